@@ -11,6 +11,8 @@ from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 from django.apps import AppConfig
 from django.conf import settings
 
+from segmentation.core.network.runtime import SERVER_KEY, Runtime
+
 from .child import ANALYSES, NETWORKS, enter_pool
 from .scratch import sweep
 from .supervise import COMMAND, Supervisor
@@ -49,8 +51,6 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
     """Before the pool is there: one process holds the networks for all its children, where there is a GPU."""
     if instance.concurrency < 2 or ANALYSES not in instance.app.amqp.queues.consume_from:
         return
-    from segmentation.core.network.runtime import SERVER_KEY, Runtime
-
     if not Runtime(settings.DEEPSEGM_DEVICE).on_processor:
         os.environ[SERVER_KEY] = secrets.token_hex()
         Supervisor((*COMMAND, NETWORKS), folder=settings.BASE_DIR).start()

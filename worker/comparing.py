@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from segmentation import services
+from segmentation.core.compare.sides import NUMBERS, Side, Sizes
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.table import Table
 from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
 from segmentation.plain import storable
@@ -19,10 +21,6 @@ from segmentation.services.ground import tables
 
 from .exporting import stored_segmentation
 from .heartbeat import Progress
-
-if TYPE_CHECKING:
-    from segmentation.core.compare.sides import Side
-    from segmentation.core.measure.table import Table
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
@@ -42,8 +40,6 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
 
 def _of_job(job: Job, *, with_outlines: bool) -> Side:
     """One result. with_outlines: whether they are to be paired with those of another result of the image."""
-    from segmentation.core.compare.sides import Side, Sizes
-
     task, objects = find(job.get_settings().task), tables.objects_of(job)
     statistics = job.summary["statistics"] or {}
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
@@ -64,8 +60,6 @@ def _of_job(job: Job, *, with_outlines: bool) -> Side:
 
 def _of_sample(sample: Sample) -> Side:
     """The images of a sample that count; their objects are never paired, so outlines are not needed."""
-    from segmentation.core.compare.sides import Side, Sizes
-
     rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)
     counted = [pk for pk, row in rows if not row.get("excluded")]
     jobs = list(Job.objects.select_related("micrograph").filter(pk__in=counted).order_by("pk"))
@@ -90,8 +84,6 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
 
 def _values(statistics: dict[str, Any]) -> dict[str, Value]:
     """NUMBERS with their intervals, as far as they are known."""
-    from segmentation.core.compare.sides import NUMBERS
-
     values: dict[str, Value] = {}
     limits, budget = statistics.get("intervals") or {}, statistics.get("budget") or {}
     for name in NUMBERS:

@@ -8,13 +8,20 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from segmentation.core import dataset_files as files
-from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.micrograph.contrast import preview
+from segmentation.core.micrograph.kinds import sha256_of
+from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.report.exports.coco import geometry
+from segmentation.core.report.outlines import polygons
+from segmentation.core.report.picture import sampled
+from segmentation.lab.training.contract import LearningTask
 from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.learning.datasets import publish_image
@@ -22,10 +29,6 @@ from segmentation.services.learning.datasets import publish_image
 from . import inspection
 from .fetching import fetch
 from .scratch import scratch
-
-if TYPE_CHECKING:
-    from segmentation.core.micrograph.types import Micrograph
-    from segmentation.lab.training.contract import LearningTask
 
 Labels = NDArray[np.int32]
 LONGEST = 480  # px, of the longer side of a preview
@@ -40,8 +43,6 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
 
     Each image becomes a TIFF, but keeps its name. So no decoder of foreign files runs where its pixels are used.
     """
-    from segmentation.core.micrograph.kinds import sha256_of
-
     groups, regions = dict[str, str](), dict[str, list[int]]()
     for name in (files.IMAGES, files.LABELS):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -120,10 +121,6 @@ def write_tiff(micrograph: Micrograph, file: Path) -> None:
 
 def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
     """A small picture with outlines, darker where nobody has checked."""
-    from PIL import Image
-
-    from segmentation.core.micrograph.contrast import preview
-    from segmentation.core.report.picture import sampled
     from segmentation.lab.training.classes import coloured
     from segmentation.lab.training.sheets import TRUE, outlined
 
@@ -162,9 +159,6 @@ def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str
 
 def _annotations(dataset: Dataset, labels: Labels) -> list[dict[str, Any]]:
     """The labels as COCO annotations; an export adds the number of the image."""
-    from segmentation.core.report.exports.coco import geometry
-    from segmentation.core.report.outlines import polygons
-
     if dataset.class_names:
         labels = np.where(labels == files.UNLABELLED, 0, labels + 1)
     ids = np.unique(labels[labels > 0])

@@ -19,7 +19,10 @@ from segmentation.core import dataset_files as files
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.report.objects import Objects
 from segmentation.core.tasks import UnknownTask, find
+from segmentation.core.truth import IMAGE_KINDS, BadDataset, find_pairs
+from segmentation.lab.training import tasks as taught
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import storable
 from segmentation.services.ground.tables import objects_of
@@ -49,8 +52,6 @@ UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refus
 
 def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     """Take in the archives, write the images that have no files yet, check the whole and publish what it says."""
-    from segmentation.lab.training import tasks as taught
-
     learning = taught.find(dataset.task)
     take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
@@ -81,8 +82,6 @@ def _again_if_killed(error: Exception, dataset: Dataset) -> None:
 def _write(
     dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path, alive: Callable[[], None]
 ) -> None:
-    from segmentation.core.truth import IMAGE_KINDS
-
     job = image.job
     if job is None or job.segmentation is None:
         raise services.Refused(NO_RESULT)
@@ -116,7 +115,6 @@ def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
 def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
     """Id and reason of the objects, measured again: for a result whose viewer's file cannot be read."""
     from segmentation.core import pipeline
-    from segmentation.core.report.objects import Objects
 
     with scratch() as folder:
         objects = Objects.of(pipeline.measure(pixels_of(job.micrograph, folder), outlines, job.get_settings()))
@@ -125,7 +123,6 @@ def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
 
 def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
     """What the shell's `dataset check` says of these images. Only images that it has not seen yet are read."""
-    from segmentation.core.truth import BadDataset
     from segmentation.lab.training.check import check_pairs
 
     classes = tuple(range(len(dataset.class_names))) or ((1,) if learning.classes else ())
@@ -146,7 +143,6 @@ def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], 
 
 def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[[], None]) -> CheckedPair:
     """What is known of an image with its labels, kept beside them; tell: reports that it must be read."""
-    from segmentation.core.truth import find_pairs
     from segmentation.lab.training import check
 
     rests_on = image.name, image.sha256, image.labels_sha256, image.region, classes

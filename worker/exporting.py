@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segmentation import __version__, services
 from segmentation.core import flags
+from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.kinds import clean_name
+from segmentation.core.report.exports.notebook import MOST_BYTES
+from segmentation.core.report.signatures import Filing
+from segmentation.core.sample import Member
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Signature
 from segmentation.plain import storable
@@ -26,9 +30,6 @@ from segmentation.services.results.signing import SIGNATURES
 from . import inspection
 from .fetching import fetch, pixels_of
 from .heartbeat import Progress
-
-if TYPE_CHECKING:
-    from segmentation.core.analysis import Analysis
 
 MEASURED = 0.1  # of the progress
 _latest: dict[str, Analysis] = {}  # by what it was made of
@@ -92,11 +93,12 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
     return keep_outlines(job, outlines, parent, folder)
 
 
-def keep_outlines(job: Job, outlines: Segmentation, parent: Job, folder: Path) -> Segmentation:
-    """A segmentation that replaces the parent's, stored as the job's own."""
+def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: Path) -> Segmentation:
+    """A segmentation, stored as the job's own. parent: whose it replaces."""
     file = folder / "segmentation.npz"
     outlines.save(file)
-    services.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=parent.segmentation)
+    before = parent.segmentation if parent else None
+    services.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
     return outlines
 
 
@@ -104,9 +106,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     """Write and publish the files that are not stored with every result; before them the numbers and the stored ones,
     where the data bar of the image was read after the result was measured."""
     from segmentation.core import pipeline
-    from segmentation.core.report.exports.notebook import MOST_BYTES
     from segmentation.core.report.files import write_all
-    from segmentation.core.report.signatures import Filing
 
     job, out = export.job, folder / "results"
     reading = partial(progress, "reading the image", 0.0)
@@ -186,7 +186,6 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
 def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:
     """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
     from segmentation.core.combine import histogram_of
-    from segmentation.core.sample import Member
 
     outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
     curves = () if analysis.refused else find(origin.task).curves(outlines, analysis.calibration)

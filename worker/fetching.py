@@ -7,21 +7,18 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from django.core.files.storage import default_storage
 
 from segmentation import services
+from segmentation.core.micrograph import types
 from segmentation.core.micrograph.kinds import clean_name
+from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Micrograph
 
 from . import answers, inspection
 from .scratch import path_of
-
-if TYPE_CHECKING:
-    from segmentation.core.micrograph import types
-
 
 GONE = "The stored file of this image is gone: upload it again."
 
@@ -70,8 +67,6 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
 
     What this machine decoded a moment ago, at the upload, is not decoded again; it is checked again.
     """
-    from segmentation.core.micrograph.readings import with_scale_read
-
     read = _decoded_before(micrograph)
     if read is None:
         path, side = fetch(micrograph.file.name, folder), fetch_beside(micrograph, folder)
@@ -80,8 +75,6 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
 
 
 def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:
-    from segmentation.core.micrograph import types
-
     try:
         pixels = answers.array(path_of(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
     except ValueError:

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segmentation.core.dataset_files import UNLABELLED
+from segmentation.core.imported.reading import OUTLINES, Outlines
 from segmentation.core.labels.segmentation import MOST_IDS
 from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.kinds import clean_name
@@ -40,9 +41,6 @@ from segmentation.plain import storable
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.space import free_bytes, is_scarce
 from segmentation.services.results.uploads import Note
-
-if TYPE_CHECKING:
-    from segmentation.core.imported.reading import Outlines
 
 from . import answers
 from .scratch import LARGEST_KEPT, keep, scratch
@@ -184,8 +182,6 @@ def read_outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) 
 
     query: what `segmentation.core.imported` must know of the image and the result. alive: as for `inspect`.
     """
-    from segmentation.core.imported.reading import OUTLINES
-
     labels, report = _outlines(path, query, alive)
     with _understanding(report, OUTLINES_DIED):
         outlines = OUTLINES.validate_python({**report, "labels": labels})

@@ -7,22 +7,23 @@ import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag, as_json, from_json
+from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.results import Statistics
 from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
+from segmentation.core.report.signatures import Filing
+from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 from segmentation.models import Job, Sample
 from segmentation.plain import quantities_of, storable
 from segmentation.services.ground import tables
 from segmentation.services.ground.calibration import disagreements
 
 from .heartbeat import Progress
-
-if TYPE_CHECKING:
-    from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +39,7 @@ NONE_LEFT = "No image is left to pool: include one, or try the failed ones again
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     """Pool the included images, write the files, publish both; raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.combine import combine
-    from segmentation.core.flags import Flag, as_json
     from segmentation.core.report.files import write_all
-    from segmentation.core.report.signatures import Filing
 
     settings = AnalysisSettings.from_dict(sample.settings)
     jobs, members, left_out, notes = _images(sample, progress)
@@ -70,8 +69,6 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[LeftOut], list[str]]:
     """The jobs to pool, their members, the images left out for any reason, and sentences about included images."""
-    from segmentation.core.sample import LeftOut
-
     settings = AnalysisSettings.from_dict(sample.settings)
     every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
     every.sort(key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
@@ -98,11 +95,6 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
 
 def _member(job: Job) -> Member | None:
     """A finished job as an image of a sample; None where its table cannot be read."""
-    from segmentation.core.flags import Flag, from_json
-    from segmentation.core.measure.quantities import Value
-    from segmentation.core.measure.results import Statistics
-    from segmentation.core.sample import Member
-
     measured_table = job.artifact(tables.NAME)
     try:
         if measured_table is None:
@@ -129,8 +121,6 @@ def _member(job: Job) -> Member | None:
 
 def _record(job: Job) -> AnalysisRecord:
     """How the objects of an image were found, from its summary."""
-    from segmentation.core.sample import AnalysisRecord
-
     summary, micrograph = job.summary, job.micrograph
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
     settings = job.get_settings()

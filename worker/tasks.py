@@ -37,7 +37,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import chain, count, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import current_app, current_task, shared_task
@@ -50,8 +50,11 @@ from django.utils import timezone
 from segmentation import log_filters, services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
+from segmentation.core.micrograph import types
+from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.served import ServerGone
+from segmentation.core.report.outlines import growing
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import find
 from segmentation.models import (
@@ -83,6 +86,7 @@ from .exporting import (
     corrected_segmentation,
     imported_segmentation,
     keep_latest,
+    keep_outlines,
     stored_segmentation,
     summarise,
     table_of,
@@ -96,9 +100,6 @@ from .inspection import Killed
 from .proposing import propose_others
 from .samples import pool_sample
 from .scratch import scratch
-
-if TYPE_CHECKING:
-    from segmentation.core.micrograph import types
 
 logger = logging.getLogger(__name__)
 
@@ -351,7 +352,6 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
 def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:
     """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
     from segmentation.core import pipeline
-    from segmentation.core.report.outlines import growing
 
     settings, parts = job.get_settings(), count(1)
     is_drawn = not find(settings.task).semantic
@@ -363,10 +363,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 
     outlines = pipeline.segment(micrograph, settings, progress, runtime=_runtime(), clock=clock, show=show)
     show(outlines.dense, outlines.confidence)
-    file = folder / "segmentation.npz"
-    outlines.save(file)
-    services.keep_segmentation(job=job, file=file, provenance=outlines.provenance)
-    return outlines
+    return keep_outlines(job, outlines, None, folder)
 
 
 def _runtime() -> Any:
@@ -383,12 +380,10 @@ def warm_up(**signal: Any) -> None:
     if ANALYSES not in current_app.amqp.queues.consume_from:
         return
     try:
-        from segmentation.core import pipeline, tasks
-        from segmentation.core.micrograph import types
-        from segmentation.core.micrograph.crosscheck import Source
+        from segmentation.core import pipeline
         from segmentation.core.report.files import write_all
 
-        picture = tasks.find(DEFAULT_TASK).golden().picture
+        picture = find(DEFAULT_TASK).golden().picture
         micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, Source.METADATA))
         with scratch() as folder:
             write_all(pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=_runtime()), folder, stored_only=True)

@@ -10,18 +10,20 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
 from segmentation import services
+from segmentation.core.learning import TrainingSummary
 from segmentation.core.network.cards import need_torch
+from segmentation.core.tasks import find
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import storable
 from segmentation.services.ground.queue import KINDS
@@ -31,11 +33,6 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 from .dataset_images import lay_out
 from .heartbeat import Progress
 from .inspection import Killed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from segmentation.core.learning import TrainingSummary
 
 logger = logging.getLogger(__name__)
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
@@ -127,7 +124,6 @@ def _points(summary: Any) -> int:
 
 def _check_material(training: Training) -> None:
     """Raises Refused where dataset and base model are of two kinds."""
-    from segmentation.core.tasks import find
     from segmentation.lab.training.pretrained import base_card
 
     card, dataset = base_card(training.base), training.dataset

@@ -1,22 +1,28 @@
-"""Several results at once for scripts: all their files as a ZIP archive, all their objects as one table."""
+"""Several results at once for scripts: all their files as a ZIP archive, their objects as one table, a comparison."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from ninja import Query, Status
 
+from .. import services
 from ..http.access import visible
 from ..http.zipped import Zipped, serve_table
 from ..models import Job
+from ..presenters.comparison import ComparedResults
+from ..services import Refused
 from . import schemas
 from .routes import Routes, a_file
 
 MOST = 200
 IDS = Query(..., alias="id", min_length=1, max_length=MOST, description=f"Ids of jobs, up to {MOST}: id=A&id=B.")
-router = Routes(tags=["Jobs"])
+ONE = "Id of a job or of a sample."
+router, comparing = Routes(tags=["Jobs"]), Routes(tags=["Comparisons"])
 
 
 @router.does("GET", "/results.zip", "results-zip", {202: schemas.Written}, (404, 409, 422), a_file("application/zip"))
@@ -41,3 +47,30 @@ def _visible(request: HttpRequest, ids: list[UUID]) -> list[Job]:
     if len(job_by_id) < len(set(ids)):
         raise Http404
     return [visible(request, job_by_id[pk]) for pk in dict.fromkeys(ids)]
+
+
+@comparing.does("GET", "", "compare", {200: schemas.ResultsCompared, 202: schemas.Comparing}, (404, 409, 422, 503))
+def compare(
+    request: HttpRequest,
+    response: HttpResponse,
+    a: Annotated[UUID, Query(..., description=ONE)],
+    b: Annotated[UUID, Query(..., description=ONE)],
+) -> Any:
+    """Two results side by side: jobs or samples. The first request starts the comparison: 202 until it is done."""
+    first, second = (visible(request, services.result_for(pk)) for pk in (a, b))
+    row = services.comparison_of(first, second)
+    results = ComparedResults(row)
+    if row.state == row.State.FAILED:
+        raise Refused(row.error, 503)
+    if results.active:
+        response["Retry-After"] = "1"
+        return Status(202, {"state": row.state, "progress": row.progress})
+    address = request.build_absolute_uri
+    return {
+        "state": row.state,
+        "page": address(f"{reverse('compare')}?{urlencode({'a': a, 'b': b})}"),
+        "results": [first, second],
+        "numbers": results.main,
+        "every": results.every,
+        "comparison": results.result,
+    }

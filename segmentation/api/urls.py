@@ -31,7 +31,7 @@ from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
 from ..services import Refused
 from ..services.access.links import Ended
-from . import compare, datasets, jobs, links, models, samples, scales, several, site, trainings
+from . import datasets, jobs, links, models, samples, scales, several, site, trainings
 from .auth import ACCOUNT_ONLY, OWNER_ONLY, sign_in
 from .routes import FORM, WITH_SETTINGS
 from .schemas import with_results
@@ -76,7 +76,7 @@ api.add_router("/jobs", links.jobs)
 api.add_router("/samples", samples.router)
 api.add_router("/samples", links.samples)
 api.add_router("", site.router)
-api.add_router("/compare", compare.router)
+api.add_router("/compare", several.comparing)
 api.add_router("/datasets", datasets.router)
 api.add_router("/trainings", trainings.router)
 api.add_router("/models", models.router)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from . import tasks
 from .flags import Flag
 from .labels.segmentation import Segmentation
 from .measure.filters import Reason
 from .measure.quantities import Value
+from .measure.results import Statistics
 from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
 from .settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
-
-if TYPE_CHECKING:
-    from .measure.results import Statistics
-
 
 RETIRED = ("field_spread",)  # stored by 1.0
 

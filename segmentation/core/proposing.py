@@ -25,6 +25,7 @@ from .network.runtime import Runtime
 from .network.scale_search import LIMITS
 from .network.textures import nearest
 from .pipeline import Progress, analyse, analysed_rows, middle, quiet
+from .report.exports.viewer import thumbnail
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part
@@ -121,8 +122,6 @@ def look(
     least: expected share of right outlines from which on it is sure, where the model knows that share. fewest: objects
     that count.
     """
-    from .report.exports.viewer import thumbnail
-
     changed = {**way.settings, "data_bar": 0}
     if "scale" in changed:
         changed["scale"] = min(changed["scale"] * part.shrunk, LIMITS[1])

@@ -13,6 +13,7 @@ from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
+from .measure.fields import whole_only
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import REASON_TYPE, Table
@@ -113,8 +114,6 @@ class Member:
     @property
     def sized(self) -> Table:
         """Its table, in which only the objects of the size distribution are kept."""
-        from .measure.fields import whole_only
-
         task = tasks.find(self.record.task)
         return self.table if task.screened or "touches_frame" not in self.table.columns else whole_only(self.table)
 

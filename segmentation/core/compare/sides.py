@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.distribution import Floats
-from ..measure.matching import Labels
 from ..measure.quantities import Value
 from ..measure.table import Table
 
@@ -72,5 +71,5 @@ class Side:
     size: str
     values: Mapping[str, Value] = field(default_factory=dict)
     sizes: Sizes | None = None
-    labels: Labels | None = None
-    classes: Labels | None = None
+    labels: NDArray[np.int32] | None = None
+    classes: NDArray[np.int32] | None = None

@@ -47,11 +47,6 @@ class RegionGraph:
     lines: Floats
     noise: float
 
-    @property
-    def areas(self) -> Floats:
-        """(n + 1,) px."""
-        return self.sums[:, AREA]
-
 
 def oversegment(
     maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale: float

@@ -41,9 +41,8 @@ def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
         maps = {name: StoredMap(opens, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
     if head.provenance.micrograph != origin.micrograph:
         raise UnusableSegmentation(FOREIGN)
-    return WorkingLabels(
-        shape, head.rows, head.class_names, tuple(strips), objects_of(head), head.next_id, head.used, maps, head.cuts
-    )
+    facts = head.rows, head.class_names, tuple(strips), objects_of(head), head.next_id, head.used, maps
+    return WorkingLabels(shape, *facts)
 
 
 def _shape(member: BinaryIO, dtype: np.dtype[Any]) -> tuple[int, int]:

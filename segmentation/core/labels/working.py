@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .geometry import Box, Labels, check_time
 from .patches import BadEdit, Object, Patch, check_fits
 from .runs import Numbers, Runs, Strip, in_rows, joined, no_runs, runs_of
-from .segmentation import Cut, Segmentation
+from .segmentation import Segmentation
 
 STRIP = 256  # rows
 MOST_CROPPED = 1 << 23  # px; one operation unpacks no larger part of the image
@@ -36,7 +36,6 @@ class WorkingLabels:
     next_id: int
     used: Mapping[str, Any] = field(default_factory=dict)
     maps: Mapping[str, NetworkMap] = field(default_factory=dict)
-    cuts: tuple[Cut, ...] = ()
 
     @classmethod
     def of(cls, result: Segmentation) -> WorkingLabels:
@@ -45,7 +44,7 @@ class WorkingLabels:
         strips = [Strip.of(result.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
         maps = {name: lambda box, of=of: of[box[0] : box[2], box[1] : box[3]] for name, of in result.maps.items()}
         objects = objects_of(result)
-        facts = result.rows, result.class_names, (*strips,), objects, result.next_id, result.used, maps, result.cuts
+        facts = result.rows, result.class_names, (*strips,), objects, result.next_id, result.used, maps
         return cls((tall, wide), *facts)
 
     @property

@@ -1,6 +1,7 @@
 """Sizes and numbers per area of the objects in one field of view.
 
-Objects that touch the frame are left out of the sizes. They are counted, as halves in numbers per area.
+Objects that touch the frame are left out of the sizes. They are counted, as halves in numbers per area. The web process
+also reads this: what needs scipy is imported inside functions.
 """
 
 from __future__ import annotations
@@ -15,16 +16,13 @@ from numpy.typing import NDArray
 from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
-from . import shapes
 from .bootstrap import undefined
-from .budget import Conditions
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .drawn import t95, with_scale
 from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .results import Statistics
-from .statistics import seed_of, summarise
 from .table import Table
 
 BLOCKS = 4  # of a side: how much the field differs within itself is the spread of its BLOCKS^2 parts
@@ -40,6 +38,8 @@ def table_of(
     **measured: NDArray[Any],
 ) -> Table:
     """A row for each object, those at the frame kept; measured: further columns (n,), lengths in px."""
+    from . import shapes
+
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
     table = corrected(table.with_measures(**measured), segmentation)
@@ -56,6 +56,9 @@ def distribution(
     table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Statistics:
     """The distribution of a measure of the whole objects. An object at the frame has no known size, but is kept."""
+    from .budget import Conditions
+    from .statistics import seed_of, summarise
+
     edge, seed = settings.border_correction, seed_of(micrograph.sha256)
     conditions = Conditions(size=size, screened=False, calibration=calibration, edge=edge, seed=seed)
     statistics = summarise(whole_only(table), conditions)

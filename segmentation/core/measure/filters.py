@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.segmentation import Segmentation
 from .table import REASON_TYPE, Table
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
 
 BY_HAND = "by_hand"  # the column of objects that a person confirmed
 SLIP_PX = 9

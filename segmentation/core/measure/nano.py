@@ -290,14 +290,10 @@ def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: s
         counted += f" ({words})"
     missed = _missed_fields_sentence(fraction, verdict, sizes.images)
     share = f"{100 * fraction.fraction:.1f} % of {counted}{terms.counted} are from 1 to 100 nm"
-    return f"{share}{_where(sizes)}{missed} A screening, not a certificate."
-
-
-def _where(sizes: WeightedSizes) -> str:
-    """What the fraction holds for: other places of the material need images."""
-    if sizes.by_image:
-        return "."
-    return f" in {'this picture' if sizes.images < 2 else 'these pictures'}. {MATERIAL}"
+    where = "."
+    if not sizes.by_image:  # other places of the material need images
+        where = f" in {'this picture' if sizes.images < 2 else 'these pictures'}. {MATERIAL}"
+    return f"{share}{where}{missed} A screening, not a certificate."
 
 
 def _missed_fields_sentence(fraction: Fraction, verdict: str, images: int) -> str:

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
+from ..labels.segmentation import Cut
 from .distribution import quantile
 from .fractions import share_between
 from .shapes import contact_shares, measure
 from .table import Table
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Cut
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -124,23 +124,17 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
     if kind == "u" and size <= 2:
         return np.ascontiguousarray(plane), []
     if kind == "i" and size <= 2:
-        return _as_unsigned(plane)
+        wide = np.dtype(f"u{size}")
+        if plane.min() >= 0:
+            return plane.astype(wide), []
+        half = 1 << (8 * size - 1)
+        shifted = np.ascontiguousarray(plane.view(wide) ^ wide.type(half))
+        return shifted, [f"The pixels have negative values; {half} was added to every value to make them positive."]
     if kind in "ui":
         return plane.astype(np.float32), []
     if kind == "f":
         return _finite(plane)
     raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as an 8 or 16-bit TIFF.")
-
-
-def _as_unsigned(plane: Array) -> tuple[GreyImage, list[str]]:
-    wide = np.dtype(f"u{plane.dtype.itemsize}")
-    if plane.min() >= 0:
-        return plane.astype(wide), []
-    half = 1 << (8 * plane.dtype.itemsize - 1)
-    shifted = plane.view(wide) ^ wide.type(half)
-    return np.ascontiguousarray(shifted), [
-        f"The pixels have negative values; {half} was added to every value to make them positive."
-    ]
 
 
 def _finite(plane: Array) -> tuple[GreyImage, list[str]]:

@@ -85,7 +85,11 @@ def _page(sample: SampleAnalysis, inside: float, look: Look) -> tuple[Sheet, flo
         caption = fill(caption_of(sample), letters).split("\n")
     below = LINE * font / 72 * len(caption) + MARGIN
     page = inside + below + GAP / 2 * look.caption + LINE * font / 72 * len(warning) + MARGIN
-    sheet = _with_facts(Sheet((WIDTH, page), DPI, font, look.grey), sample)
+    sheet = Sheet((WIDTH, page), DPI, font, look.grey)
+    sheet.title = one_line(sample.name)
+    settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
+    size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
+    sheet.about = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
     _write_lines(sheet, below, caption, color=sheet.colour(INK))
     return sheet, _write_lines(sheet, page - MARGIN, warning, **style | {"color": sheet.colour(style["color"])})
 
@@ -98,15 +102,6 @@ def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -
         sheet.text(*at, writable(words), va="center", fontsize=sheet.font, parse_math=False, **style)
         top -= LINE * sheet.font / 72
     return top
-
-
-def _with_facts(sheet: Sheet, sample: SampleAnalysis) -> Sheet:
-    """With the facts that stand in the file and not in the picture."""
-    sheet.title = one_line(sample.name)
-    settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
-    size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
-    sheet.about = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
-    return sheet
 
 
 def caption_of(sample: SampleAnalysis) -> str:

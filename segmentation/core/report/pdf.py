@@ -23,12 +23,11 @@ CAPS = {"butt": 0, "round": 1, "projecting": 2}
 JOINS = {"miter": 0, "round": 1, "bevel": 2}
 
 
-def draw_figure(canvas: Canvas, figure: Figure, x: float = 0.0, y: float = 0.0) -> None:
-    """Draw a figure on the canvas in its own size, its lower left corner at (x, y) points."""
+def draw_figure(canvas: Canvas, figure: Figure) -> None:
+    """Draw a figure on the canvas in its own size, its lower left corner at the origin."""
     before = figure.dpi
     figure.dpi = 72
     canvas.saveState()
-    canvas.translate(x, y)
     try:
         width, height = figure.get_size_inches() * 72
         figure.draw(_PdfRenderer(canvas, float(width), float(height)))

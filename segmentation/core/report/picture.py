@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 from colorsys import hsv_to_rgb
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..analysis import Analysis
 from ..micrograph.contrast import preview
 from .objects import Objects
-
-if TYPE_CHECKING:
-    from ..analysis import Analysis
 
 # As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer.
 # None is grey, which is what was left out.

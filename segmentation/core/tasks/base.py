@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
+from ..labels.segmentation import Cut, Segmentation
 from ..measure.pooled_fields import PoolFields, by_area
 from ..measure.quantities import OF, Value, number
+from ..measure.results import Statistics
+from ..measure.table import Table
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import ModelOptions
+from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings, SegmentationSettings
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Cut, Segmentation
-    from ..measure.results import Statistics
-    from ..measure.table import Table
-    from ..network.cards import ModelCard
 
 Maps = NDArray[np.uint8]
 Predict = Callable[[NDArray[np.float32]], Maps]

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
+from ..measure.drawn import with_scale
+from ..measure.fields import BLOCKS, if_enough, in_blocks, over_blocks, per_area, per_block
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Value, registered
+from ..measure.table import Table
 from ..micrograph.types import Calibration
 from . import shared
 from .base import Golden
-
-if TYPE_CHECKING:
-    from ..measure.table import Table
 
 METHOD = (
     "For each pixel a convolutional network predicted the probability of a bubble. The Laplacian of Gaussian (Lindeberg"
@@ -34,8 +33,6 @@ class BubbleSettings(shared.ThresholdSettings):
 
 def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of bubbles beside the diameters, and a note where the swelling lacks a scale."""
-    from ..measure.fields import if_enough, over_blocks, per_area, per_block
-
     table, shape, calibration = bubbles.table, bubbles.shape, bubbles.calibration
     inside = np.isin(bubbles.segmentation.dense[: shape[0]], np.flatnonzero(table.kept) + 1)
     sums = np.stack([per_block(inside), per_block(np.ones(shape))], axis=1)
@@ -71,9 +68,6 @@ def swelling(table: Table, shape: tuple[int, int], thickness: float | None, cali
     Its interval is that of `over_blocks` with the scale's uncertainty: V / (A t) goes with the length of a pixel, and
     V / (A t - V) relatively 1 + swelling times as much. The thickness is taken as exact.
     """
-    from ..measure.drawn import with_scale
-    from ..measure.fields import BLOCKS, if_enough, in_blocks, over_blocks
-
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
     foil = np.full(BLOCKS**2, shape[0] * shape[1] * table.nm_per_pixel**2 * thickness / BLOCKS**2)

@@ -13,8 +13,10 @@ from ..flags import Flag
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Value, registered
+from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
+from ..network.likeness import relative_distance
 from ..network.scale_search import View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
@@ -93,7 +95,6 @@ def plausible(decoded: Decoded) -> bool:
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
     """Fibres and short objects (H, W) of the maps; the chance of an outline is not known."""
     from ..labels.fibres import find_fibres
-    from ..network.likeness import relative_distance
 
     threshold = card.threshold if settings.threshold is None else settings.threshold
     labels, classes = find_fibres(maps, threshold)
@@ -116,7 +117,6 @@ def measure(
     from ..measure.budget import Conditions
     from ..measure.mats import numbers_of
     from ..measure.statistics import seed_of, summarise
-    from ..micrograph.contrast import clip_outliers
 
     rows, dense = segmentation.rows, segmentation.dense[: segmentation.rows]
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log10
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
+from ..measure.drawn import with_scale
+from ..measure.fields import if_enough, mean_of, over_blocks, per_area, per_block, whole_only
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
 from ..measure.quantities import Value, registered
+from ..measure.table import Table
 from ..micrograph.types import Calibration
 from . import shared
 from .base import Golden
-
-if TYPE_CHECKING:
-    from ..measure.table import Table
 
 NM2_PER_MM2 = 1e12
 METHOD = (
@@ -42,8 +41,6 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
 
 def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of grains beside the diameters, and the warning where many outlines are not convex."""
-    from ..measure.fields import mean_of, per_area, whole_only
-
     table, calibration = grains.table, grains.calibration
     is_whole = whole_only(table).kept
     is_convex = is_whole & table["convex"]
@@ -65,8 +62,6 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
 def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
     """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval."""
     from ..labels.grains import crossings, mean_intercept
-    from ..measure.drawn import with_scale
-    from ..measure.fields import if_enough, over_blocks, per_block
 
     size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
     sums = np.stack([per_block(crossings(labels)), per_block(ones)], axis=1)
@@ -76,8 +71,6 @@ def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibr
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; the mean intercept is the length of all test lines over all crossings."""
-    from ..measure.fields import whole_only
-
     values, first = by_area(fields), fields[0]
     tables = [whole_only(field.table) for field in fields]
     convex = [table.judged(np.where(table["convex"], table.reasons, "not convex")) for table in tables]

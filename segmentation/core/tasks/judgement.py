@@ -7,23 +7,20 @@ outlines count is judged in `measure.filters`, also in one order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import NO_NUMBERS, Flag
 from ..labels.options import EVEN, MOSTLY
-from ..labels.segmentation import MASKS, NONE_IN_MASK
+from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
+from ..measure.table import Table
+from ..micrograph.types import Micrograph
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
-    from ..measure.table import Table
-    from ..micrograph.types import Micrograph
-    from ..settings import MeasurementSettings
+from ..settings import MeasurementSettings
 
 UNLIKE = 1.0  # times the distance that a card allows
 SEVERAL = 10  # sure outlines, from which on the picture shows them

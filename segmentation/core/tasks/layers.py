@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from ..flags import Flag
+from ..labels.segmentation import Segmentation
+from ..measure.bins import auto_edges
 from ..measure.pooled_fields import FieldOfView, averaged
 from ..measure.quantities import COLUMNS, OF, Value, of_class, registered
+from ..measure.thickness import Readings, figures, measure_layer
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
+from ..network.cards import ModelCard
 from ..settings import MeasurementSettings
 from . import phases
 from .base import Channels, Curve, Golden, Measured
 from .judgement import withheld
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
-    from ..measure.thickness import Readings
-    from ..network.cards import ModelCard
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
 *NAMES, LENGTH = registered(__file__)  # of the thickness, and last the measured length
@@ -56,8 +54,6 @@ def channels(card: ModelCard) -> Channels:
 
 def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
     """The layer's name, and its readings in px; None without a piece that can be read."""
-    from ..measure.thickness import measure_layer
-
     names = segmentation.class_names
     options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
     layer = options.named(names)
@@ -73,8 +69,6 @@ def measure(
 
     Blocks across the whole section give the intervals of phases: others would lie in one phase each.
     """
-    from ..measure.thickness import figures
-
     layer, readings = readings_of(segmentation)
     grid = STRIPS if readings is None or readings.is_across else STRIPS[::-1]
     result = phases.measure(segmentation, micrograph, settings, calibration, grid)
@@ -101,8 +95,6 @@ def measure(
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     """The thickness of the layer along its length, and how often each thickness was read, in per cent."""
-    from ..measure.bins import auto_edges
-
     layer, readings = readings_of(segmentation)
     if readings is None:
         return []

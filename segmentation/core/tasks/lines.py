@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..measure.fields import mean_of, per_area, whole_only
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Value, registered
 from . import shared
@@ -26,8 +27,6 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
 
 
 def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
-    from ..measure.fields import mean_of, per_area
-
     table, calibration = lines.table, lines.calibration
     diagonal = mean_of(table, "box_diagonal", lines.settings.border_correction, calibration)
     density = per_area("line_density", table, lines.shape, calibration, table.length("line_length"))
@@ -36,8 +35,6 @@ def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together."""
-    from ..measure.fields import whole_only
-
     values, tables = by_area(fields), [whole_only(field.table) for field in fields]
     values["box_diagonal_mean"] = pooled_mean(tables, "box_diagonal", fields[0].edge)
     return values

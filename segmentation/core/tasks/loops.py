@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure import quantities
+from ..measure.fields import per_area
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Value, registered
 from . import shared
@@ -35,8 +36,6 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
 
 def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of loops beside the diameters, and a note where the number per volume lacks a scale."""
-    from ..measure.fields import per_area
-
     density, size = per_area("loop_density", loops.table, loops.shape, loops.calibration), loops.table.nm_per_pixel
     thickness = loops.segmentation.provenance.settings.get("thickness")
     in_volume = Value(None)

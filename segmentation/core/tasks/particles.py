@@ -15,6 +15,15 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
+from ..measure.filters import (
+    Reason,
+    corrected,
+    judged_without,
+    mostly_hidden,
+    set_aside,
+    set_faint_aside,
+)
+from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
@@ -148,25 +157,22 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     # Outlines of noise explain nothing.
     probable = usual.expected >= options.noise or are_many_sure(usual.confidence)
     believed = float(np.average(usual.confidence, weights=areas)) if len(areas) and probable else 0.0
+    counted = that_count(usual, grey, options)
+    labels, chances = counted.labels, counted.confidence
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    inside = ~np.isin(np.arange(1, len(chances) + 1), edge)
     used: dict[str, Any] = {
         "threshold": threshold,
         "expected": usual.expected,
         "dropped": usual.dropped,
         "worth": round(believed * explained_contrast(grey, usual.labels), 4),
-        **_promise(that_count(usual, grey, options)),
+        "inside": int(inside.sum()),
+        "promised": round(float(chances[inside].sum()), 2),  # of these to be right
     }
     for more in separated:
         alternatives[SEPARATED] = more.labels
     classes = np.zeros(len(usual.confidence), np.int32)
     return Decoded(usual.labels, usual.confidence, classes, used, alternatives, cuts=usual.cuts)
-
-
-def _promise(outlines: Outlines) -> dict[str, Any]:
-    """How many outlines lie inside the frame, and the sum of their chances of being right."""
-    labels, chances = outlines.labels, outlines.confidence
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    inside = ~np.isin(np.arange(1, len(chances) + 1), edge)
-    return {"inside": int(inside.sum()), "promised": round(float(chances[inside].sum()), 2)}
 
 
 def first_look(
@@ -184,7 +190,6 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
-    from ..measure.filters import corrected, set_aside
     from ..measure.possible import possible
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
@@ -221,8 +226,6 @@ class _Tables:
 
     def with_hidden(self, filter: bool) -> _Tables:
         """The same, where mostly hidden particles count, too."""
-        from ..measure.filters import Reason, judged_without
-
         return _Tables(
             "all",
             judged_without(self.outlines, filter, Reason.HIDDEN),
@@ -259,7 +262,6 @@ class _Judge:
     def of_each(self) -> tuple[Floats, Floats, Floats]:
         """(n,) confidence, contrast, and whether it is a gap, of each outline."""
         from ..labels.contrast import contrasts
-        from ..micrograph.contrast import clip_outliers
 
         rows = self.segmentation.rows
         grey = as_shown(clip_outliers(self.micrograph.pixels[:rows]), "bright")
@@ -268,8 +270,6 @@ class _Judge:
 
     def _judged(self, sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
         """The sizes of k objects, with the first reason to leave each out. contact, contrast, gap: (k,)."""
-        from ..measure.filters import mostly_hidden, set_aside, set_faint_aside
-
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)

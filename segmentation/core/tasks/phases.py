@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
+from ..labels.segmentation import Segmentation
 from ..measure.areas import (
     GRID,
     Counts,
@@ -24,19 +25,18 @@ from ..measure.areas import (
     mean_intercept,
     with_interval,
 )
+from ..measure.drawn import with_scale
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class, registered
+from ..measure.table import Table
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
+from ..network.cards import ModelCard
+from ..network.likeness import relative_distance
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Curve, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import is_out_of_domain, withheld, without_numbers
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
-    from ..measure.table import Table
-    from ..network.cards import ModelCard
 
 CERTAINTY = "certainty"
 DIFFERS = 0.8  # part of the distance that a card allows from which one is warned
@@ -118,8 +118,6 @@ def _own_scale(card: ModelCard) -> float:
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: PhaseSettings) -> Decoded:
     """Each pixel gets its most probable class; the labels are the classes that occur."""
-    from ..network.likeness import relative_distance
-
     certainty, classes = maps[0].copy(), np.zeros(grey.shape, np.int32)
     for index, level in enumerate(maps[1:], start=1):  # argmax would take eight bytes a pixel
         classes[level > certainty] = index
@@ -244,8 +242,6 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 def _in_calibrated_unit(figure: str, value: Value, calibration: Calibration) -> Value:
     """Convert a value in px to the calibration's unit; its interval includes the uncertainty of the calibration."""
-    from ..measure.drawn import with_scale
-
     quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
     scaled = value.times((nm_per_pixel or 1.0) ** quantity.power, quantity.unit("px" if nm_per_pixel is None else "nm"))
     return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
@@ -259,8 +255,6 @@ def _table(
     micrograph: Micrograph,
 ) -> Table:
     """A row for each class that occurs, lengths in px."""
-    from ..measure.table import Table
-
     present, area = segmentation.classes, float(counts.pixels.sum())
     shares = [measures["area_fraction"][i] for i in present]
     inside = [classes == i for i in present]

@@ -6,26 +6,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
+from ..labels.guided import FOREGROUND
 from ..labels.options import FAINT
-from ..labels.segmentation import MASKS
+from ..labels.segmentation import MASKS, Segmentation
+from ..measure.fields import distribution, table_of
 from ..measure.quantities import Value
+from ..measure.table import Table
 from ..micrograph.types import Calibration, Micrograph
+from ..network.cards import ModelCard
+from ..network.likeness import relative_distance
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
 from .judgement import withheld, without_numbers
-
-if TYPE_CHECKING:
-    from ..labels.segmentation import Segmentation
-    from ..measure.table import Table
-    from ..network.cards import ModelCard
 
 DOUBTFUL = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
@@ -129,8 +129,6 @@ def task_of(
     def decode(
         maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ThresholdSettings
     ) -> Decoded:
-        from ..network.likeness import relative_distance
-
         threshold = card.threshold if settings.threshold is None else settings.threshold
         sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
         if sure:  # else no pixel reaches the threshold
@@ -147,8 +145,6 @@ def task_of(
     def measure(
         segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
     ) -> Measured:
-        from ..measure.fields import distribution, table_of
-
         table = table_of(segmentation, micrograph, settings, calibration, **columns(segmentation.dense))
         if nothing := withheld_result(segmentation, table, task, settings):
             return nothing
@@ -181,8 +177,6 @@ def task_of(
 
 def erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:
     """(R, W) what the network saw as foreground, where outlines may have been deleted; None without corrections."""
-    from ..labels.guided import FOREGROUND
-
     if not segmentation.provenance.edits or FOREGROUND not in segmentation.maps:
         return None
     limit = 255 * segmentation.used.get("threshold", 0.5)

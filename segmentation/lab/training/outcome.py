@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core.learning import Change, Outcome
 from ...core.network.card_entries import FIGURES
+from ...core.report.wording import uncapital
 from .contract import Floats, Scoring
 from .evaluation.scores import FEWEST, Figure, summarise
 from .files import as_json, from_json
@@ -70,26 +71,25 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
     """Improved is a model whose error of the reported number falls, if its score does not fall."""
     by_name = {change["name"]: change for change in table}
     error, score = by_name[scoring.compared[0]], by_name[scoring.tracked.score]
-    title = error["title"].removesuffix(", %").removesuffix(", points")
+    title = uncapital(error["title"].removesuffix(", %").removesuffix(", points"))
     values = [error["before"], error["after"], score["before"], score["after"]]
     if any(value is None or not math.isfinite(value) for value in values):
-        improved, sentence = False, f"The {_low(title)} cannot be judged: too little was found in the held-out images."
+        improved, sentence = (
+            False,
+            f"The {title} cannot be judged: too little was found in the held-out images.",
+        )
     else:
         unit = " %" if error["title"].endswith(", %") else " points" if error["title"].endswith(", points") else ""
         error_moves, score_moves = _moves(error, 2), _moves(score, 3)
         improved = error_moves == "falls" and score_moves != "falls"
         sentence = (
-            f"The {_low(title)} {error_moves}: {error['before']:.1f}{unit} before, {error['after']:.1f}{unit} after."
+            f"The {title} {error_moves}: {error['before']:.1f}{unit} before, {error['after']:.1f}{unit} after."
             f" The {score['title']} {score_moves}: {score['before']:.3f} before, {score['after']:.3f} after."
         )
     if len(set(groups)) < FEWEST:
         sentence += f" With {len(set(groups))} specimens this is uncertain."
     before, after = error["before"], error["after"]
     return Outcome(improved=improved, figure=error["title"], before=before, after=after, sentence=sentence)
-
-
-def _low(title: str) -> str:
-    return title[:1].lower() + title[1:]
 
 
 def _moves(change: Change, digits: int) -> str:

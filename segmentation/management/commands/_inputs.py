@@ -28,7 +28,11 @@ from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
 from segmentation.core.network.cards import AlteredWeights, NoDevice
+from segmentation.core.pipeline import DONE
+from segmentation.core.report.exports.viewer import thumbnail
 from segmentation.core.report.signatures import Filing
+from segmentation.core.report.wording import write_json
+from segmentation.core.sample import LeftOut, Member
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
@@ -146,9 +150,7 @@ def write(analysis: Any, file: Path | None, folder: Path, bar: Callable[[str, fl
 
     file: of the image. keep_all: whether labels.tif and rois.zip have the particles that were left out, too.
     """
-    from segmentation.core.pipeline import DONE
     from segmentation.core.report.files import write_all
-    from segmentation.core.report.wording import write_json
 
     def report(stage: str, fraction: float) -> None:
         bar(stage, DONE + (1 - DONE) * fraction)
@@ -204,9 +206,6 @@ class Measuring(BaseCommand):
         A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
         command exits with BAD_INPUT.
         """
-        from segmentation.core.report.exports.viewer import thumbnail
-        from segmentation.core.sample import LeftOut, Member
-
         members: list[Member] = []
         failed: list[LeftOut] = []
         for path, folder in folders_of(list(self.files(paths, options["out"])), options["out"]):

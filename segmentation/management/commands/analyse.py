@@ -15,6 +15,7 @@ from segmentation.core.errors import UserError
 from segmentation.core.micrograph.pages import page_name, take_pages, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
+from segmentation.core.pipeline import Runtime, analyse
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
@@ -55,8 +56,6 @@ class Command(inputs.Measuring):
                 raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
 
     def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        from segmentation.core.pipeline import Runtime, analyse
-
         micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         with inputs.progress_bar(file.name) as bar:

@@ -10,7 +10,16 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.files import File
 from django.core.management.base import CommandError, CommandParser
+
+from segmentation import services
+from segmentation.core import dataset_files as files
+from segmentation.core import truth
+from segmentation.core.settings import DEFAULT_TASK
+from segmentation.models import Dataset
+from segmentation.services.learning.dataset_exports import entries
 
 from ._lab import LabCommand
 
@@ -48,8 +57,6 @@ class Command(LabCommand):
         actions[options["action"]](options)
 
     def _export(self, options: dict[str, Any]) -> None:
-        from segmentation.services.learning.dataset_exports import entries
-
         text, folder = str(options["folder"]), options["to"]
         if folder is None:
             raise CommandError("Say to which folder the dataset goes.")
@@ -64,16 +71,10 @@ class Command(LabCommand):
         self.stdout.write(f"{dataset.name}: {dataset.images.exclude(labels='').count()} images in {folder}")
 
     def _import(self, options: dict[str, Any]) -> None:
-        from django.core.files import File
-
-        from segmentation import services
-        from segmentation.core.dataset_files import FACTS, read_facts
-        from segmentation.core.settings import DEFAULT_TASK
-
         folder = options["folder"]
         if not options["checked"]:
             raise CommandError("Say with --checked that every outline was checked and that models may learn from it.")
-        facts = read_facts(folder / FACTS)[0] if (folder / FACTS).is_file() else {}
+        facts = files.read_facts(folder / files.FACTS)[0] if (folder / files.FACTS).is_file() else {}
         described = {name: str(facts.get(name, "")) for name in ("material", "instrument", "licence")}
         user = _owner(options["owner"])
         with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
@@ -96,7 +97,6 @@ class Command(LabCommand):
         )
 
     def _tiles(self, options: dict[str, Any]) -> None:
-        from segmentation.core.truth import find_pairs
         from segmentation.lab.research.tiles import write_tiles
         from segmentation.lab.training.settings import keep_apart
 
@@ -104,19 +104,18 @@ class Command(LabCommand):
             raise CommandError("Say with --out where the files go.")
         if options["side"] < 1:
             raise CommandError("--side is at least 1.")
-        pairs = find_pairs(options["folder"], options["images"], options["labels"]).complete()
+        pairs = truth.find_pairs(options["folder"], options["images"], options["labels"]).complete()
         keep_apart(options["folder"], *(file for pair in pairs for file in pair.files))
         count = write_tiles(pairs, options["out"], options["side"], variants=options["variants"], say=self.say)
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
 
     def _check_folder(self, options: dict[str, Any]) -> None:
-        from segmentation.core.truth import ANY
         from segmentation.lab.training.check import NOT_CAUGHT, check_folder
         from segmentation.lab.training.check.sheets import write_pictures
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
         classes = tuple(options["classes"] or ())
-        count = ANY if options["classes"] == [] else 0  # --classes without numbers: all numbers of the files
+        count = truth.ANY if options["classes"] == [] else 0  # --classes without numbers: all numbers of the files
         checked = check_folder(options["folder"], **names, classes=classes, count=count, say=self.say)
         for finding in checked.findings:
             self.stdout.write(str(finding))
@@ -130,8 +129,6 @@ class Command(LabCommand):
 
 def _owner(name: str) -> Any:
     """The account of this name, or the first administrator where none is given."""
-    from django.contrib.auth import get_user_model
-
     accounts = get_user_model().objects.filter(is_active=True)
     user = (accounts.filter(username=name) if name else accounts.filter(is_superuser=True).order_by("pk")).first()
     if user is None:
@@ -141,8 +138,6 @@ def _owner(name: str) -> Any:
 
 def _dataset(text: str) -> Any:
     """The dataset of this id, or the only one of this name."""
-    from segmentation.models import Dataset
-
     with suppress(ValueError):
         if dataset := Dataset.objects.filter(pk=UUID(text)).first():
             return dataset
@@ -155,9 +150,6 @@ def _dataset(text: str) -> Any:
 
 def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
     """Write images, labels and tables of a folder as an archive that the site takes in."""
-    from segmentation.core import dataset_files as files
-    from segmentation.core import truth
-
     parts = [(truth.folder_in(folder, options["images"], truth.IMAGES), files.IMAGES, truth.IMAGE_KINDS)]
     coco: list[Path] = []
     try:

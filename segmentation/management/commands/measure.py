@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.imported.reading import read_outlines
+from segmentation.core.imported.shapes import Frame
+from segmentation.core.label_images import Mask, read_mask
+from segmentation.core.labelled import analyse_mask
+from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.pipeline import analysed_rows, measure
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import every, find
+from segmentation.core.truth import owner_of
 from segmentation.core.typed import Setting, settings_of
 
 from . import _inputs as inputs
-
-if TYPE_CHECKING:
-    from segmentation.core.label_images import Mask
 
 STORED = ".npz"
 SHAPES = (".roi", ".zip", ".json")  # only where they are named: folders of results hold others, too
@@ -68,9 +72,6 @@ class Command(inputs.Measuring):
         """Measure one file of labels or outlines, or a stored segmentation, and write its files."""
         if file.suffix.lower() == STORED:
             return self._measure_stored(file, folder, settings, options)
-        from segmentation.core.label_images import read_mask
-        from segmentation.core.labelled import analyse_mask
-
         image = _image(file, options)
         if file.suffix.lower() in SHAPES:
             mask = _labels_of_outlines(file, image, settings)
@@ -88,9 +89,6 @@ class Command(inputs.Measuring):
 
     def _measure_stored(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
         """A segmentation as a worker stored it, measured without its model; it knows its kind of analysis itself."""
-        from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
-        from segmentation.core.pipeline import measure
-
         try:
             segmentation = Segmentation.load(file)
         except UnusableSegmentation as error:
@@ -109,11 +107,6 @@ class Command(inputs.Measuring):
 
 def _labels_of_outlines(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> Mask:
     """The outlines of an ImageJ or COCO file as labels of their image."""
-    from segmentation.core.imported.reading import read_outlines
-    from segmentation.core.imported.shapes import Frame
-    from segmentation.core.label_images import Mask
-    from segmentation.core.pipeline import analysed_rows
-
     if image is None:
         raise UnreadableImage(NO_IMAGE)
     task, (height, columns) = find(settings.task), image.shape
@@ -142,8 +135,6 @@ def _settings() -> list[Setting]:
 
 def _image(mask: Path, options: dict[str, Any]) -> Micrograph | None:
     """The micrograph to which a mask belongs, see `find_pairs`."""
-    from segmentation.core.truth import owner_of
-
     folder: Path | None = options["images"]
     if folder is None:
         return None

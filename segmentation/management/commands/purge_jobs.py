@@ -34,8 +34,5 @@ class Command(BaseCommand):
         removed = services.purge(older_than=older_than, dry_run=dry_run)
         verb = "Would delete" if dry_run else "Deleted"
         size = filesizeformat(removed.bytes).replace("\xa0", " ")
-        self.stdout.write(f"{verb} {_count(removed.jobs, 'job')} and {_count(removed.uploads, 'micrograph')}, {size}.")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{pluralize(number)}"
+        uploads = f"{removed.uploads} micrograph{pluralize(removed.uploads)}"
+        self.stdout.write(f"{verb} {removed.jobs} job{pluralize(removed.jobs)} and {uploads}, {size}.")

@@ -9,7 +9,7 @@ from scipy import ndimage
 from segmentation.core.labels.operations import Corrections, correct
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.labels.outline import outline_twice, particles
-from segmentation.core.labels.region_graph import RegionGraph, merged, noise_of, oversegment
+from segmentation.core.labels.region_graph import AREA, RegionGraph, merged, noise_of, oversegment
 from segmentation.core.labels.region_merging import border_features, merge, merge_regions
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.separate import separate
@@ -50,7 +50,7 @@ def test_ripples_do_not_cut_a_particle():
     rows, columns = np.indices(truth.shape)
     maps[1] = np.minimum(maps[1], 180) * (1 + 0.1 * np.cos(rows / 4) * np.cos(columns / 4))  # a flat top with ripples
     _, _, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
-    assert len(regions.areas) > 3
+    assert len(regions.sums) > 3
     labels = merge_regions(maps, even(maps), **WHOLE, weights=WEIGHTS)
     assert labels.max() == 1 and np.array_equal(labels > 0, truth > 0)
 
@@ -98,7 +98,7 @@ def test_the_least_likely_cut_is_joined_first_and_changes_the_others():
 def test_joined_pieces_have_the_sums_and_the_highest_saddles():
     """Joined as 1 + 2 and 3 + 4, the borders 2 - 3 and 1 - 4 are one."""
     regions = merged(chain(), np.array([0, 1, 1, 3, 3]))
-    assert regions.areas.tolist() == [0, 150, 0, 500, 0]
+    assert regions.sums[:, AREA].tolist() == [0, 150, 0, 500, 0]
     assert regions.peaks.tolist() == [0, 0.9, 0, 0.9, 0]
     assert regions.pairs.tolist() == [[1, 3]] and regions.saddles == pytest.approx([0.7])
     assert regions.lines.tolist() == [[11, -6, 1]]
@@ -182,7 +182,7 @@ def test_pieces_are_what_the_maps_show():
     maps = maps_of(truth)
     labels, first, regions = oversegment(maps, even(maps), threshold=0.5, scale=1.0)
     assert len(regions.peaks) == 3 and regions.pairs.tolist() == [[1, 2]]
-    assert regions.areas[1:].sum() == (truth > 0).sum() == (labels >= first).sum()
+    assert regions.sums[1:, AREA].sum() == (truth > 0).sum() == (labels >= first).sum()
     assert regions.peaks[1:] == pytest.approx([1, 1], abs=0.05) and regions.saddles[0] < 0.2
 
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ...measure.bins import auto_edges, histogram
+from ...measure.quantities import significant
+from ..lengths import nanometre_in
+from ..wording import one_line
 from .base import Export
 
 if TYPE_CHECKING:
@@ -26,7 +32,6 @@ SHAPES_BOX, ROD_BOXES = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.
 def _write(context: Context, path: Path) -> None:
     from .. import figure
     from ..charts import Sheet
-    from ..wording import one_line
 
     drawing = context.drawing
     statistics = drawing.sample.pooled
@@ -57,13 +62,11 @@ def _write(context: Context, path: Path) -> None:
 
 def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
     """The objects coloured by the distance to their nearest neighbour."""
-    import numpy as np
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     from ..charts import sheet_of
-    from ..lengths import nanometre_in
     from ..panels import add_scale_bar, show
 
     table = drawing.analysis.table
@@ -86,11 +89,7 @@ def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
 
 def draw_distances(ax: Axes, drawing: Drawing) -> None:
     """The distances to the nearest neighbour, their corrected mean, and the median of the means at random."""
-    import numpy as np
-
-    from ...measure.bins import auto_edges, histogram
     from ..charts import INK, MEAN, draw_bars, label_axes, set_title
-    from ..lengths import nanometre_in
 
     table, unit = drawing.analysis.table, _unit(drawing)
     factor = nanometre_in(unit)
@@ -110,10 +109,7 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
 
 def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
     """The pair correlation in the envelope of random placement."""
-    import numpy as np
-
     from ..charts import FAINT, INK, MEDIAN, label_axes, set_title
-    from ..lengths import nanometre_in
 
     sheet = label_axes(ax, f"Distance between centres ({unit})", "Pair correlation g")
     set_title(ax, "Neighbours against chance: 1 is as many as by chance")
@@ -146,12 +142,7 @@ def draw_shapes(ax: Axes, drawing: Drawing) -> None:
 
 def draw_rods(ax: Axes, drawing: Drawing, side: str) -> None:
     """The lengths or widths of the rods."""
-    import numpy as np
-
-    from ...measure.bins import auto_edges, histogram
-    from ...measure.quantities import significant
     from ..charts import draw_bars, label_axes, set_title
-    from ..lengths import nanometre_in
 
     table, unit = drawing.analysis.table, _unit(drawing)
     sizes = np.sort(nanometre_in(unit) * table.length(side)[table.kept & (table["shape"] == "rod")])

@@ -46,9 +46,10 @@ class Export:
 
     name: of the file. title: on the page. place: in every list, ascending; a
     group of GROUPS begins at each of these places.
-    image, sample: one line that says what it holds, "" where there is no such file. image_classes: the line where each
-    pixel belongs to a class. In all of them {thing}, {things} and {Things} are what is looked for, {table} the name of
-    the task's table; the other {words} of `worded` say what the file holds of this kind of analysis.
+    image, sample: one line that says what it holds, "" where there is no such file; both: the line of both, where it is
+    the same. image_classes: the line where each pixel belongs to a class. In all of them {thing}, {things} and {Things}
+    are what is looked for, {table} the name of the task's table; the other {words} of `worded` say what the file holds
+    of this kind of analysis.
     write(context, path): writes the file of a core.report.context.Context; raises what the disk raises. No file is
     empty, each names the version (wording.version) where its format has room for it.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
@@ -65,6 +66,7 @@ class Export:
     write: Callable[[Any, Path], object]
     image: str = ""
     sample: str = ""
+    both: str = ""
     image_classes: str = ""
     panel: str = ""
     granulometry: bool = False
@@ -85,7 +87,7 @@ class Export:
         return next(title for first, title in reversed(GROUPS.items()) if self.place >= first)
 
     def holds(self, of: Of) -> str:
-        return self.sample if of == "sample" else self.image
+        return self.both or (self.sample if of == "sample" else self.image)
 
     def worded(self, of: Of, task: Task, *, keep_all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
@@ -99,4 +101,4 @@ class Export:
         line = ((of == "image" and task.semantic and self.image_classes) or self.holds(of)).format(**names)
         worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
         image, sample = (line, "") if of == "image" else ("", line)
-        return replace(worded, image=image, sample=sample, image_classes="")
+        return replace(worded, image=image, sample=sample, both="", image_classes="")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..picture import between
 from ..wording import version
 from .base import Export
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 def _write(context: Context, path: Path) -> None:
     import tifffile
-
-    from ..picture import between
 
     segmentation = context.analysis.segmentation
     written = np.zeros(segmentation.labels.shape, np.uint8)

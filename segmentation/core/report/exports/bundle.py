@@ -48,8 +48,7 @@ EXPORTS = (
         "All files in one, ZIP",
         80,
         _write,
-        image="reports, figures, tables and data, with their checksums",
-        sample="reports, figures, tables and data, with their checksums",
+        both="reports, figures, tables and data, with their checksums",
         turn=LAST,
     ),
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..lengths import in_readable_unit
 from ..looks import FORM
 from ..wording import BIBTEX, write_json
 from .base import Export
+from .result import json_value
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 def _write_form(context: Context, path: Path) -> None:
     from ..guideline import as_dict, form_of
-    from ..lengths import in_readable_unit
 
     form = form_of(in_readable_unit(context.sample), context.filing, context.signatures)
     write_json(as_dict(form), path, indent=2)
@@ -23,22 +24,17 @@ def _write_form(context: Context, path: Path) -> None:
 
 def _write_record(context: Context, path: Path) -> None:
     from ..endpoint import record
-    from .result import json_value
 
     write_json(json_value(record(context.sample, context.filing)), path, indent=2)
 
 
-HOLDS = "the report form of OECD TG 125, also in the report with annexes"
-CITE = "how to cite DeepSegm, BibTeX"
-STUDY = "the granulometry study as AMBIT, eNanoMapper and pyambit read it"
 EXPORTS = (
     Export(
         FORM,
         "OECD TG 125 form, JSON",
         182,
         _write_form,
-        image=HOLDS,
-        sample=HOLDS,
+        both="the report form of OECD TG 125, also in the report with annexes",
         granulometry=True,
     ),
     Export(
@@ -46,8 +42,7 @@ EXPORTS = (
         "Endpoint record, JSON",
         184,
         _write_record,
-        image=STUDY,
-        sample=STUDY,
+        both="the granulometry study as AMBIT, eNanoMapper and pyambit read it",
         granulometry=True,
     ),
     Export(
@@ -55,7 +50,6 @@ EXPORTS = (
         "How to cite, BibTeX",
         190,
         lambda _, to: to.write_text(BIBTEX),
-        image=CITE,
-        sample=CITE,
+        both="how to cite DeepSegm, BibTeX",
     ),
 )

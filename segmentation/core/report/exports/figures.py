@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..looks import look_of
+from ..wording import version
 from .base import FIGURE, NORMAL, Export
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def figure_named(name: str) -> Export | None:
     if look_of(name) is None:
         return None
     alike = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
-    return replace(alike, name=name, write=_write_drawn, sample="", for_the_page=True, turn=NORMAL)
+    line = alike.holds("image")
+    return replace(alike, name=name, write=_write_drawn, image=line, sample="", both="", for_the_page=True, turn=NORMAL)
 
 
 def _write_drawn(context: Context, path: Path) -> None:
@@ -60,18 +62,10 @@ EXPORTS = (
         "Caption and method, text",
         21,
         _write_words,
-        image="words for a manuscript: of the figure, and how the numbers were found",
-        sample="words for a manuscript: of the figure, and how the numbers were found",
+        both="words for a manuscript: of the figure, and how the numbers were found",
     ),
-    Export(
-        "figure.svg",
-        "Figure, SVG",
-        100,
-        _write_drawn,
-        image="as lines and text, to edit",
-        sample="as lines and text, to edit",
-    ),
-    Export("figure.pdf", "Figure, PDF", 101, _write_drawn, image="to print", sample="to print"),
+    Export("figure.svg", "Figure, SVG", 100, _write_drawn, both="as lines and text, to edit"),
+    Export("figure.pdf", "Figure, PDF", 101, _write_drawn, both="to print"),
     _panel(102, "image", "image", "Panel: image", "only the image, with a scale bar if the scale is known"),
     _panel(103, "segmentation", "outlines", "Panel: segmentation", "only the {things}, in colour"),
     _panel(108, "certainty", "certainty", "Panel: certainty", "how sure the model is of each pixel"),

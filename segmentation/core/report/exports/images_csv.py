@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...measure.pooled_fields import reason_and_warning
 from ...measure.quantities import OF, Value, number
+from ...sample import Member, SampleAnalysis
 from ..cells import lines, marked, name_cell
 from ..entries import Entry
 from ..wording import in_hundredths, version
 from .base import Export
 from .particles_csv import as_decimal
-
-if TYPE_CHECKING:
-    from ...sample import Member, SampleAnalysis
 
 SIZES = ("median", "low", "high")
 NUMBERS = ("n", "n_set_aside", *SIZES)

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 from segmentation import __version__
 
 from ...archive import write_zip
+from ..entries import Entry, answers
+from ..facts import NOT_SAME, common_facts, typed_texts
+from ..lengths import in_readable_unit
 from ..looks import MICROGRAPH, NOTEBOOK
 from ..wording import CITATION, one_line, version
 from .base import LAST, Export, content_type_of
@@ -72,8 +75,6 @@ def _file(name: str, content: bytes, title: str, description: str) -> Node:
 
 def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
     """All nodes of the crate, those of its files among them."""
-    from ..facts import NOT_SAME, common_facts, typed_texts
-
     sample, made = context.sample, context.filing.made
     typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
     shared = common_facts(sample)
@@ -173,8 +174,6 @@ def licence_of(text: str) -> Node:
 
 def _numbers(context: Context) -> Iterator[Node]:
     """The numbers that this kind of analysis answers with, each with the interval of the page."""
-    from ..entries import Entry
-
     for entry in starmap(Entry.of, context.sample.quantities.items()):
         if (value := entry.reported).value is not None:
             limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
@@ -186,8 +185,6 @@ def _numbers(context: Context) -> Iterator[Node]:
 
 def _text(context: Context) -> str:
     """What a notebook shows of the entry, as HTML: numbers, warnings, method, how to cite."""
-    from ..entries import answers
-    from ..lengths import in_readable_unit
     from ..method import method
 
     sample = in_readable_unit(context.sample)
@@ -197,4 +194,4 @@ def _text(context: Context) -> str:
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
 
 
-EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", 186, _write, image=HOLDS, sample=HOLDS, turn=LAST),)
+EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", 186, _write, both=HOLDS, turn=LAST),)

@@ -13,19 +13,19 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...flags import warned
 from ...measure.quantities import OF
 from ...measure.table import Table
+from ...sample import SampleAnalysis
 from ..cells import inert, lines, marked, name_cell
 from ..entries import Entry, answers, known_number
+from ..facts import edge_of
 from ..wording import imported_words, version
 from .base import FIRST, Export
-
-if TYPE_CHECKING:
-    from ...sample import SampleAnalysis
 
 DIGITS = 6
 MOST = 6  # comments
@@ -57,9 +57,6 @@ def as_text(sample: SampleAnalysis) -> str:
 
 def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     """Names and values of the lines before the table: at most MOST, the last of which says where to find the rest."""
-    from ...flags import warned
-    from ..facts import edge_of
-
     statistics, member = sample.pooled, sample.members[0]
     if statistics is None:
         numbers = list(_answers(sample))[: MOST - 3]
@@ -144,8 +141,7 @@ EXPORTS = (
         "{Things}, CSV with decimal commas",
         61,
         lambda of, to: to.write_text(with_commas(as_text(of.sample)), encoding="utf-8", newline=""),
-        image="the same for spreadsheets that expect decimal commas",
-        sample="the same for spreadsheets that expect decimal commas",
+        both="the same for spreadsheets that expect decimal commas",
     ),
     Export(
         "{table}.csv",

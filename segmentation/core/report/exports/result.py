@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +18,11 @@ from segmentation import __version__
 from ... import flags, tasks
 from ...analysis import Analysis
 from ...measure.filters import by_reason
+from ...measure.quantities import Value
+from ...sample import AnalysisRecord, SampleAnalysis, SampleImage
+from .. import facts
 from ..wording import write_json
 from .base import RESULT, Export
-
-if TYPE_CHECKING:
-    from ...measure.quantities import Value
-    from ...sample import AnalysisRecord, SampleAnalysis, SampleImage
 
 FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
 SCHEMA = Path(__file__).parents[1] / "result.schema.json"  # made by core.report.schema
@@ -47,17 +46,15 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
 
 def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
     """What result.json says of one image beside its statistics."""
-    from ..facts import chosen_values, model_identity
-
     micrograph, record = analysis.micrograph, sample.members[0].record
     return {
         "format": FORMAT,
         "settings": analysis.settings.as_dict(),
-        "used": chosen_values(record),
+        "used": facts.chosen_values(record),
         "calibration": asdict(analysis.calibration),
         "quantities": _answers(analysis.quantities, record),
         "set_aside": by_reason([analysis.table]),
-        "model": model_identity(record.card),
+        "model": facts.model_identity(record.card),
         "image": {
             "name": micrograph.name,
             "sha256": micrograph.sha256,
@@ -78,12 +75,10 @@ def _answers(quantities: Mapping[str, Value], record: AnalysisRecord) -> Any:
 
 def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
     """What result.json says of several images together, and of each."""
-    from ..facts import as_json
-
     return {
         "format": SAMPLE_FORMAT,
         "name": sample.name,
-        **as_json(sample),
+        **facts.as_json(sample),
         "images": [row | _of_member(image) for image, row in zip(sample.images, sample.rows, strict=True)],
         "calibration": sample.calibration,
         "corrected": sample.corrected,
@@ -95,9 +90,6 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
 
 def _of_member(image: SampleImage) -> dict[str, Any]:
     """What the files say of one image of several beside its `ImageRow`; null for what was not analysed."""
-    from ...sample import AnalysisRecord
-    from ..facts import chosen_values, model_identity
-
     member = image.member
     record = AnalysisRecord() if member is None else member.record
     return {
@@ -107,8 +99,8 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
         "clarity": None if member is None else member.clarity,
         "quantities": None if member is None else _answers(member.quantities, record),
         "settings": dict(record.settings) or None,
-        "used": chosen_values(record) or None,
-        "model": model_identity(record.card) if record.card else None,
+        "used": facts.chosen_values(record) or None,
+        "model": facts.model_identity(record.card) if record.card else None,
         "width": record.width,
         "height": record.height,
         "data_bar": record.data_bar,
@@ -156,7 +148,6 @@ EXPORTS = (
         "JSON Schema",
         175,
         lambda _, to: to.write_bytes(SCHEMA.read_bytes()),
-        image="the JSON Schema of result.json",
-        sample="the JSON Schema of result.json",
+        both="the JSON Schema of result.json",
     ),
 )

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ... import tasks
 from ...analysis import Analysis
 from ...archive import write_zip
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.filters import Reason
+from ...micrograph.contrast import displayed, preview
 from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import COLOURS, colours_by_direction
+from ..picture import COLOURS, NO_COLOUR, analysed, colours_by_direction, painted, rimmed, sampled
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -162,8 +164,6 @@ def _coordinates(line: NDArray[np.float64]) -> list[float]:
 
 def image_webp(micrograph: Micrograph) -> bytes:
     """The whole upload for display as WebP. Hot and cold pixels are clipped, and no side is over 1024 px."""
-    from ...micrograph.contrast import preview
-
     return webp(preview(micrograph, LONGEST))
 
 
@@ -178,10 +178,6 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
 
     Level 0 has every pixel. Each further level has half as many a side, as long as it has more than `image_webp`.
     """
-    from PIL import Image
-
-    from ...micrograph.contrast import displayed
-
     level, whole = 0, displayed(micrograph)
     while not level or max(whole.shape) > LONGEST:
         for top in range(0, whole.shape[0], TILE):
@@ -195,8 +191,6 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
 
 def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALITY) -> bytes:
     """Pixels (h, w) or (h, w, 3) for the page as WebP, no side over `longest` px."""
-    from PIL import Image
-
     picture, file = Image.fromarray(pixels), io.BytesIO()
     picture.thumbnail((longest, longest), reducing_gap=2.0)
     picture.save(file, "WEBP", quality=quality, method=METHOD)
@@ -206,8 +200,6 @@ def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALI
 def thumbnail(analysis: Analysis) -> bytes:
     """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects that count, and of all of an image
     that is refused, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
-    from ..picture import NO_COLOUR, analysed, painted, rimmed, sampled
-
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     counts = np.r_[False, Objects.of(analysis).kept | analysis.refused]

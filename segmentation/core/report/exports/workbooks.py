@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ...measure import budget_table
 from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
+from ..facts import common_facts, differing_facts
+from ..lengths import in_readable_unit
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, sample_scale, version
 from .base import Export
 from .images_csv import columns_of
+from .result import versions
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -90,7 +93,6 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
     each bar is, the last its height. Sizes, else shares of classes, else the main number of each image or the thickness
     of a layer; no columns where there is none of these."""
     from ..charts import Distribution
-    from ..lengths import in_readable_unit
 
     drawn, entries = Distribution.of(sample), Summary.of(sample).known_quantities
     if drawn is not None and drawn.bars is not None and not drawn.has_few_sizes:
@@ -116,8 +118,6 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
 
 def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
     """A line for each image of the sample."""
-    from ..lengths import in_readable_unit
-
     columns: dict[str, Cells] = {}
     names = ["median"] if sample.task.screened else sample.quantities
     for head, entries in columns_of(in_readable_unit(sample), names):
@@ -322,9 +322,6 @@ def _budget(summary: Summary) -> Iterator[Cells]:
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
     """What all pooled images share, without an image's name, and then what each has of its own."""
-    from ..facts import common_facts, differing_facts
-    from .result import versions
-
     yield "software", "version", version(), ""
     for name, value in versions().items():
         yield "software", name, value, ""

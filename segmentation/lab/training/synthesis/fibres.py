@@ -65,19 +65,15 @@ def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) 
         for strand in range(strands):
             strand_path = path
             if strands > 1:  # side by side about the middle of the bundle, touching or a little apart
-                strand_path = _beside(path, (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3))
+                along = np.gradient(path, axis=0)
+                along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+                aside = (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3)
+                strand_path = path + aside * np.stack([along[:, 1], -along[:, 0]], 1)
             fibre = Fibre(strand_path, _widths(len(path), diameter, mat, rng), diameter)
             fibres.append(fibre)
             is_inside = ((strand_path >= 0) & (strand_path < shape)).all(1)
             covered += float(fibre.widths[is_inside].sum()) * STEP
     return fibres
-
-
-def _beside(path: Floats, distance: float) -> Floats:
-    """The path (n, 2) moved sideways by so many px, along its normals."""
-    along = np.gradient(path, axis=0)
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    return path + distance * np.stack([along[:, 1], -along[:, 0]], 1)
 
 
 def curved(middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: Rng) -> Floats:
