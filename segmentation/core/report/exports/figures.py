@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..looks import look_of
-from ..wording import version
 from .base import FIGURE, NORMAL, Export
 
 if TYPE_CHECKING:
