@@ -13,6 +13,7 @@ from ..core.compare.results import Limits, Place, of_difference, with_like_inter
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
 from ..core.measure.bins import LEAST_BARS
+from ..core.measure.budget_table import ANSWERS
 from ..core.measure.fitting import CHANCE, chance_words
 from ..core.measure.quantities import Value, in_micrometres, significant
 from ..core.measure.results import micrometres
@@ -278,7 +279,7 @@ def authors(job: Job) -> list[str]:
 
 def _main(result: ChartedSummary) -> dict[Any, Entry]:
     counts = result.counts[:2] if result.screened else []  # others have counts of their own
-    every = [*counts, *(entry for entry in result.sizes if not entry.text), *result.further]
+    every = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
     return {entry.name: entry for entry in every}
 
 
@@ -296,7 +297,7 @@ def _differences(
             continue
         other, entry = (
             replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
-            for of, number in zip((other, entry), with_like_intervals(other.number, entry.number), strict=True)
+            for of, number in zip((other, entry), with_like_intervals(*map(_shown, (other, entry))), strict=True)
         )
         one, two = other.number, entry.number
         if one.unit != two.unit:
@@ -308,6 +309,11 @@ def _differences(
             of_difference(one, two) if from_both else None
         )
         yield _difference(replace(other, number=one), replace(entry, number=two), limits)
+
+
+def _shown(entry: Entry) -> Value:
+    """The number with the interval of its page; of those with a budget also the other one, if the other side has it."""
+    return entry.number if entry.has_ends or entry.name in ANSWERS else entry.reported
 
 
 def _of_amount(entry: Entry) -> bool:

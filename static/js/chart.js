@@ -56,6 +56,7 @@ export class Histogram {
     this.under = null; // what stops the question under way
     this.span = null; // [from, to] of the sizes that are chosen, in the unit of the bins
     this.focused = 0;
+    this.lit = -1; // the bar whose objects stand out in the picture
     this.pressed = null; // the bar where the pointer went down
     this.dragged = null; // the range from there, while it is dragged
     this.controls.addEventListener("submit", (event) => event.preventDefault());
@@ -353,8 +354,8 @@ export class Histogram {
   }
 
   over(bin) {
-    const is = this.svg.querySelector(".pointed");
-    if (is === (this.columns()[bin] ?? null)) return;
+    if (bin === this.lit) return;
+    this.lit = bin;
     this.point(bin);
     this.light?.(bin < 0 ? null : holder(this.bins, this.state, this.spanOf(bin, bin)));
   }
@@ -384,7 +385,8 @@ export class Histogram {
   tell() {
     if (!this.bins) return;
     this.mark(this.span);
-    this.point(-1);
+    this.lit = null; // what is chosen is shown alone, and no longer what was pointed at
+    this.over(-1);
     if (this.span) this.choose?.(holder(this.bins, this.state, this.span), `${lowered(this.state.title)} ${this.range(this.span)}`);
     else this.choose?.(null, "");
   }

@@ -88,6 +88,17 @@ for (const copy of navigator.clipboard?.write ? document.querySelectorAll("[data
   });
 }
 
+// A word of the sentence closes by Escape, and by a press elsewhere.
+const closeWords = (but) => {
+  for (const word of document.querySelectorAll("details[name=word][open]")) if (!word.contains(but)) word.open = false;
+};
+document.addEventListener("click", ({ target }) => target.closest("dialog") || closeWords(target));
+document.addEventListener("keydown", ({ key, target }) => {
+  if (key !== "Escape" || target.closest("dialog")) return;
+  target.closest("details[name=word][open]")?.querySelector("summary").focus();
+  closeWords(null);
+});
+
 if (document.querySelector("[data-reload]")) {
   isWritten(location.href).then(() => location.reload()); // the file itself, or a page that says why there is none
 }

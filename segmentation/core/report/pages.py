@@ -205,7 +205,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield words(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)
-        yield heading("Numbers, with their 95 % intervals in brackets" if has_ends else "Numbers")
+        yield heading("Numbers; 95 % intervals are in brackets" if has_ends else "Numbers")
         yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
         contents = summary.contents_of(numbers) if sample.task.screened else ""
         yield words(f"{contents} {summary.main_without_interval}".strip(), SMALL)

@@ -331,8 +331,16 @@ class Summary:
 
     @property
     def interval_line(self) -> str:
-        """What the intervals beside the numbers include, or why those of sizes are missing."""
-        of, contents = self.statistics, self.interval_contents
+        """What the intervals of all numbers include, or why those of sizes are missing."""
+        return self._with_notes(self.interval_contents)
+
+    @property
+    def main_interval_line(self) -> str:
+        """The same of the intervals that stand beside the main numbers."""
+        return self._with_notes(self.contents_of([*self.known_quantities, *self._main_sizes(self.answer_sizes)]))
+
+    def _with_notes(self, contents: str) -> str:
+        of = self.statistics
         notes = [self.interval_note] if self.interval_note or of is None else of.cautions
         notes = [*filter(None, notes)] if of is None or self.kept else []
         return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
