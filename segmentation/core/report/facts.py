@@ -15,7 +15,7 @@ from ..measure.filters import MEASURANDS
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
-from .wording import UNKNOWN, corrected_words, day_of, imported_words, instrument_words, one_line, rounding_words
+from .wording import UNKNOWN, corrected_words, imported_words, instrument_words, one_line, rounding_words
 
 Fact = tuple[str, str]  # group and name
 Facts = dict[Fact, Any]
@@ -196,16 +196,16 @@ def model_identity(card: Mapping[str, Any]) -> dict[str, Any]:
 
 def acquisition_dates(sample: SampleAnalysis) -> str:
     """The dates in the files of the counted images, of several from the first to the last; "" without any."""
-    dates = {
-        str(date): _moment(str(date)) for _, member in sample.counted if (date := member.record.instrument.get("date"))
-    }
-    if len(dates) < 2:
-        return one_line("".join(dates))
-    if None in dates.values():
-        return f"{one_line(next(iter(dates)))} and {len(dates) - 1} more times"
-    first, *_, last = sorted(dates, key=lambda date: dates[date] or datetime.min)
-    day = day_of(first)
-    return f"{first} to {last.removeprefix(day).lstrip(' T') if day_of(last) == day else last}"
+    stated = [str(date) for _, member in sample.counted if (date := member.record.instrument.get("date"))]
+    moments = sorted(moment for moment in map(_moment, dict.fromkeys(stated)) if moment)
+    if not stated:
+        return ""
+    if len(moments) < len(set(stated)):  # one whose day is not sure stays as it is written
+        more = len(set(stated)) - 1
+        return one_line(stated[0]) + (f" and {more} more times" if more else "")
+    first, last = (f"{moment:%-d %b %Y, %H:%M}".removesuffix(", 00:00") for moment in (moments[0], moments[-1]))
+    words = first if first == last else f"{first} to {last.removeprefix(first.partition(', ')[0] + ', ')}"
+    return words if len(stated) == len(sample.counted) else f"{words} ({len(stated)} of {len(sample.counted)} images)"
 
 
 def _moment(date: str) -> datetime | None:

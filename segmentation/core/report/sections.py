@@ -169,7 +169,11 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
     if box < LEAST_EXAMPLE or len(order) < 3 or "label" not in table.columns:
         return []
     cells: list[Flowable | list[Flowable]] = []
-    for title, row in (("Smallest", order[0]), ("Median", order[(len(order) - 1) // 2]), ("Largest", order[-1])):
+    for title, row in (
+        ("Smallest", order[0]),
+        ("Nearest to the median", order[(len(order) - 1) // 2]),
+        ("Largest", order[-1]),
+    ):
         size = readable(Value(float(sizes[row]), unit=table.unit))
         number = "" if is_unusable(sample.flags) else f": {significant(size.value)} {size.unit}"
         pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)

@@ -360,10 +360,11 @@ def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
 
 @pytest.mark.parametrize(
     ("dates", "words"),
-    [(["", ""], ""), (["07/18/2019", ""], "07/18/2019"),
+    [(["", ""], ""), (["07/18/2019", ""], "07/18/2019"), (["2019-11-27T16:11:26.6205405+09:00"], "27 Nov 2019, 16:11"),
+     (["27 Nov 2019", ""], "27 Nov 2019 (1 of 2 images)"),
      (["07/08/2019", "08/07/2019", ""], "07/08/2019 and 1 more times"),
-     (["18 Jul 2019 11:09:27", "18 Jul 2019 09:40:42"], "18 Jul 2019 09:40:42 to 11:09:27"),
-     (["2019-07-18T11:09:27", "2019/07/19 09:40:42"], "2019-07-18T11:09:27 to 2019/07/19 09:40:42")],
+     (["18 Jul 2019 11:09:27", "18 Jul 2019 09:40:42"], "18 Jul 2019, 09:40 to 11:09"),
+     (["2019-07-18T11:09:27", "2019/07/19 09:40:42"], "18 Jul 2019, 11:09 to 19 Jul 2019, 09:40")],
 )  # fmt: skip
 def test_several_dates_are_a_range_where_their_order_is_sure(dates, words):
     members = [(None, SimpleNamespace(record=SimpleNamespace(instrument={"date": date}))) for date in dates]
