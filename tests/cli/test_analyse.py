@@ -13,9 +13,10 @@ import tifffile
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE
-from segmentation.core.report import exports
+from segmentation.core.report import exports, figure
 from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
+from tests.conftest import write_words
 from tests.shell import manage
 
 SQRT3 = 3**0.5
@@ -34,7 +35,9 @@ def rows_of(file):
 def sample(tmp_path_factory):
     """The sample analysed once."""
     out = tmp_path_factory.mktemp("out")
-    done = manage("analyse", SAMPLE, "--out", out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "write", write_words)
+        done = manage("analyse", SAMPLE, "--out", out)
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
 
