@@ -87,6 +87,7 @@ def method(analysis):
     return method_of(SampleAnalysis.of(analysis))
 
 
+@cache
 def said(data):
     """All words of a PDF on one line."""
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages))
