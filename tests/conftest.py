@@ -50,7 +50,7 @@ ON_ONE_ENGINE = tuple(
     f"worker/test_{name}.py"
     for name in (
         *("comparing", "corrected", "corrected_samples", "dataset_archives", "exporting", "imports"),
-        *("pages", "previewing", "proposing", "signing", "ticked", "unpacking"),
+        *("pages", "proposing", "signing", "ticked", "unpacking"),
     )
 )
 

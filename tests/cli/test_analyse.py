@@ -13,9 +13,10 @@ import tifffile
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE
-from segmentation.core.report import exports
+from segmentation.core.report import exports, figure
 from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
+from tests.conftest import write_words
 from tests.shell import manage
 
 SQRT3 = 3**0.5
@@ -34,7 +35,11 @@ def rows_of(file):
 def sample(tmp_path_factory):
     """The sample analysed once."""
     out = tmp_path_factory.mktemp("out")
-    done = manage("analyse", SAMPLE, "--out", out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "write", write_words)
+        for reader in ("barreading", "burntin"):
+            patch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda picture, seconds: [])
+        done = manage("analyse", SAMPLE, "--out", out)
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
 
@@ -118,7 +123,7 @@ def test_pages_of_a_stack(tmp_path, monkeypatch, coarse):
     assert wrong.returncode == 2 and "so there is no page 4" in wrong.stderr
 
 
-def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse):
+def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse, no_text):
     first, second = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
     bad = tmp_path / "bad.tif"
     bad.write_bytes(b"no picture at all")

@@ -237,8 +237,8 @@ def test_the_data_bar_is_left_out_and_can_be_kept():
     assert not analysis.segmentation.labels[448:].any()
     assert analysis.segmentation.labels.shape == with_bar.shape
     for bar_rows, rows in ((0, 512), (100, 412)):
-        settings = AnalysisSettings.of(data_bar=bar_rows, scale=0.25)
-        assert analyse(micrograph_of(with_bar), settings).segmentation.rows == rows
+        settings = AnalysisSettings.of(data_bar=bar_rows, scale=0.25, polarity="bright")
+        assert segment(micrograph_of(with_bar), settings).rows == rows
 
 
 def test_an_image_of_one_grey_has_no_particles():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from .conftest import SIZES, open_scale, open_tab
-from .test_journey import fits, result
+from .conftest import open_scale, open_tab
+from .test_journey import fits_both, result
 from .test_looks import picture
 
 
@@ -15,9 +13,8 @@ def seen(page, side):
     return page.locator(f"[data-side={side}] canvas").screenshot()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_two_widths_of_one_image(open_copy, visit, size):
-    page = open_copy(size)
+def test_two_widths_of_one_image(open_copy, visit):
+    page = open_copy()
     first = result(page)
     open_scale(page)
     page.fill("#new_width", "12800")
@@ -30,8 +27,8 @@ def test_two_widths_of_one_image(open_copy, visit, size):
     open_tab(page, "Details")
     page.get_by_role("link", name="compare with the one before").click()
     page.wait_for_selector("#objects")
-    assert fits(page)
-    picture(page, f"compare-{size}")
+    assert fits_both(page)
+    picture(page, "compare")
 
     assert "B is" in page.locator("#answer").inner_text()
     page.locator("[data-at]").focus()

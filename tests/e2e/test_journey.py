@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import zipfile
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,14 +94,23 @@ def jobs_of(page) -> int:
     return page.locator(".entry").count() + sum(map(int, earlier))
 
 
-def test_one_drag(visit, discs):
+def test_one_drag_also_done_twice_makes_one_job_that_back_and_reload_do_not_repeat(visit, discs):
     page = visit()
-    choose(page, discs)
+    drop(page.locator("body"), discs)
+    drop(page.locator("body"), discs)
+    expect(page.locator("#problems")).to_have_text("This picture is being analysed already.", use_inner_text=True)
+    page.wait_for_url("**/jobs/*/")
     picture = page.locator("#shown canvas")
     expect(picture).to_have_js_property("width", COLUMNS)  # the browser's own, of a TIFF
     expect(page.locator(".growing path").first).to_be_attached(timeout=PATIENCE)
     assert fits(page)
-    result(page)
+    address = result(page)
+    page.reload()
+    assert result(page) == address
+    page.go_back()
+    page.locator(".dropzone").wait_for()
+    page.go_forward()
+    assert result(page) == address
     assert 800 < decoded(page) <= 1200
     assert fits(page)
     expect(page.locator(".head")).to_contain_text(f"{COLUMNS} × {ROWS} px", use_inner_text=True)
@@ -122,6 +130,7 @@ def test_one_drag(visit, discs):
     assert sum(row["kept"].lower() in ("true", "1", "yes") for row in rows) == count
     middle = sorted(float(row["min_feret_nm"]) for row in rows)[len(rows) // 2]
     assert middle == pytest.approx(DIAMETER, rel=0.15)
+    assert jobs_of(page) == 1
 
 
 def sizes(table: bytes) -> list[dict[str, str]]:
@@ -182,52 +191,6 @@ def test_without_javascript_a_double_click_makes_one_job(visit, plain):
     expect(page.locator("#budget, #how").last).to_be_visible()  # what a script puts into a drawer stands open
     assert page.locator("noscript").last.inner_text()
     assert jobs_of(page) == 1
-
-
-def test_a_double_drop_makes_one_job_that_back_and_reload_do_not_repeat(visit, discs):
-    page = visit()
-    drop(page.locator("body"), discs)
-    drop(page.locator("body"), discs)
-    expect(page.locator("#problems")).to_have_text("This picture is being analysed already.", use_inner_text=True)
-    address = result(page)
-    page.reload()
-    assert result(page) == address
-    page.go_back()
-    page.locator(".dropzone").wait_for()
-    page.go_forward()
-    assert result(page) == address
-    assert jobs_of(page) == 1
-
-
-def archived(folder, *paths):
-    made = folder / "batch.zip"
-    with zipfile.ZipFile(made, "w") as archive:
-        for path in paths:
-            archive.write(path, path.name)
-        archive.writestr("notes.doc", b"words")
-    return made
-
-
-def test_an_archive_becomes_the_images_of_a_sample(visit, discs, plain, tmp_path):
-    page = visit()
-    page.set_input_files("#files", str(archived(tmp_path, discs, plain)))
-    page.wait_for_url("**/samples/*/")
-    expect(page.locator("h1")).to_have_text("batch", use_inner_text=True)
-    expect(page.locator(".images .name")).to_have_text([discs.name, plain.name], timeout=PATIENCE)
-
-
-def test_an_archive_without_javascript_makes_single_results(visit, discs, plain, tmp_path):
-    page = visit(java_script_enabled=False)
-    page.set_input_files("#files", str(archived(tmp_path, discs, plain)))
-    start(page)
-    page.wait_for_url("**/results/")
-    for _ in range(60):  # a list does not reload by itself where no script runs
-        if page.locator(".entry b").count() == 2:
-            break
-        page.wait_for_timeout(2000)
-        page.reload()
-    expect(page.locator(".entry b")).to_have_count(2)
-    expect(page.locator(".notice")).to_contain_text("notes.doc: ", use_inner_text=True)
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from segmentation.models import Training
 from tests.web.trained import CURVE, PLAN, add_pictures, install, make_dataset, outcome, with_own_models
 
-from .conftest import SIZES
+from .test_journey import fits_both
 from .test_looks import SMALL_TARGETS, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,15 +35,14 @@ def site(live_server, settings, tmp_path, monkeypatch, own_storage, model, queue
 
 
 def seen(page, name: str) -> None:
-    picture(page, name)
+    picture(page, f"training-{name}")
     page.wait_for_load_state()  # the page of a training that ends is loaded anew
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
+    assert fits_both(page), name
     assert not page.evaluate(SMALL_TARGETS), name
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_from_the_form_to_a_version(visit, alice, size):
-    page = visit(size)
+def test_from_the_form_to_a_version(visit, alice):
+    page = visit()
     page.goto("/accounts/login/")
     page.fill("[name=login]", "alice")
     page.fill("[name=password]", "alice's password")
@@ -52,11 +51,11 @@ def test_from_the_form_to_a_version(visit, alice, size):
     dataset = make_dataset(alice, 3)
     page.goto(f"/datasets/{dataset.pk}/train/")
     page.fill("[name=title]", "Powder of June")
-    seen(page, f"training-form-{size}")
+    seen(page, "form")
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_url("**/trainings/*/")
     page.get_by_text("Waiting for its turn").wait_for()
-    seen(page, f"training-queued-{size}")
+    seen(page, "queued")
     row = Training.objects.get()
 
     ends = timezone.now() + timedelta(minutes=12)
@@ -67,27 +66,27 @@ def test_from_the_form_to_a_version(visit, alice, size):
     page.get_by_text("12 minutes left").wait_for()
     page.get_by_role("heading", name="Score on held-out images").wait_for()
     expect(page.locator(".lines path").nth(2)).to_be_attached()
-    seen(page, f"training-running-{size}")
+    seen(page, "running")
 
     install("tio2-1")
     done = {"state": "done", "progress": 1.0, "model_name": "tio2-1", "version": 1, "offered": True}
     move(row, **done, summary=outcome())
     page.get_by_role("heading", name="Better than the base model").wait_for()
     expect(page.locator("[hx-get]")).to_have_count(0)  # nothing is asked any more
-    seen(page, f"training-improved-{size}")
+    seen(page, "improved")
     page.get_by_role("button", name="Make it my default").click()
     page.get_by_text("now the default").wait_for()
     page.goto("/")
     expect(page.locator("#id_model")).to_have_value("tio2-1")
     page.goto("/models/")
-    seen(page, f"training-models-{size}")
+    seen(page, "models")
     page.get_by_role("link", name="TiO2 powder, tio2-1").first.click()
-    seen(page, f"training-model-{size}")
+    seen(page, "model")
 
     move(row, offered=False, summary=outcome(improved=False))
     page.goto(f"/trainings/{row.pk}/")
     page.get_by_role("heading", name="No better than the base model").wait_for()
-    seen(page, f"training-no-better-{size}")
+    seen(page, "no-better")
     page.get_by_label("I have looked at the images below").check()
     page.get_by_role("button", name="Offer it all the same").click()
     page.get_by_text("Offered by alice although").first.wait_for()
@@ -95,7 +94,7 @@ def test_from_the_form_to_a_version(visit, alice, size):
     move(row, state="failed", error="The disk was full: free some room, then try again.", model_name="", offered=False)
     page.goto(f"/trainings/{row.pk}/")
     page.get_by_text("The disk was full").wait_for()
-    seen(page, f"training-failed-{size}")
+    seen(page, "failed")
     page.get_by_role("button", name="Try again").click()
     page.get_by_text("Waiting for its turn").wait_for()
     page.get_by_role("button", name="Cancel").click()

@@ -1,12 +1,15 @@
 """Every test here has a storage of its own, one model and a queue that only takes notes."""
 
+import importlib
+import io
 import shutil
 import sys
+from contextlib import redirect_stdout
 
 import pytest
 
 from tests.conftest import inspect_uploads, picture
-from worker import tasks
+from worker import inspection, tasks
 from worker.heartbeat import Heartbeat
 
 from . import fake
@@ -55,6 +58,25 @@ def look_into_all(commit):
 def busy(monkeypatch):
     """No moment is idle: files are written where a test asks for them, not after every job."""
     monkeypatch.setattr(tasks, "_do_idle", lambda: None)
+
+
+@pytest.fixture
+def children_here(monkeypatch):
+    """Archives are unpacked and outlines read by the same programs, unconfined in this process: to start one for each
+    takes half a second. How they are started, and what they may say, is tested in test_inspection."""
+    start = inspection._run
+
+    def run(command, *given):
+        if command[2] not in ("segmentation.core.imported", "segmentation.core.micrograph.unpacking"):
+            return start(command, *given)
+        program = importlib.import_module(f"{command[2]}.__main__" if "imported" in command[2] else command[2])
+        with monkeypatch.context() as patch, redirect_stdout(io.StringIO()) as said:
+            patch.setattr(sys, "argv", command[2:])
+            assert program.main() == 0
+        return said.getvalue().encode()
+
+    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *bounds, **more: None)
+    monkeypatch.setattr(inspection, "_run", run)
 
 
 @pytest.fixture

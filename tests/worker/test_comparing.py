@@ -292,11 +292,6 @@ class TestAddresses:
         answer = self.asked(client, first, second, api=False, **ask)
         assert (answer.status_code, answer["HX-Refresh"]) == (404, "true")
 
-    def test_an_unknown_result_is_not_found(self, two, client):
-        stranger = "00000000-0000-4000-8000-000000000000"
-        assert self.asked(client, two[0].pk, stranger).status_code == 404
-        assert self.asked(client, two[0].pk, stranger, api=False).status_code == 404
-
     def test_a_result_of_somebody_else_is_not_found(self, two, client, alice):
         Job.objects.filter(pk=two[1].pk).update(owner=alice)
         assert self.asked(client, *(job.pk for job in two)).status_code == 404

@@ -23,7 +23,7 @@ from worker import inspection
 
 from .test_datasets import SHAPE, dataset, give, labels_of, notes, prepared, result, send, squares  # noqa: F401
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here", "children_here")]
 
 
 def export(client, dataset):

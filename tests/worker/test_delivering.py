@@ -281,22 +281,23 @@ def resolving(monkeypatch, *addresses):
     return names
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-     "224.0.0.1", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "fec0::1",
-     "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::1",
-     "::7f00:1", "192.0.0.9", "192.0.0.171", "192.88.99.1", "198.18.0.1", "192.0.2.1", "2001:20::1", "3fff::1",
-     "5f00::1"],
-)  # fmt: skip
-def test_names_of_private_addresses(alice, monkeypatch, address):
+PRIVATE = (
+    *("127.0.0.1", "10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
+    *("240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "fec0::1", "2001:db8::1"),
+    *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::1", "::7f00:1"),
+    *("192.0.0.9", "192.0.0.171", "192.88.99.1", "198.18.0.1", "192.0.2.1", "2001:20::1", "3fff::1", "5f00::1"),
+)
+
+
+def test_names_of_private_addresses(alice, monkeypatch):
+    for address in PRIVATE:
+        with pytest.raises(services.Refused):
+            webhooks.check_address(address)
     hook = webhooks.create_webhook(user=alice, url="https://lab.example.org/", pk=uuid4())
-    resolving(monkeypatch, "93.184.215.14", address)
+    resolving(monkeypatch, "93.184.215.14", PRIVATE[0])
     monkeypatch.setattr(delivering, "_post", lambda *arguments: pytest.fail("it connected"))
     send_and_try(hook)
     assert (the_only().state, the_only().answer) == ("queued", webhooks.PRIVATE)
-    with pytest.raises(services.Refused):
-        webhooks.check_address(address)
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "127.0.0.1.", "localhost."])

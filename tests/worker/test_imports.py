@@ -1,4 +1,4 @@
-"""Outlines of other tools become a revision: sent by API and page, read in a child process, measured by a worker."""
+"""Outlines of other tools become a revision: sent by API and page, read apart, measured by a worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from worker.tasks import do_analyses
 
 from .test_edits import HEADERS, SECRET, result, script, squares  # noqa: F401 (fixtures)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy", "children_here")]
 
 
 def moved():

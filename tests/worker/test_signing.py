@@ -313,15 +313,22 @@ def bundle(finished, tmp_path):
 
 
 def altered(bundle, name, change):
-    """The bundle with another content of one of its files."""
-    with zipfile.ZipFile(bundle) as archive:
-        content = {member: archive.read(member) for member in archive.namelist()}
-    with zipfile.ZipFile(bundle, "w") as archive:
-        for member, data in content.items():
-            archive.writestr(member, change(data) if member == name else data)
+    """A copy of the bundle with another content of one of its files."""
+    copy = bundle.with_name("altered.zip")
+    with zipfile.ZipFile(bundle) as archive, zipfile.ZipFile(copy, "w") as other:
+        for member in archive.namelist():
+            other.writestr(member, change(archive.read(member)) if member == name else archive.read(member))
+    return copy
 
 
-def test_a_bundle_repeats_its_corrections_bit_for_bit(bundle):
+def test_what_is_no_bundle_is_a_sentence(tmp_path):
+    (tmp_path / "no.zip").write_bytes(b"words")
+    for file in ("no.zip", "missing.zip"):
+        with pytest.raises(CommandError):
+            call_command("audit", "replay", str(tmp_path / file))
+
+
+def test_a_bundle_repeats_its_corrections_bit_for_bit_and_what_was_changed_in_it_is_named(bundle, finished):
     with zipfile.ZipFile(bundle) as archive:
         names = set(archive.namelist())
         assert {"uncorrected.npz", "segmentation.npz", "corrections.json", "corrections.csv"} <= names
@@ -329,35 +336,20 @@ def test_a_bundle_repeats_its_corrections_bit_for_bit(bundle):
     code, output = audit("replay", bundle)
     assert code == 0 and "equal" in output
 
-
-def test_a_bundle_that_was_changed_is_named(bundle, finished):
     def other(content):
         rows = json.loads(content)
         rows[1]["operation"]["id"] = 2
         return json.dumps(rows).encode()
 
-    altered(bundle, "corrections.json", other)
-    code, output = audit("replay", bundle)
+    code, output = audit("replay", altered(bundle, "corrections.json", other))
     assert code == 1 and "Edit 2 was altered." in output and "corrections.json" in output and "operations" in output
-
-
-def test_other_outlines_than_the_log_gives_are_named(bundle, finished):
     with finished.parent.segmentation.file.open("rb") as file:
         before = file.read()
-    altered(bundle, "segmentation.npz", lambda _: before)
-    code, output = audit("replay", bundle)
+    code, output = audit("replay", altered(bundle, "segmentation.npz", lambda _: before))
     assert code == 1 and "labels differ in" in output and "ids" in output
-
-
-def test_what_is_no_bundle_is_a_sentence(bundle, tmp_path):
-    (tmp_path / "no.zip").write_bytes(b"words")
     for content in (b"[1]", b"{}", b"no", b'[{"job": 1}]'):
-        altered(bundle, "corrections.json", lambda _, content=content: content)
         with pytest.raises(CommandError):
-            call_command("audit", "replay", str(bundle))
-    for file in ("no.zip", "missing.zip"):
-        with pytest.raises(CommandError):
-            call_command("audit", "replay", str(tmp_path / file))
+            call_command("audit", "replay", str(altered(bundle, "corrections.json", lambda _, new=content: new)))
 
 
 def test_a_revision_of_a_corrected_result_has_its_log_too(finished, alice):

@@ -23,6 +23,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 
 @pytest.mark.usefixtures("reader")
 class TestArchives:
+    @pytest.fixture(autouse=True)
+    def _one_child_alone(self, request):
+        """The first test starts the program that unpacks."""
+        if request.function.__name__ != "test_it_becomes_uploads_of_its_sender":
+            request.getfixturevalue("children_here")
+
     def archive(self, *entries, **fields):
         content = zipped(entries or [("x/a.png", picture(64)), ("b.png", picture(65)), ("c.doc", b"words")])
         return receive(content, name="batch.zip", is_archive=True, **fields)

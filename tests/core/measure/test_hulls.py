@@ -17,7 +17,6 @@ from segmentation.core.measure.hulls import areas, ferets, find_hulls, lengths
 from segmentation.core.measure.runs import find_runs
 from segmentation.core.measure.shapes import measure, touching_groups
 from segmentation.core.measure.straight import convex_outlines
-from tests.accuracy.shapes import SHAPES, errors
 from tests.core.measure.test_shapes import blobs, measured
 
 
@@ -184,25 +183,3 @@ def test_edge_weight_is_the_inverse_of_the_share_of_places_that_touch_no_edge():
     labels = np.zeros((8, 9), np.int32)
     labels[2:5, 4:6] = 1
     assert measured(labels)["edge_weight"][0] == pytest.approx(8 * 9 / free)
-
-
-# Mean errors that docs/method/accuracy.md tells of, in per cent of the size above 20 px, with a margin for 24 trials.
-PERIMETER = {"disc": 1.0, "ellipse 2:1": 1.0, "rectangle 3:1": 1.0, "square": 1.6, "triangle": 2.6}
-
-
-@pytest.mark.parametrize("size", [25, 100])
-@pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("oblique", [False, True])
-def test_area_and_perimeter_of_analytic_shapes(name, size, oblique):
-    deviations = errors(SHAPES[name], size, oblique=oblique, trials=24)
-    truth = SHAPES[name](size)[1]
-    assert abs(deviations["ecd"].mean()) / sqrt(4 * truth["area"] / pi) < 0.01
-    assert abs(deviations["perimeter"].mean()) / truth["perimeter"] < PERIMETER[name] / 100
-
-
-@pytest.mark.parametrize("size", [5, 10])
-@pytest.mark.parametrize("name", SHAPES)
-def test_small_shapes_are_right_to_half_a_pixel(name, size):
-    deviations = errors(SHAPES[name], size, oblique=False, trials=30)
-    for measure_name in ("ecd", "max_feret"):
-        assert abs(deviations[measure_name].mean()) < (1.2 if (name, measure_name) == ("disc", "max_feret") else 0.5)

@@ -136,7 +136,7 @@ def test_resamples_have_as_many_particles_as_the_sample():
 def test_groups_of_neighbours_give_the_intervals_of_single_particles(monkeypatch):
     from segmentation.core.measure import resampling
 
-    table = table_of(log_normal(3000))
+    table = table_of(log_normal(1800))
     grouped = summarise(table).intervals
     monkeypatch.setattr(resampling, "GROUPS", 10_000)
     single = summarise(table).intervals

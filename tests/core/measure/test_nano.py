@@ -125,7 +125,7 @@ def test_nothing_decides_exactly_one_half():
 
 
 def test_a_better_calibration_would_decide():
-    sizes = log_normal(3000, 98, 1.3)
+    sizes = log_normal(1500, 96, 1.3)
     assert card(sizes, Calibration(2.0, "metadata", relative_uncertainty=0.0))["verdict"] == "above"
     answer = card(sizes, Calibration(2.0, "drawn", relative_uncertainty=0.05))
     assert answer["verdict"] == "undecided" and "calibration" in answer["decides"]
@@ -308,11 +308,11 @@ def test_one_picture_says_what_holds_in_it_and_that_the_material_needs_more():
 
 def test_how_many_particles_are_asked_for():
     """Masuda and Iinoya: (1.96 / 0.05)^2 s^2 (1 + s^2 / 2) for a geometric SD of exp(s)."""
-    answer = card(log_normal(4000, gsd=1.6))
+    answer = card(log_normal(2000, gsd=1.6))
     spread = np.log(1.6)
     number = int(answer["asked"].split("about ")[1].split()[0].replace(",", ""))
     assert number == pytest.approx((1.96 / 0.05) ** 2 * spread**2 * (1 + spread**2 / 2), rel=0.06)
-    assert "4,000 in 1 image" in answer["asked"]
+    assert "2,000 in 1 image" in answer["asked"]
 
 
 @pytest.mark.parametrize("filter", [False, True])

@@ -60,9 +60,9 @@ def test_keys_are_those_of_one_image_and_three_more():
 
 
 def test_images_that_differ_widen_the_intervals():
-    alike, unlike = (pooled(images(between=between, n=200)).intervals["median"] for between in (1.0, 1.5))
+    alike, unlike = (pooled(images(between=between)).intervals["median"] for between in (1.0, 1.5))
     assert np.log(unlike[1] / unlike[0]) > 3 * np.log(alike[1] / alike[0])
-    by_particle = summarise(table_of(np.concatenate([t["min_feret_nm"] for t in images(between=1.5, n=200)])))
+    by_particle = summarise(table_of(np.concatenate([t["min_feret_nm"] for t in images(between=1.5)])))
     assert unlike[1] / unlike[0] > 1.3 * by_particle.intervals["median"][1] / by_particle.intervals["median"][0]
 
 
@@ -224,17 +224,17 @@ def test_the_median_settles_by_image_and_ends_at_the_interval_beside_it(uncertai
 
 
 def test_many_particles_of_images_that_differ_do_not_settle_the_median():
-    """By particle these 2,400 would be plenty; the images differ by 30 %, so many more of them are needed."""
-    tables = images(8, 300, between=1.3)
+    """By particle these 1,200 would be plenty; the images differ by 30 %, so many more of them are needed."""
+    tables = images(8, 150, between=1.3)
     by_particle = summarise(table_of(np.concatenate([table["min_feret_nm"] for table in tables]))).convergence
     assert by_particle["more"] == 0
     assert pooled(tables).convergence["more"] > 20
 
 
 def test_with_so_many_more_images_the_interval_is_as_narrow_as_wanted():
-    few = pooled(images(30, 60, between=1.3, seed=1)).convergence
+    few = pooled(images(30, 30, between=1.3, seed=1)).convergence
     assert few["more"] > 20
-    low, high = pooled(images(30 + few["more"], 60, between=1.3, seed=1)).intervals["median"]
+    low, high = pooled(images(30 + few["more"], 30, between=1.3, seed=1)).intervals["median"]
     assert np.log(high / low) / 2 == pytest.approx(few["wanted"], rel=0.35)
 
 
@@ -321,7 +321,7 @@ def test_warnings_of_images_are_named_and_stand_in_their_rows():
 
 def test_by_volume_few_images_have_no_intervals_and_more_none_of_the_spread():
     """Of 5 images those with intervals by volume held the truth in 58 % of samples, spans of 20 in 79 to 91 %."""
-    tables = [table_of(log_normal(150, gsd=1.2, seed=seed)) for seed in range(8)]
+    tables = [table_of(log_normal(80, gsd=1.2, seed=seed)) for seed in range(8)]
     for count, given in ((7, set()), (8, {"mean", "d10", "d50", "d90", "mode", "geometric_mean"})):
         weighting = pool(tables[:count]).weighted["volume"]
         assert {name for name, limits in weighting["intervals"].items() if limits} == given

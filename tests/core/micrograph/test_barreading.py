@@ -291,23 +291,6 @@ def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch:
     assert looked == [image.shape]
 
 
-@pytest.mark.slow
-def test_the_sample_in_a_process_of_its_own() -> None:
-    pytest.importorskip("rapidocr")
-    bar = read_bar(read(SAMPLE), seconds=120)
-    assert bar is not None
-    assert bar.nm_per_pixel == pytest.approx(5.0)
-    assert bar.length_nm == 500
-    assert bar.length_px == pytest.approx(100, abs=1)
-    assert {name: round(way.nm_per_pixel, 2) for name, way in bar.ways.items()} == {
-        "width": 5.0,
-        "pixel size": 5.0,
-        "scale bar": 5.0,
-    }
-    x, y, width, height = bar.box
-    assert y >= 704 and y + height <= 768 and x >= 0 and x + width <= 1024
-
-
 @pytest.mark.parametrize(
     "failure", [OSError("no more processes"), MemoryError(), subprocess.CalledProcessError(1, "python")]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,8 +18,9 @@ BAR = (400, 412, 520, 418)
 
 
 def picture(*blocks: tuple[int, int, int, int], grey: int = 255) -> np.ndarray:
-    """Noise, 640 x 480, with letters of one grey where WORDS are, and blocks (left, top, right, bottom) of it."""
-    pixels = np.random.default_rng(4).integers(60, 140, (480, 640)).astype(np.uint8)
+    """Soft noise, 640 x 480, with letters of one grey where WORDS are, and blocks (left, top, right, bottom) of it."""
+    noise = cv2.GaussianBlur(np.random.default_rng(4).normal(0, 80, (480, 640)), (0, 0), 1)
+    pixels = np.clip(100 + noise, 60, 140).astype(np.uint8)
     for left in range(422, 498, 12):
         pixels[384:400, left : left + 5] = grey
     for left, top, right, bottom in blocks:

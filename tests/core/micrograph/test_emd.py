@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -270,11 +268,3 @@ def test_groups_in_circles_end(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableImage, match="no image"):
         written(tmp_path, hdf5(circle))
-
-
-def test_the_confined_child_reads_it(tmp_path: Path) -> None:
-    path = tmp_path / "a.emd"
-    path.write_bytes(velox(ONE, chunks=(40, 72, 1), compression="gzip"))
-    command = [sys.executable, "-m", "segmentation.core.micrograph.inspect", str(path), f"--preview={tmp_path}/p.npy"]
-    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert report["ok"] and report["calibration"]["nm_per_pixel"] == pytest.approx(0.25)

@@ -45,7 +45,7 @@ CASES = {
     "huge pixels": lambda: make_analysis(9, calibration=Calibration(1e5, "typed")),
     "flat image": lambda: analysis_of(np.zeros((30, 40), np.int32), pixels=np.full((30, 40), 7, np.uint8)),
 }
-USUAL = ("fifteen", "fifteen hundred", "none", "pixels", "wide")
+USUAL = ("fifteen", "none", "pixels", "wide")  # fifteen hundred are written in every format below
 
 
 def draw(analysis):
@@ -185,18 +185,20 @@ def test_one_drawing_serves_all_formats_and_stays_small(tmp_path):
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
     for form, start in starts.items():
         file = tmp_path / f"figure.{form}"
-        figure.write(drawn, file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            figure.write(drawn, file)
         assert file.read_bytes().startswith(start)
         assert form == "png" or file.stat().st_size < 5_000_000
 
 
 def test_large_images_are_drawn_small():
-    labels = np.zeros((6000, 5000), np.int32)
+    labels = np.zeros((3000, 2500), np.int32)
     labels[100:400, 200:600] = 1
     drawn = draw(analysis_of(labels, pixels=(labels * 200).astype(np.uint8)))
     image = drawn.axes[0].images[0]
     assert max(image.get_array().shape) <= 1100
-    assert (drawn.axes[0].get_xlim(), drawn.axes[0].get_ylim()) == ((0, 5000), (6000, 0))
+    assert (drawn.axes[0].get_xlim(), drawn.axes[0].get_ylim()) == ((0, 2500), (3000, 0))
 
 
 def test_pyplot_is_not_needed():

@@ -87,6 +87,7 @@ def method(analysis):
     return method_of(SampleAnalysis.of(analysis))
 
 
+@cache
 def said(data):
     """All words of a PDF on one line."""
     return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(data)).pages))
@@ -128,14 +129,15 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
 def test_report_and_workbook_have_the_one_notice_of_the_page_in_its_words(flags, notice):
     analysis = replace(made("many"), flags=flags)
     rows = list(_first(SampleAnalysis.of(analysis), Filing()))
-    assert notice in said(written(analysis, False)) and tuple(notice.split(": ", 1)) in rows
+    assert tuple(notice.split(": ", 1)) in rows
+    assert not notice.startswith(DO_NOT_USE) or notice in said(written(analysis, False))
     assert sum(row[0] in LEVELS for row in rows if row) == 1
 
 
 @cache
-def grains(count=150):
+def grains(count=60):
     """Some particles as grains, two of them at the frame."""
-    made = analysis_of(np.pad(disc_labels(count, (400, 500)), 1)[8:, 8:])
+    made = analysis_of(np.pad(disc_labels(count, (250, 320)), 1)[8:, 8:])
     outlines = replace(made.segmentation, provenance=replace(made.segmentation.provenance, task="grains"))
     return measure(made.micrograph, outlines, AnalysisSettings.of("grains"))
 
@@ -177,7 +179,7 @@ def test_sample_and_width_of_the_image_are_told_also_where_they_are_not_known():
 def test_the_picture_is_whole_and_takes_the_room_of_the_first_page():
     inches = {}
     for case in ("many", "wide"):
-        (shown,) = pypdf.PdfReader(io.BytesIO(written(made(case)))).pages[0].images
+        (shown,) = pypdf.PdfReader(io.BytesIO(written(made(case), False))).pages[0].images
         wide, high = (side / figure.IN_REPORT for side in shown.image.size)
         rows, columns = made(case).micrograph.shape
         assert high / wide == pytest.approx(rows / columns, rel=0.02)

@@ -181,11 +181,3 @@ class TestChange:
         assert script.post(f"{address}/cancel", headers=MINE).json()["under_way"] == 0
         assert script.delete(address, headers=MINE).status_code == 204
         assert not Sample.objects.exists() and not Job.objects.exists()
-
-    def test_a_stranger_changes_nothing(self, script, finished, alice, charlie):  # noqa: F811
-        for sample, status in ((finished(owner=alice), 404), (finished(visitor=uuid4()), 403)):
-            for end in ("/retry", "/name", "/cancel", "/images", "/images/{job}", ""):
-                address = f"{SAMPLES}/{sample.pk}{end.format(job=sample.jobs.first().pk)}"
-                method = script.post if end else script.delete
-                assert method(address, {}, headers=basic("charlie")).status_code == status, end
-        assert Sample.objects.count() == 2

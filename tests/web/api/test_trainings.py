@@ -76,12 +76,6 @@ class TestTrainings:
         unfinished = make_training(alice, dataset=training.dataset)
         assert call(script, "POST", f"{TRAININGS}/{unfinished.pk}/revisions", "alice").status_code == 409
 
-    def test_suggestions(self, script, alice, charlie):
-        dataset = make_dataset(alice)
-        at = f"/api/v1/datasets/{dataset.pk}/suggestions"
-        assert call(script, "GET", at, "alice").json() == []
-        assert call(script, "GET", at, "charlie").status_code == 404
-
 
 class TestModels:
     def test_each_sees_their_own(self, script, alice, charlie):

@@ -376,15 +376,19 @@ class TestChange:
         assert re.search(f"Look at these. {button}", details) and "<li>A note." in details
 
 
+def of_classes(job, task, numbers, **more):
+    """A result of classes with these numbers: by name the value, both ends of its interval and its unit."""
+    quantities = {name: dict(zip(("value", "low", "high", "unit"), of, strict=True)) for name, of in numbers.items()}
+    fields = {"task": task, "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
+    return job(summary={**SUMMARY, **fields, **more})
+
+
 class TestClasses:
     def test_numbers_are_a_table_with_the_colours_of_the_figure(self, maker, job):
-        shares = {"ferrite": (0.7134, 0.631, 0.798), "pearlite": (0.0007769, None, None)}
-        quantities = {
-            f"area_fraction of {name}": {"value": value, "low": low, "high": high, "unit": ""}
-            for name, (value, low, high) in shares.items()
-        } | {f"mean_intercept of {name}": {"value": 20.0, "low": None, "high": None, "unit": "nm"} for name in shares}
-        fields = {"task": "phases", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
-        page = words(maker.get(address(job(summary={**SUMMARY, **fields}))))
+        shares = {"ferrite": (0.7134, 0.631, 0.798, ""), "pearlite": (0.0007769, None, None, "")}
+        numbers = {f"area_fraction of {name}": share for name, share in shares.items()}
+        numbers |= {f"mean_intercept of {name}": (20.0, None, None, "nm") for name in shares}
+        page = words(maker.get(address(of_classes(job, "phases", numbers))))
         assert 'fill="#e69f00"/></svg> ferrite' in page and 'fill="#56b4e9"/></svg> pearlite' in page
         assert page.count('<ul class="legend">') == 1
         first, _, deeper = page.partition("data-tabs")
@@ -393,8 +397,8 @@ class TestClasses:
         assert 'aria-label="Distribution"' not in page  # a result of an earlier version has no curves
         for text in (">71.3 <span", "63.1–79.8", ">0.0777 <span", ">20.0 <span"):
             assert text in page
-        unscaled = {**fields, "calibration": {"nm_per_pixel": None, "source": "none", "detail": ""}}
-        page = words(maker.get(address(job(summary={**SUMMARY, **unscaled}))))
+        unscaled = {"nm_per_pixel": None, "source": "none", "detail": ""}
+        page = words(maker.get(address(of_classes(job, "phases", numbers, calibration=unscaled))))
         assert 'id="scale-title"' in page and 'href="#new_width"' in page
 
     def test_a_number_of_one_class_alone_stands_under_its_own_heading(self, maker, job):
@@ -405,11 +409,8 @@ class TestClasses:
             "boundary_density of other": (0.00132, "nm⁻¹"),
             "boundary_density of oxide": (0.000772, "nm⁻¹"),
         }
-        quantities = {
-            name: {"value": value, "low": None, "high": None, "unit": unit} for name, (value, unit) in values.items()
-        }
-        fields = {"task": "layers", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
-        result = Result(job(summary={**SUMMARY, **fields}))
+        numbers = {name: (value, None, None, unit) for name, (value, unit) in values.items()}
+        result = Result(of_classes(job, "layers", numbers))
         other, oxide = result.classes
         assert [group.name for group in (other, oxide)] == ["other", "oxide"] and other.colour == "#e69f00"
         assert [cell.words for cell in other.cells] == ["88.1 %", "1.32 µm⁻¹"]
@@ -419,17 +420,13 @@ class TestClasses:
 
     def test_of_a_layer_three_numbers_and_two_charts_stand_on_the_first_screen(self, maker, job):
         names = ("mean", "sd", "min", "median")
-        quantities = {
-            f"thickness_{name} of oxide": {"value": 20.0, "low": 19.0, "high": 21.0, "unit": "nm"} for name in names
-        }
-        for name in ("other", "oxide"):
-            quantities[f"area_fraction of {name}"] = {"value": 0.5, "low": None, "high": None, "unit": ""}
+        numbers = {f"thickness_{name} of oxide": (20.0, 19.0, 21.0, "nm") for name in names}
+        numbers |= {f"area_fraction of {name}": (0.5, None, None, "") for name in ("other", "oxide")}
         curves = [
             {"title": "Thickness", "across": "Along (nm)", "x": [1, 2, 3], "lines": {"oxide": [19.0, None, 21.0]}},
             {"title": "Per cent", "across": "Thickness (nm)", "x": [18, 20, 22], "lines": {"oxide": [60.0, 40.0]}},
         ]
-        fields = {"task": "layers", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
-        page = words(maker.get(address(job(summary={**SUMMARY, **fields, "curves": curves}))))
+        page = words(maker.get(address(of_classes(job, "layers", numbers, curves=curves))))
         first = page.partition("data-tabs")[0]
         assert first.count("<dd>") == 3 and "Median thickness" not in first and "Median thickness" in page
         assert first.count('class="first c0"') == 2 and "of-classes" not in first
@@ -437,14 +434,10 @@ class TestClasses:
 
     def test_curves_of_several_phases_have_the_colours_of_their_phases(self, maker, job):
         shares = {"matrix": 0.6, "rare": 0.1, "laths": 0.3}
-        quantities = {
-            f"area_fraction of {name}": {"value": value, "low": None, "high": None, "unit": ""}
-            for name, value in shares.items()
-        }
+        numbers = {f"area_fraction of {name}": (share, None, None, "") for name, share in shares.items()}
         lines = {name: [60, 40] for name in ("matrix", "laths")}
         curves = [{"title": "Lengths", "across": "nm", "x": [0, 1, 2], "lines": lines}]
-        fields = {"task": "phases", "order": list(quantities), "quantities": quantities, "statistics": None, "found": 2}
-        page = words(maker.get(address(job(summary={**SUMMARY, **fields, "curves": curves}))))
+        page = words(maker.get(address(of_classes(job, "phases", numbers, curves=curves))))
         drawn = page.partition('class="of-classes"')[2]
         assert 'class="first c0"' in drawn and 'class="first c2"' in drawn and 'class="first c1"' not in drawn
 

@@ -210,6 +210,11 @@ def crate_of(file, folder):
     return ROCrate(folder / "notebook"), {node["@id"]: node for node in read["@graph"]}
 
 
+def entry(analysis, folder, filing=FILING):
+    """The notebook entry of an analysis, with the files that are stored with every result."""
+    return write_all(analysis, folder, stored_only=True, also={"notebook.eln"}, filing=filing)["notebook.eln"]
+
+
 class TestNotebookEntry:
     def test_rocrate_reads_it_and_every_checksum_is_right(self, files, tmp_path):
         crate, graph = crate_of(files["notebook.eln"], tmp_path)
@@ -227,15 +232,14 @@ class TestNotebookEntry:
     def test_the_image_is_in_it_as_it_was_uploaded(self, analysis, tmp_path, monkeypatch):
         image = tmp_path / "Name with ü.TIF"
         image.write_bytes(b"as uploaded")
-        files = write_all(analysis, tmp_path / "out", filing=FILING._replace(image=image))
-        crate, graph = crate_of(files["notebook.eln"], tmp_path / "entry")
+        crate, graph = crate_of(entry(analysis, tmp_path / "out", FILING._replace(image=image)), tmp_path / "entry")
         node, sha256 = graph["./result/micrograph.tif"], hashlib.sha256(image.read_bytes()).hexdigest()
         assert {"@id": node["@id"]} in graph["./result/"]["hasPart"]
         assert (node["name"], node["sha256"], node["contentSize"]) == (analysis.micrograph.name, sha256, "11")
         assert (tmp_path / "entry" / "notebook" / crate.get(node["@id"]).id).read_bytes() == image.read_bytes()
         monkeypatch.setattr(notebook, "MOST_BYTES", 10)
-        files = write_all(analysis, tmp_path / "few", filing=FILING._replace(image=image))
-        assert "./result/micrograph.tif" not in crate_of(files["notebook.eln"], tmp_path / "without")[1]
+        few = entry(analysis, tmp_path / "few", FILING._replace(image=image))
+        assert "./result/micrograph.tif" not in crate_of(few, tmp_path / "without")[1]
 
     def test_it_obeys_the_rules_of_the_consortium(self, files, tmp_path):
         """SPECIFICATION.md and the checks of TheELNConsortium/TheELNFileFormat, September 2026."""
@@ -268,8 +272,8 @@ class TestNotebookEntry:
 
     def test_without_a_word_of_the_laboratory(self, tmp_path):
         """Nobody is made up, and no licence."""
-        files = write_all(renamed(make_analysis(3, (60, 80)), "a<b>\udcff&.tif"), tmp_path / "out", filing=FILING)
-        crate, graph = crate_of(files["notebook.eln"], tmp_path / "entry")
+        made = renamed(make_analysis(3, (60, 80)), "a<b>\udcff&.tif")
+        crate, graph = crate_of(entry(made, tmp_path / "out"), tmp_path / "entry")
         assert "author" not in graph["./result/"] and "ask the laboratory" in graph["#licence"]["description"]
         assert "<b>" not in graph["./result/"]["text"] and crate.root_dataset["name"]
 
@@ -291,7 +295,7 @@ class TestNotebookEntry:
         numbers = {name: Value(np.float64(value), unit="nm") for name, value in made.items()}
         numbers |= {"grain_count": Value(np.int64(3)), "astm_number": Value(float("nan"))}
         analysis = replace(make_analysis(3, (60, 80)), quantities=numbers)
-        _, graph = crate_of(write_all(analysis, tmp_path / "out", filing=FILING)["notebook.eln"], tmp_path / "entry")
+        _, graph = crate_of(entry(analysis, tmp_path / "out"), tmp_path / "entry")
         assert graph["#number-grain_count"]["value"] == 3 and "value" not in graph.get("#number-astm_number", {})
         assert all(graph[f"#number-{name}"]["value"] == value for name, value in made.items())
 

@@ -69,6 +69,11 @@ def phases(monkeypatch):
     return replace(made, segmentation=segmentation, table=table, statistics=None, quantities=quantities)
 
 
+def written(analysis, folder, *names):
+    """These files and what is stored with every result."""
+    return write_all(analysis, folder, stored_only=True, also=names)
+
+
 def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
     files = write_all(phases, tmp_path)
     assert {"objects.csv", "objects.xlsx", "objects.geojson", "panel-classes.png", "panel-quantities.png"} <= set(files)
@@ -99,7 +104,8 @@ def test_csv_names_every_class_in_its_front_lines(phases):
 
 
 def test_ids_are_those_of_the_segmentation_everywhere(phases, tmp_path):
-    files, ids = write_all(phases, tmp_path), phases.segmentation.ids.tolist()
+    files = written(phases, tmp_path, "labels.tif", "coco.json", "objects.geojson", "rois.zip")
+    ids = phases.segmentation.ids.tolist()
     np.testing.assert_array_equal(tifffile.imread(files["labels.tif"]), phases.segmentation.labels)
     coco = json.loads(files["coco.json"].read_text())
     assert [annotation["id"] for annotation in coco["annotations"]] == ids
@@ -121,7 +127,7 @@ def test_ids_of_particles_may_have_gaps(tmp_path):
     made = replace(
         made, segmentation=replace(made.segmentation, ids=ids, labels=labels), table=made.table.identified(ids)
     )
-    files = write_all(made, tmp_path)
+    files = written(made, tmp_path, "labels.tif", "rois.zip")
     counted = set(ids[made.table.kept].tolist())
     assert set(np.unique(tifffile.imread(files["labels.tif"])).tolist()) == {0, *counted}
     assert {int(roi.name) for roi in roifile.roiread(files["rois.zip"])} == counted
@@ -142,7 +148,7 @@ def test_the_legend_says_how_much_each_class_covers(phases):
 
 def test_the_model_is_the_one_that_was_kept_whatever_is_installed(tmp_path):
     card = {**CARD, "name": "particles", "version": "0.0.1"}
-    files = write_all(refound(make_analysis(6), card=card), tmp_path)
+    files = written(refound(make_analysis(6), card=card), tmp_path, "report-annex.pdf")
     report = " ".join(
         " ".join(page.extract_text() for page in pypdf.PdfReader(files["report-annex.pdf"]).pages).split()
     )
@@ -161,7 +167,7 @@ def test_a_new_export_is_one_definition(tmp_path, monkeypatch):
     )
     definitions = (*exports.every(), new)
     monkeypatch.setattr(exports, "every", lambda: definitions)
-    files = write_all(make_analysis(5), tmp_path)
+    files = written(make_analysis(5), tmp_path, "particles.txt", "bundle.zip")
     assert files["particles.txt"].read_text() == "5"
     with zipfile.ZipFile(files["bundle.zip"]) as archive:
         assert archive.read("particles.txt") == b"5"
@@ -195,8 +201,12 @@ def test_of_a_refused_image_no_panel_is_coloured_and_no_number_is_a_dash(phases,
         return np.ptp(np.asarray(Image.open(picture).convert("RGB")).astype(int), axis=2).max() > 20
 
     refused = replace(phases, table=without_numbers(phases.table), quantities={"mean": Value(None)})
-    files = {analysis: write_all(analysis, tmp_path / str(analysis.refused)) for analysis in (phases, refused)}
-    pictures = [name for name in files[refused] if name.startswith(("panel-", "thumbnail")) and "svg" not in name]
+    listed = exports.listed("image", tasks.find(phases.segmentation.provenance.task))
+    pictures = [name for name in listed if name.startswith(("panel-", "thumbnail")) and "svg" not in name]
+    files = {
+        analysis: written(analysis, tmp_path / str(analysis.refused), *pictures, "report.pdf")
+        for analysis in (phases, refused)
+    }
     assert [sum(coloured(contents[name]) for name in pictures) for contents in files.values()] == [3, 1]
     assert coloured(files[refused]["thumbnail.webp"]), "a person judges its outlines by it"
     words = [page.extract_text() for page in pypdf.PdfReader(files[refused]["report.pdf"]).pages]
