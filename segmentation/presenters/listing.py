@@ -106,7 +106,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         counted=f"{count:,} {_counted(statistics.get('screened', True))}" if count is not None else "",
         number=number,
         bars=bars(_counts(job.summary)),
-        warning=warning_of(job) if job.is_done else "",
+        warning=warning_of(job) if job.is_done else job.error,
         unscaled="scale not set" if number and not is_scaled(job.summary) else "",
         older=older,
     )

@@ -327,12 +327,13 @@ class PooledResult(ChartedSummary):
             sizes = [job.nm_per_pixel for job in jobs]
             rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]
         rows = self._with_others(rows)
-        names = ("summary__quantities", "summary__statistics__unit", "summary__statistics__median")
+        names = ("quantities", "statistics__unit", "statistics__median", "statistics__intervals__median")
+        names = tuple(f"summary__{name}" for name in (*names, "statistics__budget__median__ends"))
         of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
         by_job: dict[Any, dict[str, list[Any]]] = {}
-        for pk, numbers, unit, median in of_jobs:
-            if median:
-                size = Value(median, unit=unit)
+        for pk, numbers, unit, median, counting, total in of_jobs:
+            if median:  # with the digits that its own page gives it
+                size = Value(median, *(counting or (None, None)), unit, total and tuple(total))
                 by_job[pk] = {"numbers": [Entry.of("median", in_micrometres(size) if self.unit == "µm" else size)]}
             else:
                 by_job[pk] = self._numbers(numbers or {})

@@ -52,7 +52,7 @@ from ..services.ground.calibration import (
     width_text,
 )
 from ..services.results.signing import meanings_for
-from ..services.results.uploads import sample_sha256
+from ..services.results.uploads import example_sha256
 from .calibration import acquired
 from .revisions import revisions, sample_of
 from .upload import ACCEPTED, MARKED, sent_form, stated_in, work_page, wrong_fields
@@ -377,7 +377,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     }
     parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
-    is_example = job.micrograph.sha256 == sample_sha256()
+    is_example = job.micrograph.sha256 == example_sha256()
     further = [*services.unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job), "comparison": comparison(job)}

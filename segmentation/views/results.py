@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -16,6 +17,7 @@ from django.db.models.functions import Cast, Lower, NullIf
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -49,6 +51,7 @@ SORTS = {
 }
 STATISTICS = {"job": "summary__statistics", "sample": "pooled"}
 LEFT = "claiming-left"  # in the session: the browser whose results this user refused to take over
+NEWS = timedelta(hours=1)  # so long the list says what was left out of an archive
 NOTHING_CHOSEN = "Select results first, then choose what to do with them."
 KEPT = (
     "Signed results were not deleted, and neither were the results that were corrected for them. Only an administrator"
@@ -67,12 +70,13 @@ def results(request: HttpRequest) -> HttpResponse:
     versions = _mine(request).filter(micrograph__in=images).exclude(pk__in=listed_jobs)
     older = Counter(versions.order_by().values_list("micrograph", flat=True))
     page_cards = cards([(kind, pk) for kind, pk, *_ in page], older)
-    # Archives of single images that are being unpacked, or from which something was left out.
+    # Archives of single images that are being unpacked, or from which something was left out within the last hour.
     every = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
+    recent = timezone.now() - NEWS
     archives = [
         archive
         for archive in every.exclude(asked={}).order_by("created")
-        if not archive.is_finished or archive.notes or archive.error
+        if not archive.is_finished or (archive.created > recent and (archive.notes or archive.error))
     ]
     context = {
         "page": page,

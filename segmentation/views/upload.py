@@ -26,10 +26,10 @@ from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_labo
 from ..http.access import address_of, row_of, see_other, visible
 from ..http.serving import file_stem, serve_image
 from ..middleware import sender
-from ..models import Laboratory, Micrograph, Sample, shown_name
+from ..models import Job, Laboratory, Micrograph, Sample, shown_name
 from ..services.ground.calibration import StatedScale, with_site_uncertainty
 from ..services.results.models_offered import chosen_default, default_model
-from ..services.results.uploads import EXAMPLES, example_file
+from ..services.results.uploads import EXAMPLES, example_file, example_sha256
 
 PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it is
 NOTHING = "Choose at least one image, or try the sample."
@@ -131,7 +131,8 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
-    """Analyse the sample image, or the example of another kind, with the default settings."""
+    """Analyse the sample image, or the example of another kind, with the default settings; shown again where this
+    person has its result."""
     kind = request.POST.get("example", DEFAULT_TASK)
     model = default_model(kind, request.user) if kind in EXAMPLES else ""
     if kind == DEFAULT_TASK:
@@ -139,6 +140,10 @@ def sample(request: HttpRequest) -> HttpResponse:
     if not model:
         raise services.Refused(NO_EXAMPLE)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
+    mine = Job.objects.visible_to(request.user, request.visitor).filter(micrograph__sha256=example_sha256(kind))
+    asked = {"settings": settings.as_dict(), "sample": None, "edit_count": 0}
+    if analysed := mine.filter(state=Job.State.DONE, **asked).order_by("-created").first():
+        return redirect(address_of(analysed))
     with example_file(kind).open("rb") as opened:
         file = File(opened, name=EXAMPLES[kind])
         job = services.analyse_file(file=file, settings=settings, token=token_of(request), **sender(request))

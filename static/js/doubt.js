@@ -92,7 +92,7 @@ export class Doubt {
     this.one("go").textContent = current ? "Next" : "Check";
     const likely = this.likely.length;
     const all = this.one("all");
-    if (all) [all.hidden, all.textContent] = [!current?.cut || likely < 2, `Cut all ${likely} from ${percent(LIKELY)}`];
+    if (all) [all.hidden, all.textContent] = [!current?.cut || likely < 2, `Cut all ${likely} with ${percent(LIKELY)} or more`];
     page.drawing.draw();
   }
 

@@ -83,8 +83,8 @@ for (const copy of navigator.clipboard?.write ? document.querySelectorAll("[data
   copy.addEventListener("click", async () => {
     const { copyPicture, copyText } = copy.dataset;
     const words = copyText ? { "text/plain": file(copyText).then((text) => new Blob([text], { type: "text/plain" })) } : {};
-    await navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
-    copy.textContent = "Copied";
+    const written = navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
+    copy.textContent = await written.then(() => "Copied", () => "The browser does not allow copying");
   });
 }
 

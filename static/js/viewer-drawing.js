@@ -16,7 +16,8 @@ const CELL = 64; // px of the upload; particles are found through a grid of such
 const LETTER = 0.6; // width of a figure over the height of the type
 const TYPE = [6, 12]; // CSS pixels, least and most
 const SQUARE = 3; // CSS pixels
-const LINE = [0.6, 1.5]; // CSS pixels, the thinnest and the broadest outline
+const LINE = [0.9, 1.75]; // CSS pixels, the thinnest and the broadest outline
+const EDGE = "rgb(0 0 0 / 0.5)"; // beside it, so that it is seen on what is bright
 const FINE = 20; // px of the upload
 const FILLED = "evenodd"; // a ring within another is a hole
 
@@ -215,6 +216,7 @@ export class Drawing {
     const width = lineWidth(this.widest * this.viewport.view.scale);
     const some = this.lit ?? this.chosen;
     if (some) context.globalAlpha = 0.2;
+    for (const [path, isShown] of [[paths.kept, layers.outlines], [paths.aside, layers.aside]]) if (isShown) this.stroke(path, EDGE, width + 1);
     if (layers.outlines) this.stroke(paths.kept, KEPT, width);
     if (layers.outlines) this.stroke(paths.hand, HAND, width + 0.5);
     if (layers.aside) this.stroke(paths.aside, ASIDE, width + 0.25, [5, 4]);
@@ -340,7 +342,7 @@ function typicalWidth(particles) {
 }
 
 // How broad an outline is, in CSS pixels: thin where things are seen small, or the lines would hide them.
-export const lineWidth = (seen) => clamp(seen / 40, ...LINE);
+export const lineWidth = (seen) => clamp(seen / 30, ...LINE);
 
 function* cellsOf(box) {
   for (let row = Math.floor(box.top / CELL); row <= Math.floor(box.bottom / CELL); row++) {

@@ -334,6 +334,8 @@ class ResultPage {
     const strip = document.querySelector("[data-standing]");
     strip?.toggleAttribute("aria-busy", on);
     for (const button of strip?.querySelectorAll("button") ?? []) button.disabled = on;
+    if (on) strip.querySelector("button.primary").textContent = "Measuring …";
+    else if (strip) this.stands();
   }
 
   // Every length in place, at once; the server measures the same outlines meanwhile.

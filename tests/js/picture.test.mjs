@@ -76,9 +76,9 @@ test("every number that has room is written, of any count, and none over another
 });
 
 test("outlines are thin where things are seen small", () => {
-  assert.equal(lineWidth(5), 0.6);
-  assert.equal(lineWidth(40), 1);
-  assert.equal(lineWidth(400), 1.5);
+  assert.equal(lineWidth(5), 0.9);
+  assert.equal(lineWidth(39), 1.3);
+  assert.equal(lineWidth(400), 1.75);
 });
 
 test("grey values are shown by brightness, contrast and gamma, and the file's own where all are 0", () => {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -101,7 +101,8 @@ def create_sample(
         if not uploads:
             raise Refused(NO_IMAGES)
         who = {"user": user, "visitor": visitor, "address": address}
-        sample, created = _new_sample(submission, who, settings, name=_clean(name), content=content, **scale.fields())
+        title = _titled(name, uploads)
+        sample, created = _new_sample(submission, who, settings, name=title, content=content, **scale.fields())
         if created:
             take_in(sample, uploads, notes, asked)
             return sample
@@ -125,7 +126,8 @@ def sample_of_results(
     content = fingerprint([str(job.pk) for job in jobs], _clean(name))
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
     who = {"user": user, "visitor": visitor, "address": address}
-    sample, created = _new_sample(submission, who, jobs[0].get_settings(), name=_clean(name), content=content)
+    title = _titled(name, [job.micrograph for job in jobs])
+    sample, created = _new_sample(submission, who, jobs[0].get_settings(), name=title, content=content)
     if created:
         for job in jobs:
             rerun_fields = {"parent": job, "segmentation": job.segmentation}
@@ -348,6 +350,12 @@ def _let_go(arriving: Iterable[Micrograph]) -> int:
 def _clean(name: str) -> str:
     """A sample's name on one line, without what cannot be seen."""
     return visible_text(name)[:SHOWN_NAME] or UNNAMED
+
+
+def _titled(name: str, images: Sequence[Micrograph]) -> str:
+    """The typed name of a new sample, else that of its first image."""
+    more = f" and {len(images) - 1} more" if len(images) > 1 else ""
+    return visible_text(name)[:SHOWN_NAME] or f"{images[0].name[: SHOWN_NAME - len(more)]}{more}"
 
 
 def visible_text(text: str) -> str:

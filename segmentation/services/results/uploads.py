@@ -124,9 +124,9 @@ def checked_pages(text: str) -> str:
 
 
 @cache
-def sample_sha256() -> str:
-    """The SHA-256 by which results of the sample image are known."""
-    return hashlib.sha256(example_file(DEFAULT_TASK).read_bytes()).hexdigest()
+def example_sha256(kind: str = DEFAULT_TASK) -> str:
+    """The SHA-256 by which results of an example are known."""
+    return hashlib.sha256(example_file(kind).read_bytes()).hexdigest()
 
 
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:

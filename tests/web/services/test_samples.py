@@ -92,7 +92,7 @@ class TestCreate:
         services.create_job(micrograph=single, settings=AnalysisSettings.of(), user=None, visitor=visitor, token="")
 
     @pytest.mark.parametrize(
-        ("name", "title"), [("  ", "Unnamed sample"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
+        ("name", "title"), [("  ", "tio2.png"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
     )
     def test_names(self, make_micrograph, name, title):
         assert create([make_micrograph()], name=name).name == title

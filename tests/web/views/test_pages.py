@@ -26,7 +26,7 @@ from segmentation.core.report.picture import captioned
 from segmentation.core.report.wording import per_cent
 from segmentation.http.errors import bad_request
 from segmentation.models import Job
-from segmentation.services.results.uploads import sample_sha256
+from segmentation.services.results.uploads import example_sha256
 from tests.web.finished import FILES, SUMMARY, templates, words
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ class TestEveryPage:
 def test_the_result_of_the_sample_image_alone_has_a_tour(client, make_job):
     job = make_job(state=Job.State.DONE, summary=SUMMARY, files=FILES)
     assert 'id="tour"' not in client.get(f"/jobs/{job.pk}/").content.decode()
-    job.micrograph.sha256 = sample_sha256()
+    job.micrograph.sha256 = example_sha256()
     job.micrograph.save()
     assert 'id="tour"' in client.get(f"/jobs/{job.pk}/").content.decode()
 

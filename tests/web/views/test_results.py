@@ -38,7 +38,7 @@ def test_each_sees_their_own(client, make_micrograph, make_job, alice, charlie, 
 
 
 def test_rows_in_every_state(maker, make_job):
-    bars = {"edges": [0.0, 10.0, 20.0], "counts": [[4, 2]]}
+    bars = {"edges": [0.0, 10.0, 20.0], "counts": [[40, 20]]}
     make_job(visitor=VISITOR, state=Job.State.DONE, summary={**SUMMARY, "histogram": bars}, files=["thumbnail.webp"])
     make_job(visitor=VISITOR, state=Job.State.RUNNING, progress=0.4)
     make_job(visitor=VISITOR, state=Job.State.QUEUED)
@@ -190,7 +190,7 @@ def test_samples_stand_among_the_images(maker, make_job, make_sample):
     pooled = {
         "of": [str(uuid4())],
         **SUMMARY["statistics"],
-        "histogram": {"edges": [0, 1, 2], "counts": [[1, 0], [3, 2]]},
+        "histogram": {"edges": [0, 1, 2], "counts": [[10, 0], [30, 20]]},
     }
     sample = make_sample(Job.State.DONE, Job.State.FAILED, visitor=VISITOR, state="done", pooled=pooled)
     first, second = maker.get("/results/?sort=median").context["cards"]
@@ -226,7 +226,7 @@ def opened(response):
 
 def test_several_are_compared_as_curves(maker, make_job):
     """Old results have none; sizes in different units are refused."""
-    bars = {"edges": [0.0, 10.0, 20.0], "counts": [[4, 2]]}
+    bars = {"edges": [0.0, 10.0, 20.0], "counts": [[40, 20]]}
     stored = [{**SUMMARY, "histogram": bars}] * 3 + [SUMMARY, {**summary(unit="px"), "histogram": bars}]
     jobs = [make_job(visitor=VISITOR, state=Job.State.DONE, summary=numbers) for numbers in stored]
     page = words(maker.get(chosen(maker, "compare", *jobs[:4])["Location"]))
