@@ -7,7 +7,7 @@ const STILL = 4; // CSS pixels that a press may wander and still be a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 const APART = 1.5; // CSS pixels between points that are kept of a stroke
 
-// editor: run(operation), select(ids, add), at(point), within(shape), selected, radius, ground, say(sentence).
+// editor: run(operation), select(ids, add), at(point), worker, selected, radius, ground, say(sentence).
 class Gesture {
   constructor(editor) {
     this.editor = editor;
@@ -76,7 +76,7 @@ class Select extends Gesture {
   }
 
   async dragged(points) {
-    this.editor.select(await this.editor.within({ box: boxOf(ends(points)) }), this.add);
+    this.editor.select(await this.editor.worker.call("within", { box: boxOf(ends(points)) }), this.add);
   }
 
   preview(context) {
@@ -90,7 +90,7 @@ class Lasso extends Select {
   async dragged(points) {
     const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
     const box = boxOf([[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]]);
-    this.editor.select(await this.editor.within({ box, polygon: points }), this.add);
+    this.editor.select(await this.editor.worker.call("within", { box, polygon: points }), this.add);
   }
 
   preview(context) {

@@ -1,6 +1,7 @@
 // Holds the label image away from the page: decodes it, corrects it, measures and outlines what was touched.
 
 import { Labels, checksum } from "./labels.js";
+import { PAGE } from "./calls.js";
 import { beside, piecesOf } from "./regions.js";
 import { ringsOf, sizesOf } from "./shapes.js";
 
@@ -81,8 +82,6 @@ async function load(address, base) {
     postMessage({ loaded: bottom / labels.height });
   }
 }
-
-const PAGE = { "X-Requested-With": "DeepSegm" };
 
 function applied(patch) {
   const back = labels.inverse(patch);
