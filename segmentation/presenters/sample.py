@@ -32,8 +32,8 @@ from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import BY_IMAGE as AUTOMATIC
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary, Lines, lines_of, on_shared_edges
-from .result import ClassRow, class_rows, shown_settings, values_of
+from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
+from .result import shown_settings, values_of
 
 HEIGHT = 32.0
 MANY = 20  # images whose rows are asked for less often
@@ -184,12 +184,6 @@ class PooledResult(ChartedSummary):
     def headline_names(self) -> list[str]:
         """Names of the main numbers."""
         return self.stored.get("headline_quantities") or []
-
-    @property
-    def classes(self) -> list[ClassRow]:
-        """Of an analysis that tells classes apart, the numbers of each."""
-        has_classes = self.task.semantic and bool(self.quantities)
-        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def scale_doubt(self) -> float | None:

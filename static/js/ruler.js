@@ -25,7 +25,7 @@ export function reckon(line, text, columns) {
   };
 }
 
-// image: { address, columns, rows, box, name }; use(stated) is called when the user accepts the line.
+// image: { image: its address, columns, rows, box, name }; use(stated) is called when the user accepts the line.
 export class Ruler {
   constructor(image, use) {
     this.image = image;
@@ -33,7 +33,7 @@ export class Ruler {
     this.build();
     document.body.append(this.dialog);
     this.dialog.showModal();
-    this.stage.load(image.address).catch(() => this.say("The picture could not be loaded. Close this window and try again.", true));
+    this.stage.load(image.image).catch(() => this.say("The picture could not be loaded. Close this window and try again.", true));
     this.stage.canvas.focus();
   }
 

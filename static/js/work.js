@@ -5,6 +5,7 @@
 import { button, element } from "./dom.js";
 import { isJunk, onDrop } from "./dropped.js";
 import { pictureOf } from "./own-picture.js";
+import { settle as renew } from "./settle.js";
 import { showTasks } from "./tasks.js";
 
 const SETTLED_MS = 300; // after the last change of the settings
@@ -268,12 +269,7 @@ function draw(status, fragment) {
   if (picture && !shown.querySelector("img, canvas")) shown.prepend(picture);
   if (outlines) grow(outlines);
   else if (!fresh.dataset.part) shown.querySelectorAll("svg").forEach((each) => each.remove()); // they are sought anew
-  status.dataset.every = fresh.dataset.every;
-  for (const name of [".headline", ".stage", ".line"]) {
-    const [now, next] = [status, fresh].map((each) => each.querySelector(name));
-    if (now.textContent !== next.textContent) now.replaceChildren(...next.childNodes);
-  }
-  status.querySelector("progress").value = fresh.querySelector("progress").value;
+  renew(status, fresh);
 }
 
 // The analysis goes on with what stands beside the picture.

@@ -4,7 +4,7 @@ import { significant } from "../chart-scale.js";
 import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";
 import { wordsOf } from "./history.js";
-import { TOUCH } from "./tools.js";
+import { TOUCH, forFingers } from "./tools.js";
 
 const share = (value) => `${significant(100 * value, 3)} %`;
 const SAID = {
@@ -179,8 +179,8 @@ export class Panel {
 
   // What to do with the tool that is used.
   get hint() {
-    const { hint = "", tapHint = hint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
-    return this.editor.isOpen ? (TOUCH ? tapHint : hint) : "";
+    const { hint = "", tapHint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
+    return this.editor.isOpen ? (TOUCH && tapHint) || forFingers(hint) : "";
   }
 
   radius() {
