@@ -76,6 +76,8 @@ class AsideLine(Aside):
 class Result(ChartedSummary):
     """The result page's view of a finished job."""
 
+    all_the_same = COUNTED_AGAIN[Reason.UNLIKE]  # gives numbers of an image of another kind
+
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
@@ -119,11 +121,6 @@ class Result(ChartedSummary):
         other_card = next((card for card in cards.available() if card.name == other), None)
         why = "Another model may fit better."
         return Change(f"analyse with {other_card.title}", "model", other_card.name, why) if other_card else None
-
-    @property
-    def all_the_same(self) -> Change:
-        """What gives numbers of an image of another kind."""
-        return COUNTED_AGAIN[Reason.UNLIKE]
 
     @property
     def notices(self) -> list[Flag | Change]:
