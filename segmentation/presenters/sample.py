@@ -181,11 +181,6 @@ class PooledResult(ChartedSummary):
         return find(AnalysisSettings.from_dict(self.sample.settings).task)
 
     @property
-    def headline_names(self) -> list[str]:
-        """Names of the main numbers."""
-        return self.stored.get("headline_quantities") or []
-
-    @property
     def scale_doubt(self) -> float | None:
         """See `Summary`."""
         return self.common_calibration.standard_uncertainty
@@ -337,7 +332,7 @@ class PooledResult(ChartedSummary):
     def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
         """The main numbers of one image, in the units of all together: of several classes the share of each, else
         one number."""
-        names = [name for name in self.headline_names if name in quantities]
+        names = [name for name in self.stored.get("headline_quantities") or [] if name in quantities]
         if len(names) > 1:
             rows = class_rows(answers(values_of({"order": names, "quantities": quantities}), every=True))
             ends = accumulate((row.share.at if row.share else 0.0 for row in rows), initial=0.0)

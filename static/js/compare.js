@@ -2,14 +2,12 @@
 
 import { element } from "./dom.js";
 import { link } from "./linked.js";
-import { Drawing, tools } from "./viewer-drawing.js";
+import { Drawing, outlines, tools } from "./viewer-drawing.js";
 
 const section = document.getElementById("linked");
 
 async function opened(box) {
-  const answer = await fetch(box.dataset.outlines);
-  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  const drawing = new Drawing(box.querySelector("canvas"), await answer.json(), box.dataset.tiles);
+  const drawing = new Drawing(box.querySelector("canvas"), await outlines(box.dataset.outlines), box.dataset.tiles);
   drawing.layers.aside = false;
   drawing.load(box.dataset.image);
   return { box, drawing, viewport: drawing.viewport, pixel: Number(box.dataset.pixel) || 0 };

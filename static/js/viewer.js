@@ -10,7 +10,7 @@ import { Doubt } from "./doubt.js";
 import { numbersOf } from "./editor/numbers.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
-import { Drawing, tools } from "./viewer-drawing.js";
+import { Drawing, outlines, tools } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
 import { ambiguous, digits, lengthOf } from "./width.js";
 
@@ -21,20 +21,13 @@ const LENGTHS = ["min_feret", "max_feret", "ecd", "visible_length", "length", "w
 const AGAIN = 250; // ms between two questions whether a version is measured
 const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
 
-async function outlines(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  const data = await answer.json();
-  return { ...data, cuts: listed(data.cuts) };
-}
-
 class ResultPage {
   constructor(data) {
-    Object.assign(this, { section, data });
+    Object.assign(this, { section, data: { ...data, cuts: listed(data.cuts) } });
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
     this.automatic = new Map(data.particles.map((each) => [each.id, each]));
     this.objects = new Map(this.automatic);
-    this.cuts = new Cuts(data.cuts);
+    this.cuts = new Cuts(this.data.cuts);
     this.lengths = shownLengths(data);
     this.selected = new Set();
     this.factor = 1; // of lengths, since they were measured
