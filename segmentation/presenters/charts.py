@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
-from ..core.measure.quantities import Quantity, Value, significant
-from ..core.report.entries import CAVEAT, Entry, is_special, known_column
+from ..core.measure.quantities import OF, Quantity, Value, significant
+from ..core.report.entries import CAVEAT, Entry, answers, is_special, known_column, known_number
+from ..core.report.picture import COLOURS
 from ..core.report.summary import Summary
 from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
@@ -163,12 +164,57 @@ class Lines:
         )
 
 
+@dataclass(frozen=True)
+class ClassRow:
+    """The numbers of one class, and its colour in the figure as a web colour. cells: the numbers that every class has;
+    others: what else is known, such as the thickness of a layer."""
+
+    name: str
+    colour: str
+    cells: list[Entry]
+    others: list[Entry]
+
+    @property
+    def share(self) -> Bar | None:
+        """The first fraction among the numbers that every class has, where it is known."""
+        first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
+        of = first.number if first else Value(None)
+        low, high = of.total or (of.low, of.high)
+        return Bar.of({"name": self.name, "fraction": of.value, "low": low, "high": high, "n": 0})
+
+
+def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
+    """The numbers of each class, in the order of the classes."""
+    figures: dict[str, dict[str, Entry]] = {}
+    for quantity in quantities:
+        figure, _, name = quantity.name.partition(OF)
+        if name:
+            figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
+    names = list(max(figures.values(), key=len, default=[]))
+    shared = [by_class for by_class in figures.values() if len(by_class) == len(names)]
+    rest = [by_class for by_class in figures.values() if len(by_class) < len(names)]
+    return [
+        ClassRow(
+            name,
+            f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}",
+            [by_class[name] for by_class in shared],
+            [by_class[name] for by_class in rest if name in by_class and by_class[name].number.value is not None],
+        )
+        for i, name in enumerate(names)
+    ]
+
+
 class ChartedSummary(Summary):
     """The numbers of a result with what only its page shows: sentences, and the small charts that a template draws."""
 
     task: Task
-    classes: Any  # the rows of each class
     shape_caveat = CAVEAT
+
+    @property
+    def classes(self) -> list[ClassRow]:
+        """Of an analysis that tells classes apart, the numbers of each."""
+        has_classes = self.task.semantic and not self.statistics
+        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def measures(self) -> list[Quantity]:
@@ -181,7 +227,7 @@ class ChartedSummary(Summary):
         return [known_column(name) for name in DESCRIPTORS]
 
     @property
-    def said_classes(self) -> list[Any]:
+    def said_classes(self) -> list[ClassRow]:
         """The classes as the sentence names them: first those with a further number, such as a thickness."""
         return sorted(self.classes, key=lambda row: not row.others)
 

@@ -149,11 +149,6 @@ class ComparedResults:
         return NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else HOW[self.result["how"]]
 
     @property
-    def notes(self) -> list[str]:
-        """What there is to say of the differences."""
-        return list(self.result["notes"]) if self.result else []
-
-    @property
     def interval_line(self) -> str:
         """What the intervals of the numbers include, in the words of the results' own pages."""
         first = self.a.contents_of(row.before for row in self.main)

@@ -53,11 +53,8 @@ class DatasetPage:
         """Such as "12 images of 3 specimens, 1,204 particles"."""
         count, groups = len(self.images), len({line.image.group for line in self.images})
         line = f"{_count(count, 'image')} of {_count(groups, 'specimen or session', 'specimens or sessions')}"
-        return line if self.task.semantic else f"{line}, {_count(self.objects, self.task.thing, self.task.things)}"
-
-    @property
-    def objects(self) -> int:
-        return sum(line.image.summary.get("objects", 0) for line in self.images)
+        objects = sum(line.image.summary.get("objects", 0) for line in self.images)
+        return line if self.task.semantic else f"{line}, {_count(objects, self.task.thing, self.task.things)}"
 
     @property
     def errors(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..core.flags import Flag, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
-from ..core.measure.quantities import OF, Quantity, Value, column, significant
+from ..core.measure.quantities import Quantity, Value, column, significant
 from ..core.measure.results import MATERIAL, MICROMETRES, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import FIGURE
@@ -22,8 +22,7 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.report import exports
-from ..core.report.entries import Aside, Entry, answers, known_number
-from ..core.report.picture import COLOURS
+from ..core.report.entries import Aside, Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.tasks import find
@@ -33,7 +32,7 @@ from ..plain import quantities_of
 from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
-from .charts import Bar, ChartedSummary, Lines, lines_of
+from .charts import ChartedSummary, Lines, lines_of
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
@@ -74,27 +73,10 @@ class AsideLine(Aside):
     change: Change | None = None
 
 
-@dataclass(frozen=True)
-class ClassRow:
-    """The numbers of one class, and its colour in the figure as a web colour. cells: the numbers that every class has;
-    others: what else is known, such as the thickness of a layer."""
-
-    name: str
-    colour: str
-    cells: list[Entry]
-    others: list[Entry]
-
-    @property
-    def share(self) -> Bar | None:
-        """The first fraction among the numbers that every class has, where it is known."""
-        first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
-        of = first.number if first else Value(None)
-        low, high = of.total or (of.low, of.high)
-        return Bar.of({"name": self.name, "fraction": of.value, "low": low, "high": high, "n": 0})
-
-
 class Result(ChartedSummary):
     """The result page's view of a finished job."""
+
+    all_the_same = COUNTED_AGAIN[Reason.UNLIKE]  # gives numbers of an image of another kind
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -139,11 +121,6 @@ class Result(ChartedSummary):
         other_card = next((card for card in cards.available() if card.name == other), None)
         why = "Another model may fit better."
         return Change(f"analyse with {other_card.title}", "model", other_card.name, why) if other_card else None
-
-    @property
-    def all_the_same(self) -> Change:
-        """What gives numbers of an image of another kind."""
-        return COUNTED_AGAIN[Reason.UNLIKE]
 
     @property
     def notices(self) -> list[Flag | Change]:
@@ -243,12 +220,6 @@ class Result(ChartedSummary):
         every = [flag for flag in flags if flag.text not in (NO_SCALE, CUT_OFF)]
         heading = f"No {self.task.things} were found. "
         return [replace(flag, text=flag.text.removeprefix(heading)) for flag in every] if self.nothing else every
-
-    @property
-    def classes(self) -> list[ClassRow]:
-        """Of an analysis that tells classes apart, the numbers of each."""
-        has_classes = self.task.semantic and not self.statistics
-        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def curves(self) -> list[Lines]:
@@ -375,27 +346,6 @@ class Result(ChartedSummary):
         if used is None or used == requested:
             return setting.says(requested)
         return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
-
-
-def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
-    """The numbers of each class, in the order of the classes."""
-    figures: dict[str, dict[str, Entry]] = {}
-    for quantity in quantities:
-        figure, _, name = quantity.name.partition(OF)
-        if name:
-            figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
-    names = list(max(figures.values(), key=len, default=[]))
-    shared = [by_class for by_class in figures.values() if len(by_class) == len(names)]
-    rest = [by_class for by_class in figures.values() if len(by_class) < len(names)]
-    return [
-        ClassRow(
-            name,
-            f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}",
-            [by_class[name] for by_class in shared],
-            [by_class[name] for by_class in rest if name in by_class and by_class[name].number.value is not None],
-        )
-        for i, name in enumerate(names)
-    ]
 
 
 def shown_settings(settings: AnalysisSettings, changed: bool) -> Iterator[tuple[Setting, Any]]:

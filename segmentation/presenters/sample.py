@@ -32,8 +32,8 @@ from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import BY_IMAGE as AUTOMATIC
 from ..services.results.models_offered import title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary, Lines, lines_of, on_shared_edges
-from .result import ClassRow, class_rows, shown_settings, values_of
+from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
+from .result import shown_settings, values_of
 
 HEIGHT = 32.0
 MANY = 20  # images whose rows are asked for less often
@@ -179,17 +179,6 @@ class PooledResult(ChartedSummary):
     def task(self) -> Task:
         """The kind of analysis; raises UnknownTask."""
         return find(AnalysisSettings.from_dict(self.sample.settings).task)
-
-    @property
-    def headline_names(self) -> list[str]:
-        """Names of the main numbers."""
-        return self.stored.get("headline_quantities") or []
-
-    @property
-    def classes(self) -> list[ClassRow]:
-        """Of an analysis that tells classes apart, the numbers of each."""
-        has_classes = self.task.semantic and bool(self.quantities)
-        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
 
     @property
     def scale_doubt(self) -> float | None:
@@ -344,7 +333,7 @@ class PooledResult(ChartedSummary):
     def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
         """The main numbers of one image, in the units of all together: of several classes the share of each, else
         one number."""
-        names = [name for name in self.headline_names if name in quantities]
+        names = [name for name in self.stored.get("headline_quantities") or [] if name in quantities]
         if len(names) > 1:
             rows = class_rows(answers(values_of({"order": names, "quantities": quantities}), every=True))
             ends = accumulate((row.share.at if row.share else 0.0 for row in rows), initial=0.0)

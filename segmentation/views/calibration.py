@@ -58,14 +58,8 @@ class Suggestion:
 def suggestion(micrograph: Micrograph, job: Job | str = "") -> Suggestion | None:
     """The suggestion for a micrograph, or for the calibration of its job; None if nothing was read."""
     read = calibration_of(micrograph.reading)
-    if read.nm_per_pixel is None:
-        return None
     used = used_calibration(job) if job else micrograph.own_calibration
-    width = width_text(read.width_nm(micrograph.width) or 0.0)
-    pictured = box_of(micrograph) is not None
-    return Suggestion(
-        _state(read, used), pixel_size(read.nm_per_pixel), rounding_words(read), width, read.detail, pictured
-    )
+    return _suggested(read, _state(read, used), micrograph, box_of(micrograph) is not None)
 
 
 def filed(micrograph: Micrograph, job: Job | str = "") -> Suggestion | None:
@@ -74,8 +68,14 @@ def filed(micrograph: Micrograph, job: Job | str = "") -> Suggestion | None:
     used = used_calibration(job) if job else micrograph.own_calibration
     if file is None or used.is_known or micrograph.own_calibration.is_known:
         return None
-    width = width_text(file.width_nm(micrograph.width) or 0.0)
-    return Suggestion("offered", pixel_size(file.nm_per_pixel), rounding_words(file), width, file.detail, False)
+    return _suggested(file, "offered", micrograph, False)
+
+
+def _suggested(scale: Calibration, state: str, micrograph: Micrograph, pictured: bool) -> Suggestion | None:
+    if scale.nm_per_pixel is None:
+        return None
+    width = width_text(scale.width_nm(micrograph.width) or 0.0)
+    return Suggestion(state, pixel_size(scale.nm_per_pixel), rounding_words(scale), width, scale.detail, pictured)
 
 
 def _state(read: Calibration, used: Calibration) -> str:

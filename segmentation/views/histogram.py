@@ -27,8 +27,7 @@ from ..models import Artifact, Job, Sample
 from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # of particles
-CHANCE = "chance"
-SHAPES = (*DESCRIPTORS, "edge_weight", CHANCE)  # without a unit
+SHAPES = (*DESCRIPTORS, "edge_weight")  # without a unit
 WEIGHTINGS = ("number", "area", "volume")  # of particles; without areas "number" alone
 STATISTICS = ("unit", "edge", "size", "screened")  # of a sample, on which its bars rest
 LENGTH = "visible_length"  # of fibres, by which they are weighted in place of their volume
@@ -41,8 +40,7 @@ TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 
 @dataclass(frozen=True, eq=False)
 class Particles:
-    """The sizes of n particles: columns by name, (n,) each, NaN if unknown; which are kept; their edge weights; the
-    chances that no possible cut divides them.
+    """The sizes of n particles: columns by name, (n,) each, NaN if unknown; which are kept; their edge weights.
 
     pixel_size: the pixel size in `unit`; 0 of several images that differ in it. lengths: (n,) of fibres, else None.
     """
@@ -53,7 +51,6 @@ class Particles:
     kept: NDArray[np.bool_]
     weights: Floats
     weighted: bool
-    chances: Floats
     lengths: Floats | None = None
 
     @classmethod
@@ -62,9 +59,9 @@ class Particles:
         parts, names = tables.parts(file), measures_of(size)
         head = next(parts)
         table = np.concatenate(
-            [_numbers(part[tables.OBJECTS], [*names, CHANCE, LENGTH]) for part in chain([head], parts)]
+            [_numbers(part[tables.OBJECTS], [*names, LENGTH]) for part in chain([head], parts)]
         ).T.copy()
-        *measures, chances, lengths, is_counted, weights = table
+        *measures, lengths, is_counted, weights = table
         columns = {
             name: column
             for name, column in zip(names, measures, strict=True)
@@ -80,7 +77,6 @@ class Particles:
             is_counted > 0,
             np.where(missing, 1.0, weights),
             not missing.all(),
-            np.nan_to_num(chances, nan=1.0),
             lengths if np.isfinite(lengths).any() else None,
         )
 
@@ -101,14 +97,14 @@ class Particles:
         measures = {
             name: values for name in measures_of(size) if np.isfinite(values := column(name)).any() or not same_unit
         }
-        weights, chances = column("edge_weight"), np.nan_to_num(column(CHANCE), nan=1.0)
         is_counted = np.concatenate(
             [table.kept if screened else table.whole for table in same_unit] or [np.zeros(0, bool)]
         )
+        weights = column("edge_weight")
         weights = np.where(weighted & np.isfinite(weights), weights, 1.0)
         of_fibres = bool(same_unit) and all(f"{LENGTH}_{unit}" in table.columns for table in same_unit)
         lengths = column(LENGTH) if of_fibres else None
-        return cls(unit, pixel_size, measures, is_counted, weights, weighted, chances, lengths)
+        return cls(unit, pixel_size, measures, is_counted, weights, weighted, lengths)
 
 
 def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
@@ -176,10 +172,9 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
 
     {"unit", "measures" and "weightings": those that can be chosen, "weighted": whether particles are weighted for the
     frame, "n": particles, "edges" (k + 1,), "counts" (k,), "heights" and of these "aside" (k,): particles, or shares of
-    length, area or volume, "doubtful" (k,): the part of the heights that possible cuts may divide, "shares" and
-    "cumulative" (k,): of all, "fit": the log-normal law or null, "unfit": why it is not drawn, else "", "problem": what
-    is wrong with "bins", else "", "range": "count" and "share" of the range, whose upper end is left out as a bar's is,
-    or null}; without a particle "edges" is empty.
+    length, area or volume, "shares" and "cumulative" (k,): of all, "fit": the log-normal law or null, "unfit": why it
+    is not drawn, else "", "problem": what is wrong with "bins", else "", "range": "count" and "share" of the range,
+    whose upper end is left out as a bar's is, or null}; without a particle "edges" is empty.
     """
     weightings = WEIGHTINGS if "area" in particles.columns else WEIGHTINGS[:1]
     if particles.lengths is not None:
@@ -204,7 +199,6 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     edges, problem = _edges(sizes, automatic, bool(chosen.get("log")), chosen.get("bins", ""))
     heights = bins.histogram(sizes, weights, edges)
     aside = bins.histogram(sizes[~is_counted], weights[~is_counted], edges)
-    doubtful = bins.histogram(sizes, weights * (1 - particles.chances[is_shown]), edges)
     # Edge weights change how particles share in the bars, and not their number.
     weight_of_one = weights.mean() if weighting == "number" else weights.sum()
     order = np.argsort(sizes)
@@ -215,7 +209,6 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
         "counts": heights.counts.tolist(),
         "heights": (heights.sums / weight_of_one).tolist(),
         "aside": (aside.sums / weight_of_one).tolist(),
-        "doubtful": (doubtful.sums / weight_of_one).tolist(),
         "shares": heights.shares.tolist(),
         "cumulative": heights.cumulative.tolist(),
         "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,

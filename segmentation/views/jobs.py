@@ -367,7 +367,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "acquired": acquired(job.micrograph),
         "link": link_page(request, job) if may_change else None,
         "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
-        "may_correct": may_change and job.is_done and job.segmentation_id is not None,
+        "may_correct": may_change and job.segmentation_id is not None,
         "width": request.POST.get("width", _text(settings_calibration(job), job)),
         "token": uuid4().hex,
         "accept": ACCEPTED,

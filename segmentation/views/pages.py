@@ -92,7 +92,6 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
         "is_default": own_default(card.task, request.user) == name,
         "may_set_for_all": may_set_for_all(request.user),
         "facts": _facts(card),
-        "data": card.data,
         "figures": [FIGURES[name] for name in _figures_of(card)],
         "scores": _scores(card),
         "examples": _pictures(card, cards.PICTURES[: -len(cards.LAYERS)]),

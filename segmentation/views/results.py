@@ -112,8 +112,10 @@ def selected(request: HttpRequest) -> HttpResponse:
         return see_other(f"{reverse('compare')}?{query}")
     for sample in samples:
         heads = [*heads, *sample.members.select_related("micrograph", "sample").defer("summary")]
-    if other := {"sample": _sample, "table": _table, "again": _analyse_ticked_again}.get(do):
+    if other := {"sample": _sample, "again": _analyse_ticked_again}.get(do):
         return other(request, heads)
+    if do == "table":
+        return serve_table(heads[::-1])
     zipped = Zipped(heads, samples)
     is_prepared = "X-Prepare" in request.headers  # by the page's script, which waits in place
     if not zipped.is_ready:
@@ -222,10 +224,6 @@ def _analyse_ticked_again(request: HttpRequest, heads: list[Job]) -> HttpRespons
         }
         return render(request, "trainings/choose.html", context)
     return start_again(request, request.POST.get("model", "")[:100], heads[::-1])
-
-
-def _table(request: HttpRequest, heads: list[Job]) -> HttpResponse:
-    return serve_table(heads[::-1])
 
 
 def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> HttpResponse:

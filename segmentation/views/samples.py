@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -41,9 +40,8 @@ from ..services.access import links
 from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
 from .jobs import JUST_DONE
-from .upload import ACCEPTED, to_uuid
+from .upload import ACCEPTED, to_uuid, warn
 
-MOST_NOTES = 5  # remarks on added files that are shown at the top; all of them are kept below
 NO_FILES = "Choose the images to add first."
 WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
 NO_DATE = "Choose the day on which the link ends."
@@ -103,10 +101,8 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
             name, token = f"{row.micrograph.name} and more", request.POST.get("token", "")[:64]
             sample = services.sample_of_results(name=name, jobs=[row], token=token, **sender(request))
         notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
-    for note in notes[:MOST_NOTES]:
-        messages.warning(request, f"{note.name}: {note.sentence}" if note.name else note.sentence)
-    if len(notes) > MOST_NOTES:
-        messages.warning(request, f"{len(notes) - MOST_NOTES} more files were not taken: see the remarks below.")
+    sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]
+    warn(request, sentences, "files were not taken: see the remarks below.")
     return see_other(address_of(sample))
 
 

@@ -34,10 +34,9 @@ from ..services import Refused
 from ..services.learning import trainings
 from ..services.results import models_offered
 from ..services.results.reruns import made_again, newest_of_each, rerun_with, runnable_with
-from .upload import to_uuid
+from .upload import to_uuid, warn
 
 MOST_LISTED = 50  # results made again, of one version
-MOST_NOTES = 5  # notes that are shown at the top
 NO_SUCH = "There is no such model here: choose one from the list of models."
 
 
@@ -147,10 +146,7 @@ def again(request: HttpRequest) -> HttpResponse:
 def start_again(request: HttpRequest, model: str, jobs: list[Any]) -> HttpResponse:
     """Run results again with a model, then show the differences; also used by My results."""
     notes = rerun_with(model=model, jobs=jobs, **sender(request)).notes
-    for note in notes[:MOST_NOTES]:
-        messages.warning(request, note)
-    if len(notes) > MOST_NOTES:
-        messages.warning(request, f"{len(notes) - MOST_NOTES} more results were left out.")
+    warn(request, notes, "results were left out.")
     return see_other(f"{reverse('results-again')}?model={model}")
 
 

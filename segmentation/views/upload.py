@@ -40,6 +40,7 @@ NO_NAMES = "The names of the files could not be read; reload the page and choose
 MOST_NAMES = 5000  # of one drop
 TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the images of one sample."
 LONGEST = 500  # characters of a field
+MOST_NOTES = 5  # that are shown at the top
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -170,6 +171,14 @@ def to_uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def warn(request: HttpRequest, notes: list[str], others: str) -> None:
+    """Show the first notes at the top of the next page. others: what is said of how many more there are."""
+    for note in notes[:MOST_NOTES]:
+        messages.warning(request, note)
+    if len(notes) > MOST_NOTES:
+        messages.warning(request, f"{len(notes) - MOST_NOTES} more {others}")
 
 
 def token_of(request: HttpRequest) -> str:

@@ -3,17 +3,10 @@
 import { Ruler } from "./ruler.js";
 
 function rule(button) {
-  const { image, tiles, columns, rows, box, name } = button.dataset;
+  const { columns, rows, box, ...rest } = button.dataset; // rest: image, tiles, name
   const form = button.parentElement.querySelector("[data-ruler-form]");
-  const picture = {
-    address: image,
-    tiles,
-    columns: Number(columns),
-    rows: Number(rows),
-    box: box ? box.split(" ").map(Number) : null,
-    name,
-  };
-  new Ruler(picture, (stated) => {
+  const numbers = { columns: Number(columns), rows: Number(rows), box: box ? box.split(" ").map(Number) : null };
+  new Ruler({ ...rest, ...numbers }, (stated) => {
     for (const [field, value] of Object.entries(stated)) form.elements.namedItem(field).value = value;
     form.requestSubmit();
   });

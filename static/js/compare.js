@@ -1,16 +1,14 @@
 // Two results side by side: both pictures move and zoom together, and a line of the table lights its objects in both.
 
+import { element } from "./dom.js";
 import { link } from "./linked.js";
-import { Drawing } from "./viewer-drawing.js";
+import { Drawing, outlines, tools } from "./viewer-drawing.js";
 
 const section = document.getElementById("linked");
 
 async function opened(box) {
-  const answer = await fetch(box.dataset.outlines);
-  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  const drawing = new Drawing(box.querySelector("canvas"), await answer.json(), box.dataset.tiles);
+  const drawing = new Drawing(box.querySelector("canvas"), await outlines(box.dataset.outlines), box.dataset.tiles);
   drawing.layers.aside = false;
-  for (const layer of section.querySelectorAll("[data-layer]")) drawing.layers[layer.dataset.layer] = layer.checked;
   drawing.load(box.dataset.image);
   return { box, drawing, viewport: drawing.viewport, pixel: Number(box.dataset.pixel) || 0 };
 }
@@ -22,15 +20,6 @@ function describe({ box, drawing }) {
     readout.textContent = object ? `${object.id}${object.kept ? "" : `, left out: ${object.reason}`}` : "";
   };
   drawing.heard = { hover: tell, tap: tell };
-}
-
-function tools(sides) {
-  for (const button of section.querySelectorAll("[data-zoom]")) {
-    button.addEventListener("click", () => sides[0].viewport[button.dataset.zoom]());
-  }
-  for (const layer of section.querySelectorAll("[data-layer]")) {
-    layer.addEventListener("change", () => sides.forEach(({ drawing }) => drawing.layer(layer.dataset.layer, layer.checked)));
-  }
 }
 
 function lights(sides) {
@@ -62,17 +51,15 @@ function slide() {
 }
 
 function failed() {
-  const line = document.createElement("p");
-  line.className = "notice";
-  line.textContent = "The pictures could not be loaded. Reload the page; the numbers are not affected.";
-  section.replaceChildren(line);
+  const sentence = "The pictures could not be loaded. Reload the page; the numbers are not affected.";
+  section.replaceChildren(element("p", { className: "notice" }, sentence));
 }
 
 async function begin() {
   const sides = await Promise.all([...section.querySelectorAll("[data-side]")].map(opened));
   sides.forEach(describe);
   link(sides, "same" in section.dataset);
-  tools(sides);
+  tools(section, sides.map(({ drawing }) => drawing));
   lights(sides);
   slide();
 }

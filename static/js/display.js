@@ -1,6 +1,9 @@
 // How the picture is looked at: its brightness, contrast and gamma, how strongly colours lie over it, and a key that takes
 // everything else away while it is held. No measurement knows of it. The editor goes on with what the viewer has.
 
+import { takesKeys } from "./dom.js";
+import { modified } from "./viewport.js";
+
 const AT_FIRST = { brightness: 0, contrast: 0, gamma: 0, opacity: 55 };
 const STEEPEST = 98; // of 100, where contrast would be a step
 const GAMMA = 4; // the largest; its inverse is the least
@@ -63,11 +66,10 @@ export function sliders(box, changed) {
 
 // H, held while the pointer or the focus is on the picture: bare(on) shows it alone for so long.
 export function bareWhileHeld(canvas, bare) {
-  const pressed = ({ key, ctrlKey, metaKey, altKey, target }) => {
-    if (key.toLowerCase() !== "h" || ctrlKey || metaKey || altKey || target.closest("input:not([type=checkbox], [type=range]), select, textarea, dialog")) return;
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "h" || modified(event) || takesKeys(event.target)) return;
     if (canvas.matches(":hover, :focus")) bare(true);
-  };
-  document.addEventListener("keydown", pressed);
+  });
   document.addEventListener("keyup", ({ key }) => key.toLowerCase() === "h" && bare(false));
   globalThis.addEventListener("blur", () => bare(false)); // the key may be let go elsewhere
 }

@@ -1,8 +1,10 @@
 // The strip of doubt: outlines that may be wrong and cuts that may be right in one queue, those first that would probably
 // move the numbers most. A tick takes the program's outline, or makes the cut; a cross leaves out, or leaves as it is.
 
+import { takesKeys } from "./dom.js";
 import { doubtsOf } from "./editor/numbers.js";
 import { piecesBy } from "./editor/shapes.js";
+import { modified } from "./viewport.js";
 
 const AROUND = 8; // typical widths that are seen around what is asked about, at least
 const LARGEST = 0.3; // of the stage
@@ -148,8 +150,9 @@ export class Doubt {
     return true;
   }
 
-  key({ key, target, ctrlKey, metaKey, altKey, defaultPrevented }) {
-    if (defaultPrevented || ctrlKey || metaKey || altKey || this.box.hidden || target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, dialog")) return;
+  key(event) {
+    const { key, target } = event;
+    if (event.defaultPrevented || modified(event) || this.box.hidden || takesKeys(target)) return;
     if (key.toLowerCase() === "n") this.go();
     const free = target === document.body || target === this.page.drawing.canvas;
     if (key === "Enter" && free) this.heeds("right");

@@ -1,5 +1,6 @@
 // The smallest, the median and the largest of what counts, or each of a few, as parts of the one picture of the page.
 
+import { button, element } from "./dom.js";
 import { numbersOf } from "./editor/numbers.js";
 import { KEPT } from "./viewer-drawing.js";
 import { sorted } from "./viewer-table.js";
@@ -40,17 +41,12 @@ export class Extremes {
 
   // A button with a part of the picture: it shows the particle in the large one.
   figure(particle, title, size) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "crop", title: `${title}: ${size}` });
-    button.setAttribute("aria-label", `Show in the image: ${title}: ${size}`);
-    const canvas = document.createElement("canvas");
-    button.append(canvas);
-    button.addEventListener("click", () => this.page.look(particle));
+    const words = `${title}: ${size}`;
+    const crop = button("", () => this.page.look(particle), { className: "crop", title: words, "aria-label": `Show in the image: ${words}` });
+    const canvas = element("canvas");
+    crop.append(canvas);
     this.crops.push({ canvas, particle });
-    const caption = Object.assign(document.createElement("figcaption"), { textContent: `${title} ` });
-    caption.append(Object.assign(document.createElement("b"), { textContent: size }));
-    const figure = document.createElement("figure");
-    figure.append(button, caption);
-    return figure;
+    return element("figure", {}, crop, element("figcaption", {}, `${title} `, element("b", {}, size)));
   }
 
   // In a drawer that is closed nothing is drawn, so that no sharp squares are fetched.

@@ -1,5 +1,6 @@
 // Every page: moments are stored in UTC and shown in the reader's own time.
 
+import { pause } from "./dom.js";
 import "./settle.js";
 import { digits, lengthOf } from "./width.js";
 
@@ -36,7 +37,6 @@ document.addEventListener("keydown", (event) => event.key === "Escape" && docume
 // Files are written when they are first asked for: the page waits for them, then the download begins.
 const ASK_AGAIN = 700; // ms
 const SETTLED = 150; // ms; Chromium may cancel a download that begins right after a request for the same address
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function isWritten(address) {
   for (;;) {

@@ -2,6 +2,7 @@
 // note means, and arrow keys from image to image.
 
 import { Histogram } from "./chart.js";
+import { button, element } from "./dom.js";
 
 const section = document.getElementById("histogram");
 if (section) new Histogram(section);
@@ -65,12 +66,6 @@ const filled = () => [...first].some(([field, state]) => field.isConnected && st
 document.body.addEventListener("htmx:beforeOnLoad", (event) => {
   if (!event.detail.xhr.getResponseHeader("HX-Refresh") || !filled()) return;
   event.preventDefault();
-  const again = Object.assign(document.createElement("button"), { type: "button", textContent: "Show them" });
-  again.addEventListener("click", () => location.reload());
-  const note = Object.assign(document.createElement("p"), { textContent: "The new numbers are ready. " });
-  note.append(again);
-  const status = Object.assign(document.createElement("div"), { id: "status", className: "panel stack-small" });
-  status.setAttribute("role", "status");
-  status.append(note);
-  document.getElementById("status").replaceWith(status);
+  const note = element("p", {}, "The new numbers are ready. ", button("Show them", () => location.reload()));
+  document.getElementById("status").replaceWith(element("div", { id: "status", className: "panel stack-small", role: "status" }, note));
 });

@@ -1,5 +1,7 @@
 // The list of results: a bar with actions once something is selected.
 
+import { pause } from "./dom.js";
+
 const list = () => document.getElementById("results");
 const ticks = () => [...list().querySelectorAll(".tick input")];
 const every = () => list().querySelector("[name=all]");
@@ -39,7 +41,7 @@ document.addEventListener("submit", async (event) => {
       if (answer.status !== 202) break;
       const { written, of } = await answer.json();
       button.textContent = `Writing files, ${written} of ${of}`;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await pause(1000);
     }
   } finally {
     button.disabled = false;

@@ -1,5 +1,6 @@
 // The picture on which the line is drawn: zoom, the two ends, and the glass under which they are set.
 
+import { element } from "./dom.js";
 import { Picture } from "./picture.js";
 import { Viewport, clamp, modified } from "./viewport.js";
 
@@ -18,16 +19,13 @@ export class Stage {
     const [left, top, right, bottom] = image.box ?? [0, 0.9 * image.rows, image.columns, image.rows];
     const [y, ...xs] = [(top + bottom) / 2, 0.35 * right + 0.65 * left, 0.65 * right + 0.35 * left];
     this.line = { ends: xs.map((x) => ({ x, y })), drawn: false, error: 1, length: xs[1] - xs[0] };
-    this.canvas = document.createElement("canvas");
-    this.canvas.tabIndex = 0;
-    this.canvas.setAttribute("role", "application");
-    this.canvas.setAttribute("aria-label", `${image.name}. Arrow keys move the picture, plus and minus zoom, 0 fits. The two ends of the line follow.`);
+    const words = `${image.name}. Arrow keys move the picture, plus and minus zoom, 0 fits. The two ends of the line follow.`;
+    this.canvas = element("canvas", { tabIndex: 0, role: "application", "aria-label": words });
     this.context = this.canvas.getContext("2d");
-    this.handles = [0, 1].map((end) => this.handle(end));
-    this.box = document.createElement("div");
-    this.box.className = "ruler-stage";
+    const heard = (end) => (event) => this.keyOnEnd(event, end);
+    this.handles = [0, 1].map((end) => element("button", { type: "button", className: "end", "data-end": end, onkeydown: heard(end) }));
+    this.box = element("div", { className: "ruler-stage" }, this.canvas, ...this.handles);
     this.box.style.setProperty("--shape", `${image.columns} / ${image.rows}`);
-    this.box.append(this.canvas, ...this.handles);
     this.viewport = new Viewport(this.canvas, {
       stage: this.box,
       modal: true,
@@ -39,15 +37,6 @@ export class Stage {
       release: () => this.release(),
       cancel: () => this.letGo(true),
     });
-  }
-
-  handle(end) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.className = "end";
-    made.dataset.end = end;
-    made.addEventListener("keydown", (event) => this.keyOnEnd(event, end));
-    return made;
   }
 
   async load(address) {

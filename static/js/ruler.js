@@ -1,20 +1,12 @@
 // A dialog in which a line is drawn along the scale bar of an image and its length typed.
 // All places are in pixels of the upload, however small the picture shown of it is.
 
+import { button, element } from "./dom.js";
 import { ambiguous, digits, lengthOf, question, widthText } from "./width.js";
 import { Stage } from "./ruler-stage.js";
 
 const SHORTEST = 5; // px, as on the server
 const COARSE = 0.02; // relative uncertainty from which a closer look is advised
-
-// element("p", { className: "hint" }, "text", child, …)
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
-const button = (text, onclick, properties = {}) => element("button", { type: "button", textContent: text, onclick, ...properties });
 
 // What a line and the text typed for its length come to; `why` says what is missing.
 export function reckon(line, text, columns) {
@@ -33,7 +25,7 @@ export function reckon(line, text, columns) {
   };
 }
 
-// image: { address, columns, rows, box, name }; use(stated) is called when the user accepts the line.
+// image: { image: its address, columns, rows, box, name }; use(stated) is called when the user accepts the line.
 export class Ruler {
   constructor(image, use) {
     this.image = image;
@@ -41,21 +33,20 @@ export class Ruler {
     this.build();
     document.body.append(this.dialog);
     this.dialog.showModal();
-    this.stage.load(image.address).catch(() => this.say("The picture could not be loaded. Close this window and try again.", true));
+    this.stage.load(image.image).catch(() => this.say("The picture could not be loaded. Close this window and try again.", true));
     this.stage.canvas.focus();
   }
 
   build() {
     this.stage = new Stage(this.image, () => this.show());
-    this.length = element("input", { id: "ruler-length", inputMode: "decimal", autocomplete: "off", placeholder: "200 nm" });
-    this.length.setAttribute("aria-describedby", "ruler-readout");
+    const typed = { inputMode: "decimal", autocomplete: "off", placeholder: "200 nm" };
+    this.length = element("input", { id: "ruler-length", ...typed, "aria-describedby": "ruler-readout" });
     this.length.addEventListener("input", () => this.show());
     this.length.addEventListener("keydown", (event) => this.typed(event));
-    this.readout = element("p", { id: "ruler-readout", className: "ruler-readout" });
-    this.readout.setAttribute("aria-live", "polite");
+    this.readout = element("p", { id: "ruler-readout", className: "ruler-readout", "aria-live": "polite" });
     this.dialog = element(
       "dialog",
-      { className: "ruler" },
+      { className: "ruler", "aria-labelledby": "ruler-title" },
       element("h2", { id: "ruler-title" }, "Draw on the scale bar"),
       element("p", { className: "hint" }, "Drag along the scale bar from end to end; Shift keeps the line level. Then set each end exactly, with the pointer or the arrow keys (Shift: ten pixels)."),
       element("div", { className: "stage-box" }, this.tools(), this.stage.box),
@@ -67,7 +58,6 @@ export class Ruler {
         element("p", { className: "actions" }, button("Use this scale", () => this.accept(), { className: "primary" }), button("Cancel", () => this.dialog.close())),
       ),
     );
-    this.dialog.setAttribute("aria-labelledby", "ruler-title");
     this.dialog.addEventListener("close", () => this.dialog.remove());
     this.show();
   }
@@ -78,11 +68,11 @@ export class Ruler {
     const zooms = element(
       "div",
       { className: "zoom" },
-      button("−", () => this.stage.viewport.farther(), { ariaLabel: "Zoom out" }),
-      button("+", () => this.stage.viewport.closer(), { ariaLabel: "Zoom in" }),
+      button("−", () => this.stage.viewport.farther(), { "aria-label": "Zoom out" }),
+      button("+", () => this.stage.viewport.closer(), { "aria-label": "Zoom in" }),
       button("Fit", () => this.stage.viewport.fit()),
+      button("Line", () => this.stage.lookAtLine()),
     );
-    zooms.append(button("Line", () => this.stage.lookAtLine()));
     if (this.image.box) zooms.append(button("Data bar", () => this.stage.lookAt(this.image.box)));
     return element("div", { className: "tools" }, element("div", {}, element("label", { className: "choice" }, level, " Keep it level")), zooms);
   }

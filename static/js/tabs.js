@@ -1,20 +1,20 @@
 // The parts of a page behind tabs (the ARIA pattern): without this script, and on paper, all of them are shown.
 
+import { button, element } from "./dom.js";
+
 const box = document.querySelector("[data-tabs]");
 const panels = [...box.querySelectorAll(":scope > [data-tab]")];
-const list = Object.assign(document.createElement("div"), { className: "tab-list", role: "tablist" });
-list.setAttribute("aria-label", box.dataset.tabs);
+const list = element("div", { className: "tab-list", role: "tablist", "aria-label": box.dataset.tabs });
 
 const tabs = panels.map((panel) => {
-  const tab = Object.assign(document.createElement("button"), { type: "button", id: `tab-${panel.id}`, role: "tab", textContent: panel.dataset.tab });
-  tab.setAttribute("aria-controls", panel.id);
+  const id = `tab-${panel.id}`;
   panel.setAttribute("role", "tabpanel");
-  panel.setAttribute("aria-labelledby", tab.id);
-  tab.addEventListener("click", () => {
+  panel.setAttribute("aria-labelledby", id);
+  const chosen = () => {
     open(panel);
     history.replaceState(history.state, "", `#${panel.id}`);
-  });
-  return tab;
+  };
+  return button(panel.dataset.tab, chosen, { id, role: "tab", "aria-controls": panel.id });
 });
 
 function open(panel) {

@@ -1,5 +1,6 @@
 // What the colours of the objects say: which are neighbours, of what shape they are, or a number of each.
 
+import { element } from "./dom.js";
 import { COLOURS, neighbourColour } from "./viewer-drawing.js";
 
 // Eight steps of viridis (van der Walt and Smith), dark to bright.
@@ -70,10 +71,9 @@ export function chooseColours(section, drawing, particlesNow, lengths, tell) {
 }
 
 function entry(colour, words) {
-  const item = document.createElement("li");
-  item.innerHTML = '<svg class="swatch" width="14" height="14" aria-hidden="true"><rect width="14" height="14" rx="2"/></svg> ';
+  const swatch = '<svg class="swatch" width="14" height="14" aria-hidden="true"><rect width="14" height="14" rx="2"/></svg> ';
+  const item = element("li", { innerHTML: swatch }, words);
   item.querySelector("rect").setAttribute("fill", colour);
-  item.append(words);
   return item;
 }
 

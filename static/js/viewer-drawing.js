@@ -289,6 +289,25 @@ export class Drawing {
   }
 }
 
+// What a file of outlines holds.
+export async function outlines(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
+  return answer.json();
+}
+
+// The tools above pictures that are looked at together: buttons that zoom, and boxes for what is drawn.
+export function tools(section, drawings) {
+  for (const zoom of section.querySelectorAll("[data-zoom]")) {
+    zoom.addEventListener("click", () => drawings[0].viewport[zoom.dataset.zoom]());
+  }
+  for (const box of section.querySelectorAll("[data-layer]")) {
+    const show = () => drawings.forEach((drawing) => drawing.layer(box.dataset.layer, box.checked));
+    box.addEventListener("change", show);
+    show();
+  }
+}
+
 const overlap = (box, seen) => box.right > seen.left && box.left < seen.right && box.bottom > seen.top && box.top < seen.bottom;
 
 // How high, in CSS pixels, a number of so many figures is written on a particle of a width.

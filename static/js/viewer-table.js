@@ -1,6 +1,7 @@
 // The table of particles beside the picture: sorted by any column, filtered, and only the rows in sight are built.
 
 import { significant } from "./chart-scale.js";
+import { element } from "./dom.js";
 
 const SPARE = 25; // rows above and below those in sight
 const GUESS = 33; // px, the height of a row until one was measured
@@ -139,14 +140,9 @@ export class ParticleList {
   // Stands for so many rows that are not built.
   gap(count) {
     if (count <= 0) return [];
-    const row = document.createElement("tr");
-    row.setAttribute("aria-hidden", "true");
-    const box = document.createElement("td");
-    box.colSpan = this.keys.length;
-    box.className = "gap";
+    const box = element("td", { className: "gap", colSpan: this.keys.length });
     box.style.height = `${count * this.rowHeight}px`;
-    row.append(box);
-    return [row];
+    return [element("tr", { "aria-hidden": "true" }, box)];
   }
 
   focus(id) {
@@ -174,10 +170,7 @@ export class ParticleList {
   }
 
   row(particle, index) {
-    const row = document.createElement("tr");
-    row.dataset.id = particle.id;
-    row.setAttribute("aria-rowindex", index + 2);
-    row.setAttribute("aria-selected", String(particle === this.selected));
+    const row = element("tr", { "data-id": particle.id, "aria-rowindex": index + 2, "aria-selected": particle === this.selected });
     for (const key of this.keys) {
       const text = () => (this.shapes.has(key) ? fraction(particle[key]) : this.lengths.said(particle, key));
       const box = CELLS[key]?.(particle, key) ?? cell(text(), "number");
@@ -189,13 +182,7 @@ export class ParticleList {
 }
 
 const CELLS = {
-  id: (particle) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = particle.id;
-    button.setAttribute("aria-label", `Show particle ${particle.id}`);
-    return cell(button, "number");
-  },
+  id: ({ id }) => cell(element("button", { type: "button", "aria-label": `Show particle ${id}` }, id), "number"),
   class: (particle) => cell(particle.class, ""),
   shape: ({ shape, shape_chance: chance }) => cell(shape ? `${shape} ${Math.round(100 * chance)} %` : "–", ""),
   confidence: (particle, key) => cell(fraction(particle[key]), "number"),
@@ -212,12 +199,7 @@ export function shownLengths({ unit, particles }) {
 
 const fraction = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");
 
-function cell(content, look) {
-  const box = document.createElement("td");
-  box.className = look;
-  box.append(content);
-  return box;
-}
+const cell = (content, look) => element("td", { className: look }, content);
 
 // By a column and then by number; unknown values are the smallest.
 export function sorted(particles, key, down) {

@@ -5,11 +5,12 @@ import { Histogram } from "./chart.js";
 import { perCent } from "./chart-scale.js";
 import { Cuts, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
+import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { numbersOf } from "./editor/numbers.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
-import { Drawing } from "./viewer-drawing.js";
+import { Drawing, outlines, tools } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
 import { ambiguous, digits, lengthOf } from "./width.js";
 
@@ -19,22 +20,14 @@ const chart = document.getElementById("histogram"); // not of a few particles
 const LENGTHS = ["min_feret", "max_feret", "ecd", "visible_length", "length", "width", "neighbour_distance", "neighbour_gap"];
 const AGAIN = 250; // ms between two questions whether a version is measured
 const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function outlines(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  const data = await answer.json();
-  return { ...data, cuts: listed(data.cuts) };
-}
 
 class ResultPage {
   constructor(data) {
-    Object.assign(this, { section, data });
+    Object.assign(this, { section, data: { ...data, cuts: listed(data.cuts) } });
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
     this.automatic = new Map(data.particles.map((each) => [each.id, each]));
     this.objects = new Map(this.automatic);
-    this.cuts = new Cuts(data.cuts);
+    this.cuts = new Cuts(this.data.cuts);
     this.lengths = shownLengths(data);
     this.selected = new Set();
     this.factor = 1; // of lengths, since they were measured
@@ -55,7 +48,7 @@ class ResultPage {
     this.anyShape = listing ? chooseShape(listing, this.data.particles, (...chosen) => this.choose(...chosen)) : () => {};
     chooseColours(section, this.drawing, () => [...this.objects.values()], this.lengths, (key, of) => this.histogram?.colour(key, of));
     this.point();
-    this.layers();
+    tools(section, [this.drawing]);
     this.lights();
     this.chosen();
     const strip = section.querySelector("[data-doubt]");
@@ -208,13 +201,6 @@ class ResultPage {
     canvas.addEventListener("dblclick", (event) => this.editor?.isOpen || drawing.viewport.zoom(2, drawing.viewport.place(event)));
   }
 
-  layers() {
-    for (const box of section.querySelectorAll("[data-layer]")) {
-      this.drawing.layers[box.dataset.layer] = box.checked;
-      box.addEventListener("change", () => this.drawing.layer(box.dataset.layer, box.checked));
-    }
-  }
-
   toggle(layer) {
     section.querySelector(`[data-layer="${layer}"]`)?.click();
   }
@@ -283,9 +269,9 @@ class ResultPage {
     for (const soon of [button, section.querySelector("[data-doubt]")]) {
       for (const event of ["pointerenter", "focusin"]) soon?.addEventListener(event, () => this.correct(), { once: true });
     }
-    const tools = async (on) => (await this.correct())?.toggle(on);
-    button.addEventListener("click", () => tools());
-    if (location.hash === "#correct") tools(true);
+    const toggle = async (on) => (await this.correct())?.toggle(on);
+    button.addEventListener("click", () => toggle());
+    if (location.hash === "#correct") toggle(true);
     else if (Number(section.dataset.corrections)) this.correct(); // its numbers do not have them yet
   }
 
@@ -392,13 +378,6 @@ class ResultPage {
   }
 }
 
-function zooming({ viewport }) {
-  const zoom = { in: () => viewport.closer(), out: () => viewport.farther(), fit: () => viewport.fit() };
-  for (const button of section.querySelectorAll("[data-zoom]")) {
-    button.addEventListener("click", zoom[button.dataset.zoom]);
-  }
-}
-
 // What fills the screen is the stage with its tools; where a browser refuses, as on iPhones, it fills the window.
 function fullScreen(stage) {
   const button = stage.querySelector("[data-fullscreen]");
@@ -417,7 +396,7 @@ function fullScreen(stage) {
 }
 
 function warn(sentence) {
-  section.append(Object.assign(document.createElement("p"), { className: "notice", textContent: sentence }));
+  section.append(element("p", { className: "notice" }, sentence));
 }
 
 async function begin() {
@@ -425,7 +404,6 @@ async function begin() {
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const page = new ResultPage(data);
   const { drawing, canvas } = page;
-  zooming(drawing);
   sliders(section.querySelector("[data-display]"), () => drawing.draw());
   bareWhileHeld(canvas, (on) => drawing.hide(on));
   fullScreen(section.querySelector(".stage-box"));

@@ -2,8 +2,10 @@
 // changes its analysis, outlines are drawn as they are found, and the numbers come at the same address. The form that is
 // sent and the pages that answer are those of a browser without scripts.
 
+import { button, element } from "./dom.js";
 import { isJunk, onDrop } from "./dropped.js";
 import { pictureOf } from "./own-picture.js";
+import { settle as renew } from "./settle.js";
 import { showTasks } from "./tasks.js";
 
 const SETTLED_MS = 300; // after the last change of the settings
@@ -36,25 +38,18 @@ function sentenceFor(status) {
 
 // A line above the picture; "" takes it away.
 function say(sentence, name = "", ...more) {
-  const line = document.createElement("li");
-  line.append(...(name ? [Object.assign(document.createElement("b"), { textContent: name }), ": "] : []), sentence, ...more);
+  const line = element("li", {}, ...(name ? [element("b", {}, name), ": "] : []), sentence, ...more);
   byId("problems").hidden = !sentence;
   byId("problems").querySelector("ul").replaceChildren(...(sentence ? [line] : []));
 }
 
 // What is happening, in the line where the answer will stand; the buttons of what was before go.
 function tell(...what) {
-  const fresh = Object.assign(document.createElement("div"), { id: "status", className: "sentence" });
-  fresh.append(...what);
-  byId("status").replaceWith(fresh);
+  byId("status").replaceWith(element("div", { id: "status", className: "sentence" }, ...what));
   byId("now").replaceChildren();
 }
 
-function press(text, action) {
-  const button = Object.assign(document.createElement("button"), { type: "button", className: "as-link", textContent: text });
-  button.addEventListener("click", action);
-  return button;
-}
+const press = (text, action) => button(text, action, { className: "as-link" });
 
 // {status, address, page} of a form that is sent; status 0: it did not arrive, -1: it was taken back.
 function post(address, body, told = () => {}) {
@@ -139,8 +134,7 @@ async function show(file) {
 
 // An empty line below keeps its height, so that the picture stays where it is when there is something to say.
 function headed(title, line) {
-  const below = Object.assign(document.createElement("p"), { className: "quiet", textContent: line || "\u00a0" });
-  byId("head").firstElementChild.replaceChildren(Object.assign(document.createElement("h1"), { textContent: title }), below);
+  byId("head").firstElementChild.replaceChildren(element("h1", {}, title), element("p", { className: "quiet" }, line || "\u00a0"));
 }
 
 // Outlines come over those before them, which go when they have grown.
@@ -195,12 +189,10 @@ async function one(files, more) {
   const mine = round;
   changed = false;
   show(files[0]);
-  const [line, bar] = ["p", "progress"].map((each) => document.createElement(each));
-  line.role = "status";
+  const [line, bar] = [element("p", { role: "status" }), element("progress", { "aria-label": `Upload of ${name}` })];
   headed(name, "");
   tell(line, bar);
   byId("now").replaceChildren(press("Cancel the upload", () => sending?.abort()));
-  bar.setAttribute("aria-label", `Upload of ${name}`);
   const answer = await post(work.dataset.home, bodyOf(files, more), (part, request) => {
     sending = request;
     bar.value = part;
@@ -221,19 +213,14 @@ function again() {
 // Several images, as one sample or each by itself: each has its place at once, and is sent in its turn.
 async function several(images, folder) {
   const together = byId("together")?.checked ?? true;
-  const list = Object.assign(document.createElement("ul"), { className: "places" });
+  const places = images.map(([file]) => element("li", {}, file.name, element("span", {}, "waiting")));
+  const list = element("ul", { className: "places" }, ...places);
   work.classList.add("seen");
   shown.replaceChildren(list);
   tell();
   headed(`${images.length} images`, together ? "One sample; each is analysed as it arrives." : "Each is analysed as it arrives.");
   const mine = round;
   let address = "";
-  const places = images.map(([file]) => {
-    const place = document.createElement("li");
-    place.append(file.name, Object.assign(document.createElement("span"), { textContent: "waiting" }));
-    list.append(place);
-    return place;
-  });
   (async () => { // small pictures come beside the sending, one at a time
     for (const [i, [file]] of images.entries()) places[i].prepend((await pictureOf(file)) ?? "");
   })();
@@ -252,10 +239,9 @@ async function several(images, folder) {
     if (token) form.elements.namedItem("token").value = token;
   }
   sending = null;
-  if (!list.querySelector(".wrong")) return location.assign(together ? address : work.dataset.results);
   const rest = together ? address : work.dataset.results;
-  const link = Object.assign(document.createElement("a"), { href: rest, className: "button primary", textContent: "Go on with the others" });
-  byId("now").replaceChildren(...(rest ? [link] : []));
+  if (!list.querySelector(".wrong")) return location.assign(rest);
+  byId("now").replaceChildren(...(rest ? [element("a", { href: rest, className: "button primary" }, "Go on with the others")] : []));
 }
 
 // ---- while it is analysed -------------------------------------------------------------------------
@@ -283,12 +269,7 @@ function draw(status, fragment) {
   if (picture && !shown.querySelector("img, canvas")) shown.prepend(picture);
   if (outlines) grow(outlines);
   else if (!fresh.dataset.part) shown.querySelectorAll("svg").forEach((each) => each.remove()); // they are sought anew
-  status.dataset.every = fresh.dataset.every;
-  for (const name of [".headline", ".stage", ".line"]) {
-    const [now, next] = [status, fresh].map((each) => each.querySelector(name));
-    if (now.textContent !== next.textContent) now.replaceChildren(...next.childNodes);
-  }
-  status.querySelector("progress").value = fresh.querySelector("progress").value;
+  renew(status, fresh);
 }
 
 // The analysis goes on with what stands beside the picture.

@@ -2,14 +2,9 @@
 
 import { alikeTo } from "./numbers.js";
 import { significant } from "../chart-scale.js";
+import { button } from "../dom.js";
 
 const MOST_ALONE = 200; // requests
-
-function button(words, heard) {
-  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
-  made.addEventListener("click", heard);
-  return made;
-}
 
 export class Chooser {
   constructor(editor, panel) {
@@ -30,7 +25,7 @@ export class Chooser {
   alike() {
     const { editor, panel, seeds } = this;
     const least = Number(panel.one("[data-alike]").value);
-    const ids = [...alikeTo(editor.objects.values(), seeds, editor.size)].filter(([, value]) => 100 * value >= least).map(([id]) => id);
+    const ids = [...alikeTo(editor.objects.values(), seeds, editor.facts.size)].filter(([, value]) => 100 * value >= least).map(([id]) => id);
     panel.one("[data-alike-words]").textContent = `At least ${least} % alike`;
     editor.select(ids);
     this.seeds = seeds; // which another choice ends

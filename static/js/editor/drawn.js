@@ -12,13 +12,17 @@ export class Impossible extends Error {}
 export function polygonShape(polygon) {
   if (polygon.length < 3 || polygon.length > MOST_POINTS) throw new Impossible(`It takes 3 to ${MOST_POINTS} points.`);
   if (crossesItself(polygon)) throw new Impossible("The outline crosses itself: draw it without a loop.");
-  const box = around(polygon, 0);
+  return { box: around(polygon, 0), inside: insideOf(polygon) };
+}
+
+// Whether the centre of a pixel lies in a polygon, also in one that crosses itself.
+export function insideOf(polygon) {
   const columns = new Map(); // of a row: where it enters and leaves, in order
   const crossings = (row) => {
     if (!columns.has(row)) columns.set(row, edgesIn(polygon, row + 0.5));
     return columns.get(row);
   };
-  return { box, inside: (row, column) => crossings(row).filter((edge) => edge <= column).length % 2 === 1 };
+  return (row, column) => crossings(row).filter((edge) => edge <= column).length % 2 === 1;
 }
 
 // The first columns whose centres lie right of each edge that a row of centres crosses.

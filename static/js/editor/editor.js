@@ -48,10 +48,6 @@ export class Editor {
     return "bounded" in this.facts ? { boundary: true } : {};
   }
 
-  get size() {
-    return this.facts.size;
-  }
-
   // Whether corrections were made since the page came.
   get hasNew() {
     return Boolean(this.sender) && (this.sender.base !== this.base || !this.sender.settled);
@@ -276,10 +272,6 @@ export class Editor {
     return this.worker.call("at", { x, y });
   }
 
-  within(shape) {
-    return this.worker.call("within", shape);
-  }
-
   select(ids, add = false) {
     if (this.semantic) return this.panel.pick(ids);
     const chosen = new Set(add ? this.selected : []);
@@ -411,7 +403,7 @@ export class Editor {
   }
 
   escape() {
-    if (this.panel.helpIsOpen) return this.panel.help();
+    if (this.panel.one("[data-help]").open) return this.panel.help();
     this.use(this.name);
     return this.select([]);
   }

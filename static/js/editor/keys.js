@@ -1,5 +1,6 @@
 // The keys of the tools.
 
+import { takesKeys } from "../dom.js";
 import { modified } from "../viewport.js";
 
 const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add" };
@@ -26,7 +27,7 @@ function pan(drawing, on) {
 function pressed(event, editor) {
   const { target } = event;
   const control = event.ctrlKey || event.metaKey;
-  if (!(editor.isOpen || control) || target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, dialog")) return;
+  if (!(editor.isOpen || control) || takesKeys(target)) return;
   if (target !== document.body && !editor.page.section.contains(target) && !target.closest("#table")) return;
   const act = control ? withControl(event, editor) : meant(event, editor);
   if (!act) return;

@@ -25,7 +25,6 @@ export class Labels {
       }
       at += count;
     }
-    return at;
   }
 
   seen(id, start, count) {
@@ -285,9 +284,8 @@ function rowsOf([start, count, id], width) {
   return pieces;
 }
 
-export function union(one, two) {
+function union(one, two) {
   if (!one) return two;
-  if (!two) return one;
   return [Math.min(one[0], two[0]), Math.min(one[1], two[1]), Math.max(one[2], two[2]), Math.max(one[3], two[3])];
 }
 

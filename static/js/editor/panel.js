@@ -1,9 +1,10 @@
 // The tool bar above the picture: tools and their options, what can be done with what is selected, and whether all is saved.
 
 import { significant } from "../chart-scale.js";
+import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";
 import { wordsOf } from "./history.js";
-import { TOUCH } from "./tools.js";
+import { TOUCH, forFingers } from "./tools.js";
 
 const share = (value) => `${significant(100 * value, 3)} %`;
 const SAID = {
@@ -66,8 +67,7 @@ export class Panel {
 
   opened(on) {
     this.bar.hidden = !on;
-    const button = this.one("[data-correct]");
-    button.setAttribute("aria-expanded", String(on));
+    this.one("[data-correct]").setAttribute("aria-expanded", String(on));
     if (on) this.editor.drawing.canvas.focus({ preventScroll: true });
     else delete this.editor.drawing.canvas.dataset.tool;
   }
@@ -122,14 +122,8 @@ export class Panel {
   // What was done, the last one first; each leads back to before it.
   timeline(history) {
     const list = document.querySelector("[data-steps]");
-    const step = (operation, i) => {
-      const item = document.createElement("li");
-      const back = Object.assign(document.createElement("button"), { type: "button", className: "as-link", textContent: "back to before this" });
-      back.addEventListener("click", () => this.editor.backTo(i));
-      item.append(`${wordsOf(operation)} `, back);
-      return item;
-    };
-    list.replaceChildren(...history.map(step).reverse());
+    const back = (i) => button("back to before this", () => this.editor.backTo(i), { className: "as-link" });
+    list.replaceChildren(...history.map((operation, i) => element("li", {}, `${wordsOf(operation)} `, back(i))).reverse());
   }
 
   // The share of each class of pixels, where the page has it.
@@ -185,8 +179,8 @@ export class Panel {
 
   // What to do with the tool that is used.
   get hint() {
-    const { hint = "", tapHint = hint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
-    return this.editor.isOpen ? (TOUCH ? tapHint : hint) : "";
+    const { hint = "", tapHint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
+    return this.editor.isOpen ? (TOUCH && tapHint) || forFingers(hint) : "";
   }
 
   radius() {
@@ -198,10 +192,6 @@ export class Panel {
     this.editor.radius = Number(field.value);
     this.radius();
     this.editor.drawing.draw();
-  }
-
-  get helpIsOpen() {
-    return this.one("[data-help]").open;
   }
 
   help() {

@@ -1,5 +1,7 @@
 // Sends corrections in their order, one request at a time. What could not be sent waits and follows.
 
+import { pause } from "../dom.js";
+
 const PAUSES = [1000, 2000, 4000, 8000]; // ms before the next try without a network
 const MOST = 100; // corrections of a request
 const SILENCE = 45_000; // ms without an answer, after which the connection counts as broken; sending again is safe
@@ -9,7 +11,6 @@ const DENIED = { 401: UNKNOWN, 403: UNKNOWN, 404: "The result is not there any m
 const UNREACHED = "This needs the server, which does not answer now. Other tools go on meanwhile.";
 
 const randomKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("");
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Sender {
   // heard: state(name, waiting, why), token(), differs(), conflict(answer, unsent), refused(sentence, unsent): the last

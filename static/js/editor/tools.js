@@ -5,9 +5,11 @@ import { closed, thinned } from "./drawn.js";
 const SAME = 10; // CSS pixels that the same point may lie beside itself
 const STILL = 4; // CSS pixels that a press may wander and still be a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
+// Fingers do not click.
+export const forFingers = (words) => (TOUCH ? words.replaceAll("Click", "Tap").replaceAll("click", "tap") : words);
 const APART = 1.5; // CSS pixels between points that are kept of a stroke
 
-// editor: run(operation), select(ids, add), at(point), within(shape), selected, radius, ground, say(sentence).
+// editor: run(operation), select(ids, add), at(point), worker, selected, radius, ground, say(sentence).
 class Gesture {
   constructor(editor) {
     this.editor = editor;
@@ -76,7 +78,7 @@ class Select extends Gesture {
   }
 
   async dragged(points) {
-    this.editor.select(await this.editor.within({ box: boxOf(ends(points)) }), this.add);
+    this.editor.select(await this.editor.worker.call("within", { box: boxOf(ends(points)) }), this.add);
   }
 
   preview(context) {
@@ -90,7 +92,7 @@ class Lasso extends Select {
   async dragged(points) {
     const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
     const box = boxOf([[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]]);
-    this.editor.select(await this.editor.within({ box, polygon: points }), this.add);
+    this.editor.select(await this.editor.worker.call("within", { box, polygon: points }), this.add);
   }
 
   preview(context) {
@@ -182,10 +184,10 @@ class Split extends Gesture {
     const cut = this.first ? null : editor.cuts.near({ x: point[0], y: point[1] }, editor.drawing.scale);
     if (cut) return editor.cut(editor.cuts.chain(cut));
     const id = await editor.at(point);
-    if (!id) return editor.say(`${TOUCH ? "Tap" : "Click"} a point in the object, then one in its other part.`);
+    if (!id) return editor.say(forFingers("Click a point in the object, then one in its other part."));
     if (this.first?.id !== id) {
       this.first = { point, id };
-      editor.say(`Now ${TOUCH ? "tap" : "click"} the other part of object ${id}.`);
+      editor.say(forFingers(`Now click the other part of object ${id}.`));
       return editor.drawing.draw();
     }
     const points = [this.first.point, point];
@@ -335,7 +337,7 @@ class Add extends Gesture {
   async make(operation) {
     const [id] = (await this.editor.run(operation, { select: true })) ?? [];
     this.last = id ? { operation, id } : null;
-    if (id) this.editor.say(`Too small? ${TOUCH ? "Tap" : "Click"} the same point again. Too large? ${TOUCH ? "Tap" : "Click"} what does not belong to it.`);
+    if (id) this.editor.say(forFingers("Too small? Click the same point again. Too large? Click what does not belong to it."));
     return id;
   }
 

@@ -1,6 +1,8 @@
 // Holds the label image away from the page: decodes it, corrects it, measures and outlines what was touched.
 
 import { Labels, checksum } from "./labels.js";
+import { PAGE } from "./calls.js";
+import { insideOf } from "./drawn.js";
 import { beside, piecesOf } from "./regions.js";
 import { ringsOf, sizesOf } from "./shapes.js";
 
@@ -65,7 +67,7 @@ const answers = {
     const ids = new Set();
     const inside = polygon ? insideOf(polygon) : () => true;
     const [top, left, bottom, right] = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(labels.rows, box[2]), Math.min(labels.width, box[3])];
-    labels.scan([top, left, bottom, right], (at, row, column, id) => id && !ids.has(id) && inside(column + 0.5, row + 0.5) && ids.add(id));
+    labels.scan([top, left, bottom, right], (at, row, column, id) => id && !ids.has(id) && inside(row, column) && ids.add(id));
     return [...ids];
   },
 };
@@ -81,8 +83,6 @@ async function load(address, base) {
     postMessage({ loaded: bottom / labels.height });
   }
 }
-
-const PAGE = { "X-Requested-With": "DeepSegm" };
 
 function applied(patch) {
   const back = labels.inverse(patch);
@@ -103,17 +103,6 @@ function described(id) {
   const object = labels.objects.get(id);
   const rings = object && !byClass ? ringsOf(labels, id) : [];
   return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null, rings };
-}
-
-function insideOf(polygon) {
-  return (x, y) => {
-    let inside = false;
-    polygon.forEach(([x0, y0], i) => {
-      const [x1, y1] = polygon[(i + 1) % polygon.length];
-      if (y0 > y !== y1 > y && x < x0 + ((y - y0) * (x1 - x0)) / (y1 - y0)) inside = !inside;
-    });
-    return inside;
-  };
 }
 
 self.onmessage = async ({ data: { number, call, said } }) => {
