@@ -67,7 +67,7 @@ def training_data(context: dict[str, Any], row: Job | Sample, images: Iterable[I
     task = tasks.find(row.settings["task"])
     mine = Dataset.objects.filter(owner=user, task=task.name)
     there = Dataset.objects.filter(images__job__in=jobs).distinct()
-    offered = {"datasets": list(mine), "there": list(there), "task": task, "new": NEW}
+    offered = {"datasets": list(mine), "there": list(there), "task": task, "new": NEW, "name": f"My {task.things}"}
     if isinstance(row, Job):
         return {**offered, "group": default_group(row)}
     groups = groups_of(row)
