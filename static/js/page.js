@@ -94,7 +94,7 @@ const closeWords = (but) => {
 };
 document.addEventListener("click", ({ target }) => target.closest("dialog") || closeWords(target));
 document.addEventListener("keydown", ({ key, target }) => {
-  if (key !== "Escape" || target.closest("dialog")) return;
+  if (key !== "Escape" || target.closest("dialog, .term")) return; // a definition closes by itself
   target.closest("details[name=word][open]")?.querySelector("summary").focus();
   closeWords(null);
 });

@@ -320,8 +320,8 @@ class ResultPage {
     const strip = document.querySelector("[data-standing]");
     strip?.toggleAttribute("aria-busy", on);
     for (const button of strip?.querySelectorAll("button") ?? []) button.disabled = on;
-    if (on) strip.querySelector("button.primary").textContent = "Measuring …";
-    else if (strip) this.stands();
+    if (!on) this.stands();
+    else if (strip) strip.querySelector("button.primary").textContent = "Measuring …";
   }
 
   // Every length in place, at once; the server measures the same outlines meanwhile.
