@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import tasks
-from .flags import DO_NOT_USE, TWO_SCALES, Flag, is_unusable
+from .flags import DO_NOT_USE, LONGEST, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
 from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
@@ -314,14 +314,20 @@ def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
         shorts = {flag.short for flag in gravest}
         wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a scale is so grave
         some = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
-        short = some if len(shorts) > 1 else shorts.pop()
+        short = some if len(shorts) > 1 else _of_some(shorts.pop(), len(doubts), len(counted))
         listed = "; ".join(dict.fromkeys(flag.headline for flag in gravest))
         yield Flag.doubtful(f"{have}: {listed}{'' if listed.endswith('?') else '.'}", short, ids=tuple(doubts))
     for at, flags in list(doubts.items())[:MOST_NAMED]:
         text = f"{titles[at]}: {' '.join(flag.text for flag in flags)}"
-        yield Flag.doubtful(text, _gravest(flags).short, ids=(at,))
+        yield Flag.doubtful(text, _of_some(_gravest(flags).short, 1, len(counted)), ids=(at,))
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")
+
+
+def _of_some(short: str, some: int, images: int) -> str:
+    """The short form of a warning that holds of some images, as far as there is room to say so."""
+    words = f"{some} of {images} images: {short[0].lower() + short[1:]}"
+    return words if some < images and len(words) <= LONGEST and not short.startswith(DO_NOT_USE) else short
 
 
 def _gravest(flags: Sequence[Flag]) -> Flag:

@@ -105,7 +105,15 @@ export class Histogram {
     const range = ["from", "to"].includes(name);
     if (range && !this.typedRange()) return;
     if (["measure", "unit"].includes(name)) this.pick(null);
+    if (name === "unit") this.convert();
     this.changed(range || name === "bins" ? PAUSE : 0);
+  }
+
+  // The typed width of a bar stays as long as it was.
+  convert() {
+    const { power, log, unit, typed } = this.chosenState;
+    const width = Number(typed) * (unit.startsWith("nm") ? 1000 : 0.001) ** power;
+    if (!log && typed && Number.isFinite(width)) this.field("bins").value = Number(width.toPrecision(6));
   }
 
   // An empty field is no limit. Returns whether the fields hold a range, or nothing.
@@ -162,7 +170,7 @@ export class Histogram {
     const state = this.chosenState;
     this.arrange(state);
     this.say(bins.problem);
-    this.section.querySelector("[data-chart-unfit]").textContent = bins.unfit ?? "";
+    this.section.querySelector("[data-chart-unfit]").textContent = (!state.all && bins.unfit) || "";
     this.show(state);
   }
 

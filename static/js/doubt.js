@@ -8,6 +8,7 @@ import { modified } from "./viewport.js";
 
 const AROUND = 8; // typical widths that are seen around what is asked about, at least
 const LARGEST = 0.3; // of the stage
+const LEAST = 48; // CSS pixels that it is large, so that it can be judged
 const LIKELY = 0.5;
 const WRONG = "wrong outline";
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
@@ -80,7 +81,7 @@ export class Doubt {
     const { viewport, canvas, widest } = this.page.drawing;
     const stage = Math.min(canvas.clientWidth, canvas.clientHeight);
     const size = Math.max(box.right - box.left, box.bottom - box.top, 8);
-    viewport.show({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 }, Math.min((LARGEST * stage) / size, stage / (AROUND * widest)));
+    viewport.show({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 }, Math.min((LARGEST * stage) / size, Math.max(LEAST / size, stage / (AROUND * widest))));
   }
 
   show() {
@@ -89,7 +90,8 @@ export class Doubt {
     page.cuts.current = current?.cut ?? null;
     page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
     this.one("what").textContent = current ? this.words(current) : "";
-    if (this.one("undo")) this.one("undo").hidden = !current || !this.answered;
+    // It has its room from the start: the answers stay under the pointer.
+    if (this.one("undo")) [this.one("undo").hidden, this.one("undo").disabled] = [!current, !this.answered];
     for (const name of ["right", "wrong", "end"]) if (this.one(name)) this.one(name).hidden = !current;
     this.one("go").textContent = current ? "Next" : "Check";
     const likely = this.likely.length;
@@ -126,7 +128,7 @@ export class Doubt {
     this.answered = "";
     await this.page.editor.undo();
     this.passed.delete(again);
-    this.open(this.queue.find((each) => keyOf(each) === again) ?? null);
+    this.open(this.queue.find((each) => keyOf(each) === again) ?? this.queue[0] ?? null);
   }
 
   // Where none of its cuts is left somebody has said that it is one.

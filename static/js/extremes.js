@@ -7,6 +7,7 @@ import { sorted } from "./viewer-table.js";
 
 const ROOM = 1.5; // sides of a crop over those of its outline
 const LEAST = 32; // px of the upload that a crop shows
+const SAME = 1e-9; // relative; of two as near the smaller one, as in the report
 const LINE = 1.5; // CSS pixels
 const FEW = 10; // of fewer each is shown
 const EXTREMES = ["smallest", "nearest to the median", "largest"];
@@ -17,7 +18,7 @@ export function extremes(particles, size, unit) {
   if (every.length < FEW) return every;
   const { median } = numbersOf(every, size, unit);
   const off = (each) => Math.abs(each[size] - median);
-  return [every[0], every.reduce((best, each) => (off(each) < off(best) ? each : best)), every[every.length - 1]];
+  return [every[0], every.reduce((best, each) => (off(each) < off(best) * (1 - SAME) ? each : best)), every[every.length - 1]];
 }
 
 export class Extremes {
@@ -25,6 +26,7 @@ export class Extremes {
   constructor(page, box) {
     Object.assign(this, { page, box });
     new IntersectionObserver(() => this.draw()).observe(box);
+    page.drawing.loaded.then(() => this.draw());
     this.changed();
   }
 

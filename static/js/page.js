@@ -88,15 +88,16 @@ for (const copy of navigator.clipboard?.write ? document.querySelectorAll("[data
   });
 }
 
-// A word of the sentence closes by Escape, and by a press elsewhere.
-const closeWords = (but) => {
-  for (const word of document.querySelectorAll("details[name=word][open]")) if (!word.contains(but)) word.open = false;
+// What opens over the page closes by Escape, and by a press elsewhere.
+const OVER = ":is(details[name=word], details[data-display], details.timeline)[open]";
+const closeOver = (but) => {
+  for (const fold of document.querySelectorAll(OVER)) if (!fold.contains(but)) fold.open = false;
 };
-document.addEventListener("click", ({ target }) => target.closest("dialog") || closeWords(target));
+document.addEventListener("click", ({ target }) => target.closest("dialog") || closeOver(target));
 document.addEventListener("keydown", ({ key, target }) => {
   if (key !== "Escape" || target.closest("dialog, .term")) return; // a definition closes by itself
-  target.closest("details[name=word][open]")?.querySelector("summary").focus();
-  closeWords(null);
+  target.closest(OVER)?.querySelector("summary").focus();
+  closeOver(null);
 });
 
 if (document.querySelector("[data-reload]")) {

@@ -6,6 +6,7 @@ import { ambiguous, digits, lengthOf, question, widthText } from "./width.js";
 import { Stage } from "./ruler-stage.js";
 
 const SHORTEST = 5; // px, as on the server
+const WIDE = 1.96; // standard uncertainties to either side, as the result says it
 const COARSE = 0.02; // relative uncertainty from which a closer look is advised
 
 // What a line and the text typed for its length come to; `why` says what is missing.
@@ -88,7 +89,9 @@ export class Ruler {
     else {
       const concern = question(this.length.value);
       const closer = concern ? ` Please check: ${concern}` : doubt > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
-      this.say(`${across} = ${this.length.value.trim()}: ${digits(pixel)} nm/px (± ${digits(100 * doubt, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
+      const length = this.length.value.trim();
+      const stated = /[a-zµμÅ]/i.test(length) ? length : `${length} nm`;
+      this.say(`${across} = ${stated}: ${digits(pixel)} nm/px (± ${digits(100 * WIDE * doubt, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
     }
   }
 

@@ -116,7 +116,7 @@ def add(
         height = _depth(now, box)
         inside = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(others) + 1
     if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
-        raise BadEdit("The network sees no object with an edge there: draw the outline instead.")
+        raise BadEdit("No outline was recognised there: draw it instead.")
     return assign(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 

@@ -132,8 +132,8 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
-    """A number of each image that has it, with its interval by counting; outliers and excluded ones in red, open.
-    Dashed: the number of all together. Shaded, unless the objects are screened particles: its interval."""
+    """A number of each image that has it; outliers and excluded ones in red, open. Dashed: the number of all together.
+    Unless the objects are screened particles, each with its interval, that of all together shaded."""
     whole, names = in_hundredths(name, sample.quantities[name]), _numbered(sample, letters)
     of_images = zip(sample.images, sample.by_image(name), strict=True)
     values = [
@@ -145,7 +145,8 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
     for y, (_, image, value) in enumerate(values):
         apart = image.outlier or image.excluded
         colour = ASIDE if apart else MEDIAN
-        if value.low is not None and value.high is not None:
+        # Of particles the interval of an image's own page holds more than counting: a shorter one would contradict it.
+        if not sample.task.screened and value.low is not None and value.high is not None:
             ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
         style: dict[str, Any] = {"color": colour, "markersize": max(3.5 * thin, 1.6), "mfc": "w" if apart else colour}
         ax.plot([value.value or 0.0], [y], "o", **style)
@@ -181,7 +182,11 @@ def is_shaded(sample: SampleAnalysis, name: str) -> bool:
 
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
     """What the intervals of images beside each other are: without errors that all share; "" without any."""
-    if not is_compared(sample, name) or all(value.low is None for value in sample.by_image(name)):
+    if (
+        sample.task.screened
+        or not is_compared(sample, name)
+        or all(value.low is None for value in sample.by_image(name))
+    ):
         return ""
     parts = filter(None, [number(name).interval, Summary.of(sample).scale_in(number(name))])
     return f"Lines: 95 % interval of each image ({' and '.join(parts)})."

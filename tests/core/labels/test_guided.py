@@ -129,7 +129,7 @@ def test_a_large_object_is_followed_to_its_edge():
 @pytest.mark.parametrize(
     ("point", "outside", "sentence"),
     [([40, 40], [], "Object 1 is there already"), ([500, 40], [], "outside the image"),
-     ([5, 5], [], "no object with an edge"), ([100, 40], [[100.2, 40.2]], "leaves out these points"),
+     ([5, 5], [], "No outline was recognised"), ([100, 40], [[100.2, 40.2]], "leaves out these points"),
      (["a", 4], [], "list of points")],
 )  # fmt: skip
 def test_clicks_that_add_nothing_are_refused(found, point, outside, sentence):
@@ -141,7 +141,7 @@ def test_a_click_on_what_has_no_end_is_refused_before_all_of_it_is_looked_at(fou
     wide = replace(
         segmentation_of(np.zeros((16, 6000), np.int32)), maps={"foreground": np.full((16, 6000), 90, np.uint8)}
     )
-    with pytest.raises(BadEdit, match="an edge"):
+    with pytest.raises(BadEdit, match="was recognised"):
         guided.add(working(wide), [3000, 8])
     with pytest.raises(BadEdit, match="these points"):
         guided.add(working(wide), [3000, 8], [[10, 8]])

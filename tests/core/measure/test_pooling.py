@@ -310,7 +310,7 @@ def test_warnings_of_images_are_named_and_stand_in_their_rows():
     flagged = [replace(member, flags=(flag, Flag("A note."))) for member in members[:7]]
     sample = combine("lot", [*flagged, members[7]])
     first, *named, more = sample.flags[-7:]
-    assert first.doubt and first.short == "Scale doubtful", "the warning that all of them have"
+    assert first.doubt and first.short == "7 of 8 images: scale doubtful", "the warning that all of them have"
     assert first.text.startswith("7 images have warnings")
     assert first.ids == (1, 2, 3, 4, 5, 6, 7) and [warning.ids for warning in named] == [(1,), (2,), (3,), (4,), (5,)]
     assert [warning.text for warning in named] == [f"{i}.tif: {flag.text}" for i in range(5)]

@@ -247,7 +247,7 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
     assert files[0].getvalue() == files[1].getvalue()
     assert pypdf.PdfReader(files[0]).metadata.creation_date == made_at
     words = said(files[0].getvalue())
-    for line in ("2026-11-25 06:40:05 UTC", "2024-05-06 07:08", "A. Example", "https://sem.example/jobs/1/", "lot 7"):
+    for line in ("2026-11-25 06:40:05 UTC", "6 May 2024, 07:08", "A. Example", "https://sem.example/jobs/1/", "lot 7"):
         assert line in words
 
 
