@@ -231,6 +231,10 @@ async function several(images, folder) {
     const body = bodyOf(files, isFirst ? { one_sample: "on", sample_name: folder } : {});
     const answer = await post(together && address ? `${address}add/` : work.dataset.home, body, (_, request) => (sending = request));
     if (mine !== round) return;
+    if (answer.page.querySelector("#settings [aria-invalid]")) { // all of them wait for the field
+      [said.textContent, sending] = ["waiting", null];
+      return settle(answer, again);
+    }
     const sentence = answer.page.querySelector("#problems li")?.textContent ?? (answer.status < 400 ? "" : sentenceFor(answer.status));
     said.textContent = answer.status > 0 && !sentence ? "stored" : sentence || sentenceFor(0);
     places[i].classList.toggle("wrong", said.textContent !== "stored");
