@@ -257,12 +257,14 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     page.reload()
     hand.looks()
     hand.press("n")
-    asked = strip.locator("[data-doubt-what]").inner_text()
+    asked, right = strip.locator("[data-doubt-what]").inner_text(), strip.locator("[data-doubt-right]")
+    place = right.bounding_box()["x"]
     strip.locator("[data-doubt-wrong]").click()
     expect(strip.locator("[data-doubt-what]")).not_to_have_text(asked)
+    assert right.bounding_box()["x"] == place, "a second press would be another answer"
     strip.locator("[data-doubt-undo]").click()
     expect(strip.locator("[data-doubt-what]")).to_have_text(asked)
-    expect(strip.locator("[data-doubt-undo]")).to_be_hidden()
+    expect(strip.locator("[data-doubt-undo]")).to_be_disabled()
     hand.saved()
 
 
