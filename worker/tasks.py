@@ -261,8 +261,8 @@ def _run(rows: Any, pk: Any, work: Work) -> bool:
     try:
         if kind is not Micrograph and is_scarce():
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
-        asked = getattr(getattr(row, "job", row), "settings", None)
-        if asked and AnalysisSettings.from_dict(asked).others:
+        job_settings = getattr(getattr(row, "job", row), "settings", None)
+        if job_settings and AnalysisSettings.from_dict(job_settings).others:
             services.postpone(row=row, why=NEWER)
             return True
         with Heartbeat(row) as heartbeat, scratch() as folder:

@@ -45,9 +45,9 @@ class AnalysisSettings:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The settings written by `as_dict`, also by a version that had more of them (RETIRED), or has (`others`)."""
         task = tasks.find(data.get("task", DEFAULT_TASK))
-        known = {"task", *task.settings.model_fields, *MeasurementSettings.model_fields}
-        settings = cls.of(**{name: value for name, value in data.items() if name in known})
-        others = {name: value for name, value in data.items() if name not in known.union(RETIRED)}
+        setting_names = {"task", *task.settings.model_fields, *MeasurementSettings.model_fields}
+        settings = cls.of(**{name: value for name, value in data.items() if name in setting_names})
+        others = {name: value for name, value in data.items() if name not in setting_names.union(RETIRED)}
         return replace(settings, others=others)
 
     def as_dict(self) -> dict[str, Any]:

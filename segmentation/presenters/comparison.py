@@ -295,7 +295,9 @@ def _differences(
             continue
         other, entry = (
             replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
-            for of, number in zip((other, entry), with_like_intervals(*map(_shown, (other, entry))), strict=True)
+            for of, number in zip(
+                (other, entry), with_like_intervals(*map(_number_to_compare, (other, entry))), strict=True
+            )
         )
         one, two = other.number, entry.number
         if one.unit != two.unit:
@@ -309,8 +311,8 @@ def _differences(
         yield _difference(replace(other, number=one), replace(entry, number=two), limits)
 
 
-def _shown(entry: Entry) -> Value:
-    """The number with the interval of its page; of those with a budget also the other one, if the other side has it."""
+def _number_to_compare(entry: Entry) -> Value:
+    """The number as its page shows it. One with a budget keeps its interval by counting: the other may have no other."""
     return entry.number if entry.has_ends or entry.name in ANSWERS else entry.reported
 
 

@@ -142,8 +142,8 @@ def sample(request: HttpRequest) -> HttpResponse:
         raise services.Refused(NO_EXAMPLE)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
     mine = Job.objects.visible_to(request.user, request.visitor).filter(micrograph__sha256=example_sha256(kind))
-    asked = {"settings": settings.as_dict(), "sample": None, "edit_count": 0}
-    if analysed := mine.filter(state=Job.State.DONE, **asked).order_by("-created").first():
+    default_result = {"settings": settings.as_dict(), "sample": None, "edit_count": 0}
+    if analysed := mine.filter(state=Job.State.DONE, **default_result).order_by("-created").first():
         return redirect(address_of(analysed))
     with example_file(kind).open("rb") as opened:
         file = File(opened, name=EXAMPLES[kind])

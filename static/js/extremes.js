@@ -26,7 +26,7 @@ export class Extremes {
   constructor(page, box) {
     Object.assign(this, { page, box });
     new IntersectionObserver(() => this.draw()).observe(box);
-    page.drawing.loaded.then(() => this.draw());
+    page.drawing.loaded.then(() => this.draw(), () => {}); // the page says what could not be loaded
     this.changed();
   }
 

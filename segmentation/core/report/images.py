@@ -133,7 +133,7 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
     """A number of each image that has it; outliers and excluded ones in red, open. Dashed: the number of all together.
-    Unless the objects are screened particles, each with its interval, that of all together shaded."""
+    Objects that are not screened have intervals: a line for each image, and a shaded band for all together."""
     whole, names = in_hundredths(name, sample.quantities[name]), _numbered(sample, letters)
     of_images = zip(sample.images, sample.by_image(name), strict=True)
     values = [
@@ -182,11 +182,8 @@ def is_shaded(sample: SampleAnalysis, name: str) -> bool:
 
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
     """What the intervals of images beside each other are: without errors that all share; "" without any."""
-    if (
-        sample.task.screened
-        or not is_compared(sample, name)
-        or all(value.low is None for value in sample.by_image(name))
-    ):
+    lows = {value.low for value in sample.by_image(name)}
+    if sample.task.screened or not is_compared(sample, name) or lows == {None}:
         return ""
     parts = filter(None, [number(name).interval, Summary.of(sample).scale_in(number(name))])
     return f"Lines: 95 % interval of each image ({' and '.join(parts)})."

@@ -303,13 +303,15 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
-    """An image of a sample with the scale that it had not: its sample counts the new result; asked twice it is one."""
+    """Measure an image of a sample with the scale that it lacked. The sample counts the new result in place of the one
+    that it counts now; asked twice, it is the same one."""
     lock(job.sample, GONE)
-    new = job.reruns.filter(sample=job.sample).first()
-    if new is None:
-        new = _measured_again(job, settings)
-        new.save(force_insert=True)
-        refresh_after_commit(job.sample_id)
+    counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
+    if counted_job.settings == settings.as_dict():
+        return counted_job
+    new = _measured_again(counted_job, settings)
+    new.save(force_insert=True)
+    refresh_after_commit(job.sample_id)
     return new
 
 
@@ -353,7 +355,7 @@ def _clean(name: str) -> str:
 
 
 def _titled(name: str, images: Sequence[Micrograph]) -> str:
-    """The typed name of a new sample, else that of its first image."""
+    """What a new sample is called: as somebody typed, else by its first image."""
     more = f" and {len(images) - 1} more" if len(images) > 1 else ""
     return visible_text(name)[:SHOWN_NAME] or f"{images[0].name[: SHOWN_NAME - len(more)]}{more}"
 

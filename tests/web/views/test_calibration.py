@@ -396,6 +396,8 @@ class TestResultPage:
         old = job(sample=sample, **in_pixels())
         answers = {maker.post(f"/jobs/{old.pk}/width/", {"width": "5120"})["Location"] for _ in range(2)}
         assert answers == {f"/jobs/{sample.members.get().pk}/"} and sample.members.get().parent == old
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "6000"})  # from the page of before
+        assert sample.members.get().get_settings().measurement.calibration.nm_per_pixel == pytest.approx(6000 / 1024)
         scaled = job(sample=sample)  # one with a scale stays, and the new one is a result of its own
         maker.post(f"/jobs/{scaled.pk}/width/", {"width": "7777"})
         assert scaled in sample.members and scaled.reruns.get().sample is None
