@@ -312,7 +312,7 @@ def _differences(
 
 
 def _number_to_compare(entry: Entry) -> Value:
-    """The number as its page shows it. One with a budget keeps its interval by counting: the other may have no other."""
+    """The number as its page shows it. One with a budget keeps its interval by counting, to compare like with like."""
     return entry.number if entry.has_ends or entry.name in ANSWERS else entry.reported
 
 

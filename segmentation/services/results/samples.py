@@ -303,8 +303,7 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
-    """Measure an image of a sample with the scale that it lacked. The sample counts the new result in place of the one
-    that it counts now; asked twice, it is the same one."""
+    """Measure an image of a sample with the scale that it lacked; the result takes the place of the one that counts."""
     lock(job.sample, GONE)
     counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
     if counted_job.settings == settings.as_dict():
