@@ -1,7 +1,8 @@
 """The server of `up`: waitress, with limits on what one address may hold open and how long a request may take to come.
 
 A connection costs nothing but its place, so an address with too many loses those that are least in use. What is worked
-on is never given up for another; who reads no answer is.
+on is never given up for another; who reads no answer is. A long answer that is read slowly holds a thread, so the
+requests of an address beyond its share of threads wait for one another.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import logging
 import resource
 import socket
+import threading
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection
 from contextlib import suppress
 from copy import copy
@@ -29,7 +32,7 @@ from segmentation.http.uploads import takes_files
 from segmentation.middleware import first_untrusted, is_trusted, network_of
 
 logger = logging.getLogger(__name__)
-THREADS = 16
+THREADS, THREADS_OF_AN_ADDRESS = 16, 5
 CONNECTIONS, OF_AN_ADDRESS = 800, 128  # a browser opens six
 OPEN_FILES = 4096  # a connection may have a body and an answer on disk, too
 SECONDS = 15.0  # for the head of a request
@@ -37,6 +40,9 @@ SLOWEST = 1000.0  # bytes a second of a body
 UNREAD_SECONDS = 60.0  # until the next bytes of an answer are taken
 WITHOUT_A_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
 LARGEST_OTHERS = 2**16  # bytes that some programs send all the same
+_turns = threading.Lock()
+_working: Counter[str] = Counter()  # requests that have a thread, and connections that wait for one, by their senders
+_waiting: defaultdict[str, deque[Channel]] = defaultdict(deque)
 
 
 def listen(bind: str, port: int) -> Any:
@@ -143,6 +149,26 @@ class Channel(HTTPChannel):
             if self.sender != known:
                 self.make_room()
         return took
+
+    def service(self) -> None:
+        """Work on one request, or let it wait until another of this sender has ended."""
+        sender, server = self.sender, self.server
+        with _turns:
+            if sender and _working[sender] == THREADS_OF_AN_ADDRESS:
+                _waiting[sender].append(self)
+                return
+            _working[sender] += 1
+        try:
+            super().service()
+        finally:
+            with _turns:
+                _working[sender] -= 1
+                following = _waiting[sender].popleft() if _waiting[sender] else None
+                for turns in (_working, _waiting):
+                    if not turns[sender]:
+                        del turns[sender]
+            if following:
+                server.add_task(following)
 
     def readable(self) -> Any:
         """Asked in every round of the server, at least once a second."""

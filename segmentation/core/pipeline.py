@@ -40,7 +40,9 @@ from .tasks.judgement import UNLIKE, judged
 Progress = Callable[[str, float], None]
 BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
-MIDDLE = 1024  # px of the middle in which models of other kinds look for theirs
+# px of the middle in which models of other kinds look for theirs, and to how many it is reduced: in half the time 105
+# of 109 mats are recognised as from all pixels (106; to 512 px: 92), and as few pictures of other kinds.
+MIDDLE, REDUCED = 1024, 640
 # Outlines, and their mean chance of being right, from which on they do not look: where the model of particles finds as
 # many in a mat of fibres (80 mats of 6 to 20 px, seeds that set no other limit), the chance is 0.92 at most.
 MANY, SURE = 20, 0.95
@@ -261,6 +263,8 @@ class Search:
         """Whether what a model of another kind finds in the middle of the picture is of that kind; looked at once."""
         if card.name not in self.recognised:
             task, window = tasks.find(card.task), np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
+            if max(window.shape) > REDUCED:
+                window = resize(window, REDUCED / max(window.shape))
             settings = task.settings(model=card.name)
             maps, view = predict_maps(window, settings, card, self.runtime)
             decoded = task.decode(maps, as_shown(window, view.polarity), view, card, settings)

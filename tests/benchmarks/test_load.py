@@ -61,10 +61,10 @@ class Visitor:
 
     def __init__(self, site: str) -> None:
         self._connection = HTTPConnection(urlsplit(site).netloc, timeout=120)
-        self._cookies: dict[str, str] = {}
+        self.cookies: dict[str, str] = {}
 
     def ask(self, kind: str, address: str, body: bytes | None = None, **headers: str) -> bytes:
-        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         began = time.perf_counter()
         self._connection.request("POST" if body else "GET", address, body, headers)
         answer = self._connection.getresponse()
@@ -73,7 +73,7 @@ class Visitor:
         self.took.setdefault(kind, []).append(time.perf_counter() - began)
         for cookie in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = cookie.partition(";")[0].partition("=")
-            self._cookies[name] = value
+            self.cookies[name] = value
         return content
 
     def token(self) -> str:

@@ -8,18 +8,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
+
+from tests.benchmarks.test_load import Visitor
+from tests.faults.site import free_port
 
 from .lab import REPOSITORY, wait_for
 
@@ -30,6 +36,7 @@ pytestmark = [
         not all(os.environ.get(name) for name in NEEDED), reason=f"{' and '.join(NEEDED)} are not set: see .ci/services"
     ),
 ]
+COLUMN = '    tomorrow = models.CharField(max_length=9, default="as ever", db_default="as ever")\n'
 SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.tif"
 
 
@@ -67,14 +74,15 @@ def line_with(process, pattern):
 @pytest.fixture(scope="module")
 def env(tmp_path_factory):
     """The environment of every process: three services, nothing else."""
-    store = start("-m", "moto.server", "-p", "50123", env=os.environ, stderr=subprocess.DEVNULL)
+    port = str(free_port())
+    store = start("-m", "moto.server", "-p", port, env=os.environ, stderr=subprocess.DEVNULL)
     data = tmp_path_factory.mktemp("data")
     environment = {
         **os.environ,
         "DEEPSEGM_DATA": str(data),
         "DEEPSEGM_SECRET_KEY": uuid4().hex * 2,
         "DEEPSEGM_BUCKET": "deepsegm",
-        "DEEPSEGM_BUCKET_ENDPOINT": "http://127.0.0.1:50123",
+        "DEEPSEGM_BUCKET_ENDPOINT": f"http://127.0.0.1:{port}",
         "DEEPSEGM_BUCKET_REGION": "us-east-1",
         "DEEPSEGM_BUCKET_KEY": "key",
         "DEEPSEGM_BUCKET_SECRET": "secret",
@@ -82,7 +90,7 @@ def env(tmp_path_factory):
         "LAB_CONSTANTS": '{"DEEPSEGM_SILENCE_SECONDS": 5}',
     }
     try:
-        wait_for(lambda: answers("http://127.0.0.1:50123/moto-api/"), "the S3 store answers")
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/moto-api/"), "the S3 store answers")
         subprocess.run([sys.executable, "manage.py", "make_bucket"], cwd=REPOSITORY, env=environment, check=True)
         yield environment
     finally:
@@ -122,17 +130,24 @@ def job(site, pk) -> dict:
         return json.load(response)
 
 
-def test_processes_that_migrate_at_once_an_empty_database_wait_for_each_other(env):
-    server, name = os.environ["DEEPSEGM_DATABASE_URL"], f"empty_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as database:
-        database.execute(f"CREATE DATABASE {name}")
-        try:
-            own = {**env, "DEEPSEGM_DATABASE_URL": urlsplit(server)._replace(path=f"/{name}").geturl()}
-            command = "manage.py", "migrate", "--verbosity", "0"
-            processes = [start(*command, env=own, stderr=subprocess.PIPE) for _ in range(2)]
-            assert [(process.communicate(timeout=180)[1], process.returncode) for process in processes] == [("", 0)] * 2
-        finally:
-            database.execute(f"DROP DATABASE {name} WITH (FORCE)")
+@pytest.fixture
+def alone(env):
+    """The environment of processes that have an empty database and a queue of their own."""
+    server, name = os.environ["DEEPSEGM_DATABASE_URL"], f"alone_{uuid4().hex}"
+    database, queue = (
+        urlsplit(os.environ[variable])._replace(path=path).geturl()
+        for variable, path in (("DEEPSEGM_DATABASE_URL", f"/{name}"), ("DEEPSEGM_BROKER_URL", "/7"))
+    )
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield {**env, "DEEPSEGM_DATABASE_URL": database, "DEEPSEGM_BROKER_URL": queue}
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_processes_that_migrate_at_once_an_empty_database_wait_for_each_other(alone):
+    command = "manage.py", "migrate", "--verbosity", "0"
+    processes = [start(*command, env=alone, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [(process.communicate(timeout=180)[1], process.returncode) for process in processes] == [("", 0)] * 2
 
 
 def test_a_killed_worker_loses_nothing(site, env, celery):
@@ -158,3 +173,58 @@ def kill_with_children(process):
         os.kill(pid, signal.SIGKILL)
     process.wait(10)
     time.sleep(0.1)
+
+
+@pytest.fixture
+def newer(tmp_path):
+    """The folder of the next version's code: today's with a further column, which has a default."""
+    code = tmp_path / "newer" / "segmentation"
+    shutil.copytree(REPOSITORY / code.name, code, ignore=shutil.ignore_patterns("__pycache__", "cards"))
+    for name in ("segmentation/cards", "deepsegm", "worker", "templates", "static", "tests"):
+        (code.parent / name).symlink_to(REPOSITORY / name)
+    shutil.copy(REPOSITORY / "manage.py", code.parent)
+    jobs = code / "models" / "jobs.py"
+    head, line, rest = jobs.read_text().partition("    settings = models.JSONField(")
+    jobs.write_text(head + COLUMN + line + rest)
+    return code.parent
+
+
+def test_what_one_version_is_sent_both_list_show_and_delete(alone, newer, tmp_path):
+    """For one visitor, whom the web processes get in turn; a worker of the older version analyses it."""
+    with ExitStack() as running:
+
+        def begin(*command, folder=REPOSITORY, **options):
+            own = {**alone, "DEEPSEGM_DATA": str(tmp_path / f"data of {folder.name}")}
+            process = subprocess.Popen([sys.executable, *command], cwd=folder, env=own, text=True, **options)
+            running.callback(process.wait, 60)
+            running.callback(process.terminate)
+            return process
+
+        def visitor(folder):
+            process = begin("manage.py", "up", "--no-worker", "--port", "0", folder=folder, stdout=subprocess.PIPE)
+            return Visitor(line_with(process, r"DeepSegm is at (http://\S+?)/ "))
+
+        def listed(through):
+            return set(re.findall(rb"/jobs/([0-9a-f-]{36})/", through.ask("list", "/results/")))
+
+        Visitor.took = {}
+        old = visitor(REPOSITORY)
+        old.send("send", "/", "a.tif", SAMPLE.read_bytes())
+        made = begin("manage.py", "makemigrations", "segmentation", "--verbosity", "0", folder=newer)
+        assert made.wait(120) == 0
+        new = visitor(newer)  # which migrates first
+        new.cookies = old.cookies
+        new.send("send", "/", "b.tif", SAMPLE.read_bytes())
+        sent = listed(old)
+        assert listed(new) == sent and len(sent) == 2
+        for options in (INSPECTOR, WORKER):
+            begin("-m", "celery", "-A", "deepsegm", "worker", *options, "-l", "WARNING")
+        for through, pk in product((old, new), map(bytes.decode, sent)):
+            wait_for(lambda: b'id="downloads"' in through.ask("page", f"/jobs/{pk}/"), "the result is shown")  # noqa: B023
+        for through, pk in zip((old, new), map(bytes.decode, sent), strict=True):
+            through.post("delete", f"/jobs/{pk}/delete/", [], through.token())
+        assert listed(old) == listed(new) == set()
+        with psycopg.connect(alone["DEEPSEGM_DATABASE_URL"]) as database:
+            assert database.execute(
+                "SELECT count(*) FROM django_migrations WHERE name LIKE '%tomorrow%'"
+            ).fetchone() == (1,)

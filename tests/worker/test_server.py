@@ -17,6 +17,8 @@ from segmentation.api.urls import document
 from segmentation.http.uploads import FOR_FILES
 from worker import server as service
 
+from .lab import wait_for
+
 BODY = b"x" * 100_000
 
 
@@ -31,12 +33,12 @@ class Streamed:
 
 
 def application(environ, start_response):
-    """A page, a file that the server would send by itself, and a stream without a length."""
-    headers = [] if environ["PATH_INFO"] == "/stream" else [("Content-Length", str(len(BODY)))]
+    """A page, a file that the server would send by itself, and streams without a length."""
+    headers = [] if environ["PATH_INFO"] in ("/stream", "/long") else [("Content-Length", str(len(BODY)))]
     start_response("200 OK", headers)
     if environ["PATH_INFO"] == "/file":
         return environ["wsgi.file_wrapper"](BytesIO(BODY))
-    return Streamed()
+    return Streamed() if environ["PATH_INFO"] != "/long" else [BODY] * 999
 
 
 @pytest.fixture
@@ -116,6 +118,17 @@ def test_a_request_must_come_in_time_and_an_answer_be_taken(server, monkeypatch)
         while piece := unread.recv(1 << 20):
             length += len(piece)
     assert length < 99 * len(BODY)
+
+
+def test_who_reads_no_long_answers_leaves_threads_for_others(server):
+    """Each answer is longer than what is kept unsent, so it holds its thread until it is read."""
+    unread = [opened(server, "GET /long HTTP/1.1\r\n\r\n") for _ in range(2 * service.THREADS)]
+    other = socket.create_connection(server, timeout=20, source_address=("127.0.0.2", 0))
+    assert page(server, other)
+    for connection in unread:
+        connection.close()
+    assert page(server), "who waited gets a thread when another's request has ended"
+    wait_for(lambda: not service._working, "all have ended")
 
 
 @pytest.mark.parametrize(
