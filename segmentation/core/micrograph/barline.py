@@ -7,6 +7,7 @@ the ticks' centres, others from edge to edge.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -230,7 +231,7 @@ def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
 
     Between its ends a row may miss a few, but no two that follow each other, as what lies below may hide them.
     """
-    places = np.unique(centres)
+    places = np.unique(centres).tolist()
     if len(places) > MOST_IN_A_ROW:
         return
     for number, start in enumerate(places):
@@ -249,10 +250,11 @@ def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
                     break
                 last, steps, missing = following, steps + 1 + skipped, missing + skipped
             if steps + 1 - missing >= FEWEST_TICKS and missing <= MOST_MISSING * steps:
-                yield float(start), float(last), steps
+                yield start, last, steps
 
 
-def _nearest_place(places: NDArray[np.float64], expected: float, step: float) -> float | None:
-    """The place that lies where one is wanted, within a pixel or a part of the step."""
-    nearest = float(places[np.abs(places - expected).argmin()])
+def _nearest_place(places: list[float], expected: float, step: float) -> float | None:
+    """Of ascending places the one that lies where one is wanted, within a pixel or a part of the step."""
+    after = bisect(places, expected)
+    nearest = min(places[max(0, after - 1) : after + 1], key=lambda place: abs(place - expected))
     return nearest if abs(nearest - expected) <= max(1.0, 0.05 * step) else None
