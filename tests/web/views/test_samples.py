@@ -327,7 +327,10 @@ class TestChange:
         again = owner.post(address, {"file": [png("new.png", 70)], "token": "once"})
         assert response["Location"] == again["Location"] and response.status_code == 303
         made = Sample.objects.get(pk=response["Location"].split("/")[2])
-        assert {each.micrograph.name for each in made.jobs.all()} == {job.micrograph.name, "new.png"}
+        assert {(each.pk == job.pk, each.micrograph.name) for each in made.jobs.all()} == {
+            (True, job.micrograph.name),
+            (False, "new.png"),
+        }
         assert client.post(address, {"file": [png("other.png", 71)]}).status_code in (403, 404)
 
     def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished, commit):
