@@ -116,8 +116,7 @@ def create_sample(
 def sample_of_results(
     *, name: str, jobs: Iterable[Job], takes: bool = False, user: Any, visitor: UUID | None, token: str = "", **who: Any
 ) -> Sample:
-    """A sample of finished results: their outlines, as corrected, are measured once more in it, and the results stay as
-    they are.
+    """A sample of finished results: their outlines, as corrected, are measured once more in it; the results stay.
 
     takes: whether the results themselves become its images where they can. The sample has the settings of the first
     result; each image keeps its own settings and scale. token: of a form.
@@ -143,10 +142,9 @@ def sample_of_results(
 def _is_taken(sample: Sample, job: Job) -> bool:
     """Move a result into a new sample of the same maker; False of one that cannot be."""
     rerun_fields = measured_for_pooling(job)
-    if rerun_fields and job.signature_hash:  # a signed result is never measured again
-        return False
     own = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
-    return bool(own.update(sample=sample, **rerun_fields))
+    is_fixed = rerun_fields and job.signature_hash  # a signed result is never measured again
+    return not is_fixed and bool(own.update(sample=sample, **rerun_fields))
 
 
 def _new_sample(submission: str, who: dict[str, Any], settings: AnalysisSettings, **fields: Any) -> tuple[Sample, bool]:
