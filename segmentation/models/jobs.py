@@ -154,6 +154,11 @@ class Job(Owned, Attempted):
         return self.corrects is not None or bool(self.outlines)
 
     @property
+    def standing_corrections(self) -> int:
+        """How many corrections of its outlines were not taken back."""
+        return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
+
+    @property
     def needs_network(self) -> bool:
         """Whether it looks for outlines. Else it measures outlines that there are."""
         return self.segmentation_id is None and not self.is_by_hand

@@ -401,13 +401,7 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
     excluded = entry.get("excluded") or ("" if job.included else EXCLUDED)
     why, warning = reason_and_warning(excluded, entry.get("warning") or "")
     return ImageRow(
-        *fields,
-        why,
-        0 if why else entry.get("n"),
-        entry.get("outlier") or "",
-        warning,
-        path,
-        number=number,
+        *fields, why, 0 if why else entry.get("n"), entry.get("outlier") or "", warning, path, number=number
     )
 
 

@@ -19,12 +19,7 @@ from ..core.report.wording import calibration_words, capital, pixel_size, roundi
 from ..http.access import row_of, visible
 from ..http.serving import serve
 from ..models import Job, Micrograph
-from ..services.ground.calibration import (
-    BAR,
-    file_calibration,
-    used_calibration,
-    width_text,
-)
+from ..services.ground.calibration import BAR, file_calibration, used_calibration, width_text
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
 FACTS = {

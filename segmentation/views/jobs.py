@@ -353,21 +353,21 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
+    corrections = job.standing_corrections
+    by_edits = {(each.job.parent_id, each.job.corrects): each for each in shown_revisions}
+    measured = by_edits.get((job.pk, job.edit_count))
+    # An earlier version is looked at, until somebody wants to go on from it.
+    is_earlier = measured or not (state["revision"].newest or corrections or job.sample_id)
+    may_correct = may_change and job.segmentation_id is not None
     context = {
         **state,
-        "measured": next(
-            (
-                revision
-                for revision in shown_revisions
-                if (revision.job.parent_id, revision.job.corrects) == (job.pk, job.edit_count)
-            ),
-            None,
-        ),
+        "measured": measured,
         "sample": sample_of(job, request.user, request.visitor),
         "acquired": acquired(job.micrograph),
         "link": link_page(request, job) if may_change else None,
-        "corrections": job.edit_count and job.edit_count - 2 * job.edits.filter(undoes__isnull=False).count(),
-        "may_correct": may_change and job.segmentation_id is not None,
+        "corrections": corrections,
+        "may_correct": may_correct and (not is_earlier or "correct" in request.GET),
+        "may_go_on": may_correct,
         "width": request.POST.get("width", _text(settings_calibration(job), job)),
         "token": uuid4().hex,
         "accept": ACCEPTED,

@@ -208,8 +208,7 @@ def _ticked_rows(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
 
 
 def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
-    name = f"{heads[-1].micrograph.name} and {len(heads) - 1} more" if len(heads) > 1 else heads[0].micrograph.name
-    sample = sample_of_results(name=name, jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
+    sample = sample_of_results(name="", jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
     return see_other(reverse("sample-page", args=[sample.pk]))
 
 

@@ -99,7 +99,8 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
         sample = row
         if isinstance(row, Job):
             name, token = f"{row.micrograph.name} and more", request.POST.get("token", "")[:64]
-            sample = services.sample_of_results(name=name, jobs=[row], token=token, **sender(request))
+            one = {"name": name, "jobs": [row], "takes": True, "token": token}
+            sample = row.sample or services.sample_of_results(**one, **sender(request))
         notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]
     warn(request, sentences, "files were not taken: see the remarks below.")

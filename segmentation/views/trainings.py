@@ -16,17 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.network import cards
 from ..core.pace import about
-from ..http.access import (
-    address_of,
-    button,
-    change,
-    deletion,
-    refused,
-    reload_if_gone,
-    row_of,
-    see_other,
-    visible,
-)
+from ..http.access import address_of, button, change, deletion, refused, reload_if_gone, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Dataset, Training
 from ..presenters.training import Rerun, TrainedModel, TrainingView

@@ -19,10 +19,17 @@ function count() {
   bar.hidden = !ticked && !every()?.checked;
 }
 
+// The whole entry is seen above the bar.
+function clear(target) {
+  target.closest(".entry")?.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("focusin", ({ target }) => target.matches(":focus-visible") && clear(target)); // not under a pointer
 document.addEventListener("change", (event) => {
   if (event.target.matches(".search select")) event.target.form.requestSubmit();
   if (event.target.closest("[data-every]")) for (const tick of ticks()) tick.checked = event.target.checked;
   if (event.target.closest("#results")) count();
+  if (event.target.checked) clear(event.target);
 });
 
 document.addEventListener("settled", count);

@@ -305,7 +305,7 @@ class ResultPage {
   // Another scale is that of a state: the corrections are measured first.
   first(strip) {
     this.say("Keep this state first, then set the scale.");
-    strip.querySelector("button").focus();
+    strip?.querySelector("button").focus();
   }
 
   // then: the id of the link that is meant on the page of the measured state.

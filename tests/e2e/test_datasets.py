@@ -44,7 +44,8 @@ def test_a_result_is_taught_and_taken_back(visit, open_copy, teacher):
     job = result(page)
     open_tab(page, "Details")
     form = page.locator("#training-data")
-    form.locator("summary").click()
+    for fold in form.locator("summary").all():
+        fold.click()
     form.locator("#teach_dataset").select_option("new")
     form.locator("#teach_name").fill("Discs")
     page.wait_for_load_state("networkidle")  # pictures above may still move the form

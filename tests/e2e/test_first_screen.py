@@ -104,12 +104,7 @@ def test_the_rest_stands_behind_tabs_that_keys_links_and_addresses_open(look, an
     assert shown() == ["Details"] and page.url.endswith("#details")
     page.keyboard.press("ArrowRight")
     assert shown() == ["Particles"]
-    tabs = {
-        "budget": "Details",
-        "arrangement": "Particles",
-        "figure": "Files",
-        "files": "Files",
-    }
+    tabs = {"budget": "Details", "arrangement": "Particles", "figure": "Files", "files": "Files"}
     for name, tab in tabs.items():
         page.goto(f"{analysed}#{name}")
         assert shown() == [tab], name

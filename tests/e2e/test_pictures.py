@@ -106,7 +106,8 @@ def test_a_model_of_your_own(page, teacher, powder):
         seen(page)
         open_tab(page, "Details")
         form = page.locator("#training-data")
-        form.locator("summary").click()
+        for fold in form.locator("summary").all():
+            fold.click()
         if number == 1:
             form.locator("#teach_dataset").select_option("new")
             form.locator("#teach_name").fill("Powder")
@@ -120,5 +121,6 @@ def test_a_model_of_your_own(page, teacher, powder):
         page.locator("#status").wait_for(state="detached")
     keep("own-dataset", page.screenshot())
     page.get_by_role("link", name="Train a model on this dataset").click()
+    page.get_by_text("More settings").click()
     page.fill("#title", "Powder")
     keep("own-train", page.locator(".training").screenshot())

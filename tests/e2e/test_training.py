@@ -50,6 +50,7 @@ def test_from_the_form_to_a_version(visit, alice):
     page.wait_for_url("**/")
     dataset = make_dataset(alice, 3)
     page.goto(f"/datasets/{dataset.pk}/train/")
+    page.get_by_text("More settings").click()
     page.fill("[name=title]", "Powder of June")
     seen(page, "form")
     page.get_by_role("button", name="Train", exact=True).click()

@@ -119,10 +119,7 @@ def test_stacks_in_an_archive():
 def test_pages_that_the_form_asks_for(client):
     client.post("/", {"file": SimpleUploadedFile("stack.tif", stack()), "pages": "1,3", "width": "", "token": ""})
     inspect_uploads()
-    assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == [
-        "stack page 1.tif",
-        "stack page 3.tif",
-    ]
+    assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["stack page 1.tif", "stack page 3.tif"]
     wrong = client.post("/", {"file": SimpleUploadedFile("stack.tif", stack()), "pages": "x"})
     assert wrong.status_code == 400 and "Pages are numbers" in wrong.content.decode()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..measure.bins import LEAST_SIZES, auto_edges
+from ..measure.bins import FEWEST_COMPARED, LEAST_SIZES, auto_edges
 from ..measure.distribution import Floats, mean_and_deviation, quantiles
 from ..measure.fractions import share_between
 from ..measure.matching import Indices
@@ -43,7 +43,7 @@ def compare(first: Side, second: Side) -> Comparison:
     one, other = first.sizes or NOTHING, second.sizes or NOTHING
     curves = None
     if sized and len(one.size) and len(other.size):
-        edges = auto_edges(np.concatenate([one.size, other.size]), first.unit)
+        edges = auto_edges(np.concatenate([one.size, other.size]), first.unit, fewest=FEWEST_COMPARED)
         shares = [np.histogram(of.size, edges, weights=of.weight)[0] / of.weight.sum() for of in (one, other)]
         curves = Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())
     sampled, rng = len(first.images) > 1 or len(second.images) > 1, np.random.default_rng(SEED)

@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 
 NANO_NM = 100.0
 FEWEST = 8  # bins
+FEWEST_COMPARED = 12  # bins of two distributions in one chart, so that a small difference is seen
 MOST = 60  # bins
 MANY = 1000  # sizes
 ROUND = (1.0, 2.0, 2.5, 5.0)  # mantissas of widths
@@ -35,8 +36,8 @@ class Histogram:
     cumulative: Floats
 
 
-def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0) -> Floats:
-    """Round edges of FEWEST to MOST equal bins for `sizes` (n,), n at least 1, if possible no wider than by Freedman
+def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0, fewest: int = FEWEST) -> Floats:
+    """Round edges of `fewest` to MOST equal bins for `sizes` (n,), n at least 1, if possible no wider than by Freedman
     and Diaconis (1981). In nm, 100 is an edge if sizes lie on both sides of it.
 
     pixel_size: 0 unless the sizes are lengths. Most widths of particles are near whole pixels, so other bin widths
@@ -50,7 +51,7 @@ def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0) -> Floats
     powers = 10.0 ** np.arange(floor(np.log10((high - low) / MOST)) - 1, ceil(np.log10(high - low)) + 1)
     widths = np.outer(powers, ROUND).ravel()
     bins = np.floor((high - start) / widths) - np.floor((low - start) / widths) + 1
-    widths = widths[(bins >= FEWEST) & (bins <= MOST)]
+    widths = widths[(bins >= fewest) & (bins <= MOST)]
     target = min(max(width, float(widths[0])), float(widths[-1]))
     least = pixel_size * (5 if len(sizes) >= MANY else 3)
     comb = (widths < least) & (np.abs(widths - pixel_size * np.rint(widths / (pixel_size or 1.0))) > WHOLE * widths)

@@ -300,11 +300,16 @@ def _give_way_to_the_one_before(job: Job) -> None:
     if before.sample_id is None:
         if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
             return
-        if not before.artifact(tables.NAME) and before.signature_hash:  # a signed result is never measured again
+        again = measured_for_pooling(before)
+        if again and before.signature_hash:  # a signed result is never measured again
             return
-        again = {} if before.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
     Job.objects.filter(pk=before.pk).update(sample=job.sample_id, included=job.included, **again)
     refresh_after_commit(job.sample_id)
+
+
+def measured_for_pooling(job: Job) -> dict[str, Any]:
+    """What changes of a result that a sample takes in: one without a table to be pooled is measured once more."""
+    return {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
 
 
 def _locked_upload(job: Job) -> Micrograph:

@@ -15,13 +15,13 @@ from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample, Segmentation
 from ...models.samples import TYPED
-from ..ground import limits, tables
+from ..ground import limits
 from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
-from .jobs import OTHER_CONTENT, files_of, fitting, read_bar_again
+from .jobs import OTHER_CONTENT, files_of, fitting, measured_for_pooling, read_bar_again
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -114,26 +114,37 @@ def create_sample(
 
 @transaction.atomic
 def sample_of_results(
-    *, name: str, jobs: Iterable[Job], user: Any, visitor: UUID | None, address: str = "", token: str = ""
+    *, name: str, jobs: Iterable[Job], takes: bool = False, user: Any, visitor: UUID | None, token: str = "", **who: Any
 ) -> Sample:
-    """A sample of finished results: their outlines are measured once more in it, and the results stay as they are.
+    """A sample of finished results: their outlines, as corrected, are measured once more in it; the results stay.
 
-    The sample has the settings of the first result; each image keeps its own settings and scale. token: of a form.
+    takes: whether the results themselves become its images where they can. The sample has the settings of the first
+    result; each image keeps its own settings and scale. token: of a form.
     Raises Refused (409 for results that are not done, 422 for results of several kinds or of one image, 429 too many).
     """
     jobs = list(jobs)
     _check_results(jobs)
     content = fingerprint([str(job.pk) for job in jobs], _clean(name))
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
-    who = {"user": user, "visitor": visitor, "address": address}
+    who |= {"user": user, "visitor": visitor}
     title = _titled(name, [job.micrograph for job in jobs])
     sample, created = _new_sample(submission, who, jobs[0].get_settings(), name=title, content=content)
     if created:
         for job in jobs:
-            rerun_fields = {"parent": job, "segmentation": job.segmentation}
-            _job(sample, job.micrograph, job.get_settings(), **rerun_fields).save(force_insert=True)
+            corrected = {"corrects": job.edit_count} if job.standing_corrections else {}
+            if corrected or not (takes and _is_taken(sample, job)):
+                rerun_fields = {"parent": job, **(corrected or {"segmentation": job.segmentation})}
+                _job(sample, job.micrograph, job.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
+
+
+def _is_taken(sample: Sample, job: Job) -> bool:
+    """Move a result into a new sample of the same maker; False of one that cannot be."""
+    rerun_fields = measured_for_pooling(job)
+    own = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
+    is_fixed = rerun_fields and job.signature_hash  # a signed result is never measured again
+    return not is_fixed and bool(own.update(sample=sample, **rerun_fields))
 
 
 def _new_sample(submission: str, who: dict[str, Any], settings: AnalysisSettings, **fields: Any) -> tuple[Sample, bool]:
@@ -201,8 +212,7 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     if job.get_settings().task != counted_job.get_settings().task:
         raise Refused(OTHER_KIND, 409)
     sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
-    # A result from before its image was in the sample has no table to be pooled: it is measured once more.
-    rerun_fields = {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    rerun_fields = measured_for_pooling(job)
     if rerun_fields and job.signature_hash:
         raise Refused(SIGNED, 409)
     Job.objects.filter(pk=job.pk).update(sample=sample, included=counted_job.included, **rerun_fields)

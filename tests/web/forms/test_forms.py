@@ -10,12 +10,7 @@ from segmentation.core.tasks import every
 from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
-from segmentation.services.ground.calibration import (
-    StatedScale,
-    calibration_for,
-    refuse_tall_bar,
-    width_text,
-)
+from segmentation.services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, width_text
 from tests.web.finished import ZEISS
 
 pytestmark = pytest.mark.django_db  # which models there are depends on who asks

@@ -83,13 +83,15 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
     assert outcomes[1:3] == [("261 counted", "median 212 nm"), ("Under way", "")]
 
 
-def test_the_page_links_them_and_marks_the_newest(client, revise):
-    first = revise()
+def test_the_page_links_them_and_marks_the_newest(client, revise, make_segmentation, micrograph):
+    first = revise(segmentation=make_segmentation(micrograph=micrograph))
     second = revise(first, AnalysisSettings.of(filter=True))
     page = words(visit(client, VISITOR).get(f"/jobs/{first.pk}/"))
     assert f'<a href="/jobs/{second.pk}/">Version 2</a> <span class="badge good">' in page
     assert "version 1 of 2" in page
     assert "<b>Version 1</b>" in page
+    assert "Go to version 2, the newest" in page and "data-correct " not in page
+    assert "data-correct " in words(visit(client, VISITOR).get(f"/jobs/{first.pk}/?correct"))
     newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
     assert "This is version" not in newest
 

@@ -327,7 +327,11 @@ class TestChange:
         again = owner.post(address, {"file": [png("new.png", 70)], "token": "once"})
         assert response["Location"] == again["Location"] and response.status_code == 303
         made = Sample.objects.get(pk=response["Location"].split("/")[2])
-        assert {each.micrograph.name for each in made.jobs.all()} == {job.micrograph.name, "new.png"}
+        images = {each.micrograph.name: each.pk for each in made.jobs.all()}
+        assert set(images) == {job.micrograph.name, "new.png"} and images[job.micrograph.name] == job.pk
+        Job.objects.filter(pk=job.pk).update(sample=None, state=DONE, edit_count=1)
+        owner.post(address, {"file": [png("third.png", 72)]})
+        assert job.reruns.get().corrects == 1 and job.reruns.get().sample.jobs.count() == 2
         assert client.post(address, {"file": [png("other.png", 71)]}).status_code in (403, 404)
 
     def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished, commit):
