@@ -1,104 +1,62 @@
-"""A million jobs in the database: what each question to it then costs.
+"""Many jobs in the database: what each question to it then costs.
 
-`DEEPSEGM_DATABASE_URL=postgres://... python -m tests.benchmarks.million --jobs 1000000` fills an empty PostgreSQL with
-finished jobs, with one sender's thousand waiting ones, with an hour's work of a hundred workers, and with one newcomer.
-For each question it prints its queries, their milliseconds by EXPLAIN ANALYZE and the tables that were read whole.
+`DEEPSEGM_DATA=EMPTY python -m tests.benchmarks.million --jobs 10000 40000` fills an empty database with finished jobs,
+with one sender's thousand waiting ones, with an hour's work of a hundred workers, and with one newcomer. For each
+question it prints its queries and milliseconds, those of the processor, and of PostgreSQL (DEEPSEGM_DATABASE_URL) those
+of the slowest query by EXPLAIN ANALYZE and the tables that were read whole.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-USERS, WAITING, IN_AN_HOUR = 1000, 1000, 100_000
+USERS, WAITING, IN_AN_HOUR, AT_ONCE = 1000, 1000, 100_000, 5000
 LARGE = 10_000  # rows; a smaller table may be read whole
 
-# {jobs} finished ones a minute apart, the last IN_AN_HOUR within the hour.
-FILL = """
-set session_replication_role = replica; -- no check of each reference
 
-insert into auth_user
-  (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined)
-select n, '', false, 'user ' || n, '', '', '', false, true, now() from generate_series(1, {users}) n;
-create temp table made as select n, gen_random_uuid() as micrograph, gen_random_uuid() as job, 1 + n % {users} as owner,
-  now() - ({jobs} - n) * interval '1 s' * (case when n > {jobs} - {hour} then 0.036 else 6 end) as at
-  from generate_series(1, {jobs}) n;
-insert into segmentation_micrograph ({micrograph}) select {micrograph_values} from made;
-insert into segmentation_job ({job}) select {job_values} from made;
-insert into segmentation_artifact (attempt, name, file, size, content_type, job_id)
-select 1, name, 'jobs/' || job || '/1/' || name, 20000, 'image/webp', job
-from made, unnest(array['figure-small.webp', 'outlines.json']) as name;
-analyze;
-"""
+def fill(first: int, stop: int) -> None:
+    """The jobs of these numbers: a minute apart, the newest IN_AN_HOUR within the hour."""
+    from django.utils import timezone
 
-
-def values(model: Any, given: dict[str, str]) -> tuple[str, str]:
-    """The columns of a table, and for each what is given, else an empty value of its kind."""
-    empty = {"uuid": "null", "timestamp with time zone": "null", "boolean": "false", "jsonb": "'{}'", "bigint": "0"}
-    empty |= {"integer": "0", "smallint": "0", "double precision": "0"}
-    from django.db import connection
-
-    columns, cells = [], []
-    for field in model._meta.concrete_fields:
-        kind = (field.db_type(connection) or "").split("(")[0]
-        value = given.get(field.column, "null" if field.null else empty.get(kind, "''"))
-        columns.append(field.column)
-        cells.append(value)
-    return ", ".join(columns), ", ".join(cells)
-
-
-def fill(jobs: int) -> None:
-    from django.db import connection
-
-    from segmentation.models import Job, Micrograph
-
-    image = {"id": "micrograph", "state": "'done'", "width": "1024", "height": "768", "created": "at", "size": "800000"}
-    image |= {"owner_id": "owner", "address": "'a' || owner", "name": "'image ' || n || '.tif'", "started": "at"}
-    image |= {"sha256": "md5(n::text) || md5(n::text)", "file": "'micrographs/' || micrograph || '/image.tif'"}
-    image |= {"finished": "at"}
-    summary = json.dumps({"timings": {"network": 0.4, "separation": 0.3}, "statistics": {"n_kept": 60, "median": 42.5}})
-    job = {"id": "job", "micrograph_id": "micrograph", "owner_id": "owner", "address": "'a' || owner", "created": "at"}
-    job |= {
-        "submission": "job::text",
-        "state": "'done'",
-        "queued": "at",
-        "started": "at",
-        "finished": "at",
-        "attempt": "1",
-    }
-    job |= {
-        "ready": "true",
-        "included": "true",
-        "model_name": "'particles'",
-        "summary": f"'{summary}'",
-        "enqueued": "at",
-    }
-    job |= {"settings": f"'{json.dumps(_settings())}'"}
-    names = dict(zip(("micrograph", "micrograph_values"), values(Micrograph, image), strict=True))
-    names |= dict(zip(("job", "job_values"), values(Job, job), strict=True))
-    waiting = "update segmentation_job set state = 'queued', started = null, finished = null, owner_id = {owner} "
-    waiting += "where id in (select job from made where n % {part} = 0 order by at desc limit {count})"
-    with connection.cursor() as cursor:
-        cursor.execute(FILL.format(users=USERS, jobs=jobs, hour=min(IN_AN_HOUR, jobs), **names))
-        cursor.execute(waiting.format(owner=1, part=2, count=WAITING))
-        cursor.execute(waiting.format(owner=2, part=3, count=1))
-        cursor.execute("analyze")
-
-
-def _settings() -> dict[str, Any]:
     from segmentation.core.analysis import AnalysisSettings
+    from segmentation.models import Artifact, Job, Micrograph
 
-    return AnalysisSettings.of().as_dict()
+    now, settings = timezone.now(), AnalysisSettings.of().as_dict()
+    summary = {"timings": {"network": 0.4}, "statistics": {"n_kept": 60, "median": 42.5}, "rows": "x" * 16_000}
+    done = {"state": "done", "finished": now, "attempt": 1}
+    for start in range(first, stop, AT_ONCE):
+        images, jobs = [], []
+        for n in range(start, min(start + AT_ONCE, stop)):
+            age = timedelta(seconds=60 * (stop - n) if n < stop - IN_AN_HOUR else 0.036 * (stop - n))
+            own = {"owner_id": 1 + n % USERS, "address": f"a{n % USERS}", "started": now - age, **done}
+            images.append(Micrograph(**own, name=f"{n}.tif", sha256=f"{n:064}", file=f"{n}", size=800_000, width=1024))
+            own |= {"submission": str(n), "settings": settings, "summary": summary, "model_name": "particles"}
+            jobs.append(Job(**own, micrograph=images[-1], queued=now - age, enqueued=now - age, ready=True))
+        names = "figure-small.webp", "outlines.json"
+        Micrograph.objects.bulk_create(images)
+        Job.objects.bulk_create(jobs)
+        Artifact.objects.bulk_create(
+            Artifact(job=job, attempt=1, name=name, file=f"jobs/{job.pk}/{name}", size=20_000)
+            for job in jobs
+            for name in names
+        )
+    for owner, count in ((1, WAITING), (2, 1)):
+        waiting = Job.objects.filter(state="done").order_by("-queued").values("pk")[:count]
+        Job.objects.filter(pk__in=[row["pk"] for row in waiting]).update(
+            state="queued", started=None, finished=None, owner_id=owner
+        )
 
 
 def questions() -> dict[str, Callable[[], Any]]:
     from django.contrib.auth import get_user_model
     from django.core.paginator import Paginator
-    from django.test import RequestFactory
 
     from segmentation import services
     from segmentation.models import Job, Micrograph
@@ -109,7 +67,6 @@ def questions() -> dict[str, Callable[[], Any]]:
     user = get_user_model().objects.get(pk=5)
     waiting = Job.objects.filter(state="queued").order_by("-queued").first()
     jobs = Job.objects.visible_to(user, None).select_related("micrograph").order_by("-created")
-    RequestFactory()
     return {
         "next job in turn": lambda: Job.objects.first_in_turn(),
         "next upload in turn": lambda: Micrograph.objects.first_in_turn(),
@@ -126,6 +83,7 @@ def questions() -> dict[str, Callable[[], Any]]:
         "metrics: states": lambda: list(health.states()),
         "metrics: bytes stored": services.storage_used,
         "hourly tidying": services.tidy,
+        "one write": lambda: Job.objects.filter(pk=waiting.pk).update(faults=1),
     }
 
 
@@ -152,40 +110,47 @@ def whole(node: dict[str, Any]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--filled", action="store_true", help="it is filled already")
     options = parser.parse_args()
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
+    Path(os.environ["DEEPSEGM_DATA"]).mkdir(exist_ok=True)
     django.setup()
+    from django.contrib.auth import get_user_model
     from django.core.management import call_command
+
+    from segmentation import services
+    from segmentation.services.upkeep.health import database_bytes
+
+    call_command("migrate", verbosity=0)
+    services.optimise()
+    if options.filled:
+        ask_all()
+        return
+    get_user_model().objects.bulk_create(get_user_model()(username=f"user {n}") for n in range(USERS))
+    for first, jobs in pairwise([0, *options.jobs]):
+        fill(first, jobs)
+        services.optimise()
+        print(f"\n{jobs} jobs, {(database_bytes() or 0) / 1e6:.0f} MB", flush=True)
+        ask_all()
+
+
+def ask_all() -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    call_command("migrate", verbosity=0)
-    if not options.filled:
-        began = time.monotonic()
-        fill(options.jobs)
-        print(f"{options.jobs} jobs filled in {time.monotonic() - began:.0f} s")
-    with connection.cursor() as cursor:
-        for table in ("job", "micrograph", "artifact"):
-            cursor.execute(
-                f"select pg_table_size('segmentation_{table}'), pg_indexes_size('segmentation_{table}'),"
-                f" (select count(*) from segmentation_{table})"
-            )
-            rows, indexes, count = cursor.fetchone()
-            print(f"{table}: {rows / count:.0f} bytes a row, {indexes / count:.0f} of indexes, {count} rows")
-    print(f"{'question':28s} {'queries':>7s} {'ms':>9s} {'slowest':>9s}  tables read whole")
+    print(f"{'question':28s} {'queries':>7s} {'ms':>9s} {'processor':>9s} {'slowest':>9s}  tables read whole")
     for name, ask in questions().items():
         with CaptureQueriesContext(connection) as seen:
-            began = time.monotonic()
+            began, spent = time.monotonic(), time.process_time()
             ask()
-            took = 1e3 * (time.monotonic() - began)
-        scans = list(plans(seen.captured_queries))
+            took, spent = 1e3 * (time.monotonic() - began), 1e3 * (time.process_time() - spent)
+        scans = list(plans(seen.captured_queries)) if connection.vendor == "postgresql" else []
         tables = sorted(set().union(*(read for _, read in scans)))
         slowest = max((milliseconds for milliseconds, _ in scans), default=0.0)
-        print(f"{name:28s} {len(seen):7d} {took:9.1f} {slowest:9.1f}  {', '.join(tables)}")
+        print(f"{name:28s} {len(seen):7d} {took:9.1f} {spent:9.1f} {slowest:9.1f}  {', '.join(tables)}", flush=True)
 
 
 if __name__ == "__main__":
