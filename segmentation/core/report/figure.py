@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..flags import warned
 from ..measure.quantities import OF
 from ..sample import SampleAnalysis
-from .charts import INK, WARNED, Sheet
+from .charts import INK, WARNED, Distribution, Sheet
 from .entries import Entry
 from .facts import main_settings, model_words
 from .fonts import unbroken, writable
@@ -115,7 +115,11 @@ def caption_of(sample: SampleAnalysis) -> str:
         number = entries.pop(0)
         counts = counts or [f"{number.value} {uncapital(number.term)}"]
         counts[0] += f" ({number.below})" if number.below else ""
-    sentences = ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
+    drawn = Distribution.of(sample) if summary.screened and summary.kept else None
+    if drawn and drawn.has_few_sizes:  # of which a median says little
+        entries, sentences = [], [drawn.size_words]
+    else:
+        sentences = ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
         intervals = [own_intervals(sample, name) for name in sample.headline_quantities[:1]]

@@ -19,7 +19,7 @@ from ..measure.quantities import Value, of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
-from .entries import Entry
+from .entries import Entry, answers
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
@@ -180,10 +180,10 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
     # Where the analysis gives no number, the legend gives none either.
     has_numbers = any(value.value is not None for value in drawing.sample.quantities.values())
-    values = [drawing.sample.quantities.get(of_class("area_fraction", name)) for name in segmentation.class_names]
+    entries = {entry.name: entry for entry in answers(drawing.sample.quantities)}
     shares = [
-        Entry("", "", value or Value(share), kind="fraction").value
-        for value, share in zip(values, drawing.area_fractions.tolist(), strict=True)
+        entries.get(of_class("area_fraction", name), Entry("", "", Value(share), kind="fraction")).value
+        for name, share in zip(segmentation.class_names, drawing.area_fractions.tolist(), strict=True)
     ]
     handles = [
         Patch(

@@ -176,6 +176,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Left out", summary.set_aside_count
     for entry in summary.main_numbers:
         value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
+        value = float(entry.share) if entry.share else value
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if agreement := agreement_words(sample.between):
