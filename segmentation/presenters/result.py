@@ -300,10 +300,8 @@ class Result(ChartedSummary):
 
     @property
     def filter_line(self) -> str:
-        """What the filter did; "" where it is off, unless nothing is measured at all."""
-        if self.refused:
-            return "Nothing is measured, so the filter changes nothing."
-        if not self.summary["filter"]:
+        """What the filter did; "" where it is off, or nothing is measured at all."""
+        if self.refused or not self.summary["filter"]:
             return ""
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 

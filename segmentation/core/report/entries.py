@@ -227,15 +227,14 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
 def shares_in_words(fractions: Sequence[float | None]) -> list[str]:
     """All parts of a whole in per cent, with as many decimals each, so that they sum to 100 (by the largest remainder);
     [] where they are no whole."""
-    of = [fraction for fraction in fractions if fraction is not None]
-    if len(of) < 2 or len(of) < len(fractions) or abs(sum(of) - 1) > ROUNDING:
+    of = [fraction or 0.0 for fraction in fractions]
+    if len(of) < 2 or abs(sum(of) - 1) > ROUNDING:
         return []
-    whole = 1000 if min(filter(None, of)) >= LEAST_SHARE else 10_000
-    parts = [floor(whole * fraction + ROUNDING) for fraction in of]
-    by_remainder = sorted(range(len(of)), key=lambda at: parts[at] - whole * of[at])
-    for at in by_remainder[: whole - sum(parts)]:
-        parts[at] += 1
-    return [f"{100 * part / whole:.{1 if whole == 1000 else 2}f}" for part in parts]
+    places = 1 if min(filter(None, of)) >= LEAST_SHARE else 2
+    exact = [10 ** (2 + places) * fraction for fraction in of]
+    missing = round(sum(exact)) - sum(floor(part + ROUNDING) for part in exact)
+    most = sorted(range(len(of)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
+    return [f"{(floor(part + ROUNDING) + (at in most)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:

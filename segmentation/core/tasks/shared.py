@@ -71,10 +71,7 @@ def scale_field(hint: str = "", **labels: str) -> Any:
         le=LIMITS[1],
         title="Zoom for the model",
         description=f"The model looks at a copy of the image, smaller (below 1) or larger by this factor.{hint}",
-        json_schema_extra={
-            "unit": "×",
-            "labels": {"auto": "found from the image", **labels, "factor": "zoom by …"},
-        },
+        json_schema_extra={"unit": "×", "labels": {"auto": "found from the image", **labels, "factor": "zoom by …"}},
     )
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,7 +64,8 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
             _add_objects(book, "Left out" if left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
-        _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
+        details = (map(partial(_rounded_cell, digits=6), line) for line in _details(sample))
+        _add_sheet(book, "Details", DETAILS_HEAD, details, DETAILS)
 
 
 DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
@@ -189,11 +191,11 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
             yield "To decide it", summary.nano["decides"]
 
 
-def _rounded_cell(value: Any) -> Any:
+def _rounded_cell(value: Any, digits: int = DIGITS) -> Any:
     """A measured number with as many digits as it deserves; anything else as it is."""
     if not isinstance(value, float) or not math.isfinite(value):
         return value
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{digits}g}")
 
 
 def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:

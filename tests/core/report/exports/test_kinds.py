@@ -134,16 +134,11 @@ def test_ids_of_particles_may_have_gaps(tmp_path):
 
 
 def test_the_legend_says_how_much_each_class_covers(phases):
-    used = phases.segmentation
-    drawn = figure.draw(SampleAnalysis.of(phases))
-    words = "\n".join(text.get_text() for text in drawn.findobj(lambda artist: hasattr(artist, "get_text")))
-    for number, name in enumerate(used.class_names):
-        share = np.isin(used.labels, used.ids[used.classes == number]).mean()
-        assert f"{name}: {100 * share:.1f} %" in words
-    assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == list("ABCD")
-    silent = figure.draw(SampleAnalysis.of(replace(phases, quantities={"mean": Value(None)})))
-    legend = [text.get_text() for text in silent.axes[1].get_legend().get_texts()]
-    assert legend == ["ferrite", "cementite"]  # where no number is given
+    shares = {"area_fraction of ferrite": Value(0.12345), "area_fraction of cementite": Value(0.87655)}
+    for quantities, words in ((shares, ["ferrite: 12.3 %", "cementite: 87.7 %"]), ({}, ["ferrite", "cementite"])):
+        drawn = figure.draw(SampleAnalysis.of(replace(phases, quantities=quantities)))
+        assert [text.get_text() for text in drawn.axes[1].get_legend().get_texts()] == words
+        assert [ax.get_title(loc="left")[0] for ax in drawn.axes] == list("ABCD")
 
 
 def test_the_model_is_the_one_that_was_kept_whatever_is_installed(tmp_path):
