@@ -304,7 +304,8 @@ def test_without_calibration_nothing_is_in_nanometres():
 
 
 def test_one_particle_has_no_interval():
-    words = said(written(made("one")))
+    words, caption = said(written(made("one"))), figure.caption_of(SampleAnalysis.of(made("one")))
+    assert "Minimum Feret diameters (nm): " in caption and "edian" not in caption, "one size has no median"
     assert made("one").statistics.interval_note in words and "nan" not in words.lower().replace("nano", "")
 
 
