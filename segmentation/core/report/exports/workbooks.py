@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
-DIGITS = 4  # of measured numbers: an outline is not more certain
+DIGITS, IN_DETAIL = 4, 6  # of measured numbers: an outline is not more certain
 SUMMARY = (44, 16, 10, 14, 14, 36, 24, 12, 12)  # widths in characters
 ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
@@ -64,7 +63,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
             _add_objects(book, "Left out" if left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
-        details = (map(partial(_rounded_cell, digits=6), line) for line in _details(sample))
+        details = ([_rounded_cell(cell, IN_DETAIL) for cell in line] for line in _details(sample))
         _add_sheet(book, "Details", DETAILS_HEAD, details, DETAILS)
 
 
