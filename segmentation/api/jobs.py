@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import numpy as np
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from ninja import Query, Status
 
@@ -25,7 +25,7 @@ from ..services import Refused
 from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
 from ..services.ground.limits import one_edit
 from . import schemas
-from .auth import identify, key_of
+from .auth import OUR_PAGE, identify, key_of
 from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, page_of_rows, takes
 from .sending import Changes, Corrections, OneImage, Sign, json_body, sent_fields, sent_settings
 
@@ -218,6 +218,10 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
             rows = services.edit_job(job=analysed, **fields, **who)
     except services.Outdated as old:
         return Status(409, old)
+    except Refused as refusal:
+        if refusal.status != 422 or request.headers.get("X-Requested-With") != OUR_PAGE:
+            raise
+        return JsonResponse({"error": refusal.sentence})  # our page says it; a browser logs 422 as a fault
     patches = [step.patch for step in services.steps_made(analysed, rows)]
     answer = {"base": rows[-1].sequence, "made": [p.made for p in patches], "checks": [p.check for p in patches]}
     return {**answer, "patches": [patch.as_lists() for patch in patches]} if body.patches else answer

@@ -11,6 +11,7 @@ from pydantic import Field
 LONGEST = 60  # characters of a short form
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
 TWO_SCALES = "Two sources of the scale contradict each other"
+ADVICE = " If its outlines look right, measure them; else choose another model."  # the page asks it as a question
 NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
 
 

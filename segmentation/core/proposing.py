@@ -131,7 +131,8 @@ def look(
     )
     settings = AnalysisSettings(segmentation, requested.measurement.replaced(calibration=None), task.name)
     analysis = analyse(part.micrograph, settings, progress, runtime=runtime)
-    if analysis.refused or not len(analysis.segmentation):
+    is_other_kind = task.name != requested.task and any(flag.doubt for flag in analysis.flags)
+    if analysis.refused or is_other_kind or not len(analysis.segmentation):
         return None
     if task.semantic:
         return "", thumbnail(analysis)

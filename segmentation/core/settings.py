@@ -74,13 +74,13 @@ class MeasurementSettings(Settings):
 
     filter: bool = Field(
         False,
-        title="Segmentation filter",
-        description="Also leave out objects that are too small, have an odd shape, or are probably wrong.",
+        title="Leave out doubtful objects",
+        description="A filter also leaves out what is too small, has an odd shape, or is probably wrong.",
         json_schema_extra={"main": True},
     )
     faint_limit: float | None = _per_cent(
-        "Faint outlines",
-        "Outlines with less than this share of the typical contrast are left out, and so are gaps. 0 counts them all.",
+        "Least contrast that counts",
+        "Objects with less than this share of the typical contrast are left out, and so are gaps. 0 counts them all.",
         "the model's own",
     )
     measurand: Literal["seen", "all"] = Field(

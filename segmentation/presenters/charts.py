@@ -41,7 +41,7 @@ class Bar:
         fraction, low, high = result.get("fraction"), result.get("low"), result.get("high")
         if fraction is None:
             return None
-        entry = Entry("", "", Value(fraction, low, high), kind="fraction")
+        entry = result.get("entry") or Entry("", "", Value(fraction, low, high), kind="fraction")
         places = (round(100 * (fraction if share is None else share), 2) for share in (fraction, low, high))
         interval = f"{entry.ends} %" if entry.ends else ""
         return cls(result.get("name", ""), f"{entry.value} %", interval, result["n"], *places)
@@ -180,7 +180,7 @@ class ClassRow:
         first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
         of = first.number if first else Value(None)
         low, high = of.total or (of.low, of.high)
-        return Bar.of({"name": self.name, "fraction": of.value, "low": low, "high": high, "n": 0})
+        return Bar.of({"name": self.name, "fraction": of.value, "low": low, "high": high, "n": 0, "entry": first})
 
 
 def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:

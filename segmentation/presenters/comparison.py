@@ -180,7 +180,7 @@ class ComparedResults:
         """Of different images, amounts such as counts have no difference: it would only say how much is seen."""
         how = self.result["how"] if self.result else "paired"
         for row in _differences(first, second, limits, from_both=how == "independent"):
-            has_none = how != "paired" and _of_amount(row.after)
+            has_none = how != "paired" and (row.after.kind == "integer" or known_number(row.after.name).of_amount)
             yield replace(row, difference="", interval="", value=None, low=None, high=None) if has_none else row
 
     @property
@@ -314,10 +314,6 @@ def _differences(
 def _number_to_compare(entry: Entry) -> Value:
     """The number as its page shows it. One with a budget keeps its interval by counting, to compare like with like."""
     return entry.number if entry.has_ends or entry.name in ANSWERS else entry.reported
-
-
-def _of_amount(entry: Entry) -> bool:
-    return entry.kind == "integer" or known_number(entry.name).of_amount
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, from_json, warned
+from ..core.flags import ADVICE, Flag, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
@@ -214,12 +214,14 @@ class Result(ChartedSummary):
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without what stands at the scale, at the panels or in the heading of an empty result."""
+        """What is doubtful, without what stands at the scale, at the panels, in the heading of an empty result, whose
+        question comes last, or in a question below."""
         panels = FIGURE.format(count=self.job.micrograph.page_count)
         flags = (flag for flag in from_json(self.summary) if not flag.text.startswith(panels))
         every = [flag for flag in flags if flag.text not in (NO_SCALE, CUT_OFF)]
         heading = f"No {self.task.things} were found. "
-        return [replace(flag, text=flag.text.removeprefix(heading)) for flag in every] if self.nothing else every
+        every = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in every]
+        return sorted(every, key=lambda flag: flag.doubt) if self.nothing else every
 
     @property
     def curves(self) -> list[Lines]:
@@ -298,10 +300,8 @@ class Result(ChartedSummary):
 
     @property
     def filter_line(self) -> str:
-        """What the filter did; "" where it is off, unless nothing is measured at all."""
-        if self.refused:
-            return "Nothing is measured, so the filter changes nothing."
-        if not self.summary["filter"]:
+        """What the filter did; "" where it is off, or nothing is measured at all."""
+        if self.refused or not self.summary["filter"]:
             return ""
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"
 

@@ -400,9 +400,8 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
     number, entry, path = pooled
     excluded = entry.get("excluded") or ("" if job.included else EXCLUDED)
     why, warning = reason_and_warning(excluded, entry.get("warning") or "")
-    return ImageRow(
-        *fields, why, 0 if why else entry.get("n"), entry.get("outlier") or "", warning, path, number=number
-    )
+    counted, outlier = 0 if why else entry.get("n"), entry.get("outlier") or ""
+    return ImageRow(*fields, why, counted, outlier, warning, path, number=number)
 
 
 def bars(counts: list[int]) -> str:

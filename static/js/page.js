@@ -1,6 +1,6 @@
 // Every page: moments are stored in UTC and shown in the reader's own time.
 
-import { pause } from "./dom.js";
+import { element, pause } from "./dom.js";
 import "./settle.js";
 import { digits, lengthOf } from "./width.js";
 
@@ -76,16 +76,27 @@ const near = new IntersectionObserver((entries) => {
 }, { rootMargin: "600px" });
 document.querySelectorAll("[data-when-written]").forEach((image) => near.observe(image));
 
-// A figure as a picture; with it, where there are any, its caption and method.
-for (const copy of navigator.clipboard?.write ? document.querySelectorAll("[data-copy-picture]") : []) {
+// A figure as a picture; with it, where there are any, its caption and method. Where the browser refuses, as it does
+// without https, these words stand there to be copied by hand.
+for (const copy of document.querySelectorAll("[data-copy-picture]")) {
+  const { copyPicture, copyText } = copy.dataset;
   const file = async (address) => (await isWritten(address)) && (await fetch(address)).blob();
-  copy.hidden = false;
-  copy.addEventListener("click", async () => {
-    const { copyPicture, copyText } = copy.dataset;
+  const written = async () => {
     const words = copyText ? { "text/plain": file(copyText).then((text) => new Blob([text], { type: "text/plain" })) } : {};
-    const written = navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
-    copy.textContent = await written.then(() => "Copied", () => "The browser does not allow copying");
-  });
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
+  };
+  const byHand = async () => {
+    const text = element("textarea", { readOnly: true, rows: 6, value: await (await file(copyText)).text() });
+    const label = element("label", { className: "by-hand" }, "The browser does not allow copying. The words are selected: press Ctrl+C.", text);
+    document.querySelector(".by-hand")?.remove();
+    copy.closest(".actions").after(label);
+    text.select();
+  };
+  copy.hidden = !copyText && !navigator.clipboard?.write;
+  copy.addEventListener("click", () => written().then(
+    () => (copy.textContent = "Copied"),
+    () => (copyText ? byHand() : (copy.textContent = "The browser does not allow copying")),
+  ));
 }
 
 // What opens over the page closes by Escape, and by a press elsewhere.

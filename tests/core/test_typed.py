@@ -43,12 +43,12 @@ def test_it_reads_what_people_type_and_writes_it_again(name, text, value):
     ("name", "text", "sentence"),
     [
         ("threshold", "7", "“Threshold” takes auto or a number from 0.05 to 0.95, not “7”."),
-        ("filter", "perhaps", "“Segmentation filter” takes on or off, not “perhaps”."),
+        ("filter", "perhaps", "“Leave out doubtful objects” takes on or off, not “perhaps”."),
         ("polarity", "grey", "“Particles are” takes auto, bright or dark, not “grey”."),
         ("data_bar", "-3", "“Data bar” takes auto, none or a whole number of rows, not “-3”."),
         ("count", "2.5", "“Number of phases” takes a whole number from 1 to 9, not “2.5”."),
         ("depth", "nan", "“Depth” takes a number of layers from 0 to 4, not “nan”."),
-        ("scale", "1_0", "“Working scale” takes auto or a number from 0.02 to 2, not “1_0”."),
+        ("scale", "1_0", "“Zoom for the model” takes auto or a number from 0.02 to 2, not “1_0”."),
         ("data_bar", "9" * 5000, f"“Data bar” takes auto, none or a whole number of rows, not “{'9' * 37}...”."),
     ],
 )
@@ -61,7 +61,7 @@ def test_every_refusal_is_one_sentence_that_names_the_setting(name, text, senten
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [("threshold", None, "threshold: the model's own"), ("data_bar", 56, "data bar: 56 rows"),
-     ("data_bar", 0, "data bar: there is none"), ("scale", 0.25, "working scale: 0.25 ×"),
+     ("data_bar", 0, "data bar: there is none"), ("scale", 0.25, "zoom for the model: 0.25 ×"),
      ("flips", True, "all mirrored forms: on"), ("depth", 2.0, "depth: 2 layers")],
 )  # fmt: skip
 def test_a_value_has_words(name, value, words):

@@ -19,12 +19,12 @@ def test_the_kind_chooses_models_and_settings(visit):
         page.locator(".kinds label", has=kind(page, "bubbles")).click()
         expect(page.locator("#id_model")).to_have_value("bubbles")
         expect(page.locator("#id_model optgroup[data-task=particles]").filter(visible=True)).to_have_count(0)
-        expect(page.get_by_text("Segmentation filter")).to_be_hidden()
+        expect(page.get_by_text("Leave out doubtful objects")).to_be_hidden()
         page.get_by_text("Options", exact=True).click()
         expect(page.get_by_label("Foil thickness").filter(visible=True)).to_have_count(1)
         page.locator(".kinds label", has=kind(page, "particles")).click()
         expect(page.locator("#id_model")).to_have_value("auto-particles")
-        expect(page.get_by_text("Segmentation filter")).to_be_visible()
+        expect(page.get_by_text("Leave out doubtful objects")).to_be_visible()
         assert all(page.locator(".kinds img").evaluate_all("all => all.map(each => each.naturalWidth > 0)"))
 
 

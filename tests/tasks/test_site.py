@@ -164,7 +164,7 @@ class TestSite:
         (doubt,) = (flag["short"] for flag in job.summary["flags"] if flag["doubt"])
         assert doubt in page and f'hx-get="/jobs/{job.pk}/proposals/"' in page
         assert 'id="scale-title"' not in page
-        assert "Do the outlines in the picture look right?" in page
+        assert "Do the outlines in the picture look right?" in page and "If its outlines" not in page
         assert "data-colour-by" not in page, "nothing is coloured, and the script of the picture would fail on it"
         assert not any(value["value"] for value in job.summary["quantities"].values())
         sent = client.post(f"/jobs/{job.pk}/change/", {"model": other.name})

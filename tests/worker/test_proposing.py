@@ -12,6 +12,7 @@ from django.urls import reverse
 from segmentation import services
 from segmentation.core import proposing
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag
 from segmentation.core.network import cards
 from segmentation.core.proposing import Part, ways
 from segmentation.core.tasks.judgement import without_numbers
@@ -90,16 +91,15 @@ def test_the_part_is_the_middle_of_a_large_image_without_its_bar():
 def test_only_a_way_that_finds_something_is_shown(count, refused, words, monkeypatch):
     analysis = make_analysis(count, (120, 160))
     analysis = replace(analysis, table=without_numbers(analysis.table)) if refused else analysis
-    n_kept = int(analysis.table.kept.sum())
-    asked_of = []
-    monkeypatch.setattr(
-        proposing, "analyse", lambda micrograph, settings, *_, **__: asked_of.append(settings) or analysis
-    )
+    words, asked_of = words.replace("12", str(int(analysis.table.kept.sum()))), []
+    monkeypatch.setattr(proposing, "analyse", lambda _, settings, *__, **___: asked_of.append(settings) or analysis)
     part, way = replace(part_of(), shrunk=2), proposing.Way("", {"model": "particles", "scale": 0.5})
     seen = proposing.look(part, AnalysisSettings.of(polarity="dark"), way, cards.find("particles"))
-    assert (seen[0] if seen else "") == words.replace("12", str(n_kept))
+    assert (seen[0] if seen else "") == words
     settings = asked_of[0].segmentation
     assert (settings.scale, settings.polarity, settings.data_bar) == (1.0, "dark", 0)
+    analysis = replace(analysis, flags=(Flag.doubtful("Few are whole.", "Few are whole"),))
+    assert proposing.look(part, AnalysisSettings.of("grains"), way, cards.find("particles")) is None, "of another kind"
 
 
 def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, monkeypatch):

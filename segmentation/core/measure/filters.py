@@ -60,8 +60,8 @@ FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 _DEFINITIONS = {
     Reason.UNLIKE: "The image is unlike the training images, so nothing is measured.",
     Reason.FAINT: (
-        "It is much fainter than the other outlines, like specks of the substrate. The limit is the setting “Faint"
-        " outlines”."
+        "It is much fainter than the other outlines, like specks of the substrate. The limit is the setting “Least"
+        " contrast that counts”."
     ),
     Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
     Reason.HIDDEN: (

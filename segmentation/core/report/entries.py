@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import floor
 from typing import Any, NamedTuple
 
 from ..measure import declared  # noqa: F401 registers them
@@ -37,6 +38,8 @@ CAVEAT = (
     " its edge, and a circle may be a sphere or a disc."
 )
 NEARLY_ALL = 0.9995  # an end that is written as 100 %
+ROUNDING = 1e-6  # of a sum of fractions
+LEAST_SHARE = 5e-4  # which one decimal of a per cent still shows
 NO_DIRECTION = 0.05  # p from which on no common direction is seen
 
 
@@ -47,7 +50,7 @@ class Entry:
     what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
     parts: of its uncertainty (title, words, per cent). ends_line: why its ends are unlike. unknown: contributions that
     are not known: it is no total. group: of a table of all numbers. has_ends: whether its ends are shown; its digits
-    follow them all the same.
+    follow them all the same. share: how a part of a whole is written beside the others.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Entry:
     unknown: Sequence[str] = ()
     group: str = ""
     has_ends: bool = True
+    share: str = ""
 
     @classmethod
     def of(cls, name: str, value: Value, **more: Any) -> Entry:
@@ -93,6 +97,8 @@ class Entry:
         """The most decimals that its interval leaves; None where digits alone count."""
         low, high = self.total or (self.number.low, self.number.high)
         value = self.number.value or 0.0
+        if self.share:
+            return 2 + len(self.share.partition(".")[2])
         if low is None or high is None:
             return 3 if self.kind == "fraction" and value >= 0.01 else None  # percentages stand side by side
         return decimals_beside(value, low, high, 3 if self.kind == "fraction" else None)
@@ -109,7 +115,7 @@ class Entry:
         number = self.number.value
         if self.text or number is None:
             return self.text or "–"
-        return self.write(number)
+        return self.share or self.write(number)
 
     @property
     def unit(self) -> str:
@@ -208,10 +214,27 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
         for name, value in quantities.items()
     }
     long = {measures[name] for name, value in quantities.items() if readable(value) is not value}
-    entries = (
+    entries = [
         Entry.of(name, in_micrometres(value) if measures[name] in long else value) for name, value in quantities.items()
-    )
+    ]
+    for measure in {entry.name.partition(OF)[0] for entry in entries if entry.kind == "fraction"}:
+        of = [at for at, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
+        for at, share in zip(of, shares_in_words([entries[at].number.value for at in of]), strict=False):
+            entries[at] = replace(entries[at], share=share)
     return [entry for entry in entries if every or entry.kind != "fraction" or entry.number.value is not None]
+
+
+def shares_in_words(fractions: Sequence[float | None]) -> list[str]:
+    """All parts of a whole in per cent, with as many decimals each, so that they sum to 100 (by the largest remainder);
+    [] where they are no whole."""
+    of = [fraction or 0.0 for fraction in fractions]
+    if len(of) < 2 or abs(sum(of) - 1) > ROUNDING:
+        return []
+    places = 1 if min(filter(None, of)) >= LEAST_SHARE else 2
+    exact = [10 ** (2 + places) * fraction for fraction in of]
+    missing = round(sum(exact)) - sum(floor(part + ROUNDING) for part in exact)
+    most = sorted(range(len(of)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
+    return [f"{(floor(part + ROUNDING) + (at in most)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:

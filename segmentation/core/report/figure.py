@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..flags import warned
 from ..measure.quantities import OF
 from ..sample import SampleAnalysis
-from .charts import INK, WARNED, Sheet
+from .charts import INK, WARNED, Distribution, Sheet
 from .entries import Entry
 from .facts import main_settings, model_words
 from .fonts import unbroken, writable
@@ -107,7 +107,9 @@ def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -
 def caption_of(sample: SampleAnalysis) -> str:
     """What it shows, the main numbers with their intervals, and of several images how far these agree."""
     summary, several = Summary.of(sample), sample.analysis is None
-    entries = list(summary.headlines if summary.screened else summary.leading)
+    drawn = Distribution.of(sample) if summary.screened and summary.kept else None
+    sentences = [drawn.size_words] if drawn and drawn.has_few_sizes else []  # of which a median says little
+    entries = list(summary.headlines if summary.screened and not sentences else summary.leading)
     counts = [sample.extent] if several else []
     if summary.screened and not several:
         counts = [sample.task.count(summary.kept)]
@@ -115,7 +117,7 @@ def caption_of(sample: SampleAnalysis) -> str:
         number = entries.pop(0)
         counts = counts or [f"{number.value} {uncapital(number.term)}"]
         counts[0] += f" ({number.below})" if number.below else ""
-    sentences = ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
+    sentences += ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
         intervals = [own_intervals(sample, name) for name in sample.headline_quantities[:1]]

@@ -102,15 +102,16 @@ def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The area fraction of each class as a bar with its 95 % interval, below its name and number."""
-    classes, values = drawing.analysis.segmentation.class_names, drawing.sample.quantities
+    classes = drawing.analysis.segmentation.class_names
+    entries = {entry.name: entry for entry in answers(drawing.sample.quantities, every=True)}
     sheet = label_axes(ax, "% of the area")
     ax.set(xlim=(0, 100), ylim=(len(classes) - 0.6, -0.85), xticks=range(0, 101, 25), yticks=[])
     free = (1 - BAR_HEIGHT) * 72 * size_in_inches(ax)[1] / (len(classes) + 0.25)  # points between two bars
     labels: list[tuple[Annotation, Annotation, str]] = []
     for position, name in enumerate(classes):
-        fraction = values[of_class("area_fraction", name)]
+        entry, top = entries[of_class("area_fraction", name)], position - BAR_HEIGHT / 2 - 0.05
+        fraction = entry.number
         share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
-        entry, top = Entry("", "", fraction, kind="fraction"), position - BAR_HEIGHT / 2 - 0.05
         how: dict[str, Any] = {"textcoords": "offset points", "fontsize": min(sheet.font, free / 1.2), "va": "bottom"}
         label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (2, 0), **how)
         number = ax.annotate(entry.words, (100, top), (0, 0), ha="right", **how)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 
 from ..analysis import Analysis
 from ..flags import is_unusable
-from ..measure.quantities import Value, of_class
+from ..measure.quantities import of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
-from .entries import Entry
+from .entries import answers
 from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
@@ -80,14 +79,6 @@ class Drawing:
     @property
     def task(self) -> Task:
         return self.sample.task
-
-    @cached_property
-    def area_fractions(self) -> NDArray[np.float64]:
-        """(classes,) share of the analysed area that each class covers."""
-        segmentation = self.analysis.segmentation
-        pixels = np.bincount(segmentation.dense[: segmentation.rows].ravel(), minlength=len(segmentation) + 1)[1:]
-        areas = np.bincount(segmentation.classes, pixels, len(segmentation.class_names))
-        return areas / (self.shape[0] * self.shape[1])
 
 
 Draw = Callable[[Axes, Drawing, str], None]
@@ -178,17 +169,10 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     segmentation = drawing.analysis.segmentation
     numbers = np.r_[0, segmentation.classes].astype(np.intp)
     show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
-    # Where the analysis gives no number, the legend gives none either.
-    has_numbers = any(value.value is not None for value in drawing.sample.quantities.values())
-    values = [drawing.sample.quantities.get(of_class("area_fraction", name)) for name in segmentation.class_names]
-    shares = [
-        Entry("", "", value or Value(share), kind="fraction").value
-        for value, share in zip(values, drawing.area_fractions.tolist(), strict=True)
-    ]
+    entries = {entry.name: entry.value for entry in answers(drawing.sample.quantities)}
+    shares = [entries.get(of_class("area_fraction", name)) for name in segmentation.class_names]
     handles = [
-        Patch(
-            facecolor=sheet_of(ax).shade(COLOURS[i % len(COLOURS)]), label=f"{name}: {share} %" if has_numbers else name
-        )
+        Patch(facecolor=sheet_of(ax).shade(COLOURS[i % len(COLOURS)]), label=f"{name}: {share} %" if share else name)
         for i, (name, share) in enumerate(zip(segmentation.class_names, shares, strict=True))
     ]
     set_legend(ax, handles)

@@ -236,10 +236,11 @@ class Summary:
     def leading(self) -> list[Entry]:
         """Of other kinds than particles, in place of `headlines`: at most three answers, the first, the median (else
         the second) and the last; of classes four fractions or three others. Where some objects have no size, the first
-        says how many have one."""
+        says how many."""
         quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
-            quantities[0] = replace(quantities[0], below=f"{self.kept:,} of them have a size")
+            cut = round(quantities[0].number.value or 0) - self.kept
+            quantities[0] = replace(quantities[0], below=f"{cut:,} cut by the edge of the image, without a size")
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
             most = 4 if quantities[0].kind == "fraction" else 3

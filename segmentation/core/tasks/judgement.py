@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flags import NO_NUMBERS, Flag
+from ..flags import ADVICE, NO_NUMBERS, Flag
 from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
@@ -32,7 +32,7 @@ SURE = 0.8  # chance of being right of a sure outline
 DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
 AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of each side that are looked at
 FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
-WITHHELD = "{why}, so nothing was measured. If its outlines look right, measure them; else choose another model."
+WITHHELD = "{why}, so nothing was measured." + ADVICE
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
@@ -166,8 +166,8 @@ def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
     limit = f"{specks['below']:.0f} px"
     return Flag.doubtful(
         f"The numbers are those of {counted:,} mostly larger particles. The image shows about {specks['count']:,}"
-        f" specks below {limit}, and most of them were missed. To measure them, use a higher magnification or a finer"
-        " working scale.",
+        f" specks below {limit}, and most of them were missed. To measure them, use a higher magnification or a larger"
+        " zoom for the model.",
         f"Most specks below {limit} were missed",
     )
 

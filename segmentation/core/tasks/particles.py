@@ -15,14 +15,7 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
-from ..measure.filters import (
-    Reason,
-    corrected,
-    judged_without,
-    mostly_hidden,
-    set_aside,
-    set_faint_aside,
-)
+from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity

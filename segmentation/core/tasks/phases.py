@@ -69,10 +69,10 @@ class PhaseSettings(SegmentationSettings):
         1.0,
         ge=LIMITS[0],
         le=LIMITS[1],
-        title="Working scale",
+        title="Zoom for the model",
         description=(
-            "The image is resampled by this factor for the network. Change it if your magnification differs from that"
-            " of the training images."
+            "The model looks at a copy of the image, smaller (below 1) or larger by this factor. Change it if your"
+            " magnification differs from that of the training images."
         ),
         json_schema_extra={"unit": "×"},
     )

@@ -69,12 +69,9 @@ def scale_field(hint: str = "", **labels: str) -> Any:
         None,
         ge=LIMITS[0],
         le=LIMITS[1],
-        title="Working scale",
-        description=f"The image is resampled by this factor for the network. The default depends on the image.{hint}",
-        json_schema_extra={
-            "unit": "×",
-            "labels": {"auto": "found from the image", **labels, "factor": "resample the image by …"},
-        },
+        title="Zoom for the model",
+        description=f"The model looks at a copy of the image, smaller (below 1) or larger by this factor.{hint}",
+        json_schema_extra={"unit": "×", "labels": {"auto": "found from the image", **labels, "factor": "zoom by …"}},
     )
 
 

@@ -1,12 +1,11 @@
 // The tool bar above the picture: tools and their options, what can be done with what is selected, and whether all is saved.
 
-import { significant } from "../chart-scale.js";
 import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";
 import { wordsOf } from "./history.js";
 import { TOUCH, forFingers } from "./tools.js";
 
-const share = (value) => `${significant(100 * value, 3)} %`;
+const share = (value) => `${(100 * value).toFixed(1)} %`;
 const SAID = {
   saved: "Saved",
   saving: "Saving …",

@@ -116,7 +116,8 @@ export class Sender {
   }
 
   async heed({ status, content }, batch) {
-    if (status === 200) {
+    const impossible = status === 422 || Boolean(status === 200 && content.error);
+    if (status === 200 && !impossible) {
       this.base = content.base;
       this.waiting.splice(0, batch.length);
       this.single = false;
@@ -125,7 +126,7 @@ export class Sender {
       if (differ) await this.heard.differs();
       return;
     }
-    if (status === 422 && batch.length > 1) {
+    if (impossible && batch.length > 1) {
       this.single = true; // to find the one that is impossible
       return;
     }

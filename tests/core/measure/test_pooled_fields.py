@@ -389,9 +389,8 @@ class TestFiles:
         details = {row[1]: row[2:6] for row in book["Details"].iter_rows(values_only=True)}
         whole = made.quantities["area_fraction of carbide"]
         value, unit, *ends = details["Area fraction of carbide"]
-        assert unit == "%" and [value, *ends] == pytest.approx(
-            [100 * number for number in (whole.value, whole.low, whole.high)]
-        )
+        numbers = [100 * number for number in (whole.value, whole.low, whole.high)]
+        assert unit == "%" and [value, *ends] == pytest.approx(numbers, rel=1e-5)
 
     def test_files_hold_what_the_page_says_of_them(self, made, files):
         csv_begins = files["classes.csv"].read_text().partition("name")[0]

@@ -112,7 +112,7 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
     assert f"{summary.kept}" in first and f"{summary.set_aside_count} left out" in first and "Particles" in first
     for title in ("Method", "Settings that differ from the default", "Uncertainty", "Signature"):
         assert title in second and title not in first
-    assert summary.verdict in " ".join(first.split()) and "Segmentation filter on" in " ".join(second.split())
+    assert summary.verdict in " ".join(first.split()) and "Leave out doubtful objects on" in " ".join(second.split())
     assert "SHA-256 of the weights" not in first + second
     kept = np.sort(analysis.table.length("min_feret")[analysis.table.kept])
     assert f"Smallest: {significant(kept[0])} nm" in second and f"Largest: {significant(kept[-1])} nm" in second
@@ -145,9 +145,10 @@ def grains(count=60):
 def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval_that_it_does_not_print():
     analysis, words = grains(), said(written(grains(), False))
     count, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
-    assert sized < count and f"Grains · {sized} of them have a size" in words
+    rest = f"{count - sized} cut by the edge of the image, without a size"
+    assert sized < count and f"Grains · {rest}" in words
     caption = figure.caption_of(SampleAnalysis.of(analysis))
-    assert f"{count} grains ({sized} of them have a size), median grain diameter" in caption and "ASTM" not in caption
+    assert f"{count} grains ({rest}), median grain diameter" in caption and "ASTM" not in caption
     assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
     assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
     assert all(f"{name} " in words for name in ("Standard deviation", "D10", "D90"))
@@ -303,7 +304,8 @@ def test_without_calibration_nothing_is_in_nanometres():
 
 
 def test_one_particle_has_no_interval():
-    words = said(written(made("one")))
+    words, caption = said(written(made("one"))), figure.caption_of(SampleAnalysis.of(made("one")))
+    assert "Minimum Feret diameters (nm): " in caption and "edian" not in caption, "one size has no median"
     assert made("one").statistics.interval_note in words and "nan" not in words.lower().replace("nano", "")
 
 

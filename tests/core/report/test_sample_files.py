@@ -411,7 +411,7 @@ def test_a_fraction_has_one_unit_and_one_interval_in_the_workbook(tmp_path):
     shares = [line for line in lines if line[1].startswith(("fraction by number", "number 1"))]
     nano = sample.pooled.value("fraction_100nm").reported
     assert [line[3] for line in shares] == ["%"]
-    assert [shares[0][2], *shares[0][4:6]] == pytest.approx([100 * nano.value, 100 * nano.low, 100 * nano.high])
+    assert [shares[0][2], *shares[0][4:6]] == pytest.approx([100 * n for n in (nano.value, nano.low, nano.high)], 1e-5)
     assert not any("xpanded" in line[1] for line in lines)
     assert {line[3] for line in lines if "of the fraction" in line[1] and line[2] != "not known"} == {"points"}
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
-DIGITS = 4  # of measured numbers: an outline is not more certain
+DIGITS, IN_DETAIL = 4, 6  # of measured numbers: an outline is not more certain
 SUMMARY = (44, 16, 10, 14, 14, 36, 24, 12, 12)  # widths in characters
 ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
 DETAILS = (30, 44, 50, 10, 18, 16, 36)
@@ -63,7 +63,8 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
             _add_objects(book, "Left out" if left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
-        _add_sheet(book, "Details", DETAILS_HEAD, _details(sample), DETAILS)
+        details = ([_rounded_cell(cell, IN_DETAIL) for cell in line] for line in _details(sample))
+        _add_sheet(book, "Details", DETAILS_HEAD, details, DETAILS)
 
 
 DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
@@ -176,6 +177,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Left out", summary.set_aside_count
     for entry in summary.main_numbers:
         value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
+        value = float(entry.share) if entry.share else value
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
     if agreement := agreement_words(sample.between):
@@ -188,11 +190,11 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
             yield "To decide it", summary.nano["decides"]
 
 
-def _rounded_cell(value: Any) -> Any:
+def _rounded_cell(value: Any, digits: int = DIGITS) -> Any:
     """A measured number with as many digits as it deserves; anything else as it is."""
     if not isinstance(value, float) or not math.isfinite(value):
         return value
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{digits}g}")
 
 
 def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
