@@ -121,7 +121,7 @@ def analyse(
     """
     clock = Clock()
     segmentation = segment(micrograph, settings, progress, runtime=runtime, card=card, clock=clock)
-    return measure(micrograph, segmentation, settings, progress, clock=clock)
+    return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
 
 
 def segment(
@@ -184,11 +184,6 @@ class Search:
         progress("loading the model", PREPARING)
         with self.clock.stage("load"):
             load_network(card, self.runtime, len(task.channels(card)))
-        with self.clock.stage("prepare"):
-            likely, unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
-            unlike_own = (
-                OWN in card.options and relative_distance(as_shown(self.picture, "bright"), 1.0, card, OWN) > UNLIKE
-            )
 
         def show_trial(view: View) -> None:
             if task.first_look and view.trial and view.trial.maps is not None:
@@ -203,24 +198,37 @@ class Search:
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, requested)
-        self._note_resemblance(card, decoded, likely, is_unfamiliar=unfamiliar, is_unlike_own=unlike_own)
+        self._note_resemblance(card, decoded)
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
         kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
-        return _segmentation(self.micrograph, task, self.requested, card, view, self.rows, decoded, kept_maps)
+        return self._segmentation(card, view, decoded, kept_maps)
 
-    def _note_resemblance(
-        self,
-        card: ModelCard,
-        decoded: Decoded,
-        likely: Sequence[ModelCard],
-        *,
-        is_unfamiliar: bool,
-        is_unlike_own: bool,
-    ) -> None:
+    def _segmentation(self, card: ModelCard, view: View, decoded: Decoded, maps: Mapping[str, Maps]) -> Segmentation:
+        """What was found with its provenance: model, settings, and the values that they left open."""
+        micrograph, task = self.micrograph, self.task
+        confidence, requested = decoded.confidence, self.requested.model_dump()
+        return Segmentation(
+            _in_uploaded_rows(decoded.labels, micrograph),
+            np.arange(1, len(confidence) + 1, dtype=np.int32),
+            decoded.classes,
+            task.classes_of(card),
+            confidence,
+            self.rows,
+            Provenance(micrograph.sha256, task.name, requested, card.entries(), __version__),
+            {**view.facts, **decoded.used},
+            {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
+            {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
+            {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},
+            cuts=decoded.cuts,
+        )
+
+    def _note_resemblance(self, card: ModelCard, decoded: Decoded) -> None:
         """Note in `decoded.used` which other model's images the image resembles; else whether it is unlike those of
-        `card` (is_unfamiliar), or unlike those that a user's own model learnt from (is_unlike_own). likely: cards of
-        other models whose images have a texture like it."""
+        `card`, or unlike those that a user's own model learnt from."""
         task = self.task
+        likely, is_unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
+        bright_picture = as_shown(self.picture, "bright")
+        is_unlike_own = OWN in card.options and relative_distance(bright_picture, 1.0, card, OWN) > UNLIKE
         is_sure = len(decoded.confidence) >= MANY and decoded.used.get("expected", 0.0) >= SURE
         is_near_own_images = (
             ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
@@ -232,7 +240,6 @@ class Search:
         # Who asks for another kind than particles knows what is there.
         others_look = task.screened and not is_sure
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely, others_look=others_look)
-        bright_picture = as_shown(self.picture, "bright")
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
             kind = tasks.find(resembled.task)
@@ -391,33 +398,6 @@ def predict_maps(
     return maps, view
 
 
-def _segmentation(
-    micrograph: Micrograph,
-    task: Task,
-    requested: SegmentationSettings,
-    card: ModelCard,
-    view: View,
-    rows: int,
-    decoded: Decoded,
-    maps: Mapping[str, NDArray[np.uint8]],
-) -> Segmentation:
-    """What was found with its provenance: model, settings, and the values that they left open."""
-    return Segmentation(
-        _in_uploaded_rows(decoded.labels, micrograph),
-        np.arange(1, len(decoded.confidence) + 1, dtype=np.int32),
-        decoded.classes,
-        task.classes_of(card),
-        decoded.confidence,
-        rows,
-        Provenance(micrograph.sha256, task.name, requested.model_dump(), card.entries(), __version__),
-        {**view.facts, **decoded.used},
-        {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
-        {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
-        {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},
-        cuts=decoded.cuts,
-    )
-
-
 def _in_uploaded_rows(labels: NDArray[Number], micrograph: Micrograph) -> NDArray[Number]:
     """Labels, or a layer, of the analysed rows as those of the uploaded image."""
     if len(labels) == micrograph.shape[0]:
@@ -438,15 +418,10 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
 
 
 def measure(
-    micrograph: Micrograph,
-    segmentation: Segmentation,
-    settings: AnalysisSettings,
-    progress: Progress = quiet,
-    *,
-    clock: Clock | None = None,
+    micrograph: Micrograph, segmentation: Segmentation, settings: AnalysisSettings, progress: Progress = quiet
 ) -> Analysis:
     """Measure a segmentation. No model is needed, and the one that made it need not exist any more."""
-    clock = clock or Clock()
+    clock = Clock()
     return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
 
 

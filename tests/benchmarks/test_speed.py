@@ -23,7 +23,7 @@ from segmentation.core.network.cards import available, find
 from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
-from segmentation.core.pipeline import Clock, analyse, measure, segment
+from segmentation.core.pipeline import Clock, analyse, arranged, measure_objects, segment
 from segmentation.core.report.files import write_all
 from worker.inspection import read_micrograph
 
@@ -82,7 +82,8 @@ def test_cost_of_large_images_by_their_pixels():
         grey = np.ascontiguousarray(pixels[:side, :side])
         micrograph = Micrograph(grey, "large.tif", "0" * 64, Calibration(5.0, "metadata"))
         clock, began = CpuClock(), time.perf_counter()
-        analysis = measure(micrograph, segment(micrograph, settings, clock=clock), settings, clock=clock)
+        outlines = segment(micrograph, settings, clock=clock)
+        analysis = arranged(measure_objects(micrograph, outlines, settings, clock=clock), clock)
         wall = time.perf_counter() - began
         costs = {
             stage: spent / grey.size * 1e6 for stage, spent in clock.seconds.items() if stage not in ("load", "search")

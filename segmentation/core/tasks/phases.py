@@ -208,10 +208,8 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
 
 def classes_of(segmentation: Segmentation) -> NDArray[np.int32]:
     """The class (H, W) of each analysed pixel, -1 where there is none."""
-    classes: NDArray[np.int32] = np.r_[-1, segmentation.classes].astype(np.int32)[
-        segmentation.dense[: segmentation.rows]
-    ]
-    return classes
+    classes: NDArray[np.int32] = np.r_[-1, segmentation.classes].astype(np.int32)
+    return classes[segmentation.dense[: segmentation.rows]]
 
 
 def shown_in(calibration: Calibration, longest: float) -> tuple[float, Unit]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
 from ...core.micrograph.contrast import preview
@@ -22,26 +22,13 @@ STRENGTH = 0.6  # of a colour over the grey
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 
 
-def thumbnail(picture: Picture, side: int) -> Picture:
-    """(side, side) or (side, side, 3) uint8: the middle square of a grey or RGB picture."""
-    image = Image.fromarray(picture)
-    square = min(image.size)
-    left, top = ((n - square) // 2 for n in image.size)
-    middle = image.crop((left, top, left + square, top + square))
-    how = Image.Resampling.LANCZOS if square > side else Image.Resampling.BICUBIC
-    return np.asarray(middle.resize((side, side), how))
-
-
 def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Picture:
-    """(h, w) or (h, w, 3) uint8: the pictures' middle squares in rows of `columns`, white between them."""
-    tiles = [thumbnail(picture, side) for picture in pictures]
-    rows = -(-len(tiles) // columns)
-    step = side + GAP
-    sheet = np.full((rows * step - GAP, columns * step - GAP, *tiles[0].shape[2:]), 255, np.uint8)
-    for number, tile in enumerate(tiles):
-        row, column = (n * step for n in divmod(number, columns))
-        sheet[row : row + side, column : column + side] = tile
-    return sheet
+    """(h, w) or (h, w, 3) uint8: the pictures' middle squares in rows of `columns`, on white."""
+    how = {False: Image.Resampling.BICUBIC, True: Image.Resampling.LANCZOS}
+    images = map(Image.fromarray, pictures)
+    tiles = [np.asarray(ImageOps.fit(image, (side, side), how[side > min(image.size)])) for image in images]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    return in_rows((tiles[first : first + columns] for first in range(0, len(tiles), columns)), grey=255)
 
 
 def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:
