@@ -380,11 +380,12 @@ export class Histogram {
     this.pick(this.span?.join() === span.join() ? null : span);
   }
 
-  // A range of whole bars or null: nothing needs to be asked.
+  // A range of whole bars or null: nothing needs to be asked, unless another choice does.
   pick(span) {
     if (!span && !this.span) return;
+    const isAnswered = this.asked === question(this.chosenState);
     this.span = span;
-    this.asked = this.asked && question(this.chosenState);
+    if (isAnswered) this.asked = question(this.chosenState);
     const ends = span ? this.ends(span) : ["", ""];
     ["from", "to"].forEach((name, i) => (this.field(name).value = ends[i]));
     this.tell();

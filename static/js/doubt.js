@@ -20,11 +20,12 @@ export class Doubt {
     Object.assign(this, { page, box, current: null });
     this.passed = new Set(); // keys of what was gone by
     this.refused = new Set(); // places of cuts that are none
-    this.answered = ""; // the key of the outline that was answered last
+    this.answered = []; // keys of the outlines that were answered, as far as Undo takes the answers back
     for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), undo: () => this.undo(), end: () => this.end() })) {
       this.one(name)?.addEventListener("click", act);
     }
     document.addEventListener("keydown", (event) => this.key(event));
+    box.addEventListener("click", ({ detail }) => detail && page.canvas.focus({ preventScroll: true })); // Enter is Yes again
     page.drawing.overlay = (context, scale) => page.cuts.paint(context, scale);
     this.changed();
   }
@@ -91,7 +92,7 @@ export class Doubt {
     page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
     this.one("what").textContent = current ? this.words(current) : "";
     // It has its room from the start: the answers stay under the pointer.
-    if (this.one("undo")) [this.one("undo").hidden, this.one("undo").disabled] = [!current, !this.answered];
+    if (this.one("undo")) [this.one("undo").hidden, this.one("undo").disabled] = [!current, !this.answered.length];
     for (const name of ["right", "wrong", "end"]) if (this.one(name)) this.one(name).hidden = !current;
     this.one("go").textContent = current ? "Next" : "Check";
     const likely = this.likely.length;
@@ -116,7 +117,7 @@ export class Doubt {
     const editor = await this.page.correct();
     if (!current || !editor) return;
     const ids = [current.id];
-    this.answered = current.cut ? "" : keyOf(current);
+    this.answered = current.cut ? [] : [...this.answered, keyOf(current)];
     if (!current.cut) await editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
     else if (yes) await editor.cut(editor.cuts.chain(current.cut));
     else await this.refuse(current, editor);
@@ -124,10 +125,10 @@ export class Doubt {
 
   // Takes the last answer back, and asks again.
   async undo() {
-    const again = this.answered;
-    this.answered = "";
+    const again = this.answered.pop();
     await this.page.editor.undo();
     this.passed.delete(again);
+    this.changed(); // the cuts, which are looked for anew, change the queue once more
     this.open(this.queue.find((each) => keyOf(each) === again) ?? this.queue[0] ?? null);
   }
 

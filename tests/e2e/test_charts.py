@@ -164,6 +164,10 @@ def test_a_range_is_dragged_over_bars_and_typed(look, size):
         page.fill(f"[name={name}]", "")
     expect(page.locator("[data-chart-problem]")).to_be_hidden()
     assert shown(page) == total
+    page.fill("[name=from]", f"{ends[0]}")
+    page.select_option("[name=measure]", "aspect_ratio")  # whose range is another one
+    expect(page.locator(".chart .bin").last).to_have_attribute("aria-label", re.compile(r"^0\.\d+ to (0\.9|1\.0)"))
+    assert shown(page) == total
 
 
 def test_the_histogram_by_keyboard(look):
