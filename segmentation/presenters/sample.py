@@ -223,7 +223,7 @@ class PooledResult(ChartedSummary):
     def images_words(self) -> str:
         """How many images it has, and how many of them count where not all do."""
         every = len(self.images)
-        return images_words(self.images_pooled if self.answered and not self.active else every, every)
+        return images_words(self.images_pooled if self.answered else every, every)
 
     @property
     def corrected_line(self) -> str:

@@ -98,8 +98,7 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
     with intake.in_use():
         sample = row
         if isinstance(row, Job):
-            name, token = f"{row.micrograph.name} and more", request.POST.get("token", "")[:64]
-            one = {"name": name, "jobs": [row], "takes": True, "token": token}
+            one = {"name": "", "jobs": [row], "takes": True, "token": request.POST.get("token", "")[:64]}
             sample = row.sample or services.sample_of_results(**one, **sender(request))
         notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]

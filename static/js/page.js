@@ -1,6 +1,6 @@
 // Every page: moments are stored in UTC and shown in the reader's own time.
 
-import { element, pause } from "./dom.js";
+import { button, element, pause } from "./dom.js";
 import "./settle.js";
 import { digits, lengthOf } from "./width.js";
 
@@ -76,8 +76,24 @@ const near = new IntersectionObserver((entries) => {
 }, { rootMargin: "600px" });
 document.querySelectorAll("[data-when-written]").forEach((image) => near.observe(image));
 
-// A figure as a picture; with it, where there are any, its caption and method. Where the browser refuses, as it does
-// without https, these words stand there to be copied by hand.
+// Words to be copied by hand, where the browser refuses as it does without https.
+function byHand(words) {
+  const text = element("textarea", { readOnly: true, rows: Math.min(12, 1 + Math.ceil(words.length / 60)), value: words });
+  const label = element("label", {}, "The browser does not allow copying. The words are selected: press Ctrl+C.", text);
+  const dialog = element("dialog", { className: "by-hand", onclose: () => dialog.remove() }, label, button("Close", () => dialog.close()));
+  document.body.append(dialog);
+  dialog.showModal();
+  text.select();
+}
+
+document.addEventListener("click", ({ target }) => {
+  const words = target.dataset?.copy;
+  if (!words) return;
+  const copied = async () => navigator.clipboard.writeText(words);
+  copied().then(() => (target.textContent = "Copied"), () => byHand(words));
+});
+
+// A figure as a picture; with it, where there are any, its caption and method.
 for (const copy of document.querySelectorAll("[data-copy-picture]")) {
   const { copyPicture, copyText } = copy.dataset;
   const file = async (address) => (await isWritten(address)) && (await fetch(address)).blob();
@@ -85,17 +101,10 @@ for (const copy of document.querySelectorAll("[data-copy-picture]")) {
     const words = copyText ? { "text/plain": file(copyText).then((text) => new Blob([text], { type: "text/plain" })) } : {};
     await navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
   };
-  const byHand = async () => {
-    const text = element("textarea", { readOnly: true, rows: 6, value: await (await file(copyText)).text() });
-    const label = element("label", { className: "by-hand" }, "The browser does not allow copying. The words are selected: press Ctrl+C.", text);
-    document.querySelector(".by-hand")?.remove();
-    copy.closest(".actions").after(label);
-    text.select();
-  };
   copy.hidden = !copyText && !navigator.clipboard?.write;
   copy.addEventListener("click", () => written().then(
     () => (copy.textContent = "Copied"),
-    () => (copyText ? byHand() : (copy.textContent = "The browser does not allow copying")),
+    async () => (copyText ? byHand(await (await file(copyText)).text()) : (copy.textContent = "The browser does not allow copying")),
   ));
 }
 

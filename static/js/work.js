@@ -97,7 +97,6 @@ function settle({ status, address, page }, repeat) {
   form.action = answer.action;
   for (const name of ["token", "csrfmiddlewaretoken"]) form.elements.namedItem(name).value = answer.elements.namedItem(name).value;
   if (!isWrong && address !== location.href) history.pushState(null, "", address);
-  copying();
   ask();
   if (changed) send();
 }
@@ -284,10 +283,6 @@ async function send() {
   settle(await post(form.action, settings()), send);
 }
 
-function copying() {
-  for (const button of work.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
-}
-
 form.addEventListener("change", ({ target }) => {
   if (target.type === "file" || target.id === "together") return;
   changed = true;
@@ -307,11 +302,6 @@ form.addEventListener("submit", (event) => {
   else if (hasJob()) send();
   else if (last) again();
   else picker?.click();
-});
-work.addEventListener("click", async ({ target }) => {
-  if (!target.dataset?.copy) return;
-  await navigator.clipboard.writeText(target.dataset.copy);
-  target.textContent = "Copied: this link opens the result";
 });
 form.addEventListener("focusin", ({ target }) => {
   if (target.name === "data_bar_rows") form.querySelector("[name=data_bar][value=rows]").checked = true;
@@ -340,5 +330,4 @@ byId("sample")?.addEventListener("submit", () => setTimeout(() => examples.forEa
 // Fingers drop nothing, and a phone offers its gallery only where any picture is accepted.
 if (picker && matchMedia("(hover: none) and (pointer: coarse)").matches) picker.accept += ",image/*";
 else if (picker) document.querySelector("[data-drop-text]").textContent = "Drop images here";
-copying();
 ask();

@@ -193,7 +193,7 @@ def _total(
     estimate = readable(Value(factor * value, low, high, unit))
     number = significant(estimate.value)
     if estimate.low is not None and estimate.high is not None:
-        finest, write = (None, end_words) if unit == "nm" else (1, partial(significant, digits=EVERY))
+        finest, write = (None, end_words) if unit == "nm" else (0, partial(significant, digits=EVERY))
         most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
         number, start, end = (write(at or 0.0, most=most) for at in (estimate.value, estimate.low, estimate.high))
         span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"

@@ -142,16 +142,15 @@ def _note_on_magnifications(
     """The note on images of unlike pixel sizes, from `finest` to `coarsest` nm per pixel. tables: by the number of the
     image."""
     coarse = tuple(number for number, table in tables.items() if (table.nm_per_pixel or 0.0) > COARSER * finest)
-    has = "has" if len(coarse) == 1 else "have up to"
-    coarser = f"{len(coarse)} of {len(tables)} images {has} {factor_words(coarsest / finest)} times larger pixels"
+    differ = f"Pixel sizes differ by up to {factor_words(coarsest / finest)} times between images"
     text = (
-        f"The images have {finest:.4g} to {coarsest:.4g} nm per pixel. {coarser}, so fewer small {things} can be seen."
-        " Take all at one magnification."
+        f"{differ}, from {finest:.4g} to {coarsest:.4g} nm. {len(coarse)} of {len(tables)} images show fewer small"
+        f" {things}, as their pixels are large. Take all at one magnification."
     )
     nonempty = [table for table in tables.values() if screened and table.kept.any()]
     medians = [np.median(table.length("min_feret")[table.kept]) for table in nonempty]
     is_invisible = min(medians, default=inf) < RESOLVED_PX * coarsest
-    return Flag(text, coarser, doubt=is_invisible, ids=coarse)
+    return Flag(text, differ, doubt=is_invisible, ids=coarse)
 
 
 def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:

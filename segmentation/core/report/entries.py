@@ -101,7 +101,7 @@ class Entry:
             return 2 + len(self.share.partition(".")[2])
         if low is None or high is None:
             return 3 if self.kind == "fraction" and value >= 0.01 else None  # percentages stand side by side
-        return decimals_beside(value, low, high, 3 if self.kind == "fraction" else None)
+        return decimals_beside(value, low, high, 2 if self.kind == "fraction" else None)
 
     def _end(self, end: float) -> str:
         if self.kind == "fraction":  # which may need a decimal more so as not to be 50 or 100 %

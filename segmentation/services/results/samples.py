@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -45,6 +46,7 @@ UNDER_WAY = "Images of this sample are still under way: wait for them or cancel 
 NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
+MORE = re.compile(r" and \d+ more$")  # of the name of a sample that nobody named
 NO_RESULTS = "Tick the results first that the sample is made of."
 TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
 NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
@@ -101,7 +103,7 @@ def create_sample(
         if not uploads:
             raise Refused(NO_IMAGES)
         who = {"user": user, "visitor": visitor, "address": address}
-        title = _titled(name, uploads)
+        title = visible_text(name)[:SHOWN_NAME] or _titled(uploads[0].name, len(uploads))
         sample, created = _new_sample(submission, who, settings, name=title, content=content, **scale.fields())
         if created:
             take_in(sample, uploads, notes, asked)
@@ -127,7 +129,7 @@ def sample_of_results(
     content = fingerprint([str(job.pk) for job in jobs], _clean(name))
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
-    title = _titled(name, [job.micrograph for job in jobs])
+    title = visible_text(name)[:SHOWN_NAME] or _titled(jobs[0].micrograph.name, len(jobs))
     sample, created = _new_sample(submission, who, jobs[0].get_settings(), name=title, content=content)
     if created:
         for job in jobs:
@@ -363,10 +365,10 @@ def _clean(name: str) -> str:
     return visible_text(name)[:SHOWN_NAME] or UNNAMED
 
 
-def _titled(name: str, images: Sequence[Micrograph]) -> str:
-    """What a new sample is called: as somebody typed, else by its first image."""
-    more = f" and {len(images) - 1} more" if len(images) > 1 else ""
-    return visible_text(name)[:SHOWN_NAME] or f"{images[0].name[: SHOWN_NAME - len(more)]}{more}"
+def _titled(first: str, images: int) -> str:
+    """What a sample that nobody named is called: by its first image and their number."""
+    more = f" and {images - 1} more" if images > 1 else ""
+    return f"{first[: SHOWN_NAME - len(more)]}{more}"
 
 
 def visible_text(text: str) -> str:
@@ -398,6 +400,9 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
             continue
         name_by_sha256[micrograph.sha256] = micrograph.name
         job.save(force_insert=True)
+    if (first := MORE.sub("", sample.name)) in name_by_sha256.values():
+        coming = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
+        Sample.objects.filter(pk=sample.pk).update(name=_titled(first, len(name_by_sha256) + coming))
     remark(sample, notes)
     refresh_after_commit(sample.pk)
     return notes

@@ -159,8 +159,8 @@ def test_a_coarse_image_puts_the_numbers_in_doubt_only_where_it_cannot_show_the_
     fine = images(2, nm_per_pixel=1.0)  # of about 110 nm
     for coarse, doubt in ((4.0, False), (40.0, True)):
         flags = together([*fine, *images(2, seed=9, nm_per_pixel=coarse)]).flags
-        larger = f"2 of 4 images have up to {coarse:g} times larger pixels"
-        (flag,) = (flag for flag in flags if flag.short == larger)
+        differ = f"Pixel sizes differ by up to {coarse:g} times between images"
+        (flag,) = (flag for flag in flags if flag.short == differ)
         assert flag.doubt == doubt and flag.short in flag.text
         assert flag.ids == (3, 4), "what the sentence names is what its action shows"
 

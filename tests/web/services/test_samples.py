@@ -97,6 +97,13 @@ class TestCreate:
     def test_names(self, make_micrograph, name, title):
         assert create([make_micrograph()], name=name).name == title
 
+    def test_a_name_that_nobody_typed_follows_the_number_of_images(self, make_micrograph):
+        sample = create([make_micrograph(name="0.png")], name="")
+        later = [make_micrograph(name="1.png", sha256="e" * 64), make_micrograph(name="2.png", state="queued")]
+        for upload, name in zip(later, ("0.png and 1 more", "0.png and 2 more"), strict=True):
+            services.add_images(sample=sample, uploads=[upload])
+            assert Sample.objects.get().name == name
+
 
 class TestScale:
     def calibrations(self, sample):

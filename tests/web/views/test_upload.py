@@ -53,7 +53,7 @@ class TestPage:
         assert set(response.cookies) == {"csrftoken"}
         page = words(response)
         assert 'name="width" id="id_width"' in page
-        assert 'placeholder="7520"' in page and 'value="7520"' not in page
+        assert 'placeholder="e.g. 7520"' in page and 'value="7520"' not in page
         assert 'name="filter" value="off" checked' in page
         assert 'enctype="multipart/form-data"' in page
 
