@@ -34,6 +34,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     requested, here = job.get_settings(), offered(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
+    named = used.get("resembles", {}).get("model")
     # What is no better is not advised; of two readings side by side both are shown.
     least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
@@ -41,7 +42,8 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     for way in ways(part, requested, used, model, here, refused=refused)[tried:]:
         if len(proposed) == SHOWN:
             break
-        if proposal := _looked_at(part, requested, way, least=least, fewest=fewest, runtime=runtime, progress=report):
+        how = {"is_named": way.settings["model"] == named, "runtime": runtime, "progress": report}
+        if proposal := _looked_at(part, requested, way, least=least, fewest=fewest, **how):
             proposed.append(proposal)
         tried += 1
         proposals.change(result={"tried": tried, "shown": proposed})

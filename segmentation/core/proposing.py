@@ -114,13 +114,14 @@ def look(
     *,
     least: float = EVEN,
     fewest: int = FEWEST,
+    is_named: bool = False,
     runtime: Runtime | None = None,
     progress: Progress = quiet,
 ) -> tuple[str, bytes] | None:
     """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure.
 
     least: expected share of right outlines from which on it is sure, where the model knows that share. fewest: objects
-    that count.
+    that count. is_named: whether the page names this model, so that it is offered whatever it finds.
     """
     changed = {**way.settings, "data_bar": 0}
     if "scale" in changed:
@@ -131,15 +132,12 @@ def look(
     )
     settings = AnalysisSettings(segmentation, requested.measurement.replaced(calibration=None), task.name)
     analysis = analyse(part.micrograph, settings, progress, runtime=runtime)
-    is_other_kind = task.name != requested.task and any(flag.doubt for flag in analysis.flags)
-    if analysis.refused or is_other_kind or not len(analysis.segmentation):
+    is_doubtful = analysis.refused or task.name != requested.task and any(flag.doubt for flag in analysis.flags)
+    count, expected = _counted(analysis), analysis.segmentation.used.get("expected", 1.0)
+    is_sure = task.semantic and len(analysis.segmentation) or count >= fewest and expected >= least
+    if not is_named and (is_doubtful or not is_sure):
         return None
-    if task.semantic:
-        return "", thumbnail(analysis)
-    count = _counted(analysis)
-    if count < fewest or analysis.segmentation.used.get("expected", 1.0) < least:
-        return None
-    return f"{count} {task.things}", thumbnail(analysis)
+    return f"{count} {task.things}" if count and not task.semantic else "", thumbnail(analysis)
 
 
 def _counted(analysis: Analysis) -> int:

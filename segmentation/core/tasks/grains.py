@@ -60,13 +60,16 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
 
 
 def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
-    """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval."""
+    """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval; None where it is longer
+    than the picture, whose lines then cross too few boundaries."""
     from ..labels.grains import crossings, mean_intercept
 
     size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
     sums = np.stack([per_block(crossings(labels)), per_block(ones)], axis=1)
-    length = if_enough(over_blocks(lambda parts: size * mean_intercept(*parts), sums), table, table.unit)
-    return with_scale(length, calibration.standard_uncertainty, 1)
+    length = over_blocks(lambda parts: size * mean_intercept(*parts), sums)
+    if (length.value or 0.0) > size * max(labels.shape):
+        length = Value(None)
+    return with_scale(if_enough(length, table, table.unit), calibration.standard_uncertainty, 1)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
