@@ -29,6 +29,7 @@ OPEN = (
     "Only {share:.0f} % of the whole grains are convex: boundaries were missed, and grains are joined. Lower the"
     " threshold, or use the numbers of the convex grains only."
 )
+NO_INTERCEPT = Flag("No mean intercept is given: rows and columns of the image cross too few boundaries.")
 FEW_CONVEX = 0.5  # of the whole grains, under which boundaries were missed
 
 
@@ -56,12 +57,13 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     }
     share = float(is_convex.sum()) / max(1, int(is_whole.sum()))
     joined = Flag.doubtful(OPEN.format(share=100 * share), f"Grains may be joined, only {100 * share:.0f} % are convex")
-    return values, [joined] if is_whole.any() and share < FEW_CONVEX else []
+    flags = [joined] if is_whole.any() and share < FEW_CONVEX else []
+    return values, [*flags, NO_INTERCEPT] if table.kept.any() and values["grain_intercept"].value is None else flags
 
 
 def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
     """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval; None where it is longer
-    than the picture, whose lines then cross too few boundaries."""
+    than the picture."""
     from ..labels.grains import crossings, mean_intercept
 
     size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
