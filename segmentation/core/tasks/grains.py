@@ -62,8 +62,7 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
 
 
 def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
-    """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval; None where it is longer
-    than the picture."""
+    """The mean intercept of labels (H, W) with its interval, in the table's unit; None if longer than their sides."""
     from ..labels.grains import crossings, mean_intercept
 
     size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
