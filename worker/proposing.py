@@ -24,7 +24,7 @@ from .heartbeat import Progress, comes_before, giving_way
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
     """Try one way after the other, until enough have found something."""
     from segmentation.core.pipeline import Runtime
-    from segmentation.core.proposing import FEWEST, SHOWN, Part, ways
+    from segmentation.core.proposing import FEWEST, SHOWN, Part, look, ways
 
     report = giving_way(progress, partial(comes_before, models.Proposals))
     job, alive = proposals.job, partial(report, "trying other ways", 0.0)
@@ -34,6 +34,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     requested, here = job.get_settings(), offered(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
+    named = used.get("resembles", {}).get("model")
     # What is no better is not advised; of two readings side by side both are shown.
     least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
@@ -41,19 +42,11 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     for way in ways(part, requested, used, model, here, refused=refused)[tried:]:
         if len(proposed) == SHOWN:
             break
-        if proposal := _looked_at(part, requested, way, least=least, fewest=fewest, runtime=runtime, progress=report):
-            proposed.append(proposal)
+        card = cards.find(way.settings["model"])
+        few = 0 if card.name == named else fewest  # what the page names is offered in any case
+        if found := look(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
+            count, picture = found[0], b64encode(found[1]).decode()
+            proposed.append({"words": way.words, "settings": way.settings, "count": count, "picture": picture})
         tried += 1
         proposals.change(result={"tried": tried, "shown": proposed})
     proposals.finish(models.Proposals.State.DONE, result={"tried": tried, "shown": proposed})
-
-
-def _looked_at(part: Any, requested: Any, way: Any, **how: Any) -> dict[str, Any] | None:
-    """What a way finds, in plain JSON types; None where it is nothing sure. how: as of `look`."""
-    from segmentation.core.proposing import look
-
-    proposal = look(part, requested, way, cards.find(way.settings["model"]), **how)
-    if proposal is None:
-        return None
-    count, picture = proposal
-    return {"words": way.words, "settings": way.settings, "count": count, "picture": b64encode(picture).decode()}

@@ -10,6 +10,7 @@ from pydantic import Field
 
 LONGEST = 60  # characters of a short form
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
+WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"  # of short forms
 TWO_SCALES = "Two sources of the scale contradict each other"
 ADVICE = " If its outlines look right, measure them; else choose another model."  # the page asks it as a question
 NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
@@ -48,6 +49,11 @@ class Flag:
     def lightness(self) -> int:
         """0 where the numbers must not be used, 2 of a note: the gravest is said first."""
         return (DO_NOT_USE, LOOK, NOTE).index(self.level)
+
+    @property
+    def unsure(self) -> str:
+        """What the sentence of a result begins with, where most of its outlines are probably wrong; else ""."""
+        return "Unsure:" if self.short.startswith((WRONG, NO_PARTICLES)) else ""
 
     @property
     def headline(self) -> str:

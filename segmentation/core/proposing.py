@@ -120,26 +120,22 @@ def look(
     """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure.
 
     least: expected share of right outlines from which on it is sure, where the model knows that share. fewest: objects
-    that count.
+    that count; with 0 it is shown whatever it finds.
     """
     changed = {**way.settings, "data_bar": 0}
     if "scale" in changed:
         changed["scale"] = min(changed["scale"] * part.shrunk, LIMITS[1])
     task = tasks.find(card.task)
-    segmentation = (
-        requested.segmentation.replaced(**changed) if task.name == requested.task else task.settings(**changed)
-    )
+    is_same = task.name == requested.task
+    segmentation = requested.segmentation.replaced(**changed) if is_same else task.settings(**changed)
     settings = AnalysisSettings(segmentation, requested.measurement.replaced(calibration=None), task.name)
     analysis = analyse(part.micrograph, settings, progress, runtime=runtime)
-    is_other_kind = task.name != requested.task and any(flag.doubt for flag in analysis.flags)
-    if analysis.refused or is_other_kind or not len(analysis.segmentation):
+    is_doubtful = analysis.refused or (not is_same and any(flag.doubt for flag in analysis.flags))
+    count, expected = _counted(analysis), analysis.segmentation.used.get("expected", 1.0)
+    is_sure = bool(len(analysis.segmentation)) if task.semantic else count >= fewest and expected >= least
+    if fewest and (is_doubtful or not is_sure):
         return None
-    if task.semantic:
-        return "", thumbnail(analysis)
-    count = _counted(analysis)
-    if count < fewest or analysis.segmentation.used.get("expected", 1.0) < least:
-        return None
-    return f"{count} {task.things}", thumbnail(analysis)
+    return f"{count} {task.things}" if count and not task.semantic else "", thumbnail(analysis)
 
 
 def _counted(analysis: Analysis) -> int:

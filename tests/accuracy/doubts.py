@@ -80,7 +80,7 @@ def is_right(short: str, case: Known) -> bool:
     if "were missed" in short:
         small = overlap.true_area < np.pi / 4 * case.segmentation.used["specks"]["below"] ** 2
         return bool(small.any()) and 2 * int(small[of_truth].sum()) < int(small.sum())
-    if "of the outlines are right" in short:
+    if "are right" in short:
         return share < MOSTLY
     if "not a micrograph" in short or "clearly a particle" in short or "very large" in short:
         return share < EVEN

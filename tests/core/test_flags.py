@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from segmentation.core.flags import LONGEST, Flag, as_json, from_json, shorts, warned
+from segmentation.core.flags import LONGEST, WRONG, Flag, as_json, from_json, shorts, warned
 from segmentation.core.report.summary import Summary
 
 FAINT = Flag("77 outlines are faint.", "77 faint outlines set aside", reason="much fainter than the others")
@@ -29,6 +29,7 @@ def test_there_are_three_levels_and_one_warning():
     wrong = Flag.doubtful("The scale is wrong.", "Do not use: scale wrong by a factor of 10?")
     assert [flag.level for flag in (NOTE, FAINT, SCALE, wrong)] == [*["Note"] * 2, "Look at the picture", "Do not use"]
     assert (NOTE.headline, wrong.headline) == (NOTE.text, "scale wrong by a factor of 10?")
+    assert [SCALE.unsure, Flag.doubtful("34 %.", f"{WRONG}, about 34 % are right").unsure] == ["", "Unsure:"]
     assert warned([NOTE, FAINT, SCALE]) == ["Look at the picture: Scale doubtful"] and warned([NOTE]) == []
 
 

@@ -128,6 +128,8 @@ class TestTheScaleWidensIntervals:
         plain, wide = self.both("grains", (rows[:, None] * 20 + columns[None]).astype(np.int32))
         self.widened(plain["grain_density"], wide["grain_density"], -2)
         self.widened(plain["grain_intercept"], wide["grain_intercept"], 1)
+        lone, _ = self.both("grains", np.pad(np.ones((9, 9), np.int32), 200))
+        assert (lone["grains"].value, lone["grain_intercept"].value) == (1, None), "longer than the picture"
         assert wide["grain_diameter_mean"].high > plain["grain_diameter_mean"].high
         number, density = wide["grain_number"], wide["grain_density"]
         assert number.high - number.value == pytest.approx(3.321928 * np.log10(density.high / density.value))

@@ -99,7 +99,8 @@ def test_only_a_way_that_finds_something_is_shown(count, refused, words, monkeyp
     settings = asked_of[0].segmentation
     assert (settings.scale, settings.polarity, settings.data_bar) == (1.0, "dark", 0)
     analysis = replace(analysis, flags=(Flag.doubtful("Few are whole.", "Few are whole"),))
-    assert proposing.look(part, AnalysisSettings.of("grains"), way, cards.find("particles")) is None, "of another kind"
+    of_grains = part, AnalysisSettings.of("grains"), way, cards.find("particles")
+    assert proposing.look(*of_grains) is None and proposing.look(*of_grains, fewest=0), "of another kind, and named"
 
 
 def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, monkeypatch):
@@ -126,12 +127,12 @@ def test_nothing_is_advised_that_is_no_better(asked, client, monkeypatch, refuse
     Job.objects.filter(pk=asked.job_id).update(summary={**NOTHING, "used": used, "refused": refused})
     tried = []
 
-    def look(part, requested, way, card, *, least, **_):
-        tried.append((card.name, least))
+    def look(part, requested, way, card, *, least, fewest, **_):
+        tried.append((card.name, least, fewest))
 
     monkeypatch.setattr(proposing, "look", look)
     tasks.do_analyses()
-    assert tried[0] == ("coatings", least)
+    assert [tried[0], tried[1][2]] == [("coatings", least, 0), 3], "what the page names is shown whatever it finds"
     page = page_of(client, asked.job)
     assert "Other models and settings find nothing certain" in page and "<button" not in page and "hx-get" not in page
 

@@ -26,7 +26,7 @@ UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 # What a 95 % interval comes from; a sample's comes from the differences between images, but for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
-ALONG = "differences between lengths of the layer"
+ALONG = "how much the layer varies along its length"
 INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS, "along": ALONG}
 ENOUGH, EVERY = 3, 15  # significant digits
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit

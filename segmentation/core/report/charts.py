@@ -37,7 +37,7 @@ GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0"
 LUMINANCE = (0.299, 0.587, 0.114)
 BROAD = 0.56  # of its height, the width of a letter
 BESIDE, BELOW = 0.01, 0.03  # of the width and the height of Axes, between a legend and what is drawn
-PART = 32  # letters of a contribution in a line
+PART = 24  # letters of a contribution in a line
 
 
 @dataclass(frozen=True, eq=False)

@@ -124,7 +124,8 @@ def caption_of(sample: SampleAnalysis) -> str:
         sentences += [agreement_words(sample.between), sample.interval_note, *intervals]
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    return unbroken(f"{subject}.{others}")
+    unsure = "".join(f"{flag.unsure} " for flag in sample.flags if flag.unsure)
+    return unbroken(f"{unsure}{subject}.{others}")
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:

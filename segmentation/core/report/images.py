@@ -185,7 +185,7 @@ def own_intervals(sample: SampleAnalysis, name: str) -> str:
     lows = {value.low for value in sample.by_image(name)}
     if sample.task.screened or not is_compared(sample, name) or lows == {None}:
         return ""
-    parts = filter(None, [number(name).interval, Summary.of(sample).scale_in(number(name))])
+    parts = filter(None, [Summary.of(sample).scale_in(number(name)), number(name).interval])
     return f"Lines: 95 % interval of each image ({' and '.join(parts)})."
 
 

@@ -150,7 +150,7 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
         return
     inches = HALF / 72, 0.15 + 0.32 * max(len(answer.parts) for answer in answers)
     drawn: list[Flowable | list[Flowable]] = [
-        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.52, inches, low=0.05)]
+        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.54, inches, low=0.05)]
         for answer in answers
     ]
     yield heading("Uncertainty")

@@ -162,9 +162,8 @@ class Summary:
         by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.of_material
         budget: Mapping[str, Any] = (of.budget if of else None) or {}
         unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", () if budget else OF_OTHERS)
-        parts = [quantity.basis(by_image), *filter(None, [self.scale_in(quantity)])]
-        *others, last = parts
-        holds = "counting only" if parts == [COUNTING] else " and ".join(filter(None, (", ".join(others), last)))
+        parts = [*filter(None, [self.scale_in(quantity)]), quantity.basis(by_image)]
+        holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
 
     def scale_in(self, quantity: Quantity) -> str:

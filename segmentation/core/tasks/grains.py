@@ -29,6 +29,7 @@ OPEN = (
     "Only {share:.0f} % of the whole grains are convex: boundaries were missed, and grains are joined. Lower the"
     " threshold, or use the numbers of the convex grains only."
 )
+NO_INTERCEPT = Flag("No mean intercept is given: rows and columns of the image cross too few boundaries.")
 FEW_CONVEX = 0.5  # of the whole grains, under which boundaries were missed
 
 
@@ -56,17 +57,20 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     }
     share = float(is_convex.sum()) / max(1, int(is_whole.sum()))
     joined = Flag.doubtful(OPEN.format(share=100 * share), f"Grains may be joined, only {100 * share:.0f} % are convex")
-    return values, [joined] if is_whole.any() and share < FEW_CONVEX else []
+    flags = [joined] if is_whole.any() and share < FEW_CONVEX else []
+    return values, [*flags, NO_INTERCEPT] if table.kept.any() and values["grain_intercept"].value is None else flags
 
 
 def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
-    """The mean intercept of the analysed labels (H, W), in the table's unit, with its interval."""
+    """The mean intercept of labels (H, W) with its interval, in the table's unit; None if longer than their sides."""
     from ..labels.grains import crossings, mean_intercept
 
     size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
     sums = np.stack([per_block(crossings(labels)), per_block(ones)], axis=1)
-    length = if_enough(over_blocks(lambda parts: size * mean_intercept(*parts), sums), table, table.unit)
-    return with_scale(length, calibration.standard_uncertainty, 1)
+    length = over_blocks(lambda parts: size * mean_intercept(*parts), sums)
+    if (length.value or 0.0) > size * max(labels.shape):
+        length = Value(None)
+    return with_scale(if_enough(length, table, table.unit), calibration.standard_uncertainty, 1)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flags import ADVICE, NO_NUMBERS, Flag
+from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, WRONG, Flag
 from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
@@ -197,6 +197,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     """Warnings of outlines that are probably wrong, by the model's own calibrated expectation."""
     used, count = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
+    share = f"{100 * expected:.0f} %"
     has_few_sure = bool((segmentation.confidence >= SURE).sum() < SEVERAL)
     is_left_sure = expected < EVEN and are_many_sure(segmentation.confidence)
     if beside := used.get("beside"):
@@ -211,14 +212,14 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         yield Flag.doubtful(
             "This image is unlike the micrographs that the model learnt from. Perhaps it shows no particles, or is no"
             f" micrograph. {removed} probably wrong; {remain}",
-            "Perhaps not a micrograph of particles",
+            NO_PARTICLES,
             ids=_least_certain(table, round((1 - expected) * count)),
         )
     elif count and expected < MOSTLY and not is_left_sure:
         yield Flag.doubtful(
-            f"Only about {100 * expected:.0f} % of these outlines are probably right, as measured on test images. Check"
+            f"Only about {share} of these outlines are probably right, as measured on test images. Check"
             " the least certain ones before you use the sizes.",
-            f"Only about {100 * expected:.0f} % of the outlines are right",
+            f"{WRONG}, about {share} are right" if expected < EVEN else f"Only about {share} of the outlines are right",
             ids=_least_certain(table, round((1 - expected) * count)),
         )
     elif count and used.get("clarity", 1.0) < CLEAR and has_few_sure:

@@ -423,7 +423,7 @@ class TestFiles:
         notes = {line[0]: line[5] for line in lines if line[3] is not None}
         assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.main_numbers if entry.includes}
         fraction, *_, path = summary.known_quantities
-        assert fraction.includes == "differences between images" and path.includes.endswith(" and scale")
+        assert fraction.includes == "differences between images" and path.includes.startswith("scale and ")
         assert summary.interval_contents in method(made)
 
 

@@ -107,7 +107,7 @@ class TestSizes:
         none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
         assert of(none).no_interval == note
         line = of(none).interval_line  # the share has an interval all the same
-        assert line.endswith(f" Share 1–100 nm: the interval includes counting and scale. {note}")
+        assert line.endswith(f" Share 1–100 nm: the interval includes scale and counting. {note}")
         assert numbers().no_interval == "" and "too few" in numbers(intervals={**LIMITS, "median": None}).no_interval
         assert [measure.name for measure in of(none).sizes if measure.interval] == ["fraction_100nm"]
         assert not {"sd", "d10", "d90"} & {measure.name for measure in of(none).sizes}, "of so few none tells a spread"
@@ -115,7 +115,7 @@ class TestSizes:
     @pytest.mark.parametrize(
         ("changes", "pattern"),
         [
-            ({}, r"Median, mean, .*, share 1–100 nm: the interval includes counting and scale\.$"),
+            ({}, r"Median, mean, .*, share 1–100 nm: the interval includes scale and counting\.$"),
             ({"relative_uncertainty": None}, r"Median, mean, .*: the interval includes counting only"),
             ({"interval_basis": "by image", "relative_uncertainty": 0}, r"Median, .*: the interval includes diff"),
         ],
@@ -129,7 +129,7 @@ class TestSizes:
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
         assert (median.holds, fraction.holds) == ("counting only", "counting only")
         assert (median.interval, fraction.interval) == ("103–208", "12–32")
-        assert {entry.holds for entry in numbers(relative_uncertainty=0.02).headlines} == {"counting and scale"}
+        assert {entry.holds for entry in numbers(relative_uncertainty=0.02).headlines} == {"scale and counting"}
         rows = [
             {"name": "segmentation", "title": "Outlines", "median": 0.15, "fraction_100nm": 0.04},
             {"name": "scale", "title": "Scale", "median": 0.03, "fraction_100nm": None},

@@ -107,7 +107,7 @@ def test_every_number_of_another_kind_says_what_its_interval_includes(client, sa
     fraction, length = PooledResult(made).known_quantities
     assert (fraction.includes, length.includes) == (
         "differences between images",
-        "differences between images and scale",
+        "scale and differences between images",
     )
     tips = [f"{quantity.definition} 95 % interval: {quantity.includes}." for quantity in (fraction, length)]
     line = PooledResult(made).interval_line
