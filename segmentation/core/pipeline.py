@@ -273,7 +273,7 @@ class Search:
             task, window = tasks.find(card.task), np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
             if max(window.shape) > REDUCED:
                 window = resize(window, REDUCED / max(window.shape))
-            settings = task.settings(model=card.name, scale=1.0)
+            settings = task.settings(model=card.name).replaced(scale=1.0)
             maps, view = predict_maps(window, settings, card, self.runtime)
             decoded = task.decode(maps, as_shown(window, view.polarity), view, card, settings)
             self.recognised[card.name] = task.plausible(decoded)
