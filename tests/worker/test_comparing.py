@@ -112,7 +112,7 @@ class TestResults:
         ends = [job.summary["statistics"]["intervals"]["median"] for job in (first, second)]
         assert [(cell.number.low, cell.number.high) for cell in difference.cells] == [tuple(of) for of in ends]
         assert median["high"] < 800, "the difference has the intervals beside it"
-        assert re.search(r"Median[^.]*: the interval includes scale and counting", page.interval_line), "as on a result's page"
+        assert re.search(r"Median[^.]*: the interval includes scale and counting", page.interval_line)
 
     def test_amounts_in_different_images_have_no_difference(self, result):
         compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
