@@ -20,7 +20,7 @@ export class Doubt {
     Object.assign(this, { page, box, current: null });
     this.passed = new Set(); // keys of what was gone by
     this.refused = new Set(); // places of cuts that are none
-    this.answered = []; // keys of the outlines that were answered, as far as Undo takes the answers back
+    this.answered = []; // { asked, place }: what was answered, and how many corrections there were before
     for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), undo: () => this.undo(), end: () => this.end() })) {
       this.one(name)?.addEventListener("click", act);
     }
@@ -87,14 +87,15 @@ export class Doubt {
 
   show() {
     const { current, page } = this;
-    this.box.hidden = !this.queue.length && !current;
+    this.box.hidden = !this.queue.length && !current && !this.answered.length;
     page.cuts.current = current?.cut ?? null;
     page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
     this.one("what").textContent = current ? this.words(current) : "";
     // It has its room from the start: the answers stay under the pointer.
-    if (this.one("undo")) [this.one("undo").hidden, this.one("undo").disabled] = [!current, !this.answered.length];
+    if (this.one("undo")) [this.one("undo").hidden, this.one("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
     for (const name of ["right", "wrong", "end"]) if (this.one(name)) this.one(name).hidden = !current;
     this.one("go").textContent = current ? "Next" : "Check";
+    this.one("go").hidden = !this.queue.length;
     const likely = this.likely.length;
     const all = this.one("all");
     if (all) [all.hidden, all.textContent] = [!current?.cut || likely < 2, `Cut all ${likely} with ${percent(LIKELY)} or more`];
@@ -117,7 +118,7 @@ export class Doubt {
     const editor = await this.page.correct();
     if (!current || !editor) return;
     const ids = [current.id];
-    this.answered = current.cut ? [] : [...this.answered, keyOf(current)];
+    this.answered.push({ asked: current, place: editor.history.length });
     if (!current.cut) await editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
     else if (yes) await editor.cut(editor.cuts.chain(current.cut));
     else await this.refuse(current, editor);
@@ -125,11 +126,14 @@ export class Doubt {
 
   // Takes the last answer back, and asks again.
   async undo() {
-    const again = this.answered.pop();
-    await this.page.editor.undo();
-    this.passed.delete(again);
-    this.changed(); // the cuts, which are looked for anew, change the queue once more
-    this.open(this.queue.find((each) => keyOf(each) === again) ?? this.queue[0] ?? null);
+    const { asked, place } = this.answered.pop();
+    const { editor } = this.page;
+    await editor.backTo(place);
+    await editor.divide(); // which cuts are possible again
+    if (asked.cut) this.refused.delete(asked.cut.place);
+    this.passed.delete(keyOf(asked));
+    this.changed();
+    this.open(this.queue.find((each) => keyOf(each) === keyOf(asked)) ?? this.queue[0] ?? null);
   }
 
   // Where none of its cuts is left somebody has said that it is one.

@@ -137,5 +137,6 @@ document.addEventListener("input", ({ target }) => {
   if (!unit || (unit.dataset.unit ?? unit.textContent.trim()) !== "nm") return;
   unit.dataset.unit = "nm";
   const length = lengthOf(target.value);
-  unit.textContent = !/[a-zµμÅ]/i.test(target.value) ? "nm" : length ? `= ${digits(length)} nm` : "is no width";
+  const isNumber = !/[a-zµμÅ]/i.test(target.value);
+  unit.textContent = target.value.trim() && !length ? "is not a width" : isNumber ? "nm" : `= ${digits(length)} nm`;
 });

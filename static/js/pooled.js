@@ -58,10 +58,11 @@ document.addEventListener("keydown", (event) => {
 
 // When all has ended the server asks for the page anew; not while somebody is filling in one of its forms. The controls
 // of the histogram are no such form: its script sets them, too.
-const stateOf = (field) => (field.type === "file" ? field.files.length : ["checkbox", "radio"].includes(field.type) ? field.checked : field.value);
-const fields = document.querySelectorAll("main form:not([data-chart]) :is(input:not([type=hidden]), select, textarea)");
-const first = new Map([...fields].map((field) => [field, stateOf(field)]));
-const filled = () => [...first].some(([field, state]) => field.isConnected && stateOf(field) !== state);
+const isChanged = (field) => {
+  if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
+  return field.type === "file" ? field.files.length > 0 : field.checked !== field.defaultChecked || field.value !== field.defaultValue;
+};
+const filled = () => [...document.querySelectorAll("main form:not([data-chart]) :is(input:not([type=hidden]), select, textarea)")].some(isChanged);
 
 document.body.addEventListener("htmx:beforeOnLoad", (event) => {
   if (!event.detail.xhr.getResponseHeader("HX-Refresh") || !filled()) return;

@@ -25,7 +25,7 @@ class ResultPage {
   constructor(data) {
     Object.assign(this, { section, data: { ...data, cuts: listed(data.cuts) } });
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
-    this.automatic = new Map(data.particles.map((each) => [each.id, each]));
+    this.automatic = new Map(data.particles.map((each) => [each.id, Object.assign(each, { byHand: each.by_hand })]));
     this.objects = new Map(this.automatic);
     this.cuts = new Cuts(this.data.cuts);
     this.lengths = shownLengths(data);

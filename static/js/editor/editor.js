@@ -156,6 +156,7 @@ export class Editor {
       if (!changed) return null;
       if (back) this.sender.push({ op: "undo" }, back.check, operation);
       this.history.pop();
+      this.page.doubt?.refused.clear(); // what was answered is asked again
       this.undone.push({ operation, made: changed.filter((each) => !each.data).map((each) => each.id) });
       this.changed(changed);
       return this.say(`Undone: ${wordsOf(operation)}.`);

@@ -82,6 +82,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             "kept": bool(objects.kept[i]),
             "reason": objects.reasons[i],
             **({"cut": True} if cut[i] else {}),
+            **({"by_hand": True} if int(objects.ids[i]) in used.by_hand else {}),
             **{name: values[i] for name, values in descriptor_columns.items()},
             "outline": _coordinates(thinned(line, TOLERANCE)),
         }
