@@ -193,6 +193,8 @@ def test_outlines_for_the_viewer():
     for outline, size in zip(content["particles"], analysis.table.length("min_feret"), strict=True):
         assert outline["min_feret"] == pytest.approx(size, rel=1e-4)
         assert len(outline["outline"]) >= 8 and len(outline["outline"]) % 2 == 0
+    checked = replace(analysis, segmentation=replace(analysis.segmentation, by_hand=frozenset({3})))
+    assert [each["id"] for each in viewer.outlines(checked)["particles"] if each.get("by_hand")] == [3]
 
 
 def test_two_thousand_outlines_are_quickly_sent():
