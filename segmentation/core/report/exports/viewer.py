@@ -70,11 +70,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     task = tasks.find(used.provenance.task)
     cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
     lines = drawing.outlines if drawing else smooth_outlines(cracks, len(used))
-    cut = (
-        table.kept & ~table.whole
-        if descriptor_columns and task.size and not task.screened
-        else np.zeros(len(lines), bool)
-    )
+    has_cut_ones = descriptor_columns and task.size and not task.screened
+    cut = table.kept & ~table.whole if has_cut_ones else np.zeros(len(lines), bool)
     particles: list[dict[str, Any]] = [
         {
             "id": int(objects.ids[i]),
