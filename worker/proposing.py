@@ -44,8 +44,8 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
             break
         card = cards.find(way.settings["model"])
         few = 0 if card.name == named else fewest  # what the page names is offered in any case
-        if found := look(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
-            count, picture = found[0], b64encode(found[1]).decode()
+        if outcome := look(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
+            count, picture = outcome[0], b64encode(outcome[1]).decode()
             proposed.append({"words": way.words, "settings": way.settings, "count": count, "picture": picture})
         tried += 1
         proposals.change(result={"tried": tried, "shown": proposed})
