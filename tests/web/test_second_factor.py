@@ -232,7 +232,8 @@ class TestSetUp:
         assert client.get(SET_UP)["Location"].startswith("/accounts/again/")
         client.post("/accounts/again/", {"password": "ada's password"})
         key = re.search(r'class="secret">(\w+)<', words(client.get(SET_UP)))[1]
-        return key, client.post(SET_UP, {"code": code or code_at(0, key)})
+        self.code = code or code_at(0, key)
+        return key, client.post(SET_UP, {"code": self.code})
 
     @pytest.mark.django_db(transaction=True)  # setting it up shows it once it is stored
     def test_it_gives_codes_once_and_the_rights(self, required, desk):
@@ -246,7 +247,7 @@ class TestSetUp:
         assert key not in str(list(Authenticator.objects.values_list("data")))
         other = Client()
         password(other)
-        assert other.post(ASK, {"code": code_at(0, key)}).status_code == 200  # used to set it up
+        assert other.post(ASK, {"code": self.code}).status_code == 200  # used to set it up
         assert other.post(ASK, {"code": codes[3]}).status_code == 302
 
     def test_what_is_wrong_changes_nothing(self, required, desk):
