@@ -354,7 +354,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
     corrections = job.standing_corrections
-    by_edits = {(each.job.parent_id, each.job.corrects): each for each in shown_revisions}
+    by_edits = {(revision.job.parent_id, revision.job.corrects): revision for revision in shown_revisions}
     measured = by_edits.get((job.pk, job.edit_count))
     # An earlier version is looked at, until somebody wants to go on from it.
     is_earlier = measured or not (state["revision"].newest or corrections or job.sample_id)

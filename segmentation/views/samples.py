@@ -98,8 +98,8 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
     with intake.in_use():
         sample = row
         if isinstance(row, Job):
-            one = {"name": "", "jobs": [row], "takes": True, "token": request.POST.get("token", "")[:64]}
-            sample = row.sample or services.sample_of_results(**one, **sender(request))
+            fields = {"name": "", "jobs": [row], "moves": True, "token": request.POST.get("token", "")[:64]}
+            sample = row.sample or services.sample_of_results(**fields, **sender(request))
         notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]
     warn(request, sentences, "files were not taken: see the remarks below.")

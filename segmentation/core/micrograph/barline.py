@@ -256,5 +256,5 @@ def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
 def _nearest_place(places: list[float], expected: float, step: float) -> float | None:
     """Of ascending places the one that lies where one is wanted, within a pixel or a part of the step."""
     after = bisect(places, expected)
-    nearest = min(places[max(0, after - 1) : after + 1], key=lambda place: abs(place - expected))
+    nearest = min(places[max(0, after - 1) : after + 1], key=lambda position: abs(position - expected))
     return nearest if abs(nearest - expected) <= max(1.0, 0.05 * step) else None

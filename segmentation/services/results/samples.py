@@ -116,11 +116,11 @@ def create_sample(
 
 @transaction.atomic
 def sample_of_results(
-    *, name: str, jobs: Iterable[Job], takes: bool = False, user: Any, visitor: UUID | None, token: str = "", **who: Any
+    *, name: str, jobs: Iterable[Job], moves: bool = False, user: Any, visitor: UUID | None, token: str = "", **who: Any
 ) -> Sample:
     """A sample of finished results: their outlines, as corrected, are measured once more in it; the results stay.
 
-    takes: whether the results themselves become its images where they can. The sample has the settings of the first
+    moves: whether the results themselves become its images where they can. The sample has the settings of the first
     result; each image keeps its own settings and scale. token: of a form.
     Raises Refused (409 for results that are not done, 422 for results of several kinds or of one image, 429 too many).
     """
@@ -134,19 +134,19 @@ def sample_of_results(
     if created:
         for job in jobs:
             corrected = {"corrects": job.edit_count} if job.standing_corrections else {}
-            if corrected or not (takes and _is_taken(sample, job)):
+            if corrected or not (moves and _has_moved(sample, job)):
                 rerun_fields = {"parent": job, **(corrected or {"segmentation": job.segmentation})}
                 _job(sample, job.micrograph, job.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
 
 
-def _is_taken(sample: Sample, job: Job) -> bool:
+def _has_moved(sample: Sample, job: Job) -> bool:
     """Move a result into a new sample of the same maker; False of one that cannot be."""
     rerun_fields = measured_for_pooling(job)
-    own = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
+    single = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
     is_fixed = rerun_fields and job.signature_hash  # a signed result is never measured again
-    return not is_fixed and bool(own.update(sample=sample, **rerun_fields))
+    return not is_fixed and bool(single.update(sample=sample, **rerun_fields))
 
 
 def _new_sample(submission: str, who: dict[str, Any], settings: AnalysisSettings, **fields: Any) -> tuple[Sample, bool]:
