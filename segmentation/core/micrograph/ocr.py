@@ -34,7 +34,7 @@ SMALL_ROWS = 44  # strips of fewer rows are enlarged: their letters are smaller 
 LONGEST_SIDE = 4096
 AGAIN_PX = 40.0  # height of a text at its second reading; one that has about this height gets 1.5 times its own
 # px to which a smaller side of a picture is enlarged before text is searched in it
-PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 512, 256
+PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 256, 128
 STRIP_ROWS = 128  # at most so many rows: a strip, with letters that fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
 HOUSE = Path(__file__).resolve().parents[3]
