@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -44,9 +45,6 @@ COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, 
 # better scale: 133 of 140 mats of 1024 px are recognised, and none of 280 other pictures (105 of 112 mats; 106 in twice
 # the time, from all pixels with a search; 92 reduced to 512 px).
 MIDDLE, REDUCED = 1024, 640
-# Outlines, and their mean chance of being right, from which on they do not look: where the model of particles finds as
-# many in a mat of fibres (80 mats of 6 to 20 px, seeds that set no other limit), the chance is 0.92 at most.
-MANY, SURE = 20, 0.95
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
@@ -230,7 +228,6 @@ class Search:
         likely, is_unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
         bright_picture = as_shown(self.picture, "bright")
         is_unlike_own = OWN in card.options and relative_distance(bright_picture, 1.0, card, OWN) > UNLIKE
-        is_sure = len(decoded.confidence) >= MANY and decoded.used.get("expected", 0.0) >= SURE
         is_near_own_images = (
             ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
         )
@@ -238,9 +235,7 @@ class Search:
             likely, is_unfamiliar = [], False
         if task.plausible is not always and task.plausible(decoded):
             likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
-        # Who asks for another kind than particles knows what is there.
-        others_look = task.screened and not is_sure
-        plausible = iter(()) if is_near_own_images else self._plausible(card, likely, others_look=others_look)
+        plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
             kind = tasks.find(resembled.task)
@@ -255,13 +250,13 @@ class Search:
             began_with = card.training.get("start_from", "")
             decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
 
-    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard], *, others_look: bool) -> Iterator[ModelCard]:
+    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
         """The likely cards of kinds that textures alone decide and, unless the picture looks clearly like the images of
-        `card`, cards of the other kinds whose model recognises its kind in it; the likeliest first. others_look:
-        whether these look at the picture; beside many sure outlines they need not."""
+        `card`, cards of the other kinds whose model recognises its kind in it; the likeliest first. These look at a
+        picture of particles only: who asks for another kind knows what is there."""
         others = [kind for kind in likely if tasks.find(kind.task).plausible is always]
         looking = [kind for kind in cards.available() if tasks.find(kind.task).plausible is not always]
-        looking = [kind for kind in known_of(looking) if others_look and kind.task != self.task.name]
+        looking = [kind for kind in known_of(looking) if self.task.screened and kind.task != self.task.name]
         is_known = self.picture.any() and bool(known_of([card]))
         not_excluded = [kind for kind in looking if is_known and not clearly_of(self.picture, card, [kind])]
         ranked = nearest(self.picture, [*others, *not_excluded])
@@ -273,10 +268,15 @@ class Search:
             task, window = tasks.find(card.task), np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
             if max(window.shape) > REDUCED:
                 window = resize(window, REDUCED / max(window.shape))
-            settings = task.settings(model=card.name).replaced(scale=1.0)
-            maps, view = predict_maps(window, settings, card, self.runtime)
-            decoded = task.decode(maps, as_shown(window, view.polarity), view, card, settings)
-            self.recognised[card.name] = task.plausible(decoded)
+            channels = task.channels(card)
+            network = load_network(card, self.runtime, len(channels))
+            polarity = task.glimpse(partial(predict, network, activation=channels.activation), card, window)
+            self.recognised[card.name] = polarity is not None
+            if polarity is not None:
+                settings = task.settings(model=card.name).replaced(scale=1.0, polarity=polarity)
+                maps, view = predict_maps(window, settings, card, self.runtime)
+                decoded = task.decode(maps, as_shown(window, view.polarity), view, card, settings)
+                self.recognised[card.name] = task.plausible(decoded)
         return self.recognised[card.name]
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:

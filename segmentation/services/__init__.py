@@ -33,7 +33,7 @@ from .results.after_inspection import (
 from .results.combined import combined_table
 from .results.comparisons import comparison_of, result_for
 from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of, steps_made
-from .results.exports import file_of, named, publish_export, unwritten
+from .results.exports import file_of, named, publish_export, unwritten, write_ahead
 from .results.jobs import (
     cancel_job,
     change_job,

@@ -378,7 +378,9 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == example_sha256()
-    further = [*services.unwritten(job), *([PICTURE] if job.micrograph.viewer_image else [])]
+    if unwritten := services.unwritten(job):
+        services.write_ahead(job)
+    further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job), "comparison": comparison(job)}
     context |= {"parent": parent, "is_example": is_example, "just_done": just_done}

@@ -121,11 +121,12 @@ def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_stora
 
 
 @pytest.mark.parametrize(("comes", "wanted", "written"), [(0, 0, 1), (1, 0, 0), (1, 1, 1)])
-def test_all_files_are_written_in_an_idle_moment_before_anybody_asks(
+def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
     science, make_job, monkeypatch, comes, wanted, written
 ):
     """They stop for a job that comes, unless somebody has asked for them meanwhile."""
     job, written_all = make_job(), fake.write_all
+    services.write_ahead(job)
 
     def busy(analysis, folder, *, stored_only=False, **more):
         if not stored_only and comes:

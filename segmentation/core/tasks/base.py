@@ -19,7 +19,7 @@ from ..measure.pooled_fields import PoolFields, by_area
 from ..measure.quantities import OF, Value, number
 from ..measure.results import Statistics
 from ..measure.table import Table
-from ..micrograph.types import Calibration, Micrograph
+from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.card_entries import ModelOptions
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -170,6 +170,8 @@ class Task:
         that of the first, or that `outdoes` it, replaces it.
     first_look(maps, grey, view, card, settings): labels (h, w) and the chances (n,) of their objects in the maps of one
         trial of `scale`, in a fraction of the time of `decode`; None where nothing is shown so early.
+    glimpse(predict, card, picture): the polarity in which a small copy of the picture may show this kind, None where it
+        shows none. Only asked before `plausible`.
     plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
         asked unless the textures are clearly those of the chosen model; where this kind is plausible, textures alone
         speak for no other.
@@ -213,6 +215,7 @@ class Task:
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None
+    glimpse: Callable[[Predict, ModelCard, NDArray[np.float32]], Polarity | None] = lambda predict, card, picture: None
     plausible: Callable[[Decoded], bool] = always
     parted: bool = False
     corners: bool = False

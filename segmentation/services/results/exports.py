@@ -38,6 +38,15 @@ def unwritten(job: Job) -> dict[str, Export]:
     return {name: export for name, export in _further(job).items() if name not in names}
 
 
+def write_ahead(job: Job) -> None:
+    """Let the further files of a result that somebody looks at be written, once nobody waits for anything else; of an
+    image in a sample few are opened."""
+    if job.sample_id is None:
+        export, is_new = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
+        if is_new:
+            enqueue_after_commit(export.pk, ExportJob)
+
+
 def _further(job: Job) -> dict[str, Export]:
     """The files that are not stored with every result, by name."""
     listed = exports.listed("image", tasks.find(job.get_settings().task))

@@ -84,8 +84,7 @@ def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | Non
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Publish the files that are stored with a result, its segmentation among them, and set the job done. Its sample is
-    pooled anew; without a sample its further files are written ahead.
+    """Publish the files that are stored with a result, with its segmentation; set it done, and pool its sample anew.
 
     Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
     """
@@ -101,8 +100,6 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         job.finish("done", summary=summary, early={})
         if unread:
             heed_reading(Job.objects.filter(pk=job.pk))
-        if job.sample_id is None and job.segmentation_id:  # of an image in a sample few files are opened
-            ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
 
     refresh_after_commit(job.sample_id)
 
