@@ -103,7 +103,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         per_cent=round(100 * job.progress),
         created=job.created,
         owner=job.owner,
-        counted=f"{count:,} {_counted(statistics.get('screened', True))}" if count is not None else "",
+        counted=f"{count:,} counted" if count is not None else "",
         number=number,
         bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else job.error,
@@ -130,16 +130,12 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         per_cent=round(100 * ended / total) if total else 0,
         created=sample.created,
         owner=sample.owner,
-        counted=f"{images}, {pooled.kept:,} {_counted(pooled.screened)}" if pooled.kept else images,
+        counted=f"{images}, {pooled.kept:,} counted" if pooled.kept else images,
         number=headline(pooled),
         bars=bars(_counts(sample.pooled)),
         warning="".join(warned(pooled.warnings)),
         unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
     )
-
-
-def _counted(screened: bool) -> str:
-    return "counted" if screened else "with a size"
 
 
 def _counts(summary: dict[str, Any]) -> list[int]:
