@@ -20,7 +20,7 @@ from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..services import Refused
 from ..services.ground.calibration import is_scaled
-from ..services.results.comparisons import size_of, summary_of, unit_of
+from ..services.results.comparisons import alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .result import headline, main_number, warning_of
 from .sample import STATES, PooledResult, bars
@@ -36,6 +36,7 @@ class Card:
     kind: "job" or "sample". pictures: addresses; of a sample those of its first images. active: under way; per_cent:
     how far. counted: what is in the number. number: the median, or the first number of another kind. bars: its
     histogram as an SVG path. unscaled: which scale is missing. older: how many earlier versions there are.
+    alike: those with the same can be compared.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Card:
     warning: str = ""
     unscaled: str = ""
     older: int = 0
+    alike: str = ""
 
     @property
     def tone(self) -> str:
@@ -66,7 +68,7 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     """The cards of jobs and samples, each by its kind and id, in this order. older: earlier versions by micrograph."""
     entries = list(entries)
     ids = {kind: [pk for entry_kind, pk in entries if entry_kind == kind] for kind in ("job", "sample")}
-    related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata", "settings")
+    related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata")
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
     first = {pk: sample.pooled.get("of", [])[:STACKED] for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
@@ -109,6 +111,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         warning=warning_of(job) if job.is_done else job.error,
         unscaled="scale not set" if number and not is_scaled(job.summary) else "",
         older=older,
+        alike=alike(job) if job.is_done else "",
     )
 
 
@@ -135,6 +138,7 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         bars=bars(_counts(sample.pooled)),
         warning="".join(warned(pooled.warnings)),
         unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
+        alike=alike(sample),
     )
 
 

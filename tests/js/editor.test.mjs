@@ -223,7 +223,7 @@ test("an undo that came too late is not made again, and is told", async () => {
   await Editor.prototype.again.call(editor, [undo(first), later[0]], "You made 1 correction elsewhere meanwhile; it is shown now.");
   assert.deepEqual(made, [second]);
   assert.equal(said[0], ""); // no longer "Undone"
-  assert.match(said[1], /Not undone: deletion of object 1, because other corrections came after that\.$/);
+  assert.match(said[1], /Not undone: deletion of grain 1, because other corrections came after that\.$/);
 });
 
 test("corrections are sent in their order, each with the base it knows", async () => {

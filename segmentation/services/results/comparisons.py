@@ -77,6 +77,12 @@ def _check_comparable(first: Compared, second: Compared) -> None:
         raise Refused(OTHER_UNIT.format(one=words.get(units[0], "nm"), other=words.get(units[1], "nm")), 422)
 
 
+def alike(side: Compared) -> str:
+    """What two results have in common that can be compared: kind, measure of size, and its unit."""
+    size = size_of(side)
+    return f"{side.settings['task']} {size} {size and unit_of(side)}"
+
+
 def _title(task: str) -> str:
     try:
         return find(task).title.lower()
