@@ -24,13 +24,7 @@ from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 class JobAdmin(WithLink):
     list_display = ("thumbnail", "image", "owner", "status", "result", "results", "took", "created")
     list_display_links = ("thumbnail", "image")
-    list_filter = (
-        "state",
-        "model_name",
-        "created",
-        ("sample", admin.EmptyFieldListFilter),
-        ("owner", admin.RelatedOnlyFieldListFilter),
-    )
+    list_filter = ("state", "model_name", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     summary_fields = (

@@ -20,13 +20,12 @@ from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..services import Refused
 from ..services.ground.calibration import is_scaled
-from ..services.results.comparisons import alike, size_of, summary_of, unit_of
+from ..services.results.comparisons import UNLIKE, alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .result import headline, main_number, warning_of
 from .sample import STATES, PooledResult, bars
 
 STACKED = 3  # pictures of a sample
-UNLIKE = "These results have different measures of size, or some have no scale: select results that can be compared."
 
 
 @dataclass(frozen=True)
