@@ -151,17 +151,15 @@ def _counts(summary: dict[str, Any]) -> list[int]:
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:
     """The distributions of several results over each other, each as a polygon whose top is 1; a result that stores no
     histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
-    series, kinds = [], set()
+    if len(set(map(alike, sides))) > 1:
+        raise Refused(UNLIKE, 422)
+    series = []
     for side in sides:
         summary = summary_of(side)
         counts, edges = _counts(summary), (summary.get("histogram") or {}).get("edges", [])
         heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
         top = max(heights, default=0.0)
         series.append(polygon(edges, [height / top for height in heights]) if top else [])
-        if top:
-            kinds.add((size_of(side), unit_of(side)))
-    if len(kinds) > 1:
-        raise Refused(UNLIKE, 422)
-    size, unit = next(iter(kinds), ("min_feret", "nm"))
-    lines = Lines.of(series, f"{known_column(size).title}, {unit}", "", from_zero=True)
+    size = known_column(size_of(sides[0]) or "min_feret").title
+    lines = Lines.of(series, f"{size}, {unit_of(sides[0])}", "", from_zero=True)
     return lines and replace(lines, words="The size distributions of the results below, over each other.")

@@ -132,9 +132,9 @@ def corrected(table: Table, segmentation: Segmentation) -> Table:
     mostly hidden when the person began stays so, and no other becomes so, whatever was done beside it."""
     ids, reasons = segmentation.ids, table.reasons
     if (hidden := segmentation.used.get("hidden")) is not None:
-        judged = np.isin(reasons, [str(reason) for reason in BY_IMAGE if reason != Reason.HIDDEN])
         reasons = np.where(reasons == Reason.HIDDEN, "", reasons)
-        reasons = np.where(np.isin(ids, hidden) & ~judged, str(Reason.HIDDEN), reasons)
+        has_none = ~np.isin(reasons, list(map(str, BY_IMAGE)))
+        reasons = np.where(np.isin(ids, hidden) & has_none, str(Reason.HIDDEN), reasons)
     if not segmentation.by_hand and not segmentation.set_aside:
         return table.judged(reasons.astype(REASON_TYPE))
     reasons = [segmentation.set_aside.get(number, why) for number, why in zip(ids.tolist(), reasons, strict=True)]
