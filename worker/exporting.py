@@ -74,7 +74,7 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
 
 
 def _hidden_in(parent: Job) -> dict[str, list[int]]:
-    """The outlines that others mostly hide, as people saw it who corrected this result; {} where it did not say that."""
+    """The outlines that others mostly hide, as whoever corrected this result saw it; {} where it says nothing."""
     rows = tables.objects_of(parent) or []
     said = parent.get_settings().measurement.measurand == "seen" and any(row["kept"] for row in rows)
     return {"hidden": [row["id"] for row in rows if row["reason"] == Reason.HIDDEN]} if said else {}

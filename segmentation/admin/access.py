@@ -17,7 +17,6 @@ from ..services.access import tokens
 from ..services.ground import staff_log
 from .base import LookOnly, action, column
 
-
 admin.site.unregister(User)
 LABELS = {"is_active": "May sign in", "is_staff": "Staff", "is_superuser": "Administrator"}
 HINTS = {
@@ -49,7 +48,7 @@ class QuotaAdmin(admin.ModelAdmin):
     """How much people and groups may use: the one list of ours that staff edit."""
 
     list_display = ("__str__", "stored_gb", "megapixels_a_day")
-    description = "For a person, or for each person of a group. An empty field leaves the usual limit. 0 means no limit."
+    description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0 means none."
     fieldsets = [(None, {"fields": ["user", "group", "stored_gb", "megapixels_a_day"], "description": description})]
     list_select_related = autocomplete_fields = ("user", "group")
     search_fields = ("user__username", "group__name")
