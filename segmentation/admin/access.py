@@ -48,7 +48,7 @@ class QuotaAdmin(admin.ModelAdmin):
     """How much people and groups may use: the one list of ours that staff edit."""
 
     list_display = ("__str__", "stored_gb", "megapixels_a_day")
-    description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0 means none."
+    description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0 lifts it."
     fieldsets = [(None, {"fields": ["user", "group", "stored_gb", "megapixels_a_day"], "description": description})]
     list_select_related = autocomplete_fields = ("user", "group")
     search_fields = ("user__username", "group__name")
