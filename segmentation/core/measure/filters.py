@@ -137,9 +137,9 @@ def corrected(table: Table, segmentation: Segmentation) -> Table:
         reasons = np.where(np.isin(ids, hidden) & has_none, str(Reason.HIDDEN), reasons)
     if not segmentation.by_hand and not segmentation.set_aside:
         return table.judged(reasons.astype(REASON_TYPE))
-    reasons = [segmentation.set_aside.get(number, why) for number, why in zip(ids.tolist(), reasons, strict=True)]
+    decided = [segmentation.set_aside.get(number, why) for number, why in zip(ids.tolist(), reasons, strict=True)]
     by_hand = np.isin(ids, list(segmentation.by_hand))
-    return table.with_measures(by_hand=by_hand).judged(np.array(reasons, REASON_TYPE))
+    return table.with_measures(by_hand=by_hand).judged(np.array(decided, REASON_TYPE))
 
 
 def mostly_hidden(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool_]:
