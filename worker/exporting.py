@@ -15,6 +15,7 @@ from segmentation import __version__, services
 from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
+from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import Filing
@@ -68,7 +69,15 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
         raise UnusableSegmentation(NO_PARENT)
     outlines = services.corrected(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
-    return keep_outlines(job, replace(outlines, provenance=origin), parent, folder)
+    used = {**_hidden_in(parent), **outlines.used}
+    return keep_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
+
+
+def _hidden_in(parent: Job) -> dict[str, list[int]]:
+    """The outlines that others mostly hide, as whoever corrected this result saw it; {} where it says nothing."""
+    rows = tables.objects_of(parent) or []
+    said = parent.get_settings().measurement.measurand == "seen" and any(row["kept"] for row in rows)
+    return {"hidden": [row["id"] for row in rows if row["reason"] == Reason.HIDDEN]} if said else {}
 
 
 def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:

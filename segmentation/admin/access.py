@@ -1,4 +1,4 @@
-"""Quotas, tokens, webhooks, identities, and the log of what staff changed."""
+"""Accounts, quotas, tokens, webhooks, identities, and the log of what staff changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.socialaccount.models import SocialAccount
 from django.contrib import admin
+from django.contrib.auth.admin import User, UserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
@@ -16,13 +17,38 @@ from ..services.access import tokens
 from ..services.ground import staff_log
 from .base import LookOnly, action, column
 
+admin.site.unregister(User)
+LABELS = {"is_active": "May sign in", "is_staff": "Staff", "is_superuser": "Administrator"}
+HINTS = {
+    "username": "The name to sign in with.",
+    "is_active": "Take the tick away to deactivate the account. Its results stay.",
+    "is_staff": "Staff see the page The site, and there what their rights allow.",
+    "is_superuser": "An administrator has all rights.",
+    "groups": "Each group gives its rights and its quota.",
+}
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):
+    """Who may sign in, and what each may do; invitations are on the page of the site."""
+
+    list_display = ("username", "email", "is_active", "is_staff", "last_login")
+    fieldsets = [
+        (None, {"fields": ["username", "first_name", "last_name", "email", "is_active", "password"]}),
+        ("Rights", {"fields": ["is_staff", "is_superuser", "groups"]}),
+        ("Single rights", {"fields": ["user_permissions"], "classes": ["collapse"]}),
+    ]
+
+    def get_form(self, *args: Any, **kwargs: Any) -> Any:
+        return super().get_form(*args, labels=LABELS, help_texts=HINTS, **kwargs)
+
 
 @admin.register(Quota)
 class QuotaAdmin(admin.ModelAdmin):
     """How much people and groups may use: the one list of ours that staff edit."""
 
     list_display = ("__str__", "stored_gb", "megapixels_a_day")
-    description = "An empty limit: as without this row. 0: no limit."
+    description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0 lifts it."
     fieldsets = [(None, {"fields": ["user", "group", "stored_gb", "megapixels_a_day"], "description": description})]
     list_select_related = autocomplete_fields = ("user", "group")
     search_fields = ("user__username", "group__name")

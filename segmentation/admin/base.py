@@ -39,6 +39,10 @@ class Noted(admin.ModelAdmin):
             request.noted_as = "set a new password for" if usable else "switched off the password of"
         return super().construct_change_message(request, form, formsets, add)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = capital(str(self.model._meta.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
     def log_addition(self, request: Any, obj: Any, message: Any) -> Any:
         staff_log.note(request.user, "added", obj, {}, getattr(request, "noted", ({}, {}))[1])
         return super().log_addition(request, obj, message)
@@ -137,9 +141,7 @@ class LookOnly(admin.ModelAdmin):
         return format_html("<pre>{}</pre>", json.dumps(fields, indent=2, ensure_ascii=False, default=str))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        title = capital(str(self.model._meta.verbose_name_plural))
-        extra = {"title": title, "storage_used": services.storage_used(), **(extra_context or {})}
-        return super().changelist_view(request, extra)
+        return super().changelist_view(request, {"storage_used": services.storage_used(), **(extra_context or {})})
 
 
 class WithLink(LookOnly):
@@ -151,15 +153,8 @@ class WithLink(LookOnly):
         until = f", until {link_of_row.ends:%Y-%m-%d %H:%M}" if link_of_row and link_of_row.ends else ""
         return links.state_of(row) + until
 
-    link_off = action(
-        "Switch off the links of the selected rows", partial(links.change_link, off=True), "without a link", by="row"
-    )
-    link_renew = action(
-        "Renew the links of the selected rows",
-        partial(links.change_link, renew=True),
-        "known by a new link, which its page shows",
-        by="row",
-    )
+    link_off = action("Switch off the links", partial(links.change_link, off=True), "without a link", by="row")
+    link_renew = action("Renew the links", partial(links.change_link, renew=True), "opened by a new link", by="row")
 
 
 def preview(micrograph: Micrograph) -> SafeString | str:

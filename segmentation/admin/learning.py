@@ -42,18 +42,7 @@ class DatasetAdmin(LookOnly):
 
 @admin.register(Training)
 class TrainingAdmin(LookOnly):
-    list_display = (
-        "dataset",
-        "base",
-        "owner",
-        "status",
-        "model_name",
-        "version",
-        "offered",
-        "shared",
-        "created",
-        "page",
-    )
+    list_display = ("dataset", "owner", "status", "model_name", "offered", "shared", "created", "page")
     list_filter = ("state", "offered", "shared", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "dataset__name", "base", "model_name", "owner__username", "error")
     summary_fields = (

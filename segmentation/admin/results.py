@@ -24,13 +24,7 @@ from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 class JobAdmin(WithLink):
     list_display = ("thumbnail", "image", "owner", "status", "result", "results", "took", "created")
     list_display_links = ("thumbnail", "image")
-    list_filter = (
-        "state",
-        "model_name",
-        "created",
-        ("sample", admin.EmptyFieldListFilter),
-        ("owner", admin.RelatedOnlyFieldListFilter),
-    )
+    list_filter = ("state", "model_name", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     summary_fields = (
@@ -94,11 +88,7 @@ class SampleAdmin(WithLink):
 
     images = column("images", lambda sample: sample.image_count, "image_count")
     page = opens("sample-page", "open the sample")
-    retry = action(
-        "Try failed images of selected samples again, and pool",
-        services.retry_failed,
-        "counted together anew, with the images that had failed",
-    )
+    retry = action("Try failed images of selected samples again", services.retry_failed, "counted together anew")
     cancel = action("Cancel the remaining images of selected samples", services.cancel_sample, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: models.Sample) -> None:
@@ -107,7 +97,7 @@ class SampleAdmin(WithLink):
 
 @admin.register(models.Micrograph)
 class UploadAdmin(LookOnly):
-    list_display = ("picture", "name", "owner", "status", "kind", "pixels", "bytes", "analyses", "created")
+    list_display = ("picture", "name", "owner", "status", "kind", "bytes", "analyses", "created")
     list_display_links = ("picture", "name")
     list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "sha256", "owner__username")
@@ -120,12 +110,7 @@ class UploadAdmin(LookOnly):
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
 
     picture = column("", lambda micrograph: preview(micrograph))
-    pixels = column(
-        "pixels", lambda micrograph: f"{micrograph.width} × {micrograph.height}" if micrograph.width else "", "width"
-    )
-    scale = column(
-        "scale in file or image", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False)
-    )
+    scale = column("scale", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False))
     analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
 

@@ -20,13 +20,12 @@ from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..services import Refused
 from ..services.ground.calibration import is_scaled
-from ..services.results.comparisons import size_of, summary_of, unit_of
+from ..services.results.comparisons import UNLIKE, alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .result import headline, main_number, warning_of
 from .sample import STATES, PooledResult, bars
 
 STACKED = 3  # pictures of a sample
-UNLIKE = "These results have different measures of size, or some have no scale: select results that can be compared."
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Card:
     kind: "job" or "sample". pictures: addresses; of a sample those of its first images. active: under way; per_cent:
     how far. counted: what is in the number. number: the median, or the first number of another kind. bars: its
     histogram as an SVG path. unscaled: which scale is missing. older: how many earlier versions there are.
+    alike: those with the same can be compared.
     """
 
     kind: str
@@ -55,6 +55,7 @@ class Card:
     warning: str = ""
     unscaled: str = ""
     older: int = 0
+    alike: str = ""
 
     @property
     def tone(self) -> str:
@@ -66,7 +67,7 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     """The cards of jobs and samples, each by its kind and id, in this order. older: earlier versions by micrograph."""
     entries = list(entries)
     ids = {kind: [pk for entry_kind, pk in entries if entry_kind == kind] for kind in ("job", "sample")}
-    related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata", "settings")
+    related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata")
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
     first = {pk: sample.pooled.get("of", [])[:STACKED] for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
@@ -103,12 +104,13 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         per_cent=round(100 * job.progress),
         created=job.created,
         owner=job.owner,
-        counted=f"{count:,} {_counted(statistics.get('screened', True))}" if count is not None else "",
+        counted=f"{count:,} counted" if count is not None else "",
         number=number,
         bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else job.error,
         unscaled="scale not set" if number and not is_scaled(job.summary) else "",
         older=older,
+        alike=alike(job) if job.is_done else "",
     )
 
 
@@ -130,16 +132,13 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         per_cent=round(100 * ended / total) if total else 0,
         created=sample.created,
         owner=sample.owner,
-        counted=f"{images}, {pooled.kept:,} {_counted(pooled.screened)}" if pooled.kept else images,
+        counted=f"{images}, {pooled.kept:,} counted" if pooled.kept else images,
         number=headline(pooled),
         bars=bars(_counts(sample.pooled)),
         warning="".join(warned(pooled.warnings)),
         unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
+        alike=alike(sample),
     )
-
-
-def _counted(screened: bool) -> str:
-    return "counted" if screened else "with a size"
 
 
 def _counts(summary: dict[str, Any]) -> list[int]:
@@ -152,17 +151,15 @@ def _counts(summary: dict[str, Any]) -> list[int]:
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:
     """The distributions of several results over each other, each as a polygon whose top is 1; a result that stores no
     histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
-    series, kinds = [], set()
+    if len(set(map(alike, sides))) > 1:
+        raise Refused(UNLIKE, 422)
+    series = []
     for side in sides:
         summary = summary_of(side)
         counts, edges = _counts(summary), (summary.get("histogram") or {}).get("edges", [])
         heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
         top = max(heights, default=0.0)
         series.append(polygon(edges, [height / top for height in heights]) if top else [])
-        if top:
-            kinds.add((size_of(side), unit_of(side)))
-    if len(kinds) > 1:
-        raise Refused(UNLIKE, 422)
-    size, unit = next(iter(kinds), ("min_feret", "nm"))
-    lines = Lines.of(series, f"{known_column(size).title}, {unit}", "", from_zero=True)
+    size = known_column(size_of(sides[0]) or "min_feret").title
+    lines = Lines.of(series, f"{size}, {unit_of(sides[0])}", "", from_zero=True)
     return lines and replace(lines, words="The size distributions of the results below, over each other.")

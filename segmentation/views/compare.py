@@ -22,7 +22,7 @@ from ..presenters.listing import cards, curves
 from ..presenters.result import main_number
 from ..services import Refused, comparison_of, result_for
 from ..services.ground.calibration import used_calibration
-from ..services.results.comparisons import name_of
+from ..services.results.comparisons import alike, name_of
 from .revisions import revisions, setting_changes
 from .upload import to_uuid
 
@@ -96,17 +96,16 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
 
 def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
     """What a result can be compared with: other versions of its image, the caller's results of its kind, samples."""
-    task, who = first.settings["task"], (request.user, request.visitor)
+    kind, who = alike(first), (request.user, request.visitor)
     mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).exclude(pk=first.pk).select_related("micrograph")
-    others = [job for job in mine.order_by("-created", "pk")[:MOST_OFFERED] if job.settings["task"] == task]
-    versions = (
-        [revision.job for revision in revisions(first, *who) if revision.job.is_done] if isinstance(first, Job) else []
-    )
+    others = [job for job in mine.order_by("-created", "pk")[:MOST_OFFERED] if alike(job) == kind]
+    every = revisions(first, *who) if isinstance(first, Job) else []
+    versions = [each.job for each in every if each.job.is_done and alike(each.job) == kind]
     same = {version.pk for version in versions}
     samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
     groups = [
         ("Other versions of this image", [_choice(version) for version in versions if version.pk != first.pk]),
-        ("Samples", [_choice(sample) for sample in samples[:MOST_OFFERED] if sample.settings["task"] == task]),
+        ("Samples", [_choice(sample) for sample in samples[:MOST_OFFERED] if alike(sample) == kind]),
         ("Other results", [_choice(other) for other in others if other.pk not in same]),
     ]
     if isinstance(first, Sample):

@@ -362,6 +362,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     context = {
         **state,
         "measured": measured,
+        # Whoever merely has the link is not led there.
+        "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "sample": sample_of(job, request.user, request.visitor),
         "acquired": acquired(job.micrograph),
         "link": link_page(request, job) if may_change else None,

@@ -15,7 +15,9 @@ function count() {
   label.hidden = false;
   box.checked = ticked === all.length;
   box.indeterminate = ticked > 0 && ticked < all.length;
-  words.textContent = `${ticked} selected`;
+  const several = new Set(all.filter((tick) => tick.checked).map((tick) => tick.dataset.alike)).size > 1;
+  bar.querySelector("[value=compare]").disabled = several;
+  words.textContent = `${ticked} selected${several ? "; different kinds or scales cannot be compared" : ""}`;
   bar.hidden = !ticked && !every()?.checked;
 }
 

@@ -117,6 +117,8 @@ class ResultPage {
   // What the numbers are of.
   stands() {
     const strip = document.querySelector("[data-standing]");
+    const sentence = document.querySelector(".sentence");
+    if (sentence && this.moved) sentence.style.minHeight ||= `${sentence.offsetHeight}px`; // the picture stays where it is
     document.querySelector(".result-page").classList.toggle("moved", this.moved);
     if (!strip) return;
     const count = this.editor?.history.length ?? 0;

@@ -212,18 +212,18 @@ const settled = async (each) => {
 };
 
 test("an undo that came too late is not made again, and is told", async () => {
-  const [first, second] = [{ op: "delete", ids: [1] }, { op: "fill", ids: [2] }];
+  const [first, second, words] = [{ op: "delete", ids: [1] }, { op: "fill", ids: [2] }, { thing: "grain" }];
   const undo = (of) => ({ operation: { op: "undo" }, of });
-  assert.deepEqual(paired([undo(first)]), { wanted: [], refused: ["deletion of object 1"] });
+  assert.deepEqual(paired([undo(first)], words), { wanted: [], refused: ["deletion of grain 1"] });
   const later = [{ operation: second }, undo(second), { operation: second }];
-  assert.deepEqual(paired([undo(first), ...later]), { wanted: [later[2]], refused: ["deletion of object 1"] });
+  assert.deepEqual(paired([undo(first), ...later], words), { wanted: [later[2]], refused: ["deletion of grain 1"] });
   const [said, made] = [[], []];
-  const editor = { sender: { waiting: [] }, load: async () => {}, next: (work) => work(), say: (line) => said.push(line), panel: { notice: (line) => said.push(line) } };
+  const editor = { facts: words, sender: { waiting: [] }, load: async () => {}, next: (work) => work(), say: (line) => said.push(line), panel: { notice: (line) => said.push(line) } };
   editor.perform = async (operation) => made.push(operation);
   await Editor.prototype.again.call(editor, [undo(first), later[0]], "You made 1 correction elsewhere meanwhile; it is shown now.");
   assert.deepEqual(made, [second]);
   assert.equal(said[0], ""); // no longer "Undone"
-  assert.match(said[1], /Not undone: deletion of object 1, because other corrections came after that\.$/);
+  assert.match(said[1], /Not undone: deletion of grain 1, because other corrections came after that\.$/);
 });
 
 test("corrections are sent in their order, each with the base it knows", async () => {
@@ -320,7 +320,7 @@ function adding({ objects = {}, refuse = false } = {}) {
   const [asked, told] = [[], []];
   const editor = {
     drawing: { draw() {}, scale: 1 },
-    facts: { frame: "touches the frame", slip: "a few pixels only" },
+    facts: { frame: "touches the frame", slip: "a few pixels only", thing: "particle" },
     sender: {},
     panel: { show() {} },
     objects: new Map(Object.entries(objects).map(([id, one]) => [Number(id), { id: Number(id), ...one }])),

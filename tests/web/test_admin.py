@@ -141,7 +141,7 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
     for row, texts in (
         (three[0], ["261 counted, median 155 nm", "14\xa0bytes"]),
         (sample, ["Powder", "It stopped."]),
-        (three[0].micrograph, ["titania.tif", "Scale in file or image"]),
+        (three[0].micrograph, ["titania.tif", "Scale:"]),
     ):
         kind = row._meta.model_name
         page = desk.get(reverse(f"admin:segmentation_{kind}_change", args=[row.pk])).content.decode()

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from segmentation.models import Link
+from segmentation.models import Job, Link
 from segmentation.services.access import links
 from tests.web.api.test_jobs import basic, secret
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
@@ -200,6 +200,9 @@ def test_an_earlier_revision_keeps_its_own_link(job, make_job, client):
     child = make_job(micrograph=job.micrograph, parent=job, visitor=uuid4(), state="done", summary=SUMMARY, attempt=1)
     response = client.get(page(child))
     assert response.status_code == 200 and str(job.pk) not in words(response)
+    Job.objects.filter(pk=child.pk).update(visitor=job.visitor)
+    links.change_link(row=job, off=False)
+    assert "There is a newer version: ask for its link" in words(client.get(page(job)))
 
 
 def test_the_closed_site_opens_links_to_accounts_only(job, client, charlie, settings):

@@ -174,10 +174,8 @@ class TestRefusals:
             services.comparison_of(first, second)
         return refusal.value.status
 
-    def test_pixels_are_not_compared_with_nanometres(self, result):
+    def test_neither_units_nor_kinds_of_analysis_are_mixed(self, result):
         assert self.status(result(), result(calibration=Calibration.absent())) == 422
-
-    def test_kinds_of_analysis_are_not_mixed(self, result):
         first, second = result(), result(corrected())
         second.settings = {**second.settings, "task": "grains"}
         assert self.status(first, second) == 422

@@ -82,8 +82,8 @@ def test_a_script_asks_which_objects_are_like_one(send, script, result):
     assert ask(result, ids=[2, 9]).json()["error"] == "There is no object 9." and ask(result).status_code == 422
     answer = ask(result, ids=4)
     assert answer.status_code == 422 and answer.json()["error"] == NOT_MEASURED_YET.format(number=4)
-    ids = ask(revision(script, result), ids=4, alike=0).json()["ids"]
-    assert ids[0] == 4 and sorted(ids) == [1, 2, 4]
+    ids = ask(kept := revision(script, result), ids=4, alike=0).json()["ids"]
+    assert ids[0] == 4 and sorted(ids) == [1, 2, 4] and kept.summary["used"]["hidden"] == []
 
 
 @pytest.mark.parametrize("content", [b"torn", packed(b'{"rows": 3}'), packed(b'{"particles": [')[:-9]])

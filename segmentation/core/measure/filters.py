@@ -128,15 +128,18 @@ def set_aside(table: Table, filter: bool) -> Table:
 
 
 def corrected(table: Table, segmentation: Segmentation) -> Table:
-    """The table with the decisions of a person in the segmentation; rows in the order of its ids."""
+    """The table with the decisions of a person in the segmentation; rows in the order of its ids. An outline that was
+    mostly hidden when the person began stays so, and no other becomes so, whatever was done beside it."""
+    ids, reasons = segmentation.ids, table.reasons
+    if (hidden := segmentation.used.get("hidden")) is not None:
+        reasons = np.where(reasons == Reason.HIDDEN, "", reasons)
+        has_none = ~np.isin(reasons, list(map(str, BY_IMAGE)))
+        reasons = np.where(np.isin(ids, hidden) & has_none, str(Reason.HIDDEN), reasons)
     if not segmentation.by_hand and not segmentation.set_aside:
-        return table
-    reasons = [
-        segmentation.set_aside.get(number, why)
-        for number, why in zip(segmentation.ids.tolist(), table.reasons, strict=True)
-    ]
-    by_hand = np.isin(segmentation.ids, list(segmentation.by_hand))
-    return table.with_measures(by_hand=by_hand).judged(np.array(reasons, REASON_TYPE))
+        return table.judged(reasons.astype(REASON_TYPE))
+    decided = [segmentation.set_aside.get(number, why) for number, why in zip(ids.tolist(), reasons, strict=True)]
+    by_hand = np.isin(ids, list(segmentation.by_hand))
+    return table.with_measures(by_hand=by_hand).judged(np.array(decided, REASON_TYPE))
 
 
 def mostly_hidden(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool_]:

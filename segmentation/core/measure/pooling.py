@@ -125,7 +125,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
         notes.append(Flag(text, f"{images} {WHY[reason]} {do} not count", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
-        notes.append(Flag.doubtful(text, "Lengths are in pixels, perhaps of unlike magnifications"))
+        notes.append(Flag.doubtful(text, "Without a scale, sizes compare only at one magnification"))
     if pixels and max(pixels) > COARSER * min(pixels):
         notes.append(_note_on_magnifications(chosen, min(pixels), max(pixels), things, screened))
     empty = tuple(number for number, table in chosen.items() if not table.kept.any())

@@ -113,6 +113,11 @@ class Summary:
         return self.statistics.n_set_aside if self.statistics else 0
 
     @property
+    def many_left_out(self) -> bool:
+        """Whether more than a quarter of what was found was left out."""
+        return 3 * self.set_aside_count > self.kept
+
+    @property
     def nano(self) -> Nano | None:
         """The screening as a nanomaterial."""
         return self.statistics.nano if self.statistics and self.kept else None

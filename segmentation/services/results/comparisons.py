@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from ...core.tasks import UnknownTask, find
 from ...models import AFRESH, Comparison, Job, Sample
 from ...models.jobs import Compared
 from ..ground.callers import fingerprint
@@ -18,9 +17,7 @@ from ..ground.refusal import Refused
 ITSELF = "Both are the same result: choose two different ones."
 UNFINISHED = "{name} is not finished yet: wait until it is, then compare."
 NONE = "{name} has no result, so there is nothing to compare."
-OTHER_TASK = "One result is of {one}, the other of {other}: only results of one kind of analysis can be compared."
-OTHER_UNIT = "One result is in {one}, the other in {other}: set the scale of both, or measure both in pixels."
-OTHER_SIZE = "The two results take different measures as the size of an object, so their sizes cannot be compared."
+UNLIKE = "Results of different kinds, or with and without a scale, cannot be compared: choose some that are alike."
 
 
 def result_for(pk: UUID) -> Compared | None:
@@ -66,22 +63,14 @@ def _check_comparable(first: Compared, second: Compared) -> None:
             raise Refused(UNFINISHED.format(name=name), 409)
         if not (side.pooled.get("of") if is_sample else side.is_done):
             raise Refused(NONE.format(name=name), 409)
-    tasks = [side.settings["task"] for side in (first, second)]
-    units, sizes = ([value_of(side) for side in (first, second)] for value_of in (unit_of, size_of))
-    if tasks[0] != tasks[1]:
-        raise Refused(OTHER_TASK.format(one=_title(tasks[0]), other=_title(tasks[1])), 422)
-    if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
-        raise Refused(OTHER_SIZE, 422)
-    if sizes[0] and units[0] != units[1]:
-        words = {"px": "pixels"}
-        raise Refused(OTHER_UNIT.format(one=words.get(units[0], "nm"), other=words.get(units[1], "nm")), 422)
+    if alike(first) != alike(second):
+        raise Refused(UNLIKE, 422)
 
 
-def _title(task: str) -> str:
-    try:
-        return find(task).title.lower()
-    except UnknownTask:
-        return task
+def alike(side: Compared) -> str:
+    """What two results have in common that can be compared: kind, measure of size, and its unit."""
+    size = size_of(side)
+    return f"{side.settings['task']} {size} {size and unit_of(side)}"
 
 
 def _statistics(side: Compared) -> dict[str, Any]:

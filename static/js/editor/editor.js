@@ -159,7 +159,7 @@ export class Editor {
       this.page.doubt?.refused.clear(); // what was answered is asked again
       this.undone.push({ operation, made: changed.filter((each) => !each.data).map((each) => each.id) });
       this.changed(changed);
-      return this.say(`Undone: ${wordsOf(operation)}.`);
+      return this.say(`Undone: ${wordsOf(operation, this.facts)}.`);
     });
   }
 
@@ -232,7 +232,7 @@ export class Editor {
   // Load what stands, and make what was not stored once more.
   again(unsent, sentence) {
     return this.next(async () => {
-      const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)]);
+      const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)], this.facts);
       await this.load().catch((error) => {
         this.sender.waiting.unshift(...wanted.filter((each) => !each.answered)); // nothing is lost by that
         throw error;
@@ -241,7 +241,7 @@ export class Editor {
       const lost = [];
       for (const { operation, answered } of wanted) {
         const made = answered ? null : await this.perform(operation, { here: true }).catch(() => null);
-        if (!made) lost.push(wordsOf(operation));
+        if (!made) lost.push(wordsOf(operation, this.facts));
       }
       const mine = wanted.length - lost.length;
       const sentences = [sentence, mine && sentence ? `${mine === 1 ? "The one of this window was" : "Those of this window were"} made after that.` : ""];
@@ -306,7 +306,7 @@ export class Editor {
   async act(name) {
     await this.gesture;
     const ids = [...this.selected];
-    if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : "Select an object first.");
+    if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : `Select a ${this.facts.thing} first.`);
     const actions = {
       delete: () => this.run({ op: "delete", ids }),
       merge: () => this.run({ op: "merge", ids, ...this.boundary }, { select: false }).then((made) => made && this.select(made)),
@@ -346,10 +346,10 @@ export class Editor {
   }
 
   redraw(ids) {
-    if (ids.length !== 1) return this.say("Select one object, then draw it anew.");
+    if (ids.length !== 1) return this.say(`Select one ${this.facts.thing}, then draw it anew.`);
     this.use("draw");
     this.redrawing = true;
-    return this.say(`Draw around object ${ids[0]}: the new outline takes the place of the old one.`);
+    return this.say(`Draw around ${this.facts.thing} ${ids[0]}: the new outline takes the place of the old one.`);
   }
 
   use(name) {

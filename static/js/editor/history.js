@@ -7,20 +7,20 @@ export function meanwhile(edits, { author, visitor }) {
   return [["You", mine], ["Somebody else", edits.length - mine]].filter(([, count]) => count).map(([who, count]) => sentence(who, count)).join(" ");
 }
 
-export function wordsOf({ op, ids = [], id, reason }) {
+export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   const many = id !== undefined ? [id] : ids;
-  const of = many.length > 1 ? ` of ${many.length} objects` : many.length ? ` of object ${many[0]}` : "";
-  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: "added object" };
+  const of = many.length > 1 ? ` of ${many.length} ${things}` : many.length ? ` of ${thing} ${many[0]}` : "";
+  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: `added ${thing}` };
   return `${words[op] ?? op}${of}`;
 }
 
 // What was not stored, without corrections that were taken back before they were. wanted: to be made again. refused: an
 // undo of earlier corrections is not, as it would now take back what was done after them; the words of what it was of.
-export function paired(unsent) {
+export function paired(unsent, facts) {
   const [wanted, refused] = [[], []];
   for (const each of unsent) {
     if (each.operation.op !== "undo") wanted.push(each);
-    else if (!wanted.pop()) refused.push(wordsOf(each.of));
+    else if (!wanted.pop()) refused.push(wordsOf(each.of, facts));
   }
   return { wanted, refused };
 }

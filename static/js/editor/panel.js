@@ -122,7 +122,7 @@ export class Panel {
   timeline(history) {
     const list = document.querySelector("[data-steps]");
     const back = (i) => button("back to before this", () => this.editor.backTo(i), { className: "as-link" });
-    list.replaceChildren(...history.map((operation, i) => element("li", {}, `${wordsOf(operation)} `, back(i))).reverse());
+    list.replaceChildren(...history.map((operation, i) => element("li", {}, `${wordsOf(operation, this.editor.facts)} `, back(i))).reverse());
   }
 
   // The share of each class of pixels, where the page has it.
@@ -155,7 +155,7 @@ export class Panel {
 
   async inPieces(id) {
     const count = await this.editor.worker.call("pieces", { id });
-    if (count > 1 && this.editor.selected.size === 1 && this.editor.selected.has(id)) this.editor.say(`Object ${id} is in ${count} pieces.`);
+    if (count > 1 && this.editor.selected.size === 1 && this.editor.selected.has(id)) this.editor.say(`This ${this.editor.facts.thing} is in ${count} pieces.`);
   }
 
   setAside() {

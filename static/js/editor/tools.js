@@ -150,13 +150,13 @@ class Eraser extends Brush {
 
 class Draw extends Lasso {
   tapped() {
-    this.editor.say("Hold and draw around the object.");
+    this.editor.say(`Hold and draw around the ${this.editor.facts.thing}.`);
   }
 
   async dragged(points) {
     const { editor } = this;
     const polygon = closed(points);
-    if (polygon.length < 3) return editor.say("Draw all around the object.");
+    if (polygon.length < 3) return editor.say(`Draw all around the ${editor.facts.thing}.`);
     const replace = editor.redrawing && editor.selected.size === 1 ? { replace: true } : {};
     editor.redrawing = false;
     const target = editor.target();
@@ -184,10 +184,10 @@ class Split extends Gesture {
     const cut = this.first ? null : editor.cuts.near({ x: point[0], y: point[1] }, editor.drawing.scale);
     if (cut) return editor.cut(editor.cuts.chain(cut));
     const id = await editor.at(point);
-    if (!id) return editor.say(forFingers("Click a point in the object, then one in its other part."));
+    if (!id) return editor.say(forFingers(`Click a point in the ${editor.facts.thing}, then one in its other part.`));
     if (this.first?.id !== id) {
       this.first = { point, id };
-      editor.say(forFingers(`Now click the other part of object ${id}.`));
+      editor.say(forFingers(`Now click the other part of ${editor.facts.thing} ${id}.`));
       return editor.drawing.draw();
     }
     const points = [this.first.point, point];
@@ -199,7 +199,7 @@ class Split extends Gesture {
     if (this.editor.boundary.boundary) return this.editor.run({ op: "split", line: points, boundary: true });
     const id = await this.crossed(points);
     if (id) return this.editor.run({ op: "split", id, line: points }, { select: true });
-    return this.editor.say("Draw the line across one object, from edge to edge.");
+    return this.editor.say(`Draw the line across one ${this.editor.facts.thing}, from edge to edge.`);
   }
 
   // The object with most points of the line in it.
@@ -328,10 +328,10 @@ class Add extends Gesture {
   // What lies under a tap is there already; set aside, it may be what is missed.
   meet({ id, kept, reason }) {
     const { editor } = this;
-    const { frame, slip } = editor.facts;
-    if (kept || reason === frame || reason === slip) return editor.say(`Object ${id} is there already${kept ? "" : `, but ${reason}: it does not count`}.`);
+    const { frame, slip, thing } = editor.facts;
+    if (kept || reason === frame || reason === slip) return editor.say(`This ${thing} is there already${kept ? "" : `, but ${reason}: it does not count`}.`);
     editor.select([id]);
-    return editor.say(`Object ${id} was left out: ${reason}. ${TOUCH ? "Count it?" : "K, or Count it, makes it count."}`);
+    return editor.say(`This ${thing} was left out: ${reason}. ${TOUCH ? "Count it?" : "K, or Count it, makes it count."}`);
   }
 
   async make(operation) {

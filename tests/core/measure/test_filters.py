@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from segmentation.core.measure.filters import (
     FILTERED,
     OF_FIBRES,
     Reason,
+    corrected,
     judged_without,
     mostly_hidden,
     set_aside,
@@ -133,9 +135,8 @@ def test_the_rest_of_a_particle_behind_others_is_mostly_hidden():
     hidden = mostly_hidden(table, contact)
     assert hidden.tolist() == [False] * 12 + [True] * 3
     plain = replace(table, columns={**table.columns, "relative_contrast": np.ones(len(table))})
-    none = np.zeros(len(table), bool)
     for limit in (0.2, 0.0):  # whether faint ones count says nothing of hidden ones
-        aside = set_faint_aside(plain, limit, none, hidden)
+        aside = set_faint_aside(plain, limit, np.zeros(len(table), bool), hidden)
         assert aside.reasons.tolist() == [""] * 12 + [Reason.HIDDEN] * 3
     assert judged_without(aside, False, Reason.HIDDEN).kept.all()
 
@@ -145,6 +146,12 @@ def test_what_a_deleted_particle_hid_stays_hidden():
     remaining = np.where(labels <= 3, 0, labels - 3)
     assert contact_shares(remaining, 12)[9] == 0
     assert contact_shares(remaining, 12, labels > 0)[9] == pytest.approx(contact_shares(labels, 15)[12])
+
+
+def test_outlines_that_nobody_touched_stay_hidden_or_seen_whatever_was_done_beside_them():
+    table = table_of([50] * 4, ["", Reason.HIDDEN, Reason.FAINT, ""])
+    person = SimpleNamespace(ids=np.arange(1, 5), used={"hidden": [1, 3]}, by_hand=(), set_aside={})
+    assert corrected(table, person).reasons.tolist() == [Reason.HIDDEN, "", Reason.FAINT, ""]
 
 
 @pytest.mark.parametrize("labels", [discs(1), discs(4)])
