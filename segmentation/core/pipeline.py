@@ -35,16 +35,12 @@ from .network.scale_search import View, as_shown, with_bright_objects
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
 from .settings import SegmentationSettings
-from .tasks.base import Decoded, Task, always
+from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
 BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
-# px of the middle in which models of other kinds look for theirs, and to how many it is reduced, without a search for a
-# better scale: 133 of 140 mats of 1024 px are recognised, and none of 280 other pictures (105 of 112 mats; 106 in twice
-# the time, from all pixels with a search; 92 reduced to 512 px).
-MIDDLE, REDUCED = 1024, 640
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
@@ -71,12 +67,6 @@ def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]
     )
     windows = [(slice(top, top + sides[0]), slice(left, left + sides[1])) for top in tops for left in lefts]
     return min(windows, key=lambda window: int(outlined[window].sum()))
-
-
-def middle(shape: Sequence[int], side: int) -> tuple[slice, ...]:
-    """The window of at most `side` px a side in the middle of a picture."""
-    firsts = (max(0, length - side) // 2 for length in shape)
-    return tuple(slice(first, first + side) for first in firsts)
 
 
 class WrongTask(ValueError):
@@ -233,16 +223,15 @@ class Search:
         )
         if is_near_own_images:
             likely, is_unfamiliar = [], False
-        if task.plausible is not always and task.plausible(decoded):
+        if task.plausible and task.plausible(decoded):
             likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
             kind = tasks.find(resembled.task)
-            is_named_as_kind = kind.title == resembled.title
-            title = resembled.title if is_named_as_kind else f"{resembled.title} ({kind.title})"
+            title = resembled.title + (f" ({kind.title})" if kind.title != resembled.title else "")
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
-            if kind.plausible is not always:
+            if kind.plausible:
                 decoded.used["resembles"]["recognised"] = True
         elif is_unfamiliar:
             decoded.used["unfamiliar"] = True
@@ -254,29 +243,20 @@ class Search:
         """The likely cards of kinds that textures alone decide and, unless the picture looks clearly like the images of
         `card`, cards of the other kinds whose model recognises its kind in it; the likeliest first. These look at a
         picture of particles only: who asks for another kind knows what is there."""
-        others = [kind for kind in likely if tasks.find(kind.task).plausible is always]
-        looking = [kind for kind in cards.available() if tasks.find(kind.task).plausible is not always]
-        looking = [kind for kind in known_of(looking) if self.task.screened and kind.task != self.task.name]
+        others = [kind for kind in likely if tasks.find(kind.task).plausible is None]
+        looking = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
         is_known = self.picture.any() and bool(known_of([card]))
-        not_excluded = [kind for kind in looking if is_known and not clearly_of(self.picture, card, [kind])]
+        not_excluded = [kind for kind in known_of(looking) if is_known and not clearly_of(self.picture, card, [kind])]
         ranked = nearest(self.picture, [*others, *not_excluded])
         return (kind for kind in ranked if kind in others or self._recognised_by(kind))
 
     def _recognised_by(self, card: ModelCard) -> bool:
-        """Whether what a model of another kind finds in the middle of the picture is of that kind; looked at once."""
+        """Whether the model of another kind recognises its kind in the picture; asked once."""
         if card.name not in self.recognised:
-            task, window = tasks.find(card.task), np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
-            if max(window.shape) > REDUCED:
-                window = resize(window, REDUCED / max(window.shape))
-            channels = task.channels(card)
+            task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
             network = load_network(card, self.runtime, len(channels))
-            polarity = task.glimpse(partial(predict, network, activation=channels.activation), card, window)
-            self.recognised[card.name] = polarity is not None
-            if polarity is not None:
-                settings = task.settings(model=card.name).replaced(scale=1.0, polarity=polarity)
-                maps, view = predict_maps(window, settings, card, self.runtime)
-                decoded = task.decode(maps, as_shown(window, view.polarity), view, card, settings)
-                self.recognised[card.name] = task.plausible(decoded)
+            ask = partial(predict, network, activation=channels.activation)
+            self.recognised[card.name] = task.recognised(ask, card, self.picture)
         return self.recognised[card.name]
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:

@@ -21,10 +21,11 @@ from .measure.quantities import number
 from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard
+from .network.resample import middle
 from .network.runtime import Runtime
 from .network.scale_search import LIMITS
 from .network.textures import nearest
-from .pipeline import Progress, analyse, analysed_rows, middle, quiet
+from .pipeline import Progress, analyse, analysed_rows, quiet
 from .report.exports.viewer import thumbnail
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part

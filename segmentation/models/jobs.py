@@ -21,7 +21,6 @@ RECENT_JOBS = 20  # whose pace is expected of the next
 # How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
 # and none waits for ever.
 LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
-LONGEST_AHEAD = timedelta(minutes=10)  # after that no file is written any more that nobody has asked for
 MOST_CANDIDATES = 200  # single jobs of a sender, and as many jobs of its samples, among which the next one is chosen
 
 
@@ -75,11 +74,8 @@ class ExportJobQuerySet(OfJobQuerySet):
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
     def waiting(self) -> ExportJobQuerySet:
-        """Files that nobody has asked for wait for the data bar of their image, which may change them all. They are
-        given up after a while, unless their result is to be measured again."""
-        recent = Q(created__gt=timezone.now() - LONGEST_AHEAD)
-        is_read = ~Q(job__micrograph__state__in=Micrograph.UNFINISHED)
-        return super().waiting().filter(Q(asked=True) | is_read & (recent | Q(job__summary__unread=True)))
+        """Files that nobody has asked for wait for the data bar of their image, which may change them all."""
+        return super().waiting().filter(Q(asked=True) | ~Q(job__micrograph__state__in=Micrograph.UNFINISHED))
 
 
 class Job(Owned, Attempted):

@@ -55,12 +55,6 @@ class Tick:
     text: str
 
 
-def _room(low: float, high: float) -> tuple[float, float]:
-    """The ends of an axis that shows values from low to high, never under 0."""
-    room = 0.06 * (high - low) or abs(high) or 1.0
-    return max(0.0, low - room), high + room
-
-
 def _round_steps(low: float, high: float) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten, about TICKS of them."""
     rough = (high - low) / TICKS
@@ -136,7 +130,9 @@ class Lines:
         every = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
         ys = [y for _, y in every] + [end for _, *ends in intervals for end in ends]
         first, last = (end(x for x, _ in every) for end in (min, max))
-        bottom, top = _room(0.0 if from_zero else min(ys), max(ys))
+        low, high = 0.0 if from_zero else min(ys), max(ys)
+        room = 0.06 * (high - low) or abs(high) or 1.0
+        bottom, top = max(0.0, low - room), high + room
         if last == first:
             return None
 

@@ -293,11 +293,11 @@ def _differences(
         other = before.get(key)
         if other is None or entry.text or other.text:
             continue
+        # As its page shows it; one with a budget keeps its interval by counting, to compare like with like.
+        shown = [of.number if of.has_ends or of.name in ANSWERS else of.reported for of in (other, entry)]
         other, entry = (
             replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
-            for of, number in zip(
-                (other, entry), with_like_intervals(*map(_number_to_compare, (other, entry))), strict=True
-            )
+            for of, number in zip((other, entry), with_like_intervals(*shown), strict=True)
         )
         one, two = other.number, entry.number
         if one.unit != two.unit:
@@ -309,11 +309,6 @@ def _differences(
             of_difference(one, two) if from_both else None
         )
         yield _difference(replace(other, number=one), replace(entry, number=two), limits)
-
-
-def _number_to_compare(entry: Entry) -> Value:
-    """The number as its page shows it. One with a budget keeps its interval by counting, to compare like with like."""
-    return entry.number if entry.has_ends or entry.name in ANSWERS else entry.reported
 
 
 def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:

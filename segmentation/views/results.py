@@ -112,8 +112,11 @@ def selected(request: HttpRequest) -> HttpResponse:
         return see_other(f"{reverse('compare')}?{query}")
     for sample in samples:
         heads = [*heads, *sample.members.select_related("micrograph", "sample").defer("summary")]
-    if other := {"sample": _sample, "again": _analyse_ticked_again}.get(do):
-        return other(request, heads)
+    if do == "sample":
+        sample = sample_of_results(name="", jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
+        return see_other(reverse("sample-page", args=[sample.pk]))
+    if do == "again":
+        return _analyse_ticked_again(request, heads)
     if do == "table":
         return serve_table(heads[::-1])
     zipped = Zipped(heads, samples)
@@ -205,11 +208,6 @@ def _ticked_rows(request: HttpRequest) -> tuple[list[Job], list[Sample]]:
     jobs = _mine(request).filter(pk__in=ids["job"]).select_related("micrograph", "sample").defer("summary")
     samples = Sample.objects.visible_to(request.user, request.visitor).filter(pk__in=ids["sample"])
     return list(jobs.order_by("-created", "pk")), list(samples.order_by("-created", "pk"))
-
-
-def _sample(request: HttpRequest, heads: list[Job]) -> HttpResponse:
-    sample = sample_of_results(name="", jobs=heads[::-1], token=request.POST.get("token", ""), **sender(request))
-    return see_other(reverse("sample-page", args=[sample.pk]))
 
 
 def _analyse_ticked_again(request: HttpRequest, heads: list[Job]) -> HttpResponse:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,6 +25,12 @@ def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
         box = 0, top * picture.shape[0] / rows, picture.shape[1], bottom * picture.shape[0] / rows
         np.clip(np.asarray(image.resize((columns, bottom - top), how, box)), 0, 1, out=out[top:bottom])
     return out
+
+
+def middle(shape: Sequence[int], side: int) -> tuple[slice, ...]:
+    """The window of at most `side` px a side in the middle of a picture."""
+    firsts = (max(0, length - side) // 2 for length in shape)
+    return tuple(slice(first, first + side) for first in firsts)
 
 
 def resize_map(values: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:

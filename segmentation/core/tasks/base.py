@@ -19,7 +19,7 @@ from ..measure.pooled_fields import PoolFields, by_area
 from ..measure.quantities import OF, Value, number
 from ..measure.results import Statistics
 from ..measure.table import Table
-from ..micrograph.types import Calibration, Micrograph, Polarity
+from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import ModelOptions
 from ..network.cards import ModelCard
 from ..network.scale_search import View
@@ -35,11 +35,6 @@ FirstLook = Callable[[Maps, NDArray[np.uint8], View, "ModelCard", Any], tuple[ND
 def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: Any) -> View:
     """The unchanged scale, for networks that were trained in pixels."""
     return View()
-
-
-def always(decoded: Decoded) -> bool:
-    """The default of `plausible`. By it the pipeline knows the kinds that it does not ask: textures alone decide."""
-    return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +165,10 @@ class Task:
         that of the first, or that `outdoes` it, replaces it.
     first_look(maps, grey, view, card, settings): labels (h, w) and the chances (n,) of their objects in the maps of one
         trial of `scale`, in a fraction of the time of `decode`; None where nothing is shown so early.
-    glimpse(predict, card, picture): the polarity in which a small copy of the picture may show this kind, None where it
-        shows none. Only asked before `plausible`.
-    plausible(decoded): whether what its model found in an image says that the image shows this kind. Its model is
-        asked unless the textures are clearly those of the chosen model; where this kind is plausible, textures alone
-        speak for no other.
+    plausible(decoded): whether what its model found in an image says that the image shows this kind; where it does,
+        textures alone speak for no other. None where textures alone decide.
+    recognised(predict, card, picture): whether its model finds such things in a picture, which is asked of models of
+        another kind unless the textures are clearly those of the chosen model. Only of kinds with `plausible`.
     parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
         in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
@@ -215,8 +209,8 @@ class Task:
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None
-    glimpse: Callable[[Predict, ModelCard, NDArray[np.float32]], Polarity | None] = lambda predict, card, picture: None
-    plausible: Callable[[Decoded], bool] = always
+    plausible: Callable[[Decoded], bool] | None = None
+    recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], bool] = lambda predict, card, picture: False
     parted: bool = False
     corners: bool = False
     bounded: bool = False
