@@ -131,7 +131,8 @@ def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse, no_text):
     done = manage("analyse", *images, "--out", tmp_path / "out", "--width-nm", "2.56 um", "--all")
     assert done.returncode == 2
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x", "x-2"]
-    lines = done.stderr.strip().splitlines()
+    said, *lines = done.stderr.strip().splitlines()
+    assert said == _inputs.UNCONFINED
     assert len(lines) == 2 and "bad.tif" in lines[0] and "missing.tif" in lines[1]
     assert "Traceback" not in done.stderr
     result = json.loads((tmp_path / "out/x-2/result.json").read_text())

@@ -40,6 +40,7 @@ from segmentation.core.typed import BadSetting, Setting, number_of, read_setting
 from segmentation.services.ground.calibration import with_site_uncertainty
 
 BAD_INPUT = 2
+UNCONFINED = "Files are decoded without confinement by this command: open only files of people whom you trust."
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images
 DOUBTFUL = (
     "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it with --nm-per-pixel, else the"
@@ -206,6 +207,7 @@ class Measuring(BaseCommand):
         A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
         command exits with BAD_INPUT.
         """
+        self.stderr.write(UNCONFINED)
         members: list[Member] = []
         failed: list[LeftOut] = []
         for path, folder in folders_of(list(self.files(paths, options["out"])), options["out"]):

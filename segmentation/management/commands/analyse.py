@@ -44,7 +44,7 @@ class Command(inputs.Measuring):
         except (cards.UnknownModel, UnknownTask, OSError) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
         if options["pages"]:
-            options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
+            options["images"] = self.pages(options["images"], options["pages"], options["out"])
         self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
 
     def pages(self, paths: Iterable[Path], text: str, out: Path) -> Iterator[Path]:
