@@ -191,7 +191,10 @@ _PROVIDER = {
     "name": DEEPSEGM_OIDC_NAME,
     "client_id": DEEPSEGM_OIDC_CLIENT_ID,
     "secret": DEEPSEGM_OIDC_SECRET,
-    "settings": {"server_url": DEEPSEGM_OIDC_URL.geturl().rstrip("/") if DEEPSEGM_OIDC_URL else ""},
+    "settings": {
+        "server_url": DEEPSEGM_OIDC_URL.geturl().rstrip("/") if DEEPSEGM_OIDC_URL else "",
+        "scope": env.text("DEEPSEGM_OIDC_SCOPE", "openid profile email").split(),
+    },
 }
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [_PROVIDER] if DEEPSEGM_OIDC_URL else []}

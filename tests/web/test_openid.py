@@ -16,8 +16,10 @@ from django.test import Client
 
 from .finished import visit, words
 from .provider import CLIENT, OTHER_KEY, SECRET, Provider
+from .test_settings import show
 
 pytestmark = pytest.mark.django_db
+SCOPE = {"openid", "profile", "email", "eduperson_entitlement"}
 START, ARRIVE, CONNECTED = "/accounts/oidc/", "/accounts/oidc/callback/", "/accounts/oidc/identities/"
 
 
@@ -27,9 +29,9 @@ def provider(settings):
     registry.register(OpenIDConnectProvider)  # which a site without DEEPSEGM_OIDC_URL leaves out
     cache.clear()
     settings.DEEPSEGM_OIDC_URL = urlsplit(made.url)
-    app = {"provider_id": "oidc", "name": "Institute", "client_id": CLIENT, "secret": SECRET}
-    app["settings"] = {"server_url": made.url}
-    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+    given = {"URL": made.url, "CLIENT_ID": CLIENT, "SECRET": SECRET, "NAME": "Institute", "SCOPE": " ".join(SCOPE)}
+    site = show("SOCIALACCOUNT_PROVIDERS", **{f"DEEPSEGM_OIDC_{name}": value for name, value in given.items()})
+    settings.SOCIALACCOUNT_PROVIDERS = site["SOCIALACCOUNT_PROVIDERS"]
     settings.ROOT_URLCONF = "tests.web.provider"
     settings.DEEPSEGM_OIDC_NAME, settings.DEEPSEGM_OIDC_ACCOUNTS = "Institute", "new"
     yield made
@@ -92,21 +94,59 @@ def test_the_last_way_in_stays(provider, client):
     assert "Change password" not in words(client.get("/account/"))
 
 
-# As Keycloak, Entra and Shibboleth say it.
-@pytest.mark.parametrize(
-    ("rule", "told"), [("groups=/s", ["/c", "/s"]), ("roles=S", ["S"]), ("eduperson_entitlement=urn:s", "urn:s")]
-)
-def test_groups_of_the_provider_make_staff_and_end_it(provider, client, settings, rule, told):
-    settings.DEEPSEGM_OIDC_STAFF, claim = rule, rule.partition("=")[0]
-    provider.id_token = {claim: told}
-    sign_in(provider, client)
-    assert who(client).is_staff
-    provider.id_token = {claim: ["other", None]}
-    sign_in(provider, Client())
-    assert not who(client).is_staff
-    User.objects.update(is_superuser=True, is_staff=True)
-    sign_in(provider, Client())
-    assert who(client).is_staff  # administrators are made here
+class TestProducts:
+    """The rule for staff and the claims of each product: in token and userinfo, in the token, in userinfo alone."""
+
+    DORA = {"sub": "42", "name": "Theodora Meier", "given_name": "Theodora", "family_name": "Meier"}
+    MAIL = {"email": "dora@example.org"}
+    SENT = {
+        "keycloak": (
+            "groups=/staff",
+            {**DORA, **MAIL, "preferred_username": "dora", "email_verified": True, "groups": ["/all", "/staff"]},
+            {"azp": CLIENT, "acr": "1"},
+            {},
+        ),
+        "entra": (
+            "roles=Staff",
+            {**DORA, **MAIL},
+            {"preferred_username": "dora@example.org", "oid": "f3", "tid": "9a", "ver": "2.0", "roles": ["Staff"]},
+            {"picture": "https://graph.microsoft.com/v1.0/me/photo/$value"},
+        ),
+        "shibboleth": (
+            "eduperson_entitlement=urn:staff",
+            {"sub": "42"},
+            {"acr": "password"},
+            {**DORA, **MAIL, "eduperson_entitlement": "urn:staff"},
+        ),
+    }
+
+    @pytest.fixture(params=SENT)
+    def verifies(self, request, provider, settings):
+        """Sends the claims of a product; whether it says that it has verified the address."""
+        settings.DEEPSEGM_OIDC_STAFF, *claims = self.SENT[request.param]
+        provider.person, provider.id_token, provider.userinfo = map(dict, claims)
+        return "email_verified" in provider.person
+
+    def test_who_signs_in_is_known_by_sub_and_staff_by_group(self, provider, client, settings, verifies):
+        sign_in(provider, client)
+        dora, claim = who(client), settings.DEEPSEGM_OIDC_STAFF.partition("=")[0]
+        named = ("dora", "dora@example.org") if verifies else ("theodora", "")
+        assert (dora.username, dora.email, dora.is_staff, provider.scope) == (*named, True, SCOPE)
+        changed = {"email": "new@example.org", "preferred_username": "new", claim: ["other", None]}
+        for told in (provider.person, provider.id_token, provider.userinfo):
+            told.update({name: value for name, value in changed.items() if name in told})
+        sign_in(provider, Client())
+        now = User.objects.get()
+        assert (now.username, now.email, now.is_staff) == (*named, False)
+        User.objects.update(is_superuser=True, is_staff=True)
+        sign_in(provider, Client())
+        assert who(client).is_staff  # administrators are made here
+
+    def test_only_a_verified_address_connects_an_account(self, provider, client, settings, verifies, alice):
+        settings.DEEPSEGM_OIDC_MATCH_EMAIL = True
+        User.objects.filter(pk=alice.pk).update(email="dora@example.org")
+        sign_in(provider, client)
+        assert (who(client) == alice) == verifies
 
 
 def test_a_name_that_is_taken_takes_nothing_over(provider, client, alice):
