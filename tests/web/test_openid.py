@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+import tomllib
+from copy import deepcopy
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -19,6 +22,7 @@ from .provider import CLIENT, OTHER_KEY, SECRET, Provider
 from .test_settings import show
 
 pytestmark = pytest.mark.django_db
+CLAIMS = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 SCOPE = {"openid", "profile", "email", "eduperson_entitlement"}
 START, ARRIVE, CONNECTED = "/accounts/oidc/", "/accounts/oidc/callback/", "/accounts/oidc/identities/"
 
@@ -94,59 +98,28 @@ def test_the_last_way_in_stays(provider, client):
     assert "Change password" not in words(client.get("/account/"))
 
 
-class TestProducts:
-    """The rule for staff and the claims of each product: in token and userinfo, in the token, in userinfo alone."""
+@pytest.fixture(params=CLAIMS)
+def verifies(request, provider, settings):
+    """Sends the claims of a product; whether it says that it has verified the address."""
+    vars(provider).update(deepcopy(CLAIMS[request.param]))
+    settings.DEEPSEGM_OIDC_STAFF = provider.staff
+    return "email_verified" in provider.person
 
-    DORA = {"sub": "42", "name": "Theodora Meier", "given_name": "Theodora", "family_name": "Meier"}
-    MAIL = {"email": "dora@example.org"}
-    SENT = {
-        "keycloak": (
-            "groups=/staff",
-            {**DORA, **MAIL, "preferred_username": "dora", "email_verified": True, "groups": ["/all", "/staff"]},
-            {"azp": CLIENT, "acr": "1"},
-            {},
-        ),
-        "entra": (
-            "roles=Staff",
-            {**DORA, **MAIL},
-            {"preferred_username": "dora@example.org", "oid": "f3", "tid": "9a", "ver": "2.0", "roles": ["Staff"]},
-            {"picture": "https://graph.microsoft.com/v1.0/me/photo/$value"},
-        ),
-        "shibboleth": (
-            "eduperson_entitlement=urn:staff",
-            {"sub": "42"},
-            {"acr": "password"},
-            {**DORA, **MAIL, "eduperson_entitlement": "urn:staff"},
-        ),
-    }
 
-    @pytest.fixture(params=SENT)
-    def verifies(self, request, provider, settings):
-        """Sends the claims of a product; whether it says that it has verified the address."""
-        settings.DEEPSEGM_OIDC_STAFF, *claims = self.SENT[request.param]
-        provider.person, provider.id_token, provider.userinfo = map(dict, claims)
-        return "email_verified" in provider.person
-
-    def test_who_signs_in_is_known_by_sub_and_staff_by_group(self, provider, client, settings, verifies):
-        sign_in(provider, client)
-        dora, claim = who(client), settings.DEEPSEGM_OIDC_STAFF.partition("=")[0]
-        named = ("dora", "dora@example.org") if verifies else ("theodora", "")
-        assert (dora.username, dora.email, dora.is_staff, provider.scope) == (*named, True, SCOPE)
-        changed = {"email": "new@example.org", "preferred_username": "new", claim: ["other", None]}
-        for told in (provider.person, provider.id_token, provider.userinfo):
-            told.update({name: value for name, value in changed.items() if name in told})
-        sign_in(provider, Client())
-        now = User.objects.get()
-        assert (now.username, now.email, now.is_staff) == (*named, False)
-        User.objects.update(is_superuser=True, is_staff=True)
-        sign_in(provider, Client())
-        assert who(client).is_staff  # administrators are made here
-
-    def test_only_a_verified_address_connects_an_account(self, provider, client, settings, verifies, alice):
-        settings.DEEPSEGM_OIDC_MATCH_EMAIL = True
-        User.objects.filter(pk=alice.pk).update(email="dora@example.org")
-        sign_in(provider, client)
-        assert (who(client) == alice) == verifies
+def test_who_signs_in_is_known_by_sub_and_staff_by_group(provider, client, verifies):
+    sign_in(provider, client)
+    dora, claim = who(client), provider.staff.partition("=")[0]
+    named = ("dora", "dora@example.org") if verifies else ("theodora", "")
+    assert (dora.username, dora.email, dora.is_staff, provider.scope) == (*named, True, SCOPE)
+    changed = {"email": "new@example.org", "preferred_username": "new", claim: ["other", None]}
+    for told in (provider.person, provider.id_token, provider.userinfo):
+        told.update({name: value for name, value in changed.items() if name in told})
+    sign_in(provider, Client())
+    now = User.objects.get()
+    assert (now.username, now.email, now.is_staff) == (*named, False)
+    User.objects.update(is_superuser=True, is_staff=True)
+    sign_in(provider, Client())
+    assert who(client).is_staff  # administrators are made here
 
 
 def test_a_name_that_is_taken_takes_nothing_over(provider, client, alice):
@@ -181,6 +154,11 @@ class TestMail:
         assert (who(client) == alice) == hers
         assert hers or who(client).email == ""
         assert User.objects.get(username="alice").has_usable_password()
+
+    def test_what_each_product_verifies(self, provider, client, alice, settings, verifies):
+        settings.DEEPSEGM_OIDC_MATCH_EMAIL = True
+        sign_in(provider, client)
+        assert (who(client) == alice) == verifies
 
     @pytest.mark.services
     def test_two_accounts_with_one_address_get_nobody(self, provider, client, settings):
