@@ -60,12 +60,8 @@ class TestStart:
         assert (answer["state"], answer["position"]) == ("queued", 1)
         recipe = job.get_settings()
         assert recipe.measurement.calibration.nm_per_pixel == pytest.approx(10)
-        assert (
-            recipe.measurement.filter,
-            recipe.segmentation.threshold,
-            recipe.segmentation.polarity,
-            recipe.segmentation.data_bar,
-        ) == (True, 0.4, "dark", 8)
+        chosen = recipe.segmentation
+        assert (chosen.threshold, chosen.polarity, chosen.data_bar) == (0.4, "dark", 8) and recipe.measurement.filter
 
     @pytest.mark.parametrize(
         ("typed", "calibration"), [({}, None), ({"width": ""}, "none"), ({"width": "7520"}, "typed")]
