@@ -63,7 +63,6 @@ DEEPSEGM_URL = env.url("DEEPSEGM_URL")
 DEEPSEGM_TRUSTED_PROXIES = env.words("DEEPSEGM_TRUSTED_PROXIES")
 HTTPS = DEEPSEGM_URL is not None and DEEPSEGM_URL.scheme == "https"
 
-
 # The one set, else the one that `up` made, else one for this process only.
 _stored = DEEPSEGM_SECRET_FILE.read_text().strip() if DEEPSEGM_SECRET_FILE.is_file() else ""
 SECRET_KEY = env.secret("DEEPSEGM_SECRET_KEY") or _stored or get_random_secret_key()
@@ -164,6 +163,7 @@ DEEPSEGM_OIDC_URL = env.url("DEEPSEGM_OIDC_URL")
 DEEPSEGM_OIDC_CLIENT_ID = env.text("DEEPSEGM_OIDC_CLIENT_ID")
 DEEPSEGM_OIDC_SECRET = env.secret("DEEPSEGM_OIDC_SECRET")
 DEEPSEGM_OIDC_NAME = env.text("DEEPSEGM_OIDC_NAME", "your institute")[:40]
+DEEPSEGM_OIDC_SCOPE = env.text("DEEPSEGM_OIDC_SCOPE", "openid profile email").split()
 DEEPSEGM_OIDC_ACCOUNTS = env.one_of("DEEPSEGM_OIDC_ACCOUNTS", "existing", "new")
 DEEPSEGM_OIDC_STAFF = env.text("DEEPSEGM_OIDC_STAFF")  # CLAIM=VALUE
 DEEPSEGM_OIDC_MATCH_EMAIL = env.flag("DEEPSEGM_OIDC_MATCH_EMAIL")
@@ -186,18 +186,16 @@ MFA_TOTP_TOLERANCE = 1  # half minutes by which a telephone's clock may differ
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 SOCIALACCOUNT_LOGIN_ON_GET = True  # the page's policy lets no form lead to another site
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
-_PROVIDER = {
-    "provider_id": "oidc",
-    "name": DEEPSEGM_OIDC_NAME,
-    "client_id": DEEPSEGM_OIDC_CLIENT_ID,
-    "secret": DEEPSEGM_OIDC_SECRET,
-    "settings": {"server_url": DEEPSEGM_OIDC_URL.geturl().rstrip("/") if DEEPSEGM_OIDC_URL else ""},
-}
-SOCIALACCOUNT_PROVIDERS = {
-    "openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [_PROVIDER] if DEEPSEGM_OIDC_URL else []}
-}
 if DEEPSEGM_OIDC_URL:  # a site without a provider need not load the libraries for one
     INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
+    _PROVIDER = {
+        "provider_id": "oidc",
+        "name": DEEPSEGM_OIDC_NAME,
+        "client_id": DEEPSEGM_OIDC_CLIENT_ID,
+        "secret": DEEPSEGM_OIDC_SECRET,
+        "settings": {"server_url": DEEPSEGM_OIDC_URL.geturl().rstrip("/"), "scope": DEEPSEGM_OIDC_SCOPE},
+    }
+    SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [_PROVIDER]}}
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.{name}"}

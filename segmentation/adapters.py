@@ -120,9 +120,6 @@ class Identities(DefaultSocialAccountAdapter):
             user.email = ""
         return user
 
-    def can_authenticate_by_email(self, login: SocialLogin, email: str) -> bool:
-        return False
-
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return reverse("account")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from .core.micrograph.confined import landlock_version
 from .core.network import cards
 
 BROKERS = ("spool", "redis", "rediss", "sentinel", "unix", "socket", "amqp", "amqps", "memory")
@@ -110,10 +110,10 @@ def openid(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def decoding(**kwargs: Any) -> list[CheckMessage]:
     """Foreign files are decoded in a process that can do little else: so far only Linux's kernel sees to that."""
-    if sys.platform == "linux":
+    if landlock_version() > 0:
         return []
-    hint = "Open only files of people whom you trust, or run DeepSegm in Docker or WSL."
-    return [Warning("Files are decoded without confinement, which needs Linux.", hint=hint, id="deepsegm.W006")]
+    hint = "Open only files of people whom you trust, or use a kernel of Linux with Landlock (5.13 or later)."
+    return [Warning("Files are decoded unconfined: this kernel has no Landlock.", hint=hint, id="deepsegm.W006")]
 
 
 @register(Tags.security, deploy=True)

@@ -74,7 +74,12 @@ class TrainedModel:
 
     @property
     def overruled(self) -> str:
-        return overruled_line(self.training)
+        """Who offered the model although it was no better; "" otherwise."""
+        improved = (self.training.summary.get("outcome") or {}).get("improved")
+        if not self.training.offered or improved:
+            return ""
+        who = self.training.overruled_by.get_username() if self.training.overruled_by else "a deleted account"
+        return f"Offered by {who} although the error on held-out images did not fall."
 
 
 @dataclass(frozen=True)
@@ -198,9 +203,7 @@ class TrainingView:
             pairs.append(Pair(image, self._file(first["file"]), now, last["step"]))
         return pairs
 
-    @property
-    def overruled(self) -> str:
-        return overruled_line(self.training)
+    overruled = TrainedModel.overruled
 
     @property
     def table(self) -> list[Row]:
@@ -288,15 +291,6 @@ def seconds_left(training: Training) -> float | None:
 def sentence_of(training: Training) -> str:
     """The outcome in a sentence, "" before there is one."""
     return str((training.summary.get("outcome") or {}).get("sentence", ""))
-
-
-def overruled_line(training: Training) -> str:
-    """Who offered the model although it was no better; "" otherwise."""
-    improved = (training.summary.get("outcome") or {}).get("improved")
-    if not training.offered or improved:
-        return ""
-    who = training.overruled_by.get_username() if training.overruled_by else "a deleted account"
-    return f"Offered by {who} although the error on held-out images did not fall."
 
 
 def _row(change: Change) -> Row:

@@ -82,6 +82,7 @@ def questions() -> dict[str, Callable[[], Any]]:
         "status: slowest stages": health.slowest_stages,
         "metrics: states": lambda: list(health.states()),
         "metrics: bytes stored": services.storage_used,
+        "tidying at a start": services.tidy,
         "hourly tidying": services.tidy,
         "one write": lambda: Job.objects.filter(pk=waiting.pk).update(faults=1),
     }

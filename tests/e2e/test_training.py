@@ -41,13 +41,10 @@ def seen(page, name: str) -> None:
     assert not page.evaluate(SMALL_TARGETS), name
 
 
-def test_from_the_form_to_a_version(visit, alice):
+def test_from_the_form_to_a_version(visit, client, alice):
     page = visit()
-    page.goto("/accounts/login/")
-    page.fill("[name=login]", "alice")
-    page.fill("[name=password]", "alice's password")
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/")
+    client.force_login(alice)
+    page.context.add_cookies([{"name": "sessionid", "value": client.session.session_key, "url": page.url}])
     dataset = make_dataset(alice, 3)
     page.goto(f"/datasets/{dataset.pk}/train/")
     page.get_by_text("More settings").click()

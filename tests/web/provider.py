@@ -21,12 +21,14 @@ OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class Provider:
-    """person: whom it says signs in. id_token: what else it says in the token. lies: what it does wrong."""
+    """person: whom it says signs in. id_token, userinfo: what else it says there alone. scope: what it was asked for.
+    lies: what it does wrong."""
 
     def __init__(self) -> None:
         self.person: dict[str, Any] = {"sub": "42", "preferred_username": "dora", "email": "dora@example.org"}
         self.person["email_verified"] = True
         self.id_token: dict[str, Any] = {}
+        self.userinfo: dict[str, Any] = {}
         self.lies: dict[str, Any] = {}
         self.codes: dict[str, dict[str, str]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"provider": self}))
@@ -41,7 +43,8 @@ class Provider:
         """What a person's browser does there: the address to which it is sent back."""
         query = dict(parse_qsl(urlsplit(address).query))
         assert query["client_id"] == CLIENT and query["response_type"] == "code"
-        assert query["code_challenge_method"] == "S256" and "openid" in query["scope"].split()
+        self.scope = set(query["scope"].split())
+        assert query["code_challenge_method"] == "S256" and "openid" in self.scope
         code = secrets.token_urlsafe(8)
         self.codes[code] = query
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
@@ -86,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         answers = {
             "/.well-known/openid-configuration": self.provider.configuration,
             "/jwks": self.provider.keys,
-            "/userinfo": lambda: {**self.provider.person, **self.provider.lies.get("userinfo", {})},
+            "/userinfo": lambda: self.provider.person | self.provider.userinfo | self.provider.lies.get("userinfo", {}),
         }
         self._send(200, answers[path]()) if path in answers else self._send(404, {})
 

@@ -9,6 +9,7 @@ import pytest
 from django.core.checks.registry import registry
 
 from segmentation import checks
+from segmentation.core.micrograph import confined
 
 
 def ids(check):
@@ -21,12 +22,13 @@ def test_a_sound_house_has_nothing_to_say(settings, tmp_path):
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
     for check in (checks.data_folder, checks.temporary_folder, checks.broker, checks.bucket, checks.proxies):
         assert ids(check) == []
+    assert ids(checks.decoding) == [] or confined.landlock_version() < 1
     assert ids(checks.weights) == []
 
 
-def test_a_system_without_confinement_is_named(monkeypatch):
-    assert ids(checks.decoding) == []
-    monkeypatch.setattr("sys.platform", "darwin")
+@pytest.mark.parametrize(("name", "value"), [("sys.platform", "darwin"), ("CREATE_RULESET", 9999)])
+def test_a_system_without_confinement_is_named(monkeypatch, name, value):
+    monkeypatch.setattr(f"segmentation.core.micrograph.confined.{name}", value)
     assert ids(checks.decoding) == ["deepsegm.W006"]
 
 

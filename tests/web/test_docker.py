@@ -63,7 +63,9 @@ def container(file: dict[str, str]) -> dict[str, str]:
 
 
 def megabytes(limit: str) -> int:
-    return int(limit[:-1]) * {"m": 1, "g": 1024}[limit[-1]]
+    """Of a limit of memory, or of the usual one where the file of variables may name another."""
+    number, unit = re.findall(r"(\d+)([mg])", limit)[-1]
+    return int(number) * {"m": 1, "g": 1024}[unit]
 
 
 def queues(service: str) -> set[str]:
@@ -169,7 +171,8 @@ def test_each_queue_has_a_worker():
 
 
 def test_limits_leave_room_for_what_the_settings_allow():
-    assert megabytes(SERVICES["worker"]["mem_limit"]) >= settings.DEEPSEGM_JOB_MEMORY_MB + 1500
+    for name in ("worker", "gpu"):
+        assert megabytes(SERVICES[name]["mem_limit"]) >= settings.DEEPSEGM_JOB_MEMORY_MB + 1500
     assert megabytes(SERVICES["trainer"]["mem_limit"]) >= settings.DEEPSEGM_TRAINING_MEMORY_MB + 1500
     assert megabytes(SERVICES["inspector"]["mem_limit"]) >= 4 * settings.DEEPSEGM_INSPECTION_MEMORY_MB + 300
     assert "--concurrency 4" in SERVICES["inspector"]["command"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+import tomllib
+from copy import deepcopy
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -16,8 +19,11 @@ from django.test import Client
 
 from .finished import visit, words
 from .provider import CLIENT, OTHER_KEY, SECRET, Provider
+from .test_settings import show
 
 pytestmark = pytest.mark.django_db
+CLAIMS = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
+SCOPE = {"openid", "profile", "email", "eduperson_entitlement"}
 START, ARRIVE, CONNECTED = "/accounts/oidc/", "/accounts/oidc/callback/", "/accounts/oidc/identities/"
 
 
@@ -27,9 +33,9 @@ def provider(settings):
     registry.register(OpenIDConnectProvider)  # which a site without DEEPSEGM_OIDC_URL leaves out
     cache.clear()
     settings.DEEPSEGM_OIDC_URL = urlsplit(made.url)
-    app = {"provider_id": "oidc", "name": "Institute", "client_id": CLIENT, "secret": SECRET}
-    app["settings"] = {"server_url": made.url}
-    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [app]}}
+    given = {"URL": made.url, "CLIENT_ID": CLIENT, "SECRET": SECRET, "NAME": "Institute", "SCOPE": " ".join(SCOPE)}
+    site = show("SOCIALACCOUNT_PROVIDERS", **{f"DEEPSEGM_OIDC_{name}": value for name, value in given.items()})
+    settings.SOCIALACCOUNT_PROVIDERS = site["SOCIALACCOUNT_PROVIDERS"]
     settings.ROOT_URLCONF = "tests.web.provider"
     settings.DEEPSEGM_OIDC_NAME, settings.DEEPSEGM_OIDC_ACCOUNTS = "Institute", "new"
     yield made
@@ -92,18 +98,25 @@ def test_the_last_way_in_stays(provider, client):
     assert "Change password" not in words(client.get("/account/"))
 
 
-# As Keycloak, Entra and Shibboleth say it.
-@pytest.mark.parametrize(
-    ("rule", "told"), [("groups=/s", ["/c", "/s"]), ("roles=S", ["S"]), ("eduperson_entitlement=urn:s", "urn:s")]
-)
-def test_groups_of_the_provider_make_staff_and_end_it(provider, client, settings, rule, told):
-    settings.DEEPSEGM_OIDC_STAFF, claim = rule, rule.partition("=")[0]
-    provider.id_token = {claim: told}
+@pytest.fixture(params=CLAIMS)
+def verifies(request, provider, settings):
+    """Sends the claims of a product; whether it says that it has verified the address."""
+    vars(provider).update(deepcopy(CLAIMS[request.param]))
+    settings.DEEPSEGM_OIDC_STAFF = provider.staff
+    return "email_verified" in provider.person
+
+
+def test_who_signs_in_is_known_by_sub_and_staff_by_group(provider, client, verifies):
     sign_in(provider, client)
-    assert who(client).is_staff
-    provider.id_token = {claim: ["other", None]}
+    dora, claim = who(client), provider.staff.partition("=")[0]
+    named = ("dora", "dora@example.org") if verifies else ("theodora", "")
+    assert (dora.username, dora.email, dora.is_staff, provider.scope) == (*named, True, SCOPE)
+    changed = {"email": "new@example.org", "preferred_username": "new", claim: ["other", None]}
+    for told in (provider.person, provider.id_token, provider.userinfo):
+        told.update({name: value for name, value in changed.items() if name in told})
     sign_in(provider, Client())
-    assert not who(client).is_staff
+    now = User.objects.get()
+    assert (now.username, now.email, now.is_staff) == (*named, False)
     User.objects.update(is_superuser=True, is_staff=True)
     sign_in(provider, Client())
     assert who(client).is_staff  # administrators are made here
@@ -141,6 +154,11 @@ class TestMail:
         assert (who(client) == alice) == hers
         assert hers or who(client).email == ""
         assert User.objects.get(username="alice").has_usable_password()
+
+    def test_what_each_product_verifies(self, provider, client, alice, settings, verifies):
+        settings.DEEPSEGM_OIDC_MATCH_EMAIL = True
+        sign_in(provider, client)
+        assert (who(client) == alice) == verifies
 
     @pytest.mark.services
     def test_two_accounts_with_one_address_get_nobody(self, provider, client, settings):

@@ -190,7 +190,8 @@ def newer(tmp_path):
 
 
 def test_what_one_version_is_sent_both_list_show_and_delete(alone, newer, tmp_path):
-    """For one visitor, whom the web processes get in turn; a worker of the older version analyses it."""
+    """For one visitor, whom the web processes get in turn; a worker of the older version analyses it. Who has signed in
+    at one is signed in at the other."""
     with ExitStack() as running:
 
         def begin(*command, folder=REPOSITORY, **options):
@@ -209,6 +210,9 @@ def test_what_one_version_is_sent_both_list_show_and_delete(alone, newer, tmp_pa
 
         Visitor.took = {}
         old = visitor(REPOSITORY)
+        account = {"username": "ada", "password": "a word 7 long", "email": "ada@example.org"}
+        alone |= {f"DJANGO_SUPERUSER_{field.upper()}": value for field, value in account.items()}
+        assert begin("manage.py", "createsuperuser", "--noinput").wait(120) == 0
         old.send("send", "/", "a.tif", SAMPLE.read_bytes())
         made = begin("manage.py", "makemigrations", "segmentation", "--verbosity", "0", folder=newer)
         assert made.wait(120) == 0
@@ -224,6 +228,9 @@ def test_what_one_version_is_sent_both_list_show_and_delete(alone, newer, tmp_pa
         for through, pk in zip((old, new), map(bytes.decode, sent), strict=True):
             through.post("delete", f"/jobs/{pk}/delete/", [], through.token())
         assert listed(old) == listed(new) == set()
+        form = [("login", "", account["username"].encode()), ("password", "", account["password"].encode())]
+        old.post("sign in", "/accounts/login/", form, old.token())
+        assert b"ada" in new.ask("account", "/account/") and new.cookies["sessionid"]
         with psycopg.connect(alone["DEEPSEGM_DATABASE_URL"]) as database:
             assert database.execute(
                 "SELECT count(*) FROM django_migrations WHERE name LIKE '%tomorrow%'"

@@ -49,7 +49,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class BarReading:
+class BarReading(Way):
     """The pixel size from a data bar, or from a scale bar in the image.
 
     nm_per_pixel, relative_uncertainty: by the surest of the ways that agree.
@@ -62,9 +62,6 @@ class BarReading:
     steps: between the ticks of the scale bar where it is a row of them, else 0.
     """
 
-    nm_per_pixel: float
-    relative_uncertainty: float
-    text: str
     length_nm: float | None
     length_px: float | None
     box: tuple[int, int, int, int]

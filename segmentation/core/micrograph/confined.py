@@ -129,10 +129,16 @@ def _limit(kind: int, size: int, more: int = 0) -> None:
     resource.setrlimit(kind, (soft, hard))
 
 
+def landlock_version() -> int:
+    """The version of Landlock in this kernel, below 1 where there is none."""
+    if sys.platform != "linux":
+        return 0
+    return int(ctypes.CDLL(None).syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION))
+
+
 def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     """Let this process read and write only these places, by rules that nobody can take back; False on older kernels."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)
+    libc, version = ctypes.CDLL(None, use_errno=True), landlock_version()
     if version < 1:
         return False
     later = (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)

@@ -52,7 +52,7 @@ def note_free() -> None:
     free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / NOTED
     if free is not None:
         noted = [entry for entry in _noted() if now - entry[0] < WEEK]
-        file.write_text(json.dumps([*noted, (now, free)]))
+        _write(file, json.dumps([*noted, (now, free)]).encode())
 
 
 def days_left() -> float | None:
@@ -96,10 +96,14 @@ def keep_reserve() -> None:
     file = settings.DEEPSEGM_DATA / RESERVE
     if file.exists() or is_scarce():
         return
-    size = min(LARGEST_RESERVE, shutil.disk_usage(file.parent).total // RESERVE_DIVISOR)
+    _write(file, bytes(min(LARGEST_RESERVE, shutil.disk_usage(file.parent).total // RESERVE_DIVISOR)))
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file whole. On a full disk it stays as it was."""
     aside = file.with_suffix(".part")
     try:
-        aside.write_bytes(bytes(size))
+        aside.write_bytes(content)
         aside.replace(file)
     except OSError:
         aside.unlink(missing_ok=True)

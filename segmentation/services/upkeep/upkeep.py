@@ -17,7 +17,7 @@ from ... import models
 from ..access.webhooks import forget_deliveries
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
-from ..ground.space import note_free
+from ..ground.space import frees_room, note_free
 from ..results.exports import forget_unasked
 from ..results.jobs import delete_job
 from ..results.pooling import stuck
@@ -181,6 +181,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     return purged
 
 
+@frees_room
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
     uploads interrupted by a crash, old messages of webhooks, workers that were killed, files that were written ahead

@@ -33,13 +33,24 @@ def area(outline):
     return (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2
 
 
-def test_a_rectangle():
-    labels = np.zeros((6, 8), np.int32)
-    labels[1:4, 2:7] = 1
+@pytest.mark.parametrize(
+    ("parts", "box", "pixels", "corners"),
+    [
+        pytest.param({(1, 4, 2, 7): 1}, [2, 1, 7, 4], 15, 8, id="a rectangle"),
+        pytest.param({(1, 8, 1, 8): 1, (3, 6, 3, 6): 0}, [1, 1, 8, 8], 49, 8, id="holes are not traced"),
+        pytest.param({(1, 2, 1, 2): 1, (2, 3, 2, 3): 1}, [1, 1, 3, 3], 2, 4, id="two that meet at a corner are one"),
+        pytest.param({(1, 2, 1, 2): 1, (4, 7, 4, 7): 1}, [4, 4, 7, 7], 9, 8, id="of two pieces the larger"),
+    ],
+)
+def test_rectangles(parts, box, pixels, corners):
+    """Half a pixel is cut off at the corners."""
+    labels = np.zeros((9, 9), np.int32)
+    for (top, bottom, left, right), number in parts.items():
+        labels[top:bottom, left:right] = number
     (outline,) = trace(labels, 1)
-    assert len(outline) == 8
-    assert outline.min(0).tolist() == [2, 1] and outline.max(0).tolist() == [7, 4]
-    assert area(outline) == 15 - 4 / 8
+    assert [*outline.min(0), *outline.max(0)] == box
+    assert len(outline) == corners and area(outline) == pixels - 4 / 8
+    np.testing.assert_array_equal(thinned(outline, 5.0), outline)  # short ones are left alone
 
 
 def test_every_disc_is_enclosed_by_its_own_outline():
@@ -60,29 +71,6 @@ def test_touching_particles_and_the_frame(seed):
         assert outline.min() >= 0 and outline.max() <= 60
 
 
-def test_holes_are_not_traced():
-    labels = np.zeros((9, 9), np.int32)
-    labels[1:8, 1:8] = 1
-    labels[3:6, 3:6] = 0
-    (outline,) = trace(labels, 1)
-    assert area(outline) == 49 - 0.5
-
-
-def test_pixels_that_meet_at_a_corner_have_one_outline():
-    labels = np.zeros((4, 4), np.int32)
-    labels[1, 1] = labels[2, 2] = 1
-    (outline,) = trace(labels, 1)
-    assert outline.min(0).tolist() == [1, 1] and outline.max(0).tolist() == [3, 3]
-
-
-def test_of_two_pieces_the_larger_is_traced():
-    labels = np.zeros((9, 9), np.int32)
-    labels[1, 1] = 1
-    labels[4:7, 4:7] = 1
-    (outline,) = trace(labels, 1)
-    assert outline.min() == 4
-
-
 def test_no_particles():
     assert trace(np.zeros((3, 4), np.int32), 0) == []
 
@@ -93,13 +81,6 @@ def test_thinned_outlines_stay_true():
         fewer = thinned(outline, 0.6)
         assert 8 <= len(fewer) < 0.8 * len(outline)
         assert area(fewer) == pytest.approx(area(outline), rel=0.03)
-
-
-def test_short_outlines_are_left_alone():
-    labels = np.zeros((6, 8), np.int32)
-    labels[1:4, 2:7] = 1
-    (outline,) = trace(labels, 1)
-    np.testing.assert_array_equal(thinned(outline, 5.0), outline)
 
 
 def test_all_pieces_and_holes_of_a_class_have_rings():

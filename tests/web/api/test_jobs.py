@@ -60,8 +60,8 @@ class TestStart:
         assert (answer["state"], answer["position"]) == ("queued", 1)
         recipe = job.get_settings()
         assert recipe.measurement.calibration.nm_per_pixel == pytest.approx(10)
-        asked = recipe.segmentation
-        assert recipe.measurement.filter and (asked.threshold, asked.polarity, asked.data_bar) == (0.4, "dark", 8)
+        chosen = recipe.segmentation
+        assert (chosen.threshold, chosen.polarity, chosen.data_bar) == (0.4, "dark", 8) and recipe.measurement.filter
 
     @pytest.mark.parametrize(
         ("typed", "calibration"), [({}, None), ({"width": ""}, "none"), ({"width": "7520"}, "typed")]

@@ -36,16 +36,14 @@ def errors(**typed):
 
 
 class TestCalibration:
-    @pytest.mark.parametrize("source", ["", "metadata", "read"])
-    def test_an_empty_field_states_nothing(self, source):
-        assert calibration_for(scale("  ", source), micrograph(ZEISS)) is None
+    @pytest.mark.parametrize(
+        ("width", "source"), [("  ", ""), ("  ", "metadata"), ("  ", "read"), ("7520", ""), ("7520", "metadata")]
+    )
+    def test_an_empty_field_and_the_width_of_the_file_left_alone_state_nothing(self, width, source):
+        assert calibration_for(scale(width, source), micrograph(ZEISS)) is None
 
     def test_nothing_typed_on_purpose_means_pixels(self):
         assert calibration_for(scale("  ", "typed"), micrograph(ZEISS)) == Calibration.absent()
-
-    @pytest.mark.parametrize("source", ["", "metadata"])
-    def test_the_width_of_the_file_left_alone_means_what_the_file_says(self, source):
-        assert calibration_for(scale("7520", source), micrograph(ZEISS)) is None
 
     def test_another_width_than_the_files_was_typed(self):
         other = micrograph({**ZEISS, "nm_per_pixel": 2.5})

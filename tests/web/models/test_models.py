@@ -80,13 +80,8 @@ def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
     visitor = uuid4()
     job = make_job(owner=alice, visitor=visitor)
     for row in (job, job.micrograph):
-        assert [row.is_visible_to(user, visitor) for user in (alice, ada, charlie, NOBODY, None)] == [
-            True,
-            True,
-            False,
-            False,
-            False,
-        ]
+        shown = [row.is_visible_to(user, visitor) for user in (alice, ada, charlie, NOBODY, None)]
+        assert shown == [True, True, False, False, False]
         assert row.is_changeable_by(alice) and row.is_changeable_by(ada) and not row.is_changeable_by(charlie)
 
 

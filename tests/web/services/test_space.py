@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import time
+from datetime import timedelta
+from pathlib import Path
 from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
 from django.utils.html import escape
 
 from segmentation import services
@@ -83,6 +87,19 @@ def test_what_frees_room_works_at_the_cost_of_the_reserve(make_job, make_sample,
     full.write_bytes(b"0")
     service(job, sample)
     assert not full.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_does_not_stop_the_purge(make_job, full, settings, monkeypatch):
+    full.unlink()
+    make_job(state="done", finished=timezone.now() - timedelta(days=31))
+    settings.DEEPSEGM_RETENTION_DAYS, noted = 30, settings.DEEPSEGM_DATA / space.NOTED
+    space.note_free()
+    before = noted.read_text()
+    full.write_bytes(b"0")
+    monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    assert services.tidy().jobs == 1
+    assert not Job.objects.exists() and noted.read_text() == before
 
 
 def test_without_a_reserve_the_page_says_why(make_job, full, client, monkeypatch):

@@ -80,8 +80,8 @@ class TestPlainForm:
         typed = {"filter": "on", "threshold": "0,4", "polarity": "dark", "data_bar": "rows", "data_bar_rows": "8"}
         send(client, good(), width="640 nm", **typed)
         recipe = recipe_of(Job.objects.get())
-        asked = recipe.segmentation
-        assert recipe.measurement.filter and (asked.threshold, asked.polarity, asked.data_bar) == (0.4, "dark", 8)
+        chosen = recipe.segmentation
+        assert (chosen.threshold, chosen.polarity, chosen.data_bar) == (0.4, "dark", 8) and recipe.measurement.filter
         assert (recipe.measurement.calibration.source, recipe.measurement.calibration.nm_per_pixel) == ("typed", 10.0)
 
     @pytest.mark.parametrize(
