@@ -269,8 +269,10 @@ class TestDownload:
     ):
         job = make_job(visitor=VISITOR, state=Job.State.DONE, files=["particles.csv"])
         Job.objects.filter(pk=job.pk).update(segmentation=make_segmentation(micrograph=job.micrograph))
+        maker.get(f"/jobs/{job.pk}/")  # whoever looks at a result may soon want its files
+        assert ExportJob.objects.get().asked is False
         waiting = chosen(maker, "download", job)
-        assert (waiting.status_code, ExportJob.objects.get().job) == (202, job)
+        assert (waiting.status_code, ExportJob.objects.get().asked) == (202, True)
         assert "0 of 1 results" in words(waiting)
         ExportJob.objects.update(state="failed", error="No.", finished=timezone.now())
         with opened(chosen(maker, "download", job)) as archive:
