@@ -15,7 +15,7 @@ from segmentation import __version__, services
 from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.filters import BY_OTHERS, Reason
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import Filing
@@ -69,15 +69,18 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
         raise UnusableSegmentation(NO_PARENT)
     outlines = services.corrected(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
-    used = {**_hidden_in(parent), **outlines.used}
+    used = {**outlines.used, **_judged_by_others(parent)}
     return keep_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
 
 
-def _hidden_in(parent: Job) -> dict[str, list[int]]:
-    """The outlines that others mostly hide, as whoever corrected this result saw it; {} where it says nothing."""
-    rows = tables.objects_of(parent) or []
-    said = parent.get_settings().measurement.measurand == "seen" and any(row["kept"] for row in rows)
-    return {"hidden": [row["id"] for row in rows if row["reason"] == Reason.HIDDEN]} if said else {}
+def _judged_by_others(parent: Job) -> dict[str, Any]:
+    """What other outlines say of each, as whoever corrected this result saw it; {} where it says nothing."""
+    rows, settings = tables.objects_of(parent) or [], parent.get_settings().measurement
+    if not any(row["kept"] for row in rows):
+        return {}
+    reasons = [reason for reason in BY_OTHERS if reason != Reason.HIDDEN or settings.measurand == "seen"]
+    judged = {str(reason): [row["id"] for row in rows if row["reason"] == reason] for reason in reasons}
+    return {"by_others": {"faint_limit": settings.faint_limit, **judged}}
 
 
 def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
@@ -220,7 +223,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "image": {"width": columns, "height": rows},
             "data_bar": outlines.rows if outlines.rows < rows else None,
             **{name: outlines.used.get(name) for name in ("polarity", "scale", "threshold")},
-            "used": outlines.used,
+            "used": {name: value for name, value in outlines.used.items() if name != "by_others"},
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,

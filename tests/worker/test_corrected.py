@@ -15,6 +15,7 @@ from django.test import Client
 from segmentation import services
 from segmentation.core.labels.operations import correct
 from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.measure.filters import BY_OTHERS
 from segmentation.core.report.wording import corrected_words
 from segmentation.models import Job
 from segmentation.models import Segmentation as Stored
@@ -83,7 +84,9 @@ def test_a_script_asks_which_objects_are_like_one(send, script, result):
     answer = ask(result, ids=4)
     assert answer.status_code == 422 and answer.json()["error"] == NOT_MEASURED_YET.format(number=4)
     ids = ask(kept := revision(script, result), ids=4, alike=0).json()["ids"]
-    assert ids[0] == 4 and sorted(ids) == [1, 2, 4] and kept.summary["used"]["hidden"] == []
+    assert ids[0] == 4 and sorted(ids) == [1, 2, 4]
+    with kept.segmentation.file.open("rb") as file:  # what others said of each, as the person saw it
+        assert Segmentation.load(file).used["by_others"] == {"faint_limit": None} | {key: [] for key in BY_OTHERS}
 
 
 @pytest.mark.parametrize("content", [b"torn", packed(b'{"rows": 3}'), packed(b'{"particles": [')[:-9]])

@@ -42,7 +42,7 @@ def table_of(
 
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
-    table = corrected(table.with_measures(**measured), segmentation)
+    table = corrected(table.with_measures(**measured), segmentation, settings.faint_limit)
     judged = with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME])
     return judged.identified(segmentation.ids)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -127,14 +128,16 @@ def set_aside(table: Table, filter: bool) -> Table:
     return table.judged(np.where(is_given, table.reasons, reasons).astype(REASON_TYPE))
 
 
-def corrected(table: Table, segmentation: Segmentation) -> Table:
-    """The table with the decisions of a person in the segmentation; rows in the order of its ids. An outline that was
-    mostly hidden when the person began stays so, and no other becomes so, whatever was done beside it."""
+def corrected(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
+    """The table with the decisions of a person in the segmentation; rows in the order of its ids. What other outlines
+    said of one when the person began still holds, whatever was done beside it, unless another limit is asked for."""
     ids, reasons = segmentation.ids, table.reasons
-    if (hidden := segmentation.used.get("hidden")) is not None:
-        reasons = np.where(reasons == Reason.HIDDEN, "", reasons)
-        has_none = ~np.isin(reasons, list(map(str, BY_IMAGE)))
-        reasons = np.where(np.isin(ids, hidden) & has_none, str(Reason.HIDDEN), reasons)
+    by_others = dict(segmentation.used.get("by_others", {}))
+    if by_others.pop("faint_limit", None) == faint_limit:
+        stands = ~np.isin(reasons, list(by_others))
+        for reason, numbers in by_others.items():
+            reasons = np.where(np.isin(ids, numbers) & (reasons != Reason.UNLIKE), reason, reasons)
+        reasons = np.where(stands | np.isin(ids, [*chain(*by_others.values())]), reasons, "")
     if not segmentation.by_hand and not segmentation.set_aside:
         return table.judged(reasons.astype(REASON_TYPE))
     decided = [segmentation.set_aside.get(number, why) for number, why in zip(ids.tolist(), reasons, strict=True)]

@@ -148,14 +148,10 @@ def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
     return np.unique(first[group], return_inverse=True)[1].astype(np.int64) + 1
 
 
-def contact_shares(labels: NDArray[np.int32], n: int, erased: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+def contact_shares(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
     """(n,) for each particle 1..n of `labels` (H, W) the share of its outline that other particles touch: of the pixel
-    edges along it, those at the frame left out; 0 without any. erased: (H', W) pixels of the first rows that were
-    particles, see `labels.contrast`."""
-    if erased is not None:
-        labels = labels.copy()
-        labels[: len(erased)][erased & (labels[: len(erased)] == 0)] = n + 1
-    edges, shared = np.zeros(n + 2), np.zeros(n + 2)
+    edges along it, those at the frame left out; 0 without any."""
+    edges, shared = np.zeros(n + 1), np.zeros(n + 1)
     for block in blocks(labels.shape):
         rows = labels[block.start : block.stop + 1]
         beside = labels[block]  # the last row of a block is also the first of the next one
@@ -164,9 +160,9 @@ def contact_shares(labels: NDArray[np.int32], n: int, erased: NDArray[np.bool_] 
             pair = here[differ], there[differ]
             both = (pair[0] > 0) & (pair[1] > 0)
             for labels_of_side in pair:
-                edges += np.bincount(labels_of_side, minlength=n + 2)
-                shared += np.bincount(labels_of_side[both], minlength=n + 2)
-    return shared[1:-1] / np.maximum(edges[1:-1], 1)
+                edges += np.bincount(labels_of_side, minlength=n + 1)
+                shared += np.bincount(labels_of_side[both], minlength=n + 1)
+    return shared[1:] / np.maximum(edges[1:], 1)
 
 
 def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray[Any]) -> list[NDArray[np.float32]]:

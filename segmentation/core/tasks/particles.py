@@ -189,7 +189,8 @@ def measure(
 
     judge, dense = _Judge(segmentation, micrograph, settings, calibration), segmentation.dense
     # Set aside anew, as the decisions of a person go before the filter.
-    outlines = set_aside(corrected(judge.measured(dense, *judge.of_each), segmentation), settings.filter)
+    judged = corrected(judge.measured(dense, *judge.of_each), segmentation, settings.faint_limit)
+    outlines = set_aside(judged, settings.filter)
     outlines = with_shapes(outlines, dense)
     decided = np.flatnonzero(np.isin(segmentation.ids, [*segmentation.by_hand, *segmentation.set_aside])) + 1
     cuts = () if judge.is_withheld else segmentation.cuts
@@ -248,17 +249,13 @@ class _Judge:
         return withheld(self.segmentation, self.settings)
 
     @cached_property
-    def erased(self) -> NDArray[np.bool_] | None:
-        return shared.erased(self.segmentation)
-
-    @cached_property
     def of_each(self) -> tuple[Floats, Floats, Floats]:
         """(n,) confidence, contrast, and whether it is a gap, of each outline."""
         from ..labels.contrast import contrasts
 
         rows = self.segmentation.rows
         grey = as_shown(clip_outliers(self.micrograph.pixels[:rows]), "bright")
-        stand_out = contrasts(grey, self.segmentation.dense[:rows], self.erased)
+        stand_out = contrasts(grey, self.segmentation.dense[:rows], shared.erased(self.segmentation))
         return self.segmentation.confidence, stand_out.relative, stand_out.gap.astype(float)
 
     def _judged(self, sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
@@ -278,7 +275,7 @@ class _Judge:
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        return self._judged(sizes, contact_shares(labels, len(sizes), self.erased), *others)
+        return self._judged(sizes, contact_shares(labels, len(sizes)), *others)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""

@@ -141,17 +141,13 @@ def test_the_rest_of_a_particle_behind_others_is_mostly_hidden():
     assert judged_without(aside, False, Reason.HIDDEN).kept.all()
 
 
-def test_what_a_deleted_particle_hid_stays_hidden():
-    labels = discs(4, hidden=3)
-    remaining = np.where(labels <= 3, 0, labels - 3)
-    assert contact_shares(remaining, 12)[9] == 0
-    assert contact_shares(remaining, 12, labels > 0)[9] == pytest.approx(contact_shares(labels, 15)[12])
-
-
-def test_outlines_that_nobody_touched_stay_hidden_or_seen_whatever_was_done_beside_them():
-    table = table_of([50] * 4, ["", Reason.HIDDEN, Reason.FAINT, ""])
-    person = SimpleNamespace(ids=np.arange(1, 5), used={"hidden": [1, 3]}, by_hand=(), set_aside={})
-    assert corrected(table, person).reasons.tolist() == [Reason.HIDDEN, "", Reason.FAINT, ""]
+def test_what_others_said_of_an_outline_holds_whatever_was_done_beside_it():
+    table = table_of([50] * 5, ["", Reason.HIDDEN, Reason.FAINT, "", Reason.SMALL])
+    before = {"faint_limit": None, Reason.HIDDEN: [1, 3], Reason.FAINT: [4], Reason.GAP: []}
+    person = SimpleNamespace(ids=np.arange(1, 6), used={"by_others": before}, by_hand=(), set_aside={})
+    held = [Reason.HIDDEN, "", Reason.HIDDEN, Reason.FAINT, Reason.SMALL]
+    assert corrected(table, person, None).reasons.tolist() == held
+    assert corrected(table, person, 30.0).reasons.tolist() == table.reasons.tolist()
 
 
 @pytest.mark.parametrize("labels", [discs(1), discs(4)])
