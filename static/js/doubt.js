@@ -8,7 +8,7 @@ import { modified } from "./viewport.js";
 
 const AROUND = 8; // typical widths that are seen around what is asked about, at least
 const LARGEST = 0.25; // of the stage
-const LEAST = 32; // CSS pixels that it is large, so that it can be judged
+const LEAST = 24; // CSS pixels that it is large, so that it can be judged
 const CLOSEST = 6; // CSS pixels for one of the image
 const LIKELY = 0.5;
 const WRONG = "wrong outline";
