@@ -7,8 +7,9 @@ import { piecesBy } from "./editor/shapes.js";
 import { modified } from "./viewport.js";
 
 const AROUND = 8; // typical widths that are seen around what is asked about, at least
-const LARGEST = 0.3; // of the stage
-const LEAST = 48; // CSS pixels that it is large, so that it can be judged
+const LARGEST = 0.25; // of the stage
+const LEAST = 24; // CSS pixels that it is large, so that it can be judged
+const CLOSEST = 6; // CSS pixels for one of the image
 const LIKELY = 0.5;
 const WRONG = "wrong outline";
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
@@ -82,7 +83,8 @@ export class Doubt {
     const { viewport, canvas, widest } = this.page.drawing;
     const stage = Math.min(canvas.clientWidth, canvas.clientHeight);
     const size = Math.max(box.right - box.left, box.bottom - box.top, 8);
-    viewport.show({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 }, Math.min((LARGEST * stage) / size, Math.max(LEAST / size, stage / (AROUND * widest))));
+    viewport.show({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 }, Math.min((LARGEST * stage) / size, CLOSEST, Math.max(LEAST / size, stage / (AROUND * widest))));
+    this.box.scrollIntoView({ block: "nearest" }); // the answers under the picture
   }
 
   show() {

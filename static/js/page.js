@@ -109,7 +109,7 @@ for (const copy of document.querySelectorAll("[data-copy-picture]")) {
 }
 
 // What opens over the page closes by Escape, and by a press elsewhere.
-const OVER = ":is(details[name=word], details[data-display], details.timeline)[open]";
+const OVER = ":is(details[name=word], details[data-display])[open]";
 const closeOver = (but) => {
   for (const fold of document.querySelectorAll(OVER)) if (!fold.contains(but)) fold.open = false;
 };
@@ -126,6 +126,9 @@ if (document.querySelector("[data-reload]")) {
 
 const unfinished = document.querySelector("form[data-again]");
 if (unfinished) setTimeout(() => unfinished.submit(), 2000);
+
+// A refused width is said on the page of its result, which Back and a reload can ask for.
+if (location.pathname.endsWith("/width/")) history.replaceState(null, "", "../#width");
 
 // An address that a script gave to an earlier document is a page of its own, also after a reload.
 const { pathname } = location;

@@ -30,13 +30,11 @@ only.querySelector("button").addEventListener("click", () => listOnly(null));
 // Many images are left out or taken in with one press.
 const list = () => document.getElementById("images");
 function counting() {
-  const bar = list().querySelector("[data-counting]");
-  if (!bar) return;
+  const press = list().querySelector("#counting button");
+  if (!press) return;
   const boxes = [...list().querySelectorAll("[name=counted]")];
-  const [counted, changed] = [boxes.filter((box) => box.checked).length, boxes.filter((box) => box.checked !== box.defaultChecked).length];
-  bar.hidden = !changed;
-  bar.querySelector("button").textContent = `Count ${counted} of ${boxes.length} images`;
-  bar.querySelector("[data-counting-words]").textContent = `${changed} ${changed === 1 ? "change" : "changes"}`;
+  press.hidden = boxes.every((box) => box.checked === box.defaultChecked);
+  press.textContent = `Count ${boxes.filter((box) => box.checked).length} of ${boxes.length} images`;
 }
 document.addEventListener("change", (event) => event.target.name === "counted" && counting());
 document.addEventListener("settled", counting);

@@ -1,5 +1,5 @@
-// Three notes on the result of the sample image, at the foot of the window, so that nothing on the page moves; once
-// closed, they do not come again in this browser.
+// Three notes on the result of the sample image, below its histogram, at the foot of the window as far as that is long:
+// nothing else is covered, nothing above moves. Once closed, they do not come again in this browser.
 
 const SEEN = "deepsegm-tour-seen";
 const tour = document.querySelector("#tour");

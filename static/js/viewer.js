@@ -363,7 +363,7 @@ class ResultPage {
     const tools = this.editor?.isOpen ? this.editor.name : "";
     const state = { address: new URL(address, location).pathname, view: viewport.fitted ? null : viewport.view, tools, then };
     sessionStorage.setItem(NEXT, JSON.stringify(state));
-    location.replace(address);
+    location.assign(address); // Back leads to the version before
   }
 
   // Goes on as the page was left whose state was measured.

@@ -313,6 +313,8 @@ def test_a_width_multiplies_all_numbers_at_once(page, visit):
     expect(median).to_have_text(f"{2 * before:.3g}")
     assert page.locator(".result-page [data-measured]:visible").count()
     expect(page.locator("main")).to_contain_text("with the outlines of the earlier result")
+    page.go_back()
+    expect(page).to_have_url(f"{address}#width")  # the page of the result, not of the form that was sent
 
 
 def test_many_are_chosen_by_a_limit(page):

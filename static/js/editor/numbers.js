@@ -107,7 +107,7 @@ const AS_MUCH = { number: () => 1, length: (each) => each.visible_length ?? 0, a
 // same width where sizes lie beyond them. See segmentation/views/histogram.py for what an answer holds.
 export function recounted(bins, objects, { measure, weighting, all, log, power, span }, factor = 1) {
   const shown = [...objects].filter((each) => ((each.kept && !each.cut) || all) && each[measure] > 0).sort((a, b) => a[measure] - b[measure]);
-  const rest = { fit: null, unfit: "", problem: bins.problem, n: shown.length };
+  const rest = { fit: null, unfit: bins.fit ? "The log-normal curve comes once this state is kept." : "", problem: bins.problem, n: shown.length };
   if (!shown.length || !bins.edges.length) return { ...bins, ...rest, edges: [] };
   const weights = shown.map((each) => AS_MUCH[weighting](each) * ((bins.weighted && each.weight) || 1));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
