@@ -375,13 +375,22 @@ def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
     return {name: Value.from_dict(fields) for name, fields in quantities_of(dict(summary)).items()}
 
 
-def main_number(summary: dict[str, Any]) -> str:
-    """The number by which a result is known in lists, "" where there is none."""
-    return headline(Summary(statistics_of(summary), values_of(summary)))
+def numbers_of(summary: Mapping[str, Any]) -> Summary:
+    """The numbers of a stored result, for a list."""
+    return Summary(statistics_of(summary), values_of(summary))
+
+
+def counted(numbers: Summary) -> str:
+    """How many, as the sentence of the result says it: "164 counted" of particles, else such as "273 grains"."""
+    first = None if numbers.screened else next(iter(numbers.leading), None)
+    if first and first.kind in ("integer", "halves"):
+        return f"{first.value} {first.term.lower()}"
+    return f"{numbers.kept:,} counted" if numbers.statistics else ""
 
 
 def headline(numbers: Summary) -> str:
-    """The median size, or without sizes the first known number, "" without any."""
+    """The number by which a result is known in lists: the median size, or without sizes the first known number, ""
+    without any."""
     numbers_known = numbers.headlines[:1] if numbers.kept else numbers.quantities
     first = next((entry for entry in numbers_known if entry.number.value is not None), None)
     term = first and ("median" if numbers.kept else first.term)

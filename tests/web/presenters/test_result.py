@@ -21,7 +21,7 @@ from segmentation.models import Job, Micrograph
 from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.comparison import _difference, comparison
-from segmentation.presenters.result import Result, main_number, shown_settings
+from segmentation.presenters.result import Result, headline, numbers_of, shown_settings
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
@@ -359,7 +359,7 @@ class TestComparison:
 def test_of_a_refused_image_lists_say_no_number_and_no_dash():
     nothing = {"value": None, "low": None, "high": None, "unit": ""}
     name = "area_fraction of ferrite"
-    assert main_number({"task": "phases", "order": [name], "quantities": {name: nothing}}) == ""
+    assert headline(numbers_of({"task": "phases", "order": [name], "quantities": {name: nothing}})) == ""
 
 
 @pytest.mark.parametrize("task", [task.name for task in every()])
