@@ -15,9 +15,9 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.drawn import Z95
-from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, factor_words, number, significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, number, significant
 from ..measure.results import Between, Corrected, Statistics
-from ..micrograph.crosscheck import Source
+from ..micrograph.crosscheck import Source, factor_words
 from ..micrograph.types import LEAST_DOUBT, Calibration
 
 CHANCE = 0.05  # below it images differ by more than chance

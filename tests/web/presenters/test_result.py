@@ -221,7 +221,7 @@ class TestConvergence:
             return numbers(budget=ends, relative_uncertainty=None, n_kept=n_kept).enough
 
         assert enough("sampling_within").endswith("± 5 % (counting only).")
-        assert enough("unresolved_contacts") == "More particles would hardly help. Better: Cut."
+        assert enough("unresolved_contacts") == "For the median, more particles hardly help. Better: Cut."
         assert enough("unresolved_contacts", 18) == "No: count at least 30 particles."
         assert numbers(budget=None, relative_uncertainty=None).enough.endswith("± 5 %.")
 
