@@ -28,7 +28,6 @@ from ..core.report.wording import capital, corrected_words, doubt_line, imported
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
-from ..plain import quantities_of
 from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
@@ -371,8 +370,8 @@ def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
 
 
 def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
-    """The quantities of a stored result, in the order of its kind of analysis."""
-    return {name: Value.from_dict(fields) for name, fields in quantities_of(dict(summary)).items()}
+    """The quantities of a stored result, in the order of its kind of analysis: PostgreSQL's JSON keeps none."""
+    return {name: Value.from_dict(summary["quantities"][name]) for name in summary.get("order", ())}
 
 
 def numbers_of(summary: Mapping[str, Any]) -> Summary:

@@ -306,7 +306,7 @@ def _unresolved(case: Case) -> Contribution | None:
         effect = Effect(*np.sqrt((off**2).mean(0)).tolist())
         source = (
             f"Root mean square change over {len(evidence.readings)} readings of the image. In each, every possible cut"
-            " is made or not, by its chance; the chances, too, are varied, as they are wrong by some amount in any image."
+            " is made or not, by its chance; the chances vary by their own error."
             if off.any()
             else "No outline has possible cuts that nobody has decided."
         )

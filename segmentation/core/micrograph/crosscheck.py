@@ -97,10 +97,10 @@ def _difference(one: Sized, other: Sized) -> float:
 
 def _difference_sentence(one: Sized, other: Sized, used: str) -> str:
     """A sentence on the difference of two calibrations; "" if it is small. used: name of the one in use."""
-    difference = _difference(one, other)
-    if difference <= LARGEST_DIFFERENCE:
+    off = _difference(one, other)
+    if off <= LARGEST_DIFFERENCE:
         return ""
-    amount = f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {factor_words(difference + 1)} apart"
+    amount = f"{off * 100:.2g} % apart" if off < 1 else f"a factor of {factor_words(off + 1)} apart"
     if not contradict(one, other):
         return f"{amount}, no more than their uncertainties allow"
     return f"{amount}. {f'The {used} is used. ' if used else ''}Please check which is right"

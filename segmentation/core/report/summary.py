@@ -424,7 +424,7 @@ class Summary:
             return ""
         if self.kept < LEAST_JUDGED and not self._by_image:
             return f"No: count at least {LEAST_JUDGED} {self.things}."
-        return f"For the median, more {'images' if self._by_image else self.things} hardly help. Better: {row['remedy']}"
+        return f"For the median, counting more hardly helps. Better: {row['remedy']}"
 
     @property
     def budget(self) -> BudgetTable | None:

@@ -158,7 +158,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
 
 
 def test_a_caption_says_how_what_was_left_out_is_shown_only_where_something_was():
-    assert re.search(r"Blue: counted; red: left out \(.* \d+\)\.", said(written(made("many"), False)))
+    assert re.search(r"Cyan: counted; red: left out \(.* \d+\)\.", said(written(made("many"), False)))
     assert "left out" not in said(written(make_analysis(4), False)).partition("counted.")[0]
 
 
