@@ -309,9 +309,9 @@ def test_an_image_unlike_ones_own_is_offered_to_the_model_before_the_further_tra
 
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
     """PostgreSQL's JSON sorts names by their length."""
-    stored = {name: {"value": 273, "low": None, "high": None} for name in ("bubbles", "swelling", "bubble_patches")}
-    summary = {"order": ["bubbles", "bubble_patches", "swelling"], "quantities": stored}
-    assert list(values_of(summary)) == ["bubbles", "bubble_patches", "swelling"]
+    names, number = ["bubbles", "bubble_patches", "swelling"], {"value": 273, "low": None, "high": None, "unit": ""}
+    summary = {"order": names, "quantities": dict.fromkeys(sorted(names), number)}
+    assert list(values_of(summary)) == names
     assert values_of({}) == {}
     assert counted(numbers_of(summary)) == "273 bubbles", "as the sentence says it"
 
