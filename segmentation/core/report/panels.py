@@ -219,14 +219,14 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     width = _line_width(ax, drawing)
     ways, handles = ((is_kept, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")), []
     for some, usual, times, style, word in ways:
-        colour = IN_GREY[usual] if sheet.grey else usual
         if not are_many:
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(some)]
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
-            _outline(ax, lines, colour, width * times, style, 1.0)
+            _outline(ax, lines, IN_GREY[usual] if sheet.grey else usual, width * times, style, 1.0)
         if word == counted or some.any():
-            drawn = {"color": sheet.colour(INK) if sheet.grey else usual, "linestyle": "solid" if are_many else style}
-            handles.append(Line2D([], [], linewidth=2, label=f"{some.sum():,} {word}", **drawn))
+            ink = sheet.colour(INK) if sheet.grey else usual
+            solid, label = are_many or word == counted, f"{some.sum():,} {word}"
+            handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
     ax.legend(
         handles=handles,
         loc="lower right",
