@@ -25,8 +25,3 @@ def storable(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\x00", "").encode("utf-8", "ignore").decode()
     return value
-
-
-def quantities_of(summary: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a stored summary by name, in the order of its kind of analysis: PostgreSQL's JSON keeps none."""
-    return {name: summary["quantities"][name] for name in summary.get("order", ())}

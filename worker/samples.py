@@ -11,15 +11,14 @@ from pathlib import Path
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json, from_json
-from segmentation.core.measure.quantities import Value
-from segmentation.core.measure.results import Statistics
 from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.core.report.signatures import Filing
 from segmentation.core.sample import AnalysisRecord, LeftOut, Member
 from segmentation.models import Job, Sample
-from segmentation.plain import quantities_of, storable
+from segmentation.plain import storable
+from segmentation.presenters.result import statistics_of, values_of
 from segmentation.services.ground import tables
 from segmentation.services.ground.calibration import disagreements
 
@@ -105,8 +104,7 @@ def _member(job: Job) -> Member | None:
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
     calibration = Calibration(**job.summary["calibration"])
-    statistics = Statistics.from_dict(job.summary["statistics"]) if job.summary["statistics"] else None
-    quantities = {name: Value.from_dict(value) for name, value in quantities_of(job.summary).items()}
+    statistics, quantities = statistics_of(job.summary), values_of(job.summary)
     thumbnail, picture = job.artifacts.filter(name=THUMBNAIL_FILE).first(), b""
     with suppress(OSError):  # a report does not need it
         if thumbnail:

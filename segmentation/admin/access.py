@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ..models import Quota, StaffAction, Token, Webhook
 from ..services.access import tokens
 from ..services.ground import staff_log
+from ..services.ground.limits import quota_of
 from .base import LookOnly, action, column
 
 admin.site.unregister(User)
@@ -48,10 +49,16 @@ class QuotaAdmin(admin.ModelAdmin):
     """How much people and groups may use: the one list of ours that staff edit."""
 
     list_display = ("__str__", "stored_gb", "megapixels_a_day")
-    description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0 lifts it."
+    description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0: no limit."
     fieldsets = [(None, {"fields": ["user", "group", "stored_gb", "megapixels_a_day"], "description": description})]
     list_select_related = autocomplete_fields = ("user", "group")
     search_fields = ("user__username", "group__name")
+
+    def get_form(self, *args: Any, **kwargs: Any) -> Any:
+        usual = quota_of(None)
+        limits = {"stored_gb": usual.stored_gb, "megapixels_a_day": usual.megapixels_a_day}
+        hints = {name: f"The usual limit: {limit or 'none'}." for name, limit in limits.items()}
+        return super().get_form(*args, help_texts=hints, **kwargs)
 
 
 @admin.register(Token)

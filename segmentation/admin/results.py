@@ -16,7 +16,7 @@ from .. import models, services
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.progress import spent
-from ..presenters.result import main_number, warning_of
+from ..presenters.result import counted, headline, numbers_of, warning_of
 from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 
 
@@ -44,9 +44,9 @@ class JobAdmin(WithLink):
         """Its numbers in a line, with the short forms of its warnings."""
         if job.state != models.Job.State.DONE:
             return ""
-        count = (job.summary.get("statistics") or {}).get("n_kept")
-        numbers = ", ".join(filter(None, (f"{count} counted" if count is not None else "", main_number(job.summary))))
-        return "; ".join(filter(None, (numbers, warning_of(job))))
+        numbers = numbers_of(job.summary)
+        said = ", ".join(filter(None, (counted(numbers), headline(numbers))))
+        return "; ".join(filter(None, (said, warning_of(job))))
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:

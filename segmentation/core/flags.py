@@ -10,6 +10,7 @@ from pydantic import Field
 
 LONGEST = 60  # characters of a short form
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
+UNSURE = "Unsure:"
 WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"  # of short forms
 TWO_SCALES = "Two sources of the scale contradict each other"
 ADVICE = " If its outlines look right, measure them; else choose another model."  # the page asks it as a question
@@ -47,13 +48,16 @@ class Flag:
 
     @property
     def lightness(self) -> int:
-        """0 where the numbers must not be used, 2 of a note: the gravest is said first."""
-        return (DO_NOT_USE, LOOK, NOTE).index(self.level)
+        """The gravest is said first: that the numbers must not be used, then most outlines wrong; a note last."""
+        return (f"{DO_NOT_USE}:", UNSURE, "").index(self.unsure) + (self.level == NOTE)
 
     @property
     def unsure(self) -> str:
-        """What the sentence of a result begins with, where most of its outlines are probably wrong; else ""."""
-        return "Unsure:" if self.short.startswith((WRONG, NO_PARTICLES)) else ""
+        """What the sentence of a result begins with, where its numbers must not be used, or most of its outlines are
+        probably wrong; else ""."""
+        if self.level == DO_NOT_USE:
+            return f"{DO_NOT_USE}:"
+        return UNSURE if self.short.startswith((WRONG, NO_PARTICLES)) else ""
 
     @property
     def headline(self) -> str:

@@ -19,9 +19,9 @@ from .analysis import Analysis, AnalysisSettings
 from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE
-from .measure.quantities import factor_words, number
+from .measure.quantities import number
 from .micrograph.contrast import clip_outliers
-from .micrograph.crosscheck import contradict, crosscheck_sources, far_apart
+from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
 from .micrograph.databar import data_bar
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network import cards

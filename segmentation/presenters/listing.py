@@ -22,7 +22,7 @@ from ..services import Refused
 from ..services.ground.calibration import is_scaled
 from ..services.results.comparisons import UNLIKE, alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
-from .result import headline, main_number, warning_of
+from .result import counted, headline, numbers_of, warning_of
 from .sample import STATES, PooledResult, bars
 
 STACKED = 3  # pictures of a sample
@@ -89,9 +89,8 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
 def _of_job(job: Job, picture: str, older: int) -> Card:
     """picture: address of the small picture of its result, "" without one. older: earlier versions of its image."""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
-    statistics = (job.summary.get("statistics") if job.is_done else None) or {}
-    number = main_number(job.summary) if job.is_done else ""
-    count = statistics.get("n_kept")
+    numbers = numbers_of(job.summary if job.is_done else {})
+    number = headline(numbers)
     return Card(
         kind="job",
         pk=job.pk,
@@ -104,7 +103,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         per_cent=round(100 * job.progress),
         created=job.created,
         owner=job.owner,
-        counted=f"{count:,} counted" if count is not None else "",
+        counted=counted(numbers),
         number=number,
         bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else job.error,
@@ -132,7 +131,7 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         per_cent=round(100 * ended / total) if total else 0,
         created=sample.created,
         owner=sample.owner,
-        counted=f"{images}, {pooled.kept:,} counted" if pooled.kept else images,
+        counted=f"{images}, {counted(pooled)}" if pooled.kept else images,
         number=headline(pooled),
         bars=bars(_counts(sample.pooled)),
         warning="".join(warned(pooled.warnings)),

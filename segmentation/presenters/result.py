@@ -28,7 +28,6 @@ from ..core.report.wording import capital, corrected_words, doubt_line, imported
 from ..core.tasks import find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
-from ..plain import quantities_of
 from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at
@@ -371,17 +370,26 @@ def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
 
 
 def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
-    """The quantities of a stored result, in the order of its kind of analysis."""
-    return {name: Value.from_dict(fields) for name, fields in quantities_of(dict(summary)).items()}
+    """The quantities of a stored result, in the order of its kind of analysis: PostgreSQL's JSON keeps none."""
+    return {name: Value.from_dict(summary["quantities"][name]) for name in summary.get("order", ())}
 
 
-def main_number(summary: dict[str, Any]) -> str:
-    """The number by which a result is known in lists, "" where there is none."""
-    return headline(Summary(statistics_of(summary), values_of(summary)))
+def numbers_of(summary: Mapping[str, Any]) -> Summary:
+    """The numbers of a stored result, for a list."""
+    return Summary(statistics_of(summary), values_of(summary))
+
+
+def counted(numbers: Summary) -> str:
+    """How many, as the sentence of the result says it: "164 counted" of particles, else such as "273 grains"."""
+    first = None if numbers.screened else next(iter(numbers.leading), None)
+    if first and first.kind in ("integer", "halves"):
+        return f"{first.value} {first.term.lower()}"
+    return f"{numbers.kept:,} counted" if numbers.statistics else ""
 
 
 def headline(numbers: Summary) -> str:
-    """The median size, or without sizes the first known number, "" without any."""
+    """The number by which a result is known in lists: the median size, or without sizes the first known number, ""
+    without any."""
     numbers_known = numbers.headlines[:1] if numbers.kept else numbers.quantities
     first = next((entry for entry in numbers_known if entry.number.value is not None), None)
     term = first and ("median" if numbers.kept else first.term)

@@ -15,12 +15,11 @@ from ..core.measure.quantities import Value, significant
 from ..core.network.cards import ModelCard
 from ..core.pace import about
 from ..core.report.entries import Entry
-from ..core.report.summary import Summary
 from ..core.report.wording import capital, interval_words
 from ..models import Job, Training
 from .charts import Lines
 from .progress import Status
-from .result import main_number, statistics_of, values_of
+from .result import headline, numbers_of
 
 FINAL = -1  # the split of the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
@@ -99,8 +98,8 @@ class Rerun:
     @classmethod
     def of(cls, new: Job) -> Rerun:
         old = new.parent
-        now = main_number(new.summary) if new.is_done else capital(new.get_state_display())
-        return cls(old, new, main_number(old.summary) or "–", now or "–", _change(old, new))
+        now = headline(numbers_of(new.summary)) if new.is_done else capital(new.get_state_display())
+        return cls(old, new, headline(numbers_of(old.summary)) or "–", now or "–", _change(old, new))
 
 
 class TrainingView:
@@ -337,6 +336,6 @@ def _change(old: Job, new: Job) -> str:
 
 def _main(summary: dict[str, Any]) -> tuple[float | None, str]:
     """The value and the unit of the number by which a result is known."""
-    numbers = Summary(statistics_of(summary), values_of(summary))
+    numbers = numbers_of(summary)
     entry = numbers.by_number("median") if numbers.screened else next(iter(numbers.quantities), None)
     return (entry.number.value, entry.number.unit) if entry else (None, "")

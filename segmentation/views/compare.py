@@ -19,7 +19,7 @@ from ..models import Job, Sample
 from ..models.jobs import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
-from ..presenters.result import main_number
+from ..presenters.result import headline, numbers_of
 from ..services import Refused, comparison_of, result_for
 from ..services.ground.calibration import used_calibration
 from ..services.results.comparisons import alike, name_of
@@ -116,6 +116,6 @@ def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
 
 
 def _choice(side: Compared) -> dict[str, Any]:
-    number = main_number(side.summary) if isinstance(side, Job) else ""
+    number = headline(numbers_of(side.summary)) if isinstance(side, Job) else ""
     date = f"{side.created:%-d %b %Y, %H:%M}"
     return {"pk": side.pk, "words": ", ".join(part for part in (name_of(side), number, date) if part)}

@@ -11,7 +11,7 @@ from ..core.report.wording import calibration_words, capital, corrected_words
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
-from ..presenters.result import main_number
+from ..presenters.result import counted, headline, numbers_of
 from ..services.access.links import is_open
 from ..services.ground.calibration import calibration_by
 from ..services.results.models_offered import title_of
@@ -70,15 +70,15 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: J
     job = jobs[number - 1]
     before = family.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     is_done = job.is_done
-    statistics = job.summary.get("statistics") if is_done else None
+    numbers = numbers_of(job.summary if is_done else {})
     # Of one under way its page says more, and anew every second.
     outcome = capital(job.get_state_display()) if job.is_finished else "Under way"
     return Revision(
         number,
         job,
         capital(_change_words(job, before, page_job.micrograph)),
-        f"{statistics['n_kept']} counted" if statistics and statistics.get("screened", True) else outcome,
-        main_number(job.summary) if is_done else "",
+        counted(numbers) or outcome,
+        headline(numbers),
         job.pk == page_job.pk,
         number == len(jobs),
         before if is_done and before is not None and before.is_done else None,

@@ -141,5 +141,7 @@ document.addEventListener("input", ({ target }) => {
   unit.dataset.unit = "nm";
   const length = lengthOf(target.value);
   const isNumber = !/[a-zµμÅ]/i.test(target.value);
-  unit.textContent = target.value.trim() && !length ? "is not a width" : isNumber ? "nm" : `= ${digits(length)} nm`;
+  const isWrong = target.value.trim() !== "" && !length;
+  unit.classList.toggle("wrong-text", isWrong);
+  unit.textContent = isWrong ? "is not a width" : isNumber ? "nm" : `= ${digits(length)} nm`;
 });

@@ -101,7 +101,7 @@ def test_accounts_with_their_rights(desk, alice):
 def test_quotas(desk, alice):
     physics = Group.objects.create(name="Physics")
     both = desk.post("/admin/segmentation/quota/add/", {"user": alice.pk, "group": physics.pk, "stored_gb": 5})
-    assert "Choose a user or a group." in words(both)
+    assert "Choose a user or a group." in words(both) and "The usual limit: none." in words(both)
     assert desk.post("/admin/segmentation/quota/add/", {"group": physics.pk, "stored_gb": 5}).status_code == 302
     assert (last().action, last().name, last().after["stored_gb"]) == ("added", "quota of Physics", "5")
     assert "quota of Physics" in words(desk.get("/admin/segmentation/quota/"))

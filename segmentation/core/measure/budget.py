@@ -305,8 +305,8 @@ def _unresolved(case: Case) -> Contribution | None:
         off = np.array([(log(one / median), other - fraction) for one, other in evidence.readings] or [(0.0, 0.0)])
         effect = Effect(*np.sqrt((off**2).mean(0)).tolist())
         source = (
-            f"Root mean square change over {len(evidence.readings)} readings of the image, in which each possible cut"
-            " is made with its chance, and the chances are in error as from image to image."
+            f"Root mean square change over {len(evidence.readings)} readings of the image. In each, every possible cut"
+            " is made or not, by its chance; the chances vary by their own error."
             if off.any()
             else "No outline has possible cuts that nobody has decided."
         )
@@ -332,7 +332,7 @@ def _segmentation(case: Case) -> Contribution:
         median, share = evidence.outline_error
         p = (case.answers[1] * case.sizes.number + 1) / (case.sizes.number + 2)  # of few, none may be by chance
         effect = Effect(median, share * sqrt(p * (1 - p)))
-        source = "Fitted: with it the total holds the truth of 90 % of images with truth (docs/method/uncertainty.md)."
+        source = "Fitted to images whose true outlines are known: in 90 % of them the total holds the truth."
     elif scores:
         of = "your own truth masks" if of_owner else "labelled images"
         source = f"Root mean square error of the median on {of}, from the model's card: {listed}."

@@ -59,7 +59,7 @@ BY_IMAGE = (Reason.UNLIKE, *BY_OTHERS)  # judged before the filter, by the whole
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
-    Reason.UNLIKE: "The image is unlike the training images, so nothing is measured.",
+    Reason.UNLIKE: "The image clearly shows another kind than the model knows. “Yes, measure” counts its outlines.",
     Reason.FAINT: (
         "It is much fainter than the other outlines, like specks of the substrate. The limit is the setting “Least"
         " contrast that counts”."

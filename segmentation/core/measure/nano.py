@@ -253,7 +253,7 @@ def asked_for(sizes: WeightedSizes) -> str:
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
     return (
-        f"ISO 13322-1 asks for about {number:,} particles to know the mean within {100 * WITHIN:g} %; there are"
+        f"For the mean within {100 * WITHIN:g} %, ISO 13322-1 asks for about {number:,} particles; there are"
         f" {len(sizes):,} in {images}."
     )
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ..flags import Flag
+from ..micrograph.crosscheck import factor_words
 from .budget import DEFAULT, Conditions
 from .convergence import converge_by_image
 from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
 from .fitting import chance_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
-from .quantities import factor_words
 from .random_effects import mean_squares
 from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
 from .statistics import describe

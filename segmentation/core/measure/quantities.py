@@ -48,11 +48,6 @@ def significant(value: float | None, digits: int = 3, most: int | None = None) -
     return text if abs(rounded) >= 10_000 else text.replace(",", "")  # where a comma is the decimal sign, 1,230 is 1.23
 
 
-def factor_words(factor: float) -> str:
-    """How many times: "1.5", "2", "120"."""
-    return f"{factor:.2g}" if factor < 99.5 else significant(factor, 2)
-
-
 def decimals(value: float, digits: int, most: int | None = None) -> int:
     """The decimals of a number with so many significant digits, and `most` of them at most."""
     of_digits = digits - 1 - floor(log10(abs(value))) if value else digits - 1

@@ -83,6 +83,11 @@ def far_apart(used: Sized, *others: Sized) -> float:
     return difference + 1 if difference > FAR_APART else 0.0
 
 
+def factor_words(factor: float) -> str:
+    """How many times: "1.5", "2", "120", "1,000"."""
+    return f"{float(f'{factor:.2g}'):,.12g}"
+
+
 def _difference(one: Sized, other: Sized) -> float:
     """The difference relative to the smaller one; 0 if one is not known."""
     if not one.nm_per_pixel or not other.nm_per_pixel:
@@ -92,10 +97,10 @@ def _difference(one: Sized, other: Sized) -> float:
 
 def _difference_sentence(one: Sized, other: Sized, used: str) -> str:
     """A sentence on the difference of two calibrations; "" if it is small. used: name of the one in use."""
-    difference = _difference(one, other)
-    if difference <= LARGEST_DIFFERENCE:
+    off = _difference(one, other)
+    if off <= LARGEST_DIFFERENCE:
         return ""
-    amount = f"{difference * 100:.2g} % apart" if difference < 1 else f"a factor of {difference + 1:.3g} apart"
+    amount = f"{off * 100:.2g} % apart" if off < 1 else f"a factor of {factor_words(off + 1)} apart"
     if not contradict(one, other):
         return f"{amount}, no more than their uncertainties allow"
     return f"{amount}. {f'The {used} is used. ' if used else ''}Please check which is right"

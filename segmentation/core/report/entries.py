@@ -12,6 +12,7 @@ from math import floor
 from typing import Any, NamedTuple
 
 from ..measure import declared  # noqa: F401 registers them
+from ..measure.bins import LEAST_SIZES
 from ..measure.budget_table import uncertainty_name
 from ..measure.quantities import (
     COLUMNS,
@@ -239,16 +240,15 @@ def shares_in_words(fractions: Sequence[float | None]) -> list[str]:
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
     """Nearest neighbours as far as measured, each with what chance would give, and the alignment."""
-    for name, neighbours in (("neighbour_distance", arrangement["centre"]), ("neighbour_gap", arrangement["edge"])):
+    centre, edge, unit = arrangement["centre"], arrangement["edge"], arrangement["unit"]
+    is_long = readable(Value(centre["mean"] or edge["mean"], unit=unit)).unit != unit
+    write: Callable[[Value], Value] = in_micrometres if is_long else lambda value: value  # one unit for all
+    for name, neighbours in (("neighbour_distance", centre), ("neighbour_gap", edge)):
         if neighbours["mean"] is None:
             continue
-        entry = Entry.of(
-            name, readable(Value(neighbours["mean"], neighbours["low"], neighbours["high"], arrangement["unit"]))
-        )
+        entry = Entry.of(name, write(Value(neighbours["mean"], neighbours["low"], neighbours["high"], unit)))
         if "chance" in neighbours:
-            chance = readable(
-                Value(neighbours["chance"], neighbours["chance_low"], neighbours["chance_high"], arrangement["unit"])
-            )
+            chance = write(Value(neighbours["chance"], neighbours["chance_low"], neighbours["chance_high"], unit))
             entry = replace(entry, below=f"at random: {Entry(name, '', chance).words}")
         yield entry
     if axes := arrangement["alignment"]:
@@ -294,6 +294,7 @@ def rod_entries(statistics: Statistics) -> Iterator[Entry]:
         title = "length / width" if side == "ratio" else side
         low, high = figures["interval"] or (None, None)
         value = Value(figures["median"], low, high, unit)
-        spread = f"D10 {significant(figures['d10'])}, D90 {significant(figures['d90'])}" if figures["d10"] else ""
+        d10, d90 = significant(figures["d10"]), significant(figures["d90"])
+        spread = f"D10 {d10}, D90 {d90}" if rods["n"] >= LEAST_SIZES else ""
         definition = "" if side == "ratio" else COLUMNS[side].definition
         yield Entry(f"rod_{side}", f"median {title}", value, definition=definition, below=spread)

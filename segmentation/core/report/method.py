@@ -107,6 +107,7 @@ def method(sample: SampleAnalysis) -> str:
         intervals=summary.interval_contents,
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=included,
+        unknown=summary.unknown_parts,
         unusable=is_unusable(sample.flags),
         missing=missing,
         cautions=cautions(drawn.sizes, [name for name in LISTED if MEDIAN.get(name, name) in printed]) if drawn else [],

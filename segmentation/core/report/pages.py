@@ -68,6 +68,7 @@ from .wording import (
     doubt_line,
     one_line,
     sample_scale,
+    uncapital,
 )
 
 LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
@@ -184,7 +185,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(f"{agreement} {summary.no_interval}".strip())
         if summary.nano and summary.nano["decides"]:
-            yield words(f"To decide the verdict: {summary.nano['decides']}")
+            yield words(f"What would decide the verdict: {uncapital(summary.nano['decides'])}")
     elif summary.leading:
         first, *others = map(_large, summary.leading)
         yield abreast([*first, words(aside, SMALL)], *others)

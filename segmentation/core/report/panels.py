@@ -217,27 +217,16 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     picture = rimmed(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
     show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
-    for some, usual, times, style in ((is_kept, KEPT, 1.0, "solid"), (~is_kept, ASIDE, 1.25, DASHES)):
-        colour = IN_GREY[usual] if sheet.grey else usual
+    ways, handles = ((is_kept, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")), []
+    for some, usual, times, style, word in ways:
         if not are_many:
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(some)]
             _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
-            _outline(ax, lines, colour, width * times, style, 1.0)
-    handles = [
-        Line2D(
-            [], [], color=sheet.colour(INK) if sheet.grey else KEPT, linewidth=2, label=f"{is_kept.sum():,} {counted}"
-        )
-    ]
-    if not is_kept.all():
-        left_out = Line2D(
-            [],
-            [],
-            color=sheet.colour(INK) if sheet.grey else ASIDE,
-            linewidth=2,
-            linestyle="solid" if are_many else DASHES,
-            label=f"{(~is_kept).sum():,} left out",
-        )
-        handles.append(left_out)
+            _outline(ax, lines, IN_GREY[usual] if sheet.grey else usual, width * times, style, 1.0)
+        if word == counted or some.any():
+            ink = sheet.colour(INK) if sheet.grey else usual
+            solid, label = are_many or word == counted, f"{some.sum():,} {word}"
+            handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
     ax.legend(
         handles=handles,
         loc="lower right",
@@ -276,7 +265,7 @@ def _outline(
 PANELS = {
     "image": Panel(draw_image, True, "the image as analysed"),
     "segmentation": Panel(draw_segmentation, True, "in colours: counted", "grey"),
-    "doubts": Panel(draw_doubts, True, "blue: counted", "red"),
+    "doubts": Panel(draw_doubts, True, "cyan: counted", "red"),
     "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
     "fractions": Panel(draw_fractions, False, has_marks=False),

@@ -113,11 +113,6 @@ class Summary:
         return self.statistics.n_set_aside if self.statistics else 0
 
     @property
-    def many_left_out(self) -> bool:
-        """Whether more than a quarter of what was found was left out."""
-        return 3 * self.set_aside_count > self.kept
-
-    @property
     def nano(self) -> Nano | None:
         """The screening as a nanomaterial."""
         return self.statistics.nano if self.statistics and self.kept else None
@@ -243,8 +238,7 @@ class Summary:
         says how many."""
         quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
         if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
-            cut = round(quantities[0].number.value or 0) - self.kept
-            quantities[0] = replace(quantities[0], below=f"{cut:,} cut by the edge of the image, without a size")
+            quantities[0] = replace(quantities[0], below=f"{self.kept:,} have a size")
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
             most = 4 if quantities[0].kind == "fraction" else 3
@@ -430,7 +424,7 @@ class Summary:
             return ""
         if self.kept < LEAST_JUDGED and not self._by_image:
             return f"No: count at least {LEAST_JUDGED} {self.things}."
-        return f"More {'images' if self._by_image else self.things} would hardly help. Better: {row['remedy']}"
+        return f"For the median, counting more hardly helps. Better: {row['remedy']}"
 
     @property
     def budget(self) -> BudgetTable | None:

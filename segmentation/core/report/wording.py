@@ -15,9 +15,9 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.drawn import Z95
-from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, factor_words, number, significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, number, significant
 from ..measure.results import Between, Corrected, Statistics
-from ..micrograph.crosscheck import Source
+from ..micrograph.crosscheck import Source, factor_words
 from ..micrograph.types import LEAST_DOUBT, Calibration
 
 CHANCE = 0.05  # below it images differ by more than chance
@@ -108,7 +108,7 @@ def verdict_words(nano: Mapping[str, Any]) -> str:
 
 def decided_words(nano: Mapping[str, Any]) -> str:
     """The verdict with what would decide it, where it is undecided: one or two sentences."""
-    decides = f" To decide it: {nano['decides']}" if nano["decides"] else ""
+    decides = f" What would decide it: {uncapital(nano['decides'])}" if nano["decides"] else ""
     return f"{verdict_words(nano)}.{decides}"
 
 
@@ -187,10 +187,10 @@ def agreement_words(between: Between | None) -> str:
     if not between or (between["share"] and "p" not in between):
         return ""
     if between.get("p", 1.0) >= CHANCE:
-        return "The typical size differs between images no more than by chance."
+        return "The typical size differs between images no more than chance explains."
     times = between.get("times", exp(between["sd"]))
     much = f"by a factor of {factor_words(times)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
-    return f"The typical size differs {much} between images, more than by chance."
+    return f"The typical size differs {much} between images: more than chance explains."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:

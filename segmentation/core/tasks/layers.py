@@ -108,7 +108,7 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({unit_along})"
     return [
         Curve(name, across, places[::step].tolist(), {layer: thickness[::step].tolist()}),
-        Curve("Per cent of the readings", name, edges.tolist(), {layer: shares.tolist()}),
+        Curve("Measured places (%)", name, edges.tolist(), {layer: shares.tolist()}),
     ]
 
 

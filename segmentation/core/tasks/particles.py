@@ -17,7 +17,7 @@ from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
 from ..micrograph.contrast import clip_outliers
-from ..micrograph.crosscheck import far_apart
+from ..micrograph.crosscheck import factor_words, far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
@@ -339,7 +339,7 @@ class _Judge:
         """What must be checked before a verdict: first the scale, then whether the outlines show the particles."""
         micrograph, segmentation = self.micrograph, self.segmentation
         if factor := far_apart(self.calibration, micrograph.calibration, micrograph.reading):
-            checked = f"A check of the scale, because two sources of it differ by a factor of {factor:.3g}."
+            checked = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
             return Flag.doubtful(checked, "the scale is to be checked")
         specks = unseen_specks(segmentation, int(table.kept.sum()))
         return specks or doubtful_outlines(micrograph, segmentation, table, self.settings)

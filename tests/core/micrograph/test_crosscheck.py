@@ -168,7 +168,7 @@ def test_calibrations_that_differ_are_both_named() -> None:
     (sentence,) = crosscheck(known(metadata=10.0, data_bar=10.21))
     assert re.search(r"metadata gives 10 nm\b.* data bar 10\.21 nm\b.* 2\.1 % apart", sentence)
     assert crosscheck(known(data_bar=10.21, metadata=10.0))[0].startswith("The data bar")
-    assert "factor of 1e+03" in crosscheck(known(metadata=1.0, typed_width=1000.0))[0]
+    assert "factor of 1,000 apart" in crosscheck(known(metadata=1.0, typed_width=1000.0))[0]
     assert len(crosscheck(known(metadata=1.0, data_bar=2.0, typed_width=3.0))) == 3
     assert len(crosscheck(known(metadata=1.0, data_bar=1.0, typed_width=3.0))) == 2
 

@@ -145,7 +145,7 @@ def grains(count=60):
 def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval_that_it_does_not_print():
     analysis, words = grains(), said(written(grains(), False))
     count, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
-    rest = f"{count - sized} cut by the edge of the image, without a size"
+    rest = f"{sized} have a size"
     assert sized < count and f"Grains · {rest}" in words
     caption = figure.caption_of(SampleAnalysis.of(analysis))
     assert f"{count} grains ({rest}), median grain diameter" in caption and "ASTM" not in caption
@@ -158,7 +158,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
 
 
 def test_a_caption_says_how_what_was_left_out_is_shown_only_where_something_was():
-    assert re.search(r"Blue: counted; red: left out \(.* \d+\)\.", said(written(made("many"), False)))
+    assert re.search(r"Cyan: counted; red: left out \(.* \d+\)\.", said(written(made("many"), False)))
     assert "left out" not in said(written(make_analysis(4), False)).partition("counted.")[0]
 
 

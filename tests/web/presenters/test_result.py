@@ -18,10 +18,9 @@ from segmentation.core.network import cards
 from segmentation.core.report.entries import Entry
 from segmentation.core.tasks import every, find
 from segmentation.models import Job, Micrograph
-from segmentation.plain import quantities_of
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.comparison import _difference, comparison
-from segmentation.presenters.result import Result, main_number, shown_settings
+from segmentation.presenters.result import Result, counted, headline, numbers_of, shown_settings, values_of
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
@@ -221,7 +220,7 @@ class TestConvergence:
             return numbers(budget=ends, relative_uncertainty=None, n_kept=n_kept).enough
 
         assert enough("sampling_within").endswith("± 5 % (counting only).")
-        assert enough("unresolved_contacts") == "More particles would hardly help. Better: Cut."
+        assert enough("unresolved_contacts") == "For the median, counting more hardly helps. Better: Cut."
         assert enough("unresolved_contacts", 18) == "No: count at least 30 particles."
         assert numbers(budget=None, relative_uncertainty=None).enough.endswith("± 5 %.")
 
@@ -310,10 +309,11 @@ def test_an_image_unlike_ones_own_is_offered_to_the_model_before_the_further_tra
 
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
     """PostgreSQL's JSON sorts names by their length."""
-    stored = {"bubbles": {"value": 1}, "swelling": {"value": 2}, "bubble_patches": {"value": 3}}
-    summary = {"order": ["bubbles", "bubble_patches", "swelling"], "quantities": stored}
-    assert list(quantities_of(summary)) == ["bubbles", "bubble_patches", "swelling"]
-    assert quantities_of({}) == {}
+    names, number = ["bubbles", "bubble_patches", "swelling"], {"value": 273, "low": None, "high": None, "unit": ""}
+    summary = {"order": names, "quantities": dict.fromkeys(sorted(names), number)}
+    assert list(values_of(summary)) == names
+    assert values_of({}) == {}
+    assert counted(numbers_of(summary)) == "273 bubbles", "as the sentence says it"
 
 
 @pytest.mark.django_db
@@ -359,7 +359,7 @@ class TestComparison:
 def test_of_a_refused_image_lists_say_no_number_and_no_dash():
     nothing = {"value": None, "low": None, "high": None, "unit": ""}
     name = "area_fraction of ferrite"
-    assert main_number({"task": "phases", "order": [name], "quantities": {name: nothing}}) == ""
+    assert headline(numbers_of({"task": "phases", "order": [name], "quantities": {name: nothing}})) == ""
 
 
 @pytest.mark.parametrize("task", [task.name for task in every()])

@@ -130,7 +130,7 @@ class TestPage:
             "155",
             "148–163",
             "<b>2 of 3 images counted</b>,",
-            "The typical size differs between images no more than by chance.",
+            "The typical size differs between images no more than chance explains.",
             "2 nm/px",
         ):
             assert text in page, text

@@ -20,7 +20,7 @@ from ...measure import budget_table
 from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
 from ...measure.table import Table
 from ..facts import common_facts, differing_facts
-from ..lengths import in_readable_unit
+from ..lengths import in_readable_unit, nanometre_in
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, sample_scale, version
@@ -132,16 +132,19 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrangement) -> None:
     """How the objects lie to each other: numbers, and the pair correlation as cells and as a chart."""
-    summary, unit = Summary.of(sample), arrangement["unit"]
+    summary = Summary.of(sample)
+    unit = next((entry.unit for entry in summary.arrangement if entry.name.startswith("neighbour")), "")
     lines: list[Cells] = [(arrangement["sentence"],), ()]
     for entry in (*summary.arrangement, *summary.shape_classes, *summary.rods):
         of = entry.in_cells
         lines.append((entry.term, *map(_rounded_cell, (of.value, of.unit, of.low, of.high)), entry.below))
-    pairs, names = arrangement["pairs"], ("r", "g", "chance", "low", "high")
-    curves = list(zip(*(map(_rounded_cell, pairs[name]) for name in names), strict=True)) if pairs else []  # type: ignore[literal-required]
+    curves: list[Cells] = []
+    if pairs := arrangement["pairs"]:
+        columns = [nanometre_in(unit) * r for r in pairs["r"]], pairs["g"], pairs["chance"], pairs["low"], pairs["high"]
+        curves = list(zip(*(map(_rounded_cell, column) for column in columns), strict=True))
     titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
     whole = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in zip_longest(lines, curves, fillvalue=()))
-    head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *titles)
+    head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *(titles if curves else ()))
     sheet = _add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
     if not curves:
         return
@@ -187,7 +190,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened and summary.verdict:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
-            yield "To decide it", summary.nano["decides"]
+            yield "What would decide it", summary.nano["decides"]
 
 
 def _rounded_cell(value: Any, digits: int = DIGITS) -> Any:

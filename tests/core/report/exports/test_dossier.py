@@ -312,7 +312,7 @@ def test_the_workbook_says_the_verdict_in_words_and_what_would_decide_it(count, 
     workbooks.write_xlsx(SampleAnalysis.of(made), tmp_path / "particles.xlsx")
     book, nano = openpyxl.load_workbook(tmp_path / "particles.xlsx"), made.statistics.nano
     first = {line[0]: line[1] for line in book["Summary"].iter_rows(values_only=True)}
-    assert first.get("To decide it") == (nano["decides"] or None)
+    assert first.get("What would decide it") == (nano["decides"] or None)
     details = {line[1]: line[2] for line in book["Details"].iter_rows(values_only=True) if line[0] == "2022/C 229/01"}
     assert details["verdict"] == {"below": "probably below", "undecided": "undecided"}[nano["verdict"]]
     assert bool(nano["decides"]) == (count == 20)
