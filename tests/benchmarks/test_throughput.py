@@ -1,7 +1,7 @@
 """How many pictures a minute a site analyses with 1, 2, 4 ... analyses at a time. It prints, and asserts no seconds.
 
-Run: make benchmarks ARGS=tests/benchmarks/test_throughput.py; where there is a GPU its worker is used, and its children
-share it. PICTURES names a folder of other pictures than those of EMPS.
+Run: make benchmarks ARGS=tests/benchmarks/test_throughput.py; where there is a GPU it is used first, shared by
+the worker's children, then the processor. PICTURES names a folder of other pictures than those of EMPS.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ def finished(database: Path) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize("concurrency", [n for n in (1, 2, 4, 8, 16) if n <= CORES])
-def test_pictures_a_minute(tmp_path, concurrency):
+@pytest.mark.parametrize("device", ["cuda", "cpu"] if has_gpu() else ["cpu"])
+def test_pictures_a_minute(tmp_path, concurrency, device):
     lab = Lab(tmp_path / "data")
-    lab.env |= {"DEEPSEGM_CONCURRENCY": str(concurrency), "DEEPSEGM_UPLOADS_PER_HOUR": "100000"}
-    lab.env |= {"DEEPSEGM_WAITING_JOBS": "100000", "DEEPSEGM_THREADS": str(max(1, CORES // concurrency))}
+    lab.env |= {"DEEPSEGM_CONCURRENCY": str(concurrency), "DEEPSEGM_THREADS": str(max(1, CORES // concurrency))}
+    lab.env |= {"DEEPSEGM_UPLOADS_PER_HOUR": "100000", "DEEPSEGM_WAITING_JOBS": "100000", "DEEPSEGM_DEVICE": device}
     del lab.env["DJANGO_SETTINGS_MODULE"]
     Visitor.took = {}
     command = [sys.executable, "manage.py", "up", "--port", "0"]
@@ -58,5 +59,4 @@ def test_pictures_a_minute(tmp_path, concurrency):
         seconds = finished(lab.folder / "db.sqlite3")[1]
         process.send_signal(signal.SIGTERM)
         process.communicate()
-    device = "GPU" if has_gpu() else "processor"
     print(f"\n{device}, {CORES} cores, {concurrency} at a time: {COUNT * 60 / seconds:.0f} pictures a minute")
