@@ -267,4 +267,4 @@ def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_j
     monkeypatch.setattr(inspection, "read_micrograph", noting)
     make_job(micrograph=micrograph)
     do_analyses()
-    assert {*seen} == {("a.txt", b"$CM_PIXEL_SIZE 5 nm")}, "of the analysis and of the files that are written ahead"
+    assert {*seen} == {("a.txt", b"$CM_PIXEL_SIZE 5 nm")}
