@@ -149,7 +149,7 @@ def test_the_tour_of_the_example_moves_nothing_and_is_shown_once(visit, analysed
     page.goto(analysed)
     tour, parts = page.locator("#tour"), page.locator(".answer, #viewer, #histogram")
     tops = "parts => parts.map(part => part.getBoundingClientRect().top + scrollY)"
-    tour.get_by_text("1 of 3").wait_for()
+    page.locator(".particles tbody tr[data-id]").first.wait_for(state="attached")
     toured, shown_parts = parts.evaluate_all(tops), ("#viewer", ".answer", "#downloads")
     for number, part in enumerate(shown_parts, 1):
         tour.get_by_text(f"{number} of 3").wait_for()

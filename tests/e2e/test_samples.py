@@ -44,6 +44,7 @@ def test_a_zip_is_one_sample(visit, batch):
     expect(page.locator(".sentence")).to_contain_text("3 images,", use_inner_text=True)
     everything = int(page.locator(".sentence [data-number=n_kept]").inner_text())
     expect(page.locator(".images svg.bars path")).to_have_count(3)
+    page.wait_for_load_state()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.textContent") == "2.png"
