@@ -153,7 +153,7 @@ class TestSite:
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"training images of {other.title}" in page
-        for name in ("outlines.json", "image.webp", "result.json", "figure-small.webp"):
+        for name in ("outlines.json", "image.webp", "result.json"):
             assert client.get(f"/jobs/{job.pk}/files/{name}").status_code == 200, name
         outlines = json.loads(client.get(f"/jobs/{job.pk}/files/outlines.json").getvalue())
         refuses = kind.task.name != "brightness"  # which looks at no kind
