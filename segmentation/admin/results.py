@@ -45,8 +45,8 @@ class JobAdmin(WithLink):
         if job.state != models.Job.State.DONE:
             return ""
         numbers = numbers_of(job.summary)
-        said = ", ".join(filter(None, (counted(numbers), headline(numbers))))
-        return "; ".join(filter(None, (said, warning_of(job))))
+        line = ", ".join(filter(None, (counted(numbers), headline(numbers))))
+        return "; ".join(filter(None, (line, warning_of(job))))
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:

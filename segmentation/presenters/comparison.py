@@ -294,10 +294,10 @@ def _differences(
         if other is None or entry.text or other.text:
             continue
         # As its page shows it; one with a budget keeps its interval by counting, to compare like with like.
-        shown = [of.number if of.has_ends or of.name in ANSWERS else of.reported for of in (other, entry)]
+        values = [of.number if of.has_ends or of.name in ANSWERS else of.reported for of in (other, entry)]
         other, entry = (
             replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
-            for of, number in zip((other, entry), with_like_intervals(*shown), strict=True)
+            for of, number in zip((other, entry), with_like_intervals(*values), strict=True)
         )
         one, two = other.number, entry.number
         if one.unit != two.unit:

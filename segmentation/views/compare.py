@@ -99,8 +99,8 @@ def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
     kind, who = alike(first), (request.user, request.visitor)
     mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).exclude(pk=first.pk).select_related("micrograph")
     others = [job for job in mine.order_by("-created", "pk")[:MOST_OFFERED] if alike(job) == kind]
-    every = revisions(first, *who) if isinstance(first, Job) else []
-    versions = [each.job for each in every if each.job.is_done and alike(each.job) == kind]
+    all_versions = [revision.job for revision in revisions(first, *who)] if isinstance(first, Job) else []
+    versions = [version for version in all_versions if version.is_done and alike(version) == kind]
     same = {version.pk for version in versions}
     samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
     groups = [

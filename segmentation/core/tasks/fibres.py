@@ -98,12 +98,12 @@ def plausible(decoded: Decoded) -> bool:
 
 
 def recognised(predict: Predict, card: ModelCard, picture: NDArray[np.float32]) -> bool:
-    """Whether the middle of a picture shows fibres, at no other scale than that of the model."""
+    """Whether the middle of a picture shows fibres. The picture is not resampled to find a better scale."""
     from ..labels.fibres import clarity
 
     window = np.ascontiguousarray(picture[middle(picture.shape, MIDDLE)])
     window, small = (resize(window, min(1.0, side / max(window.shape))) for side in (REDUCED, GLANCE))
-    clear = [clarity(predict(with_bright_objects(small, shown)), card.threshold)[0] for shown in get_args(Polarity)]
+    clear = [clarity(predict(with_bright_objects(small, way)), card.threshold)[0] for way in get_args(Polarity)]
     if max(clear) < CLEAR:
         return False
     polarity = get_args(Polarity)[int(np.argmax(clear))]
