@@ -83,17 +83,19 @@ def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
     of_each = numbers[bone]
     tree = tree_of(np.pad(bone, 1), np.pad(numbers, 1))
     count, parts = csgraph.connected_components(tree, directed=False)
-    order = np.argsort(parts, kind="stable")
-    both = tree + tree.T
-    for nodes in np.split(order, np.cumsum(np.bincount(parts, minlength=count))[:-1]):
-        if len(nodes) >= SHORTEST:
-            branches = both[nodes][:, nodes]  # of these the longest path
-            start = int(np.argmax(csgraph.dijkstra(branches, indices=0)))
-            away, before = csgraph.dijkstra(branches, indices=start, return_predecessors=True)
-            path = [int(np.argmax(away))]
-            while path[-1] != start:
-                path.append(int(before[path[-1]]))
-            yield int(of_each[nodes[0]]), points[nodes[np.array(path)]].astype(float)
+    order, both = np.argsort(parts, kind="stable"), tree + tree.T
+    of_parts = np.split(order, np.cumsum(np.bincount(parts, minlength=count))[:-1])
+    if not (long := [nodes for nodes in of_parts if len(nodes) >= SHORTEST]):
+        return
+    # All parts at once: with one source in each, the nearest source is that of the same part.
+    away = csgraph.dijkstra(both, indices=[nodes[0] for nodes in long], min_only=True)
+    starts = [int(nodes[np.argmax(away[nodes])]) for nodes in long]
+    away, before, _ = csgraph.dijkstra(both, indices=starts, min_only=True, return_predecessors=True)
+    for nodes, start in zip(long, starts, strict=True):
+        path = [int(nodes[np.argmax(away[nodes])])]
+        while path[-1] != start:
+            path.append(int(before[path[-1]]))
+        yield int(of_each[nodes[0]]), points[path].astype(float)
 
 
 def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDArray[np.int32]]:
