@@ -184,7 +184,8 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     sizes = particles.columns[measure]
     weights = particles.weights * _weights(particles, weighting)
     is_shown = (sizes > 0) & np.isfinite(sizes) & (particles.kept | bool(chosen.get("all")))
-    sizes, weights, is_counted = sizes[is_shown], weights[is_shown], particles.kept[is_shown]
+    sizes, weights, by_number = sizes[is_shown], weights[is_shown], particles.weights[is_shown]
+    is_counted = particles.kept[is_shown]
     answer = {
         "unit": particles.unit,
         "measures": list(particles.columns),
@@ -203,6 +204,8 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
     weight_of_one = weights.mean() if weighting == "number" else weights.sum()
     order = np.argsort(sizes)
     fit = log_normal(sizes[order], weights[order])
+    # The law by number is one by area and volume, too, where the few largest sizes hide that they do not follow it.
+    poor = unfit(log_normal(sizes[order], by_number[order])) or unfit(fit)
     return {
         **answer,
         "edges": edges.tolist(),
@@ -211,8 +214,8 @@ def bars(particles: Particles, chosen: Mapping[str, str]) -> dict[str, Any]:
         "aside": (aside.sums / weight_of_one).tolist(),
         "shares": heights.shares.tolist(),
         "cumulative": heights.cumulative.tolist(),
-        "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not unfit(fit) else None,
-        "unfit": unfit(fit) if measure not in SHAPES else "",
+        "fit": {"median": fit["median"], "gsd": fit["gsd"]} if fit and not poor else None,
+        "unfit": poor if measure not in SHAPES else "",
         "problem": problem,
         "range": _range(sizes, weights, edges[-1], chosen),
     }

@@ -102,10 +102,13 @@ for (const copy of document.querySelectorAll("[data-copy-picture]")) {
     await navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
   };
   copy.hidden = !copyText && !navigator.clipboard?.write;
-  copy.addEventListener("click", () => written().then(
-    () => (copy.textContent = "Copied"),
-    async () => (copyText ? byHand(await (await file(copyText)).text()) : (copy.textContent = "The browser does not allow copying")),
-  ));
+  const says = (words) => () => (copy.textContent = words);
+  const refused = async () => (says("Copy")(), byHand(await (await file(copyText)).text()));
+  copy.addEventListener("click", () => {
+    const copying = written(); // at once: the browser allows it only within the press
+    says("Copying …")();
+    copying.then(says("Copied"), copyText ? refused : says("The browser does not allow copying"));
+  });
 }
 
 // What opens over the page closes by Escape, and by a press elsewhere.

@@ -77,10 +77,9 @@ def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
 
     bone: (H, W). numbers: (H, W), whose different values are not connected.
     """
-    points = np.argwhere(bone)
+    points, of_each = np.argwhere(bone), numbers[bone]
     if not len(points):
         return
-    of_each = numbers[bone]
     tree = tree_of(np.pad(bone, 1), np.pad(numbers, 1))
     count, parts = csgraph.connected_components(tree, directed=False)
     order, both = np.argsort(parts, kind="stable"), tree + tree.T

@@ -110,7 +110,7 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     labels: list[tuple[Annotation, Annotation, str]] = []
     for position, name in enumerate(classes):
         entry, top = entries[of_class("area_fraction", name)], position - BAR_HEIGHT / 2 - 0.05
-        fraction = entry.number
+        fraction = entry.reported
         share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
         how: dict[str, Any] = {"textcoords": "offset points", "fontsize": min(sheet.font, free / 1.2), "va": "bottom"}
         label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (2, 0), **how)
@@ -132,7 +132,7 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The thickness of the layer along its middle line, with the mean and its 95 % interval; grey where the line ends
     too near to be measured."""
     layer, readings = readings_of(drawing.analysis.segmentation)
-    mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)])
+    mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)]).reported
     set_title(ax, f"{letter}Thickness of {layer}")
     if readings is None or mean.value is None:
         ax.set_axis_off()

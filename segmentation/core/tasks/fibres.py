@@ -48,7 +48,6 @@ METHOD = (
     " edge. The middle lines of the pieces with a probability of at least {threshold:.3g} were followed through"
     " crossings by direction and width. The diameter of each fibre comes from a model of the grey values across it."
 )
-EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card
 
 
 class FibreSettings(shared.ThresholdSettings):
@@ -128,8 +127,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """Table, statistics and numbers of fibres; no numbers where nothing was found, the picture is of another kind, or
-    most of it is too thin."""
+    """Table, statistics and numbers of fibres; no numbers where no fibre counts, or the picture is of another kind."""
     from ..labels.contrast import contrasts
     from ..labels.separate import areas_of
     from ..measure import fibres
@@ -147,7 +145,7 @@ def measure(
     table = table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
     if nothing := shared.withheld_result(segmentation, table, TASK, settings):
         return nothing
-    if mostly_thin(table):
+    if not table.kept.any():
         return Measured(table, None, dict.fromkeys(TASK.quantities, Value(None)), tuple(doubts(segmentation, table)))
     seed = seed_of(micrograph.sha256)
     sizes = summarise(table, Conditions(size=TASK.size, screened=False, calibration=calibration, seed=seed))
@@ -231,7 +229,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     is_short, areas = table.reasons == str(Reason.SHORT), table.length("area")
     if areas[is_short | (table.reasons == str(Reason.FAINT))].sum() > areas[table.kept].sum():
         yield Flag.doubtful(
-            "Short objects and background cover more area than fibres. For an image of particles, choose Particles.",
+            "Short objects and background cover more area than fibres. If it shows no fibres, choose another kind.",
             "Mostly no fibres",
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
@@ -242,12 +240,6 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             f"Diameters of fibres under {FINE:g} px may be wrong",
         )
     yield from shared.doubts(segmentation)
-    card = segmentation.provenance.card
-    if card.get("summary", "").startswith(EXPERIMENTAL):
-        yield Flag.doubtful(
-            f"The model {card['title']} is experimental: it learnt from computer-made images only. Check the outlines.",
-            "Check the outlines, the model is experimental",
-        )
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
         yield Flag("No fibre has both ends in view, so there are no lengths.")
     if short_objects := int(is_short.sum()):

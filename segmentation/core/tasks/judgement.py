@@ -36,6 +36,7 @@ WITHHELD = "{why}, so nothing was measured." + ADVICE
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
+EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
 
@@ -95,7 +96,10 @@ def judged(
     if not len(segmentation):
         none = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
         doubts = tuple(doubts) or (Flag(none.format(things=things), f"No {things} found"),)
-    every = [*warnings(micrograph, segmentation, table, settings), *doubts]
+    every, card = [*warnings(micrograph, segmentation, table, settings), *doubts], segmentation.provenance.card
+    if len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
+        why = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
+        every.append(Flag.doubtful(why, "The model is experimental"))
     first = next((flag for flag in every if flag.doubt), None)
     notes = [flag for flag in every if not flag.doubt]
     if first and segmentation.provenance.edits:
@@ -219,7 +223,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         yield Flag.doubtful(
             f"Only about {share} of these outlines are probably right, as measured on test images. Check"
             " the least certain ones before you use the sizes.",
-            f"{WRONG}, about {share} are right" if expected < EVEN else f"Only about {share} of the outlines are right",
+            f"{WRONG}, about {share} are right" if expected < EVEN else f"Only about {share} are probably right",
             ids=_least_certain(table, round((1 - expected) * count)),
         )
     elif count and used.get("clarity", 1.0) < CLEAR and has_few_sure:

@@ -85,7 +85,7 @@ def test_bare_ground_is_no_fibre():
 def test_more_other_objects_than_fibres_are_doubtful():
     labels = bars((20, 24, 10, 200))
     labels[np.hypot(ROWS - 100, COLUMNS - 100) < 40] = 2
-    assert any(flag.doubt and "choose Particles" in flag.text for flag in analysed(labels, [0, 1]).flags)
+    assert any(flag.doubt and "choose another kind" in flag.text for flag in analysed(labels, [0, 1]).flags)
 
 
 def test_no_interval_of_a_share_ends_above_1():

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.likeness import describe, learn
 from segmentation.core.network.scale_search import View
+from segmentation.core.report.charts import Sheet
+from segmentation.core.report.panel_charts import draw_fractions
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
 from segmentation.core.tasks.base import Decoded, Measured
@@ -134,3 +139,15 @@ def test_a_card_names_two_classes_at_least():
     for wrong in ([], ["one"], ["one", "one"]):
         with pytest.raises(ValueError, match=r"maps .*classes"):
             phases.channels(replace(CARD, maps=wrong))
+
+
+def test_bars_of_fractions_have_the_interval_that_stands_beside_them():
+    parts = {"area_fraction of laths": Value(0.5, 0.49, 0.51, total=(0.4, 0.6))}
+    drawing: Any = SimpleNamespace(
+        analysis=SimpleNamespace(segmentation=SimpleNamespace(class_names=["laths"])),
+        sample=SimpleNamespace(quantities=parts),
+    )
+    ax = Sheet((4, 2)).add_axes((0.1, 0.1, 0.8, 0.8))
+    draw_fractions(ax, drawing, "")
+    assert ax.collections[0].get_segments()[0][:, 0] == pytest.approx([40, 60])
+    assert [text.get_text() for text in ax.texts] == ["laths", "50 % (40–60)"]

@@ -113,9 +113,10 @@ def test_weights_change_shares_and_not_bars(ask, weighting, power):
     assert chart["heights"] == pytest.approx(chart["shares"])
 
 
-def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask):
+@pytest.mark.parametrize("weighting", ["number", "volume"])
+def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask, weighting):
     two_kinds = np.r_[np.linspace(20, 24, 60), np.linspace(200, 240, 60)]
-    chart = ask(outlines(two_kinds, np.zeros(120, bool)))
+    chart = ask(outlines(two_kinds, np.zeros(120, bool)), weighting=weighting)
     assert chart["fit"] is None
     assert chart["unfit"] == "These sizes follow no log-normal law."
     few = ask(outlines(two_kinds[:9], np.zeros(9, bool)))
