@@ -216,8 +216,6 @@ class Result(ChartedSummary):
         """What is doubtful, without what stands at the scale, at the panels, in the heading of an empty result, whose
         question comes last, or in a question below."""
         panels = FIGURE.format(count=self.job.micrograph.page_count)
-        flags = (flag for flag in from_json(self.summary) if not flag.text.startswith(panels))
-        every = [flag for flag in flags if flag.text not in (NO_SCALE, CUT_OFF)]
         heading = f"No {self.task.things} were found. "
         every = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in every]
         return sorted(every, key=lambda flag: flag.doubt) if self.nothing else every
@@ -226,6 +224,7 @@ class Result(ChartedSummary):
     def curves(self) -> list[Lines]:
         """What is drawn where there is no size distribution; nothing of results of earlier versions."""
         stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
+        every = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
         charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in stored)
         return [chart for chart in charts if chart]
 
@@ -307,8 +306,7 @@ class Result(ChartedSummary):
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Model, and the settings that differ from the default."""
-        model = self.summary["model"]
-        used = self.used
+        model, used = self.summary["model"], self.used
         by_model = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         named = imported_words(used) or by_model
         if (card := self._card) and may_look_at(card.name, self.job.owner):

@@ -67,14 +67,10 @@ class Drawing:
         analysis = sample.analysis
         if analysis is None:
             raise ValueError("a sample of several images is no drawing")
-        rows = analysis.segmentation.rows
-        labels = analysis.segmentation.dense[:rows]
-        picture = analysed(analysis, LONGEST)
+        labels, picture = analysis.segmentation.dense[: analysis.segmentation.rows], analysed(analysis, LONGEST)
         cracks = find_cracks(labels)
         outlines = smooth_outlines(cracks, len(analysis.segmentation))
-        rows, columns = labels.shape
-        small = sampled(labels, picture.shape)
-        return cls(sample, analysis, (rows, columns), picture, small, cracks, outlines)
+        return cls(sample, analysis, labels.shape, picture, sampled(labels, picture.shape), cracks, outlines)
 
     @property
     def task(self) -> Task:
@@ -156,9 +152,8 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
 def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What counts in colours that differ between neighbours, and what was left out in grey."""
     task, is_kept = drawing.task, Objects.of(drawing.analysis).kept
-    n = int(is_kept.sum())
-    count = task.count(n) if n else f"No {task.things}"
-    grey = "; grey: left out" if n < len(is_kept) else ""
+    count = task.count(int(is_kept.sum())) if is_kept.any() else f"No {task.things}"
+    grey = "" if is_kept.all() else "; grey: left out"
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
     picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
     show(ax, drawing, picture, f"{letter}{count}{grey}")
@@ -249,17 +244,7 @@ def _line_width(ax: Axes, drawing: Drawing) -> float:
         return 1.0
     points = 72 * _inches_per_pixel(ax, drawing.shape)
     areas = np.bincount(segmentation.dense.ravel(), minlength=len(segmentation) + 1)[1:]
-    typical = float(np.median(np.sqrt(areas * 4 / np.pi)))
-    return float(np.clip(0.05 * typical * points, 0.3, 1.4))
-
-
-def _outline(
-    ax: Axes, lines: list[NDArray[np.float64]], colour: str, width: float, style: object, alpha: float
-) -> None:
-    collection = LineCollection(
-        lines, colors=colour, linewidths=width, linestyles=[style], alpha=alpha, joinstyle="round"
-    )
-    ax.add_collection(collection, autolim=False)
+    return float(np.clip(0.05 * float(np.median(np.sqrt(areas * 4 / np.pi))) * points, 0.3, 1.4))
 
 
 PANELS = {

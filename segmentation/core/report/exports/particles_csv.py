@@ -114,8 +114,7 @@ def as_decimal(value: float | None) -> str:
 
 def rows(table: Table, kept: bool) -> Iterator[tuple[Any, ...]]:
     """The cells of the row of each object that counts, or does not, as text where the type needs it."""
-    columns = [_cells(values[table.kept == kept]) for values in table.columns.values()]
-    return zip(*columns, strict=True)
+    return zip(*[_cells(values[table.kept == kept]) for values in table.columns.values()], strict=True)
 
 
 def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
