@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import ADVICE, Flag, from_json, warned
+from ..core.flags import ADVICE, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
@@ -84,7 +84,7 @@ class Result(ChartedSummary):
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
-        self.scale_doubt = self.calibration.standard_uncertainty
+        self.scale_doubt, self.unsure = self.calibration.standard_uncertainty, begins(self.warnings)
 
     @property
     def nothing(self) -> bool:

@@ -181,7 +181,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         count, things = sample.task.count(summary.kept).split(" ", 1)
         counts = [words(count, NUMBER), words(f"{things} counted", LEAD), words(aside, SMALL)]
         yield abreast(counts, *map(_large, summary.headlines))
-        if summary.headlines and summary.headlines[0].total:
+        if summary.headlines and summary.headlines[0].total and not summary.unsure:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(f"{agreement} {summary.no_interval}".strip())
         if summary.nano and summary.nano["decides"]:
