@@ -33,7 +33,7 @@ from .entries import (
     rod_entries,
     shape_entries,
 )
-from .wording import capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
+from .wording import WHOLE, capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -242,8 +242,9 @@ class Summary:
         the second) and the last; of classes four fractions or three others. Where some objects have no size, the first
         says how many."""
         quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
-        if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
-            quantities[0] = replace(quantities[0], below=f"{self.kept:,} have a size")
+        count = quantities[0].number.value or 0.0 if quantities and quantities[0].kind == "integer" else 0.0
+        if 0 < self.kept < count:
+            quantities[0] = replace(quantities[0], below=WHOLE.format(self.kept, count - self.kept))
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
             most = 4 if quantities[0].kind == "fraction" else 3

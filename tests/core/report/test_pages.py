@@ -146,7 +146,7 @@ def grains(count=60):
 def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval_that_it_does_not_print():
     analysis, words = grains(), said(written(grains(), False))
     count, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
-    rest = f"{sized} have a size"
+    rest = f"{sized} whole and {count - sized} cut by the edge"
     assert sized < count and f"Grains · {rest}" in words
     caption = figure.caption_of(SampleAnalysis.of(analysis))
     assert f"{count} grains ({rest}), median grain diameter" in caption and "ASTM" not in caption
