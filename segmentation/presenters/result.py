@@ -30,7 +30,7 @@ from ..core.typed import Setting, settings_of_task
 from ..models import Job
 from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
-from ..services.results.models_offered import may_look_at
+from ..services.results.models_offered import may_look_at, offered
 from .charts import ChartedSummary, Lines, lines_of
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
@@ -112,6 +112,13 @@ class Result(ChartedSummary):
     def may_propose(self) -> bool:
         """Whether other ways can be tried: where a network outlined, and nobody has corrected it."""
         return not {"imported", "corrected", "reviewed"} & self.used.keys()
+
+    @property
+    def other_kinds(self) -> list[Change]:
+        """A button for each other kind of analysis that has a model, with that of its form."""
+        models = {card.task: card.name for card in reversed(offered(self.job.owner)) if card.task != self.task.name}
+        models |= {name: cards.automatic(name) for name in cards.tasks_of_several() & models.keys()}
+        return [Change(f"Analyse as {find(name).things}", "model", model) for name, model in sorted(models.items())]
 
     @property
     def began_with(self) -> Change | None:
@@ -217,6 +224,7 @@ class Result(ChartedSummary):
         question comes last, or in a question below."""
         panels = FIGURE.format(count=self.job.micrograph.page_count)
         heading = f"No {self.task.things} were found. "
+        every = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
         every = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in every]
         return sorted(every, key=lambda flag: flag.doubt) if self.nothing else every
 
@@ -224,7 +232,6 @@ class Result(ChartedSummary):
     def curves(self) -> list[Lines]:
         """What is drawn where there is no size distribution; nothing of results of earlier versions."""
         stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
-        every = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
         charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in stored)
         return [chart for chart in charts if chart]
 
