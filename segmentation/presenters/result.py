@@ -204,10 +204,9 @@ class Result(ChartedSummary):
     @property
     def corrected_line(self) -> str:
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
-        used = self.used
-        corrected = corrected_words(used)
+        corrected = corrected_words(self.used)
         by_people = f"Outlines: {corrected}" if corrected else ""
-        return " ".join(f"{words}." for words in (imported_words(used), by_people) if words)
+        return " ".join(f"{words}." for words in (imported_words(self.used), by_people) if words)
 
     @property
     def calibration_detail(self) -> str:
