@@ -86,6 +86,11 @@ def is_unusable(flags: Iterable[Flag]) -> bool:
     return any(flag.level == DO_NOT_USE for flag in flags)
 
 
+def begins(flags: Iterable[Flag]) -> str:
+    """What the sentence of a result with these begins with: `Flag.unsure` of the gravest."""
+    return min(flags, key=lambda flag: flag.lightness, default=Flag("")).unsure
+
+
 def warned(flags: Iterable[Flag]) -> list[str]:
     """The one warning with its level, as in lists, figures and texts; none where there are only notes."""
     gravest = min((flag for flag in flags if flag.short), key=lambda flag: flag.lightness, default=None)

@@ -211,7 +211,8 @@ def document() -> str:
 INTRODUCTION = """# Settings of an analysis
 
 For the page, the API (fields of these names), the command line (`--border-correction` for `border_correction`) and
-stored results. In brackets stand what a setting takes and its default. Made by `python -m segmentation.core.typed`."""
+stored results. In brackets stand what a setting takes and its default. Lines and dislocation loops have no released
+model: they need [one of your own](own-model.md). Made by `python -m segmentation.core.typed`."""
 
 
 def _row(setting: Setting) -> str:

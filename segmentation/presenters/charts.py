@@ -210,7 +210,8 @@ class ChartedSummary(Summary):
     def classes(self) -> list[ClassRow]:
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
-        return class_rows(map(self.with_basis, answers(self.stored_quantities, every=True))) if has_classes else []
+        entries = map(self.with_basis, answers(self.stored_quantities, every=True) if has_classes else ())
+        return class_rows(map(self._said, entries))
 
     @property
     def measures(self) -> list[Quantity]:

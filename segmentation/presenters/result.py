@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import ADVICE, Flag, from_json, warned
+from ..core.flags import ADVICE, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
@@ -30,7 +30,7 @@ from ..core.typed import Setting, settings_of_task
 from ..models import Job
 from ..services.ground import tables
 from ..services.ground.calibration import used_calibration
-from ..services.results.models_offered import may_look_at
+from ..services.results.models_offered import may_look_at, offered
 from .charts import ChartedSummary, Lines, lines_of
 
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
@@ -84,7 +84,7 @@ class Result(ChartedSummary):
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
-        self.scale_doubt = self.calibration.standard_uncertainty
+        self.scale_doubt, self.unsure = self.calibration.standard_uncertainty, begins(self.warnings)
 
     @property
     def nothing(self) -> bool:
@@ -112,6 +112,13 @@ class Result(ChartedSummary):
     def may_propose(self) -> bool:
         """Whether other ways can be tried: where a network outlined, and nobody has corrected it."""
         return not {"imported", "corrected", "reviewed"} & self.used.keys()
+
+    @property
+    def other_kinds(self) -> list[Change]:
+        """A button for each other kind of analysis that has a model, with that of its form."""
+        models = {card.task: card.name for card in reversed(offered(self.job.owner)) if card.task != self.task.name}
+        models |= {name: cards.automatic(name) for name in cards.tasks_of_several() & models.keys()}
+        return [Change(f"Analyse as {find(name).things}", "model", model) for name, model in sorted(models.items())]
 
     @property
     def began_with(self) -> Change | None:
@@ -197,10 +204,9 @@ class Result(ChartedSummary):
     @property
     def corrected_line(self) -> str:
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
-        used = self.used
-        corrected = corrected_words(used)
+        corrected = corrected_words(self.used)
         by_people = f"Outlines: {corrected}" if corrected else ""
-        return " ".join(f"{words}." for words in (imported_words(used), by_people) if words)
+        return " ".join(f"{words}." for words in (imported_words(self.used), by_people) if words)
 
     @property
     def calibration_detail(self) -> str:
@@ -216,9 +222,8 @@ class Result(ChartedSummary):
         """What is doubtful, without what stands at the scale, at the panels, in the heading of an empty result, whose
         question comes last, or in a question below."""
         panels = FIGURE.format(count=self.job.micrograph.page_count)
-        flags = (flag for flag in from_json(self.summary) if not flag.text.startswith(panels))
-        every = [flag for flag in flags if flag.text not in (NO_SCALE, CUT_OFF)]
         heading = f"No {self.task.things} were found. "
+        every = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
         every = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in every]
         return sorted(every, key=lambda flag: flag.doubt) if self.nothing else every
 
@@ -307,8 +312,7 @@ class Result(ChartedSummary):
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Model, and the settings that differ from the default."""
-        model = self.summary["model"]
-        used = self.used
+        model, used = self.summary["model"], self.used
         by_model = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         named = imported_words(used) or by_model
         if (card := self._card) and may_look_at(card.name, self.job.owner):

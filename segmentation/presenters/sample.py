@@ -14,7 +14,7 @@ from django.db.models.fields.json import KT
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, from_json
+from ..core.flags import Flag, begins, from_json
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
@@ -143,7 +143,7 @@ class PooledResult(ChartedSummary):
             words = {"thing": self.task.thing, "things": self.task.things}
         super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
         self.several, self.of_material = self.images_pooled > 1, self.images_pooled >= FEWEST_IMAGES
-        self.interval_note = self.stored.get("interval_note", "")
+        self.interval_note, self.unsure = self.stored.get("interval_note", ""), begins(self.warnings)
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 
     @property

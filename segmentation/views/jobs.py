@@ -109,13 +109,12 @@ def _scaled(request: HttpRequest, job: Job) -> dict[str, Any]:
 def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
     job = visible(request, row_of(Job, pk))
-    is_offered = is_open(job, request.user, request.visitor) and job.is_done and Result(job).may_propose
-    row = services.proposals_of(job) if is_offered else None
-    proposed = row.result.get("shown", []) if row else []
-    if row is None:
+    result = Result(job) if is_open(job, request.user, request.visitor) and job.is_done else None
+    if result is None or not result.may_propose:
         return HttpResponse()
-    context = {"job": job, "active": not row.is_finished, "shown": proposed, "token": uuid4().hex}
-    return render(request, "_proposals.html", context)
+    row = services.proposals_of(job)
+    context = {"job": job, "active": not row.is_finished, "shown": row.result.get("shown", []), "token": uuid4().hex}
+    return render(request, "_proposals.html", context | {"result": result})
 
 
 cancel = button(Job, services.cancel_job)

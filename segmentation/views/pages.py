@@ -50,6 +50,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
     context = {
         "reasons": [(str(reason), reason.definition) for reason in Reason],
         "kinds": [(task, [number(name) for name in task.quantities]) for task in tasks.every()],
+        "with_model": {card.task for card in offered(request.user)},
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "max_megapixels": most_pixels() // 1_000_000,
         "retention_days": settings.DEEPSEGM_RETENTION_DAYS,

@@ -9,14 +9,18 @@ const ROOM = 1.5; // sides of a crop over those of its outline
 const LEAST = 32; // px of the upload that a crop shows
 const SAME = 1e-9; // relative; of two as near the smaller one, as in the report
 const LINE = 1.5; // CSS pixels
+const LIKELY = 0.5; // confidence
 const FEW = 10; // of fewer each is shown
 const EXTREMES = ["smallest", "nearest to the median", "largest"];
 
-// Of what counts with its whole size: the smallest, the one nearest to the median, and the largest; of a few all, by size.
+// Of what counts with its whole size and is probably right, else of all that counts, as in the report: the smallest, the
+// one nearest to the median of all, and the largest; of a few all, by size.
 export function extremes(particles, size, unit) {
-  const every = sorted(particles.filter((each) => each.kept && !each.cut && Number.isFinite(each[size])), size);
-  if (every.length < FEW) return every;
-  const { median } = numbersOf(every, size, unit);
+  const counted = sorted(particles.filter((each) => each.kept && !each.cut && Number.isFinite(each[size])), size);
+  if (counted.length < FEW) return counted;
+  const likely = counted.filter((each) => each.byHand || !(each.confidence < LIKELY)); // also of unknown confidence
+  const every = likely.length ? likely : counted;
+  const { median } = numbersOf(counted, size, unit);
   const off = (each) => Math.abs(each[size] - median);
   return [every[0], every.reduce((best, each) => (off(each) < off(best) * (1 - SAME) ? each : best)), every[every.length - 1]];
 }

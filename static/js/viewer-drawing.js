@@ -18,6 +18,7 @@ const TYPE = [6, 12]; // CSS pixels, least and most
 const SQUARE = 3; // CSS pixels
 const LINE = [0.9, 1.75]; // CSS pixels, the thinnest and the broadest outline
 const EDGE = "rgb(0 0 0 / 0.5)"; // beside it, so that it is seen on what is bright
+const DASHES = [5, 4]; // CSS pixels, of what has no size or was left out
 const FINE = 20; // px of the upload
 const FILLED = "evenodd"; // a ring within another is a hole
 
@@ -97,13 +98,13 @@ export class Drawing {
 
   // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
   gather() {
-    this.paths = Object.fromEntries(["kept", "hand", "aside", "chosenKept", "chosenAside"].map((name) => [name, new Path2D()]));
+    this.paths = Object.fromEntries(["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside"].map((name) => [name, new Path2D()]));
     this.colourPaths = new Map(this.colours.map((colour) => [colour, new Path2D()]));
     const standsOut = this.lit ?? this.chosen;
     for (const particle of this.particles) {
       if (this.hidden.has(particle.reason)) continue;
       const stands = standsOut?.(particle);
-      const plain = particle.kept ? (particle.byHand ? "hand" : "kept") : "aside";
+      const plain = particle.kept ? `${particle.byHand ? "hand" : "kept"}${particle.cut ? "Cut" : ""}` : "aside";
       const name = stands ? (particle.kept ? "chosenKept" : "chosenAside") : plain;
       this.paths[name].addPath(particle.path);
       if (particle.kept || particle.colour) this.colourPaths.get(this.colourOf(particle)).addPath(particle.path);
@@ -216,16 +217,18 @@ export class Drawing {
     const width = lineWidth(this.widest * this.viewport.view.scale);
     const some = this.lit ?? this.chosen;
     if (some) context.globalAlpha = 0.2;
-    for (const [path, isShown] of [[paths.kept, layers.outlines], [paths.aside, layers.aside]]) if (isShown) this.stroke(path, EDGE, width + 1);
-    if (layers.outlines) this.stroke(paths.kept, KEPT, width);
-    if (layers.outlines) this.stroke(paths.hand, HAND, width + 0.5);
-    if (layers.aside) this.stroke(paths.aside, ASIDE, width + 0.25, [5, 4]);
+    for (const [path, isShown] of [[paths.kept, layers.outlines], [paths.keptCut, layers.outlines], [paths.aside, layers.aside]]) if (isShown) this.stroke(path, EDGE, width + 1);
+    for (const [cut, dash] of layers.outlines ? [["", []], ["Cut", DASHES]] : []) {
+      this.stroke(paths[`kept${cut}`], KEPT, width, dash);
+      this.stroke(paths[`hand${cut}`], HAND, width + 0.5, dash);
+    }
+    if (layers.aside) this.stroke(paths.aside, ASIDE, width + 0.25, DASHES);
     context.globalAlpha = 1;
     if (!some) return;
     context.fillStyle = CHOSEN;
     for (const path of [paths.chosenKept, paths.chosenAside]) context.fill(path, FILLED);
     this.stroke(paths.chosenKept, KEPT, 2.25);
-    this.stroke(paths.chosenAside, ASIDE, 2.25, [5, 4]);
+    this.stroke(paths.chosenAside, ASIDE, 2.25, DASHES);
   }
 
   veilDataBar() {
@@ -260,7 +263,7 @@ export class Drawing {
       return;
     }
     this.stroke(particle.path, "#000000", 5);
-    this.stroke(particle.path, this.selected.includes(particle) ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : [5, 4]);
+    this.stroke(particle.path, this.selected.includes(particle) ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : DASHES);
   }
 
   // As many as have room beside each other, those of large particles first; how many of how many in sight.

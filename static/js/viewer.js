@@ -148,7 +148,7 @@ class ResultPage {
     const description = [object.class, ...facts].filter(Boolean).join(", ");
     const thing = this.facts.thing.replace(/^./, (letter) => letter.toUpperCase());
     const meaning = () => this.chips?.chips.find((chip) => chip.dataset.state === object.reason)?.title ?? "";
-    return `${thing} ${object.id}: ${description}; ${object.kept ? (object.cut ? "counted, has no size: touches the frame" : "counted") : `left out: ${object.reason}. ${meaning()}`}`;
+    return `${thing} ${object.id}: ${description}; ${object.kept ? (object.cut ? "counted, has no size: cut by the edge" : "counted") : `left out: ${object.reason}. ${meaning()}`}`;
   }
 
   describe() {

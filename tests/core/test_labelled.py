@@ -249,8 +249,7 @@ def test_the_data_bar_is_left_out_and_what_it_cuts_touches_the_frame(bar):
 def test_labels_keep_their_numbers_where_the_data_bar_takes_one_between_them():
     mask = below()
     turned = replace(mask, labels=np.where(mask.labels == 4, 2, np.where(mask.labels == 2, 4, mask.labels)))
-    analysis = analyse_mask(turned, AnalysisSettings.of(data_bar=20))
-    assert analysis.table["label"].tolist() == [1, 3, 4]
+    assert analyse_mask(turned, AnalysisSettings.of(data_bar=20)).table["label"].tolist() == [1, 3, 4]
 
 
 def test_without_an_image_only_a_bar_that_is_told_is_left_out():

@@ -14,4 +14,7 @@ test("the smallest, the one nearest to the median, and the largest; of a few eac
   assert.deepEqual(named([...ten.slice(0, 4), cut]), [20, 40, 50, 90]);
   const weighted = ten.map((each) => ({ ...each, weight: each.min_feret === 90 ? 7 : 1 }));
   assert.deepEqual(named(weighted), [20, 42, 90]);
+  const [speck, checked] = [particle(11, 2, 0.13), particle(12, 4, 0.13, { byHand: true })];
+  assert.deepEqual([named([...ten, speck])[0], named([...ten, speck, checked])[0]], [20, 4]);
+  assert.deepEqual(named(ten.map((each) => ({ ...each, confidence: 0.3 }))), [20, 40, 90]);
 });

@@ -38,8 +38,7 @@ def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[
     inside = ndimage.gaussian_filter(edges(regions).astype(np.float32), BLUR) < level
     labels, count = ndimage.label(ndimage.binary_opening(inside, BLOCK))
     labels = labels.astype(np.int32, copy=False)
-    large = areas_of(labels, count) >= SMALLEST
-    return renumber(relabel(labels, np.where(large, np.arange(count + 1), 0)))
+    return renumber(relabel(labels, np.where(areas_of(labels, count) >= SMALLEST, np.arange(count + 1), 0)))
 
 
 def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:

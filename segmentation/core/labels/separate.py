@@ -35,8 +35,7 @@ def separate(
     components, count = ndimage.label(mask)
     components = components.astype(np.int32, copy=False)
     markers, owners = _markers(distance >= round(seed_threshold * 255), components)
-    labels = grow(components, count, markers, owners, distance)
-    return renumber(fill_holes(labels))
+    return renumber(fill_holes(grow(components, count, markers, owners, distance)))
 
 
 def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDArray[np.int64]]:

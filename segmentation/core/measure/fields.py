@@ -43,8 +43,7 @@ def table_of(
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
     table = corrected(table.with_measures(**measured), segmentation, settings.faint_limit)
-    judged = with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME])
-    return judged.identified(segmentation.ids)
+    return with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME]).identified(segmentation.ids)
 
 
 def whole_only(table: Table) -> Table:
@@ -141,5 +140,4 @@ def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, most: float 
 
 def if_enough(value: Value, table: Table, unit: str = "") -> Value:
     """The value in its unit; without an interval if too few objects were kept."""
-    enough = int(table.kept.sum()) >= FEWEST
-    return replace(value, unit=unit) if enough else Value(value.value, unit=unit)
+    return replace(value, unit=unit) if int(table.kept.sum()) >= FEWEST else Value(value.value, unit=unit)

@@ -160,6 +160,10 @@ class Value:
         ends = fields.get("interval") or [low, high]  # results of 1.0.0 have no interval
         return cls(fields["value"], low, high, fields["unit"], None if ends == [low, high] else (ends[0], ends[1]))
 
+    def fits(self, longest: float) -> bool:
+        """Whether a picture of this side can hold a mean length, with its interval: a longer one is no result."""
+        return max(self.value or 0.0, self.high or 0.0) <= longest
+
     @property
     def reported(self) -> Value:
         """The number with the ends of the interval that people read."""

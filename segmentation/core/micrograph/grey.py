@@ -28,8 +28,8 @@ def check_size(columns: int, rows: int, max_pixels: int) -> None:
         )
     if min(columns, rows) < SMALLEST_SIDE:
         raise UnreadableImage(
-            f"The image is too small to analyse ({columns} x {rows} px): "
-            f"both sides must be at least {SMALLEST_SIDE} px."
+            f"The image is too small to analyse ({columns} x {rows} px): choose one with at least {SMALLEST_SIDE} px"
+            " on both sides."
         )
     if max(columns, rows) > LONGEST_SIDE * min(columns, rows):
         raise UnreadableImage(

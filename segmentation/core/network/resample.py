@@ -37,5 +37,4 @@ def resize_map(values: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.
     """(H, W) uint8 map brought to `shape` by interpolation (area-weighted when it shrinks)."""
     if values.shape == shape:
         return values
-    resized = Image.fromarray(values).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
+    return np.asarray(Image.fromarray(values).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))

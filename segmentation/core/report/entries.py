@@ -139,7 +139,7 @@ class Entry:
     @property
     def includes(self) -> str:
         """What the interval that people read includes; "" without one."""
-        return f"the {uncertainty_name(self.unknown)}" if self.total else self.holds
+        return f"the {uncertainty_name(self.unknown)}" if self.total and self.has_ends else self.holds
 
     @property
     def reported(self) -> Value:

@@ -124,9 +124,7 @@ def caption_of(sample: SampleAnalysis) -> str:
         sentences += [agreement_words(sample.between), sample.interval_note, *intervals]
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    gravest = sorted(sample.flags, key=lambda flag: flag.lightness)[:1]
-    unsure = "".join(f"{flag.unsure} " for flag in gravest if flag.unsure)
-    return unbroken(f"{unsure}{subject}.{others}")
+    return unbroken(f"{summary.unsure} {subject}.{others}".lstrip())
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The report form of OECD Test Guideline 125: every entry from the result, or marked as the laboratory's to give.
 
 The entries follow public descriptions of the guideline and the standards that it goes with (docs/use/exports.md names
-them), because its own text was not at hand. The form therefore states no compliance.
+them), not its own text. The form therefore states no compliance.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FORMAT = "deepsegm-oecd-tg125/1"
 GUIDELINE = "OECD Test Guideline 125, Nanomaterial particle size and size distribution of nanomaterials (30 June 2022)"
 TO_GIVE = "to be given by the laboratory"
 NOTE = (
-    "This form follows public descriptions of the guideline; its text was not at hand. Compare it with the guideline"
-    " before you file it. Whether a study was done according to the guideline, only the laboratory can state."
+    "This form follows public descriptions of the guideline, not its text: compare it with that before you file it."
+    f" The laboratory fills in by hand what is “{TO_GIVE}”, and states whether the study followed the guideline."
 )
 MOST_VALUES = 6  # different ones of the images of a sample, in one entry
 NONE_COUNTED = "not defined: nothing was counted"

@@ -55,6 +55,7 @@ from .guideline import form_of
 from .images import ALONE, MOST_ABREAST, are_apart, draw_by_image, is_compared, is_shaded, own_intervals
 from .lengths import in_readable_unit
 from .method import method, references
+from .objects import Objects
 from .panels import PANELS, draw_panel
 from .sections import first_micrographs, micrographs
 from .summary import Summary
@@ -166,6 +167,8 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
+        is_dashed = name == "doubts" and Objects.of(sample.analysis).cut.any()
+        aside = f" (dashed: cut by the edge){aside}" if is_dashed else aside
         columns, size = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
         wide = readable(Value(None if is_unusable(sample.flags) else size and columns * size, unit="nm"))
         width = f" The image is {significant(wide.value)} {wide.unit} wide." if wide.value else ""
@@ -181,7 +184,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         count, things = sample.task.count(summary.kept).split(" ", 1)
         counts = [words(count, NUMBER), words(f"{things} counted", LEAD), words(aside, SMALL)]
         yield abreast(counts, *map(_large, summary.headlines))
-        if summary.headlines and summary.headlines[0].total:
+        if summary.headlines and summary.headlines[0].total and not summary.unsure:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(f"{agreement} {summary.no_interval}".strip())
         if summary.nano and summary.nano["decides"]:

@@ -67,14 +67,10 @@ class Drawing:
         analysis = sample.analysis
         if analysis is None:
             raise ValueError("a sample of several images is no drawing")
-        rows = analysis.segmentation.rows
-        labels = analysis.segmentation.dense[:rows]
-        picture = analysed(analysis, LONGEST)
+        labels, picture = analysis.segmentation.dense[: analysis.segmentation.rows], analysed(analysis, LONGEST)
         cracks = find_cracks(labels)
         outlines = smooth_outlines(cracks, len(analysis.segmentation))
-        rows, columns = labels.shape
-        small = sampled(labels, picture.shape)
-        return cls(sample, analysis, (rows, columns), picture, small, cracks, outlines)
+        return cls(sample, analysis, labels.shape, picture, sampled(labels, picture.shape), cracks, outlines)
 
     @property
     def task(self) -> Task:
@@ -156,9 +152,8 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
 def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What counts in colours that differ between neighbours, and what was left out in grey."""
     task, is_kept = drawing.task, Objects.of(drawing.analysis).kept
-    n = int(is_kept.sum())
-    count = task.count(n) if n else f"No {task.things}"
-    grey = "; grey: left out" if n < len(is_kept) else ""
+    count = task.count(int(is_kept.sum())) if is_kept.any() else f"No {task.things}"
+    grey = "" if is_kept.all() else "; grey: left out"
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
     picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
     show(ax, drawing, picture, f"{letter}{count}{grey}")
@@ -210,36 +205,30 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """Outlines over the image in the colours of the page: solid of what counts, dashed of what was left out. Of more
-    than MANY the rims of the objects in the picture are coloured instead."""
-    is_kept, sheet = Objects.of(drawing.analysis).kept, sheet_of(ax)
-    are_many, counted = len(is_kept) > MANY, "counted" if drawing.task.screened else drawing.task.things
+    """Outlines over the image in the colours of the page: solid of what counts, dashed of what the frame cuts or was
+    left out. Of more than MANY the rims of the objects in the picture are coloured instead."""
+    objects, sheet = Objects.of(drawing.analysis), sheet_of(ax)
+    is_kept, is_cut, things = objects.kept, objects.cut, drawing.task.things
+    are_many, counted = len(is_kept) > MANY, "counted" if drawing.task.screened else "whole" if is_cut.any() else things
     picture = rimmed(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
     show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
-    ways, handles = ((is_kept, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")), []
-    for some, usual, times, style, word in ways:
-        if not are_many:
+    whole, others = (is_kept & ~is_cut, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")
+    handles = []
+    for some, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut by the edge"), others):
+        if not are_many and some.any():
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(some)]
-            _outline(ax, lines, "black", width * (times + 0.8), "solid", 0.45)
-            _outline(ax, lines, IN_GREY[usual] if sheet.grey else usual, width * times, style, 1.0)
+            colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)
+            for ink, wide, dash, alpha in (edge, (colour, width * times, style, 1.0)):
+                outlines = LineCollection(lines, colors=ink, lw=wide, ls=[dash], alpha=alpha, joinstyle="round")
+                ax.add_collection(outlines, autolim=False)
         if word == counted or some.any():
             ink = sheet.colour(INK) if sheet.grey else usual
             solid, label = are_many or word == counted, f"{some.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
-    ax.legend(
-        handles=handles,
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=2,
-        frameon=False,
-        fontsize=sheet.font,
-        handlelength=1.2,
-        handletextpad=0.4,
-        columnspacing=0.8,
-        borderaxespad=0.15,
-        borderpad=0,
-    )
+    near = {"handlelength": 1.2, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.15, "borderpad": 0.0}
+    near |= {"fontsize": sheet.font}
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles), frameon=False, **near)
 
 
 def _line_width(ax: Axes, drawing: Drawing) -> float:
@@ -249,17 +238,7 @@ def _line_width(ax: Axes, drawing: Drawing) -> float:
         return 1.0
     points = 72 * _inches_per_pixel(ax, drawing.shape)
     areas = np.bincount(segmentation.dense.ravel(), minlength=len(segmentation) + 1)[1:]
-    typical = float(np.median(np.sqrt(areas * 4 / np.pi)))
-    return float(np.clip(0.05 * typical * points, 0.3, 1.4))
-
-
-def _outline(
-    ax: Axes, lines: list[NDArray[np.float64]], colour: str, width: float, style: object, alpha: float
-) -> None:
-    collection = LineCollection(
-        lines, colors=colour, linewidths=width, linestyles=[style], alpha=alpha, joinstyle="round"
-    )
-    ax.add_collection(collection, autolim=False)
+    return float(np.clip(0.05 * float(np.median(np.sqrt(areas * 4 / np.pi))) * points, 0.3, 1.4))
 
 
 PANELS = {

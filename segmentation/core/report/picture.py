@@ -49,8 +49,7 @@ FAR = {2: 100, 4: 50, 6: 10, 10: 1}
 def analysed(analysis: Analysis, longest: int) -> NDArray[np.uint8]:
     """The analysed area for display: (h, w) uint8, no side over `longest`, hot and cold pixels clipped."""
     micrograph = analysis.micrograph
-    cut = replace(micrograph, pixels=micrograph.pixels[: analysis.segmentation.rows])
-    return preview(cut, longest)
+    return preview(replace(micrograph, pixels=micrograph.pixels[: analysis.segmentation.rows]), longest)
 
 
 def sampled(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
@@ -83,8 +82,7 @@ def painted(
     colour = np.concatenate([COLOURS, GREY])[chosen[labels]].astype(np.float32)
     shade = picture[..., None].astype(np.float32)
     inside = (labels > 0)[..., None]
-    mixed = np.where(inside, strength * colour + (1 - strength) * shade, 0.35 * shade)
-    return mixed.round().astype(np.uint8)
+    return np.where(inside, strength * colour + (1 - strength) * shade, 0.35 * shade).round().astype(np.uint8)
 
 
 def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:

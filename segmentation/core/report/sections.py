@@ -12,7 +12,7 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
-from ..measure.filters import LEAST_CONFIDENCE
+from ..measure.filters import LEAST_CONFIDENCE, without_doubtful
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.quantities import Value, readable, significant
 from ..measure.results import Statistics
@@ -160,20 +160,19 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
 
 
 def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
-    """The smallest, the median and the largest object with a size in an image, in so many points of height; nothing
-    where there is no room, or where they are fewer."""
+    """The smallest, the median and the largest object with a size in an image, in so many points of height, of those
+    that are probably right, else of all, as static/js/extremes.js; nothing without room, or where they are fewer."""
     assert sample.analysis is not None and sample.task.size is not None
     table, box = sample.members[0].sized, high - EXAMPLE_WORDS
-    sizes = np.where(table.kept, table.length(sample.task.size), np.nan)
+    likely, lengths = without_doubtful(table), table.length(sample.task.size)
+    sizes = np.where(likely.kept if likely.kept.any() else table.kept, lengths, np.nan)
     order = np.argsort(sizes)[: int(np.isfinite(sizes).sum())]
     if box < LEAST_EXAMPLE or len(order) < 3 or "label" not in table.columns:
         return []
+    off_median = np.abs(sizes[order] / np.nanmedian(lengths[table.kept]) - 1).round(9)
     cells: list[Flowable | list[Flowable]] = []
-    for title, row in (
-        ("Smallest", order[0]),
-        ("Nearest to the median", order[(len(order) - 1) // 2]),
-        ("Largest", order[-1]),
-    ):
+    rows = order[0], order[off_median.argmin()], order[-1]
+    for title, row in zip(("Smallest", "Nearest to the median", "Largest"), rows, strict=True):
         size = readable(Value(float(sizes[row]), unit=table.unit))
         number = "" if is_unusable(sample.flags) else f": {significant(size.value)} {size.unit}"
         pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)

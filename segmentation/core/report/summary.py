@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..flags import Flag
+from ..flags import Flag, begins
 from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
@@ -33,7 +33,7 @@ from .entries import (
     rod_entries,
     shape_entries,
 )
-from .wording import capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
+from .wording import WHOLE, capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -56,10 +56,11 @@ class Summary:
     things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
     several: whether the numbers are of several images, of_material: of so many that these show how places differ.
     scale_doubt: the relative standard uncertainty of their scale, where no statistics know it. interval_note: see
-    `SampleAnalysis`.
+    `SampleAnalysis`. unsure: what the sentence begins with where most is probably wrong: then no interval stands in it.
     """
 
     several = of_material = False
+    unsure = ""
     scale_doubt: float | None = None
 
     def __init__(
@@ -82,7 +83,7 @@ class Summary:
         summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
         summary.several, summary.of_material = len(sample.counted) > 1, len(sample.counted) >= FEWEST_IMAGES
         summary.scale_doubt = sample.common_calibration.standard_uncertainty
-        summary.interval_note = sample.interval_note
+        summary.interval_note, summary.unsure = sample.interval_note, begins(sample.flags)
         return summary
 
     # ---- what the lists below are made from ------------------------------------------------------
@@ -166,6 +167,10 @@ class Summary:
         holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
 
+    def _said(self, entry: Entry) -> Entry:
+        """As the first screen and the main numbers say it: a number that is probably wrong has no interval there."""
+        return replace(entry, has_ends=False, holds="", caution="") if self.unsure else entry
+
     def scale_in(self, quantity: Quantity) -> str:
         """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
         doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
@@ -184,7 +189,7 @@ class Summary:
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
             replace(
-                self.by_number(name),
+                self._said(self.by_number(name)),
                 term=terms[name],
                 below=below[name] or self.measurand,
                 parts=self._parts(name),
@@ -211,7 +216,7 @@ class Summary:
     @property
     def no_interval(self) -> str:
         """Why the median of the first screen has no interval; "" where it has one."""
-        if not self.screened or not self.headlines or self.headlines[0].interval:
+        if self.unsure or not self.screened or not self.headlines or self.headlines[0].interval:
             return ""
         return self.interval_note or f"The median has no useful 95 % interval: {self.too_few_words}."
 
@@ -229,7 +234,7 @@ class Summary:
     @property
     def known_quantities(self) -> list[Entry]:
         """The answers that have a value: `_quantities.html` of the page lists them all."""
-        return [self.with_basis(quantity) for quantity in self.quantities if quantity.number.value is not None]
+        return [self._said(self.with_basis(each)) for each in self.quantities if each.number.value is not None]
 
     @property
     def leading(self) -> list[Entry]:
@@ -237,8 +242,9 @@ class Summary:
         the second) and the last; of classes four fractions or three others. Where some objects have no size, the first
         says how many."""
         quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
-        if quantities and quantities[0].kind == "integer" and 0 < self.kept < (quantities[0].number.value or 0):
-            quantities[0] = replace(quantities[0], below=f"{self.kept:,} have a size")
+        count = quantities[0].number.value or 0.0 if quantities and quantities[0].kind == "integer" else 0.0
+        if 0 < self.kept < count:
+            quantities[0] = replace(quantities[0], below=WHOLE.format(self.kept, count - self.kept))
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
             most = 4 if quantities[0].kind == "fraction" else 3
@@ -284,8 +290,8 @@ class Summary:
     def answer_sizes(self) -> list[Entry]:
         """The sizes as page, PDF and sheet Summary list them: beside a total uncertainty no interval that holds less
         stands. The table of all numbers has those."""
-        sizes = self.sizes
-        if not any(entry.total for entry in sizes):
+        sizes = [self._said(entry) for entry in self.sizes]
+        if self.unsure or not any(entry.total for entry in sizes):
             return sizes
         return [entry if entry.total else replace(entry, has_ends=False, holds="", caution="") for entry in sizes]
 
@@ -326,7 +332,7 @@ class Summary:
     @property
     def main_without_interval(self) -> str:
         """The same of `main_numbers`: beside a total uncertainty no other interval stands."""
-        return "" if any(entry.total for entry in self.sizes) else self.without_interval
+        return "" if self.unsure or any(entry.total for entry in self.sizes) else self.without_interval
 
     @property
     def interval_line(self) -> str:

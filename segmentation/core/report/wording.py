@@ -28,6 +28,7 @@ SAID = 0.005  # relative standard uncertainty of a scale above which it stands b
 NOT_GIVEN = "not included"
 UNKNOWN = "not known"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
+WHOLE = "{:,.0f} whole and {:,.0f} cut by the edge"  # objects that count; only the whole ones have a size
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
 LIMIT = "limit 50 %"
 CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures what is in electron micrographs."

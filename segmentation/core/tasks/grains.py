@@ -68,7 +68,7 @@ def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibr
     size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
     sums = np.stack([per_block(crossings(labels)), per_block(ones)], axis=1)
     length = over_blocks(lambda parts: size * mean_intercept(*parts), sums)
-    if (length.value or 0.0) > size * max(labels.shape):
+    if not length.fits(size * max(labels.shape)):
         length = Value(None)
     return with_scale(if_enough(length, table, table.unit), calibration.standard_uncertainty, 1)
 

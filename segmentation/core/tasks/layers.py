@@ -89,7 +89,7 @@ def measure(
         result,
         table=replace(result.table, columns={**result.table.columns, **columns}),
         quantities={**{of_class(name, layer): value for name, value in values.items()}, **result.quantities},
-        flags=(*result.flags, *flags),
+        flags=(*(flag for flag in result.flags if flag.doubt), *flags),  # no layer needs the lengths of phases
     )
 
 

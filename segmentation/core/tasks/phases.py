@@ -50,6 +50,7 @@ METHOD = (
     " taken (image resampled by a factor of {scale:.3g}; {mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class that the table has, too
+NO_LENGTH = "No number is given for the {what}: rows and columns of the image cross too few boundaries."
 FEWEST, BARS, MOST = 8, 32, 0.9  # intercepts that a curve needs, its bars, and the share of all length that they show
 CONFUSED = 0.05  # share of a class's pixels that are found to be of another
 
@@ -166,10 +167,13 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
     }
     lengths = with_interval(mean_intercept, counts), with_interval(mean_free_path, counts)
-    longest = max(classes.shape)  # beyond it the image shows too few boundaries for both
+    longest, missing = max(classes.shape), []  # beyond it the image shows too few boundaries for both
     fits = [all((length.value or 0.0) <= longest for length in pair) for pair in zip(*lengths, strict=True)]
-    for name, every in zip(("mean_intercept", "mean_free_path"), lengths, strict=True):
-        measures[name] = [length if is_short else Value(None) for length, is_short in zip(every, fits, strict=True)]
+    for figure, every in zip(LENGTHS[1:], lengths, strict=True):
+        held = [one if fit and one.fits(longest) else Value(None) for fit, one in zip(fits, every, strict=True)]
+        lost = [name for name, one, is_held in zip(names, every, held, strict=True) if one.value != is_held.value]
+        measures[figure] = held
+        missing += [f"{number(figure).label} of {', '.join(lost)}"] if lost else []
     reported = bool(len(segmentation)) and not withheld(segmentation, settings)
     values = {
         of_class(figure, name): _in_calibrated_unit(figure, value, calibration) if reported else Value(None)
@@ -182,8 +186,9 @@ def measure(
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
     used = segmentation.used
     unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > DIFFERS
-    flags = (DIFFERENT,) if unlike and not used.get("unfamiliar") else ()  # which has its own warning
-    return Measured(table, None, values, flags if len(segmentation) else ())
+    flags = [DIFFERENT] if unlike and not used.get("unfamiliar") else []  # which has its own warning
+    flags += [Flag(NO_LENGTH.format(what="; ".join(missing)))] if missing and reported else []
+    return Measured(table, None, values, tuple(flags) if len(segmentation) else ())
 
 
 def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:

@@ -195,8 +195,7 @@ def withheld_result(
     """A result without numbers, if nothing was found or the image is of another kind; None if numbers are reported."""
     if len(segmentation) and not withheld(segmentation, settings):
         return None
-    nothing = {name: Value(None) for name in task.quantities}
-    return Measured(without_numbers(table), None, nothing)
+    return Measured(without_numbers(table), None, {name: Value(None) for name in task.quantities})
 
 
 def doubts(segmentation: Segmentation) -> Iterator[Flag]:

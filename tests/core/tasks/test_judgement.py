@@ -69,8 +69,7 @@ def test_no_verdict_stands_beside_a_warning_that_outlines_are_doubtful():
     sure, doubtful = (measured(segmentation_of(labels, **used)) for used in ({}, few_right))
     assert (sure.statistics.nano["verdict"], sure.statistics.nano["reason"]) == ("above", "")
     assert (doubtful.statistics.nano["verdict"], doubtful.statistics.nano["reason"]) == ("undecided", TO_CHECK)
-    pooled = together({"a": sure, "b": doubtful}).pooled
-    assert pooled.nano["reason"] == "the outlines of 1 image are to be checked"
+    assert together({"a": sure, "b": doubtful}).pooled.nano["reason"] == "the outlines of 1 image are to be checked"
 
 
 def test_the_verdict_of_most_images_stands_with_a_doubtful_one_among_them():
@@ -93,8 +92,7 @@ def test_what_another_model_recognised_is_said_beside_sure_outlines():
     assert [flag.short for flag in made.flags if flag.doubt] == ["Looks like the images of another model"]
     by_texture = measured(segmentation_of(squares(12), resembles=STEEL, **sure))
     assert not any("another model" in flag.short for flag in by_texture.flags)
-    few = measured(segmentation_of(squares(), resembles=fibres))
-    assert not few.table.kept.any()
+    assert not measured(segmentation_of(squares(), resembles=fibres)).table.kept.any()
 
 
 def test_who_knows_better_has_them_measured():

@@ -83,6 +83,9 @@ def test_lengths_have_the_calibration():
     unsure = 1.96 * 0.05 / np.sqrt(3) / 4 * wide.value  # the last digit of 4.0 nm per pixel
     assert wide.high - wide.value == pytest.approx(np.hypot(4 * (plain.high - plain.value), unsure), rel=1e-5)
     assert nm.table.columns["object_density_per_nm2"] == pytest.approx(pixels.table["object_density_per_px2"] / 16)
+    few = measured(found(np.where(np.isin(np.indices((64, 64))[1], (10, 11, 40, 41)), 2, 0).astype(np.int32)))
+    assert few.quantities["mean_free_path of laths"].value is None and "mean free path of laths" in few.flags[0].text
+    assert few.quantities["mean_intercept of laths"].value, "the picture holds it with its interval"
 
 
 def test_intercepts_are_drawn_by_their_length_without_those_that_the_frame_cuts():

@@ -24,7 +24,7 @@ from ...sample import SampleAnalysis
 from ..cells import inert, lines, marked, name_cell
 from ..entries import Entry, answers, known_number
 from ..facts import edge_of
-from ..wording import imported_words, version
+from ..wording import WHOLE, imported_words, version
 from .base import FIRST, Export
 
 DIGITS = 6
@@ -70,7 +70,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     if sample.task.semantic:
         of = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
-        of += f" - {statistics.n_kept} have a size"
+        of += f" - {WHOLE.format(statistics.n_kept, counts[0] - statistics.n_kept)}".replace(",", "")
     scale, imported, note = sample.extent.partition(", ")[0], "", sample.interval_note.removesuffix(".")
     if sample.analysis is not None:
         note = ""
@@ -114,8 +114,7 @@ def as_decimal(value: float | None) -> str:
 
 def rows(table: Table, kept: bool) -> Iterator[tuple[Any, ...]]:
     """The cells of the row of each object that counts, or does not, as text where the type needs it."""
-    columns = [_cells(values[table.kept == kept]) for values in table.columns.values()]
-    return zip(*columns, strict=True)
+    return zip(*[_cells(values[table.kept == kept]) for values in table.columns.values()], strict=True)
 
 
 def _cells(values: np.ndarray[Any, Any]) -> list[Any]:

@@ -70,15 +70,13 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     task = tasks.find(used.provenance.task)
     cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
     lines = drawing.outlines if drawing else smooth_outlines(cracks, len(used))
-    has_cut_ones = descriptor_columns and task.size and not task.screened
-    cut = table.kept & ~table.whole if has_cut_ones else np.zeros(len(lines), bool)
     particles: list[dict[str, Any]] = [
         {
             "id": int(objects.ids[i]),
             **({"class": objects.classes[i]} if len(used.class_names) > 1 else {}),
             "kept": bool(objects.kept[i]),
             "reason": objects.reasons[i],
-            **({"cut": True} if cut[i] else {}),
+            **({"cut": True} if objects.cut[i] else {}),
             **({"by_hand": True} if int(objects.ids[i]) in used.by_hand else {}),
             **{name: values[i] for name, values in descriptor_columns.items()},
             "outline": _coordinates(thinned(line, TOLERANCE)),

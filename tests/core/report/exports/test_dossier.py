@@ -106,7 +106,7 @@ class TestForm:
         missing = form["to_be_given_by_the_laboratory"]
         assert missing == [title for title, entry in answers.items() if entry["value"] is None]
         assert {"Preparation", "Statement of the method and of its compliance", "Signature"} <= set(missing)
-        assert "not at hand" in form["note"] and form["cite"] == CITATION
+        assert "fills in by hand" in form["note"] and form["cite"] == CITATION
 
     def test_its_numbers_are_those_of_the_result(self, analysis):
         answers, statistics = entries(SampleAnalysis.of(analysis)), analysis.statistics
