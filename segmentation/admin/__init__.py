@@ -6,6 +6,7 @@ from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
@@ -14,10 +15,19 @@ from django.shortcuts import redirect
 
 from ..services.access.second_factor import is_limited
 
-for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken):  # allauth's own: with secrets
+NAMES = {"segmentation.job": "analysis", "segmentation.micrograph": "uploaded image", "auth.user": "account",
+         "segmentation.modeldefault": "default model", "segmentation.staffaction": "staff change",
+         "axes.accessattempt": "failed sign-in", "socialaccount.socialaccount": "OpenID account"}  # fmt: skip
+for label, name in NAMES.items():
+    meta = apps.get_model(label)._meta
+    meta.verbose_name, meta.verbose_name_plural = name, "analyses" if name == "analysis" else f"{name}s"
+# allauth's own have secrets; the last two of axes are never written here.
+for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, AccessFailureLog, AccessLog):
     admin.site.unregister(private)
+tried = type(admin.site.get_model_admin(AccessAttempt))
+tried.list_filter, tried.list_display = ["attempt_time"], ["attempt_time", "username", "ip_address", "status"]
 admin.site.site_header = admin.site.site_title = "DeepSegm"
-admin.site.index_title = "Administration"
+admin.site.index_title = "All tables"
 for package, words in {"auth": "People", "axes": "Signing in", "socialaccount": "Signing in by OpenID"}.items():
     apps.get_app_config(package).verbose_name = words
 admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide

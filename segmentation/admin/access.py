@@ -19,7 +19,8 @@ from ..services.ground.limits import quota_of
 from .base import LookOnly, action, column
 
 admin.site.unregister(User)
-LABELS = {"is_active": "May sign in", "is_staff": "Staff", "is_superuser": "Administrator"}
+for name, words in {"is_active": "may sign in", "is_staff": "staff", "is_superuser": "administrator"}.items():
+    User._meta.get_field(name).verbose_name = words  # in forms, lists and filters
 HINTS = {
     "username": "The name to sign in with.",
     "is_active": "Take the tick away to deactivate the account. Its results stay.",
@@ -41,7 +42,7 @@ class AccountAdmin(UserAdmin):
     ]
 
     def get_form(self, *args: Any, **kwargs: Any) -> Any:
-        return super().get_form(*args, labels=LABELS, help_texts=HINTS, **kwargs)
+        return super().get_form(*args, help_texts=HINTS, **kwargs)
 
 
 @admin.register(Quota)
@@ -56,8 +57,8 @@ class QuotaAdmin(admin.ModelAdmin):
 
     def get_form(self, *args: Any, **kwargs: Any) -> Any:
         usual = quota_of(None)
-        limits = {"stored_gb": usual.stored_gb, "megapixels_a_day": usual.megapixels_a_day}
-        hints = {name: f"The usual limit: {limit or 'none'}." for name, limit in limits.items()}
+        names = ("stored_gb", "megapixels_a_day")
+        hints = {name: f"The usual limit: {getattr(usual, name) or 'none'}." for name in names}
         return super().get_form(*args, help_texts=hints, **kwargs)
 
 
@@ -71,7 +72,7 @@ class TokenAdmin(LookOnly):
     actions = ("revoke",)
 
     revoke = action("Revoke the selected tokens", tokens.revoke_token, "revoked")
-    stored = column("", lambda token: "")  # the row as it is stored holds the hash of the token
+    stored = column("columns", lambda token: "not shown")  # the row as it is stored holds the hash of the token
 
 
 @admin.register(Webhook)
@@ -85,14 +86,13 @@ class WebhookAdmin(LookOnly):
 
     @admin.display(description="last messages")
     def last(self, webhook: Webhook) -> SafeString:
-        rows = webhook.deliveries.all()[:20]
         lines = (
             (f"{delivery.created:%Y-%m-%d %H:%M}", delivery.event, delivery.get_state_display(), delivery.answer)
-            for delivery in rows
+            for delivery in webhook.deliveries.all()[:20]
         )
         return format_html_join("", "<div>{} {}: {} {}</div>", lines)
 
-    stored = column("", lambda webhook: "")  # the row as it is stored holds the secret
+    stored = column("columns", lambda webhook: "not shown")  # the row as it is stored holds the secret
 
 
 @admin.register(SocialAccount)
@@ -131,6 +131,5 @@ class StaffActionAdmin(LookOnly):
 
     @admin.action(description="Export the selected rows as CSV", permissions=["view"])
     def export(self, request: HttpRequest, rows: QuerySet) -> HttpResponse:
-        response = HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="staff-actions.csv"'
-        return response
+        as_file = {"Content-Disposition": 'attachment; filename="staff-actions.csv"'}
+        return HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8", headers=as_file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -75,7 +74,7 @@ def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") 
     """
 
     def run(self: Any, request: HttpRequest, rows: QuerySet) -> None:
-        count, kind = 0, str(self.model._meta.model_name)
+        count, kind, of = 0, str(self.model._meta.model_name), self.model._meta
         for row in rows:
             before = staff_log.snapshot(row)
             try:
@@ -86,7 +85,8 @@ def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") 
                 name = getattr(getattr(row, "micrograph", row), "name", row)
                 self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
         if count:
-            self.message_user(request, f"{count} {kind}{' is' if count == 1 else 's are'} {verb}.", messages.SUCCESS)
+            words = f"{of.verbose_name} is" if count == 1 else f"{of.verbose_name_plural} are"
+            self.message_user(request, f"{count} {words} {verb}.", messages.SUCCESS)
 
     return admin.action(run, permissions=["change"], description=title)
 
@@ -133,15 +133,16 @@ class LookOnly(admin.ModelAdmin):
 
     results = column("files", lambda row: filesizeformat(row.files_size) if row.files_size else "", "files_size")
     bytes = column("size", lambda row: filesizeformat(row.size), "size")
-    took = column("computing time", lambda row: duration(row.duration))
+    took = column("computing time", lambda row: f"{row.duration.total_seconds():.1f} s" if row.duration else "")
 
-    @admin.display(description="")
+    @admin.display(description="columns")
     def stored(self, row: Any) -> SafeString:
         fields = {field.name: field.value_from_object(row) for field in row._meta.concrete_fields}
         return format_html("<pre>{}</pre>", json.dumps(fields, indent=2, ensure_ascii=False, default=str))
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"storage_used": services.storage_used(), **(extra_context or {})})
+    def render_change_form(self, request: Any, context: dict[str, Any], *args: Any, **more: Any) -> HttpResponse:
+        context |= {"title": capital(str(self.opts.verbose_name)), "show_save": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **more)
 
 
 class WithLink(LookOnly):
@@ -164,10 +165,3 @@ def preview(micrograph: Micrograph) -> SafeString | str:
 
 def image_of(address: str) -> SafeString:
     return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
-
-
-def duration(took: timedelta | None) -> str:
-    if took is None:
-        return ""
-    seconds = took.total_seconds()
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

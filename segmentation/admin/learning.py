@@ -51,7 +51,6 @@ class TrainingAdmin(LookOnly):
     )
     files = TrainingFile
     actions = ("retry", "cancel")
-
     list_select_related = ("dataset", "owner")
 
     outcome = column("outcome", lambda training: sentence_of(training))

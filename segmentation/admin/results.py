@@ -45,14 +45,13 @@ class JobAdmin(WithLink):
         if job.state != models.Job.State.DONE:
             return ""
         numbers = numbers_of(job.summary)
-        line = ", ".join(filter(None, (counted(numbers), headline(numbers))))
-        return "; ".join(filter(None, (line, warning_of(job))))
+        return ", ".join(filter(None, (counted(numbers), headline(numbers), warning_of(job))))
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:
         return format_html_join(mark_safe("<br>"), "{}: {} s", ((of, f"{time:.1f}") for of, time in spent(job)))
 
-    @admin.display(description="")
+    @admin.display(description="picture")
     def thumbnail(self, job: models.Job) -> SafeString:
         stored = reverse("artifact", args=[job.pk, THUMBNAIL_FILE])
         return image_of(stored) if job.thumbnails else preview(job.micrograph)
@@ -62,8 +61,8 @@ class JobAdmin(WithLink):
     size = column("size", lambda job: filesizeformat(job.micrograph.size), "micrograph__size")
 
     page = opens("job", "open the result")
-    retry = action("Try selected jobs again", services.retry_job, "waiting again")
-    cancel = action("Cancel selected jobs", services.cancel_job, "cancelled")
+    retry = action("Try selected analyses again", services.retry_job, "waiting again")
+    cancel = action("Cancel selected analyses", services.cancel_job, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: models.Job) -> None:
         services.delete_job(job=obj, signed=True)
@@ -109,7 +108,7 @@ class UploadAdmin(LookOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
 
-    picture = column("", lambda micrograph: preview(micrograph))
+    picture = column("picture", lambda micrograph: preview(micrograph))
     scale = column("scale", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False))
     analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
@@ -125,7 +124,6 @@ class SignatureAdmin(LookOnly):
         *("image", "page", "meaning", "name", "account", "created"),
         *("labels_sha256", "result_sha256", "numbers_sha256"),
     )
-
     list_select_related = ("job__micrograph",)
 
     image = column("image", lambda signature: truncatechars(signature.job.micrograph.name, 40), "job__micrograph__name")

@@ -27,7 +27,7 @@ from .result import Result, warning_of
 from .sample import PooledResult
 
 HOW = {
-    "paired": "Both are of one image: the same objects are compared. Intervals of differences include counting only.",
+    "paired": "Both are of one image: the same outlines are compared. Intervals of differences include counting only.",
     "independent": "The images are different: each difference has the intervals of both numbers.",
     "shared": "Some images are in both results, so differences have no interval.",
 }
@@ -37,10 +37,10 @@ OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known.
 FAR = 1  # times from which on a difference is not said in per cent, too
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
-    "matched": ("Matched", "One object of each, outlined alike.", "first"),
-    "inexact": ("Outlined differently", "One object of each, outlined otherwise.", "first"),
-    "split": ("Split in B", "Pieces in B that lie in one object of A.", "second"),
-    "merged": ("Merged in B", "Objects of A that one object of B covers together.", "first"),
+    "matched": ("Matched", "One of each, outlined alike.", "first"),
+    "inexact": ("Outlined differently", "One of each, outlined otherwise.", "first"),
+    "split": ("Split in B", "Pieces in B that lie in one outline of A.", "second"),
+    "merged": ("Merged in B", "Outlines of A that one outline of B covers together.", "first"),
     "missed": ("Only in A", "B does not have them.", "first"),
     "invented": ("Only in B", "A does not have them.", "second"),
 }

@@ -106,7 +106,7 @@ def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:
     median = summary.get("median_px")
     size = f", median diameter {significant(median, 3)} px" if median else ""
     aside = summary.get("left_out")
-    left_out = f"; {aside:,} left out are background" if aside else ""
+    left_out = f"; {aside:,} left out: background" if aside else ""
     return f"{_count(summary['objects'], thing, things)}{size}{left_out}"
 
 

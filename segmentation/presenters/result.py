@@ -25,7 +25,7 @@ from ..core.report import exports
 from ..core.report.entries import Aside, Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
-from ..core.tasks import find
+from ..core.tasks import every, find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
 from ..services.ground import tables
@@ -380,15 +380,16 @@ def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
 
 def numbers_of(summary: Mapping[str, Any]) -> Summary:
     """The numbers of a stored result, for a list."""
-    return Summary(statistics_of(summary), values_of(summary))
+    words = next(((task.thing, task.things) for task in every() if task.name == summary.get("task")), ())
+    return Summary(statistics_of(summary), values_of(summary), *words)
 
 
 def counted(numbers: Summary) -> str:
-    """How many, as the sentence of the result says it: "164 counted" of particles, else such as "273 grains"."""
+    """How many, as the sentence of the result says it, such as "273 grains"."""
     first = None if numbers.screened else next(iter(numbers.leading), None)
     if first and first.kind in ("integer", "halves"):
         return f"{first.value} {first.term.lower()}"
-    return f"{numbers.kept:,} counted" if numbers.statistics else ""
+    return f"{numbers.kept:,} {numbers.thing if numbers.kept == 1 else numbers.things}" if numbers.statistics else ""
 
 
 def headline(numbers: Summary) -> str:

@@ -12,7 +12,6 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words
-from ..core.tasks import find
 from ..http.access import address_of, refused, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
@@ -20,6 +19,7 @@ from ..models.jobs import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
 from ..presenters.result import headline, numbers_of
+from ..presenters.sample import PooledResult
 from ..services import Refused, comparison_of, result_for
 from ..services.ground.calibration import used_calibration
 from ..services.results.comparisons import alike, name_of
@@ -50,20 +50,19 @@ def compare(request: HttpRequest) -> HttpResponse:
     except Refused as refusal:
         return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first))
     results = ComparedResults(row)
+    if request.htmx and not results.active:
+        return HttpResponseClientRefresh()
     if request.htmx:
-        return (
-            render(request, "compare/_status.html", {"compared": results})
-            if results.active
-            else HttpResponseClientRefresh()
-        )
-    sides = [_side(side, letter) for side, letter in ((first, "A"), (second, "B"))]
+        return render(request, "compare/_status.html", {"compared": results})
+    of_image = revisions(first, request.user, request.visitor) if isinstance(first, Job) else []
+    versions = {of.job.pk: of.number for of in of_image if len(of_image) > 1}
+    sides = [_side(side, letter) | {"version": versions.get(side.pk)} for side, letter in ((first, "A"), (second, "B"))]
     used = [AnalysisSettings.from_dict(side.settings) for side in (second, first)]
     if isinstance(first, Job) and isinstance(second, Job):  # a model by its name, also where the image chose it
         models = (job.summary["model"]["name"] for job in (second, first))
         used = [settings.with_(model=model) for settings, model in zip(used, models, strict=True)]
     differs = setting_changes(*used)
     context = {"compared": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
-    context["semantic"] = find(first.settings["task"]).semantic
     return render(request, "compare/compare.html", context)
 
 
@@ -72,9 +71,8 @@ def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
         return refused(request, Refused(TOO_MANY, 422), reverse("results"))
     sides = [visible(request, result_for(pk)) for pk in ids]
     request.back = reverse("results")
-    chart = curves(sides)
     rows = cards([("sample" if isinstance(side, Sample) else "job", side.pk) for side in sides])
-    return render(request, "compare/several.html", {"chart": chart, "rows": rows})
+    return render(request, "compare/several.html", {"chart": curves(sides), "rows": rows})
 
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
@@ -95,27 +93,27 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
 
 
 def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
-    """What a result can be compared with: other versions of its image, the caller's results of its kind, samples."""
+    """What a result can be compared with: other versions of its image, samples, the newest of each other image."""
     kind, who = alike(first), (request.user, request.visitor)
-    mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).exclude(pk=first.pk).select_related("micrograph")
-    others = [job for job in mine.order_by("-created", "pk")[:MOST_OFFERED] if alike(job) == kind]
-    all_versions = [revision.job for revision in revisions(first, *who)] if isinstance(first, Job) else []
-    versions = [version for version in all_versions if version.is_done and alike(version) == kind]
-    same = {version.pk for version in versions}
+    mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).select_related("micrograph")
+    newest = list(mine.order_by("-created", "pk")[:MOST_OFFERED])
+    others = {job.micrograph_id: job for job in newest[::-1] if alike(job) == kind}
+    versions = revisions(first, *who) if isinstance(first, Job) else []
+    versions = [of for of in versions if of.job.is_done and alike(of.job) == kind and of.job.pk != first.pk]
     samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
+    others.pop(getattr(first, "micrograph_id", None), None)
     groups = [
-        ("Other versions of this image", [_choice(version) for version in versions if version.pk != first.pk]),
+        ("Other versions of this image", [_choice(of.job, f"version {of.number}") for of in versions]),
         ("Samples", [_choice(sample) for sample in samples[:MOST_OFFERED] if alike(sample) == kind]),
-        ("Other results", [_choice(other) for other in others if other.pk not in same]),
+        ("Other results", [_choice(other) for other in reversed(others.values())]),
     ]
-    if isinstance(first, Sample):
-        groups.sort(key=lambda group: group[0] != "Samples")
+    groups.sort(key=lambda group: isinstance(first, Sample) and group[0] != "Samples")
     groups = [(title, choices) for title, choices in groups if choices]
     context = {"first": _side(first, "A"), "groups": groups}
     return render(request, "compare/choose.html", context)
 
 
-def _choice(side: Compared) -> dict[str, Any]:
-    number = headline(numbers_of(side.summary)) if isinstance(side, Job) else ""
-    date = f"{side.created:%-d %b %Y, %H:%M}"
-    return {"pk": side.pk, "words": ", ".join(part for part in (name_of(side), number, date) if part)}
+def _choice(side: Compared, version: str = "") -> dict[str, Any]:
+    number = headline(numbers_of(side.summary) if isinstance(side, Job) else PooledResult(side))
+    words = (name_of(side), version, number, f"{side.created:%-d %b %Y, %H:%M}")
+    return {"pk": side.pk, "words": ", ".join(filter(None, words))}

@@ -1,5 +1,5 @@
-// Three notes on the result of the sample image, below its histogram, at the foot of the window as far as that is long:
-// nothing else is covered, nothing above moves. Once closed, they do not come again in this browser.
+// Three notes on the result of the sample image: below its histogram, at the foot of the window as far as that is long;
+// where picture and histogram are one column, between them. Once closed, they do not come again in this browser.
 
 const SEEN = "deepsegm-tour-seen";
 const tour = document.querySelector("#tour");
@@ -37,7 +37,7 @@ next.addEventListener("click", () => {
   step += 1;
   if (step === bubbles.length) return close();
   show();
-  target.scrollIntoView({ block: "nearest" });
+  (getComputedStyle(tour).position === "sticky" ? target : tour).scrollIntoView({ block: "nearest" });
 });
 tour.querySelector("[data-close]").addEventListener("click", close);
 tour.addEventListener("keydown", (event) => event.key === "Escape" && close());

@@ -111,6 +111,7 @@ function bare() {
   work.classList.remove("seen");
   shown.replaceChildren();
   if (location.pathname === work.dataset.home) byId("head").replaceWith(firstHead.cloneNode(true));
+  showTasks();
   tell();
 }
 

@@ -54,7 +54,6 @@ def test_the_list_shows_what_an_administrator_asks(desk, three):
         "particles",
         "It broke &amp; stopped.",
         "&lt;b&gt;gold&lt;/b&gt;.png",
-        "Storage used by micrographs and results",
     ):
         assert piece in page
     assert "style=" not in page.partition('id="result_list"')[2].partition("</table>")[0]
@@ -97,10 +96,10 @@ def test_search_by_number(desk, three):
 
 def test_retry_and_cancel_say_what_was_done_and_what_not(desk, three):
     page = do(desk, "retry", three)
-    assert "2 jobs are waiting" in page
+    assert "2 analyses are waiting" in page
     assert re.search("“titania.tif”: .*failed or was cancelled", page)
     page = do(desk, "cancel", three)
-    assert "2 jobs are cancelled." in page and re.search("“titania.tif”: .*already ended", page)
+    assert "2 analyses are cancelled." in page and re.search("“titania.tif”: .*already ended", page)
     assert [Job.objects.get(pk=job.pk).state for job in three] == ["done", "cancelled", "cancelled"]
 
 
@@ -131,7 +130,7 @@ def test_deleting_one_takes_the_files_along(desk, three, own_storage, commit):
 def test_a_job_is_looked_at_but_not_edited(desk, three):
     page = desk.get(reverse("admin:segmentation_job_change", args=[three[0].pk])).content.decode()
     assert reverse("job", args=[three[0].pk]) in page
-    assert 'name="state"' not in page
+    assert 'name="state"' not in page and 'name="_save"' not in page and "<h1>Analysis</h1>" in page
     assert desk.get(reverse("admin:segmentation_job_add")).status_code == 403
 
 
@@ -139,7 +138,7 @@ def test_words_come_first_and_the_stored_row_last(desk, three, make_sample, alic
     sample = make_sample("done", owner=alice, name="Powder", error="It stopped.")
     Job.objects.filter(pk=three[0].pk).update(summary=SUMMARY)
     for row, texts in (
-        (three[0], ["261 counted, median 155 nm", "14\xa0bytes"]),
+        (three[0], ["261 particles, median 155 nm", "14\xa0bytes"]),
         (sample, ["Powder", "It stopped."]),
         (three[0].micrograph, ["titania.tif", "Scale:"]),
     ):

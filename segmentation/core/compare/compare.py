@@ -26,8 +26,8 @@ Paired = tuple[Shared, Indices, Indices]  # the overlaps, and the group of each 
 NOTHING = Sizes(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
 MOST_DRAWN = 20_000_000  # sizes that are drawn in all: of very many objects fewer draws are enough
 LEAST_REPEATS = 400
-FEW = f"Intervals of paired differences need at least {LEAST_SIZES} groups of objects."
-NO_LABELS = "Objects cannot be paired: that needs two results of one image, with stored outlines of the same size."
+FEW = f"Intervals of paired differences need at least {LEAST_SIZES} groups of outlines."
+NO_LABELS = "Outlines cannot be paired: that needs two results of one image, with stored outlines of the same size."
 
 
 def compare(first: Side, second: Side) -> Comparison:

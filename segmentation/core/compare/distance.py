@@ -19,15 +19,15 @@ MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as ma
 ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
 SAME = 1e-9  # distances that differ by less are equal
 NOT_INDEPENDENT = {
-    "paired": "Both results are of the same objects, so nothing is tested.",
+    "paired": "Both results are of the same image, so nothing is tested.",
     "shared": "Some images are in both samples, so nothing is tested.",
 }
 BY_OBJECTS = (
-    "The p-value assumes that the {n} and {m} objects are independent. It says whether these two images differ. To"
+    "The p-value assumes that the {n} and {m} sizes are independent. It says whether these two images differ. To"
     " compare two materials, compare samples of several images."
 )
 BY_IMAGES = (
-    "The test compares whole images, because objects of one image are alike. It assumes that the images were chosen in"
+    "The test compares whole images, because sizes of one image are alike. It assumes that the images were chosen in"
     " the same way. With so few images no p-value is below {least}."
 )
 
@@ -51,7 +51,7 @@ def distance(
     below = [float(curve[at]) for curve in curves]
     size = f"{significant(float(points[at]))} {unit}".strip()
     sentence = (
-        f"The distributions {_verdict(float(gap[at]), p, least)}. In A {100 * below[0]:.0f} % of the objects are at"
+        f"The distributions {_verdict(float(gap[at]), p, least)}. In A {100 * below[0]:.0f} % of the sizes are at"
         f" most {size}, in B {100 * below[1]:.0f} %."
     )
     why = BY_IMAGES.format(least=significant(least or 0.0, 2))

@@ -117,6 +117,8 @@ def caption_of(sample: SampleAnalysis) -> str:
         number = entries.pop(0)
         counts = counts or [f"{number.value} {uncapital(number.term)}"]
         counts[0] += f" ({number.below})" if number.below else ""
+    if summary.screened and summary.set_aside_count:
+        counts[0] += f" ({summary.set_aside_count:,} left out)"
     sentences += ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]

@@ -22,8 +22,8 @@ UNLIKE = "Results of different kinds, or with and without a scale, cannot be com
 
 def result_for(pk: UUID) -> Compared | None:
     """The job or the sample of this id."""
-    job = Job.objects.select_related("micrograph", "parent").filter(pk=pk).first()
-    return job or Sample.objects.filter(pk=pk).first()
+    jobs, samples = Job.objects.select_related("micrograph", "parent"), Sample.objects
+    return jobs.filter(pk=pk).first() or samples.filter(pk=pk).first()
 
 
 def name_of(side: Compared) -> str:
@@ -74,8 +74,7 @@ def alike(side: Compared) -> str:
 
 
 def _statistics(side: Compared) -> dict[str, Any]:
-    summary = summary_of(side)
-    return (summary if isinstance(side, Sample) else summary.get("statistics")) or {}
+    return (side.pooled if isinstance(side, Sample) else side.summary.get("statistics")) or {}
 
 
 def unit_of(side: Compared) -> str:

@@ -88,9 +88,9 @@ def test_numbers_are_those_of_the_statistics():
     words, (median, *_) = said(drawn), Summary.of(SampleAnalysis.of(analysis)).headlines
     assert f"N = {statistics.n_kept}, SD {significant(statistics.sd)} nm" in words
     assert f"mean {significant(statistics.mean)}" in words and f"median {significant(statistics.median)}" in words
-    assert f"{statistics.n_kept} counted" in words and f"{statistics.n_set_aside} left out" in words
+    assert f"{statistics.n_kept} counted" in words and (aside := f"{statistics.n_set_aside} left out") in words
     caption = " ".join(text.get_text() for text in drawn.texts)
-    assert f": {statistics.n_kept} particles, median size {median.value} nm ({median.interval})" in caption
+    assert f": {statistics.n_kept} particles ({aside}), median size {median.value} nm ({median.interval})" in caption
     assert "1 µm" in words or "500 nm" in words
     assert calibration_words(analysis.calibration) in drawn.about and "tag 34118" in drawn.about
     assert "filter on" in drawn.about

@@ -52,7 +52,7 @@ def test_rows_in_every_state(maker, make_job):
         "Failed",
         "Cancelled",
         ">Median 155 nm<",
-        "261 counted",
+        "261 particles",
         'value="40"',
         "thumbnail.webp",
     ):
@@ -62,7 +62,7 @@ def test_rows_in_every_state(maker, make_job):
 def test_nothing_kept_has_no_median(maker, make_job):
     make_job(visitor=VISITOR, state=Job.State.DONE, summary=summary(n_kept=0, median=None))
     (card,) = maker.get("/results/").context["cards"]
-    assert (card.counted, card.number) == ("0 counted", "")
+    assert (card.counted, card.number) == ("0 particles", "")
 
 
 def test_it_refreshes_itself_only_while_something_runs(maker, make_job):
@@ -197,7 +197,7 @@ def test_samples_stand_among_the_images(maker, make_job, make_sample):
     assert (first.pk, first.number, first.counted) == (
         sample.pk,
         "median 155 nm",
-        "2 images, 1 without a result, 261 counted",
+        "2 images, 1 without a result, 261 particles",
     )
     assert first.bars == "M0.00 32V0.00h50.00V32zM50.00 32V16.00h50.00V32z"
     assert second.number == "median 200 nm"

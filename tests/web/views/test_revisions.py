@@ -80,7 +80,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         (4, changed(fourth, first), True, False),
     ]
     outcomes = [(revision.outcome, revision.main_number) for revision in listed(fourth)]
-    assert outcomes[1:3] == [("261 counted", "median 212 nm"), ("Under way", "")]
+    assert outcomes[1:3] == [("261 particles", "median 212 nm"), ("Under way", "")]
 
 
 def test_the_page_links_them_and_marks_the_newest(client, revise, make_segmentation, micrograph):

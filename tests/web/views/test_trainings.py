@@ -210,7 +210,7 @@ class TestOnADatasetsPage:
 
     def test_the_button_for_those_who_may_train(self, alice):
         dataset = make_dataset(alice)
-        for images, offered in (([1, 2], "Train a model"), ([1], "1 of 2 pictures")):
+        for images, offered in (([1, 2], "Train a model"), ([1], "1 of 2 images")):
             assert offered in fragment("_train", dataset, alice, may_train=True, page={"images": images})
         assert "Train a model" not in fragment("_train", dataset, alice, may_train=False)
 
