@@ -215,7 +215,7 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     width = _line_width(ax, drawing)
     whole, others = (is_kept & ~is_cut, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")
     handles = []
-    for some, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut by the edge"), others):
+    for some, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut"), others):
         if not are_many and some.any():
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(some)]
             colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)
