@@ -48,7 +48,6 @@ def test_a_zip_is_one_sample(visit, batch):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.textContent") == "2.png"
-    page.get_by_text("on the uploaded files").click()
     remarks = page.locator("#left").inner_text()
     assert "same file as" in remarks and "__MACOSX" in remarks and "PDF" in remarks
     assert fits_both(page)
