@@ -115,10 +115,11 @@ class Result(ChartedSummary):
 
     @property
     def other_kinds(self) -> list[Change]:
-        """A button for each other kind of analysis that has a model, with that of its form."""
+        """A button for each other kind of analysis that has a model, that which the image resembles first."""
         models = {card.task: card.name for card in reversed(offered(self.job.owner)) if card.task != self.task.name}
         models |= {name: cards.automatic(name) for name in cards.tasks_of_several() & models.keys()}
-        return [Change(f"Analyse as {find(name).things}", "model", model) for name, model in sorted(models.items())]
+        kinds = sorted(models, key=lambda name: (name != self.used.get("resembles", {}).get("task"), name))
+        return [Change(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]
 
     @property
     def began_with(self) -> Change | None:
