@@ -314,8 +314,7 @@ class Result(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """Model, and the settings that differ from the default."""
         model, used = self.summary["model"], self.used
-        by_model = f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
-        named = imported_words(used) or by_model
+        named = imported_words(used) or f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
         if why := used.get("chosen"):
