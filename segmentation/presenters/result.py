@@ -314,14 +314,14 @@ class Result(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """Model, and the settings that differ from the default."""
         model, used = self.summary["model"], self.used
-        named = imported_words(used) or f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
+        name = imported_words(used) or f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         if (card := self._card) and may_look_at(card.name, self.job.owner):
-            named = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), named)
+            name = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), name)
         if why := used.get("chosen"):
-            named = format_html("{}, automatic. {}", named, why)
+            name = format_html("{}, automatic. {}", name, why)
         return [
             ("Kind of analysis", self.task.title),
-            ("Outlines" if used.get("imported") else "Model", named),
+            ("Outlines" if used.get("imported") else "Model", name),
             *self._settings(changed=True),
         ]
 
