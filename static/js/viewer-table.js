@@ -182,7 +182,7 @@ export class ParticleList {
 }
 
 const CELLS = {
-  id: ({ id }) => cell(element("button", { type: "button", "aria-label": `Show particle ${id}` }, id), "number"),
+  id: ({ id }) => cell(element("button", { type: "button", "aria-label": `Show ${id} in the picture` }, id), "number"),
   class: (particle) => cell(particle.class, ""),
   shape: ({ shape, shape_chance: chance }) => cell(shape ? `${shape} ${Math.round(100 * chance)} %` : "–", ""),
   confidence: (particle, key) => cell(fraction(particle[key]), "number"),
