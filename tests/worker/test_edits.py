@@ -193,7 +193,6 @@ def test_wrong_numbers_in_an_address_get_one_sentence(script, result, what):
     assert answer.status_code == 422 and answer.json()["error"].endswith(".") and len(answer.json()) == 1
 
 
-@pytest.mark.services
 def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, result):
     send(0, DELETE, SPLIT)
     assert send(2, UNDO, UNDO).json()["base"] == 4
@@ -467,7 +466,6 @@ def test_a_result_that_is_deleted_meanwhile_is_gone(send, result, monkeypatch):
     assert send(0, DELETE).status_code == 404
 
 
-@pytest.mark.services
 def test_an_exported_log_can_be_verified_by_anyone(send, script, result):
     send(0, DELETE, SPLIT)
     for row in script.get(f"/api/v1/jobs/{result.pk}/edits").json()["edits"]:
