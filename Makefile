@@ -23,7 +23,7 @@ test: .venv/test-ready
 	  else echo "The tests of the scripts are skipped: there is no node (Debian's nodejs) here."; fi
 	$(PARALLEL) $(ARGS)
 
-# What takes long and seldom breaks; CI runs it last, if there is time (.ci/run).
+# What takes long and seldom breaks: before a version. CI runs a part of it (.ci/run).
 test-slow: .venv/test-ready
 	$(PARALLEL) -m "slow and not e2e and not benchmark" $(ARGS)
 

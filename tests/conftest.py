@@ -31,41 +31,28 @@ TEXT_FILE = (
 # Where they are not named: to collect the browser's tests and timings costs each process of the others two seconds.
 collect_ignore = ["e2e", "benchmarks"]
 # What may differ on PostgreSQL is what a database does itself: locks, conditional updates, transactions, constraints,
-# lengths, JSON, order and collation. Rows are claimed, locked, published, changed and removed by these rooms alone.
-ON_BOTH_ENGINES = ("web/models", "web/services", "worker")
-# Pages, presenters, forms, API and admin call those rooms; these of them ask the database in a way of their own.
-OWN_QUERIES = (
-    "presenters/test_sample.py",  # values of JSON, annotations by people
-    "views/test_results.py",  # unions, subqueries, order with nulls last, icontains, JSON that is {}
-    "views/test_watch.py",  # health: time limits of a statement
-    "api/test_lists.py",  # pages of lists, filters by time and name
-    "views/test_datasets.py",  # own ones and shared ones, counted
-    "web/test_admin.py",  # search, annotated columns, deletion
-    "web/test_links.py",  # a row is locked or made
+# lengths, JSON, order and collation. These rooms and files are about that; elsewhere single tests are marked `services`
+# by hand. What is computed, drawn, worded or started as a process is the same with either engine.
+ON_BOTH_ENGINES = (
+    "web/models/",
+    "web/services/test_jobs.py",
+    "web/services/test_suggestions.py",
+    "web/services/test_upkeep.py",
+    "web/services/test_usage.py",
+    "web/views/test_results.py",  # unions, subqueries, order with nulls last, icontains, JSON that is {}
     "web/test_staff_log.py",  # changes of every table, with values before and after
-)
-# What these measure and write is the science's; their rows go through rooms that run there already. The few tests of
-# theirs that are about rows are marked `services` by hand.
-ON_ONE_ENGINE = tuple(
-    f"worker/test_{name}.py"
-    for name in (
-        *("comparing", "corrected", "corrected_samples", "dataset_archives", "exporting", "imports"),
-        *("pages", "proposing", "signing", "ticked", "unpacking"),
-    )
 )
 
 
 def runs_on_both_engines(item: pytest.Item) -> bool:
-    """Whether a test touches the database where PostgreSQL may differ; slow ones, and one of a file, are marked
-    `services` by hand."""
+    """Whether a test touches the database where PostgreSQL may differ; slow ones, too, are marked by hand."""
     mark = item.get_closest_marker("django_db")
     fixtures = getattr(item, "fixturenames", ())
     if not (mark or "db" in fixtures) or item.get_closest_marker("slow"):
         return False
     if "transactional_db" in fixtures or (mark and mark.kwargs.get("transaction")):
         return True
-    in_rooms = str(item.path.parent).endswith(ON_BOTH_ENGINES) and not str(item.path).endswith(ON_ONE_ENGINE)
-    return in_rooms or str(item.path).endswith(OWN_QUERIES)
+    return any(room in str(item.path) for room in ON_BOTH_ENGINES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -176,7 +176,10 @@ def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
 
 @pytest.mark.parametrize(
     ("model", "kind", "part", "other"),
-    [("grain-boundaries", "grains", np.s_[172:, 172:], "bubbles"), ("bubbles", "bubbles", np.s_[:340, :340], "grains")],
+    [
+        ("grain-boundaries", "grains", np.s_[172:, 172:], "bubbles"),
+        pytest.param("bubbles", "bubbles", np.s_[:340, :340], "grains", marks=pytest.mark.slow),
+    ],
 )
 def test_a_small_crop_is_of_its_kind_and_an_image_of_another_kind_is_refused(model, kind, part, other):
     crop, whole = read(SAMPLES / f"{kind}.tif").pixels[part], read(SAMPLES / f"{other}.tif").pixels
@@ -204,7 +207,7 @@ def test_the_examples_of_the_start_page_have_numbers(kind, model):
     assert analysis.quantities[first].value
 
 
-@pytest.mark.parametrize("is_dark", [False, True])
+@pytest.mark.parametrize("is_dark", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fibres_analysed_as_particles_are_recognised(is_dark):
     made = mat((320, 320), 12, 0.3, np.random.default_rng(3), dark=is_dark)
     analysis = analyse(micrograph_of(made.grey), AnalysisSettings.of())

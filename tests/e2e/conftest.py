@@ -149,12 +149,15 @@ def visitors(database: Path) -> set[str]:
 
 
 def give_up(database: Path, before: set[str]) -> None:
-    """What idle moments would do for visitors that came after these, and have left: read bars, write files that nobody
-    asked for, try other ways. It took a quarter of the processor from the tests that followed."""
+    """What would be done for visitors that came after these, and have left: jobs that wait, and in idle moments bars,
+    files that nobody asked for, other ways. It took a quarter of the processor from the tests that followed."""
     if not (gone := visitors(database) - before):
         return
     with closing(sqlite3.connect(database, timeout=60)) as rows, rows:
         for visitor in gone:
+            rows.execute(
+                "update segmentation_job set state = 'cancelled' where state = 'queued' and visitor = ?", [visitor]
+            )
             of_jobs = "job_id in (select id from segmentation_job where visitor = ?)"
             rows.execute(
                 f"delete from segmentation_exportjob where state = 'queued' and not asked and {of_jobs}", [visitor]

@@ -13,21 +13,22 @@ from playwright.sync_api import expect
 from segmentation.core.micrograph.crosscheck import Source
 
 from . import specimen
-from .conftest import REPOSITORY, SIZES, first_page, open_scale, open_tab
+from .conftest import REPOSITORY, first_page, open_scale, open_tab
 from .test_journey import choose, fits, result
 
 SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
-BAR = (900.5, 748, 1000.5)  # left, y and right of that bar in px
-COLUMNS, ROWS = 2000, 1500
+PART = (384, 320, 1024, 768)  # of the sample, with its bar
+BAR = (516.5, 428, 616.5)  # left, y and right of that bar in px of the part
+COLUMNS, ROWS = 1280, 960
 READY = ".ruler-stage.ready"
-LEFT, RIGHT, Y = 300, 700, 1450
+LEFT, RIGHT, Y = 300, 700, 930
 
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory) -> Path:
-    """An image of which the page only ever sees a small preview: 2000 px wide, its scale bar 400 px long."""
+    """An image of which the page only ever sees a small preview: 1280 px wide, its scale bar 400 px long."""
     pixels = np.full((ROWS, COLUMNS), 40, np.uint8)
-    pixels[:1400] = np.tile(specimen.scene(3), (3, 4))[:1400, :COLUMNS]
+    pixels[:900] = np.tile(specimen.scene(3), (2, 2))[:900]
     pixels[Y - 6 : Y + 6, LEFT:RIGHT] = 255
     path = tmp_path_factory.mktemp("images") / "large.png"
     Image.fromarray(pixels).save(path)
@@ -56,9 +57,11 @@ def pixel_size(text: str) -> float:
     return float(re.search(r"([\d.]+) nm/px", text)[1])
 
 
-def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit):
+def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit, tmp_path):
     page = visit()
-    choose(page, SAMPLE)
+    with Image.open(SAMPLE) as sample:
+        sample.crop(PART).save(tmp_path / "part.png")
+    choose(page, tmp_path / "part.png")
     first = result(page)
     expect(page.locator(".sentence")).to_contain_text(Source.READ.words, use_inner_text=True)
     assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(5, rel=0.02)
@@ -68,7 +71,7 @@ def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit):
     crop = page.locator(".read-shot img")
     assert crop.evaluate("image => image.decode().then(() => image.naturalWidth)") > 20
     page.get_by_role("button", name="Draw on the scale bar").click()
-    draw(page, BAR[:2], (BAR[2], BAR[1]), 1024, 768)
+    draw(page, BAR[:2], (BAR[2], BAR[1]), 640, 448)
     page.get_by_label("Length written there").fill("1 µm")
     assert pixel_size(page.locator("#ruler-readout").inner_text()) == pytest.approx(10, rel=0.03)
     page.get_by_role("button", name="Use this scale").click()
@@ -96,9 +99,8 @@ def large_result(site, chromium, large) -> tuple[str, list]:
         return page.url, page.context.cookies()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_line_counts_in_pixels_of_the_upload(visit, large_result, size):
-    page = visit(size)
+def test_a_line_counts_in_pixels_of_the_upload(visit, large_result):
+    page = visit("phone")
     page.context.add_cookies(large_result[1])
     page.goto(f"{large_result[0]}#scale")
     page.get_by_role("button", name="Draw on the scale bar").click()

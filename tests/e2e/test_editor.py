@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from .conftest import PATIENCE, open_scale, open_tab
 from .specimen import COLUMNS, DISCS, ROWS
-from .test_journey import result
+from .test_journey import jobs_of, result
 
 CANVAS = "#viewer canvas"
 
@@ -147,38 +147,6 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(page):
     hand.saved()
 
 
-def test_what_is_done_again_means_the_object_that_is_made_again(page):
-    (_, x, y), *_ = discs_of(page)
-    hand = Hand(page).open()
-    hand.press("b")
-    hand.drag((x + 60, y + 45), (x + 66, y + 45))
-    hand.kept(DISCS + 1)
-    hand.press("Delete")
-    hand.kept(DISCS)
-    hand.press("Control+z", "Control+z", "Control+Shift+z")
-    hand.kept(DISCS + 1)
-    hand.press("Control+Shift+z")
-    hand.kept(DISCS)
-    hand.saved()
-
-
-def test_a_signed_out_person_loses_nothing(page, visit):
-    (_, x, y), *_ = discs_of(page)
-    hand = Hand(page).open()
-    cookies = page.context.cookies()
-    page.context.clear_cookies()
-    hand.click(x, y)
-    hand.press("Delete")
-    expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "denied")
-    hand.kept(DISCS - 1)
-    page.context.add_cookies(cookies)
-    page.evaluate("dispatchEvent(new Event('focus'))")
-    hand.saved()
-    page.reload()
-    hand.kept(DISCS - 1)
-    visit.complaints.clear()  # the browser complains of the 403
-
-
 def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(page):
     """After a deletion nothing of the outlines before is left to be read beside what follows at once; files wait."""
     (_, x, y), *_ = discs_of(page)
@@ -285,10 +253,10 @@ def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(page, 
     other.goto(page.url)
     Hand(other).kept(DISCS)
     expect(other.locator("[data-correct], [data-doubt-right], [data-standing]")).to_have_count(0)
-
-
-def test_a_page_that_the_browser_kept_is_loaded_anew(page):
-    with page.expect_event("load"):
+    expect(other.get_by_text("Delete this result")).to_have_count(0)
+    expect(page.get_by_text("Delete this result")).to_have_count(1)
+    assert jobs_of(other) == 0
+    with page.expect_event("load"):  # a page that the browser kept is loaded anew
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
 
 
@@ -369,24 +337,6 @@ def test_two_tabs_lose_nothing(page, visit):
     visit.complaints.clear()  # the browser complains of the 409
 
 
-def test_without_a_network_corrections_wait_and_follow(page, visit):
-    (_, x, y), (_, x2, y2), *_ = discs_of(page)
-    hand = Hand(page).open()
-    page.context.set_offline(True)
-    hand.click(x, y)
-    hand.press("Delete")
-    hand.kept(DISCS - 1)
-    expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "offline")
-    hand.click(x2, y2)
-    hand.press("Delete")
-    expect(page.locator("[data-saved]")).to_contain_text("2 corrections")
-    page.context.set_offline(False)
-    hand.saved()
-    page.reload()
-    hand.kept(DISCS - 2)
-    visit.complaints.clear()  # the browser complains of each request without a network
-
-
 def test_a_label_image_dropped_on_the_page_becomes_a_revision(page):
     labels = page.request.get(page.url.replace("/jobs/", "/api/v1/jobs/") + "labels").body()
     dropped = page.evaluate_handle(
@@ -429,6 +379,8 @@ def test_fingers_draw_and_move(open_copy):
     fingers("touchStart", (a, b), (a + 50, b))
     fingers("touchMove", (a - 20, b), (a + 70, b))
     fingers("touchEnd")
+    expect(page.locator(CANVAS)).to_contain_class("zoomed")
+    assert page.evaluate("visualViewport.scale") == 1, "the picture, not the page"
     hand.saved()
     hand.kept(DISCS + 1)
     page.locator("[data-act=undo]").tap()

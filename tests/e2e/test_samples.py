@@ -80,15 +80,19 @@ def mixed(site, chromium, tmp_path_factory) -> tuple[str, list]:
         return page.url, page.context.cookies()
 
 
-@pytest.fixture(params=["desktop", "phone"])
-def page(request, visit, mixed):
-    page = visit(request.param)
-    page.context.add_cookies(mixed[1])
-    page.goto(mixed[0])
-    return page
+@pytest.fixture
+def look(visit, mixed):
+    def open_sample(size):
+        page = visit(size)
+        page.context.add_cookies(mixed[1])
+        page.goto(mixed[0])
+        return page
+
+    return open_sample
 
 
-def test_a_note_shows_which_images_it_means_and_why(page):
+def test_a_note_shows_which_images_it_means_and_why(look):
+    page = look("desktop")
     note = page.locator("#pooled .notice", has_text="do not count")
     note.get_by_role("button").click()
     entries = page.locator(".images [data-place]:visible")
@@ -104,7 +108,8 @@ def test_a_note_shows_which_images_it_means_and_why(page):
     expect(page.locator("#scale")).to_be_visible()
 
 
-def test_the_editor_goes_from_image_to_image_and_loses_nothing(page, visit, mixed):
+def test_the_editor_goes_from_image_to_image_and_loses_nothing(look, visit, mixed):
+    page = look("phone")
     page.get_by_role("link", name="1.tif").last.click()
     (_, x, y), (_, x2, y2), *others = discs_of(page)
     hand = Hand(page).open()

@@ -136,6 +136,7 @@ def test_the_encoder_wakes_by_stages_the_deepest_first(tmp_path):
     assert awake(-1, 0) == [False] * 5 and awake(0, 0) == [True] * 5
 
 
+@pytest.mark.slow
 def test_what_rests_keeps_its_weights(folder, tmp_path, base):
     changes = {"architecture": ENCODER, "start_from": "", "steps": 2, "checkpoint": 2}
     recipe = tiny(folder, **changes)

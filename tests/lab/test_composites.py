@@ -46,6 +46,7 @@ def test_what_is_not_whole_and_free_is_not_cut_out(fault):
     assert not cut_out([(grey, labels, "a")]).particles
 
 
+@pytest.mark.slow
 def test_labels_of_a_composite_are_what_is_visible():
     stock = cut_out([(*picture(diameter), str(diameter)) for diameter in (30, 44)])
     for seed in range(4):

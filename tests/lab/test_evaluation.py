@@ -301,6 +301,7 @@ def numbers(pattern, text):
 
 @pytest.mark.skipif(not SCORER.exists(), reason=f"the independent scorer is not at {SCORER.name} beside the checkout")
 @pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.slow
 def test_figures_agree_with_the_independent_scorer(tmp_path, binary, monkeypatch):
     """Which counts hidden particles, too."""
     monkeypatch.setattr(

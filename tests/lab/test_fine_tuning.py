@@ -56,6 +56,7 @@ def test_weights_of_another_model_are_refused(folder, base):
         start_run(tiny(folder, start_from=str(base)), CPU)
 
 
+@pytest.mark.slow
 def test_of_a_model_with_another_decoder_the_encoder_is_taken(folder, tmp_path):
     narrow, wide = ({"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [n] * 5} for n in (4, 8))
     first = tiny(folder, name="first", architecture=narrow, steps=1)

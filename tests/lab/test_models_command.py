@@ -191,6 +191,7 @@ def test_textures_ask_for_three_images(tmp_path):
         call_command("models", "textures", f"particles={tmp_path}")
 
 
+@pytest.mark.slow
 def test_pictures_of_an_image_and_of_its_layers_lie_beside_the_card(run, shelf, tmp_path, capsys):
     call_command("models", "add", run)
     image = tmp_path / "drawn.png"

@@ -25,6 +25,8 @@ from segmentation.lab.training.synthesis.settings import options as choices_of
 from segmentation.lab.training.synthesis.substrate import PATTERNS
 from segmentation.lab.training.synthesis.support import amorphous, lattice, support_mass, too_faint
 
+# test_synthesis draws one whole picture in every run of the tests.
+pytestmark = pytest.mark.slow
 CLEAN = {"annotation": "none", "drift": 0}
 KINDS, SUPPORTS, TEXTURES = (choices_of(every_setting()[name]) for name in ("kind", "support", "texture"))
 
@@ -92,7 +94,6 @@ def test_every_label_is_one_piece_and_no_sliver(seed):
 
 
 @pytest.mark.parametrize(("name", "value"), options(), ids=str)
-@pytest.mark.slow
 def test_every_option_renders(name, value):
     kind = {"kind": "supported"} if name == "support" else {}
     done = rendered(3, **{"diameter": 30, name: value}, **kind)
@@ -102,7 +103,6 @@ def test_every_option_renders(name, value):
 
 
 @pytest.mark.parametrize(("name", "value"), ends(), ids=str)
-@pytest.mark.slow
 def test_the_ends_of_every_range_render(name, value):
     kind = {"suppor": {"kind": "supported"}, "lattic": {"kind": "hrtem"}, "amorph": {"kind": "hrtem"}}
     done = rendered(5, (64, 72), **{"diameter": 20, name: value}, **kind.get(name[:6], {}))

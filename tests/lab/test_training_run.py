@@ -210,6 +210,7 @@ def test_restarts_take_the_mean_of_the_weights_and_new_pictures(restarting, tmp_
         assert torch.equal(weight, theirs)
 
 
+@pytest.mark.slow
 def test_a_cycle_ends_with_the_mean_of_both_weights(restarting, tmp_path):
     sources = make_sources(restarting, tmp_path)
     stock = [grey.copy() for grey, _ in sources.training[0].stock]
@@ -229,6 +230,7 @@ def test_a_cycle_ends_with_the_mean_of_both_weights(restarting, tmp_path):
     assert np.array_equal(anew.validation[0].stock[0][0], sources.validation[0].stock[0][0])
 
 
+@pytest.mark.slow
 def test_a_run_begun_again_forgets_the_curve_of_the_one_before(folder, tmp_path):
     train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
     first = curve(tmp_path / "run")
@@ -276,6 +278,7 @@ def test_a_damaged_checkpoint_is_refused(folder, tmp_path):
         train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_checkpoint(folder, tmp_path, monkeypatch):
     recipe, run = tmp_path / "tiny.toml", tmp_path / "run"
     recipe.write_text(tomlkit.dumps(tiny(folder).model_dump()))
@@ -321,6 +324,7 @@ def test_a_run_goes_on_in_the_room_that_it_began_with(folder, tmp_path, monkeypa
     assert train(tiny(folder), out, tmp_path, say=quietly).step == 4
 
 
+@pytest.mark.slow
 def test_a_run_under_way_needs_room_for_one_more_checkpoint(folder, tmp_path, monkeypatch):
     train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
     (tmp_path / "run" / "checkpoint.pt").rename(tmp_path / "checkpoint.pt")

@@ -42,6 +42,7 @@ def do(desk, action, jobs, **more):
     return desk.post(JOBS, data, follow=True).content.decode()
 
 
+@pytest.mark.services
 def test_the_list_shows_what_an_administrator_asks(desk, three):
     page = desk.get(JOBS).content.decode()
     done, _, queued = three
@@ -84,11 +85,13 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(desk, three, make_job
     [("state__exact=failed", ["gold"]), ("q=titania", ["titania"]), ("q=alice", ["titania"]), ("q=broke", ["gold"]),
      ("model_name=particles", ["titania", "gold", "silver"])],
 )  # fmt: skip
+@pytest.mark.services
 def test_filter_and_search(desk, three, query, names):
     page = desk.get(f"{JOBS}?{query}").content.decode()
     assert [name for name in ("titania", "gold", "silver") if f"{name}" in page.partition("result_list")[2]] == names
 
 
+@pytest.mark.services
 def test_search_by_number(desk, three):
     page = desk.get(JOBS, {"q": str(three[0].pk)}).content.decode()
     assert "titania" in page and "silver" not in page
@@ -112,6 +115,7 @@ def test_samples_are_tried_again_as_far_as_their_makers_limits_allow(desk, make_
     assert sorted(sample.jobs.get().state for sample in samples) == ["failed", "queued", "queued"]
 
 
+@pytest.mark.services
 def test_deleting_many_takes_the_files_along(desk, three, own_storage, commit):
     with commit():
         do(desk, "delete_selected", three, post="yes")

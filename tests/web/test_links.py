@@ -89,6 +89,7 @@ def test_an_expired_link_says_so(job, maker, client):
     assert do(client, job, "end", ends="never").status_code == 410
 
 
+@pytest.mark.services
 def test_a_new_link_stops_the_old_one_at_once(job, maker, client):
     assert statuses(client, job) == {200}
     do(maker, job, "renew")
@@ -118,6 +119,7 @@ def test_a_browser_keeps_several_links(make_job, client):
     assert {client.get(page(row)).status_code for row in jobs} == {200}
 
 
+@pytest.mark.services
 def test_switched_off_and_on(job, maker, client):
     do(maker, job, "off")
     assert statuses(client, job) == {410} and "switched off" in words(client.get(page(job)))
@@ -176,6 +178,7 @@ def test_a_holder_looks_and_does_nothing_else(hers, client, charlie, settings):
     assert not hers.signatures.exists() and not hers.reruns.exists() and hers.micrograph.jobs.count() == 1
 
 
+@pytest.mark.services
 def test_images_of_a_sample_follow_its_link(make_sample, client):
     sample = make_sample("done", "done", visitor=VISITOR)
     job = sample.jobs.first()

@@ -245,6 +245,7 @@ def test_a_killed_decoder_costs_an_image_at_the_last_attempt_only(result, give, 
     assert (good.error, bad.error, dataset.summary["images"]) == ("", "The image could not be read.", 1)
 
 
+@pytest.mark.services
 def test_a_new_revision_takes_the_place_of_the_old_and_its_files(result, give, dataset):
     old = result()
     image = give(old)
@@ -425,6 +426,7 @@ def test_an_image_whose_file_is_gone_or_whose_check_is_damaged_is_named_or_read_
     assert "powder_0.png:" not in said(dataset, error=True)
 
 
+@pytest.mark.services
 def test_a_change_supersedes_a_check_under_way(result, give, dataset, monkeypatch):
     """A second message finds nothing to do, and an attempt that was overtaken publishes nothing."""
     from worker import datasets as worker

@@ -140,6 +140,7 @@ def test_who_ends_a_job_tells_its_owner(hook, receiver, make_job, alice, charlie
     }
 
 
+@pytest.mark.services
 def test_a_finished_job_is_told_in_the_same_transaction(hook, make_job, alice, tmp_path):
     job = make_job(owner=alice, state="running", attempt=1)
     services.publish(job=job, files={}, summary={})
@@ -158,6 +159,7 @@ def test_an_image_that_cannot_be_read_is_told(hook, make_job, make_micrograph, a
     assert (the_only().event, the_only().payload["data"]["error"]) == ("job.failed", "No image.")
 
 
+@pytest.mark.services
 def test_what_is_not_accepted_comes_again(hook, receiver):
     receiver.answers = [500, 302, 200]
     webhooks.send_test(webhook=hook)
@@ -311,6 +313,7 @@ def test_public_addresses(address):
     webhooks.check_address(address)
 
 
+@pytest.mark.services
 def test_accounts_take_turns_and_a_failed_try_is_a_turn(hook, receiver, charlie, monkeypatch):
     """A hundred messages that get no answer delay another account's only one by one try."""
     sent = []
@@ -397,12 +400,14 @@ def test_a_dead_address_does_not_hold_up_others(hook, receiver, alice, settings)
     assert Delivery.objects.filter(webhook=dead, due__gt=timezone.now()).count() == 3
 
 
+@pytest.mark.services
 def test_a_message_to_a_deleted_webhook_goes_with_it(hook):
     webhooks.send_test(webhook=hook)
     hook.delete()
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.services
 def test_old_messages_are_removed(hook):
     for state, days in (("done", 31), ("failed", 31), ("done", 1), ("queued", 31)):
         made = timezone.now() - timedelta(days=days)

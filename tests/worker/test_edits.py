@@ -96,6 +96,7 @@ def outlines(job):
     return services.corrections_of(Job.objects.get(pk=job.pk)).now.crop((0, 0, 120, 160))
 
 
+@pytest.mark.services
 def test_corrections_are_stored_as_they_are_made_and_the_outlines_follow(send, script, result):
     assert (labels_of(script, result) == squares()).all()
     answer = send(0, DELETE, SPLIT)
@@ -234,6 +235,7 @@ def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
 
 
 @pytest.mark.parametrize(("name", "value", "pages"), [("A_PAGE", 2, [2, 2, 1]), ("PAGE_BYTES", 100, [1] * 5)])
+@pytest.mark.services
 def test_a_log_comes_in_pages(send, script, result, monkeypatch, name, value, pages):
     send(0, DELETE, UNDO, DELETE, UNDO, DELETE)
     monkeypatch.setattr(service, name, value)
@@ -247,6 +249,7 @@ def test_a_log_comes_in_pages(send, script, result, monkeypatch, name, value, pa
     assert [edit["sequence"] for edit in late["edits"]] == numbers[0] and late["base"] == numbers[0][-1]
 
 
+@pytest.mark.services
 def test_the_later_one_is_told_and_loses_nothing(send, script, result):
     send(0, DELETE)
     answer = send(0, SPLIT)
@@ -255,6 +258,7 @@ def test_the_later_one_is_told_and_loses_nothing(send, script, result):
     assert send(1, SPLIT).status_code == 200 and Edit.objects.count() == 2
 
 
+@pytest.mark.services
 def test_a_request_that_is_sent_again_with_its_key_is_made_once(send, result):
     first = send(0, DELETE, SPLIT, key="a")
     assert send(2, {"op": "delete", "ids": [3]}, key="b").status_code == 200
@@ -310,6 +314,7 @@ def test_what_is_kept_of_another_log_is_not_used(send, script, result):
     assert get(script, result, "labels?format=objects").json()["ids"] == [1, 2]
 
 
+@pytest.mark.services
 def test_what_another_process_stored_meanwhile_is_known(send, result, monkeypatch):
     send(0, DELETE)
     monkeypatch.setattr(service, "_recent", service._Recent())
@@ -449,6 +454,7 @@ def test_a_log_that_makes_no_sense_is_named_as_altered(send, result):
     assert "Edit 1 was altered." in services.broken_edits(Job.objects.get(pk=result.pk))
 
 
+@pytest.mark.services
 def test_a_result_that_is_deleted_meanwhile_is_gone(send, result, monkeypatch):
     make = service._steps_of
 
@@ -468,6 +474,7 @@ def test_an_exported_log_can_be_verified_by_anyone(send, script, result):
         assert hashlib.sha256(text.encode()).hexdigest() == digest
 
 
+@pytest.mark.services
 def test_whole_numbers_are_stored_as_any_database_gives_them_back(send, result):
     square = [[60.0, 60.0], [70.0, -0.0], [70.5, 1e16 / 1e15]]
     assert send(0, {"op": "draw", "polygon": square}).status_code == 200

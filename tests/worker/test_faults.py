@@ -10,7 +10,7 @@ import pytest
 
 from .lab import REPOSITORY
 
-SHORT = ("--jobs", "20", "--kills", "8", "--trainings", "0", "--faults", "storage,clock")
+SHORT = ("--jobs", "12", "--kills", "4", "--trainings", "0", "--faults", "storage,clock")
 
 
 def survives(*more: str) -> None:

@@ -184,6 +184,7 @@ class TestOne:
             micrograph.delete()
         assert not path_of(str(micrograph.pk)).exists()
 
+    @pytest.mark.services
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
         attempt = Micrograph.objects.claim(receive().pk)
         with commit():
@@ -192,6 +193,7 @@ class TestOne:
             services.publish_inspection(micrograph=attempt, facts={}, preview=b"picture")
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
+    @pytest.mark.services
     def test_an_end_that_comes_too_late_changes_nothing(self):
         attempt = Micrograph.objects.claim(receive().pk)
         Micrograph.objects.update(state="queued")
@@ -242,6 +244,7 @@ class TestCost:
         assert most_pixels() == 1_000_000
 
 
+@pytest.mark.services
 class TestTurns:
     def test_every_sender_comes_in_turn(self, alice):
         """Nine archives of one visitor do not stand before the one image of another."""
@@ -264,6 +267,7 @@ class TestTurns:
         assert set(messages) == {"worker.inspections"}
 
 
+@pytest.mark.services
 class TestDataBars:
     """They are read in idle moments, and nobody waits for them whose scale does not need them."""
 
@@ -388,6 +392,7 @@ class TestDataBars:
 
 
 @pytest.mark.usefixtures("reader")
+@pytest.mark.services
 class TestJobs:
     def start(self, micrograph, **fields):
         return services.create_job(micrograph=micrograph, **{"settings": AnalysisSettings.of(), **WHO, **fields})
@@ -467,6 +472,7 @@ class TestJobs:
 
 
 @pytest.mark.usefixtures("reader")
+@pytest.mark.services
 class TestSamples:
     def start(self, uploads, **fields):
         defaults = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": Scale(), **WHO}

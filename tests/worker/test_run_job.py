@@ -153,6 +153,7 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
     assert (job.state, job.summary["image"]) == ("done", {"width": 64, "height": 48})
 
 
+@pytest.mark.services
 def test_the_whole_life_of_a_job_takes_few_queries(science, client, reader, django_assert_max_num_queries):
     """docs/operate/production.md reckons with it: how many workers one database can serve."""
     secret = {"headers": {"Authorization": "Bearer the secret of a script"}}
@@ -269,6 +270,7 @@ def test_without_room_nothing_is_computed(science, make_job, settings):
     assert (job.state, job.stage) == ("queued", FULL)
 
 
+@pytest.mark.services
 def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, monkeypatch):
     slept, change = [], Job.change
 
@@ -326,6 +328,7 @@ def test_the_worker_counts_the_death_of_its_own_child(make_job, monkeypatch):
         assert job.state == state
 
 
+@pytest.mark.services
 def test_a_claim_notes_the_message_it_was_made_for(science, make_job):
     job = make_job()
     do_analyses.apply(task_id="message 7")
@@ -357,6 +360,7 @@ def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, ma
     ],
 )
 @pytest.mark.parametrize("when", ["analysing", "writing", "failing"])
+@pytest.mark.services
 def test_an_attempt_that_lost_its_job_leaves_no_trace(science, make_job, own_storage, monkeypatch, commit, event, when):
     job = make_job()
 
@@ -386,6 +390,7 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(science, make_job, own_sto
     assert row is None or (row.state in ("cancelled", "queued") and not row.artifacts.exists() and row.error == "")
 
 
+@pytest.mark.services
 def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_job, own_storage, tmp_path):
     job = Job.objects.claim(make_job().pk)
     services.cancel_job(job=Job.objects.get(pk=job.pk))
@@ -397,6 +402,7 @@ def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_j
     assert not job.artifacts.exists()
 
 
+@pytest.mark.services
 def test_publishing_removes_what_older_attempts_left(science, make_job, own_storage):
     job = make_job(attempt=1)
     leftover = own_storage / job.folder / "1" / "figure.png"
@@ -502,6 +508,7 @@ def test_a_second_attempt_does_not_segment_again(science, make_job, monkeypatch)
     assert job.state == "done"
 
 
+@pytest.mark.services
 def test_what_was_found_goes_with_the_last_job_that_measured_it(science, parent, own_storage, commit):
     job = again(parent, filter=True)
     (file,) = stored_files(own_storage / "segmentations")

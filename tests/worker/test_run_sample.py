@@ -198,6 +198,7 @@ def test_a_table_that_cannot_be_read_is_named_and_the_rest_pooled(pooled, no_fil
     assert [warning.split(":")[0] for warning in summary["warnings"][:2]] == ["0.png", "1.png"]
 
 
+@pytest.mark.services
 def test_a_second_message_does_nothing(pooled, no_files):
     sample = pooled(squares([10]))
     run(sample)
@@ -205,6 +206,7 @@ def test_a_second_message_does_nothing(pooled, no_files):
     assert sample.attempt == 1
 
 
+@pytest.mark.services
 def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatch, own_storage):
     sample = pooled(squares([10]), squares([12]))
 

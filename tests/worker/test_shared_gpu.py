@@ -32,6 +32,7 @@ def server():
         supervisor.stop()
 
 
+@pytest.mark.slow
 def test_siblings_get_the_maps_that_a_network_of_their_own_gives(server, monkeypatch):
     networks = [served.ServedNetwork(find("particles"), EXACT, 2) for _ in range(2)]
     maps = {}
@@ -49,6 +50,7 @@ def test_siblings_get_the_maps_that_a_network_of_their_own_gives(server, monkeyp
     assert (networks[0].engine, networks[0].tile) == (alone.engine, alone.tile)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_comes_by_its_kind_and_a_killed_server_is_replaced(server):
     with pytest.raises(NoDevice, match="There is no device 'nonsense'"):
         load_network(find("particles"), Runtime("nonsense", engine="torch"), 2)

@@ -180,6 +180,7 @@ def test_outlines_are_thinner_where_particles_are_small_on_the_page():
     assert width(make_analysis(500, (900, 1200))) < width(make_analysis(15, (900, 1200)))
 
 
+@pytest.mark.slow
 def test_one_drawing_serves_all_formats_and_stays_small(tmp_path):
     drawn = draw(CASES["fifteen hundred"]())
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

@@ -35,6 +35,7 @@ def ids(response):
     return [row["id"] for row in response.json()["jobs"]]
 
 
+@pytest.mark.services
 class TestLists:
     def test_only_own_rows(self, client, get, alice, charlie, make_job):
         own_job, theirs, script = make_job(owner=alice), make_job(owner=charlie), make_job(visitor=visitor_of(OWN))

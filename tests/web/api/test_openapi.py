@@ -18,7 +18,7 @@ from segmentation.api.urls import document
 from ..test_every_address import Cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
-EXAMPLES, FORMS = 30, 10  # requests to each address; files take longer
+EXAMPLES, FORMS = 12, 4  # requests to each address; files take longer
 FIXED: dict[str, Any] = {
     "derandomize": True,
     "deadline": None,

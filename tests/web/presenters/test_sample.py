@@ -46,6 +46,7 @@ def page(client, made):
     return words(client.get(f"/samples/{made.pk}/"))
 
 
+@pytest.mark.services
 def test_a_sample_counts_images(client, sample):
     made = sample(LINE)
     text = page(client, made)

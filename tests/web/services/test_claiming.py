@@ -39,6 +39,7 @@ def owners():
     return set(Job.objects.values_list("owner__username", "visitor"))
 
 
+@pytest.mark.services
 class TestService:
     def test_an_image_without_a_job_comes_along(self, make_micrograph, alice):
         micrograph = make_micrograph(visitor=VISITOR)

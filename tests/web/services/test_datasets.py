@@ -65,6 +65,7 @@ def test_the_setting_says_who_may_train(alice, ada, settings):
     assert refusal(403, check_may_train, ada)
 
 
+@pytest.mark.services
 def test_a_result_is_given_once_and_a_worker_is_asked(ada, result, dataset, queue):
     first = result(ada)
     image = give(first, dataset, ada)
@@ -154,6 +155,7 @@ def test_without_a_sample_the_group_is_the_image_without_its_number():
     assert {name: default_group_of(name) for name in names} == names
 
 
+@pytest.mark.services
 def test_names_in_a_dataset_are_fit_for_every_disk_and_never_twice(dataset, ada):
     DatasetImage.objects.create(dataset=dataset, name="a.tif", sha256="1" * 64)
     assert unique_name(dataset, "A.png") == "A (2).png"
@@ -179,6 +181,7 @@ def test_a_dataset_needs_a_name_a_known_kind_and_sensible_classes(ada, alice):
     assert refusal(403, make, user=alice, name="x", task="particles")
 
 
+@pytest.mark.services
 def test_it_is_described_shared_and_visible_then(ada, alice, dataset):
     assert not dataset.is_visible_to(alice)
     services.change_dataset(dataset=dataset, shared=True, material="TiO2\n", name="New")

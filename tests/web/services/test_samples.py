@@ -42,6 +42,7 @@ def states(sample):
     return sorted(sample.members.values_list("state", flat=True))
 
 
+@pytest.mark.services
 class TestCreate:
     def test_each_image_becomes_a_job(self, make_micrograph, alice, commit):
         visitor = uuid4()
@@ -234,6 +235,7 @@ class TestScale:
         assert Micrograph.objects.get(pk=arriving.pk).asked == {}
 
 
+@pytest.mark.services
 class TestQueue:
     def test_a_message_is_sent_for_each_image_once(self, make_micrograph, queue, commit):
         with commit():
@@ -254,6 +256,7 @@ class TestQueue:
         assert services.enqueue_all() == len(queue) == 4
 
 
+@pytest.mark.services
 class TestPooling:
     def test_it_is_wanted_once_all_have_ended(self, make_sample, queue, commit):
         sample = make_sample(RUNNING, DONE, FAILED)
@@ -314,6 +317,7 @@ class TestPooling:
         assert queue == ["analyses"]
 
 
+@pytest.mark.services
 class TestChange:
     def test_images_are_added_with_the_samples_settings(self, make_sample, make_micrograph, commit):
         sample = make_sample(DONE, settings=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)

@@ -53,6 +53,7 @@ class TestAsking:
         assert set(made.frozen[0]) == {"image", "name", "sha256", "labels_sha256", "group", "region"}
         assert (made.owner, made.state, queue) == (alice, "queued", ["training"])
 
+    @pytest.mark.services
     def test_a_key_stands_for_one_request(self, alice):
         dataset = make_dataset(alice)
         ask(dataset, alice, key="k")
@@ -72,6 +73,7 @@ class TestAsking:
             trainings.retry_training(training=Training.objects.get(pk=made.pk))
         assert caught.value.status == 409
 
+    @pytest.mark.services
     def test_an_account_has_few_under_way(self, alice, settings):
         settings.DEEPSEGM_WAITING_TRAININGS = 1
         ask(make_dataset(alice), alice)
@@ -156,6 +158,7 @@ class TestAsking:
 
 
 class TestAfterwards:
+    @pytest.mark.services
     def test_it_is_not_tried_again_beside_another_or_without_its_dataset(self, alice):
         dataset = make_dataset(alice)
         failed = make_training(alice, dataset, state="failed")
@@ -224,6 +227,7 @@ class TestAfterwards:
             trainings.delete_training(training=made)
         assert not list(settings.DEEPSEGM_MODELS.iterdir())
 
+    @pytest.mark.services
     def test_and_with_its_account(self, alice, settings, commit):
         make_model(alice)
         with commit():
@@ -249,6 +253,7 @@ class TestWhoseModels:
             ({"offered": False, "shared": True}, set(), {"alice", "ada"}, set()),
         ],
     )
+    @pytest.mark.services
     def test_matrix(self, who, alice, fields, listed, seen, usable):
         make_model(alice, **fields)
         assert {name for name, user in who.items() if _lists(user)} == listed
@@ -270,6 +275,7 @@ class TestWhoseModels:
         assert models_offered.is_usable(BASE, charlie)
 
 
+@pytest.mark.services
 class TestDefaults:
     def test_own_before_the_sites_before_the_automatic_one(self, alice, charlie, ada):
         assert models_offered.default_model("particles", alice) == "auto-particles"
@@ -322,6 +328,7 @@ class TestAgain:
 
         return make
 
+    @pytest.mark.services
     def test_a_batch_makes_revisions_once(self, alice, done):
         make_model(alice)
         jobs = [done(alice, "a.png"), done(alice, "b.png")]

@@ -88,6 +88,7 @@ def test_uploads_are_refused_while_there_is_still_some_room(own_storage, setting
 
 
 @pytest.mark.parametrize("time", [1, 2])
+@pytest.mark.services
 def test_a_row_that_cannot_be_written_leaves_no_file(own_storage, monkeypatch, time, commit):
     save, calls = Micrograph.save, []
 
@@ -103,6 +104,7 @@ def test_a_row_that_cannot_be_written_leaves_no_file(own_storage, monkeypatch, t
     assert nothing_is_left(own_storage)
 
 
+@pytest.mark.services
 def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     settings.DEEPSEGM_UPLOADS_PER_HOUR = 2
     visitor, now = uuid4(), timezone.now()

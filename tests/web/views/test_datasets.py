@@ -74,6 +74,7 @@ def test_a_result_goes_into_a_new_dataset_and_its_page_shows_it(desk, ada, resul
     assert "stay" in words(desk.get(reverse("job-delete", args=[job.pk])))
 
 
+@pytest.mark.services
 def test_a_sample_is_given_in_one_step_or_not_at_all(desk, ada, result, make_micrograph):  # noqa: F811
     sample = Sample.objects.create(name="Batch 7", owner=ada, settings=AnalysisSettings.of().as_dict(), state="done")
     images = [make_micrograph(owner=ada, name=f"{name}_1.png", sha256=name * 64) for name in "ab"]
@@ -139,6 +140,7 @@ def test_progress_is_asked_for_until_it_ends(desk, dataset):
     assert desk.get(address, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
 
 
+@pytest.mark.services
 def test_a_dataset_is_made_described_and_deleted_on_its_pages(desk):
     assert desk.post(reverse("datasets"), {"name": "", "task": "particles"}).status_code == 422
     form = {"name": "Steel", "task": "phases", "class_names": "matrix, pore"}

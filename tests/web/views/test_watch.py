@@ -48,6 +48,7 @@ def workers():
         WorkerProcess.objects.create(name=f"{queue}@here", queues=queue, version="1")
 
 
+@pytest.mark.services
 class TestReady:
     def test_all_is_well(self, client, workers):
         response = client.get("/readyz")
@@ -94,6 +95,7 @@ class TestReady:
 
 
 @pytest.mark.skipif(not settings.DEEPSEGM_SQLITE, reason="of SQLite")
+@pytest.mark.services
 def test_a_locked_database_is_waited_for_only_for_seconds():
     def limit():
         return connection.cursor().execute("PRAGMA busy_timeout").fetchone()[0]
@@ -141,6 +143,7 @@ class TestMetrics:
         for sent in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer ünd"}):
             assert client.get("/metrics", headers=sent).status_code == 401
 
+    @pytest.mark.services
     def test_numbers_of_rows_queues_and_requests(self, client, settings, workers, make_job):
         settings.DEEPSEGM_METRICS_TOKEN = "right"
         job, right = make_job(), {"Authorization": "Bearer right"}
@@ -163,6 +166,7 @@ class TestMetrics:
         assert all(alert["annotations"]["description"].endswith(".") for alert in alerts)
 
 
+@pytest.mark.services
 class TestStatus:
     def test_queues_workers_and_reasons(self, client, admin_user, workers, make_job):
         client.force_login(admin_user)
