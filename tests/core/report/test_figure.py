@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 
@@ -200,12 +198,6 @@ def test_large_images_are_drawn_small():
     image = drawn.axes[0].images[0]
     assert max(image.get_array().shape) <= 1100
     assert (drawn.axes[0].get_xlim(), drawn.axes[0].get_ylim()) == ((0, 2500), (3000, 0))
-
-
-def test_pyplot_is_not_needed():
-    code = "import sys, segmentation.core.report.files; print('matplotlib.pyplot' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "False"
 
 
 def test_neighbours_differ_in_colour():
