@@ -12,6 +12,7 @@ LONGEST = 60  # characters of a short form
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
 UNSURE = "Unsure:"
 WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"  # of short forms
+NO_FIBRES = "Mostly no fibres"
 TWO_SCALES = "Two sources of the scale contradict each other"
 ADVICE = " If its outlines look right, measure them; else choose another model."  # the page asks it as a question
 NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
@@ -57,7 +58,7 @@ class Flag:
         probably wrong; else ""."""
         if self.level == DO_NOT_USE:
             return f"{DO_NOT_USE}:"
-        return UNSURE if self.short.startswith((WRONG, NO_PARTICLES)) else ""
+        return UNSURE if self.short.startswith((WRONG, NO_PARTICLES, NO_FIBRES)) else ""
 
     @property
     def headline(self) -> str:

@@ -84,7 +84,8 @@ class Result(ChartedSummary):
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
-        self.scale_doubt, self.unsure = self.calibration.standard_uncertainty, begins(self.warnings)
+        self.scale_doubt = self.calibration.standard_uncertainty
+        self.unsure = begins(self.warnings) or ("All panels together:" if job.micrograph.panels else "")
 
     @property
     def nothing(self) -> bool:
@@ -105,7 +106,7 @@ class Result(ChartedSummary):
             return False
         none_kept = self.statistics is not None and not self.kept
         is_other = used.get("resembles", {}).get("recognised", False)
-        is_doubtful = is_other or "beside" in used or used.get("expected", 1.0) < MOSTLY
+        is_doubtful = bool(self.unsure) or is_other or "beside" in used or used.get("expected", 1.0) < MOSTLY
         return self.nothing or self.refused or none_kept or is_doubtful
 
     @property

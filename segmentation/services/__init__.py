@@ -63,12 +63,5 @@ from .results.samples import (
     scale_image,
 )
 from .results.signing import broken_signatures, sign_job
-from .results.uploads import (
-    Intake,
-    Note,
-    checked_pages,
-    is_zip,
-    receive_files,
-    receive_upload,
-)
+from .results.uploads import Intake, Note, checked_pages, is_zip, receive_files, receive_upload
 from .upkeep.upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy

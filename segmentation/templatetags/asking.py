@@ -65,9 +65,10 @@ def training_data(context: dict[str, Any], row: Job | Sample, images: Iterable[I
     if not callers.may_train(user) or row.owner_id != user.pk or not jobs:
         return None
     task = tasks.find(row.settings["task"])
-    mine = Dataset.objects.filter(owner=user, task=task.name)
+    mine = list(Dataset.objects.filter(owner=user, task=task.name))
+    name = f"My {task.things} {len(mine) + 1 if mine else ''}".strip()
     there = Dataset.objects.filter(images__job__in=jobs).distinct()
-    offered = {"datasets": list(mine), "there": list(there), "task": task, "new": NEW, "name": f"My {task.things}"}
+    offered = {"datasets": mine, "there": list(there), "task": task, "new": NEW, "name": name}
     if isinstance(row, Job):
         return {**offered, "group": default_group(row)}
     groups = groups_of(row)

@@ -23,7 +23,7 @@ export class Doubt {
     this.refused = new Set(); // places of cuts that are none
     this.answered = []; // { asked, place }: what was answered, and how many corrections there were before
     for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), undo: () => this.undo(), end: () => this.end() })) {
-      this.one(name)?.addEventListener("click", act);
+      this.one(name).addEventListener("click", act);
     }
     document.addEventListener("keydown", (event) => this.key(event));
     box.addEventListener("click", ({ detail }) => detail && page.canvas.focus({ preventScroll: true })); // Enter is Yes again
@@ -66,7 +66,7 @@ export class Doubt {
     this.current = next;
     this.show();
     if (!next) return;
-    if (event) (event.detail ? this.page.canvas : this.one("right") ?? this.one("go")).focus({ preventScroll: true });
+    if (event) (event.detail ? this.page.canvas : this.one("right")).focus({ preventScroll: true });
     this.page.select([next.id]);
     this.reveal(this.page.objects.get(next.id));
   }
@@ -74,6 +74,7 @@ export class Doubt {
   end() {
     this.current = null;
     this.page.select([]);
+    this.page.drawing.viewport.fit(); // as before the first question
     this.show();
     this.one("go").focus();
   }
@@ -94,13 +95,13 @@ export class Doubt {
     page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
     this.one("what").textContent = current ? this.words(current) : "";
     // It has its room from the start: the answers stay under the pointer.
-    if (this.one("undo")) [this.one("undo").hidden, this.one("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
-    for (const name of ["right", "wrong", "end"]) if (this.one(name)) this.one(name).hidden = !current;
+    [this.one("undo").hidden, this.one("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
+    for (const name of ["right", "wrong", "end"]) this.one(name).hidden = !current;
     this.one("go").textContent = current ? "Next" : "Check";
     this.one("go").hidden = !this.queue.length;
     const likely = this.likely.length;
     const all = this.one("all");
-    if (all) [all.hidden, all.textContent] = [!current?.cut || likely < 2, `Cut all ${likely} with ${percent(LIKELY)} or more`];
+    [all.hidden, all.textContent] = [!current?.cut || likely < 2, `Cut all ${likely} with ${percent(LIKELY)} or more`];
     page.drawing.draw();
   }
 
@@ -110,7 +111,7 @@ export class Doubt {
 
   words({ id, cut, chance }) {
     const { thing, things } = this.page.facts;
-    return cut ? `Do two ${things} touch in ${id}? Probability ${percent(chance)}` : `Is the outline of ${thing} ${id} right? Probability ${percent(1 - chance)}`;
+    return cut ? `Do two ${things} touch in ${id}? The model is ${percent(chance)} sure.` : `Is the outline of ${thing} ${id} right? The model is ${percent(1 - chance)} sure.`;
   }
 
   // ---- answers ----------------------------------------------------------------------------------

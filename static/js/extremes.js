@@ -11,7 +11,7 @@ const SAME = 1e-9; // relative; of two as near the smaller one, as in the report
 const LINE = 1.5; // CSS pixels
 const LIKELY = 0.5; // confidence
 const FEW = 10; // of fewer each is shown
-const EXTREMES = ["smallest", "nearest to the median", "largest"];
+const EXTREMES = ["smallest sure one", "nearest to the median", "largest sure one"];
 
 // Of what counts with its whole size and is probably right, else of all that counts, as in the report: the smallest, the
 // one nearest to the median of all, and the largest; of a few all, by size.

@@ -8,13 +8,7 @@ import torch
 
 from segmentation.lab.research.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
 from segmentation.lab.research.gan.cyclegan import ImagePool, contrast, make_generator
-from segmentation.lab.research.gan.outlines import (
-    at_diameter,
-    clean,
-    gradient_penalty,
-    shape_of,
-    silhouettes,
-)
+from segmentation.lab.research.gan.outlines import at_diameter, clean, gradient_penalty, shape_of, silhouettes
 from segmentation.lab.research.gan.settings import MaskSettings, read_gan_recipe
 from segmentation.lab.research.gan.stock import estimated_diameter
 from segmentation.lab.training.settings import BadRecipe

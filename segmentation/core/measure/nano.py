@@ -157,10 +157,7 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
     counted = [with_reasons_lifted(table, FOR_SIZE) for table in tables]
     if sum(int(table.kept.sum()) for table in counted) > outlined:
         sized[SMALL_COUNTED] = WeightedSizes.of(*counted, edge=edge)
-    doubtful = (
-        [with_doubtful(table, filter) for table in tables],
-        [without_doubtful(table) for table in tables],
-    )
+    doubtful = ([with_doubtful(table, filter) for table in tables], [without_doubtful(table) for table in tables])
     for name, others in zip(DOUBTFUL_FRACTIONS.values(), doubtful, strict=True):
         if sum(int(table.kept.sum()) for table in others) != outlined:
             sized[name] = WeightedSizes.of(*others, edge=edge)

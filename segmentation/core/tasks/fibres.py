@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flags import Flag
+from ..flags import NO_FIBRES, Flag
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Value, registered
@@ -230,7 +230,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     if areas[is_short | (table.reasons == str(Reason.FAINT))].sum() > areas[table.kept].sum():
         yield Flag.doubtful(
             "Short objects and background cover more area than fibres. If it shows no fibres, choose another kind.",
-            "Mostly no fibres",
+            NO_FIBRES,
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE:

@@ -233,13 +233,7 @@ class Measuring(BaseCommand):
         if not members:
             self.stderr.write(f"{name}: No image could be measured, so there is nothing to pool.")
             return
-        sample = combine(
-            name,
-            members,
-            edge=settings.border_correction,
-            filter=settings.filter,
-            left_out=failed,
-        )
+        sample = combine(name, members, edge=settings.border_correction, filter=settings.filter, left_out=failed)
         write_all(sample, out, for_the_page=False, filing=Filing(datetime.now(UTC)))
         for warning in sample.flags:
             self.stderr.write(f"{name}: {warning}")

@@ -126,19 +126,26 @@ def sample_of_results(
     """
     jobs = list(jobs)
     _check_results(jobs)
+    newest = [_with_last_scale(job) if moves else job for job in jobs]
     content = fingerprint([str(job.pk) for job in jobs], _clean(name))
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
     title = visible_text(name)[:SHOWN_NAME] or _titled(jobs[0].micrograph.name, len(jobs))
-    sample, created = _new_sample(submission, who, jobs[0].get_settings(), name=title, content=content)
+    sample, created = _new_sample(submission, who, newest[0].get_settings(), name=title, content=content)
     if created:
-        for job in jobs:
+        for job, last in zip(jobs, newest, strict=True):
             corrected = {"corrects": job.edit_count} if job.standing_corrections else {}
-            if corrected or not (moves and _has_moved(sample, job)):
+            if corrected or not (moves and _has_moved(sample, last)):
                 rerun_fields = {"parent": job, **(corrected or {"segmentation": job.segmentation})}
-                _job(sample, job.micrograph, job.get_settings(), **rerun_fields).save(force_insert=True)
+                _job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
+
+
+def _with_last_scale(job: Job) -> Job:
+    """The same outlines with the scale that was set last, perhaps still to be measured with it."""
+    later = Job.objects.filter(parent=job, segmentation=job.segmentation_id).exclude(state__in=("failed", "cancelled"))
+    return later.order_by("created").last() or job
 
 
 def _has_moved(sample: Sample, job: Job) -> bool:

@@ -286,7 +286,7 @@ def test_a_figure_of_a_sample_is_read_at_column_width_and_says_its_median():
     assert {text.get_fontsize() for text in texts if text.get_text() and text.get_visible()} == {12.0}
     caption = " ".join(text.get_text() for text in drawn.texts)
     median = Summary.of(sample).headlines[0]
-    assert f"{sample.extent}, median size {median.words}" in caption
+    assert f"{sample.extent} (12 left out), median size {median.words}" in caption
 
 
 def test_the_report_says_how_many_images_are_left_out():

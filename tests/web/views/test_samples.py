@@ -332,6 +332,11 @@ class TestChange:
         Job.objects.filter(pk=job.pk).update(sample=None, state=DONE, edit_count=1)
         owner.post(address, {"file": [png("third.png", 72)]})
         assert job.reruns.get().corrects == 1 and job.reruns.get().sample.jobs.count() == 2
+        Job.objects.filter(pk=job.pk).update(sample=None, edit_count=0)
+        owner.post(f"/jobs/{job.pk}/width/", {"width": "5 µm"})  # still to be measured
+        scaled = job.reruns.get(sample=None)
+        response = owner.post(address, {"file": [png("fourth.png", 73)]})
+        assert job.reruns.get(sample=response["Location"].split("/")[2]).settings == scaled.settings
         assert client.post(address, {"file": [png("other.png", 71)]}).status_code in (403, 404)
 
     def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished, commit):
