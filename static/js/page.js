@@ -102,12 +102,13 @@ for (const copy of document.querySelectorAll("[data-copy-picture]")) {
     await navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
   };
   copy.hidden = !copyText && !navigator.clipboard?.write;
-  const says = (words) => () => (copy.textContent = words);
-  const refused = async () => (says("Copy")(), byHand(await (await file(copyText)).text()));
   copy.addEventListener("click", () => {
     const copying = written(); // at once: the browser allows it only within the press
-    says("Copying …")();
-    copying.then(says("Copied"), copyText ? refused : says("The browser does not allow copying"));
+    copy.textContent = "Copying …";
+    copying.then(() => (copy.textContent = "Copied"), async () => {
+      copy.textContent = copyText ? "Copy" : "The browser does not allow copying";
+      if (copyText) byHand(await (await file(copyText)).text());
+    });
   });
 }
 
