@@ -37,7 +37,7 @@ next.addEventListener("click", () => {
   step += 1;
   if (step === bubbles.length) return close();
   show();
-  (getComputedStyle(tour).position === "sticky" ? target : tour).scrollIntoView({ block: "nearest" });
+  target.scrollIntoView({ block: "nearest" });
 });
 tour.querySelector("[data-close]").addEventListener("click", close);
 tour.addEventListener("keydown", (event) => event.key === "Escape" && close());

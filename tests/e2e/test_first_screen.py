@@ -147,7 +147,7 @@ def test_a_phone_loads_little_and_sharp_squares_when_they_are_seen(look):
 def test_the_tour_of_the_example_moves_nothing_and_is_shown_once(visit, analysed):
     page = visit("phone", storage_state=None)
     page.goto(analysed)
-    tour, parts = page.locator("#tour"), page.locator(".answer, #viewer, #histogram")
+    tour, parts = page.locator("#tour"), page.locator(".answer, #viewer")
     tops = "parts => parts.map(part => part.getBoundingClientRect().top + scrollY)"
     page.locator(".particles tbody tr[data-id]").first.wait_for(state="attached")
     toured, shown_parts = parts.evaluate_all(tops), ("#viewer", ".answer", "#downloads")
