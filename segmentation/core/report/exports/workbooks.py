@@ -40,7 +40,7 @@ MOST_ROWS = 1_048_575
 DIGITS, IN_DETAIL = 4, 6  # of measured numbers: an outline is not more certain
 SUMMARY = (44, 16, 10, 14, 14, 36, 24, 12, 12)  # widths in characters
 ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
-DETAILS = (30, 44, 50, 10, 18, 16, 36)
+DETAILS = (30, 44, 50, 10, 18, 16, 36, 24)
 EARLIEST = datetime(1980, 1, 1)
 Cells = Sequence[Any]
 Tables = Sequence[tuple[str, Table]]  # by the names of images
@@ -67,7 +67,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
         _add_sheet(book, "Details", DETAILS_HEAD, details, DETAILS)
 
 
-DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image")
+DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image", "The interval includes")
 
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
@@ -301,7 +301,8 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     for entry in summary.every():
         of = entry.in_cells
         if entry.text or of.value is not None:
-            yield entry.group, entry.term, entry.text or of.value, of.unit, of.low, of.high
+            includes = entry.includes if of.low is not None else None
+            yield entry.group, entry.term, entry.text or of.value, of.unit, of.low, of.high, None, includes
     yield from _budget(summary)
     for group, name, value, image in _metadata(sample):
         yield group, name, value, None, None, None, image
