@@ -113,7 +113,7 @@ def site(env):
         yield line_with(process, r"DeepSegm is at (http://\S+?)/ ")
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
 
 
 def send(site, path: Path) -> dict:
