@@ -211,7 +211,7 @@ class ChartedSummary(Summary):
         """Of an analysis that tells classes apart, the numbers of each."""
         has_classes = self.task.semantic and not self.statistics
         entries = map(self.with_basis, answers(self.stored_quantities, every=True) if has_classes else ())
-        return class_rows(map(self._said, entries))
+        return class_rows(map(self._with_sure_ends, entries))
 
     @property
     def measures(self) -> list[Quantity]:

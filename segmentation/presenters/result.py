@@ -116,7 +116,7 @@ class Result(ChartedSummary):
 
     @property
     def other_kinds(self) -> list[Change]:
-        """A button for each other kind of analysis that has a model, that which the image resembles first."""
+        """A button for each other kind that has a model. The kind that the image resembles comes first."""
         models = {card.task: card.name for card in reversed(offered(self.job.owner)) if card.task != self.task.name}
         models |= {name: cards.automatic(name) for name in cards.tasks_of_several() & models.keys()}
         kinds = sorted(models, key=lambda name: (name != self.used.get("resembles", {}).get("task"), name))

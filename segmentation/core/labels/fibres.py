@@ -86,7 +86,7 @@ def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
     of_parts = np.split(order, np.cumsum(np.bincount(parts, minlength=count))[:-1])
     if not (long := [nodes for nodes in of_parts if len(nodes) >= SHORTEST]):
         return
-    # All parts at once: with one source in each, the nearest source is that of the same part.
+    # One search serves all parts: each has one source, and no path leads to another part.
     away = csgraph.dijkstra(both, indices=[nodes[0] for nodes in long], min_only=True)
     starts = [int(nodes[np.argmax(away[nodes])]) for nodes in long]
     away, before, _ = csgraph.dijkstra(both, indices=starts, min_only=True, return_predecessors=True)

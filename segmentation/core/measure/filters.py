@@ -183,7 +183,7 @@ def with_doubtful(table: Table, filter: bool) -> Table:
 
 
 def without_doubtful(table: Table) -> Table:
-    """The table with all kept outlines of low confidence set aside, but for those that a person confirmed."""
+    """The table with kept outlines of low confidence set aside. Those that a person confirmed stay."""
     doubtful = table.kept & (table["confidence"] < LEAST_CONFIDENCE) & (table.columns.get(BY_HAND, 0) != 1)
     return table.judged(np.where(doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
 

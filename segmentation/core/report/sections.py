@@ -160,8 +160,8 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
 
 
 def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
-    """The smallest, the median and the largest object with a size in an image, in so many points of height, of those
-    that are probably right, else of all, as static/js/extremes.js; nothing without room, or where they are fewer."""
+    """Pictures of the smallest, the median and the largest object that is probably right, else of all, with a size. The
+    rule is that of static/js/extremes.js. high: points. Nothing without room, or under three objects."""
     assert sample.analysis is not None and sample.task.size is not None
     table, box = sample.members[0].sized, high - EXAMPLE_WORDS
     likely, lengths = without_doubtful(table), table.length(sample.task.size)

@@ -167,7 +167,7 @@ class Summary:
         holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
 
-    def _said(self, entry: Entry) -> Entry:
+    def _with_sure_ends(self, entry: Entry) -> Entry:
         """As the first screen and the main numbers say it: a number that is probably wrong has no interval there."""
         return replace(entry, has_ends=False, holds="", caution="") if self.unsure else entry
 
@@ -189,7 +189,7 @@ class Summary:
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
             replace(
-                self._said(self.by_number(name)),
+                self._with_sure_ends(self.by_number(name)),
                 term=terms[name],
                 below=below[name] or self.measurand,
                 parts=self._parts(name),
@@ -234,7 +234,9 @@ class Summary:
     @property
     def known_quantities(self) -> list[Entry]:
         """The answers that have a value: `_quantities.html` of the page lists them all."""
-        return [self._said(self.with_basis(each)) for each in self.quantities if each.number.value is not None]
+        return [
+            self._with_sure_ends(self.with_basis(entry)) for entry in self.quantities if entry.number.value is not None
+        ]
 
     @property
     def leading(self) -> list[Entry]:
@@ -290,7 +292,7 @@ class Summary:
     def answer_sizes(self) -> list[Entry]:
         """The sizes as page, PDF and sheet Summary list them: beside a total uncertainty no interval that holds less
         stands. The table of all numbers has those."""
-        sizes = [self._said(entry) for entry in self.sizes]
+        sizes = [self._with_sure_ends(entry) for entry in self.sizes]
         if self.unsure or not any(entry.total for entry in sizes):
             return sizes
         return [entry if entry.total else replace(entry, has_ends=False, holds="", caution="") for entry in sizes]

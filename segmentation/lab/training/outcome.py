@@ -74,10 +74,7 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
     title = uncapital(error["title"].removesuffix(", %").removesuffix(", points"))
     values = [error["before"], error["after"], score["before"], score["after"]]
     if any(value is None or not math.isfinite(value) for value in values):
-        improved, sentence = (
-            False,
-            f"The {title} cannot be judged: too little was found in the held-out images.",
-        )
+        improved, sentence = (False, f"The {title} cannot be judged: too little was found in the held-out images.")
     else:
         unit = " %" if error["title"].endswith(", %") else " points" if error["title"].endswith(", points") else ""
         error_moves, score_moves = _moves(error, 2), _moves(score, 3)

@@ -143,8 +143,9 @@ def sample_of_results(
 
 
 def _with_last_scale(job: Job) -> Job:
-    """The same outlines with the scale that was set last, perhaps still to be measured with it."""
-    later = Job.objects.filter(parent=job, segmentation=job.segmentation_id).exclude(state__in=("failed", "cancelled"))
+    """The same outlines with the settings that their maker gave last, perhaps still to be measured with them."""
+    same = {"segmentation": job.segmentation_id, "owner": job.owner_id, "visitor": job.visitor, "sample": None}
+    later = Job.objects.filter(parent=job, **same).exclude(state__in=("failed", "cancelled"))
     return later.order_by("created").last() or job
 
 
