@@ -59,8 +59,9 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
 @worker_process_init.connect
 def prepare_pool_child(**kwargs: Any) -> None:
     """Before heavy imports: set threads and memory limit of this process, and let it die with its parent."""
+    threads = settings.DEEPSEGM_THREADS or max(1, (os.cpu_count() or 1) // settings.DEEPSEGM_CONCURRENCY)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, str(settings.DEEPSEGM_THREADS))
+        os.environ.setdefault(name, str(threads))
     # Threads that spin while they wait stand in each other's way wherever something else is running, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     enter_pool(os.getppid(), settings.DEEPSEGM_JOB_MEMORY_MB)

@@ -30,9 +30,11 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import chain, count, repeat
@@ -367,9 +369,14 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 
 
 def _runtime() -> Any:
+    """What calculates the networks of an analysis that starts now: on all cores if no other one runs or waits."""
     from segmentation.core import pipeline
 
-    return pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    if settings.DEEPSEGM_CONCURRENCY == 1 or settings.DEEPSEGM_THREADS or not runtime.on_processor:
+        return runtime
+    is_alone = Job.objects.running().count() + Job.objects.waiting().count() < 2
+    return replace(runtime, threads=os.cpu_count() or 0) if is_alone else runtime
 
 
 @worker_process_init.connect

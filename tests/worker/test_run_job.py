@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import sys
 from datetime import timedelta
 from types import SimpleNamespace
@@ -304,16 +305,22 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
     assert (job.state, job.stage) == ("queued", STORAGE)
 
 
+def test_an_analysis_that_starts_alone_takes_all_cores(make_job, settings):
+    settings.DEEPSEGM_CONCURRENCY, settings.DEEPSEGM_DEVICE = 2, "cpu"
+    make_job(state="running")
+    alone = tasks._runtime().threads
+    make_job()
+    assert (alone, tasks._runtime().threads) == (os.cpu_count(), 0)
+
+
 def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):
     job, other = (make_job(state="running", attempt=2, deaths=1, message=message) for message in ("mine", "another's"))
     at_work = SimpleNamespace(name="worker.analyses", id="mine")
     monkeypatch.setattr("worker.tasks.state.active_requests", [at_work])
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     give_back()
-    assert [(row.state, row.deaths) for row in (Job.objects.get(pk=job.pk), Job.objects.get(pk=other.pk))] == [
-        ("queued", 1),
-        ("running", 1),
-    ]
+    states = dict(Job.objects.values_list("pk", "state"))
+    assert states == {job.pk: "queued", other.pk: "running"} and set(Job.objects.values_list("deaths")) == {(1,)}
 
 
 def test_the_worker_counts_the_death_of_its_own_child(make_job, monkeypatch):

@@ -271,10 +271,7 @@ def _threshold(case: Case) -> Contribution:
         _answers(variant) for name, variant in case.variants.items() if name.startswith("threshold") and len(variant)
     ]
     median, fraction = _answers(case.variants.get(OUTLINED, case.sizes))
-    effect, source = (
-        Effect(),
-        "Not known: there are no outlines at other thresholds.",
-    )
+    effect, source = Effect(), "Not known: there are no outlines at other thresholds."
     if others:
         source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
         effect = Effect(

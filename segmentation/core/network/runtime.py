@@ -47,11 +47,12 @@ class Network(Protocol):
 @dataclass(frozen=True)
 class Runtime:
     """device: "auto" (a GPU where there is one), "cpu", "cuda", ...; precision: "auto", "bfloat16", "float32"; engine:
-    "auto", "openvino" (processors only) or "torch"."""
+    "auto", "openvino" (processors only) or "torch"; threads: of OpenVINO, 0 for one on each core."""
 
     device: str = "auto"
     precision: str = "auto"
     engine: str = "auto"
+    threads: int = 0
 
     def engine_for(self, card: ModelCard) -> str:
         """The name of the library that calculates this model; raises TorchMissing where only torch could."""
@@ -120,7 +121,7 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
         if runtime.engine_for(card) == "openvino":
             from .with_openvino import OpenVinoNetwork
 
-            _loaded[key] = OpenVinoNetwork(card, runtime.precision)
+            _loaded[key] = OpenVinoNetwork(card, runtime.precision, runtime.threads)
         elif SERVER_KEY in os.environ:
             from .served import ServedNetwork
 

@@ -23,17 +23,18 @@ TYPES = {"bfloat16": ov.Type.bf16, "float32": ov.Type.f32}
 class OpenVinoNetwork:
     """A card's network; `runtime.Network` says what it offers.
 
-    precision: "auto" takes bfloat16 on processors that calculate in it, else float32. Raises AlteredWeights.
+    precision: "auto" takes bfloat16 on processors that calculate in it, else float32. threads: 0 for OMP_NUM_THREADS,
+    or one on each core. Raises AlteredWeights.
     """
 
-    def __init__(self, card: ModelCard, precision: str) -> None:
+    def __init__(self, card: ModelCard, precision: str, threads: int = 0) -> None:
         core = ov.Core()
         if precision == "auto":
             usual = core.get_property("CPU", "INFERENCE_PRECISION_HINT")
             precision = "bfloat16" if usual == ov.Type.bf16 else "float32"
         options = {
             "INFERENCE_PRECISION_HINT": TYPES[precision],
-            "INFERENCE_NUM_THREADS": int(os.environ.get("OMP_NUM_THREADS") or 0),  # 0: one for each core
+            "INFERENCE_NUM_THREADS": threads or int(os.environ.get("OMP_NUM_THREADS") or 0),
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # several workers would hold the same core
         }

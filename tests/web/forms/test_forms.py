@@ -119,15 +119,8 @@ class TestSettings:
         assert sentence.endswith(".")
 
     def test_a_recipe_fills_the_form_that_makes_it_again(self):
-        made = AnalysisSettings.of(
-            threshold=0.4,
-            polarity="bright",
-            filter=True,
-            data_bar=12,
-            scale=0.3011,
-            flips=True,
-            border_correction="weight",
-        )
+        measuring = {"filter": True, "border_correction": "weight"}
+        made = AnalysisSettings.of(threshold=0.4, polarity="bright", data_bar=12, scale=0.3011, flips=True, **measuring)
         for settings in (made, AnalysisSettings.of(), AnalysisSettings.of(data_bar=0)):
             assert recipe(**SettingsForm(earlier=settings).initial) == settings
 

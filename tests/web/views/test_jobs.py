@@ -222,16 +222,8 @@ class TestActions:
 
 class TestRerun:
     def test_the_form_is_prefilled(self, maker, job):
-        recipe = AnalysisSettings.of(
-            threshold=0.35,
-            polarity="dark",
-            filter=True,
-            data_bar=8,
-            scale=0.5,
-            flips=True,
-            border_correction="weight",
-            calibration=Calibration(**ZEISS),
-        )
+        measuring = {"filter": True, "border_correction": "weight", "calibration": Calibration(**ZEISS)}
+        recipe = AnalysisSettings.of(threshold=0.35, polarity="dark", data_bar=8, scale=0.5, flips=True, **measuring)
         page = words(maker.get(address(job(settings=recipe))))
         assert re.search('name="threshold"[^>]* value="0.35"', page)
         assert '<option value="dark" selected>' in page

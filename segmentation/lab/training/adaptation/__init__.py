@@ -46,11 +46,7 @@ HELD = "heldout"
 
 
 def adapt(
-    folder: Path,
-    base: str,
-    out: Path,
-    options: Options,
-    report: Report = lambda stage, fraction, summary, left: None,
+    folder: Path, base: str, out: Path, options: Options, report: Report = lambda stage, fraction, summary, left: None
 ) -> TrainingSummary:
     """Train `base` further on the images and labels in `folder`. Returns the summary that a training's page shows.
 

@@ -153,11 +153,7 @@ def empty() -> Iterator[tuple[Micrograph, Labels]]:
 
 
 def _labelled_objects(
-    predictor: Predictor,
-    micrograph: Micrograph,
-    truth: Labels,
-    threshold: float,
-    group: str = "",
+    predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = ""
 ) -> LabelledParticles:
     """All outlines of an image, also those that an analysis would drop."""
     prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
