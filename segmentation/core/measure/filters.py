@@ -129,8 +129,8 @@ def set_aside(table: Table, filter: bool) -> Table:
 
 
 def corrected(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
-    """The table with the decisions of a person in the segmentation; rows in the order of its ids. A reason that other
-    outlines gave when the person began stays, whatever was done beside it. With another limit it is judged anew."""
+    """The table with a person's decisions; rows in the order of the segmentation's ids. Some reasons depend on other
+    outlines: they stay as they were when the person began, unless the faint limit has changed since."""
     ids, reasons = segmentation.ids, table.reasons
     by_others = dict(segmentation.used.get("by_others", {}))
     if by_others.pop("faint_limit", None) == faint_limit:
