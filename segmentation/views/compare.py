@@ -113,8 +113,7 @@ def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
     ]
     groups.sort(key=lambda group: isinstance(first, Sample) and group[0] != "Samples")
     groups = [(title, choices) for title, choices in groups if choices]
-    context = {"first": _side(first, "A"), "groups": groups}
-    return render(request, "compare/choose.html", context)
+    return render(request, "compare/choose.html", {"first": _side(first, "A"), "groups": groups})
 
 
 def _choice(side: Compared, version: str = "") -> dict[str, Any]:

@@ -321,8 +321,7 @@ def _text(calibration: Calibration, job: Job) -> str:
 
 def _state(job: Job) -> dict[str, Any]:
     """The state of a job, and of a running one its numbers as soon as they are known."""
-    measured = job.state == Job.State.RUNNING and bool(job.summary)
-    numbers = Result(job) if measured else None
+    numbers = Result(job) if job.state == Job.State.RUNNING and job.summary else None
     # Most answers come within seconds; the pages of jobs that wait for longer ask less often.
     soon = timezone.now() - job.queued < SOON
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}

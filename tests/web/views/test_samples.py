@@ -337,6 +337,9 @@ class TestChange:
         scaled = job.reruns.get(sample=None)
         response = owner.post(address, {"file": [png("fourth.png", 73)]})
         assert job.reruns.get(sample=response["Location"].split("/")[2]).settings == scaled.settings
+        Job.objects.filter(pk=scaled.pk).update(visitor=uuid4())  # somebody else's settings stay with that person
+        response = owner.post(address, {"file": [png("fifth.png", 74)]})
+        assert str(Job.objects.get(pk=job.pk).sample_id) == response["Location"].split("/")[2]
         assert client.post(address, {"file": [png("other.png", 71)]}).status_code in (403, 404)
 
     def test_failed_ones_are_tried_again_and_the_rest_cancelled(self, owner, finished, commit):
