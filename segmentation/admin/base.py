@@ -30,7 +30,8 @@ class Noted(admin.ModelAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **more: Any) -> Any:
         if db_field.related_model is Permission:
-            more["queryset"] = Permission.objects.filter(content_type__app_label__in=RIGHTS)
+            rights = Permission.objects.filter(content_type__app_label__in=RIGHTS)
+            more["queryset"] = rights.exclude(content_type__model="permission")
         return super().formfield_for_manytomany(db_field, request, **more)
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
