@@ -133,7 +133,7 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(page):
     hand.kept(DISCS + 1)
     hand.saved()
     page.reload()
-    expect(page.locator("[data-standing-words]")).to_have_text("6 corrected by hand, 1 confirmed")
+    expect(page.locator("[data-standing-words]")).to_have_text("7 corrected by hand")
     expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS + 1} of {DISCS + 1} rows")
     hand.kept(DISCS + 1)
     page.locator(".timeline summary").click()
