@@ -47,8 +47,7 @@ def keep_latest(job: Job, analysis: Analysis | None) -> None:
 
 
 def _inputs_of(job: Job) -> str:
-    inputs = job.pk, job.attempt, job.segmentation_id, job.settings, job.micrograph.reading
-    return json.dumps(inputs, default=str)
+    return json.dumps((job.pk, job.attempt, job.segmentation_id, job.settings, job.micrograph.reading), default=str)
 
 
 def stored_segmentation(job: Job) -> Segmentation:

@@ -86,8 +86,7 @@ class Heartbeat:
             self._row.report()
         except Superseded:
             row = self._row  # this attempt itself may have ended it, and only clean up
-            ended = type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed"))
-            if not ended.exists():
+            if not type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed")).exists():
                 self.superseded.set()
         except DatabaseError:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)

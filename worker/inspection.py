@@ -227,8 +227,7 @@ def _facts(
     seconds = settings.DEEPSEGM_INSPECTION_SECONDS
     if any(option.startswith(DECODES_ONLY) for option in options):
         seconds = min(seconds, DECODING_SECONDS + DECODING_SECONDS_PER_MB * path.stat().st_size / 2**20)
-    command = _command(path, name, side, [*options, f"--seconds={seconds}"])
-    output = _run(command, alive, DIED, TOO_SLOW, seconds)
+    output = _run(_command(path, name, side, [*options, f"--seconds={seconds}"]), alive, DIED, TOO_SLOW, seconds)
     with _understanding(output):
         if len(output) > MOST_FACTS:
             raise ValueError("more than can be said of an image")

@@ -10,9 +10,11 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import Permission
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from ..core.report.wording import capital
 from ..services.access.second_factor import is_limited
 
 NAMES = {"segmentation.job": "analysis", "segmentation.micrograph": "uploaded image", "auth.user": "account",
@@ -26,6 +28,7 @@ for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialTok
     admin.site.unregister(private)
 tried = type(admin.site.get_model_admin(AccessAttempt))
 tried.list_filter, tried.list_display = ["attempt_time"], ["attempt_time", "username", "ip_address", "status"]
+Permission.__str__ = lambda right: f"{capital(str(right.content_type.name))}: {right.codename.partition('_')[0]}"
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "All tables"
 for package, words in {"auth": "People", "axes": "Signing in", "socialaccount": "Signing in by OpenID"}.items():

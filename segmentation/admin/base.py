@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import Permission
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat, truncatechars
@@ -21,9 +22,17 @@ from ..models import Micrograph, StoredFile
 from ..services.access import links
 from ..services.ground import staff_log
 
+RIGHTS = ("auth", "axes", "segmentation", "socialaccount")  # packages with tables that staff see
+
 
 class Noted(admin.ModelAdmin):
-    """What is added, changed and deleted here is written down with its values."""
+    """What is added, changed and deleted here is written down with its values. Rights are those that open something."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **more: Any) -> Any:
+        if db_field.related_model is Permission:
+            rights = Permission.objects.filter(content_type__app_label__in=RIGHTS)
+            more["queryset"] = rights.exclude(content_type__model="permission")
+        return super().formfield_for_manytomany(db_field, request, **more)
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         names = [name for name in form.changed_data if "password" not in name]

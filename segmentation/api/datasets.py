@@ -46,8 +46,7 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
 @router.does("POST", "", "datasets", {201: schemas.Dataset}, (401, 422), takes(NewDataset, JSON))
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """Make an empty dataset."""
-    fields = json_body(request, NewDataset).model_dump()
-    dataset = services.create_dataset(user=request.user, **fields)
+    dataset = services.create_dataset(user=request.user, **json_body(request, NewDataset).model_dump())
     response["Location"] = reverse("api:dataset", args=[dataset.pk])
     return Status(201, dataset)
 

@@ -293,11 +293,11 @@ def _differences(
         other = before.get(key)
         if other is None or entry.text or other.text:
             continue
-        # As its page shows it; one with a budget keeps its interval by counting, to compare like with like.
-        values = [of.number if of.has_ends or of.name in ANSWERS else of.reported for of in (other, entry)]
+        # One with a budget keeps its interval by counting, to compare like with like.
+        has_ends = all(of.has_ends or of.name in ANSWERS for of in (other, entry))
         other, entry = (
             replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
-            for of, number in zip((other, entry), with_like_intervals(*values), strict=True)
+            for of, number in zip((other, entry), with_like_intervals(other.number, entry.number), strict=True)
         )
         one, two = other.number, entry.number
         if one.unit != two.unit:
@@ -306,7 +306,7 @@ def _differences(
             continue
         interval = stored_limits.get(entry.name)
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
-            of_difference(one, two) if from_both else None
+            of_difference(one, two) if from_both and has_ends else None
         )
         yield _difference(replace(other, number=one), replace(entry, number=two), limits)
 

@@ -67,8 +67,7 @@ class Progress:
 
     @property
     def per_cent(self) -> int:
-        part = self.ended + sum(job.progress for job in self.now)
-        return round(100 * part / self.total) if self.total else 0
+        return round(100 * (self.ended + sum(job.progress for job in self.now)) / self.total) if self.total else 0
 
     @property
     def line(self) -> str:

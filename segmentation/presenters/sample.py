@@ -29,8 +29,7 @@ from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Micrograph, Sample
 from ..services.ground.calibration import used_calibration
-from ..services.results.models_offered import BY_IMAGE as AUTOMATIC
-from ..services.results.models_offered import title_of
+from ..services.results.models_offered import BY_IMAGE, title_of
 from ..services.results.samples import uncounted
 from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
 from .result import shown_settings, values_of
@@ -246,7 +245,7 @@ class PooledResult(ChartedSummary):
         """The models that outlined its images, and the settings; what each image came to is on its own page."""
         model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)
         titles = dict.fromkeys(row.job.by for row in self.images if row.job and row.job.by)
-        named = ", ".join([*titles, *([model.lower()] if titles and model == AUTOMATIC else [])])
+        named = ", ".join([*titles, *([model.lower()] if titles and model == BY_IMAGE else [])])
         return [("Kind of analysis", self.task.title), ("Model", named or model), *self._settings(changed=True)]
 
     @property

@@ -74,8 +74,7 @@ class TrainedModel:
     @property
     def overruled(self) -> str:
         """Who offered the model although it was no better; "" otherwise."""
-        improved = (self.training.summary.get("outcome") or {}).get("improved")
-        if not self.training.offered or improved:
+        if not self.training.offered or (self.training.summary.get("outcome") or {}).get("improved"):
             return ""
         who = self.training.overruled_by.get_username() if self.training.overruled_by else "a deleted account"
         return f"Offered by {who} although the error on held-out images did not fall."

@@ -57,13 +57,17 @@ def compare(request: HttpRequest) -> HttpResponse:
     of_image = revisions(first, request.user, request.visitor) if isinstance(first, Job) else []
     versions = {of.job.pk: of.number for of in of_image if len(of_image) > 1}
     sides = [_side(side, letter) | {"version": versions.get(side.pk)} for side, letter in ((first, "A"), (second, "B"))]
-    used = [AnalysisSettings.from_dict(side.settings) for side in (second, first)]
-    if isinstance(first, Job) and isinstance(second, Job):  # a model by its name, also where the image chose it
-        models = (job.summary["model"]["name"] for job in (second, first))
-        used = [settings.with_(model=model) for settings, model in zip(used, models, strict=True)]
-    differs = setting_changes(*used)
+    differs = setting_changes(_used(second), _used(first))
     context = {"compared": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
     return render(request, "compare/compare.html", context)
+
+
+def _used(side: Compared) -> AnalysisSettings:
+    """Its settings, with the names of the models that outlined it, also where the image chose."""
+    settings, counted = AnalysisSettings.from_dict(side.settings), {"state": Job.State.DONE, "included": True}
+    jobs = Job.objects.filter(pk=side.pk) if isinstance(side, Job) else side.members.filter(**counted)
+    names = {*jobs.values_list("summary__model__name", flat=True)} - {None}
+    return settings.with_(model=", ".join(sorted(names))) if names else settings
 
 
 def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
@@ -109,8 +113,7 @@ def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
     ]
     groups.sort(key=lambda group: isinstance(first, Sample) and group[0] != "Samples")
     groups = [(title, choices) for title, choices in groups if choices]
-    context = {"first": _side(first, "A"), "groups": groups}
-    return render(request, "compare/choose.html", context)
+    return render(request, "compare/choose.html", {"first": _side(first, "A"), "groups": groups})
 
 
 def _choice(side: Compared, version: str = "") -> dict[str, Any]:

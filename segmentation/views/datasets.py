@@ -202,8 +202,7 @@ def _dataset_of_form(request: HttpRequest, task: str) -> Dataset:
 def _region(request: HttpRequest) -> list[int] | None:
     """None for the whole image; a side that was not typed is -1, which no image has."""
     try:
-        whole = request.POST["extent"] == WHOLE
-        return None if whole else [int(request.POST.get(side) or -1) for side in SIDES]
+        return None if request.POST["extent"] == WHOLE else [int(request.POST.get(side) or -1) for side in SIDES]
     except (KeyError, ValueError):
         raise Refused(UNREADABLE, 422) from None
 

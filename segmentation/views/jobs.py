@@ -26,7 +26,7 @@ from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
-from ..core.report.wording import calibration_words
+from ..core.report.wording import calibration_words, corrected_words
 from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import button, changeable, deletion, link_page, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_log, serve_shown, serve_stored, serve_tile
@@ -321,8 +321,7 @@ def _text(calibration: Calibration, job: Job) -> str:
 
 def _state(job: Job) -> dict[str, Any]:
     """The state of a job, and of a running one its numbers as soon as they are known."""
-    measured = job.state == Job.State.RUNNING and bool(job.summary)
-    numbers = Result(job) if measured else None
+    numbers = Result(job) if job.state == Job.State.RUNNING and job.summary else None
     # Most answers come within seconds; the pages of jobs that wait for longer ask less often.
     soon = timezone.now() - job.queued < SOON
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}
@@ -353,6 +352,9 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
     corrections = job.standing_corrections
+    standing = job.edits.exclude(sequence__in=job.edits.filter(undoes__isnull=False).values("undoes"))
+    right = list(standing.filter(operation__op="reviewed").values_list("operation__ids", flat=True))
+    counts = {"corrected": corrections - len(right), "reviewed": sum(map(len, right))}
     by_edits = {(revision.job.parent_id, revision.job.corrects): revision for revision in shown_revisions}
     measured = by_edits.get((job.pk, job.edit_count))
     # An earlier version is looked at, until somebody wants to go on from it.
@@ -367,6 +369,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "acquired": acquired(job.micrograph),
         "link": link_page(request, job) if may_change else None,
         "corrections": corrections,
+        "steps": corrected_words(counts),
         "may_correct": may_correct and (not is_earlier or "correct" in request.GET),
         "may_go_on": may_correct,
         "width": request.POST.get("width", _text(settings_calibration(job), job)),

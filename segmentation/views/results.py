@@ -63,8 +63,7 @@ KEPT = (
 @never_cache
 def results(request: HttpRequest) -> HttpResponse:
     """The list, by the query's choices; for HTMX only its fragment, which asks again while something runs."""
-    listed = entries(request, request.GET)
-    page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(entries(request, request.GET), A_PAGE).get_page(request.GET.get("page"))
     listed_jobs = [pk for kind, pk, *_ in page if kind == "job"]
     images = Job.objects.filter(pk__in=listed_jobs).values("micrograph")
     versions = _mine(request).filter(micrograph__in=images).exclude(pk__in=listed_jobs)

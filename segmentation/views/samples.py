@@ -61,8 +61,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
     if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):
-        is_pending = pooled.active or sample.scale_check == "pending"
-        return HttpResponse(status=204 if is_pending else 200)
+        return HttpResponse(status=204 if pooled.active or sample.scale_check == "pending" else 200)
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
         here = urlsplit(request.htmx.current_url or "").path == address_of(sample)

@@ -135,8 +135,7 @@ def again(request: HttpRequest) -> HttpResponse:
 
 def start_again(request: HttpRequest, model: str, jobs: list[Any]) -> HttpResponse:
     """Run results again with a model, then show the differences; also used by My results."""
-    notes = rerun_with(model=model, jobs=jobs, **sender(request)).notes
-    warn(request, notes, "results were left out.")
+    warn(request, rerun_with(model=model, jobs=jobs, **sender(request)).notes, "results were left out.")
     return see_other(f"{reverse('results-again')}?model={model}")
 
 

@@ -7,7 +7,7 @@ import { Cuts, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
-import { numbersOf } from "./editor/numbers.js";
+import { asFine, numbersOf } from "./editor/numbers.js";
 import { Chips, Choice } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, outlines, tools } from "./viewer-drawing.js";
@@ -104,7 +104,7 @@ class ResultPage {
     for (let i = 0; i + 1 < names.length; i += 2) words[names[i]] = words[names[i + 1]];
     for (const box of document.querySelectorAll(".sentence [data-number]")) {
       box.dataset.was ??= box.textContent;
-      box.textContent = this.moved ? words[box.dataset.number] ?? "–" : box.dataset.was;
+      box.textContent = this.moved ? asFine(words[box.dataset.number] ?? "–", box.dataset.was) : box.dataset.was;
     }
     for (const each of document.querySelectorAll("[data-length-unit]")) each.textContent = this.lengths.unit;
     const things = document.querySelector(".sentence [data-things]");
@@ -121,10 +121,10 @@ class ResultPage {
     if (sentence && this.moved) sentence.style.minHeight ||= `${sentence.offsetHeight}px`; // the picture stays where it is
     document.querySelector(".result-page").classList.toggle("moved", this.moved);
     if (!strip) return;
-    const count = this.editor?.history.length ?? 0;
+    const words = this.editor?.steps ?? "";
     strip.hidden = !this.moved;
-    strip.querySelector("[data-standing-words]").textContent = `${count} correction${count === 1 ? "" : "s"}`;
-    strip.querySelector("details").hidden = !count;
+    strip.querySelector("[data-standing-words]").textContent = words;
+    strip.querySelector("details").hidden = !words;
     const measured = strip.querySelector("[data-standing-measured]");
     if (!measured || !this.editor) return;
     measured.hidden = this.editor.hasNew; // a version has those that were there before

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
 import { Editor } from "../../static/js/editor/editor.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
-import { doubtsOf, numbersOf, recounted } from "../../static/js/editor/numbers.js";
+import { asFine, doubtsOf, numbersOf, recounted } from "../../static/js/editor/numbers.js";
 import { beside, piecesOf } from "../../static/js/editor/regions.js";
-import { counterparts, meanwhile, paired, renamed } from "../../static/js/editor/history.js";
+import { countOf, counterparts, meanwhile, paired, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
 import { piecesBy, ringsOf, sizesOf } from "../../static/js/editor/shapes.js";
 import { TOOLS } from "../../static/js/editor/tools.js";
@@ -362,4 +362,17 @@ test("corrections that find no place wait a second, and nobody is told that the 
   assert.equal(asked.length, 2);
   assert.equal(asked[0].key, asked[1].key);
   assert.ok(!states.includes("offline"));
+});
+
+test("outlines that are right are no corrections", () => {
+  const history = [{ op: "delete", ids: [1, 2] }, { op: "reviewed", ids: [3] }, { op: "reviewed", ids: [4, 5] }];
+  assert.equal(countOf(history), "1 corrected by hand, 3 confirmed");
+  assert.equal(countOf(history.slice(1, 2)), "1 confirmed");
+  assert.equal(countOf([]), "");
+});
+
+test("a number in the place of another has no finer digits", () => {
+  assert.deepEqual(["80.1", "0.53", "12", 163, "–"].map((each) => asFine(each, "80")), ["80", "0.53", "12", 163, "–"]);
+  assert.deepEqual(["2.64", "0.53"].map((each) => asFine(each, "2.6")), ["2.6", "0.5"]);
+  assert.equal(asFine("80.1", "–"), "80.1");
 });

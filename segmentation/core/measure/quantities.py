@@ -21,7 +21,7 @@ Registry = dict[str, "Quantity"]
 
 ISO_SHAPE = "ISO 9276-6:2008"
 OF = " of "
-NO_INTERVALS = "Intervals of sizes are given once the scale is known."
+NO_INTERVALS = "Without a scale, sizes have no 95 % intervals."
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
 # What a 95 % interval comes from; a sample's comes from the differences between images, but for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"

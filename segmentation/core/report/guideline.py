@@ -159,7 +159,7 @@ def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     members = [member for _, member in sample.counted]
     corrected = corrected_words(members[0].record.used) if len(members) == 1 else ""
     checked = corrected or corrected_images_words(sample.corrected)
-    yield Item("Outlines checked by a person", checked or "none was corrected or marked as reviewed", "result")
+    yield Item("Outlines checked by a person", checked or "none was corrected or confirmed", "result")
     set_aside = summary.statistics.set_aside if summary.statistics else {}
     yield Item("Left out, by reason", counts_words(set_aside) or "none", "result")
     yield Item(f"{capital(summary.things)} at the frame", summary.edge_line or "counted", "result")

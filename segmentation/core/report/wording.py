@@ -169,8 +169,8 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
 
 
 def corrected_words(used: Mapping[str, Any]) -> str:
-    """Such as "31 corrected by hand, 120 reviewed"; "" of outlines that nobody changed. used: see `Segmentation`."""
-    counts = {"corrected by hand": used.get("corrected", 0), "reviewed": used.get("reviewed", 0)}
+    """Such as "31 corrected by hand, 120 confirmed"; "" of outlines that nobody changed. used: see `Segmentation`."""
+    counts = {"corrected by hand": used.get("corrected", 0), "confirmed": used.get("reviewed", 0)}
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
@@ -199,7 +199,7 @@ def corrected_images_words(corrected: Corrected | None) -> str:
     if corrected is None:
         return ""
     images = f"{corrected['images']} of {corrected['of_images']} image{'' if corrected['of_images'] == 1 else 's'}"
-    reviewed = f", {corrected['reviewed']:,} reviewed" if corrected["reviewed"] else ""
+    reviewed = f", {corrected['reviewed']:,} confirmed" if corrected["reviewed"] else ""
     return f"{images} corrected by hand: {corrected['outlines']:,} of {corrected['of_outlines']:,} outlines{reviewed}"
 
 

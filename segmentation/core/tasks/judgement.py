@@ -118,8 +118,8 @@ def warnings(
     is_other_kind = bool(count) and is_out_of_domain(segmentation) and not segmentation.provenance.edits
     if is_other_kind:
         why = f"This image is unlike the training images of {card.get('title', 'the model')}"
-        if other := used.get("resembles"):
-            why = f"This image looks like the training images of {other['title']}"
+        if other := used.get("resembles"):  # by texture alone, which noise has, too
+            why = f"The texture of this image is like that of the training images of {other['title']}"
         if withheld(segmentation, settings):
             yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
             return

@@ -53,9 +53,9 @@ WHY = (
     " projection it is also the width of an elongated particle; a flat plate shows its width, not its thickness."
 )
 METHOD = (
-    "For each pixel a convolutional network predicted the probability of a particle, and the relative distance from"
-    " its edge. Regions with a probability above {threshold:.3g} are {polarity} particles. Touching particles were"
-    " separated by the distance."
+    "For each pixel a convolutional network predicted the probability that it belongs to a particle, and its"
+    " relative distance from the particle's edge. Where the probability is above {threshold:.3g}, there is a {polarity}"
+    " particle. Touching particles were separated by the distance."
 )
 
 

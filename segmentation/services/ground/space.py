@@ -37,8 +37,7 @@ def free_bytes() -> int | None:
     """Free bytes for incoming images and results on this machine's disks; None while none of their folders is there."""
     location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")  # none of a bucket
     folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
-    free = [shutil.disk_usage(folder).free for folder in folders if folder.is_dir()]
-    return min(free, default=None)
+    return min((shutil.disk_usage(folder).free for folder in folders if folder.is_dir()), default=None)
 
 
 def is_scarce(needed: int = 0) -> bool:

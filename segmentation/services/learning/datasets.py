@@ -348,8 +348,7 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         raise Refused(NO_OUTLINES, 409)
     if is_corrected(job) and not job.reruns.filter(corrects=job.edit_count).exists():
         raise Refused(UNMEASURED, 409)
-    aside = (job.summary["statistics"] or {}).get("set_aside", {})
-    if job.summary["refused"] or str(Reason.UNLIKE) in aside:
+    if job.summary["refused"] or str(Reason.UNLIKE) in (job.summary["statistics"] or {}).get("set_aside", {}):
         raise Refused(NOT_MEASURED, 409)
     task = tasks.find(job.get_settings().task)
     if task.name != dataset.task:

@@ -79,8 +79,7 @@ def _statistics(side: Compared) -> dict[str, Any]:
 
 def unit_of(side: Compared) -> str:
     """ "px" or "nm"; µm is nm that people read."""
-    unit = _statistics(side).get("unit") or ""
-    return "px" if unit == "px" else "nm"
+    return "px" if _statistics(side).get("unit") == "px" else "nm"
 
 
 def size_of(side: Compared) -> str:

@@ -79,8 +79,7 @@ def keep_segmentation(
 def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:
     """The segmentation of a job, if other settings would give the same one: then only measuring is needed."""
     same = job.get_settings()
-    alike = (same.task, same.segmentation) == (settings.task, settings.segmentation)
-    return job.segmentation if alike else None
+    return job.segmentation if (same.task, same.segmentation) == (settings.task, settings.segmentation) else None
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:

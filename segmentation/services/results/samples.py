@@ -284,8 +284,7 @@ def retry_failed(*, sample: Sample) -> int:
 def cancel_sample(*, sample: Sample) -> int:
     """Stop the images that arrive, wait or run; finished images stay and are pooled. Returns how many were stopped."""
     arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
-    under_way = sample.jobs.filter(state__in=Job.UNFINISHED)
-    count = under_way.update(state=Job.State.CANCELLED, finished=timezone.now())
+    count = sample.jobs.filter(state__in=Job.UNFINISHED).update(state=Job.State.CANCELLED, finished=timezone.now())
     count += _let_go(arriving)
     refresh_after_commit(sample.pk)
     return count

@@ -135,8 +135,7 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
         micrograph.file.save(micrograph.name, file, save=False)
         for number, side_file in enumerate(side, 1):
             name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
-            path = f"{micrograph.folder}/side-{number}{harmless_suffix(name)}"
-            stored = default_storage.save(path, side_file)
+            stored = default_storage.save(f"{micrograph.folder}/side-{number}{harmless_suffix(name)}", side_file)
             micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])

@@ -2,7 +2,7 @@
 // to correct, or where corrections are stored that its numbers do not have yet.
 
 import { Calls, PAGE } from "./calls.js";
-import { counterparts, meanwhile, paired, renamed, wordsOf } from "./history.js";
+import { counterparts, countOf, meanwhile, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
 import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
@@ -51,6 +51,10 @@ export class Editor {
   // Whether corrections were made since the page came.
   get hasNew() {
     return Boolean(this.sender) && (this.sender.base !== this.base || !this.sender.settled);
+  }
+
+  get steps() {
+    return countOf(this.history);
   }
 
   get several() {

@@ -10,8 +10,15 @@ export function meanwhile(edits, { author, visitor }) {
 export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   const many = id !== undefined ? [id] : ids;
   const of = many.length > 1 ? ` of ${many.length} ${things}` : many.length ? ` of ${thing} ${many[0]}` : "";
-  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "check", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: `added ${thing}` };
+  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "confirmation", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: `added ${thing}` };
   return `${words[op] ?? op}${of}`;
+}
+
+// How many corrections stand, and of how many outlines somebody said that they are right: `steps_words` of the server.
+export function countOf(history) {
+  const right = history.filter(({ op }) => op === "reviewed");
+  const counts = [[history.length - right.length, "corrected by hand"], [right.flatMap(({ ids }) => ids).length, "confirmed"]];
+  return counts.filter(([count]) => count).map(([count, what]) => `${count} ${what}`).join(", ");
 }
 
 // What was not stored, without corrections that were taken back before they were. wanted: to be made again. refused: an

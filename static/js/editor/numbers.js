@@ -43,6 +43,14 @@ export function numbersOf(objects, size, unit) {
   };
 }
 
+// A number with no more decimals than the one whose place it takes, as long as two digits are left.
+export function asFine(number, beside) {
+  const places = (beside.split(".")[1] ?? "").length;
+  const coarse = Number(number).toFixed(places);
+  const isFiner = (String(number).split(".")[1] ?? "").length > places;
+  return isFiner && Number.isFinite(Number(beside)) && (places || Number(coarse) >= 10) ? coarse : number;
+}
+
 const isNano = (value) => value >= 1 - SAME && value <= NANO * (1 + SAME);
 
 const LEAST = 0.02; // spread, below which a measure is the same for all

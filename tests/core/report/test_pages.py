@@ -377,7 +377,7 @@ def test_endless_notes_and_metadata_are_cut():
 )
 def test_what_the_maps_were_averaged_over_is_said(flips, second, said_of_it):
     words = method(refound(make_analysis(4), settings={"flips": flips}, second_scale=second))
-    assert re.search(said_of_it, words) and ("the mean counts" in words) == bool(said_of_it)
+    assert re.search(said_of_it, words) and ("the mean of its answers" in words) == bool(said_of_it)
 
 
 @pytest.mark.parametrize(

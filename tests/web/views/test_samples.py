@@ -317,7 +317,9 @@ class TestChange:
         assert NO_FILES in words(owner.post(f"{page_of(sample)}add/"))
         assert sample.jobs.count() == 3
 
-    def test_a_result_becomes_a_sample_with_the_images_that_are_added(self, owner, finished, client, make_segmentation):
+    def test_a_result_becomes_a_sample_with_the_images_that_are_added(
+        self, owner, finished, client, make_segmentation, make_job
+    ):
         job = finished(visitor=VISITOR).jobs.first()
         Job.objects.filter(pk=job.pk).update(sample=None, segmentation=make_segmentation(micrograph=job.micrograph))
         address = f"/jobs/{job.pk}/add/"
@@ -335,6 +337,7 @@ class TestChange:
         Job.objects.filter(pk=job.pk).update(sample=None, edit_count=0)
         owner.post(f"/jobs/{job.pk}/width/", {"width": "5 µm"})  # still to be measured
         scaled = job.reruns.get(sample=None)
+        make_job(micrograph=job.micrograph, parent=job, segmentation=scaled.segmentation, visitor=uuid4())  # of another
         response = owner.post(address, {"file": [png("fourth.png", 73)]})
         assert job.reruns.get(sample=response["Location"].split("/")[2]).settings == scaled.settings
         assert client.post(address, {"file": [png("other.png", 71)]}).status_code in (403, 404)

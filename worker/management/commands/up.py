@@ -97,8 +97,7 @@ class Command(BaseCommand):
             raise CommandError("\n".join(_words_of(message) for message in errors))
 
     def _welcome(self, server: Any) -> None:
-        users = get_user_model().objects.filter(is_superuser=True, is_active=True)
-        if not users.exists():
+        if not get_user_model().objects.filter(is_superuser=True, is_active=True).exists():
             python, folder = Path(sys.executable), Path.cwd()
             python = python.relative_to(folder) if python.is_relative_to(folder) else python
             self._tell(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
