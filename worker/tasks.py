@@ -55,6 +55,7 @@ from segmentation.core.labels.segmentation import Segmentation, UnusableSegmenta
 from segmentation.core.micrograph import types
 from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.served import ServerGone
 from segmentation.core.report.outlines import growing
 from segmentation.core.settings import DEFAULT_TASK
@@ -368,11 +369,9 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     return keep_outlines(job, outlines, None, folder)
 
 
-def _runtime() -> Any:
+def _runtime() -> Runtime:
     """What calculates the networks of an analysis that starts now: on all cores if no other one runs or waits."""
-    from segmentation.core import pipeline
-
-    runtime = pipeline.Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     if settings.DEEPSEGM_CONCURRENCY == 1 or settings.DEEPSEGM_THREADS or not runtime.on_processor:
         return runtime
     is_alone = Job.objects.running().count() + Job.objects.waiting().count() < 2

@@ -86,7 +86,6 @@ def modules() -> dict[str, ModuleType]:
     pipeline, report = ModuleType("segmentation.core.pipeline"), ModuleType("segmentation.core.report.files")
     pipeline.segment, pipeline.measure, pipeline.Clock = segment, measure_again, SimpleNamespace
     pipeline.measure_objects, pipeline.arranged = measure_again, lambda analysis, clock: analysis
-    pipeline.Runtime = lambda device, precision: SimpleNamespace(device=device, precision=precision)
     report.write_all = write_all
     return {module.__name__: module for module in (pipeline, report)}
 
