@@ -372,9 +372,8 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 def _runtime() -> Runtime:
     """What calculates the networks of an analysis that starts now: on all cores if no other one runs or waits."""
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
-    if settings.DEEPSEGM_CONCURRENCY == 1 or settings.DEEPSEGM_THREADS or not runtime.on_processor:
-        return runtime
-    is_alone = Job.objects.running().count() + Job.objects.waiting().count() < 2
+    may_vary = settings.DEEPSEGM_CONCURRENCY > 1 and not settings.DEEPSEGM_THREADS and runtime.on_processor
+    is_alone = may_vary and Job.objects.running().count() + Job.objects.waiting().count() < 2
     return replace(runtime, threads=os.cpu_count() or 0) if is_alone else runtime
 
 

@@ -26,7 +26,7 @@ RIGHTS = ("auth", "axes", "segmentation", "socialaccount")  # packages with tabl
 
 
 class Noted(admin.ModelAdmin):
-    """What is added, changed and deleted here is written down with its values. Rights are those that open something."""
+    """Staff add, change and delete rows here. The log keeps their values. Only rights that open a page are offered."""
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **more: Any) -> Any:
         if db_field.related_model is Permission:

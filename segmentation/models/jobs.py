@@ -150,9 +150,14 @@ class Job(Owned, Attempted):
         return self.corrects is not None or bool(self.outlines)
 
     @property
-    def standing_corrections(self) -> int:
-        """How many corrections of its outlines were not taken back."""
-        return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
+    def standing_counts(self) -> dict[str, int]:
+        """How many corrections changed outlines and were not taken back; how many outlines were confirmed as right."""
+        if not self.edit_count:
+            return {}
+        undone = self.edits.filter(undoes__isnull=False).values_list("undoes", flat=True)
+        confirming = self.edits.filter(operation__op="reviewed").exclude(sequence__in=undone)
+        confirmed = list(confirming.values_list("operation__ids", flat=True))
+        return {"corrected": self.edit_count - 2 * len(undone) - len(confirmed), "reviewed": sum(map(len, confirmed))}
 
     @property
     def needs_network(self) -> bool:

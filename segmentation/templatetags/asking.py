@@ -57,13 +57,15 @@ def claimable(context: dict[str, Any]) -> int:
 
 @register.simple_tag(takes_context=True)
 def training_data(context: dict[str, Any], row: Job | Sample, images: Iterable[ImageRow] = ()) -> dict[str, Any] | None:
-    """What the form offers that makes a result, or those of the images of a sample, training data; None where it is not
-    for this user. images: of the sample, of which "groups" has those with outlines, and the specimen of each."""
-    user = context["request"].user
+    """What the form offers that makes a result, or the images of a sample, training data; "unclaimed" where the account
+    must first take it; else None. images: of the sample; "groups" has those with outlines, and their specimens."""
+    user, visitor = context["request"].user, context["request"].visitor
     jobs = [row] if isinstance(row, Job) else [image.job for image in images if image.job]
     jobs = [job for job in jobs if job.is_done and job.segmentation_id is not None]
-    if not callers.may_train(user) or row.owner_id != user.pk or not jobs:
+    if not callers.may_train(user) or not jobs:
         return None
+    if row.owner_id != user.pk:
+        return {"unclaimed": True} if row.owner_id is None and row.visitor == visitor else None
     task = tasks.find(row.settings["task"])
     mine = list(Dataset.objects.filter(owner=user, task=task.name))
     name = f"My {task.things} {len(mine) + 1 if mine else ''}".strip()

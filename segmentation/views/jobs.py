@@ -351,14 +351,11 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
-    corrections = job.standing_corrections
-    standing = job.edits.exclude(sequence__in=job.edits.filter(undoes__isnull=False).values("undoes"))
-    right = list(standing.filter(operation__op="reviewed").values_list("operation__ids", flat=True))
-    counts = {"corrected": corrections - len(right), "reviewed": sum(map(len, right))}
+    steps = corrected_words(job.standing_counts)
     by_edits = {(revision.job.parent_id, revision.job.corrects): revision for revision in shown_revisions}
     measured = by_edits.get((job.pk, job.edit_count))
     # An earlier version is looked at, until somebody wants to go on from it.
-    is_earlier = measured or not (state["revision"].newest or corrections or job.sample_id)
+    is_earlier = measured or not (state["revision"].newest or steps or job.sample_id)
     may_correct = may_change and job.segmentation_id is not None
     context = {
         **state,
@@ -368,8 +365,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "sample": sample_of(job, request.user, request.visitor),
         "acquired": acquired(job.micrograph),
         "link": link_page(request, job) if may_change else None,
-        "corrections": corrections,
-        "steps": corrected_words(counts),
+        "steps": steps,
         "may_correct": may_correct and (not is_earlier or "correct" in request.GET),
         "may_go_on": may_correct,
         "width": request.POST.get("width", _text(settings_calibration(job), job)),

@@ -274,7 +274,7 @@ class ResultPage {
     const toggle = async (on) => (await this.correct())?.toggle(on);
     button.addEventListener("click", () => toggle());
     if (location.hash === "#correct") toggle(true);
-    else if (Number(section.dataset.corrections)) this.correct(); // its numbers do not have them yet
+    else if ("corrections" in section.dataset) this.correct(); // its numbers do not have them yet
   }
 
   // ---- measuring --------------------------------------------------------------------------------

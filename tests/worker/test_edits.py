@@ -200,6 +200,8 @@ def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, re
     assert [row.undoes for row in Edit.objects.all()] == [None, None, 2, 1]
     answer = send(4, UNDO)
     assert answer.status_code == 422 and re.match("Operation 1: .*undo", answer.json()["error"])
+    send(4, right := {"op": "reviewed", "ids": [1, 3]}, UNDO, right, DELETE)
+    assert Job.objects.get(pk=result.pk).standing_counts == {"corrected": 1, "reviewed": 2}
 
 
 def test_a_correction_costs_what_it_changes_and_an_undo_nothing(send, script, result, settings):

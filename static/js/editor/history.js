@@ -14,7 +14,7 @@ export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   return `${words[op] ?? op}${of}`;
 }
 
-// How many corrections stand, and of how many outlines somebody said that they are right: `steps_words` of the server.
+// How many corrections stand, and of how many outlines somebody said that they are right: `corrected_words` of the server.
 export function countOf(history) {
   const right = history.filter(({ op }) => op === "reviewed");
   const counts = [[history.length - right.length, "corrected by hand"], [right.flatMap(({ ids }) => ids).length, "confirmed"]];
