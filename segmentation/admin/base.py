@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat, truncatechars
@@ -22,16 +24,14 @@ from ..models import Micrograph, StoredFile
 from ..services.access import links
 from ..services.ground import staff_log
 
-RIGHTS = ("auth", "axes", "segmentation", "socialaccount")  # packages with tables that staff see
-
 
 class Noted(admin.ModelAdmin):
     """Staff add, change and delete rows here. The log keeps their values. Only rights that open a page are offered."""
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **more: Any) -> Any:
         if db_field.related_model is Permission:
-            rights = Permission.objects.filter(content_type__app_label__in=RIGHTS)
-            more["queryset"] = rights.exclude(content_type__model="permission")
+            kinds = ContentType.objects.get_for_models(*filter(admin.site.is_registered, apps.get_models()))
+            more["queryset"] = Permission.objects.filter(content_type__in=list(kinds.values()))
         return super().formfield_for_manytomany(db_field, request, **more)
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
