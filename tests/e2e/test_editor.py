@@ -197,12 +197,11 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     cuts = {"place": [0], "id": [left["id"]], "chance": [0.9], "after": [[]]}
     xs, ys = left["outline"][::2], left["outline"][1::2]
     x, top, bottom = sum(xs) / len(xs), min(ys) - 2, max(ys) + 2
-    outlines["cuts"] = {
-        **cuts,
-        "line": [[x, top, x, bottom]],
-        "sides": [[x - 3, (top + bottom) / 2, x + 3, (top + bottom) / 2]],
-    }
+    y = (top + bottom) / 2
+    outlines["cuts"] = {**cuts, "line": [[x, top, x, bottom]], "sides": [[x - 3, y, x + 3, y]]}
     page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
+    late = "const asked = fetch; window.fetch = async (address, more) => { if (String(address).includes('=objects'))"
+    page.add_init_script(f"{late} await new Promise((go) => setTimeout(go, 500)); return asked(address, more); }}")
     page.reload()
     hand, strip = Hand(page).looks(), page.locator("[data-doubt]")
     expect(strip.locator("[data-doubt-count]")).to_have_text("2 to check")

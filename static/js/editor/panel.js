@@ -154,6 +154,7 @@ export class Panel {
   }
 
   async inPieces(id) {
+    if (!(await this.editor.page.correct())) return; // the outlines may still be on their way
     const count = await this.editor.worker.call("pieces", { id });
     if (count > 1 && this.editor.selected.size === 1 && this.editor.selected.has(id)) this.editor.say(`This ${this.editor.facts.thing} is in ${count} pieces.`);
   }
