@@ -12,6 +12,7 @@ const LEAST = 24; // CSS pixels that it is large, so that it can be judged
 const CLOSEST = 6; // CSS pixels for one of the image
 const LIKELY = 0.5;
 const WRONG = "wrong outline";
+const ANSWERS = { y: true, n: false }; // keys
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
 const percent = (chance) => `${Math.round(100 * chance)} %`;
 
@@ -21,7 +22,7 @@ export class Doubt {
     Object.assign(this, { page, box, current: null });
     this.passed = new Set(); // keys of what was gone by
     this.refused = new Set(); // places of cuts that are none
-    this.answered = []; // { asked, place }: what was answered, and how many corrections there were before
+    this.answered = []; // { asked, before, after }: what was answered, and how many corrections stood before and after it
     for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), undo: () => this.undo(), end: () => this.end() })) {
       this.one(name).addEventListener("click", act);
     }
@@ -45,9 +46,11 @@ export class Doubt {
     const pixel = data.pixel_size;
     const sized = (cut) => ({ ...cut, pieces: piecesBy(objects.get(cut.id)?.outline ?? [], cut.line).map((piece) => (piece[facts.size] ?? NaN) * pixel) });
     this.queue = doubtsOf(objects, this.cuts.map(sized), facts.size, data.unit);
+    if (this.answered.length && (this.page.editor?.history.length ?? 0) < this.answered.at(-1).after) return this.askAgain();
     this.one("count").textContent = this.queue.length ? `${this.queue.length} to check` : "Nothing more to check";
     if (this.current && !this.queue.some((each) => keyOf(each) === keyOf(this.current))) this.go();
     else this.show();
+    return null;
   }
 
   // What comes next: what was not gone by; after the last one from the beginning. After a click the keys belong to the
@@ -97,7 +100,7 @@ export class Doubt {
     // It has its room from the start: the answers stay under the pointer.
     [this.one("undo").hidden, this.one("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
     for (const name of ["right", "wrong", "end"]) this.one(name).hidden = !current;
-    this.one("go").textContent = current ? "Next" : "Check";
+    this.one("go").firstChild.textContent = current ? "Unsure " : "Check ";
     this.one("go").hidden = !this.queue.length;
     const likely = this.likely.length;
     const all = this.one("all");
@@ -121,20 +124,28 @@ export class Doubt {
     const editor = await this.page.correct();
     if (!current || !editor) return;
     const ids = [current.id];
-    this.answered.push({ asked: current, place: editor.history.length });
+    const answer = { asked: current, before: editor.history.length, after: 0 };
+    this.answered.push(answer);
     if (!current.cut) await editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
     else if (yes) await editor.cut(editor.cuts.chain(current.cut));
     else await this.refuse(current, editor);
+    answer.after = editor.history.length;
   }
 
-  // Takes the last answer back, and asks again.
+  // Takes the last answer back; "left as it is" of one cut among several was no correction.
   async undo() {
-    const { asked, place } = this.answered.pop();
+    const { before, after } = this.answered.at(-1);
     const { editor } = this.page;
-    await editor.backTo(place);
-    await editor.divide(); // which cuts are possible again
+    if (after > before) await editor.backTo(before);
+    else this.askAgain();
+  }
+
+  // An answer was taken back, here or by an undo of the editor: what was asked then is asked once more.
+  async askAgain() {
+    const { asked } = this.answered.pop();
     if (asked.cut) this.refused.delete(asked.cut.place);
     this.passed.delete(keyOf(asked));
+    await this.page.editor.divide(); // which cuts are possible again
     this.changed();
     this.open(this.queue.find((each) => keyOf(each) === keyOf(asked)) ?? this.queue[0] ?? null);
   }
@@ -163,10 +174,12 @@ export class Doubt {
   key(event) {
     const { key, target } = event;
     if (event.defaultPrevented || modified(event) || this.box.hidden || takesKeys(target)) return;
-    if (key.toLowerCase() === "n") this.go();
+    const letter = key.toLowerCase();
+    if (letter === "u") this.go();
+    if (letter in ANSWERS) this.answer(ANSWERS[letter]);
     const free = target === document.body || target === this.page.drawing.canvas;
     if (key === "Enter" && free) this.heeds("right");
     if ((key === "Delete" || key === "Backspace") && (free || this.box.contains(target))) this.heeds("delete");
-    if (key === "Escape" && this.current && this.box.contains(target)) this.end();
+    if (key === "Escape" && this.current && (free || this.box.contains(target))) this.end();
   }
 }

@@ -4,7 +4,6 @@ function show(select, task) {
   const form = select.form;
   for (const group of select.querySelectorAll("optgroup")) {
     group.hidden = group.disabled = Boolean(form.querySelector("[data-kinds]")) && group.dataset.task !== task;
-    if (group.dataset.task === task) for (const name of form.querySelectorAll("[data-width-name]:not(optgroup)")) name.textContent = group.dataset.widthName;
   }
   const root = form.closest("#work") ?? form;
   for (const group of root.querySelectorAll("[data-settings-of]")) group.hidden = group.dataset.settingsOf !== task;

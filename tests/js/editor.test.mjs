@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
 import { Editor } from "../../static/js/editor/editor.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
-import { asFine, doubtsOf, numbersOf, recounted } from "../../static/js/editor/numbers.js";
+import { asFine, doubtsOf, numbersOf, recounted, sharesInWords } from "../../static/js/editor/numbers.js";
 import { beside, piecesOf } from "../../static/js/editor/regions.js";
 import { countOf, counterparts, meanwhile, paired, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
@@ -28,6 +28,11 @@ function made(labels, operation) {
   labels.apply(patch);
   return { patch, back };
 }
+
+test("shares of classes sum to 100 %, as the page of the server says them", () => {
+  assert.deepEqual(sharesInWords([0.71451, 0.16352, 0.0919, 0.03007]), ["71.4 %", "16.4 %", "9.2 %", "3.0 %"]);
+  assert.deepEqual(sharesInWords([0.9998, 0.0002, 0]), ["99.98 %", "0.02 %", "0.00 %"]);
+});
 
 test("deleted objects become background, and come back to the pixel", () => {
   const labels = drawn("0110", "0112", "3002");

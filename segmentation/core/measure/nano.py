@@ -195,7 +195,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
         )
     counted, more_needed = f"{fraction.n} of at least {LEAST_JUDGED} particles", ""
     if fraction.n < LEAST_JUDGED:
-        more_needed = f"At least {LEAST_JUDGED} particles for a verdict, not {fraction.n}."
+        more_needed = f"At least {LEAST_JUDGED} particles ({fraction.n} here)."
     if (obstacle := terms.conditions.obstacle) and obstacle.doubt:
         return "undecided", obstacle.short, f"{obstacle.text} {more_needed}".strip()
     if more_needed:

@@ -82,6 +82,7 @@ def method(sample: SampleAnalysis) -> str:
     included, missing = _of_the_scale(sample)
     drawn, summary = Distribution.of(sample), Summary.of(sample)
     printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
+    said = summary.headlines if summary.screened else summary.leading  # the numbers of the caption
     law = WILSON if statistics and statistics.interval_basis == PER_IMAGE else WILSON + LEFT
     words = _template().render(
         alone=alone,
@@ -104,7 +105,8 @@ def method(sample: SampleAnalysis) -> str:
         size=COLUMNS[statistics.size].label if statistics else "",
         law=law if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
-        intervals=summary.interval_contents,
+        few=summary.has_few,
+        given=summary.contents_of(said),
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=included,
         unknown=summary.unknown_parts,

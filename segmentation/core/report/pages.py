@@ -187,7 +187,7 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         if summary.headlines and summary.headlines[0].total and not summary.unsure:
             yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
         yield words(f"{agreement} {summary.no_interval}".strip())
-        if summary.nano and summary.nano["decides"]:
+        if summary.headlines and summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {uncapital(summary.nano['decides'])}")
     elif summary.leading:
         first, *others = map(_large, summary.leading)
@@ -211,8 +211,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         has_ends = any(entry.ends for entry in numbers)
         yield heading("Numbers; 95 % intervals are in brackets" if has_ends else "Numbers")
         yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
-        contents = summary.contents_of(numbers) if sample.task.screened else ""
-        yield words(f"{contents} {summary.main_without_interval}".strip(), SMALL)
+        yield words(f"{summary.contents_of(numbers)} {summary.main_without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
         yield heading("Method")
         yield words(method(sample), SMALL)

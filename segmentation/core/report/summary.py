@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag, begins
-from ..measure.bins import LEAST_JUDGED, LEAST_SIZES
+from ..measure.bins import LEAST_BARS, LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
 from ..measure.distribution import FEWEST_IMAGES
@@ -119,6 +119,11 @@ class Summary:
         return self.statistics.nano if self.statistics and self.kept else None
 
     @property
+    def has_few(self) -> bool:
+        """Whether there are so few particles that their sizes stand one by one, in place of a median and of bars."""
+        return self.screened and 0 < self.kept < LEAST_BARS
+
+    @property
     def size(self) -> Quantity:
         """Which measure of an object is its size."""
         return known_column(self.statistics.size if self.statistics else "min_feret")
@@ -180,9 +185,9 @@ class Summary:
 
     @property
     def headlines(self) -> list[Entry]:
-        """What particles say first, beside the count: median and nano fraction with its verdict, as far as known. Of
-        another kind with sizes it is the median alone."""
-        if not self.statistics or not self.kept:
+        """What particles say first, beside the count: median and nano fraction with its verdict, as far as known; of
+        few of them nothing. Of another kind with sizes it is the median alone."""
+        if not self.statistics or not self.kept or self.has_few:
             return []
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
         below = {"median": "", "fraction_100nm": self.verdict}
@@ -270,8 +275,8 @@ class Summary:
 
     @property
     def sizes(self) -> list[Entry]:
-        """The size distribution by number, as the page lists it (`answer_sizes`); none where nothing was kept."""
-        if not self.statistics or not self.kept:
+        """The size distribution by number, as the page lists it (`answer_sizes`); none of few particles."""
+        if not self.statistics or not self.kept or self.has_few:
             return []
         names_of_few = {"median", "ecd_median"} | ({"mean"} if self.kept > 1 else set())  # few sizes show no spread
         names = [name for name in MAIN if self.kept >= LEAST_SIZES or name in names_of_few]

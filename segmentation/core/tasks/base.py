@@ -174,7 +174,6 @@ class Task:
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
     bounded: whether boundaries lie between its objects, which belong to none of them.
     circles: whether its objects are circles.
-    tem: whether its images come from a transmission electron microscope.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
 
@@ -216,7 +215,6 @@ class Task:
     bounded: bool = False
     circles: bool = False
     ignores: frozenset[str] = frozenset()
-    tem: bool = False
 
     def count(self, number: int) -> str:
         """So many of its things in words: "1 particle", "1,303 particles"."""

@@ -166,7 +166,6 @@ def task_of(
         "size": "ecd",
         "figures": {f"{size}_{figure}": figure for figure in ("mean", "median")},
         "ignores": frozenset({"measurand", "filter", "faint_limit", "repeatability", "between_operators"}),
-        "tem": True,
     }
     task = Task(decode=decode, measure=measure, **{**alike, **differing})
     return task

@@ -160,7 +160,6 @@ export class Editor {
       if (!changed) return null;
       if (back) this.sender.push({ op: "undo" }, back.check, operation);
       this.history.pop();
-      this.page.doubt?.refused.clear(); // what was answered is asked again
       this.undone.push({ operation, made: changed.filter((each) => !each.data).map((each) => each.id) });
       this.changed(changed);
       return this.say(`Undone: ${wordsOf(operation, this.facts)}.`);
@@ -410,6 +409,7 @@ export class Editor {
   escape() {
     if (this.panel.one("[data-help]").open) return this.panel.help();
     this.use(this.name);
+    if (this.name === "select" && this.page.doubt?.current) return this.page.doubt.end();
     return this.select([]);
   }
 }

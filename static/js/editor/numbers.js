@@ -3,6 +3,8 @@
 const NANO = 100; // nm
 const SAME = 1e-9; // relative; sizes that differ by less are equal
 const MOST_EDGES = 500;
+const LEAST_SHARE = 5e-4; // which one decimal of a per cent still shows
+const ROUNDING = 1e-6; // of a sum of fractions
 const DOUBT = 0.4; // the least chance that an outline is wrong, or a cut right, that is worth a look
 
 // The sizes that count in ascending order, with their weights.
@@ -80,6 +82,16 @@ function peaks(values) {
   const variances = parts.map((part, i) => part.reduce((total, value) => total + (value - means[i]) ** 2, 0) / part.length);
   const within = Math.max(LEAST, Math.sqrt((variances[0] + variances[1]) / 2));
   return means[1] - means[0] < APART * within ? [values] : parts.flatMap(peaks);
+}
+
+// All parts of a whole in per cent, so that they sum to 100: `shares_in_words` of the server.
+export function sharesInWords(fractions) {
+  const places = Math.min(...fractions.filter(Boolean)) >= LEAST_SHARE ? 1 : 2;
+  const exact = fractions.map((fraction) => 10 ** (2 + places) * fraction);
+  const whole = exact.map((part) => Math.floor(part + ROUNDING));
+  const sum = (parts) => parts.reduce((all, part) => all + part, 0);
+  const most = exact.map((part, i) => [part - whole[i], i]).sort(([a], [b]) => b - a).slice(0, Math.round(sum(exact)) - sum(whole)).map(([, i]) => i);
+  return whole.map((part, i) => `${((part + most.includes(i)) / 10 ** places).toFixed(places)} %`);
 }
 
 // How alike each object is to the nearest of those with these ids, 0 to 1, by its id: segmentation/core/measure/similar.py.

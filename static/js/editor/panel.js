@@ -3,9 +3,9 @@
 import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";
 import { wordsOf } from "./history.js";
+import { sharesInWords } from "./numbers.js";
 import { TOUCH, forFingers } from "./tools.js";
 
-const share = (value) => `${(100 * value).toFixed(1)} %`;
 const SAID = {
   saved: "Saved",
   saving: "Saving …",
@@ -129,12 +129,13 @@ export class Panel {
   fractions() {
     const { objects, classes, page } = this.editor;
     const { width, rows } = page.data;
-    const of = (name) => [...objects.values()].filter(({ place }) => classes[place] === name).reduce((sum, each) => sum + each.pixels, 0) / (width * rows);
-    for (const word of document.querySelectorAll("[data-class-share]")) word.textContent = share(of(word.dataset.classShare));
+    const parts = classes.map((name, i) => [...objects.values()].filter(({ place }) => place === i).reduce((sum, each) => sum + each.pixels, 0) / (width * rows));
+    const words = sharesInWords(parts);
+    for (const word of document.querySelectorAll("[data-class-share]")) word.textContent = words[classes.indexOf(word.dataset.classShare)];
     for (const line of document.querySelectorAll(".shares [data-class-name]")) {
-      const part = of(line.dataset.className);
-      line.querySelector("b").textContent = share(part);
-      line.querySelector(".fraction rect[fill]").setAttribute("width", `${100 * part}%`);
+      const i = classes.indexOf(line.dataset.className);
+      line.querySelector("b").textContent = words[i];
+      line.querySelector(".fraction rect[fill]").setAttribute("width", `${100 * parts[i]}%`);
     }
   }
 

@@ -146,7 +146,7 @@ def test_only_what_puts_the_numbers_in_doubt_stands_before_more_particles(doubt)
     assert ("more particles" in answer["decides"]) == (not doubt)
     assert card([50] * 500, obstacle=obstacle)["reason"] == (obstacle.short if doubt else "all sizes are equal")
     few = card([50, 60], obstacle=obstacle)["decides"]
-    assert few.endswith("At least 30 particles for a verdict, not 2.") and few.startswith(obstacle.text) == doubt
+    assert few.endswith("At least 30 particles (2 here).") and few.startswith(obstacle.text) == doubt
     assert card([50] * 250 + [60] * 250, obstacle=obstacle)["reason"] == obstacle.short
 
 
