@@ -50,7 +50,7 @@ class Accounts(DefaultAccountAdapter):
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        "username_password_mismatch": "The username or the password is wrong. Both mind capital letters.",
+        "username_password_mismatch": "The username or the password is wrong. Capital letters matter in both.",
         "incorrect_password": "This password is wrong.",
         "too_many_login_attempts": LOCKED_OUT,
         "rate_limited": LOCKED_OUT,

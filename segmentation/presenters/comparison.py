@@ -93,15 +93,6 @@ class Operators:
     who: str
 
 
-def comparison(job: Job) -> list[Difference]:
-    """The numbers of a result that measures corrections or outlines of another tool, and of the result before it; none
-    of other jobs. Lengths in different units are left out."""
-    parent = job.parent
-    if not job.is_by_hand or parent is None or not parent.is_done or not job.is_done:
-        return []
-    return list(_differences(*(_main(Result(one)) for one in (parent, job)), {}))
-
-
 class ComparedResults:
     """The page's view of a comparison; a and b: the numbers of both."""
 
@@ -318,7 +309,7 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     if one is None or other is None:
         return Difference(term, after.definition, before, after, "")
     change = other - one
-    digits = _digits(change, after, limits)
+    digits = _digits(change, before, after, limits)
     unit = "points" if after.kind == "fraction" else after.unit
     text = f"{_sign(change, digits) or '±'}{digits} {unit}".strip()
     if digits != "0" and after.kind != "fraction" and abs(change) < FAR * abs(one):
@@ -334,14 +325,16 @@ def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
     return replace(after, number=number).write
 
 
-def _digits(change: float, after: Entry, limits: Limits | None) -> str:
+def _digits(change: float, before: Entry, after: Entry, limits: Limits | None) -> str:
     """A difference without sign and unit, "0" where it rounds to zero: as fine as its own interval, else at least as
-    fine as the numbers beside it, and at most by a digit finer."""
+    fine as the numbers beside it, and at most by a digit finer. Of numbers that read differently it is never "0"."""
     magnitude = abs(change) * (100 if after.kind == "fraction" else 1)
     decimals = len(after.value.partition(".")[2])
     beside, finer = (f"{magnitude:.{most}f}" for most in (decimals, decimals + 1))
     exact = _writer(after, limits)(abs(change))
     digits = exact if limits else max(min(exact, finer, key=len), beside, key=len)
+    if not float(digits.replace(",", "")) and before.value != after.value:
+        digits = finer
     return digits if float(digits.replace(",", "")) else "0"
 
 

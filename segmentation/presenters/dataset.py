@@ -58,11 +58,12 @@ class DatasetPage:
 
     @property
     def errors(self) -> list[str]:
-        return findings_of(self.dataset, error=True)
+        """Of the last check; while images are copied and checked, nothing is known of them."""
+        return [] if self.active else findings_of(self.dataset, error=True)
 
     @property
     def warnings(self) -> list[str]:
-        return findings_of(self.dataset, error=False)
+        return [] if self.active else findings_of(self.dataset, error=False)
 
     @property
     def shares(self) -> list[tuple[str, str]]:

@@ -18,9 +18,8 @@ from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..http.serving import thumbnails
 from ..models import Job, Sample
-from ..services import Refused
 from ..services.ground.calibration import is_scaled
-from ..services.results.comparisons import UNLIKE, alike, size_of, summary_of, unit_of
+from ..services.results.comparisons import alike, check_alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .result import counted, headline, numbers_of, warning_of
 from .sample import STATES, PooledResult, bars
@@ -150,8 +149,7 @@ def _counts(summary: dict[str, Any]) -> list[int]:
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:
     """The distributions of several results over each other, each as a polygon whose top is 1; a result that stores no
     histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
-    if len(set(map(alike, sides))) > 1:
-        raise Refused(UNLIKE, 422)
+    check_alike(*sides)
     series = []
     for side in sides:
         summary = summary_of(side)

@@ -146,7 +146,7 @@ class Result(ChartedSummary):
     @property
     def asks_scale(self) -> bool:
         """Whether lengths wait for the scale: where no number is given there is none."""
-        return self.in_pixels and not (self.nothing or self.refused)
+        return self.in_pixels and not (self.nothing or self.refused or (self.screened and not self.kept))
 
     @property
     def has_curves(self) -> bool:

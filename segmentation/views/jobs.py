@@ -32,7 +32,6 @@ from ..http.access import button, changeable, deletion, link_page, reload_if_gon
 from ..http.serving import files_of, serve_log, serve_shown, serve_stored, serve_tile
 from ..middleware import sender
 from ..models import Artifact, Job
-from ..presenters.comparison import comparison
 from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..presenters.sample import neighbours
@@ -382,7 +381,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         services.write_ahead(job)
     further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
-    context |= {"further": further, "result": Result(job), "comparison": comparison(job)}
+    context |= {"further": further, "result": Result(job)}
     context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
     sample = job.sample or context["sample"]
     context["neighbours"] = neighbours(job, sample) if sample else None

@@ -3,7 +3,7 @@
 import { density, linearTicks, logTicks, perCent, plain, scale } from "./chart-scale.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
-const MARGIN = { top: 22, right: 14, bottom: 46, left: 52 };
+const MARGIN = { top: 30, right: 14, bottom: 46, left: 52 };
 const ROOM_FOR_SHARES = 52;
 const FIT_POINTS = 160;
 
@@ -122,8 +122,8 @@ function overlays(picture, frame) {
     const x = frame.x(line.at);
     const late = x > frame.right - 60;
     group.append(
-      element("line", { class: "limit", x1: x, x2: x, y1: frame.top - 6, y2: frame.bottom }),
-      element("text", { class: "limit", x: late ? x - 5 : x + 5, y: frame.top + 3, "text-anchor": late ? "end" : "start" }, line.name),
+      element("line", { class: "limit", x1: x, x2: x, y1: frame.top - 10, y2: frame.bottom }),
+      element("text", { class: "limit", x: late ? x - 5 : x + 5, y: frame.top - 1, "text-anchor": late ? "end" : "start" }, line.name),
     );
   }
   return group;

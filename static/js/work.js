@@ -235,7 +235,8 @@ async function several(images, folder) {
       [said.textContent, sending] = ["waiting", null];
       return settle(answer, again);
     }
-    const sentence = answer.page.querySelector("#problems li")?.textContent ?? (answer.status < 400 ? "" : sentenceFor(answer.status));
+    const problem = answer.page.querySelector("#problems li");
+    const sentence = problem?.textContent.replace(`${problem.querySelector("b")?.textContent}: `, "") ?? (answer.status < 400 ? "" : sentenceFor(answer.status));
     said.textContent = answer.status > 0 && !sentence ? "stored" : sentence || sentenceFor(0);
     places[i].classList.toggle("wrong", said.textContent !== "stored");
     if (isFirst && said.textContent === "stored") history.pushState(null, "", (address = new URL(answer.address).pathname));

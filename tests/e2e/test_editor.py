@@ -171,7 +171,7 @@ def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(pag
     assert measured.count()
     page.locator("[data-tools]:not([hidden])").wait_for()  # it goes on as it was left
     open_tab(page, "Details")
-    expect(page.locator("#comparison")).to_be_visible()
+    expect(page.locator("#revisions")).to_be_visible()
 
 
 def test_picture_and_histogram_light_each_other(page):
@@ -205,7 +205,7 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     page.reload()
     hand, strip = Hand(page).looks(), page.locator("[data-doubt]")
     expect(strip.locator("[data-doubt-count]")).to_have_text("2 to check")
-    hand.press("n")
+    hand.press("u")
     expect(strip.locator("[data-doubt-what]")).to_have_text(re.compile("two .*90 %"))
     strip.locator("[data-doubt-right]").click()
     hand.kept(DISCS + 1)
@@ -218,13 +218,18 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     hand.press("Control+z")
     hand.kept(DISCS + 1)
     expect(strip.locator("[data-doubt-count]")).to_have_text("1 to check")
+    expect(strip.locator("[data-doubt-what]")).to_have_text(re.compile("outline .*20 %"))
+    hand.press("n")
+    hand.kept(DISCS)
+    hand.press("Control+z")
+    hand.kept(DISCS + 1)
     hand.saved()
     for more in (2, 3):  # so that the strip stays
         outlines["particles"][more]["confidence"] = more / 10
     outlines["cuts"] = without
     page.reload()
     hand.looks()
-    hand.press("n")
+    hand.press("u")
     what, right = strip.locator("[data-doubt-what]"), strip.locator("[data-doubt-right]")
     asked, place = what.inner_text(), right.bounding_box()["x"]
     strip.locator("[data-doubt-wrong]").click()
@@ -328,7 +333,7 @@ def test_two_tabs_lose_nothing(page, visit):
         there.press("Delete")
     here.click(x, y)
     here.press("Delete")
-    expect(page.locator("[data-notice]")).to_contain_text("You made 1 correction elsewhere")
+    expect(page.locator("[data-notice]")).to_contain_text("You made 1 step elsewhere")
     here.kept(DISCS - 2)
     here.saved()
     other.reload()

@@ -81,7 +81,7 @@ def test_first_ten_images(page, powder):
     keep("ten-cuts", page.locator("#viewer").screenshot())
     page.locator("[data-correct]").click()
     page.locator("[data-tools].ready").wait_for()
-    page.keyboard.press("n")
+    page.keyboard.press("u")
     page.wait_for_timeout(2000)
     keep("ten-correct", page.screenshot())
 

@@ -189,9 +189,9 @@ test("the rings of an object run along its pixels, around its holes too", () => 
 
 test("somebody else is not who corrects in another window", () => {
   const edits = [{ author: "ada", visitor: "1" }, { author: "ada", visitor: "2" }, { author: "", visitor: "2" }];
-  assert.equal(meanwhile(edits.slice(0, 2), { author: "ada", visitor: "1" }), "You made 2 corrections elsewhere meanwhile; they are shown now.");
-  assert.equal(meanwhile(edits.slice(2), { author: "", visitor: "2" }), "You made 1 correction elsewhere meanwhile; it is shown now.");
-  assert.equal(meanwhile(edits.slice(2), { author: "ada", visitor: "1" }), "Somebody else made 1 correction meanwhile; it is shown now.");
+  assert.equal(meanwhile(edits.slice(0, 2), { author: "ada", visitor: "1" }), "You made 2 steps elsewhere meanwhile; they are shown now.");
+  assert.equal(meanwhile(edits.slice(2), { author: "", visitor: "2" }), "You made 1 step elsewhere meanwhile; it is shown now.");
+  assert.equal(meanwhile(edits.slice(2), { author: "ada", visitor: "1" }), "Somebody else made 1 step meanwhile; it is shown now.");
 });
 
 // ---- sending ------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ test("an undo that came too late is not made again, and is told", async () => {
   const [said, made] = [[], []];
   const editor = { facts: words, sender: { waiting: [] }, load: async () => {}, next: (work) => work(), say: (line) => said.push(line), panel: { notice: (line) => said.push(line) } };
   editor.perform = async (operation) => made.push(operation);
-  await Editor.prototype.again.call(editor, [undo(first), later[0]], "You made 1 correction elsewhere meanwhile; it is shown now.");
+  await Editor.prototype.again.call(editor, [undo(first), later[0]], "You made 1 step elsewhere meanwhile; it is shown now.");
   assert.deepEqual(made, [second]);
   assert.equal(said[0], ""); // no longer "Undone"
   assert.match(said[1], /Not undone: deletion of grain 1, because other corrections came after that\.$/);

@@ -97,12 +97,6 @@ def test_measured_again_they_stay_and_say_the_same(send, script):  # noqa: F811
     assert second.segmentation == job.segmentation and second.summary["used"]["imported"]["file"] == "cells.png"
 
 
-def test_every_number_stands_beside_the_one_before(send, script, result):  # noqa: F811
-    first = measured(send(as_file(squares().astype(np.uint8))))
-    second = measured(send(as_file(moved()), job=first))
-    assert 'id="comparison"' in script.get(f"/jobs/{second.pk}/").content.decode()
-
-
 def test_outlines_of_another_size_fail_with_both_sizes(send):
     job = measured(send(as_file(moved()[:100, :100])))
     assert job.state == "failed" and "100 × 100" in job.error and "160 × 120" in job.error

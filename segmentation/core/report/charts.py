@@ -171,9 +171,11 @@ def set_title(ax: Axes, words: str) -> None:
 
 def set_legend(ax: Axes, handles: list[Patch]) -> None:
     """The legend of a picture, within it."""
-    longest = max(len(str(handle.get_label())) for handle in handles) + 6
-    size = sheet_of(ax).font * min(1.0, 1.1 * letters_in(ax) / longest)
-    ax.legend(handles=handles, loc="lower left", fontsize=size, framealpha=0.85, borderpad=0.3, handlelength=1.3)
+    size = sheet_of(ax).font
+    for _ in range(2):  # once more where it was wider than the picture
+        style = {"loc": "lower left", "fontsize": size, "framealpha": 0.85, "borderpad": 0.3, "handlelength": 1.3}
+        legend = ax.legend(handles=handles, **style)
+        size *= min(1.0, 0.95 * ax.bbox.width / legend.get_window_extent().width)
 
 
 def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:

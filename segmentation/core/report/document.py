@@ -100,7 +100,8 @@ def table(
         ("LEFTPADDING", (0, 0), (-1, -1), 2),
         ("RIGHTPADDING", (0, 0), (-1, -1), 4),
     ]
-    return Whole(content, colWidths=[width * share / total for share in widths], style=style, repeatRows=bool(head))
+    columns = [width * share / total for share in widths]
+    return Whole(content, colWidths=columns, style=style, repeatRows=bool(head), hAlign="LEFT")
 
 
 def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
@@ -128,7 +129,7 @@ def abreast(*parts: Flowable | list[Flowable]) -> Table:
         ("TOPPADDING", (0, 0), (-1, -1), 0),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
     ]
-    return Table([list(parts)], colWidths=[width] * len(parts), style=style)
+    return Table([list(parts)], colWidths=[width] * len(parts), style=style, hAlign="LEFT")
 
 
 class Room(NamedTuple):

@@ -17,12 +17,13 @@ from ..labels.segmentation import MASKS
 from ..measure.cautions import LISTED, MEDIAN, cautions
 from ..measure.filters import ALWAYS, FILTERED
 from ..measure.pooling import WHY
-from ..measure.quantities import COLUMNS
+from ..measure.quantities import COLUMNS, OF
 from ..measure.resampling import REPEATS
 from ..measure.results import PER_IMAGE, Statistics
 from ..micrograph.types import common_calibration
 from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis
 from .charts import Distribution
+from .entries import known_number
 from .facts import edge_of, model_words
 from .summary import Summary
 from .wording import (
@@ -107,6 +108,8 @@ def method(sample: SampleAnalysis) -> str:
         draws=f"{REPEATS:,}",
         few=summary.has_few,
         given=summary.contents_of(said),
+        has_lengths=statistics is None
+        and any(entry.ends and known_number(entry.name.partition(OF)[0]).power for entry in said),
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=included,
         unknown=summary.unknown_parts,
@@ -145,7 +148,9 @@ def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) 
 def _values(record: AnalysisRecord) -> dict[str, Any]:
     """What stands in the task's sentence: settings, and the values that these left open."""
     values = {**record.settings, **{name: value for name, value in record.used.items() if value is not None}}
-    return values | {"mirrored": MIRRORED.get(values.get("mirrored", ""), "")}
+    scale = values.get("scale", 1)
+    resampled = f"image resampled by a factor of {scale:.3g}; " if isinstance(scale, float) and scale != 1 else ""
+    return values | {"mirrored": MIRRORED.get(values.get("mirrored", ""), ""), "resampled": resampled}
 
 
 def _tool(sample: SampleAnalysis) -> str:

@@ -369,7 +369,8 @@ class Summary:
             if entry.includes:
                 names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
         listed = [f"{capital(', '.join(of))}: the interval includes {includes}." for includes, of in names.items()]
-        return " ".join([*listed, NO_ERRORS] if listed and not self.screened else listed)
+        needs = not self.screened and any("uncertainty" not in includes for includes in names)
+        return " ".join([*listed, NO_ERRORS] if needs else listed)
 
     # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
 

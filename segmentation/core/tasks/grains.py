@@ -22,8 +22,8 @@ NM2_PER_MM2 = 1e12
 METHOD = (
     "For each pixel a convolutional network predicted the probability of a grain boundary. The map was divided by"
     " watershed. Regions with a mean probability below {threshold:.3g} along their border were joined. Borders are 5 px"
-    " wide; the regions between them, opened with a square of 3 px, are grains. Convex grains never bend inwards (Xu et"
-    " al., J. Nucl. Mater. 588, 154813, 2024)."
+    " wide; the regions between them, opened with a square of 3 px, are grains. A grain whose border never bends"
+    " inwards is called convex (Xu et al., J. Nucl. Mater. 588, 154813, 2024)."
 )
 OPEN = (
     "Only {share:.0f} % of the whole grains are convex: boundaries were missed, and grains are joined. Lower the"

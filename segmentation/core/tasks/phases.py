@@ -47,7 +47,7 @@ DIFFERENT = Flag.doubtful(
 )
 METHOD = (
     "For each pixel a convolutional network predicted the probability of each class, and the most probable one was"
-    " taken (image resampled by a factor of {scale:.3g}; {mirrored})."
+    " taken ({resampled}{mirrored})."
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class that the table has, too
 NO_LENGTH = "No number is given for the {what}: rows and columns of the image cross too few boundaries."

@@ -245,9 +245,9 @@ def sufficiency(dataset: Dataset) -> list[str]:
     objects = objects_of(dataset)
     sentences = []
     if len(images) < FEW:
-        sentences.append(f"With fewer than {FEW} images each is held out once. The outcome will have wide intervals.")
+        sentences.append(f"With fewer than {FEW} images, the test of the new model is less reliable.")
     if not find(dataset.task).semantic and objects < FEW_OBJECTS:
-        sentences.append(f"{objects} outlines are few. About {FEW_OBJECTS} or more teach clearly better.")
+        sentences.append(f"There are {objects} outlines. The model learns better from {FEW_OBJECTS} or more.")
     return sentences
 
 

@@ -17,7 +17,9 @@ from ..ground.refusal import Refused
 ITSELF = "Both are the same result: choose two different ones."
 UNFINISHED = "{name} is not finished yet: wait until it is, then compare."
 NONE = "{name} has no result, so there is nothing to compare."
-UNLIKE = "Results of different kinds, or with and without a scale, cannot be compared: choose some that are alike."
+KINDS = "Results of different kinds cannot be compared: choose results of one kind."
+SCALES = "Results with and without a scale cannot be compared: set the missing scale first."
+MEASURES = "These results measure size differently and cannot be compared: choose some with the same measure."
 
 
 def result_for(pk: UUID) -> Compared | None:
@@ -63,8 +65,15 @@ def _check_comparable(first: Compared, second: Compared) -> None:
             raise Refused(UNFINISHED.format(name=name), 409)
         if not (side.pooled.get("of") if is_sample else side.is_done):
             raise Refused(NONE.format(name=name), 409)
-    if alike(first) != alike(second):
-        raise Refused(UNLIKE, 422)
+    check_alike(first, second)
+
+
+def check_alike(*sides: Compared) -> None:
+    """Raises Refused (422) where results differ in kind, unit or measure of size."""
+    if len(set(map(alike, sides))) > 1:
+        if len({side.settings["task"] for side in sides}) > 1:
+            raise Refused(KINDS, 422)
+        raise Refused(SCALES if len(set(map(unit_of, sides))) > 1 else MEASURES, 422)
 
 
 def alike(side: Compared) -> str:

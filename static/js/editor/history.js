@@ -3,7 +3,7 @@
 // Whose edits came in between: those of another window of mine are not somebody else's.
 export function meanwhile(edits, { author, visitor }) {
   const mine = edits.filter((edit) => (edit.author ? edit.author === author : edit.visitor === visitor)).length;
-  const sentence = (who, count) => `${who} made ${count} correction${count === 1 ? "" : "s"} ${who === "You" ? "elsewhere " : ""}meanwhile; ${count === 1 ? "it is" : "they are"} shown now.`;
+  const sentence = (who, count) => `${who} made ${count} step${count === 1 ? "" : "s"} ${who === "You" ? "elsewhere " : ""}meanwhile; ${count === 1 ? "it is" : "they are"} shown now.`;
   return [["You", mine], ["Somebody else", edits.length - mine]].filter(([, count]) => count).map(([who, count]) => sentence(who, count)).join(" ");
 }
 

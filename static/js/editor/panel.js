@@ -9,8 +9,8 @@ import { TOUCH, forFingers } from "./tools.js";
 const SAID = {
   saved: "Saved",
   saving: "Saving …",
-  denied: (waiting) => `Not saved: ${waiting} correction${waiting === 1 ? "" : "s"}`,
-  offline: (waiting) => `No connection: ${waiting} correction${waiting === 1 ? "" : "s"} will follow`,
+  denied: (waiting) => `Not saved: ${waiting} step${waiting === 1 ? "" : "s"}`,
+  offline: (waiting) => `No connection: ${waiting} step${waiting === 1 ? "" : "s"} will follow`,
 };
 
 export class Panel {

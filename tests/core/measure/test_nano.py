@@ -292,7 +292,7 @@ def test_a_few_that_are_too_small_turn_nothing():
 
 def test_few_particles_give_no_verdict():
     assert card([50] * 4)["verdict"] == "undecided"
-    assert re.search(r"\b30\b.*\b4\.$", card([50] * 4)["decides"])
+    assert re.search(r"\b30\b.*\b4 here\)\.$", card([50] * 4)["decides"])
     assert re.match(r"4 of .*\b30\b", card([50] * 4)["reason"])
     assert card([50, 60] * 15)["verdict"] == "above" and card([50, 60] * 15)["reason"] == ""
 

@@ -244,24 +244,6 @@ def test_few_particles_are_numbers_in_the_figure_and_the_report_warns_of_no_inte
     assert "for an interval" not in report_words(some, annex=False) and "too narrow" in method(some)
 
 
-def test_the_bars_and_the_sentence_below_them_say_the_same_of_what_is_known():
-    """Of few particles the median has no interval and no bars: what is not known of it is nothing to say there."""
-    summary = Summary.of(combine("few", [Member.of(make_analysis(5, (200, 260)))]))
-    assert 0 < summary.kept < 6
-    (fraction,) = [headline for headline in summary.headlines if headline.parts]
-    bars = {title.lower() for title, _, _ in fraction.parts}
-    assert fraction.name == "fraction_100nm" and "sampling of particles" in bars
-    assert summary.unknown_parts and not any(title in summary.unknown_parts.lower() for title in bars)
-    assert "sampling of particles" in str(summary.statistics.budget["median"]["without"]).lower()
-
-
-def test_the_workbook_says_why_there_are_no_intervals(tmp_path):
-    sample = combine("few", [Member.of(make_analysis(5, (200, 260)))])
-    sheet = openpyxl.load_workbook(written(sample, tmp_path, "sample.xlsx")["sample.xlsx"])["Summary"]
-    lines = {line[0]: line[1] for line in sheet.iter_rows(values_only=True)}
-    assert lines["Intervals"] == Summary.of(sample).no_interval == sample.pooled.interval_note != ""
-
-
 def test_charts_show_no_image_without_a_number_and_say_what_red_is():
     def texts(sample):
         return [text.get_text() for text in figure.draw(sample).findobj(lambda artist: hasattr(artist, "get_text"))]

@@ -19,7 +19,7 @@ from segmentation.core.report.entries import Entry
 from segmentation.core.tasks import every, find
 from segmentation.models import Job, Micrograph
 from segmentation.presenters.charts import ChartedSummary
-from segmentation.presenters.comparison import _difference, comparison
+from segmentation.presenters.comparison import _difference, _differences, _main
 from segmentation.presenters.result import Result, counted, headline, numbers_of, shown_settings, values_of
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
@@ -102,14 +102,18 @@ class TestSizes:
         assert [measure.term for measure in measures if not measure.definition] == []
 
     def test_why_there_is_no_interval(self):
-        note = "95 % intervals need at least 5 sizes; there are 2."
-        none = statistics(n_kept=2, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
+        note = "95 % intervals of sizes need at least 6 sizes; with edge weights these 12 count as 5.1."
+        none = statistics(n_kept=12, sd=None, intervals=dict.fromkeys(LIMITS), interval_note=note)
         assert of(none).no_interval == note
         line = of(none).interval_line  # the share has an interval all the same
         assert line.endswith(f" Share 1–100 nm: the interval includes scale and counting. {note}")
         assert numbers().no_interval == "" and "too few" in numbers(intervals={**LIMITS, "median": None}).no_interval
         assert [measure.name for measure in of(none).sizes if measure.interval] == ["fraction_100nm"]
-        assert not {"sd", "d10", "d90"} & {measure.name for measure in of(none).sizes}, "of so few none tells a spread"
+
+    def test_few_sizes_stand_one_by_one_without_a_median(self):
+        few, enough = (of(statistics(n_kept=kept, interval_note="None.")) for kept in (9, 10))
+        assert few.has_few and few.headlines == few.sizes == [] and few.no_interval == ""
+        assert not enough.has_few and enough.headlines and enough.sizes
 
     @pytest.mark.parametrize(
         ("changes", "pattern"),
@@ -325,17 +329,15 @@ class TestComparison:
             micrograph=parent.micrograph, visitor=VISITOR, summary=stored, state="done", parent=parent, corrects=2
         )
 
-    def test_every_number_stands_beside_the_automatic_one(self, make_job, client):
+    def test_every_number_stands_beside_the_automatic_one(self, make_job):
         job = self.corrected(make_job, n_kept=270, median=150.0, fraction_100nm=0.25, d10=62.51)
-        rows = {row.term: row for row in comparison(job)}
+        rows = {row.term: row for row in _differences(*(_main(Result(one)) for one in (job.parent, job)), {})}
         assert (rows["Counted"].before.value, rows["Counted"].after.value, rows["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
         assert rows["Median"].difference == "−5.4 nm (−3.5 %)"
         assert rows[NANO_FRACTION].difference == "+3.1 points"
         assert rows["D10"].difference == "±0 nm"
-        page = words(visit(client, VISITOR).get(f"/jobs/{job.pk}/"))
-        assert 'id="comparison"' in page and "−5.4 nm (−3.5 %)" in page
 
     @pytest.mark.parametrize(
         ("limits", "ends"), [((-22.0, -0.3), "−22 to 0"), ((0.0, 31.0), "0 to +31"), ((-4.2, 1.4), "−4.2 to +1.4")]
@@ -348,12 +350,6 @@ class TestComparison:
     def test_a_difference_has_the_decimals_of_the_numbers_beside_it(self):
         entry, other = (Entry("n_kept", "Counted", Value(value), kind="integer") for value in (120.0, 137.0))
         assert _difference(entry, other, (-600.0, 640.0)).difference.startswith("+17")
-
-    def test_other_revisions_have_none(self, make_job):
-        job = self.corrected(make_job)
-        assert comparison(Job(parent=job.parent, summary=job.summary, state="done")) == []
-        job.parent.state = "failed"
-        assert comparison(job) == []
 
 
 def test_of_a_refused_image_lists_say_no_number_and_no_dash():

@@ -64,7 +64,7 @@ class TestStarting:
         page = people["alice"].get(address)
         token = re.search(r'name="token" value="(\w+)"', page.content.decode())[1]
         assert re.search(r"Expected time:\W+about \d+ minutes", visible(page))
-        assert "held out once" in visible(page)
+        assert "less reliable" in visible(page)
         sent = {"base": "particles", "title": " My\tpowder ", "learning_curve": "on", "token": token}
         first, second = (people["alice"].post(address, sent) for _ in range(2))
         made = Training.objects.get()
