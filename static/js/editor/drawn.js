@@ -12,7 +12,7 @@ export class Impossible extends Error {}
 export function polygonShape(polygon) {
   if (polygon.length < 3 || polygon.length > MOST_POINTS) throw new Impossible(`It takes 3 to ${MOST_POINTS} points.`);
   if (crossesItself(polygon)) throw new Impossible("The outline crosses itself: draw it without a loop.");
-  return { box: around(polygon, 0), inside: insideOf(polygon) };
+  return { box: around(polygon), inside: insideOf(polygon) };
 }
 
 // Whether the centre of a pixel lies in a polygon, also in one that crosses itself.
@@ -60,7 +60,8 @@ function reach(reached, box, width, a, b, radius) {
   }
 }
 
-function around(points, margin) {
+// The box of whole pixels around points.
+export function around(points, margin = 0) {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const [x, y] of points) {
     [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];

@@ -136,7 +136,9 @@ export class Labels {
     object.box = box;
   }
 
-  scan([top, left, bottom, right], visit) {
+  // Each pixel of a box that lies in the analysed part of the image.
+  scan(box, visit) {
+    const [top, left, bottom, right] = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(this.rows, box[2]), Math.min(this.width, box[3])];
     for (let row = top; row < bottom; row++) {
       for (let column = left, at = row * this.width + left; column < right; column++, at++) visit(at, row, column, this.cells[at]);
     }
@@ -170,9 +172,8 @@ export class Labels {
   // The runs that give the pixels inside a shape another id; takes(id): whether a pixel of that object may be taken.
   painted({ box, inside }, to, takes) {
     const runs = new Runs();
-    const clipped = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(this.rows, box[2]), Math.min(this.width, box[3])];
     let held = 0;
-    this.scan(clipped, (at, row, column, here) => {
+    this.scan(box, (at, row, column, here) => {
       if (!takes(here) || !inside(row, column)) return;
       held += 1;
       if (here !== to) runs.add(at, to);
