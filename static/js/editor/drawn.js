@@ -72,17 +72,11 @@ export function around(points, margin = 0) {
 const side = (a, b, c) => Math.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]));
 
 // Whether two lines cross in their insides.
-export const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
+const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 
 export function crossesItself(polygon) {
-  const count = polygon.length;
-  const end = (i) => polygon[(i + 1) % count];
-  for (let i = 0; i < count; i++) {
-    for (let j = i + 2; j < count; j++) {
-      if (cross(polygon[i], end(i), polygon[j], end(j))) return true;
-    }
-  }
-  return false;
+  const ring = [...polygon, polygon[0]];
+  return closed(ring) !== ring;
 }
 
 // A line drawn by hand as an outline: where its end runs over its beginning, what hangs over is cut off.
