@@ -27,7 +27,7 @@ export class Doubt {
     }
     document.addEventListener("keydown", (event) => this.key(event));
     box.addEventListener("click", ({ detail }) => detail && page.canvas.focus({ preventScroll: true })); // Enter is Yes again
-    page.drawing.overlay = (context, scale) => page.cuts.paint(context, scale);
+    page.drawing.overlay = () => page.cuts.paint(page.drawing);
     this.changed();
   }
 

@@ -44,7 +44,7 @@ export class Drawing {
     this.take(data.particles);
     this.widest = typicalWidth(this.particles);
     canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
-    this.overlay = null; // draws over the outlines, in pixels of the image
+    this.overlay = null; // draws over the outlines
     this.heard = {}; // hover(particle or null, point of the image), tap(the same), numbers(written, of)
     const tell = (name) => (place) => this.heard[name]?.(this.at(place), place && this.viewport.toImage(place));
     this.pointers = { hover: tell("hover"), tap: tell("tap") };
@@ -204,7 +204,7 @@ export class Drawing {
     const numbers = layers.numbers ? this.writeNumbers() : [0, 0];
     this.heard.numbers?.(...numbers);
     for (const particle of [this.pointed, ...this.selected]) this.emphasise(particle);
-    this.overlay?.(context, this.scale);
+    this.overlay?.();
     if (!this.preview) return;
     context.lineWidth = 1.5 / this.scale;
     context.strokeStyle = context.fillStyle = ACCENT;
@@ -338,19 +338,26 @@ function prepare(particle) {
   const path = new Path2D();
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
   for (const ring of [particle.outline ?? [], ...(particle.rings ?? [])]) {
+    trace(path, ring);
+    path.closePath();
     for (let i = 0; i < ring.length; i += 2) {
       const [x, y] = [ring[i], ring[i + 1]];
-      if (i === 0) path.moveTo(x, y);
-      else path.lineTo(x, y);
       box.left = Math.min(box.left, x);
       box.right = Math.max(box.right, x);
       box.top = Math.min(box.top, y);
       box.bottom = Math.max(box.bottom, y);
     }
-    path.closePath();
   }
   const nothing = { left: 0, top: 0, right: 0, bottom: 0 }; // of what has no outline yet
   return Object.assign(particle, { path, box: box.left < box.right ? box : nothing });
+}
+
+// A line [x, y, x, y, ...] as part of a path.
+export function trace(path, line) {
+  for (let i = 0; i < line.length; i += 2) {
+    if (i) path.lineTo(line[i], line[i + 1]);
+    else path.moveTo(line[i], line[i + 1]);
+  }
 }
 
 // Pixels of a class have the colour of the figure; of objects neighbours in the list differ.
