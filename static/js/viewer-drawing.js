@@ -150,14 +150,15 @@ export class Drawing {
     return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y, FILLED)) ?? null;
   }
 
-  // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too.
-  reveal(...particles) {
+  // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too. scaleOf(size,
+  // stage): another scale for what is so large, in px of the upload, on a stage so large, in CSS pixels.
+  reveal(particles, scaleOf = (size, stage) => clamp(this.scale, (0.12 * stage) / size, (0.6 * stage) / size)) {
     const side = (name, extreme) => extreme(...particles.map(({ box }) => box[name]));
     const [left, top, right, bottom] = [side("left", Math.min), side("top", Math.min), side("right", Math.max), side("bottom", Math.max)];
     const size = Math.max(right - left, bottom - top, 8);
     const stage = Math.min(this.canvas.clientWidth, this.canvas.clientHeight);
     const middle = { x: (left + right) / 2, y: (top + bottom) / 2 };
-    this.viewport.show(middle, clamp(this.scale, (0.12 * stage) / size, (0.6 * stage) / size));
+    this.viewport.show(middle, scaleOf(size, stage));
   }
 
   // ---- what is shown ----------------------------------------------------------------------------
@@ -180,7 +181,7 @@ export class Drawing {
 
   select(particles, centre) {
     this.selected = particles;
-    if (particles.length && centre) this.reveal(...particles);
+    if (particles.length && centre) this.reveal(particles);
     this.draw();
   }
 
