@@ -8,7 +8,7 @@ import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { asFine, numbersOf } from "./editor/numbers.js";
-import { Chips, Choice } from "./viewer-choice.js";
+import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, outlines, tools } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
@@ -30,6 +30,7 @@ class ResultPage {
     this.cuts = new Cuts(this.data.cuts);
     this.lengths = shownLengths(data);
     this.selected = new Set();
+    this.choice = { hidden: new Set(), stands: null, words: "" }; // see shownBy; words: what was chosen
     this.factor = 1; // of lengths, since they were measured
     this.editor = null;
     this.readout = section.querySelector("[data-readout]");
@@ -41,16 +42,16 @@ class ResultPage {
 
   // Everything that shows the objects.
   start() {
-    this.choice = new Choice();
-    this.histogram = chart && new Histogram(chart, (stands, words) => this.choice.choose(stands, words), (stands) => this.drawing.light(stands));
+    this.histogram = chart && new Histogram(chart, (stands, words) => this.narrow({ stands, words }), (stands) => this.drawing.light(stands));
     this.list = listing && new ParticleList(listing, this.data, (particle) => this.look(particle));
-    this.chips = listing && new Chips(listing, (hidden) => this.choice.hide(hidden));
+    this.chips = listing && new Chips(listing, (hidden) => this.narrow({ hidden }));
     this.anyShape = listing ? chooseShape(listing, this.data.particles, (...chosen) => this.choose(...chosen)) : () => {};
     chooseColours(section, this.drawing, () => [...this.objects.values()], this.lengths, (key, of) => this.histogram?.colour(key, of));
     this.point();
     tools(section, [this.drawing]);
     this.lights();
-    this.chosen();
+    section.querySelector("[data-chosen] button").addEventListener("click", () => this.unchoose());
+    this.narrow({});
     const strip = section.querySelector("[data-doubt]");
     if (strip) this.doubt = new Doubt(this, strip);
     const box = document.querySelector("[data-extremes]");
@@ -226,29 +227,25 @@ class ResultPage {
 
   choose(stands, words) {
     this.unchoose();
-    this.choice.choose(stands, words);
+    this.narrow({ stands, words });
   }
 
   unchoose() {
     this.histogram?.pick(null);
     this.anyShape();
-    this.choice.choose(null, "");
+    this.narrow({ stands: null, words: "" });
   }
 
-  chosen() {
-    const { choice, drawing, list } = this;
+  // Picture and table show what is chosen; what is no longer shown is not selected either.
+  narrow(change) {
+    const { hidden, stands, words } = Object.assign(this.choice, change);
+    const isShown = shownBy({ hidden, stands });
+    if ([...this.selected].some((id) => !isShown(this.objects.get(id)))) this.select([]);
+    this.drawing.show(hidden, stands);
+    this.list?.show(isShown);
     const only = section.querySelector("[data-chosen]");
-    const show = () => {
-      const selected = [...this.selected].map((id) => this.objects.get(id));
-      if (selected.some((each) => !choice.holds(each))) this.select([]);
-      drawing.show(choice.hidden, choice.stands);
-      list?.show((particle) => choice.holds(particle));
-      only.hidden = choice.stands === null;
-      only.querySelector("span").textContent = `Only ${choice.words}.`;
-    };
-    only.querySelector("button").addEventListener("click", () => this.unchoose());
-    choice.listener = show;
-    show();
+    only.hidden = stands === null;
+    only.querySelector("span").textContent = `Only ${words}.`;
   }
 
   // ---- correcting -------------------------------------------------------------------------------
