@@ -20,6 +20,7 @@ const chart = document.getElementById("histogram"); // not of a few particles
 const LENGTHS = ["min_feret", "max_feret", "ecd", "visible_length", "length", "width", "neighbour_distance", "neighbour_gap"];
 const AGAIN = 250; // ms between two questions whether a version is measured
 const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
+const FAILED = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
 
 class ResultPage {
   constructor(data) {
@@ -87,10 +88,6 @@ class ResultPage {
   drawn() {
     this.drawing.take([...this.objects.values()]);
     this.drawing.select([...this.selected].map((id) => this.objects.get(id)).filter(Boolean));
-  }
-
-  doubtful() {
-    this.doubt?.changed();
   }
 
   // The numbers that follow at once; those that were measured come back with their state.
@@ -296,15 +293,10 @@ class ResultPage {
       if (!form.action.endsWith("/width/") && !form.action.includes("/width/#")) return;
       if (ambiguous(width) || !lengthOf(width)) return; // the server says what is wrong
       event.preventDefault();
-      if (this.moved) return this.first(strip);
-      this.rescale(form, lengthOf(width));
+      if (!this.moved) return this.rescale(form, lengthOf(width));
+      this.say("Keep this state first, then set the scale."); // another scale is that of a state
+      strip?.querySelector("button").focus();
     });
-  }
-
-  // Another scale is that of a state: the corrections are measured first.
-  first(strip) {
-    this.say("Keep this state first, then set the scale.");
-    strip?.querySelector("button").focus();
   }
 
   // then: the id of the link that is meant on the page of the measured state.
@@ -345,7 +337,7 @@ class ResultPage {
     for (const line of document.querySelectorAll(".scale-banner, #width .wrong-text")) line.hidden = true;
     for (const line of document.querySelectorAll("[data-scale]")) line.textContent = `${digits(this.data.pixel_size)} nm/px`;
     this.changed();
-    this.doubtful();
+    this.doubt?.changed();
   }
 
   // A version that measures what is seen: its page once it is there, looking at the same place.
@@ -394,10 +386,6 @@ function fullScreen(stage) {
   stage.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
 }
 
-function warn(sentence) {
-  section.append(element("p", { className: "notice" }, sentence));
-}
-
 async function begin() {
   const data = await outlines(section.dataset.outlines);
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
@@ -415,4 +403,4 @@ async function begin() {
 // A page that the browser kept as it was left shows corrections that were measured since.
 addEventListener("pageshow", ({ persisted }) => persisted && section.querySelector("[data-tools]") && location.reload());
 
-if (section.dataset.image && section.dataset.outlines) begin().catch(() => warn("The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected."));
+if (section.dataset.image && section.dataset.outlines) begin().catch(() => section.append(element("p", { className: "notice" }, FAILED)));

@@ -23,7 +23,7 @@ export class Editor {
     this.redrawing = false;
     this.isOpen = false; // whether the tools are seen
     this.panel = new Panel(this);
-    this.worker = new Calls(this.facts.worker, (share) => this.panel.loaded(share));
+    this.worker = new Calls(this.facts.worker, (share) => this.say(share < 1 ? `Loading the outlines: ${Math.round(100 * share)} %` : ""));
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
   }
 
@@ -97,7 +97,7 @@ export class Editor {
     if (this.semantic) await this.outline(touched);
     await this.divide();
     this.page.changed();
-    this.page.doubtful();
+    this.page.doubt?.changed();
   }
 
   // The tools are seen, or away; what was corrected stays.
@@ -144,8 +144,9 @@ export class Editor {
   }
 
   async remotely(operation) {
-    this.panel.busy(true);
-    const reply = await this.sender.remote(operation).finally(() => this.panel.busy(false));
+    const busy = (on) => this.page.section.toggleAttribute("aria-busy", on);
+    busy(true);
+    const reply = await this.sender.remote(operation).finally(() => busy(false));
     if (!reply) return null;
     const [{ changed }] = await this.worker.call("follow", { patches: reply.patches });
     return { changed };
@@ -201,7 +202,7 @@ export class Editor {
     }
     this.page.changed();
     if (this.semantic) this.outline(changes.map(({ id }) => id)).then(() => this.page.drawn());
-    this.divide().then(() => this.page.doubtful());
+    this.divide().then(() => this.page.doubt?.changed());
   }
 
   // The outlines of classes are long: they follow once they are traced.
@@ -337,16 +338,6 @@ export class Editor {
   async count(ids) {
     const aside = ids.filter((id) => !this.objects.get(id)?.kept);
     return aside.length ? this.run({ op: "restore", ids: aside }) : this.say("This counts already.");
-  }
-
-  async setAside(reason) {
-    await this.gesture;
-    const ids = [...this.selected];
-    return this.run({ op: "set_aside", ids, reason });
-  }
-
-  reclass(name) {
-    return this.run({ op: "class", ids: [...this.selected], class: name });
   }
 
   redraw(ids) {
