@@ -107,11 +107,10 @@ function described(id) {
   return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null, rings };
 }
 
-self.onmessage = async ({ data: { number, call, said } }) => {
+self.onmessage = async ({ data: { call, said }, ports: [port] }) => {
   try {
-    const value = await answers[call](said ?? {});
-    postMessage({ number, value });
+    port.postMessage({ value: await answers[call](said ?? {}) });
   } catch (error) {
-    postMessage({ number, problem: error.message });
+    port.postMessage({ problem: error.message });
   }
 };
