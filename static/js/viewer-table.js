@@ -30,11 +30,9 @@ export class ParticleList {
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.body.addEventListener("keydown", (event) => this.key(event));
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    const copy = section.querySelector("[data-copy]");
-    if (copy && navigator.clipboard) {
-      copy.hidden = false;
-      copy.addEventListener("click", () => navigator.clipboard.writeText(this.text()).then(() => (copy.textContent = "Copied")));
-    }
+    const copy = section.querySelector("[data-copy]"); // which the script of every page copies
+    copy.hidden = false;
+    copy.addEventListener("click", () => (copy.dataset.copy = this.text()));
     new ResizeObserver(() => this.fill()).observe(this.scroller);
     this.show(() => true);
   }
