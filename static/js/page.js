@@ -128,9 +128,6 @@ if (document.querySelector("[data-reload]")) {
   isWritten(location.href).then(() => location.reload()); // the file itself, or a page that says why there is none
 }
 
-const unfinished = document.querySelector("form[data-again]");
-if (unfinished) setTimeout(() => unfinished.submit(), 2000);
-
 // A refused width is said on the page of its result, which Back and a reload can ask for.
 if (location.pathname.endsWith("/width/")) history.replaceState(null, "", "../#width");
 
