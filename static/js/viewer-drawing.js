@@ -12,7 +12,6 @@ const SELECTED = "#ffffff";
 const CHOSEN = "rgb(83 214 238 / 0.5)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
 export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69"];
-const CELL = 64; // px of the upload; particles are found through a grid of such squares
 const LETTER = 0.6; // width of a figure over the height of the type
 const TYPE = [6, 12]; // CSS pixels, least and most
 const SQUARE = 3; // CSS pixels
@@ -54,8 +53,6 @@ export class Drawing {
   // Other particles than before; those that were drawn already keep their path.
   take(particles) {
     this.particles = particles.map((each) => (each.path ? each : prepare(each)));
-    this.bySize = [...this.particles].sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
-    this.fillGrid();
     this.gather();
     this.pointed = null;
   }
@@ -84,16 +81,6 @@ export class Drawing {
     this.loaded = this.picture.load(address);
     await this.loaded;
     this.draw();
-  }
-
-  fillGrid() {
-    this.grid = new Map();
-    for (const particle of this.particles) {
-      for (const cell of cellsOf(particle.box)) {
-        if (this.grid.has(cell)) this.grid.get(cell).push(particle);
-        else this.grid.set(cell, [particle]);
-      }
-    }
   }
 
   // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
@@ -143,11 +130,11 @@ export class Drawing {
   // place: on the canvas, or null. Returns the particle there, or null.
   at(place) {
     if (!place) return null;
-    const point = this.viewport.toImage(place);
-    const near = this.grid.get(`${Math.floor(point.x / CELL)},${Math.floor(point.y / CELL)}`) ?? [];
-    const visible = near.filter((particle) => this.visible(particle));
+    const { x, y } = this.viewport.toImage(place);
+    const here = { left: x, right: x, top: y, bottom: y };
+    const near = this.particles.filter((particle) => overlap(particle.box, here) && this.visible(particle));
     this.context.setTransform(1, 0, 0, 1, 0, 0); // isPointInPath looks through the current transform
-    return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y, FILLED)) ?? null;
+    return near.find((particle) => this.context.isPointInPath(particle.path, x, y, FILLED)) ?? null;
   }
 
   // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too. scaleOf(size,
@@ -271,7 +258,8 @@ export class Drawing {
   writeNumbers() {
     const { context } = this;
     const { view, seen } = this.viewport;
-    const inView = this.bySize.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
+    const inView = this.particles.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
+    inView.sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
     const room = new Room();
     let written = 0;
     context.textAlign = "center";
@@ -312,7 +300,7 @@ export function tools(section, drawings) {
   }
 }
 
-const overlap = (box, seen) => box.right > seen.left && box.left < seen.right && box.bottom > seen.top && box.top < seen.bottom;
+const overlap = (box, seen) => box.right >= seen.left && box.left <= seen.right && box.bottom >= seen.top && box.top <= seen.bottom;
 
 // How high, in CSS pixels, a number of so many figures is written on a particle of a width.
 export const typeSize = (width, figures) => clamp(width / (LETTER * figures), ...TYPE);
@@ -373,9 +361,3 @@ function typicalWidth(particles) {
 
 // How broad an outline is, in CSS pixels: thin where things are seen small, or the lines would hide them.
 export const lineWidth = (seen) => clamp(seen / 30, ...LINE);
-
-function* cellsOf(box) {
-  for (let row = Math.floor(box.top / CELL); row <= Math.floor(box.bottom / CELL); row++) {
-    for (let column = Math.floor(box.left / CELL); column <= Math.floor(box.right / CELL); column++) yield `${column},${row}`;
-  }
-}
