@@ -281,13 +281,6 @@ export class Drawing {
   }
 }
 
-// What a file of outlines holds.
-export async function outlines(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  return answer.json();
-}
-
 // The tools above pictures that are looked at together: buttons that zoom, and boxes for what is drawn.
 export function tools(section, drawings) {
   for (const zoom of section.querySelectorAll("[data-zoom]")) {

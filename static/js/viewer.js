@@ -7,10 +7,11 @@ import { Cuts, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
+import { json } from "./editor/calls.js";
 import { asFine, numbersOf } from "./editor/numbers.js";
 import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
-import { Drawing, outlines, tools } from "./viewer-drawing.js";
+import { Drawing, tools } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
 import { ambiguous, digits, lengthOf } from "./width.js";
 
@@ -387,7 +388,7 @@ function fullScreen(stage) {
 }
 
 async function begin() {
-  const data = await outlines(section.dataset.outlines);
+  const data = await json(section.dataset.outlines);
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const page = new ResultPage(data);
   const { drawing, canvas } = page;

@@ -22,8 +22,8 @@ export class Calls {
   }
 }
 
-export async function json(address) {
-  const answer = await fetch(address, { headers: PAGE, cache: "no-store" });
+export async function json(address, options) {
+  const answer = await fetch(address, options);
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
   return answer.json();
 }

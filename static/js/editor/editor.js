@@ -1,7 +1,7 @@
 // The corrections of a result's outlines: each is made here and stored at once. The page loads this when somebody is about
 // to correct, or where corrections are stored that its numbers do not have yet.
 
-import { Calls, PAGE } from "./calls.js";
+import { Calls, PAGE, json } from "./calls.js";
 import { counterparts, countOf, meanwhile, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
 import { loaded, standing } from "./objects.js";
@@ -374,9 +374,7 @@ export class Editor {
     return this.next(async () => {
       if (!this.history.length) return this.say("Nothing was corrected yet.");
       const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
-      const answer = await fetch(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) });
-      const content = await answer.json().catch(() => ({}));
-      return answer.ok ? content.page : this.say(content.error ?? `The server answered ${answer.status}.`);
+      return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) })).page;
     });
   }
 
