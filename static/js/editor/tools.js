@@ -24,10 +24,9 @@ class Gesture {
   drag(point, event) {
     if (!this.points.length) return; // the gesture was given up: by Escape, another tool, a second finger
     const events = event?.getCoalescedEvents?.() ?? [];
-    const box = this.editor.drawing.canvas.getBoundingClientRect();
-    for (const each of events.slice(0, -1)) this.points.push(this.editor.drawing.placed({ x: each.clientX - box.left, y: each.clientY - box.top }));
-    this.points.push(point);
-    this.editor.drawing.draw();
+    const { drawing } = this.editor;
+    this.points.push(...events.slice(0, -1).map((each) => drawing.placed(drawing.viewport.place(each))), point);
+    drawing.draw();
   }
 
   release() {
