@@ -14,7 +14,10 @@ const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 export class Editor {
   // page: the result's, with its objects, its picture and what is selected.
   constructor(page) {
-    Object.assign(this, { page, facts: page.facts, drawing: page.drawing });
+    Object.assign(this, { page, facts: page.facts, drawing: page.drawing, cuts: page.cuts });
+    this.semantic = "semantic" in this.facts;
+    // What merging and splitting have to know where boundaries lie between the objects.
+    this.boundary = "bounded" in this.facts ? { boundary: true } : {};
     this.history = []; // operations that stand, the last one last
     this.undone = []; // operations that can be done again
     this.turn = Promise.resolve();
@@ -33,19 +36,6 @@ export class Editor {
 
   get selected() {
     return this.page.selected;
-  }
-
-  get cuts() {
-    return this.page.cuts;
-  }
-
-  get semantic() {
-    return "semantic" in this.facts;
-  }
-
-  // What merging and splitting have to know where boundaries lie between the objects.
-  get boundary() {
-    return "bounded" in this.facts ? { boundary: true } : {};
   }
 
   // Whether corrections were made since the page came.
