@@ -199,7 +199,6 @@ def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
     task = card.task if card else row.dataset.task if row.dataset else ""
     usable = bool(card) and models_offered.is_usable(row.model_name, user)
     return {
-        "card": card,
         "versions": [
             TrainedModel(installed[version.model_name], version)
             for version in versions

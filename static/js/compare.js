@@ -1,13 +1,14 @@
 // Two results side by side: both pictures move and zoom together, and a line of the table lights its objects in both.
 
 import { element } from "./dom.js";
+import { json } from "./editor/calls.js";
 import { link } from "./linked.js";
-import { Drawing, outlines, tools } from "./viewer-drawing.js";
+import { Drawing, tools } from "./viewer-drawing.js";
 
 const section = document.getElementById("linked");
 
 async function opened(box) {
-  const drawing = new Drawing(box.querySelector("canvas"), await outlines(box.dataset.outlines), box.dataset.tiles);
+  const drawing = new Drawing(box.querySelector("canvas"), await json(box.dataset.outlines), box.dataset.tiles);
   drawing.layers.aside = false;
   drawing.load(box.dataset.image);
   return { box, drawing, viewport: drawing.viewport, pixel: Number(box.dataset.pixel) || 0 };

@@ -1,5 +1,7 @@
 // Possible cuts: borders within outlines that may be real, as dashed lines over the outlines.
 
+import { trace } from "./viewer-drawing.js";
+
 const COLOUR = "#ffd23e";
 const DASH = [4, 4]; // CSS pixels
 const REACH = { mouse: 6, finger: 14 }; // CSS pixels from a line that still mean it
@@ -28,35 +30,19 @@ export class Cuts {
     return found;
   }
 
-  paint(context, scale) {
+  paint(drawing) {
     for (const cut of this.shown) {
       const here = cut.place === this.current?.place;
-      trace(context, cut.line);
-      context.setLineDash([]);
-      stroke(context, "rgb(0 0 0 / 0.7)", (here ? 7 : 3.5) / scale);
-      if (!here) context.setLineDash(DASH.map((length) => length / scale));
-      stroke(context, COLOUR, (here ? 4 : 2) / scale);
+      const path = new Path2D();
+      trace(path, cut.line);
+      drawing.stroke(path, "rgb(0 0 0 / 0.7)", here ? 7 : 3.5);
+      drawing.stroke(path, COLOUR, here ? 4 : 2, here ? [] : DASH);
     }
-    context.setLineDash([]);
   }
 }
 
 // Of a result's outlines, where they are columns.
 export const listed = (columns = { place: [] }) => columns.place.map((_, i) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])));
-
-function stroke(context, colour, width) {
-  context.strokeStyle = colour;
-  context.lineWidth = width;
-  context.stroke();
-}
-
-function trace(context, line) {
-  context.beginPath();
-  for (let i = 0; i < line.length; i += 2) {
-    if (i) context.lineTo(line[i], line[i + 1]);
-    else context.moveTo(line[i], line[i + 1]);
-  }
-}
 
 export function distance(line, x, y) {
   let least = Infinity;

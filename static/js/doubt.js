@@ -28,7 +28,7 @@ export class Doubt {
     }
     document.addEventListener("keydown", (event) => this.key(event));
     box.addEventListener("click", ({ detail }) => detail && page.canvas.focus({ preventScroll: true })); // Enter is Yes again
-    page.drawing.overlay = (context, scale) => page.cuts.paint(context, scale);
+    page.drawing.overlay = () => page.cuts.paint(page.drawing);
     this.changed();
   }
 
@@ -71,7 +71,10 @@ export class Doubt {
     if (!next) return;
     if (event) (event.detail ? this.page.canvas : this.one("right")).focus({ preventScroll: true });
     this.page.select([next.id]);
-    this.reveal(this.page.objects.get(next.id));
+    const { drawing, objects } = this.page;
+    const withNeighbours = (size, stage) => Math.min((LARGEST * stage) / size, CLOSEST, Math.max(LEAST / size, stage / (AROUND * drawing.widest)));
+    drawing.reveal([objects.get(next.id)], withNeighbours);
+    this.box.scrollIntoView({ block: "nearest" }); // the answers under the picture
   }
 
   end() {
@@ -80,15 +83,6 @@ export class Doubt {
     this.page.drawing.viewport.fit(); // as before the first question
     this.show();
     this.one("go").focus();
-  }
-
-  // With its neighbourhood.
-  reveal({ box }) {
-    const { viewport, canvas, widest } = this.page.drawing;
-    const stage = Math.min(canvas.clientWidth, canvas.clientHeight);
-    const size = Math.max(box.right - box.left, box.bottom - box.top, 8);
-    viewport.show({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 }, Math.min((LARGEST * stage) / size, CLOSEST, Math.max(LEAST / size, stage / (AROUND * widest))));
-    this.box.scrollIntoView({ block: "nearest" }); // the answers under the picture
   }
 
   show() {

@@ -32,7 +32,6 @@ addEventListener("hashchange", openFold);
 
 // A definition is shown while its term is pointed at or focused; Escape puts it away.
 document.addEventListener("keydown", (event) => event.key === "Escape" && document.activeElement?.closest(".term")?.blur());
-document.addEventListener("keydown", (event) => event.key === "Escape" && document.querySelector(".why > [open]")?.removeAttribute("open"));
 
 // Files are written when they are first asked for: the page waits for them, then the download begins.
 const ASK_AGAIN = 700; // ms
@@ -113,7 +112,7 @@ for (const copy of document.querySelectorAll("[data-copy-picture]")) {
 }
 
 // What opens over the page closes by Escape, and by a press elsewhere.
-const OVER = ":is(details[name=word], details[data-display])[open]";
+const OVER = ":is(details[name=word], details[name=why], details[data-display])[open]";
 const closeOver = (but) => {
   for (const fold of document.querySelectorAll(OVER)) if (!fold.contains(but)) fold.open = false;
 };
@@ -127,9 +126,6 @@ document.addEventListener("keydown", ({ key, target }) => {
 if (document.querySelector("[data-reload]")) {
   isWritten(location.href).then(() => location.reload()); // the file itself, or a page that says why there is none
 }
-
-const unfinished = document.querySelector("form[data-again]");
-if (unfinished) setTimeout(() => unfinished.submit(), 2000);
 
 // A refused width is said on the page of its result, which Back and a reload can ask for.
 if (location.pathname.endsWith("/width/")) history.replaceState(null, "", "../#width");

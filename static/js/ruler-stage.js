@@ -84,12 +84,6 @@ export class Stage {
     this.changed();
   }
 
-  restore(line) {
-    Object.assign(this.line, line);
-    this.draw();
-    this.changed();
-  }
-
   // ---- pointers ---------------------------------------------------------------------------------
 
   grab(at, handle) {
@@ -124,8 +118,11 @@ export class Stage {
   letGo(undone) {
     const before = this.dragged?.before;
     this.dragged = null;
-    if (undone && before) this.restore(before);
-    else this.draw();
+    if (undone && before) {
+      Object.assign(this.line, before);
+      this.changed();
+    }
+    this.draw();
   }
 
   // ---- keys -------------------------------------------------------------------------------------

@@ -1,28 +1,7 @@
 // Which particles are shown in picture and table: by state, and by the bar of the histogram that was chosen.
 
-export class Choice {
-  constructor() {
-    this.hidden = new Set(); // states: "" is kept, else the reason
-    this.stands = null; // whether a particle is in what was chosen, or null where nothing was
-    this.words = "";
-    this.listener = () => {};
-  }
-
-  hide(hidden) {
-    this.hidden = hidden;
-    this.listener();
-  }
-
-  choose(stands, words) {
-    this.stands = stands;
-    this.words = words;
-    this.listener();
-  }
-
-  holds(particle) {
-    return !this.hidden.has(particle.reason) && (this.stands === null || this.stands(particle));
-  }
-}
+// hidden: states, "" is kept, else the reason; stands(particle): whether it is in what was chosen, null where nothing was.
+export const shownBy = ({ hidden, stands }) => (particle) => !hidden.has(particle.reason) && (stands === null || stands(particle));
 
 // The states as buttons: each shows or hides its particles.
 

@@ -12,7 +12,6 @@ const SELECTED = "#ffffff";
 const CHOSEN = "rgb(83 214 238 / 0.5)";
 // Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
 export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69"];
-const CELL = 64; // px of the upload; particles are found through a grid of such squares
 const LETTER = 0.6; // width of a figure over the height of the type
 const TYPE = [6, 12]; // CSS pixels, least and most
 const SQUARE = 3; // CSS pixels
@@ -44,7 +43,7 @@ export class Drawing {
     this.take(data.particles);
     this.widest = typicalWidth(this.particles);
     canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
-    this.overlay = null; // draws over the outlines, in pixels of the image
+    this.overlay = null; // draws over the outlines
     this.heard = {}; // hover(particle or null, point of the image), tap(the same), numbers(written, of)
     const tell = (name) => (place) => this.heard[name]?.(this.at(place), place && this.viewport.toImage(place));
     this.pointers = { hover: tell("hover"), tap: tell("tap") };
@@ -54,8 +53,6 @@ export class Drawing {
   // Other particles than before; those that were drawn already keep their path.
   take(particles) {
     this.particles = particles.map((each) => (each.path ? each : prepare(each)));
-    this.bySize = [...this.particles].sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
-    this.fillGrid();
     this.gather();
     this.pointed = null;
   }
@@ -84,16 +81,6 @@ export class Drawing {
     this.loaded = this.picture.load(address);
     await this.loaded;
     this.draw();
-  }
-
-  fillGrid() {
-    this.grid = new Map();
-    for (const particle of this.particles) {
-      for (const cell of cellsOf(particle.box)) {
-        if (this.grid.has(cell)) this.grid.get(cell).push(particle);
-        else this.grid.set(cell, [particle]);
-      }
-    }
   }
 
   // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
@@ -143,21 +130,22 @@ export class Drawing {
   // place: on the canvas, or null. Returns the particle there, or null.
   at(place) {
     if (!place) return null;
-    const point = this.viewport.toImage(place);
-    const near = this.grid.get(`${Math.floor(point.x / CELL)},${Math.floor(point.y / CELL)}`) ?? [];
-    const visible = near.filter((particle) => this.visible(particle));
+    const { x, y } = this.viewport.toImage(place);
+    const here = { left: x, right: x, top: y, bottom: y };
+    const near = this.particles.filter((particle) => overlap(particle.box, here) && this.visible(particle));
     this.context.setTransform(1, 0, 0, 1, 0, 0); // isPointInPath looks through the current transform
-    return visible.find((particle) => this.context.isPointInPath(particle.path, point.x, point.y, FILLED)) ?? null;
+    return near.find((particle) => this.context.isPointInPath(particle.path, x, y, FILLED)) ?? null;
   }
 
-  // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too.
-  reveal(...particles) {
+  // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too. scaleOf(size,
+  // stage): another scale for what is so large, in px of the upload, on a stage so large, in CSS pixels.
+  reveal(particles, scaleOf = (size, stage) => clamp(this.scale, (0.12 * stage) / size, (0.6 * stage) / size)) {
     const side = (name, extreme) => extreme(...particles.map(({ box }) => box[name]));
     const [left, top, right, bottom] = [side("left", Math.min), side("top", Math.min), side("right", Math.max), side("bottom", Math.max)];
     const size = Math.max(right - left, bottom - top, 8);
     const stage = Math.min(this.canvas.clientWidth, this.canvas.clientHeight);
     const middle = { x: (left + right) / 2, y: (top + bottom) / 2 };
-    this.viewport.show(middle, clamp(this.scale, (0.12 * stage) / size, (0.6 * stage) / size));
+    this.viewport.show(middle, scaleOf(size, stage));
   }
 
   // ---- what is shown ----------------------------------------------------------------------------
@@ -180,7 +168,7 @@ export class Drawing {
 
   select(particles, centre) {
     this.selected = particles;
-    if (particles.length && centre) this.reveal(...particles);
+    if (particles.length && centre) this.reveal(particles);
     this.draw();
   }
 
@@ -204,7 +192,7 @@ export class Drawing {
     const numbers = layers.numbers ? this.writeNumbers() : [0, 0];
     this.heard.numbers?.(...numbers);
     for (const particle of [this.pointed, ...this.selected]) this.emphasise(particle);
-    this.overlay?.(context, this.scale);
+    this.overlay?.();
     if (!this.preview) return;
     context.lineWidth = 1.5 / this.scale;
     context.strokeStyle = context.fillStyle = ACCENT;
@@ -270,7 +258,8 @@ export class Drawing {
   writeNumbers() {
     const { context } = this;
     const { view, seen } = this.viewport;
-    const inView = this.bySize.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
+    const inView = this.particles.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
+    inView.sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
     const room = new Room();
     let written = 0;
     context.textAlign = "center";
@@ -292,13 +281,6 @@ export class Drawing {
   }
 }
 
-// What a file of outlines holds.
-export async function outlines(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`outlines: ${answer.status}`);
-  return answer.json();
-}
-
 // The tools above pictures that are looked at together: buttons that zoom, and boxes for what is drawn.
 export function tools(section, drawings) {
   for (const zoom of section.querySelectorAll("[data-zoom]")) {
@@ -311,7 +293,7 @@ export function tools(section, drawings) {
   }
 }
 
-const overlap = (box, seen) => box.right > seen.left && box.left < seen.right && box.bottom > seen.top && box.top < seen.bottom;
+const overlap = (box, seen) => box.right >= seen.left && box.left <= seen.right && box.bottom >= seen.top && box.top <= seen.bottom;
 
 // How high, in CSS pixels, a number of so many figures is written on a particle of a width.
 export const typeSize = (width, figures) => clamp(width / (LETTER * figures), ...TYPE);
@@ -338,19 +320,26 @@ function prepare(particle) {
   const path = new Path2D();
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
   for (const ring of [particle.outline ?? [], ...(particle.rings ?? [])]) {
+    trace(path, ring);
+    path.closePath();
     for (let i = 0; i < ring.length; i += 2) {
       const [x, y] = [ring[i], ring[i + 1]];
-      if (i === 0) path.moveTo(x, y);
-      else path.lineTo(x, y);
       box.left = Math.min(box.left, x);
       box.right = Math.max(box.right, x);
       box.top = Math.min(box.top, y);
       box.bottom = Math.max(box.bottom, y);
     }
-    path.closePath();
   }
   const nothing = { left: 0, top: 0, right: 0, bottom: 0 }; // of what has no outline yet
   return Object.assign(particle, { path, box: box.left < box.right ? box : nothing });
+}
+
+// A line [x, y, x, y, ...] as part of a path.
+export function trace(path, line) {
+  for (let i = 0; i < line.length; i += 2) {
+    if (i) path.lineTo(line[i], line[i + 1]);
+    else path.moveTo(line[i], line[i + 1]);
+  }
 }
 
 // Pixels of a class have the colour of the figure; of objects neighbours in the list differ.
@@ -365,9 +354,3 @@ function typicalWidth(particles) {
 
 // How broad an outline is, in CSS pixels: thin where things are seen small, or the lines would hide them.
 export const lineWidth = (seen) => clamp(seen / 30, ...LINE);
-
-function* cellsOf(box) {
-  for (let row = Math.floor(box.top / CELL); row <= Math.floor(box.bottom / CELL); row++) {
-    for (let column = Math.floor(box.left / CELL); column <= Math.floor(box.right / CELL); column++) yield `${column},${row}`;
-  }
-}

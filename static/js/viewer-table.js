@@ -13,7 +13,6 @@ export class ParticleList {
     this.scroller = section.querySelector(".table-box");
     this.shown = section.querySelector("[data-shown]");
     this.particles = data.particles;
-    this.byId = new Map(data.particles.map((particle) => [String(particle.id), particle]));
     this.choose = choose;
     this.order = sorted(data.particles, "state"); // what is kept first
     this.visible = this.order;
@@ -30,11 +29,9 @@ export class ParticleList {
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.body.addEventListener("keydown", (event) => this.key(event));
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    const copy = section.querySelector("[data-copy]");
-    if (copy && navigator.clipboard) {
-      copy.hidden = false;
-      copy.addEventListener("click", () => navigator.clipboard.writeText(this.text()).then(() => (copy.textContent = "Copied")));
-    }
+    const copy = section.querySelector("[data-copy]"); // which the script of every page copies
+    copy.hidden = false;
+    copy.addEventListener("click", () => (copy.dataset.copy = this.text()));
     new ResizeObserver(() => this.fill()).observe(this.scroller);
     this.show(() => true);
   }
@@ -61,7 +58,7 @@ export class ParticleList {
 
   clicked(event) {
     const row = event.target.closest("tr[data-id]");
-    if (row) this.choose(this.byId.get(row.dataset.id));
+    if (row) this.choose(row.particle);
   }
 
   key(event) {
@@ -69,7 +66,7 @@ export class ParticleList {
     const row = event.target.closest("tr[data-id]");
     if (!step || !row) return;
     event.preventDefault();
-    const next = this.visible[this.visible.indexOf(this.byId.get(row.dataset.id)) + step];
+    const next = this.visible[this.visible.indexOf(row.particle) + step];
     if (!next) return;
     this.choose(next);
     this.focus(String(next.id));
@@ -78,7 +75,6 @@ export class ParticleList {
   // Other objects, in the order that was chosen.
   replace(particles) {
     this.particles = particles;
-    this.byId = new Map(particles.map((particle) => [String(particle.id), particle]));
     const head = this.heads.find((each) => each.hasAttribute("aria-sort"));
     this.order = sorted(particles, head?.dataset.key ?? "state", head?.getAttribute("aria-sort") === "descending");
     this.show(this.wanted);
@@ -170,7 +166,7 @@ export class ParticleList {
   }
 
   row(particle, index) {
-    const row = element("tr", { "data-id": particle.id, "aria-rowindex": index + 2, "aria-selected": particle === this.selected });
+    const row = element("tr", { particle, "data-id": particle.id, "aria-rowindex": index + 2, "aria-selected": particle === this.selected });
     for (const key of this.keys) {
       const text = () => (this.shapes.has(key) ? fraction(particle[key]) : this.lengths.said(particle, key));
       const box = CELLS[key]?.(particle, key) ?? cell(text(), "number");

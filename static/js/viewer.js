@@ -7,10 +7,11 @@ import { Cuts, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
+import { json } from "./editor/calls.js";
 import { asFine, numbersOf } from "./editor/numbers.js";
-import { Chips, Choice } from "./viewer-choice.js";
+import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
-import { Drawing, outlines, tools } from "./viewer-drawing.js";
+import { Drawing, tools } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
 import { ambiguous, digits, lengthOf } from "./width.js";
 
@@ -20,6 +21,7 @@ const chart = document.getElementById("histogram"); // not of a few particles
 const LENGTHS = ["min_feret", "max_feret", "ecd", "visible_length", "length", "width", "neighbour_distance", "neighbour_gap"];
 const AGAIN = 250; // ms between two questions whether a version is measured
 const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
+const FAILED = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
 
 class ResultPage {
   constructor(data) {
@@ -30,6 +32,7 @@ class ResultPage {
     this.cuts = new Cuts(this.data.cuts);
     this.lengths = shownLengths(data);
     this.selected = new Set();
+    this.choice = { hidden: new Set(), stands: null, words: "" }; // see shownBy; words: what was chosen
     this.factor = 1; // of lengths, since they were measured
     this.editor = null;
     this.readout = section.querySelector("[data-readout]");
@@ -41,16 +44,16 @@ class ResultPage {
 
   // Everything that shows the objects.
   start() {
-    this.choice = new Choice();
-    this.histogram = chart && new Histogram(chart, (stands, words) => this.choice.choose(stands, words), (stands) => this.drawing.light(stands));
+    this.histogram = chart && new Histogram(chart, (stands, words) => this.narrow({ stands, words }), (stands) => this.drawing.light(stands));
     this.list = listing && new ParticleList(listing, this.data, (particle) => this.look(particle));
-    this.chips = listing && new Chips(listing, (hidden) => this.choice.hide(hidden));
+    this.chips = listing && new Chips(listing, (hidden) => this.narrow({ hidden }));
     this.anyShape = listing ? chooseShape(listing, this.data.particles, (...chosen) => this.choose(...chosen)) : () => {};
     chooseColours(section, this.drawing, () => [...this.objects.values()], this.lengths, (key, of) => this.histogram?.colour(key, of));
     this.point();
     tools(section, [this.drawing]);
     this.lights();
-    this.chosen();
+    section.querySelector("[data-chosen] button").addEventListener("click", () => this.unchoose());
+    this.narrow({});
     const strip = section.querySelector("[data-doubt]");
     if (strip) this.doubt = new Doubt(this, strip);
     const box = document.querySelector("[data-extremes]");
@@ -86,10 +89,6 @@ class ResultPage {
   drawn() {
     this.drawing.take([...this.objects.values()]);
     this.drawing.select([...this.selected].map((id) => this.objects.get(id)).filter(Boolean));
-  }
-
-  doubtful() {
-    this.doubt?.changed();
   }
 
   // The numbers that follow at once; those that were measured come back with their state.
@@ -226,29 +225,25 @@ class ResultPage {
 
   choose(stands, words) {
     this.unchoose();
-    this.choice.choose(stands, words);
+    this.narrow({ stands, words });
   }
 
   unchoose() {
     this.histogram?.pick(null);
     this.anyShape();
-    this.choice.choose(null, "");
+    this.narrow({ stands: null, words: "" });
   }
 
-  chosen() {
-    const { choice, drawing, list } = this;
+  // Picture and table show what is chosen; what is no longer shown is not selected either.
+  narrow(change) {
+    const { hidden, stands, words } = Object.assign(this.choice, change);
+    const isShown = shownBy({ hidden, stands });
+    if ([...this.selected].some((id) => !isShown(this.objects.get(id)))) this.select([]);
+    this.drawing.show(hidden, stands);
+    this.list?.show(isShown);
     const only = section.querySelector("[data-chosen]");
-    const show = () => {
-      const selected = [...this.selected].map((id) => this.objects.get(id));
-      if (selected.some((each) => !choice.holds(each))) this.select([]);
-      drawing.show(choice.hidden, choice.stands);
-      list?.show((particle) => choice.holds(particle));
-      only.hidden = choice.stands === null;
-      only.querySelector("span").textContent = `Only ${choice.words}.`;
-    };
-    only.querySelector("button").addEventListener("click", () => this.unchoose());
-    choice.listener = show;
-    show();
+    only.hidden = stands === null;
+    only.querySelector("span").textContent = `Only ${words}.`;
   }
 
   // ---- correcting -------------------------------------------------------------------------------
@@ -299,15 +294,10 @@ class ResultPage {
       if (!form.action.endsWith("/width/") && !form.action.includes("/width/#")) return;
       if (ambiguous(width) || !lengthOf(width)) return; // the server says what is wrong
       event.preventDefault();
-      if (this.moved) return this.first(strip);
-      this.rescale(form, lengthOf(width));
+      if (!this.moved) return this.rescale(form, lengthOf(width));
+      this.say("Keep this state first, then set the scale."); // another scale is that of a state
+      strip?.querySelector("button").focus();
     });
-  }
-
-  // Another scale is that of a state: the corrections are measured first.
-  first(strip) {
-    this.say("Keep this state first, then set the scale.");
-    strip?.querySelector("button").focus();
   }
 
   // then: the id of the link that is meant on the page of the measured state.
@@ -348,7 +338,7 @@ class ResultPage {
     for (const line of document.querySelectorAll(".scale-banner, #width .wrong-text")) line.hidden = true;
     for (const line of document.querySelectorAll("[data-scale]")) line.textContent = `${digits(this.data.pixel_size)} nm/px`;
     this.changed();
-    this.doubtful();
+    this.doubt?.changed();
   }
 
   // A version that measures what is seen: its page once it is there, looking at the same place.
@@ -397,12 +387,8 @@ function fullScreen(stage) {
   stage.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
 }
 
-function warn(sentence) {
-  section.append(element("p", { className: "notice" }, sentence));
-}
-
 async function begin() {
-  const data = await outlines(section.dataset.outlines);
+  const data = await json(section.dataset.outlines);
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const page = new ResultPage(data);
   const { drawing, canvas } = page;
@@ -418,4 +404,4 @@ async function begin() {
 // A page that the browser kept as it was left shows corrections that were measured since.
 addEventListener("pageshow", ({ persisted }) => persisted && section.querySelector("[data-tools]") && location.reload());
 
-if (section.dataset.image && section.dataset.outlines) begin().catch(() => warn("The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected."));
+if (section.dataset.image && section.dataset.outlines) begin().catch(() => section.append(element("p", { className: "notice" }, FAILED)));

@@ -305,7 +305,7 @@ test("what is done again means an object by its new id", () => {
 
 test("a gesture that was given up does nothing, however the pointer goes on", () => {
   const made = [];
-  const editor = { drawing: { draw() {}, scale: 1, canvas: { getBoundingClientRect: () => ({ left: 0, top: 0 }) } }, run: (operation) => made.push(operation), target: () => ({}), radius: 3 };
+  const editor = { drawing: { draw() {}, scale: 1 }, run: (operation) => made.push(operation), target: () => ({}), radius: 3 };
   const brush = new TOOLS.brush(editor);
   const stroke = (giveUp) => {
     brush.press([1, 1], {});

@@ -2,32 +2,28 @@
 
 export const PAGE = { "X-Requested-With": "DeepSegm" };
 
-// A worker that answers calls in their order.
+// A worker that answers each call at a port of its own.
 export class Calls {
   constructor(address, heard) {
     this.worker = new Worker(address, { type: "module" });
-    this.waiting = new Map();
-    this.number = 0;
-    this.worker.onmessage = ({ data }) => {
-      if (data.loaded !== undefined) return heard(data.loaded);
-      const { resolve, reject } = this.waiting.get(data.number);
-      this.waiting.delete(data.number);
-      if (data.problem === undefined) return resolve(data.value);
-      return reject(new Error(data.problem));
-    };
+    this.worker.onmessage = ({ data }) => heard(data.loaded);
   }
 
   call(call, said) {
     return new Promise((resolve, reject) => {
-      this.number += 1;
-      this.waiting.set(this.number, { resolve, reject });
-      this.worker.postMessage({ number: this.number, call, said });
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = ({ data: { value, problem } }) => {
+        port1.close();
+        if (problem === undefined) resolve(value);
+        else reject(new Error(problem));
+      };
+      this.worker.postMessage({ call, said }, [port2]);
     });
   }
 }
 
-export async function json(address) {
-  const answer = await fetch(address, { headers: PAGE, cache: "no-store" });
+export async function json(address, options) {
+  const answer = await fetch(address, options);
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
   return answer.json();
 }

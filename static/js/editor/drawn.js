@@ -12,7 +12,7 @@ export class Impossible extends Error {}
 export function polygonShape(polygon) {
   if (polygon.length < 3 || polygon.length > MOST_POINTS) throw new Impossible(`It takes 3 to ${MOST_POINTS} points.`);
   if (crossesItself(polygon)) throw new Impossible("The outline crosses itself: draw it without a loop.");
-  return { box: around(polygon, 0), inside: insideOf(polygon) };
+  return { box: around(polygon), inside: insideOf(polygon) };
 }
 
 // Whether the centre of a pixel lies in a polygon, also in one that crosses itself.
@@ -60,7 +60,8 @@ function reach(reached, box, width, a, b, radius) {
   }
 }
 
-function around(points, margin) {
+// The box of whole pixels around points.
+export function around(points, margin = 0) {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   for (const [x, y] of points) {
     [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
@@ -71,17 +72,11 @@ function around(points, margin) {
 const side = (a, b, c) => Math.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]));
 
 // Whether two lines cross in their insides.
-export const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
+const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 
 export function crossesItself(polygon) {
-  const count = polygon.length;
-  const end = (i) => polygon[(i + 1) % count];
-  for (let i = 0; i < count; i++) {
-    for (let j = i + 2; j < count; j++) {
-      if (cross(polygon[i], end(i), polygon[j], end(j))) return true;
-    }
-  }
-  return false;
+  const ring = [...polygon, polygon[0]];
+  return closed(ring) !== ring;
 }
 
 // A line drawn by hand as an outline: where its end runs over its beginning, what hangs over is cut off.

@@ -1,7 +1,7 @@
 // The corrections of a result's outlines: each is made here and stored at once. The page loads this when somebody is about
 // to correct, or where corrections are stored that its numbers do not have yet.
 
-import { Calls, PAGE } from "./calls.js";
+import { Calls, PAGE, json } from "./calls.js";
 import { counterparts, countOf, meanwhile, paired, renamed, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
 import { loaded, standing } from "./objects.js";
@@ -14,7 +14,10 @@ const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 export class Editor {
   // page: the result's, with its objects, its picture and what is selected.
   constructor(page) {
-    Object.assign(this, { page, facts: page.facts, drawing: page.drawing });
+    Object.assign(this, { page, facts: page.facts, drawing: page.drawing, cuts: page.cuts });
+    this.semantic = "semantic" in this.facts;
+    // What merging and splitting have to know where boundaries lie between the objects.
+    this.boundary = "bounded" in this.facts ? { boundary: true } : {};
     this.history = []; // operations that stand, the last one last
     this.undone = []; // operations that can be done again
     this.turn = Promise.resolve();
@@ -23,7 +26,7 @@ export class Editor {
     this.redrawing = false;
     this.isOpen = false; // whether the tools are seen
     this.panel = new Panel(this);
-    this.worker = new Calls(this.facts.worker, (share) => this.panel.loaded(share));
+    this.worker = new Calls(this.facts.worker, (share) => this.say(share < 1 ? `Loading the outlines: ${Math.round(100 * share)} %` : ""));
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
   }
 
@@ -33,19 +36,6 @@ export class Editor {
 
   get selected() {
     return this.page.selected;
-  }
-
-  get cuts() {
-    return this.page.cuts;
-  }
-
-  get semantic() {
-    return "semantic" in this.facts;
-  }
-
-  // What merging and splitting have to know where boundaries lie between the objects.
-  get boundary() {
-    return "bounded" in this.facts ? { boundary: true } : {};
   }
 
   // Whether corrections were made since the page came.
@@ -97,7 +87,7 @@ export class Editor {
     if (this.semantic) await this.outline(touched);
     await this.divide();
     this.page.changed();
-    this.page.doubtful();
+    this.page.doubt?.changed();
   }
 
   // The tools are seen, or away; what was corrected stays.
@@ -144,8 +134,9 @@ export class Editor {
   }
 
   async remotely(operation) {
-    this.panel.busy(true);
-    const reply = await this.sender.remote(operation).finally(() => this.panel.busy(false));
+    const busy = (on) => this.page.section.toggleAttribute("aria-busy", on);
+    busy(true);
+    const reply = await this.sender.remote(operation).finally(() => busy(false));
     if (!reply) return null;
     const [{ changed }] = await this.worker.call("follow", { patches: reply.patches });
     return { changed };
@@ -200,7 +191,7 @@ export class Editor {
     }
     this.page.changed();
     if (this.semantic) this.outline(changes.map(({ id }) => id)).then(() => this.page.drawn());
-    this.divide().then(() => this.page.doubtful());
+    this.divide().then(() => this.page.doubt?.changed());
   }
 
   // The outlines of classes are long: they follow once they are traced.
@@ -338,16 +329,6 @@ export class Editor {
     return aside.length ? this.run({ op: "restore", ids: aside }) : this.say("This counts already.");
   }
 
-  async setAside(reason) {
-    await this.gesture;
-    const ids = [...this.selected];
-    return this.run({ op: "set_aside", ids, reason });
-  }
-
-  reclass(name) {
-    return this.run({ op: "class", ids: [...this.selected], class: name });
-  }
-
   redraw(ids) {
     if (ids.length !== 1) return this.say(`Select one ${this.facts.thing}, then draw it anew.`);
     this.use("draw");
@@ -382,9 +363,7 @@ export class Editor {
     return this.next(async () => {
       if (!this.history.length) return this.say("Nothing was corrected yet.");
       const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
-      const answer = await fetch(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) });
-      const content = await answer.json().catch(() => ({}));
-      return answer.ok ? content.page : this.say(content.error ?? `The server answered ${answer.status}.`);
+      return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) })).page;
     });
   }
 

@@ -136,7 +136,9 @@ export class Labels {
     object.box = box;
   }
 
-  scan([top, left, bottom, right], visit) {
+  // Each pixel of a box that lies in the analysed part of the image.
+  scan(box, visit) {
+    const [top, left, bottom, right] = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(this.rows, box[2]), Math.min(this.width, box[3])];
     for (let row = top; row < bottom; row++) {
       for (let column = left, at = row * this.width + left; column < right; column++, at++) visit(at, row, column, this.cells[at]);
     }
@@ -157,9 +159,8 @@ export class Labels {
     return ids;
   }
 
-  // The runs that give the pixels of some objects another id.
-  recoloured(ids, to) {
-    const runs = new Runs();
+  // The runs that give the pixels of some objects another id, beside those that there are already.
+  recoloured(ids, to, runs = new Runs()) {
     const chosen = new Set(ids);
     for (const id of chosen) {
       this.scan(this.objects.get(id).box, (at, row, column, here) => here === id && to !== id && runs.add(at, to));
@@ -167,12 +168,11 @@ export class Labels {
     return runs.sorted(this.width);
   }
 
-  // The runs that give the pixels inside a shape another id; takes(id): whether a pixel of that object may be taken.
-  painted({ box, inside }, to, takes) {
-    const runs = new Runs();
-    const clipped = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(this.rows, box[2]), Math.min(this.width, box[3])];
+  // The runs that give the pixels inside a shape another id, beside those that there are already; takes(id): whether a
+  // pixel of that object may be taken.
+  painted({ box, inside }, to, takes, runs = new Runs()) {
     let held = 0;
-    this.scan(clipped, (at, row, column, here) => {
+    this.scan(box, (at, row, column, here) => {
       if (!takes(here) || !inside(row, column)) return;
       held += 1;
       if (here !== to) runs.add(at, to);
@@ -180,28 +180,26 @@ export class Labels {
     return { runs: runs.sorted(this.width), held };
   }
 
+  // replace: the object has the pixels inside the shape alone.
   paint(shape, { id, ground, replace, class: place }) {
     if (id !== undefined) this.check([id]);
-    if (replace) return this.redraw(shape, id, ground);
+    const left = replace ? this.outside(shape, id) : new Runs();
     const number = id ?? this.next;
-    const { runs, held } = this.painted(shape, number, (here) => !ground || here === 0);
+    const { runs, held } = this.painted(shape, number, (here) => !ground || here === 0 || (replace && here === id), left);
     if (!held) throw new Impossible("The outline contains no pixel that can be taken: draw it larger, or over other objects.");
+    if (replace && !runs.length) throw new Impossible("The outline is the same as before.");
     return this.patch(runs, { [number]: id === undefined ? [place ?? 0, null, true, ""] : this.confirmed(number) });
   }
 
-  // The object has the pixels inside the shape alone.
-  redraw(shape, id, ground) {
-    const { runs, held } = this.painted(shape, id, (here) => !ground || here === 0 || here === id);
-    if (!held) throw new Impossible("The outline contains no pixel that can be taken: draw it larger, or over other objects.");
-    const left = new Runs();
+  // The runs that take away what an object has beside a shape.
+  outside(shape, id) {
+    const runs = new Runs();
     const [top, from, bottom, to] = shape.box;
     this.scan(this.objects.get(id).box, (at, row, column, here) => {
       const inside = row >= top && row < bottom && column >= from && column < to && shape.inside(row, column);
-      if (here === id && !inside) left.add(at, 0);
+      if (here === id && !inside) runs.add(at, 0);
     });
-    const every = [...pieces(runs), ...pieces(left.sorted(this.width))].sort((a, b) => a[0] - b[0]);
-    if (!every.length) throw new Impossible("The outline is the same as before.");
-    return this.patch(joined(every, this.width), { [id]: this.confirmed(id) });
+    return runs;
   }
 
   erase(shape, { id }) {
@@ -225,8 +223,7 @@ const OPERATIONS = {
     const largest = [...ids].sort((a, b) => area(b) - area(a) || a - b)[0];
     const runs = new Runs();
     for (const at of boundary ? between(labels, new Set(ids)) : []) runs.add(at, largest);
-    const every = [...pieces(labels.recoloured(ids.filter((id) => id !== largest), largest)), ...pieces(runs.sorted(labels.width))];
-    return labels.patch(joined(every.sort((a, b) => a[0] - b[0]), labels.width), { [largest]: labels.confirmed(largest) });
+    return labels.patch(labels.recoloured(ids.filter((id) => id !== largest), largest, runs), { [largest]: labels.confirmed(largest) });
   },
   // What was deleted only the server brings back.
   restore: (labels, { ids }) => (ids.every((id) => labels.objects.has(id)) ? labels.decided(ids, (id) => labels.confirmed(id)) : null),
@@ -259,8 +256,6 @@ export class Runs {
     return joined(this.list.flatMap((run) => rowsOf(run, width)).sort((a, b) => a[0] - b[0]), width);
   }
 }
-
-const pieces = (runs) => Array.from({ length: runs.length / 3 }, (_, i) => runs.slice(3 * i, 3 * i + 3));
 
 // Runs in order, those of one id that follow each other in a row as one.
 function joined(runs, width) {

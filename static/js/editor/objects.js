@@ -1,7 +1,7 @@
 // How objects stand after corrections: the records that picture, numbers, histogram and table work on.
 
 import { COLOURS } from "../viewer-drawing.js";
-import { json } from "./calls.js";
+import { PAGE, json } from "./calls.js";
 
 const LEAST_AREA = 9; // px; see filters.SLIP_PX
 const LENGTHS = ["ecd", "min_feret", "max_feret"];
@@ -54,7 +54,7 @@ function edgeWeight([top, left, bottom, right], { width, rows }) {
 // What stands on the server now: its answer, and the record of each object. The worker has the label image afterwards.
 export async function loaded(worker, page) {
   const { facts, data, automatic } = page;
-  const answer = await json(`${facts.labels}?format=objects`);
+  const answer = await json(`${facts.labels}?format=objects`, { headers: PAGE, cache: "no-store" });
   const { width, height, rows } = data;
   const areas = await worker.call("open", { width, height, rows, address: facts.labels, byClass: "semantic" in facts, objects: answer });
   const corrected = new Set([...answer.by_hand, ...Object.keys(answer.set_aside).map(Number)]);

@@ -50,10 +50,6 @@ export class Panel {
 
   // ---- opening ----------------------------------------------------------------------------------
 
-  loaded(share) {
-    this.editor.say(share < 1 ? `Loading the outlines: ${Math.round(100 * share)} %` : "");
-  }
-
   started() {
     const { editor } = this;
     this.fillClasses();
@@ -104,7 +100,7 @@ export class Panel {
 
   classChosen() {
     const { editor } = this;
-    if (!editor.semantic && editor.selected.size) editor.reclass(this.className);
+    if (!editor.semantic && editor.selected.size) editor.run({ op: "class", ids: [...editor.selected], class: this.className });
   }
 
   // ---- after a correction -----------------------------------------------------------------------
@@ -160,10 +156,12 @@ export class Panel {
     if (count > 1 && this.editor.selected.size === 1 && this.editor.selected.has(id)) this.editor.say(`This ${this.editor.facts.thing} is in ${count} pieces.`);
   }
 
-  setAside() {
-    const field = this.one("[data-reason]");
-    this.editor.drawing.canvas.focus(); // the keys belong to the picture again
-    return this.editor.setAside(field.value.trim() || field.placeholder);
+  async setAside() {
+    const { editor } = this;
+    const { value, placeholder } = this.one("[data-reason]");
+    editor.drawing.canvas.focus(); // the keys belong to the picture again
+    await editor.gesture;
+    return editor.run({ op: "set_aside", ids: [...editor.selected], reason: value.trim() || placeholder });
   }
 
   // ---- tools ------------------------------------------------------------------------------------
@@ -220,9 +218,5 @@ export class Panel {
       this.whenSaved?.();
       this.whenSaved = null;
     }
-  }
-
-  busy(on) {
-    this.root.toggleAttribute("aria-busy", on);
   }
 }

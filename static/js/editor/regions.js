@@ -104,7 +104,7 @@ export function beside(labels, points) {
   for (const [x, y] of stepped(points)) {
     const nearest = new Map(); // id: square of its distance
     const [row, column] = [Math.floor(y), Math.floor(x)];
-    const box = [Math.max(0, row - REACH), Math.max(0, column - REACH), Math.min(labels.rows, row + REACH + 1), Math.min(labels.width, column + REACH + 1)];
+    const box = [row - REACH, column - REACH, row + REACH + 1, column + REACH + 1];
     labels.scan(box, (at, i, j, here) => here && nearest.set(here, Math.min(nearest.get(here) ?? Infinity, (i - row) ** 2 + (j - column) ** 2)));
     const [one, other] = [...nearest].sort((a, b) => a[1] - b[1] || a[0] - b[0]);
     if (!other || other[1] > REACH ** 2) continue;
@@ -113,6 +113,16 @@ export function beside(labels, points) {
   }
   const most = Math.max(0, ...counts.values());
   return [...new Set([...counts].filter(([, count]) => 2 * count >= most).flatMap(([pair]) => pair.split(",").map(Number)))];
+}
+
+// The object that most of a line lies in, 0 where it crosses none.
+export function crossed(labels, points) {
+  const counts = new Map();
+  for (const [x, y] of stepped(points)) {
+    const id = labels.at(x, y);
+    if (id) counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
 }
 
 // Points on a line, a pixel apart at most.

@@ -24,10 +24,9 @@ class Gesture {
   drag(point, event) {
     if (!this.points.length) return; // the gesture was given up: by Escape, another tool, a second finger
     const events = event?.getCoalescedEvents?.() ?? [];
-    const box = this.editor.drawing.canvas.getBoundingClientRect();
-    for (const each of events.slice(0, -1)) this.points.push(this.editor.drawing.placed({ x: each.clientX - box.left, y: each.clientY - box.top }));
-    this.points.push(point);
-    this.editor.drawing.draw();
+    const { drawing } = this.editor;
+    this.points.push(...events.slice(0, -1).map((each) => drawing.placed(drawing.viewport.place(each))), point);
+    drawing.draw();
   }
 
   release() {
@@ -68,7 +67,6 @@ function trace(context, points) {
   points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
 }
 
-const boxOf = ([[x0, y0], [x1, y1]]) => [Math.floor(Math.min(y0, y1)), Math.floor(Math.min(x0, x1)), Math.ceil(Math.max(y0, y1)), Math.ceil(Math.max(x0, x1))];
 const ends = (points) => [points[0], points[points.length - 1]];
 
 class Select extends Gesture {
@@ -78,7 +76,7 @@ class Select extends Gesture {
   }
 
   async dragged(points) {
-    this.editor.select(await this.editor.worker.call("within", { box: boxOf(ends(points)) }), this.add);
+    this.editor.select(await this.editor.worker.call("within", { corners: ends(points) }), this.add);
   }
 
   preview(context) {
@@ -90,9 +88,7 @@ class Select extends Gesture {
 
 class Lasso extends Select {
   async dragged(points) {
-    const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-    const box = boxOf([[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]]);
-    this.editor.select(await this.editor.worker.call("within", { box, polygon: points }), this.add);
+    this.editor.select(await this.editor.worker.call("within", { polygon: points }), this.add);
   }
 
   preview(context) {
@@ -160,16 +156,9 @@ class Draw extends Lasso {
     const replace = editor.redrawing && editor.selected.size === 1 ? { replace: true } : {};
     editor.redrawing = false;
     const target = editor.target();
-    if (target.id && !replace.replace && !(await this.meets(polygon, target.id))) delete target.id; // an object of its own
+    const touched = target.id && !replace.replace ? await editor.worker.call("within", { polygon }) : [target.id];
+    if (!touched.includes(target.id)) delete target.id; // an object of its own
     return editor.run({ op: "draw", polygon, ...target, ...replace, ...(editor.ground ? { ground: true } : {}) }, { select: true });
-  }
-
-  // Whether what is drawn touches an object: by points on its outline, and on the way to its middle.
-  async meets(polygon, id) {
-    const middle = [0, 1].map((axis) => polygon.reduce((sum, point) => sum + point[axis], 0) / polygon.length);
-    for (let i = 0; i < polygon.length; i += Math.ceil(polygon.length / 24))
-      for (const share of [0, 0.33, 0.66, 1]) if ((await this.editor.at(along([polygon[i], middle], share))) === id) return true;
-    return false;
   }
 }
 
@@ -197,20 +186,9 @@ class Split extends Gesture {
 
   async dragged(points) {
     if (this.editor.boundary.boundary) return this.editor.run({ op: "split", line: points, boundary: true });
-    const id = await this.crossed(points);
+    const id = await this.editor.worker.call("crossed", { points });
     if (id) return this.editor.run({ op: "split", id, line: points }, { select: true });
     return this.editor.say(`Draw the line across one ${this.editor.facts.thing}, from edge to edge.`);
-  }
-
-  // The object with most points of the line in it.
-  async crossed(points) {
-    const held = new Map();
-    const count = Math.min(60, 2 + points.length * 4);
-    for (let i = 0; i <= count; i++) {
-      const id = await this.editor.at(along(points, i / count));
-      if (id) held.set(id, (held.get(id) ?? 0) + 1);
-    }
-    return [...held].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
   }
 
   left() {
@@ -222,13 +200,6 @@ class Split extends Gesture {
     super.preview(context);
     if (this.first) dot(context, this.first.point, scale);
   }
-}
-
-function along(points, share) {
-  const position = share * (points.length - 1);
-  const i = Math.min(points.length - 2, Math.floor(position));
-  const [[x0, y0], [x1, y1]] = [points[i], points[i + 1]];
-  return [x0 + (position - i) * (x1 - x0), y0 + (position - i) * (y1 - y0)];
 }
 
 function dot(context, [x, y], scale) {

@@ -2,8 +2,8 @@
 
 import { Labels, checksum } from "./labels.js";
 import { PAGE } from "./calls.js";
-import { insideOf } from "./drawn.js";
-import { beside, piecesOf } from "./regions.js";
+import { around, insideOf } from "./drawn.js";
+import { beside, crossed, piecesOf } from "./regions.js";
 import { ringsOf, sizesOf } from "./shapes.js";
 
 const ROWS = 1024; // of the image that are asked for at once
@@ -62,12 +62,14 @@ const answers = {
   // The object on both sides of each line, 0 where there is none: the line is cut, or its object is gone.
   divided: ({ sides }) => sides.map(([x0, y0, x1, y1]) => (labels.at(x0, y0) === labels.at(x1, y1) ? labels.at(x0, y0) : 0)),
 
-  // Whose pixel lies within a shape: ids in a box, or in a polygon.
-  within({ box, polygon }) {
+  // The object that most of a line lies in, 0 where it crosses none.
+  crossed: ({ points }) => crossed(labels, points),
+
+  // Whose pixel lies within a shape: ids in the box between two corners, or in a polygon.
+  within({ corners, polygon }) {
     const ids = new Set();
     const inside = polygon ? insideOf(polygon) : () => true;
-    const [top, left, bottom, right] = [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(labels.rows, box[2]), Math.min(labels.width, box[3])];
-    labels.scan([top, left, bottom, right], (at, row, column, id) => id && !ids.has(id) && inside(row, column) && ids.add(id));
+    labels.scan(around(polygon ?? corners), (at, row, column, id) => id && !ids.has(id) && inside(row, column) && ids.add(id));
     return [...ids];
   },
 };
@@ -105,11 +107,10 @@ function described(id) {
   return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null, rings };
 }
 
-self.onmessage = async ({ data: { number, call, said } }) => {
+self.onmessage = async ({ data: { call, said }, ports: [port] }) => {
   try {
-    const value = await answers[call](said ?? {});
-    postMessage({ number, value });
+    port.postMessage({ value: await answers[call](said ?? {}) });
   } catch (error) {
-    postMessage({ number, problem: error.message });
+    port.postMessage({ problem: error.message });
   }
 };
