@@ -43,7 +43,6 @@ SIGNED_RESULT = (
     "A result of this sample is signed, or a signed one is made from it: only an administrator may delete it."
 )
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
-NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
 MORE = re.compile(r" and \d+ more$")  # of the name of a sample that nobody named
@@ -55,16 +54,12 @@ ONE_IMAGE = "Two of these results are of the same image: tick each image once."
 
 
 class Scale(NamedTuple):
-    """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value."""
+    """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value. `forms.samples`
+    makes sure that the rule has the number that it needs."""
 
     rule: str = Sample.Rule.OWN
     value: float | None = None
     typed: str = ""
-
-    def check(self) -> None:
-        """Raises Refused for a rule that lacks its number."""
-        if self.rule == Sample.Rule.PIXEL and not self.value:
-            raise Refused(NO_VALUE)
 
     def fields(self) -> dict[str, Any]:
         """The fields of the `Sample`."""
@@ -93,7 +88,6 @@ def create_sample(
     (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model, user)
-    scale.check()
     uploads, asked = list(uploads), dict(asked or {})
     files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
     content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields())
@@ -296,7 +290,6 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
 
     Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
     """
-    scale.check()
     lock(sample, GONE)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)

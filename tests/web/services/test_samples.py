@@ -156,10 +156,6 @@ class TestScale:
         sample = create([micrograph], asked={micrograph.pk: line})
         assert self.calibrations(sample) == [Calibration.of_line(150, 50, 1)]
 
-    def test_a_rule_without_its_number(self, make_micrograph):
-        with pytest.raises(Refused, match="Say how many"):
-            create([make_micrograph()], scale=Scale(Sample.Rule.PIXEL))
-
     def test_another_scale_makes_revisions_of_those_that_change(self, make_sample, commit):
         sample = make_sample(DONE, DONE)
         before = list(sample.members.order_by("created"))
