@@ -483,8 +483,9 @@ class TestSamples:
 
     def test_images_are_taken_in_as_they_are_read_in_the_order_in_which_they_came(self, commit, look_into_all):
         uploads = [receive(picture(64 + n), name=f"{n}.png") for n in range(3)]
+        Micrograph.objects.filter(pk=uploads[1].pk).update(asked={"width": "65", "source": "typed"})  # of 1.0.0
         with commit():
-            sample = self.start(uploads, asked={uploads[1].pk: {"width": "65", "source": "typed"}})
+            sample = self.start(uploads)
         assert (self.state(sample), sample.jobs.count()) == ("waiting", 0)
         services.rescue()
         assert self.state(sample) == "waiting"

@@ -31,7 +31,6 @@ from .uploads import Note, discard_unused
 
 GONE = "This sample has been deleted."
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
-TAKEN = "A later sample was made of it while it was still being read: it counts there."
 NOT_ITS_IMAGE = "This is no result of an image of the sample."
 OTHER_KIND = "This result is of another kind of analysis than the sample: it cannot count there."
 UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
@@ -79,17 +78,15 @@ def create_sample(
     token: str = "",
     key: str = "",
     notes: Iterable[Note] = (),
-    asked: Mapping[Any, dict[str, Any]] | None = None,
 ) -> Sample:
     """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
 
-    asked: by the id of a micrograph, its stated scale (`StatedScale`), used instead of the rule.
     notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
     (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model, user)
-    uploads, asked = list(uploads), dict(asked or {})
-    files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
+    uploads = list(uploads)
+    files = [[*files_of(micrograph), None] for micrograph in uploads]  # None: as 1.0.0 wrote it, for repeated keys
     content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields())
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     sample = Sample.objects.filter(submission=submission).first()
@@ -100,7 +97,7 @@ def create_sample(
         title = visible_text(name)[:SHOWN_NAME] or _titled(uploads[0].name, len(uploads))
         sample, created = _new_sample(submission, who, settings, name=title, content=content, **scale.fields())
         if created:
-            take_in(sample, uploads, notes, asked)
+            take_in(sample, uploads, notes)
             return sample
     if sample.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -175,7 +172,7 @@ def _check_results(jobs: list[Job]) -> None:
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
     """Queue more images with the sample's own settings; returns all notes on these images."""
-    return take_in(sample, list(uploads), notes, {})
+    return take_in(sample, list(uploads), notes)
 
 
 @transaction.atomic
@@ -414,7 +411,7 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
         raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
-    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
+    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None  # of an upload to 1.0.0
     calibration = calibration_for(stated, micrograph) if stated else sample.calibration_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
@@ -425,13 +422,9 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
     return job
 
 
-def take_in(
-    sample: Sample, uploads: list[Micrograph], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
-) -> list[Note]:
-    """Enrol the images that were read, and keep the others until they are read; returns all notes.
-
-    asked: as for `create_sample`; a request for an archive applies to its images. Within a transaction.
-    """
+def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:
+    """Enrol the images that were read, and keep the others until they are read; returns all notes. Within a
+    transaction."""
     locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     images: dict[Any, Micrograph] = {}  # with those unpacked so far from archives
     for upload in (locked[micrograph.pk] for micrograph in uploads if micrograph.pk in locked):
@@ -441,7 +434,6 @@ def take_in(
             images.update((image.pk, image) for image in unpacked)
     ready, remarks = [], list(notes)
     for micrograph in images.values():
-        micrograph.asked = asked.get(micrograph.pk) or asked.get(micrograph.archive_id) or {}
         if micrograph.is_archive:
             remarks += [Note(**note) for note in micrograph.notes]
         if micrograph.state == Micrograph.State.FAILED:
@@ -450,11 +442,8 @@ def take_in(
         elif micrograph.is_read and not waits_for_reading(micrograph, StatedScale.of(micrograph.asked), sample.rule):
             ready.append(micrograph)
         elif not micrograph.is_finished:
-            if micrograph.sample_id not in (None, sample.pk):
-                remark(micrograph.sample, [Note(micrograph.name, TAKEN, 409)])
-                refresh_after_commit(micrograph.sample_id)
             micrograph.sample = sample
-            micrograph.save(update_fields=["sample", "asked"])
+            micrograph.save(update_fields=["sample"])
     remark(sample, remarks)
     return [*remarks, *enrol(sample, ready)]
 
