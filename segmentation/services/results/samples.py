@@ -227,13 +227,12 @@ def uncounted(sample: Sample) -> QuerySet[Job]:
 
 
 @transaction.atomic
-def count_corrections(*, sample: Sample) -> int:
-    """Measure the corrected outlines of its images, which then count; returns how many. The results before become
-    separate ones. A version that is measured already is not measured again."""
+def count_corrections(*, sample: Sample) -> None:
+    """Measure the corrected outlines of its images, which then count. The results before become separate ones. A
+    version that is measured already is not measured again."""
     lock(sample, GONE)
     new = []
-    jobs = list(uncounted(sample).select_related("micrograph"))
-    for job in jobs:
+    for job in list(uncounted(sample).select_related("micrograph")):
         measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE).first()
         if measured is not None:
             replace_image(sample=sample, job=measured)
@@ -243,13 +242,12 @@ def count_corrections(*, sample: Sample) -> int:
     Job.objects.filter(pk__in=[job.parent_id for job in new]).update(sample=None)
     Job.objects.bulk_create(new)
     refresh_after_commit(sample.pk)
-    return len(jobs)
 
 
 @transaction.atomic
-def retry_failed(*, sample: Sample) -> int:
-    """Queue the images that failed or were cancelled once more, and the pooling; returns how many images. A bar whose
-    reading was cut off is read again.
+def retry_failed(*, sample: Sample) -> None:
+    """Queue the images that failed or were cancelled once more, and the pooling. A bar whose reading was cut off is
+    read again.
 
     As many as their maker's limits allow; raises Refused (429) if too many samples are running.
     """
@@ -257,33 +255,30 @@ def retry_failed(*, sample: Sample) -> int:
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**sample.maker)
     failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
-    count = 0
     for job in failed_jobs.order_by("created", "pk"):
         try:
             limits.count_megapixels(job)
         except Refused:
             break
-        count += Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
+        Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
     for job in sample.members.filter(state=Job.State.DONE, micrograph__reading__note=CUT_OFF):
         read_bar_again(job.micrograph)
     refresh_after_commit(sample.pk)
-    return count
 
 
 @frees_room
 @transaction.atomic
-def cancel_sample(*, sample: Sample) -> int:
-    """Stop the images that arrive, wait or run; finished images stay and are pooled. Returns how many were stopped."""
+def cancel_sample(*, sample: Sample) -> None:
+    """Stop the images that arrive, wait or run; finished images stay and are pooled."""
     arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
-    count = sample.jobs.filter(state__in=Job.UNFINISHED).update(state=Job.State.CANCELLED, finished=timezone.now())
-    count += _let_go(arriving)
+    sample.jobs.filter(state__in=Job.UNFINISHED).update(state=Job.State.CANCELLED, finished=timezone.now())
+    _let_go(arriving)
     refresh_after_commit(sample.pk)
-    return count
 
 
 @transaction.atomic
-def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
-    """Measure every image with another calibration rule, from its stored outlines; returns how many images change.
+def recalibrate_sample(*, sample: Sample, scale: Scale) -> None:
+    """Measure every image that changes with another calibration rule, from its stored outlines.
 
     Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
     """
@@ -307,7 +302,6 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
             reruns.append(_measured_again(job, settings))
     Job.objects.bulk_create(reruns)
     refresh_after_commit(sample.pk)
-    return len(reruns)
 
 
 @transaction.atomic
@@ -349,12 +343,11 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
         discard_unused(*Micrograph.objects.filter(pk__in=images).only("pk"))
 
 
-def _let_go(arriving: Iterable[Micrograph]) -> int:
-    """Delete the uploads that a sample waits for. Those that a job uses stay. Returns how many it waited for."""
+def _let_go(arriving: Iterable[Micrograph]) -> None:
+    """Delete the uploads that a sample waits for. Those that a job uses stay."""
     arriving = list(arriving)
     Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in arriving]).update(sample=None)
     discard_unused(*arriving)
-    return len(arriving)
 
 
 def _clean(name: str) -> str:
