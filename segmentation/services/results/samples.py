@@ -125,7 +125,7 @@ def sample_of_results(
     sample, created = _new_sample(submission, who, newest[0].get_settings(), name=title, content=content)
     if created:
         for job, last in zip(jobs, newest, strict=True):
-            corrected = {"corrects": job.edit_count} if any(job.standing_counts.values()) else {}
+            corrected = {"corrects": job.edit_count} if job.is_corrected else {}
             if corrected or not (moves and _has_moved(sample, last)):
                 rerun_fields = {"parent": job, **(corrected or {"segmentation": job.segmentation})}
                 _job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
