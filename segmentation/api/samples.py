@@ -197,6 +197,7 @@ def _scale(request: HttpRequest) -> Scale:
     pixel, width = request.POST.get("nm_per_pixel", ""), request.POST.get("width", "")
     if width and pixel:
         raise Refused(ONE_SCALE)
+    rule = Sample.Rule.PIXEL if pixel else Sample.Rule.WIDTH if width else Sample.Rule.OWN
     try:
         return scale_of(rule, pixel or width or request.POST.get("otherwise_width", ""))
     except ValueError as problem:
@@ -210,6 +211,6 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
         raise Refused(NO_FILES)
     intake = services.receive_files(files=files, pages=request.POST.get("pages", ""), **who)
     if not intake.uploads:
-        first = intake.problems[0] if intake.problems else Note("", NO_FILES, 400)
+        first = intake.notes[0] if intake.notes else Note("", NO_FILES, 400)
         raise Refused(": ".join(part for part in first[:2] if part), first.status)
     return intake
