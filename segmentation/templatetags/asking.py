@@ -30,9 +30,9 @@ MOST = 20  # trainings of a dataset
 
 
 @register.simple_tag
-def calibration_warnings(micrograph: Micrograph, job: Job | str = "", warnings: Any = ()) -> list[str]:
+def calibration_warnings(job: Job, warnings: Any = ()) -> list[str]:
     """Sentences about calibrations that disagree, except sentences that the page already has."""
-    sentences = disagreements(micrograph, used_calibration(job) if job else None)
+    sentences = disagreements(job.micrograph, used_calibration(job))
     texts = {str(warning) for warning in warnings or ()}
     return [sentence for sentence in sentences if sentence not in texts]
 
