@@ -18,6 +18,7 @@ from ..core.report.entries import Entry
 from ..core.report.wording import capital, interval_words
 from ..models import Job, Training
 from .charts import Lines
+from .dataset import amount
 from .progress import Status
 from .result import headline, numbers_of
 
@@ -116,10 +117,6 @@ class TrainingView:
         return named or (f"Training on {dataset.name}" if dataset else "Training on a deleted dataset")
 
     @property
-    def active(self) -> bool:
-        return not self.training.is_finished
-
-    @property
     def status(self) -> Status:
         return status_of(self.training)
 
@@ -131,8 +128,8 @@ class TrainingView:
         trainings, held_out = self._plan["trainings"], self._plan["held_out"]
         how = "one training on all images"
         if held_out:
-            how = f"{_count(len(held_out), 'training')} with images held out, and one on all images for the model"
-        first = f"{_count(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
+            how = f"{amount(len(held_out), 'training')} with images held out, and one on all images for the model"
+        first = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
         whole = "" if seconds_left(self.training) is not None else f" It takes {about(self._plan['seconds'])} in all."
         return f"{first}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
 
@@ -180,8 +177,8 @@ class TrainingView:
             return ""
         before, last = steps[-2], steps[-1]
         fell, more = before["error"] - last["error"], last["images"] - before["images"]
-        text = f"With {_count(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
-        added = f"The last {_count(more, 'image')}"
+        text = f"With {amount(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
+        added = f"The last {amount(more, 'image')}"
         if fell > WORTH * before["error"]:
             return (
                 f"{text} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
@@ -224,7 +221,7 @@ class TrainingView:
         for line in self.summary.get("forgetting", []):
             before, after = line["before"], line["after"]
             verdict = "same" if abs(before - after) <= STAYS_WITHIN else "worse" if before > after else "better"
-            title = f"{line['data']} ({_count(line['images'], 'image')}), {line['figure']}"
+            title = f"{line['data']} ({amount(line['images'], 'image')}), {line['figure']}"
             rows.append(Row(title, _value(before, ""), _value(after, ""), verdict, VERDICTS[verdict]))
         return rows
 
@@ -264,7 +261,7 @@ def status_of(training: Training) -> Status:
         return Status(f"Waiting: {training.stage[:1].lower()}{training.stage[1:]}", "It goes on by itself.")
     if training.state == Training.State.QUEUED:
         ahead = Training.objects.filter(state__in=Training.UNFINISHED, queued__lt=training.queued).count()
-        turn = f"{_count(ahead, 'training')} before it" if ahead else "next in the queue"
+        turn = f"{amount(ahead, 'training')} before it" if ahead else "next in the queue"
         return Status("Waiting for its turn", f"{capital(turn)}. Analyses go first. You may close this page.")
     if training.state == Training.State.RUNNING:
         per_cent = round(100 * training.progress)

@@ -43,6 +43,7 @@ from .upload import to_uuid
 DESCRIBED = ("name", "material", "instrument", "licence")
 NEW, WHOLE = "new", "whole"
 SIDES = ("top", "left", "bottom", "right")
+MOST_TRAININGS = 20  # that are listed
 NOT_FOUND = "This dataset is gone: choose another one."
 NOTHING_TICKED = "Tick the images first that models may learn from."
 NO_FILE = "Choose the ZIP archive first."
@@ -92,7 +93,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = visible(request, row_of(Dataset, pk))
     if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
-    return render(request, "datasets/_status.html", {"dataset": row, "page": DatasetPage(row)})
+    return render(request, "datasets/_status.html", {"dataset": row})
 
 
 @require_safe
