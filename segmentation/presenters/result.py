@@ -393,10 +393,15 @@ def counted(numbers: Summary) -> str:
     return f"{numbers.kept:,} {numbers.thing if numbers.kept == 1 else numbers.things}" if numbers.statistics else ""
 
 
-def headline(numbers: Summary) -> str:
-    """The number by which a result is known in lists: the median size, or without sizes the first known number, ""
-    without any."""
+def main_number(numbers: Summary) -> Entry | None:
+    """The number by which a result is known: the median size, or without sizes the first known number; None without
+    any."""
     numbers_known = numbers.headlines[:1] if numbers.kept else numbers.quantities
-    first = next((entry for entry in numbers_known if entry.number.value is not None), None)
+    return next((entry for entry in numbers_known if entry.number.value is not None), None)
+
+
+def headline(numbers: Summary) -> str:
+    """The `main_number` in the words of lists, "" without one."""
+    first = main_number(numbers)
     term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""

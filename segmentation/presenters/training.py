@@ -20,7 +20,7 @@ from ..models import Job, Training
 from .charts import Lines
 from .dataset import amount
 from .progress import Status
-from .result import headline, numbers_of
+from .result import headline, main_number, numbers_of
 
 FINAL = -1  # the split of the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
@@ -323,15 +323,9 @@ def _count(number: int, thing: str) -> str:
 def _change(old: Job, new: Job) -> str:
     """The difference of the main numbers in per cent of the old one, whole if that is 0; "" if they are not alike."""
     if not (old.is_done and new.is_done):
+    before, after = one.number.value or 0.0, other.number.value or 0.0
         return ""
-    (before, unit), (after, other) = _main(old.summary), _main(new.summary)
-    if before is None or after is None or unit != other:
+    one, other = (main_number(numbers_of(job.summary)) for job in (old, new))
+    if one is None or other is None or (one.name, one.number.unit) != (other.name, other.number.unit):
         return ""
     return f"{100 * (after - before) / before:+.1f} %" if before else significant(after - before)
-
-
-def _main(summary: dict[str, Any]) -> tuple[float | None, str]:
-    """The value and the unit of the number by which a result is known."""
-    numbers = numbers_of(summary)
-    entry = numbers.by_number("median") if numbers.screened else next(iter(numbers.quantities), None)
-    return (entry.number.value, entry.number.unit) if entry else (None, "")
