@@ -15,7 +15,7 @@ from ..core.measure.quantities import Value, significant
 from ..core.network.cards import ModelCard
 from ..core.pace import about
 from ..core.report.entries import Entry
-from ..core.report.wording import capital, interval_words
+from ..core.report.wording import capital, interval_words, uncapital
 from ..models import Job, Training
 from .charts import Lines
 from .dataset import amount
@@ -258,7 +258,7 @@ class TrainingView:
 def status_of(training: Training) -> Status:
     """The state of a training in words."""
     if training.state == Training.State.QUEUED and training.stage:
-        return Status(f"Waiting: {training.stage[:1].lower()}{training.stage[1:]}", "It goes on by itself.")
+        return Status(f"Waiting: {uncapital(training.stage)}", "It goes on by itself.")
     if training.state == Training.State.QUEUED:
         ahead = Training.objects.filter(state__in=Training.UNFINISHED, queued__lt=training.queued).count()
         turn = f"{amount(ahead, 'training')} before it" if ahead else "next in the queue"
@@ -316,16 +316,12 @@ def _value(value: float | None, unit: str, interval: Iterable[float] | None = No
     return f"{write(value)} ({interval_words(*interval, write)})" if interval else write(value)
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def _change(old: Job, new: Job) -> str:
     """The difference of the main numbers in per cent of the old one, whole if that is 0; "" if they are not alike."""
     if not (old.is_done and new.is_done):
-    before, after = one.number.value or 0.0, other.number.value or 0.0
         return ""
     one, other = (main_number(numbers_of(job.summary)) for job in (old, new))
     if one is None or other is None or (one.name, one.number.unit) != (other.name, other.number.unit):
         return ""
+    before, after = one.number.value or 0.0, other.number.value or 0.0
     return f"{100 * (after - before) / before:+.1f} %" if before else significant(after - before)
