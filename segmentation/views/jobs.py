@@ -36,7 +36,7 @@ from ..presenters.comparison import comparison
 from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..presenters.sample import neighbours
-from ..services.access.links import LOOK_ONLY, is_open
+from ..services.access.links import check_open, is_open
 from ..services.ground.calibration import (
     BEING_READ,
     FIELDS,
@@ -141,8 +141,7 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
         job = visible(request, row_of(Job, pk))
         if request.method != "POST":
             return redirect("job", pk)
-        if not is_open(job, request.user, request.visitor):
-            raise services.Refused(LOOK_ONLY, 403)
+        check_open(job, request.user, request.visitor)
         if not job.micrograph.is_read:
             raise services.Refused(job.micrograph.error or NOT_READ, 409)
         return view(request, job)
