@@ -346,7 +346,10 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     that was sent and not taken, with a sentence."""
     state = _of_any_state(request, job)
     if not job.is_done:
-        return _unfinished(request, job, status, state, extra)
+        scale = stated_calibration(job)
+        is_typed = scale is not None and scale.source == Source.TYPED
+        stated = StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or "")
+        return work_page(request, code=status, **{**state, "stated": stated, **extra})
     shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
@@ -386,15 +389,6 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     sample = job.sample or context["sample"]
     context["neighbours"] = neighbours(job, sample) if sample else None
     return render(request, "result.html", context, status=status)
-
-
-def _unfinished(
-    request: HttpRequest, job: Job, status: int, state: dict[str, Any], extra: dict[str, Any]
-) -> HttpResponse:
-    scale = stated_calibration(job)
-    is_typed = scale is not None and scale.source == Source.TYPED
-    stated = StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or "")
-    return work_page(request, code=status, **{**state, "stated": stated, **extra})
 
 
 def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:
