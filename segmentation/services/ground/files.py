@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, StoredFile
+from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, Training
 from .queue import INSPECTIONS, ring
 
 logger = logging.getLogger(__name__)
@@ -130,6 +130,7 @@ def remove_files(names: Iterable[str]) -> None:
 
 
 @receiver(post_delete, sender=Job)
+@receiver(post_delete, sender=Training)
 @receiver(post_delete, sender=Sample)
 @receiver(post_delete, sender=Micrograph)
 @receiver(post_delete, sender=Segmentation)

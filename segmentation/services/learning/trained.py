@@ -13,7 +13,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
-from django.db.models.signals import post_delete, pre_delete
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils.text import slugify
 
@@ -21,7 +21,7 @@ from ...core.network.cards import GRAPH, TEST, read_card
 from ...core.report.exports.base import content_type_of
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
-from ..ground.files import delete_with_files, publishing, remove_after_commit, remove_files_of
+from ..ground.files import delete_with_files, publishing, remove_files
 from ..ground.refusal import Refused
 
 CARD, WEIGHTS = ".toml", ".safetensors"
@@ -190,10 +190,3 @@ def _check_files(aside: Mapping[str, Path], name: str) -> None:
     for end, expected in ((WEIGHTS, model.sha256), (GRAPH, model.graph)):
         if expected and (end not in aside or hashlib.sha256(aside[end].read_bytes()).hexdigest() != expected):
             raise Refused(ALTERED.format(name=f"{name}{end}"), 409)
-
-
-@receiver(post_delete, sender=Training)
-def remove_run(instance: Training, **kwargs: Any) -> None:
-    """The files of a deleted training go with it, also what lies on this machine while it runs."""
-    remove_after_commit(instance.folder)
-    transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(instance.pk), ignore_errors=True))
