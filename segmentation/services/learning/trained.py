@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
@@ -18,11 +17,11 @@ from django.dispatch import receiver
 from django.utils.text import slugify
 
 from ...core.network.cards import GRAPH, TEST, read_card
-from ...core.report.exports.base import content_type_of
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, publishing, remove_files
 from ..ground.refusal import Refused
+from ..results.publishing import store
 
 CARD, WEIGHTS = ".toml", ".safetensors"
 NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
@@ -137,10 +136,8 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
 
 def _store_copy(training: Training, path: Path) -> TrainingFile:
     """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
-    with path.open("rb") as opened:
-        name = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))
-    facts = {"name": path.name, "size": path.stat().st_size, "content_type": content_type_of(path.name)}
-    return TrainingFile(training=training, attempt=training.attempt, file=name, **facts)
+    stored = store(f"{training.folder}/{training.attempt}", path, {}, keep=True)
+    return TrainingFile(training=training, attempt=training.attempt, **stored)
 
 
 def install_model(training: Training) -> None:
