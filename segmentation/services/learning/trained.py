@@ -79,7 +79,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
     new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
-    with publishing(lambda: remove_files_of(rows)):
+    with publishing(lambda: remove_files(row.file.name for row in rows)):
         rows += (_store_copy(training, path) for path in new)
         with transaction.atomic():
             check_given(training)
