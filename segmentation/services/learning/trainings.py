@@ -81,8 +81,8 @@ def create_training(
     lock(dataset, NOT_THERE)
     if not dataset.is_visible_to(user):
         raise Refused(NOT_THERE, 404)
-    title = "".join(c for c in " ".join(str(options.get("title") or "").split()) if c.isprintable())
-    chosen = {"title": title[:LONGEST_TITLE], "learning_curve": bool(options.get("learning_curve"))}
+    title = visible_text(str(options.get("title") or ""))[:LONGEST_TITLE]
+    chosen = {"title": title, "learning_curve": bool(options.get("learning_curve"))}
     content = fingerprint(str(dataset.pk), base, chosen)
     pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])
     existing = Training.objects.filter(pk=pk).first()
