@@ -16,6 +16,5 @@ urlpatterns = [
 
 # Scripts get JSON; an oversized form is a bad request to Django, of which our page says so with 413.
 handler400 = "segmentation.http.errors.bad_request"
-handler403 = "segmentation.http.errors.forbidden"
 handler404 = "segmentation.http.errors.not_found"
 handler500 = "segmentation.http.errors.broken"

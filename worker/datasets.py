@@ -69,7 +69,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     every = list(dataset.images.all())
     ready = [image for image in every if image.labels]
     checked = _check(dataset, learning, ready, progress) if ready else None
-    publish_dataset(dataset=dataset, summary=storable(_summary(dataset, every, ready, checked)))
+    publish_dataset(dataset=dataset, summary=storable(_summary(every, ready, checked)))
 
 
 def _again_if_killed(error: Exception, dataset: Dataset) -> None:
@@ -159,9 +159,7 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
     return pair
 
 
-def _summary(
-    dataset: Dataset, every: list[DatasetImage], ready: list[DatasetImage], checked: CheckedFolder | None
-) -> dict[str, Any]:
+def _summary(every: list[DatasetImage], ready: list[DatasetImage], checked: CheckedFolder | None) -> dict[str, Any]:
     """What the page shows: how many images, their sizes, and what the check says."""
     errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
     scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]

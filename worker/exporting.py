@@ -157,20 +157,24 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
 
 def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:
     """The numbers and the files that are stored with every result, once the data bar of its image has been read."""
-    from segmentation.core.report.files import write_all
-
     job = export.job
-    table = job.artifact(tables.NAME)
-    files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if table else [])
-    files |= {tables.NAME: table_of(analysis, out)} if table else {}
+    files = stored_files(analysis, out, in_sample=job.artifact(tables.NAME) is not None)
     earlier = {name: job.summary[name] for name in ("reused", "timings")}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
     services.publish_export(export=export, files=files, summary=summary, early=True)
 
 
-def table_of(analysis: Analysis, out: Path) -> Path:
-    """The file of the table of objects from which samples are pooled."""
-    return tables.save(analysis.table, analysis.segmentation.used.get("clarity", 1.0), out / tables.NAME)
+def stored_files(
+    analysis: Analysis, out: Path, *, in_sample: bool, progress: Progress | None = None
+) -> dict[str, Path]:
+    """Write the files that are stored with every result; of an image in a sample also those from which it is pooled."""
+    from segmentation.core.report.files import write_all
+
+    files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if in_sample else [], progress=progress)
+    if in_sample:
+        clarity = analysis.segmentation.used.get("clarity", 1.0)
+        files[tables.NAME] = tables.save(analysis.table, clarity, out / tables.NAME)
+    return files
 
 
 def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:

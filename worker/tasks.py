@@ -74,10 +74,8 @@ from segmentation.models import (
     Superseded,
     Training,
 )
-from segmentation.services.ground import tables
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
 from segmentation.services.ground.space import is_scarce
-from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
@@ -90,9 +88,9 @@ from .exporting import (
     imported_segmentation,
     keep_latest,
     keep_outlines,
+    stored_files,
     stored_segmentation,
     summarise,
-    table_of,
     write_further,
 )
 from .failures import sentence_for
@@ -307,7 +305,6 @@ class ProgressReporter:
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     """Segment unless that is done, measure, write, publish; the page shows the numbers before files are written."""
     from segmentation.core import pipeline
-    from segmentation.core.report.files import write_all
 
     keep_latest(job, None)
     reading = partial(progress, "reading the image", 0.0)
@@ -334,18 +331,13 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     analysis = pipeline.arranged(analysis, clock)
     keep_latest(job, analysis)
     summary = summarise(analysis, reused=reused, unread=unread)
-    out = folder / "results"
-    in_sample = Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists()
-    files = write_all(
+    files = stored_files(
         analysis,
-        out,
-        stored_only=True,
-        also=[COCO_FILE] if in_sample else [],
+        folder / "results",
+        in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),  # it may count there
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     show_in_squares(job.micrograph, micrograph, folder)
-    if in_sample:  # it may come to count there
-        files[tables.NAME] = table_of(analysis, out)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)
     counted = (summary["statistics"] or {}).get("n_kept", summary["found"])

@@ -13,15 +13,13 @@ from django.urls import reverse
 from ninja import Query, Status
 
 from .. import services
-from ..core.micrograph.width import parse_width
-from ..forms.samples import parse_pixel
+from ..forms.samples import scale_of
 from ..http.access import changeable, count_image, row_of, visible
 from ..http.serving import serve_stored
 from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..services import Intake, Note, Refused, Scale
 from ..services.results.combined import pooled_coco
-from ..services.results.samples import NO_VALUE
 from . import schemas
 from .auth import identify, key_of
 from .jobs import ANNEX
@@ -143,12 +141,10 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     changeable(request, row_of(Sample, pk))  # refuses before the body does
     body = json_body(request, SampleScale)
     try:
-        value = (parse_pixel if body.rule == Sample.Rule.PIXEL else parse_width)(body.value)
+        scale = scale_of(body.rule, body.value)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    if value is None and body.rule == Sample.Rule.WIDTH:
-        raise Refused(NO_VALUE, 422)
-    return _change(request, pk, partial(services.recalibrate_sample, scale=Scale(body.rule, value, typed=body.value)))
+    return _change(request, pk, partial(services.recalibrate_sample, scale=scale))
 
 
 @router.does("GET", "/{uuid:pk}/outlines.json", "sample-outlines", {}, (404,), a_file("application/json"))
@@ -198,15 +194,12 @@ def _fresh(sample: Sample) -> Sample:
 
 def _scale(request: HttpRequest) -> Scale:
     """width or nm_per_pixel hold for all images, otherwise_width for those without a scale of their own."""
-    pixel, width, otherwise = (request.POST.get(name, "") for name in ("nm_per_pixel", "width", "otherwise_width"))
+    pixel, width = request.POST.get("nm_per_pixel", ""), request.POST.get("width", "")
     if width and pixel:
         raise Refused(ONE_SCALE)
+    rule = Sample.Rule.PIXEL if pixel else Sample.Rule.WIDTH if width else Sample.Rule.OWN
     try:
-        if pixel:
-            return Scale(Sample.Rule.PIXEL, parse_pixel(pixel), typed=pixel)
-        if width:
-            return Scale(Sample.Rule.WIDTH, parse_width(width), typed=width)
-        return Scale(Sample.Rule.OWN, parse_width(otherwise), typed=otherwise)
+        return scale_of(rule, pixel or width or request.POST.get("otherwise_width", ""))
     except ValueError as problem:
         raise Refused(str(problem)) from None
 
@@ -218,6 +211,6 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
         raise Refused(NO_FILES)
     intake = services.receive_files(files=files, pages=request.POST.get("pages", ""), **who)
     if not intake.uploads:
-        first = intake.problems[0] if intake.problems else Note("", NO_FILES, 400)
+        first = intake.notes[0] if intake.notes else Note("", NO_FILES, 400)
         raise Refused(": ".join(part for part in first[:2] if part), first.status)
     return intake

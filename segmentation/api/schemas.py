@@ -117,11 +117,8 @@ class Analysis(Answer):
     id: Id
     url: Annotated[str, at("api:job")]
     page: Annotated[str, at("job")] = Field(description="The page of the same result for people.")
-    state: str
     error: Reason = Field(description="Why it failed.")
-    expected_seconds: float | None
     settings: dict[str, Any] = Field(description="The settings that were sent.")
-    files: dict[str, str] = Field(description=FILES)
     scale_check: Literal["pending", "cut off", "done"] = Field(description=SCALE_CHECK)
 
 

@@ -62,7 +62,7 @@ def compare(
     results = ComparedResults(row)
     if row.state == row.State.FAILED:
         raise Refused(row.error, 503)
-    if results.active:
+    if not row.is_finished:
         response["Retry-After"] = "1"
         return Status(202, {"state": row.state, "progress": row.progress})
     address = request.build_absolute_uri

@@ -37,9 +37,17 @@ def parse_pixel(text: str) -> float:
     return value
 
 
+def scale_of(rule: str, text: str) -> Scale:
+    """The scale by a rule and the text typed for it; raises ValueError with a sentence."""
+    value = (parse_pixel if rule == Sample.Rule.PIXEL else parse_width)(text)
+    if value is None and rule == Sample.Rule.WIDTH:
+        raise ValueError(NO_WIDTH)
+    return Scale(rule, value, typed=text)
+
+
 class ScaleForm(forms.Form):
-    """A calibration rule, and of each rule the text typed for it. rule_own: the width of images that have no scale of
-    their own; empty means pixels."""
+    """A calibration rule, and of each rule the text typed for it. A valid form has its `Scale` as "scale". rule_own:
+    the width of images that have no scale of their own; empty means pixels."""
 
     rule = forms.ChoiceField(choices=RULES, required=False, error_messages={"invalid_choice": NO_RULE})
     rule_own = forms.CharField(required=False)
@@ -51,18 +59,10 @@ class ScaleForm(forms.Form):
         rule = data.get("rule") or Sample.Rule.OWN
         name = f"rule_{rule}"
         try:
-            data["value"] = (parse_pixel if rule == Sample.Rule.PIXEL else parse_width)(data.get(name, ""))
-            if data["value"] is None and rule == Sample.Rule.WIDTH:
-                raise ValueError(NO_WIDTH)
+            data["scale"] = scale_of(rule, data.get(name, ""))
         except ValueError as error:
             self.add_error(name, str(error))
         other = next((one for one in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{one}")), None)
         if rule == Sample.Rule.OWN and other:
             self.add_error(f"rule_{other}", NOT_CHOSEN.format(dict(RULES)[other]))
-        data["rule"] = rule
         return data
-
-    def scale(self) -> Scale:
-        """The rule of a valid form."""
-        rule, value = self.cleaned_data["rule"], self.cleaned_data["value"]
-        return Scale(rule, value, typed=self.cleaned_data[f"rule_{rule}"])

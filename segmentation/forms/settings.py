@@ -20,7 +20,7 @@ from ..core.typed import GAP, SIZE, BadSetting, Setting, number_of, read_setting
 from ..models import Laboratory
 from ..plain import storable
 from ..services.ground.calibration import with_site_uncertainty
-from ..services.results.models_offered import BY_IMAGE, default_first, offered
+from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered
 
 SCALE_UNCERTAINTY = "scale_uncertainty"  # with which the names of its settings begin
 NO_MODEL = "There is no such model here; choose one from the list."
@@ -37,7 +37,8 @@ def models_by_task(user: Any = None) -> ModelsByTask:
         if card.task not in models and card.task in by_image:
             models[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
         models.setdefault(card.task, []).append((card.name, card.title))
-    models = default_first(models, user)
+    for task_name, chosen in chosen_defaults(user).items():
+        models.get(task_name, []).sort(key=lambda choice: choice[0] != chosen)
     choices = [(task, models[task.name]) for task in every() if task.name in models]
     first_task = every()[0]
     return choices or [(first_task, [(DEFAULT_MODEL, first_task.title)])]

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.defaults import page_not_found, permission_denied, server_error
+from django.views.defaults import page_not_found, server_error
 
 from ..core.tasks import UnknownTask
 from ..middleware import Around
@@ -25,7 +25,6 @@ TOO_LARGE = "The request is larger than this site accepts; send one image at a t
 NOTHING = (
     "Nothing was found here: the address may be wrong, the result may be deleted, or you may need another account."
 )
-FORBIDDEN = "This is not allowed."
 BROKEN = "Something went wrong in our software. Try again; if it happens again, tell the administrator."
 
 
@@ -71,18 +70,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(None, "413.html", status=413) if is_too_large else render(None, "400.html", status=400)
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler403."""
-    return error(FORBIDDEN, 403) if request.path.startswith(API) else permission_denied(request, exception)
-
-
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler404; 410 where a link has ended."""
+    """handler404; 410 where a link has ended, of which the API tells scripts itself."""
     if isinstance(exception, Ended):
-        sentence = str(exception)
-        if request.path.startswith(API):
-            return error(sentence, 410)
-        return render(request, "refused.html", {"sentence": sentence}, status=410)
+        return render(request, "refused.html", {"sentence": str(exception)}, status=410)
     return error(NOTHING, 404) if request.path.startswith(API) else page_not_found(request, exception)
 
 

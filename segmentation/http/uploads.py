@@ -9,7 +9,7 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.urls import Resolver404, resolve
 
 # Names of addresses with forms for files; `api.routes` adds its own.
-FOR_FILES = {"home", "uploads", "sample-add", "job-add", "dataset-add", "job-outlines", "job-settings"}
+FOR_FILES = {"home", "sample-add", "job-add", "dataset-add", "job-outlines", "job-settings"}
 
 
 def takes_files(method: str, path: str) -> bool:

@@ -69,7 +69,7 @@ class Owned(models.Model):
         """The caller who made it, as the services and their limits expect it."""
         return {"user": self.owner, "visitor": self.visitor, "address": self.address}
 
-    def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
+    def is_visible_to(self, user: Any) -> bool:
         """An owned row is visible to its owner and to staff who may see such rows; any other row to everybody with the
         link, on a closed site to every account with it."""
         signed_in = user is not None and user.is_authenticated
@@ -83,7 +83,7 @@ class Owned(models.Model):
 
         The maker of an unowned row is the browser or script that made it, not whoever has the link.
         """
-        if not self.is_visible_to(user, visitor):
+        if not self.is_visible_to(user):
             return False
         is_maker = user.pk == self.owner_id if self.owner_id else self.visitor is not None and self.visitor == visitor
         return is_maker or self.staff_may(user, action)

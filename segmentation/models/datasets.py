@@ -49,10 +49,10 @@ class Dataset(Owned, Attempted):
     def __str__(self) -> str:
         return self.name
 
-    def is_visible_to(self, user: Any, visitor: uuid.UUID | None = None) -> bool:
+    def is_visible_to(self, user: Any) -> bool:
         """A shared one is visible to every account, too."""
         signed_in = user is not None and user.is_authenticated
-        return signed_in and (self.shared or super().is_visible_to(user, visitor))
+        return signed_in and (self.shared or super().is_visible_to(user))
 
 
 class DatasetImage(models.Model):

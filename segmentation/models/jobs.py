@@ -160,6 +160,11 @@ class Job(Owned, Attempted):
         return {"corrected": self.edit_count - 2 * len(undone) - len(confirmed), "reviewed": sum(map(len, confirmed))}
 
     @property
+    def is_corrected(self) -> bool:
+        """Whether there are corrections of its outlines that were not undone."""
+        return any(self.standing_counts.values())
+
+    @property
     def needs_network(self) -> bool:
         """Whether it looks for outlines. Else it measures outlines that there are."""
         return self.segmentation_id is None and not self.is_by_hand

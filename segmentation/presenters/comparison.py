@@ -110,10 +110,6 @@ class ComparedResults:
             self.result = {**self.result, "notes": [*self.result["notes"], unscaled]}
 
     @property
-    def active(self) -> bool:
-        return self.row.state in (Comparison.State.QUEUED, Comparison.State.RUNNING)
-
-    @property
     def answer(self) -> str:
         """The first difference in words, and how far the distributions differ: "B is 6 nm larger in median size: the
         distributions hardly differ."; "" without any."""

@@ -9,6 +9,7 @@ from django.db.models import Prefetch, prefetch_related_objects
 
 from ..core import tasks
 from ..core.measure.quantities import significant
+from ..core.tasks.base import Task
 from ..models import Dataset, DatasetImage
 
 WIDE, HIGH = 320, 96  # of the chart of sizes
@@ -40,30 +41,18 @@ class DatasetPage:
         self.dataset, self.summary = dataset, dict(dataset.summary)
         self.task = tasks.find(dataset.task)
         prefetch_related_objects([dataset], IMAGES)
-        words = self.task.thing, self.task.things
         images = dataset.images.all()
-        self.images = [ImageLine(image, facts_of(image.summary, *words), _part(image)) for image in images]
-
-    @property
-    def active(self) -> bool:
-        return not self.dataset.is_finished
+        self.images = [ImageLine(image, facts_of(image.summary, self.task), _part(image)) for image in images]
+        checked = dataset.is_finished  # while images are copied and checked, nothing is known of them
+        self.errors, self.warnings = (findings_of(dataset, error=error) if checked else [] for error in (True, False))
 
     @property
     def counted(self) -> str:
         """Such as "12 images of 3 specimens, 1,204 particles"."""
         count, groups = len(self.images), len({line.image.group for line in self.images})
-        line = f"{_count(count, 'image')} of {_count(groups, 'specimen or session', 'specimens or sessions')}"
+        line = f"{amount(count, 'image')} of {amount(groups, 'specimen or session', 'specimens or sessions')}"
         objects = sum(line.image.summary.get("objects", 0) for line in self.images)
-        return line if self.task.semantic else f"{line}, {_count(objects, self.task.thing, self.task.things)}"
-
-    @property
-    def errors(self) -> list[str]:
-        """Of the last check; while images are copied and checked, nothing is known of them."""
-        return [] if self.active else findings_of(self.dataset, error=True)
-
-    @property
-    def warnings(self) -> list[str]:
-        return [] if self.active else findings_of(self.dataset, error=False)
+        return line if self.task.semantic else f"{line}, {self.task.count(objects)}"
 
     @property
     def shares(self) -> list[tuple[str, str]]:
@@ -98,7 +87,7 @@ def findings_of(dataset: Dataset, *, error: bool) -> list[str]:
     return [finding["sentence"] for finding in dataset.summary.get("findings", []) if finding["error"] == error]
 
 
-def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:
+def facts_of(summary: Mapping[str, Any], task: Task) -> str:
     """Such as "212 particles, median diameter 31.2 px"."""
     if "shares" in summary:
         return ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary["shares"].items())
@@ -108,7 +97,7 @@ def facts_of(summary: Mapping[str, Any], thing: str, things: str) -> str:
     size = f", median diameter {significant(median, 3)} px" if median else ""
     aside = summary.get("left_out")
     left_out = f"; {aside:,} left out: background" if aside else ""
-    return f"{_count(summary['objects'], thing, things)}{size}{left_out}"
+    return f"{task.count(summary['objects'])}{size}{left_out}"
 
 
 def _part(image: DatasetImage) -> str:
@@ -121,5 +110,6 @@ def _part(image: DatasetImage) -> str:
     return f"checked from {left:,}, {top:,} to {right:,}, {bottom:,} px"
 
 
-def _count(count: int, one: str, several: str = "") -> str:
+def amount(count: int, one: str, several: str = "") -> str:
+    """Such as "1 image" or "1,204 images"."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"

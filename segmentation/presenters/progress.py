@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from ..core.pace import about
-from ..core.report.wording import capital
+from ..core.report.wording import capital, uncapital
 from ..models import Job, Micrograph, Sample, recent_pace
 
 STAGES = {
@@ -109,9 +109,7 @@ class Status:
 def status_of(job: Job) -> Status:
     """The state of a job in words."""
     if job.state == Job.State.QUEUED and job.stage:
-        return Status(
-            f"Waiting: {job.stage[:1].lower()}{job.stage[1:]}", "It continues by itself once the problem is solved."
-        )
+        return Status(f"Waiting: {uncapital(job.stage)}", "It continues by itself once the problem is solved.")
     if job.state == Job.State.QUEUED and (job.deaths or job.faults):
         return Status("Starting again", "The process that analysed it has ended. Nothing is lost.")
     if job.state == Job.State.QUEUED and not job.ready:

@@ -84,7 +84,8 @@ class Result(ChartedSummary):
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
         self.calibration = used_calibration(job)
-        self.scale_doubt = self.calibration.standard_uncertainty
+        self.scale_doubt, self.doubt_line = self.calibration.standard_uncertainty, doubt_line(self.calibration)
+        self.in_pixels = not self.calibration.is_known
         self.unsure = begins(self.warnings) or ("All panels together:" if job.micrograph.panels else "")
 
     @property
@@ -138,10 +139,6 @@ class Result(ChartedSummary):
         listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
         doubts = sum(warning.doubt for warning in self.warnings)
         return [*listed[:doubts], *filter(None, [self.began_with]), *listed[doubts:]]
-
-    @property
-    def in_pixels(self) -> bool:
-        return not self.calibration.is_known
 
     @property
     def asks_scale(self) -> bool:
@@ -214,10 +211,6 @@ class Result(ChartedSummary):
     def calibration_detail(self) -> str:
         """How the scale was found; what was read stands beside its picture."""
         return "" if self.calibration.source in (Source.READ, Source.DATA_BAR) else self.calibration.detail
-
-    @property
-    def doubt_line(self) -> str:
-        return doubt_line(self.calibration)
 
     @property
     def warnings(self) -> list[Flag]:
@@ -393,10 +386,15 @@ def counted(numbers: Summary) -> str:
     return f"{numbers.kept:,} {numbers.thing if numbers.kept == 1 else numbers.things}" if numbers.statistics else ""
 
 
-def headline(numbers: Summary) -> str:
-    """The number by which a result is known in lists: the median size, or without sizes the first known number, ""
-    without any."""
+def main_number(numbers: Summary) -> Entry | None:
+    """The number by which a result is known: the median size, or without sizes the first known number; None without
+    any."""
     numbers_known = numbers.headlines[:1] if numbers.kept else numbers.quantities
-    first = next((entry for entry in numbers_known if entry.number.value is not None), None)
+    return next((entry for entry in numbers_known if entry.number.value is not None), None)
+
+
+def headline(numbers: Summary) -> str:
+    """The `main_number` in the words of lists, "" without one."""
+    first = main_number(numbers)
     term = first and ("median" if numbers.kept else first.term)
     return " ".join(filter(None, (term, first.value, first.unit))) if first else ""

@@ -135,6 +135,7 @@ class PooledResult(ChartedSummary):
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
         self.stored: dict[str, Any] = sample.pooled
+        self.warnings: list[Flag] = from_json(self.stored)
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
         words: dict[str, str] = {}
@@ -213,10 +214,6 @@ class PooledResult(ChartedSummary):
     def images_pooled(self) -> int:
         """Images whose objects are in the numbers."""
         return sum(not row.get("excluded") for row in self.stored.get("images", []))
-
-    @property
-    def warnings(self) -> list[Flag]:
-        return from_json(self.stored)
 
     @property
     def images_words(self) -> str:

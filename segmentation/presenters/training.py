@@ -15,11 +15,12 @@ from ..core.measure.quantities import Value, significant
 from ..core.network.cards import ModelCard
 from ..core.pace import about
 from ..core.report.entries import Entry
-from ..core.report.wording import capital, interval_words
+from ..core.report.wording import capital, interval_words, uncapital
 from ..models import Job, Training
 from .charts import Lines
+from .dataset import amount
 from .progress import Status
-from .result import headline, numbers_of
+from .result import headline, main_number, numbers_of
 
 FINAL = -1  # the split of the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
@@ -116,10 +117,6 @@ class TrainingView:
         return named or (f"Training on {dataset.name}" if dataset else "Training on a deleted dataset")
 
     @property
-    def active(self) -> bool:
-        return not self.training.is_finished
-
-    @property
     def status(self) -> Status:
         return status_of(self.training)
 
@@ -131,8 +128,8 @@ class TrainingView:
         trainings, held_out = self._plan["trainings"], self._plan["held_out"]
         how = "one training on all images"
         if held_out:
-            how = f"{_count(len(held_out), 'training')} with images held out, and one on all images for the model"
-        first = f"{_count(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
+            how = f"{amount(len(held_out), 'training')} with images held out, and one on all images for the model"
+        first = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
         whole = "" if seconds_left(self.training) is not None else f" It takes {about(self._plan['seconds'])} in all."
         return f"{first}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
 
@@ -180,8 +177,8 @@ class TrainingView:
             return ""
         before, last = steps[-2], steps[-1]
         fell, more = before["error"] - last["error"], last["images"] - before["images"]
-        text = f"With {_count(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
-        added = f"The last {_count(more, 'image')}"
+        text = f"With {amount(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
+        added = f"The last {amount(more, 'image')}"
         if fell > WORTH * before["error"]:
             return (
                 f"{text} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
@@ -224,7 +221,7 @@ class TrainingView:
         for line in self.summary.get("forgetting", []):
             before, after = line["before"], line["after"]
             verdict = "same" if abs(before - after) <= STAYS_WITHIN else "worse" if before > after else "better"
-            title = f"{line['data']} ({_count(line['images'], 'image')}), {line['figure']}"
+            title = f"{line['data']} ({amount(line['images'], 'image')}), {line['figure']}"
             rows.append(Row(title, _value(before, ""), _value(after, ""), verdict, VERDICTS[verdict]))
         return rows
 
@@ -261,10 +258,10 @@ class TrainingView:
 def status_of(training: Training) -> Status:
     """The state of a training in words."""
     if training.state == Training.State.QUEUED and training.stage:
-        return Status(f"Waiting: {training.stage[:1].lower()}{training.stage[1:]}", "It goes on by itself.")
+        return Status(f"Waiting: {uncapital(training.stage)}", "It goes on by itself.")
     if training.state == Training.State.QUEUED:
         ahead = Training.objects.filter(state__in=Training.UNFINISHED, queued__lt=training.queued).count()
-        turn = f"{_count(ahead, 'training')} before it" if ahead else "next in the queue"
+        turn = f"{amount(ahead, 'training')} before it" if ahead else "next in the queue"
         return Status("Waiting for its turn", f"{capital(turn)}. Analyses go first. You may close this page.")
     if training.state == Training.State.RUNNING:
         per_cent = round(100 * training.progress)
@@ -319,22 +316,12 @@ def _value(value: float | None, unit: str, interval: Iterable[float] | None = No
     return f"{write(value)} ({interval_words(*interval, write)})" if interval else write(value)
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def _change(old: Job, new: Job) -> str:
     """The difference of the main numbers in per cent of the old one, whole if that is 0; "" if they are not alike."""
     if not (old.is_done and new.is_done):
         return ""
-    (before, unit), (after, other) = _main(old.summary), _main(new.summary)
-    if before is None or after is None or unit != other:
+    one, other = (main_number(numbers_of(job.summary)) for job in (old, new))
+    if one is None or other is None or (one.name, one.number.unit) != (other.name, other.number.unit):
         return ""
+    before, after = one.number.value or 0.0, other.number.value or 0.0
     return f"{100 * (after - before) / before:+.1f} %" if before else significant(after - before)
-
-
-def _main(summary: dict[str, Any]) -> tuple[float | None, str]:
-    """The value and the unit of the number by which a result is known."""
-    numbers = numbers_of(summary)
-    entry = numbers.by_number("median") if numbers.screened else next(iter(numbers.quantities), None)
-    return (entry.number.value, entry.number.unit) if entry else (None, "")

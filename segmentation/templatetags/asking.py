@@ -11,28 +11,23 @@ from ..core import tasks
 from ..core.network import cards
 from ..models import Dataset, Job, Micrograph, Sample
 from ..presenters.sample import ImageRow
-from ..presenters.training import TrainingView
-from ..services.access import claiming
 from ..services.ground import callers
 from ..services.ground.calibration import disagreements, used_calibration
 from ..services.learning.datasets import default_group, groups_of
-from ..services.learning.suggestions import Suggestion, suggestions
 from ..views import calibration
 from ..views.datasets import NEW
-from ..views.results import LEFT
 
 register = template.Library()
 register.simple_tag(calibration.suggestion)
 register.simple_tag(calibration.filed)
 register.filter(cards.for_comparison)
 register.filter(callers.may_train)
-MOST = 20  # trainings of a dataset
 
 
 @register.simple_tag
-def calibration_warnings(micrograph: Micrograph, job: Job | str = "", warnings: Any = ()) -> list[str]:
+def calibration_warnings(job: Job, warnings: Any = ()) -> list[str]:
     """Sentences about calibrations that disagree, except sentences that the page already has."""
-    sentences = disagreements(micrograph, used_calibration(job) if job else None)
+    sentences = disagreements(job.micrograph, used_calibration(job))
     texts = {str(warning) for warning in warnings or ()}
     return [sentence for sentence in sentences if sentence not in texts]
 
@@ -44,15 +39,6 @@ def ruler_box(micrograph: Micrograph) -> str:
     if box is None and micrograph.data_bar is not None:
         box = (0, micrograph.data_bar, micrograph.width, micrograph.height)
     return " ".join(f"{edge:g}" for edge in box or ())
-
-
-@register.simple_tag(takes_context=True)
-def claimable(context: dict[str, Any]) -> int:
-    """How many results of before the sign-in could be kept; 0 where that was declined."""
-    request = context["request"]
-    if request.session.get(LEFT) == str(request.visitor):
-        return 0
-    return claiming.claimable(user=request.user, visitor=request.visitor)
 
 
 @register.simple_tag(takes_context=True)
@@ -75,18 +61,3 @@ def training_data(context: dict[str, Any], row: Job | Sample, images: Iterable[I
         return {**offered, "group": default_group(row)}
     groups = groups_of(row)
     return {**offered, "groups": [(image, groups[image.job.micrograph_id]) for image in images if image.job in jobs]}
-
-
-@register.simple_tag(takes_context=True)
-def trainings_of(context: dict[str, Any], dataset: Dataset) -> list[TrainingView]:
-    """The newest trainings on a dataset that this person may see, MOST at most."""
-    user = context["request"].user
-    rows = dataset.trainings.select_related("dataset", "owner")[: 5 * MOST]
-    return [TrainingView(row) for row in rows if row.is_visible_to(user)][:MOST]
-
-
-@register.simple_tag(takes_context=True)
-def suggestions_for(context: dict[str, Any], dataset: Dataset) -> list[Suggestion]:
-    """The results of this person that would teach most."""
-    user = context["request"].user
-    return suggestions(dataset, user) if user.is_authenticated else []

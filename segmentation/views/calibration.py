@@ -50,20 +50,18 @@ class Suggestion:
     pictured: bool
 
 
-def suggestion(micrograph: Micrograph, job: Job | str = "") -> Suggestion | None:
-    """The suggestion for a micrograph, or for the calibration of its job; None if nothing was read."""
-    read = calibration_of(micrograph.reading)
-    used = used_calibration(job) if job else micrograph.own_calibration
-    return _suggested(read, _state(read, used), micrograph, box_of(micrograph) is not None)
+def suggestion(job: Job) -> Suggestion | None:
+    """What was read in the image of a job, beside the calibration in use; None if nothing was read."""
+    read, micrograph = calibration_of(job.micrograph.reading), job.micrograph
+    return _suggested(read, _state(read, used_calibration(job)), micrograph, box_of(micrograph) is not None)
 
 
-def filed(micrograph: Micrograph, job: Job | str = "") -> Suggestion | None:
+def filed(job: Job) -> Suggestion | None:
     """The scale in the file, offered if the data bar contradicts it and no scale is in use."""
-    file = file_calibration(micrograph)
-    used = used_calibration(job) if job else micrograph.own_calibration
-    if file is None or used.is_known or micrograph.own_calibration.is_known:
+    file = file_calibration(job.micrograph)
+    if file is None or used_calibration(job).is_known or job.micrograph.own_calibration.is_known:
         return None
-    return _suggested(file, "offered", micrograph, False)
+    return _suggested(file, "offered", job.micrograph, False)
 
 
 def _suggested(scale: Calibration, state: str, micrograph: Micrograph, pictured: bool) -> Suggestion | None:

@@ -50,7 +50,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     except Refused as refusal:
         return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first))
     results = ComparedResults(row)
-    if request.htmx and not results.active:
+    if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
     if request.htmx:
         return render(request, "compare/_status.html", {"compared": results})

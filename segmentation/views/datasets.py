@@ -33,14 +33,17 @@ from ..http.access import (
 from ..http.serving import file_stem, serve_dataset, serve_image
 from ..models import Dataset, DatasetImage, Job, Sample, Training
 from ..presenters.dataset import DatasetPage
+from ..presenters.training import TrainingView
 from ..services import Refused
 from ..services.access.links import check_open
 from ..services.ground.callers import may_train
+from ..services.learning.suggestions import suggestions
 from .upload import to_uuid
 
 DESCRIBED = ("name", "material", "instrument", "licence")
 NEW, WHOLE = "new", "whole"
 SIDES = ("top", "left", "bottom", "right")
+MOST_TRAININGS = 20  # that are listed
 NOT_FOUND = "This dataset is gone: choose another one."
 NOTHING_TICKED = "Tick the images first that models may learn from."
 NO_FILE = "Choose the ZIP archive first."
@@ -69,13 +72,16 @@ def datasets(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One dataset: what it holds, what the check says, its images."""
-    row = visible(request, row_of(Dataset, pk))
+    """One dataset: what it holds, what the check says, its images, its newest trainings, what would teach most."""
+    row, user = visible(request, row_of(Dataset, pk)), request.user
+    trainings = row.trainings.select_related("dataset", "owner")[: 5 * MOST_TRAININGS]
     context = {
         "dataset": row,
         "page": DatasetPage(row),
-        "may_change": row.is_changeable_by(request.user),
-        "may_train": may_train(request.user),
+        "may_change": row.is_changeable_by(user),
+        "may_train": may_train(user),
+        "trainings": [TrainingView(one) for one in trainings if one.is_visible_to(user)][:MOST_TRAININGS],
+        "suggestions": suggestions(row, user) if user.is_authenticated else [],
         "others": row.trainings.filter(state__in=Training.UNFINISHED).exclude(owner=row.owner).count(),
     }
     return render(request, "datasets/dataset.html", context)
@@ -87,7 +93,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = visible(request, row_of(Dataset, pk))
     if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
-    return render(request, "datasets/_status.html", {"dataset": row, "page": DatasetPage(row)})
+    return render(request, "datasets/_status.html", {"dataset": row})
 
 
 @require_safe

@@ -35,7 +35,7 @@ from ..models import Artifact, Job
 from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..presenters.sample import neighbours
-from ..services.access.links import LOOK_ONLY, is_open
+from ..services.access.links import check_open, is_open
 from ..services.ground.calibration import (
     BEING_READ,
     FIELDS,
@@ -140,8 +140,7 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
         job = visible(request, row_of(Job, pk))
         if request.method != "POST":
             return redirect("job", pk)
-        if not is_open(job, request.user, request.visitor):
-            raise services.Refused(LOOK_ONLY, 403)
+        check_open(job, request.user, request.visitor)
         if not job.micrograph.is_read:
             raise services.Refused(job.micrograph.error or NOT_READ, 409)
         return view(request, job)
@@ -346,7 +345,10 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     that was sent and not taken, with a sentence."""
     state = _of_any_state(request, job)
     if not job.is_done:
-        return _unfinished(request, job, status, state, extra)
+        scale = stated_calibration(job)
+        is_typed = scale is not None and scale.source == Source.TYPED
+        stated = StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or "")
+        return work_page(request, code=status, **{**state, "stated": stated, **extra})
     shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
@@ -386,15 +388,6 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     sample = job.sample or context["sample"]
     context["neighbours"] = neighbours(job, sample) if sample else None
     return render(request, "result.html", context, status=status)
-
-
-def _unfinished(
-    request: HttpRequest, job: Job, status: int, state: dict[str, Any], extra: dict[str, Any]
-) -> HttpResponse:
-    scale = stated_calibration(job)
-    is_typed = scale is not None and scale.source == Source.TYPED
-    stated = StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or "")
-    return work_page(request, code=status, **{**state, "stated": stated, **extra})
 
 
 def _signatures(request: HttpRequest, job: Job) -> dict[str, Any]:

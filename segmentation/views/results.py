@@ -28,7 +28,7 @@ from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
 from ..services import Refused, delete_job, delete_sample, sample_of_results
-from ..services.access.claiming import claim_results
+from ..services.access.claiming import claim_results, claimable
 from .trainings import start_again
 from .upload import to_uuid
 
@@ -77,8 +77,10 @@ def results(request: HttpRequest) -> HttpResponse:
         for archive in every.exclude(asked={}).order_by("created")
         if not archive.is_finished or (archive.created > recent and (archive.notes or archive.error))
     ]
+    is_asked = not request.htmx and request.session.get(LEFT) != str(request.visitor)
     context = {
         "page": page,
+        "claimable": claimable(user=request.user, visitor=request.visitor) if is_asked else 0,
         "cards": page_cards,
         "archives": archives,
         "any_active": any(card.active for card in page_cards) or any(not archive.is_finished for archive in archives),

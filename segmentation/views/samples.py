@@ -133,7 +133,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = ScaleForm(request.POST)
     if not form.is_valid():
         return _page(request, sample, scale_form=form, status=400)
-    return change(request, Sample, pk, partial(services.recalibrate_sample, scale=form.scale()))
+    return change(request, Sample, pk, partial(services.recalibrate_sample, scale=form.cleaned_data["scale"]))
 
 
 @deletion(Sample, "Delete this sample?", services.delete_sample, "results")

@@ -37,7 +37,9 @@ from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import BadSetting, Setting, number_of, read_settings, settings_of_task
+from segmentation.models import SHOWN_NAME
 from segmentation.services.ground.calibration import with_site_uncertainty
+from segmentation.services.results.samples import visible_text
 
 BAD_INPUT = 2
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images
@@ -291,10 +293,9 @@ def pixel_size(text: str) -> Callable[[int], Calibration]:
 
 def sample_name(text: str) -> str:
     """A sample's name, in one line and cut to what a name may be."""
-    name = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    if not name:
+    if not (name := visible_text(text)):
         raise argparse.ArgumentTypeError("give the sample a name")
-    return name[:150]
+    return name[:SHOWN_NAME]
 
 
 def _is_image(path: Path) -> bool:

@@ -36,9 +36,9 @@ def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[st
     secrets: what came with the request. Raises Ended for a link that has expired or is switched off.
     """
     if not isinstance(row, Job | Sample | Micrograph):
-        return row.is_visible_to(user, visitor)
+        return row.is_visible_to(user)
     is_maker = row.owner_id is None and row.visitor is not None and row.visitor == visitor
-    if row.staff_may(user, "view") or (row.is_visible_to(user, visitor) and (row.owner_id or is_maker)):
+    if row.staff_may(user, "view") or (row.is_visible_to(user) and (row.owner_id or is_maker)):
         return True
     if settings.DEEPSEGM_REQUIRE_LOGIN and not getattr(user, "is_authenticated", False):
         return False

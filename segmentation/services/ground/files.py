@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, StoredFile
+from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, Training
 from .queue import INSPECTIONS, ring
 
 logger = logging.getLogger(__name__)
@@ -108,11 +108,6 @@ def _remove(folder: str) -> None:
         default_storage.delete(folder)
 
 
-def remove_files_of(rows: Iterable[StoredFile]) -> None:
-    """Remove the files of rows that are deleted, or were not saved after all."""
-    remove_files(row.file.name for row in rows)
-
-
 def delete_with_files(rows: QuerySet) -> None:
     """Delete rows of stored files, and the files once that is certain."""
     names = list(rows.values_list("file", flat=True))
@@ -135,6 +130,7 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=Segmentation)
 @receiver(post_delete, sender=DatasetImage)
 @receiver(post_delete, sender=Dataset)
+@receiver(post_delete, sender=Training)
 def remove_with_row(instance: Any, **kwargs: Any) -> None:
     """Runs for every row, on cascades and bulk deletes too."""
     together = _together.get()

@@ -29,7 +29,7 @@ from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
 from ..ground.space import check_space, frees_room, storing
 from ..results.edits import NO_OUTLINES
-from ..results.jobs import GONE, is_corrected
+from ..results.jobs import GONE
 from ..results.samples import visible_text
 from ..results.uploads import is_zip, sha256_of_upload
 
@@ -346,7 +346,7 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         raise Refused(NOT_DONE, 409)
     if job.segmentation is None:
         raise Refused(NO_OUTLINES, 409)
-    if is_corrected(job) and not job.reruns.filter(corrects=job.edit_count).exists():
+    if job.is_corrected and not job.reruns.filter(corrects=job.edit_count).exists():
         raise Refused(UNMEASURED, 409)
     if job.summary["refused"] or str(Reason.UNLIKE) in (job.summary["statistics"] or {}).get("set_aside", {}):
         raise Refused(NOT_MEASURED, 409)

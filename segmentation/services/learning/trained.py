@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max
-from django.db.models.signals import post_delete, pre_delete
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils.text import slugify
 
 from ...core.network.cards import GRAPH, TEST, read_card
-from ...core.report.exports.base import content_type_of
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
-from ..ground.files import delete_with_files, publishing, remove_after_commit, remove_files_of
+from ..ground.files import delete_with_files, publishing, remove_files
 from ..ground.refusal import Refused
+from ..results.publishing import store
 
 CARD, WEIGHTS = ".toml", ".safetensors"
 NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
@@ -80,7 +79,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
     new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
-    with publishing(lambda: remove_files_of(rows)):
+    with publishing(lambda: remove_files(row.file.name for row in rows)):
         rows += (_store_copy(training, path) for path in new)
         with transaction.atomic():
             check_given(training)
@@ -137,10 +136,8 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
 
 def _store_copy(training: Training, path: Path) -> TrainingFile:
     """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
-    with path.open("rb") as opened:
-        name = default_storage.save(f"{training.folder}/{training.attempt}/{path.name}", File(opened))
-    facts = {"name": path.name, "size": path.stat().st_size, "content_type": content_type_of(path.name)}
-    return TrainingFile(training=training, attempt=training.attempt, file=name, **facts)
+    stored = store(f"{training.folder}/{training.attempt}", path, {}, keep=True)
+    return TrainingFile(training=training, attempt=training.attempt, **stored)
 
 
 def install_model(training: Training) -> None:
@@ -190,10 +187,3 @@ def _check_files(aside: Mapping[str, Path], name: str) -> None:
     for end, expected in ((WEIGHTS, model.sha256), (GRAPH, model.graph)):
         if expected and (end not in aside or hashlib.sha256(aside[end].read_bytes()).hexdigest() != expected):
             raise Refused(ALTERED.format(name=f"{name}{end}"), 409)
-
-
-@receiver(post_delete, sender=Training)
-def remove_run(instance: Training, **kwargs: Any) -> None:
-    """The files of a deleted training go with it, also what lies on this machine while it runs."""
-    remove_after_commit(instance.folder)
-    transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(instance.pk), ignore_errors=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +28,8 @@ from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock, move
 from ..ground.space import frees_room
 from ..results.models_offered import card_for, chosen_default, is_usable, offered, trained
-from .trained import check_given
+from ..results.samples import visible_text
+from .trained import check_given, runs_folder
 
 logger = logging.getLogger(__name__)
 LONGEST_TITLE = 80
@@ -79,8 +81,8 @@ def create_training(
     lock(dataset, NOT_THERE)
     if not dataset.is_visible_to(user):
         raise Refused(NOT_THERE, 404)
-    title = "".join(c for c in " ".join(str(options.get("title") or "").split()) if c.isprintable())
-    chosen = {"title": title[:LONGEST_TITLE], "learning_curve": bool(options.get("learning_curve"))}
+    title = visible_text(str(options.get("title") or ""))[:LONGEST_TITLE]
+    chosen = {"title": title, "learning_curve": bool(options.get("learning_curve"))}
     content = fingerprint(str(dataset.pk), base, chosen)
     pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])
     existing = Training.objects.filter(pk=pk).first()
@@ -357,8 +359,10 @@ def _say_overruled(row: Training, user: Any) -> None:
 
 @receiver(post_delete, sender=Training)
 def remove_its_model(instance: Training, **kwargs: Any) -> None:
-    """A model goes with its row, on cascades too; otherwise a private model would be open to all."""
-    name = instance.model_name
+    """A model goes with its row, on cascades too; otherwise a private model would be open to all. So does what lies on
+    this machine while it is trained."""
+    name, run = instance.model_name, runs_folder() / str(instance.pk)  # the row itself loses its id
+    transaction.on_commit(lambda: shutil.rmtree(run, ignore_errors=True))
     if name and name not in cards.released_names() and not trained([name]):
         transaction.on_commit(lambda: remove_model(name))
 

@@ -101,7 +101,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
             Job.objects.filter(micrograph__archive=micrograph, owner=None).update(owner=micrograph.owner_id)
         if micrograph.sample is not None:
             loose = micrograph.images.filter(jobs=None, sample=None).exclude(state=Micrograph.State.FAILED)
-            take_in(micrograph.sample, list(loose.order_by("created")), (), {micrograph.pk: micrograph.asked})
+            take_in(micrograph.sample, list(loose.order_by("created")), ())
         notes = [*notes, *start_images(micrograph)]
         Micrograph.objects.filter(pk=micrograph.pk).update(notes=[note.as_dict() for note in notes])
         _leave_sample(micrograph, notes)

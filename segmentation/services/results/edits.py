@@ -178,8 +178,6 @@ def edit_job(
     """
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
-    if not 0 < len(operations) <= MOST:
-        raise Refused(f"Send 1 to {MOST:,} operations.", 422)
     operations = _clean_operations(operations)
     submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
     if earlier := _made_before(job, submission, base, operations):

@@ -17,7 +17,7 @@ from ...core.report.exports.base import Export
 from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
 from ..access.webhooks import announce
-from ..ground.files import delete_with_files, publishing, remove_files_of, remove_folder
+from ..ground.files import delete_with_files, publishing, remove_files, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
 from .pooling import refresh_after_commit
@@ -127,7 +127,7 @@ def publish_export(
     stored = set() if summary else set(job.artifacts.values_list("name", flat=True))
     folder = f"{job.folder}/{job.attempt}/{export.attempt}"  # another one after a signature
     artifacts: list[Artifact] = []
-    with publishing(lambda: remove_files_of(artifacts)):
+    with publishing(lambda: remove_files(row.file.name for row in artifacts)):
         for path in (path for name, path in files.items() if name not in stored):
             artifacts.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files, keep=early)))
         with transaction.atomic():
@@ -150,4 +150,4 @@ def publish_export(
             if not early:
                 ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
                 enqueue_after_commit(export.pk, ExportJob)
-        remove_files_of(artifacts)
+        remove_files(row.file.name for row in artifacts)

@@ -197,17 +197,11 @@ def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> J
 
     who: user, visitor, address and token, as for `create_job`.
     """
-    if job.segmentation_id is None or not is_corrected(job):
+    if job.segmentation_id is None or not job.is_corrected:
         raise Refused(NOTHING_CORRECTED, 409)
     if segmentation_for(job, settings) is None:
         raise Refused(OTHER_OUTLINES, 422)
     return create_job(micrograph=job.micrograph, settings=settings, parent=job, corrects=job.edit_count, **who)
-
-
-def is_corrected(job: Job) -> bool:
-    """Whether there are corrections of a job's outlines that were not undone."""
-    undone = job.edits.filter(undoes__isnull=False).values("undoes")
-    return job.edits.filter(undoes=None).exclude(sequence__in=undone).exists()
 
 
 def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:

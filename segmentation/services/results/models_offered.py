@@ -131,12 +131,6 @@ def default_model(task: str, user: Any) -> str:
     return next((card.name for card in offered(user) if card.task == task), "")
 
 
-def default_first(names: dict[str, list[tuple[str, str]]], user: Any) -> dict[str, list[tuple[str, str]]]:
-    """Models by kind of analysis, the default of each kind before the others."""
-    chosen = chosen_defaults(user)
-    return {task: sorted(choices, key=lambda choice: choice[0] != chosen.get(task)) for task, choices in names.items()}
-
-
 @transaction.atomic
 def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
     """Let the account, or the site, use this model where nobody chooses one. Raises Refused (400, 401, 403, 409)."""

@@ -31,7 +31,6 @@ from .uploads import Note, discard_unused
 
 GONE = "This sample has been deleted."
 NO_IMAGES = "None of these files is an image that can be analysed, so there is no sample to make."
-TAKEN = "A later sample was made of it while it was still being read: it counts there."
 NOT_ITS_IMAGE = "This is no result of an image of the sample."
 OTHER_KIND = "This result is of another kind of analysis than the sample: it cannot count there."
 UNFINISHED = "Both results of the image must have ended before one can take the place of the other."
@@ -43,7 +42,6 @@ SIGNED_RESULT = (
     "A result of this sample is signed, or a signed one is made from it: only an administrator may delete it."
 )
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
-NO_VALUE = "Say how many nanometres that is, or choose each image's own scale."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
 MORE = re.compile(r" and \d+ more$")  # of the name of a sample that nobody named
@@ -55,16 +53,12 @@ ONE_IMAGE = "Two of these results are of the same image: tick each image once."
 
 
 class Scale(NamedTuple):
-    """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value."""
+    """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value. `forms.samples`
+    makes sure that the rule has the number that it needs."""
 
     rule: str = Sample.Rule.OWN
     value: float | None = None
     typed: str = ""
-
-    def check(self) -> None:
-        """Raises Refused for a rule that lacks its number."""
-        if self.rule == Sample.Rule.PIXEL and not self.value:
-            raise Refused(NO_VALUE)
 
     def fields(self) -> dict[str, Any]:
         """The fields of the `Sample`."""
@@ -84,18 +78,15 @@ def create_sample(
     token: str = "",
     key: str = "",
     notes: Iterable[Note] = (),
-    asked: Mapping[Any, dict[str, Any]] | None = None,
 ) -> Sample:
     """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
 
-    asked: by the id of a micrograph, its stated scale (`StatedScale`), used instead of the rule.
     notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
     (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model, user)
-    scale.check()
-    uploads, asked = list(uploads), dict(asked or {})
-    files = [[*files_of(micrograph), asked.get(micrograph.pk)] for micrograph in uploads]
+    uploads = list(uploads)
+    files = [[*files_of(micrograph), None] for micrograph in uploads]  # None: as 1.0.0 wrote it, for repeated keys
     content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields())
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     sample = Sample.objects.filter(submission=submission).first()
@@ -106,7 +97,7 @@ def create_sample(
         title = visible_text(name)[:SHOWN_NAME] or _titled(uploads[0].name, len(uploads))
         sample, created = _new_sample(submission, who, settings, name=title, content=content, **scale.fields())
         if created:
-            take_in(sample, uploads, notes, asked)
+            take_in(sample, uploads, notes)
             return sample
     if sample.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -134,7 +125,7 @@ def sample_of_results(
     sample, created = _new_sample(submission, who, newest[0].get_settings(), name=title, content=content)
     if created:
         for job, last in zip(jobs, newest, strict=True):
-            corrected = {"corrects": job.edit_count} if any(job.standing_counts.values()) else {}
+            corrected = {"corrects": job.edit_count} if job.is_corrected else {}
             if corrected or not (moves and _has_moved(sample, last)):
                 rerun_fields = {"parent": job, **(corrected or {"segmentation": job.segmentation})}
                 _job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
@@ -181,7 +172,7 @@ def _check_results(jobs: list[Job]) -> None:
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
     """Queue more images with the sample's own settings; returns all notes on these images."""
-    return take_in(sample, list(uploads), notes, {})
+    return take_in(sample, list(uploads), notes)
 
 
 @transaction.atomic
@@ -236,13 +227,12 @@ def uncounted(sample: Sample) -> QuerySet[Job]:
 
 
 @transaction.atomic
-def count_corrections(*, sample: Sample) -> int:
-    """Measure the corrected outlines of its images, which then count; returns how many. The results before become
-    separate ones. A version that is measured already is not measured again."""
+def count_corrections(*, sample: Sample) -> None:
+    """Measure the corrected outlines of its images, which then count. The results before become separate ones. A
+    version that is measured already is not measured again."""
     lock(sample, GONE)
     new = []
-    jobs = list(uncounted(sample).select_related("micrograph"))
-    for job in jobs:
+    for job in list(uncounted(sample).select_related("micrograph")):
         measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE).first()
         if measured is not None:
             replace_image(sample=sample, job=measured)
@@ -252,13 +242,12 @@ def count_corrections(*, sample: Sample) -> int:
     Job.objects.filter(pk__in=[job.parent_id for job in new]).update(sample=None)
     Job.objects.bulk_create(new)
     refresh_after_commit(sample.pk)
-    return len(jobs)
 
 
 @transaction.atomic
-def retry_failed(*, sample: Sample) -> int:
-    """Queue the images that failed or were cancelled once more, and the pooling; returns how many images. A bar whose
-    reading was cut off is read again.
+def retry_failed(*, sample: Sample) -> None:
+    """Queue the images that failed or were cancelled once more, and the pooling. A bar whose reading was cut off is
+    read again.
 
     As many as their maker's limits allow; raises Refused (429) if too many samples are running.
     """
@@ -266,37 +255,33 @@ def retry_failed(*, sample: Sample) -> int:
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**sample.maker)
     failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
-    count = 0
     for job in failed_jobs.order_by("created", "pk"):
         try:
             limits.count_megapixels(job)
         except Refused:
             break
-        count += Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
+        Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
     for job in sample.members.filter(state=Job.State.DONE, micrograph__reading__note=CUT_OFF):
         read_bar_again(job.micrograph)
     refresh_after_commit(sample.pk)
-    return count
 
 
 @frees_room
 @transaction.atomic
-def cancel_sample(*, sample: Sample) -> int:
-    """Stop the images that arrive, wait or run; finished images stay and are pooled. Returns how many were stopped."""
+def cancel_sample(*, sample: Sample) -> None:
+    """Stop the images that arrive, wait or run; finished images stay and are pooled."""
     arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
-    count = sample.jobs.filter(state__in=Job.UNFINISHED).update(state=Job.State.CANCELLED, finished=timezone.now())
-    count += _let_go(arriving)
+    sample.jobs.filter(state__in=Job.UNFINISHED).update(state=Job.State.CANCELLED, finished=timezone.now())
+    _let_go(arriving)
     refresh_after_commit(sample.pk)
-    return count
 
 
 @transaction.atomic
-def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
-    """Measure every image with another calibration rule, from its stored outlines; returns how many images change.
+def recalibrate_sample(*, sample: Sample, scale: Scale) -> None:
+    """Measure every image that changes with another calibration rule, from its stored outlines.
 
     Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
     """
-    scale.check()
     lock(sample, GONE)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
@@ -317,7 +302,6 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> int:
             reruns.append(_measured_again(job, settings))
     Job.objects.bulk_create(reruns)
     refresh_after_commit(sample.pk)
-    return len(reruns)
 
 
 @transaction.atomic
@@ -359,12 +343,11 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
         discard_unused(*Micrograph.objects.filter(pk__in=images).only("pk"))
 
 
-def _let_go(arriving: Iterable[Micrograph]) -> int:
-    """Delete the uploads that a sample waits for. Those that a job uses stay. Returns how many it waited for."""
+def _let_go(arriving: Iterable[Micrograph]) -> None:
+    """Delete the uploads that a sample waits for. Those that a job uses stay."""
     arriving = list(arriving)
     Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in arriving]).update(sample=None)
     discard_unused(*arriving)
-    return len(arriving)
 
 
 def _clean(name: str) -> str:
@@ -421,7 +404,7 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
         raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
-    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
+    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None  # of an upload to 1.0.0
     calibration = calibration_for(stated, micrograph) if stated else sample.calibration_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
@@ -432,13 +415,9 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
     return job
 
 
-def take_in(
-    sample: Sample, uploads: list[Micrograph], notes: Iterable[Note], asked: Mapping[Any, dict[str, Any]]
-) -> list[Note]:
-    """Enrol the images that were read, and keep the others until they are read; returns all notes.
-
-    asked: as for `create_sample`; a request for an archive applies to its images. Within a transaction.
-    """
+def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:
+    """Enrol the images that were read, and keep the others until they are read; returns all notes. Within a
+    transaction."""
     locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     images: dict[Any, Micrograph] = {}  # with those unpacked so far from archives
     for upload in (locked[micrograph.pk] for micrograph in uploads if micrograph.pk in locked):
@@ -448,7 +427,6 @@ def take_in(
             images.update((image.pk, image) for image in unpacked)
     ready, remarks = [], list(notes)
     for micrograph in images.values():
-        micrograph.asked = asked.get(micrograph.pk) or asked.get(micrograph.archive_id) or {}
         if micrograph.is_archive:
             remarks += [Note(**note) for note in micrograph.notes]
         if micrograph.state == Micrograph.State.FAILED:
@@ -457,11 +435,8 @@ def take_in(
         elif micrograph.is_read and not waits_for_reading(micrograph, StatedScale.of(micrograph.asked), sample.rule):
             ready.append(micrograph)
         elif not micrograph.is_finished:
-            if micrograph.sample_id not in (None, sample.pk):
-                remark(micrograph.sample, [Note(micrograph.name, TAKEN, 409)])
-                refresh_after_commit(micrograph.sample_id)
             micrograph.sample = sample
-            micrograph.save(update_fields=["sample", "asked"])
+            micrograph.save(update_fields=["sample"])
     remark(sample, remarks)
     return [*remarks, *enrol(sample, ready)]
 

@@ -62,7 +62,9 @@ def sign_job(
         raise Refused(NO_NAME, 422)
     second_factor.check(user)
     links.check_open(job, user, request.visitor)
-    check_password(request, password, WRONG)
+    signer = account_of(request, user.get_username(), storable(password))  # wrong ones count as at the sign-in
+    if signer is None or signer.pk != user.pk:
+        raise Refused(WRONG, 403)
     return _sign(job, user.get_username(), printed, meaning)
 
 
@@ -71,14 +73,6 @@ def meanings_for(job: Job, user: Any) -> list[str]:
     if not user.is_authenticated:
         return []
     return [word for word in Signature.Meaning.values if word != Signature.Meaning.MADE or job.owner_id == user.pk]
-
-
-def check_password(request: HttpRequest, password: str, wrong: str) -> None:
-    """Raise Refused for a wrong password; wrong ones count as those at the sign-in do."""
-    user: Any = request.user
-    account = account_of(request, user.get_username(), storable(password))
-    if account is None or account.pk != user.pk:
-        raise Refused(wrong, 403)
 
 
 def account_of(request: HttpRequest, name: str, password: str) -> Any:

@@ -160,15 +160,10 @@ def sha256_of_upload(file: Any) -> str:
 
 @dataclass
 class Intake:
-    """The stored images of one upload, and notes on the rest."""
+    """The stored images of one upload, and notes on the rest, which was not taken."""
 
     uploads: list[Micrograph] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-
-    @property
-    def problems(self) -> list[Note]:
-        """Notes about what was not taken."""
-        return [note for note in self.notes if note.status >= 400]
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

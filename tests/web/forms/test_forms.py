@@ -143,7 +143,7 @@ class TestSettings:
 def test_the_scale_of_a_sample_keeps_what_was_typed(typed, scale):
     form = ScaleForm(typed)
     assert form.is_valid(), form.errors
-    assert tuple(form.scale()) == scale
+    assert tuple(form.cleaned_data["scale"]) == scale
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
     visitor = uuid4()
     job = make_job(owner=alice, visitor=visitor)
     for row in (job, job.micrograph):
-        shown = [row.is_visible_to(user, visitor) for user in (alice, ada, charlie, NOBODY, None)]
+        shown = [row.is_visible_to(user) for user in (alice, ada, charlie, NOBODY, None)]
         assert shown == [True, True, False, False, False]
         assert row.is_changeable_by(alice) and row.is_changeable_by(ada) and not row.is_changeable_by(charlie)
 
@@ -88,13 +88,13 @@ def test_an_owned_row_is_its_owners_and_staffs(make_job, alice, charlie, ada):
 def test_an_unowned_row_is_seen_by_link_but_changed_by_its_maker(make_job, charlie, ada, settings):
     visitor = uuid4()
     job = make_job(visitor=visitor)
-    assert job.is_visible_to(NOBODY, None) and job.is_visible_to(charlie, uuid4())
+    assert job.is_visible_to(NOBODY) and job.is_visible_to(charlie)
     assert job.is_changeable_by(NOBODY, visitor) and job.is_changeable_by(ada, None)
     assert not job.is_changeable_by(NOBODY, uuid4()) and not job.is_changeable_by(charlie, None)
     assert not make_job().is_changeable_by(NOBODY, None)
     settings.DEEPSEGM_REQUIRE_LOGIN = True
-    assert not job.is_visible_to(NOBODY, visitor) and not job.is_changeable_by(NOBODY, visitor)
-    assert job.is_visible_to(charlie, None)
+    assert not job.is_visible_to(NOBODY) and not job.is_changeable_by(NOBODY, visitor)
+    assert job.is_visible_to(charlie)
 
 
 def test_what_is_listed_for_whom(make_job, alice, charlie, settings):
