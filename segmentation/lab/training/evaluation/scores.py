@@ -122,9 +122,7 @@ def _figures(
     return scoring.metrics(records, weights) | scoring.quantity_errors(records, weights, nm)
 
 
-def summarise(
-    scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = (), seed: int = 0
-) -> dict[str, Figure]:
+def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = ()) -> dict[str, Figure]:
     """Every figure of a task, pooled over at least one image as its Examiner left it.
 
     The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of groups (not of images or objects:
@@ -136,7 +134,7 @@ def summarise(
     members = np.array([[name == group for name in named] for group in every], float)
     weights, count = np.ones((1, len(images))), len(every)
     if count >= FEWEST:
-        draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+        draws = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
         drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, drawn @ members])
     values, figures = _figures(scoring, images, weights, nm), {}
