@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segmentation.core.micrograph.databar import data_bar, find_data_bar
 from segmentation.core.micrograph.reader import read
+from tests.core.micrograph.vendors.test_shared_files import SHARED, VENDORS
 
-SHARED = Path(os.environ.get("DEEPSEGM_SHARED") or Path(__file__).resolve().parents[4] / "shared") / "data"
 WORDS = ("EHT = 20.00 kV", "WD = 2.8 mm", "Mag = 50.00 K X", "Signal A = InLens", "18 Jul 2019")
 
 
@@ -175,12 +174,12 @@ def test_their_cropped_versions_have_none() -> None:
 
 
 def test_the_header_comes_first() -> None:
-    (folder,) = {path.parent for path in shared("vendor-tiff", "quanta_image.tif")}
-    assert data_bar(read(folder / "quanta_image.tif")) == 884
-    assert find_data_bar(read(folder / "quanta_image.tif").pixels) == 884
-    assert data_bar(read(folder / "scios_multigis_metadata_sections.tif")) == 2048
-    assert abs(find_data_bar(read(folder / "scios_multigis_metadata_sections.tif").pixels) - 2048) <= 2
-    assert data_bar(read(folder / "tescan-pfib_dataZeroed.tif")) == 1280
+    shared("vendor-tiff", "quanta_image.tif")
+    assert data_bar(read(VENDORS / "quanta_image.tif")) == 884
+    assert find_data_bar(read(VENDORS / "quanta_image.tif").pixels) == 884
+    assert data_bar(read(VENDORS / "scios_multigis_metadata_sections.tif")) == 2048
+    assert abs(find_data_bar(read(VENDORS / "scios_multigis_metadata_sections.tif").pixels) - 2048) <= 2
+    assert data_bar(read(VENDORS / "tescan-pfib_dataZeroed.tif")) == 1280
 
 
 def test_no_false_bars_on_published_crops() -> None:
