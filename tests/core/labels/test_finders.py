@@ -49,12 +49,6 @@ class TestGrains:
         # A hexagon of 40 px between opposite sides has 1386 px; boundaries take 5 px.
         assert np.median(diameters) == pytest.approx(35 * np.sqrt(2 * np.sqrt(3) / np.pi), rel=0.03)
 
-    def test_the_true_diameter_is_not_the_published_one(self):
-        disc = drawn((80, 80), [(40, 40, 20)])
-        area = np.count_nonzero(disc)
-        assert 2 * np.sqrt(area) / np.pi == pytest.approx(0.564 * 40, rel=0.01)
-        assert 2 * np.sqrt(area / np.pi) == pytest.approx(40, rel=0.01)
-
     def test_a_gap_is_closed_and_a_loose_end_parts_nothing(self):
         boundary = np.zeros((60, 120), np.uint8)
         boundary[[0, 1, 58, 59]] = boundary[:, [0, 1, 118, 119]] = 255

@@ -56,11 +56,6 @@ def test_particles_at_the_frame_are_kept():
     assert separate(*maps_of(truth), threshold=0.5, seed_threshold=0.5).max() == 3
 
 
-def test_an_empty_map_gives_no_particles():
-    empty = np.zeros((64, 64), np.uint8)
-    assert separate(empty, empty, threshold=0.5, seed_threshold=0.5).max() == 0
-
-
 @pytest.mark.parametrize("threshold", [0.0001, 0.5, 0.999])
 def test_zero_probability_is_never_a_particle(threshold):
     empty = np.zeros((16, 16), np.uint8)
