@@ -31,12 +31,12 @@ def sentences(folder, *, error):
     return [finding.sentence for finding in check_folder(folder).findings if finding.error is error]
 
 
-def exchange(folder):
-    """Give images 1 and 4 the labels of each other."""
-    first, fourth = folder / "labels" / "1.png", folder / "labels" / "4.png"
+def exchange(folder, *names):
+    """Give two images the labels of each other."""
+    first, second = (folder / "labels" / f"{name}.png" for name in names)
     content = first.read_bytes()
-    first.write_bytes(fourth.read_bytes())
-    fourth.write_bytes(content)
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
 
 
 def relabel(folder, change, number=0):
@@ -189,7 +189,7 @@ def test_labels_of_another_image_is_an_error(folder):
 
 
 def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
-    exchange(folder)
+    exchange(folder, 1, 4)
     named = [re.findall(r"\d\.png", sentence) for sentence in sentences(folder, error=True)]
     assert named == [["1.png", "4.png"], ["4.png", "1.png"]]
     assert not sentences(folder, error=False)
@@ -199,7 +199,7 @@ def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
 
 def test_pairs_that_were_kept_are_judged_as_the_folder_is(folder, tmp_path):
     """Exchanged labels, too, which are compared with other images."""
-    exchange(folder)
+    exchange(folder, 1, 4)
     relabel(folder, np.zeros_like, 2)
     checked = check_folder(folder)
     files = [tmp_path / f"{number}.npz" for number in range(len(checked.pairs))]

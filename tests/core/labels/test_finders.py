@@ -9,6 +9,7 @@ from scipy import ndimage
 from segmentation.core.labels.bubbles import discs, find_circles
 from segmentation.core.labels.grains import are_convex, at_frame, closed_regions, crossings, find_grains, mean_intercept
 from segmentation.core.labels.lines import box_diagonals, find_lines, skeleton_lengths
+from tests.core.labels.test_separate import label_discs
 
 
 def hexagons(side: int = 240, apart: float = 40.0) -> np.ndarray:
@@ -22,11 +23,7 @@ def hexagons(side: int = 240, apart: float = 40.0) -> np.ndarray:
 
 
 def drawn(shape, circles):
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    inside = np.zeros(shape, bool)
-    for row, column, radius in circles:
-        inside |= np.hypot(rows - row, columns - column) <= radius
-    return np.where(inside, 255, 0).astype(np.uint8)
+    return np.where(label_discs(*circles, shape=shape) > 0, 255, 0).astype(np.uint8)
 
 
 def bar(angle, length, width, side, shift):
