@@ -6,12 +6,12 @@ import torch
 
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.truth import BadDataset, load_image
-from segmentation.lab.training.augmentation import augment
 from segmentation.lab.training.data import (
     Crops,
     DrawnSource,
     FolderSource,
     are_dark,
+    augment,
     load_folder,
     renders,
     resample,
