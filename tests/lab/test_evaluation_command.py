@@ -129,12 +129,6 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     assert re.search(rf"best here .*\b{chosen:g}\b", page) and "As a table" in page and "chosen:" not in page
 
 
-@pytest.mark.parametrize("options", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"]])
-def test_a_score_is_that_of_the_card_as_it_stands(card, folder, tmp_path, options):
-    with pytest.raises(CommandError, match=rf"--write-score or {options[0]}"):
-        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score", *options)
-
-
 def test_a_score_is_written_into_the_card_once(card, folder, tmp_path, able):
     for _ in range(2):
         call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score")
@@ -231,7 +225,10 @@ def test_the_real_path_works_with_random_weights(card, folder, tmp_path):
     [(["--threshold", "1"], "between 0 and 1"), (["--nm", "0"], "above 0"), (["--nm", "nan"], "above 0"),
      (["--scale", "5"], "scale is at most 2"), (["--scale", "0"], "scale is at least 0.02"),
      (["--rows", "0"], "at least 1"), (["--labels", "nosuch"], "no folder"),
-     (["--groups", "nosuch.csv"], "groups"), (["--device", "abacus"], "abacus")],
+     (["--groups", "nosuch.csv"], "groups"), (["--device", "abacus"], "abacus"),
+     (["--write-score", "--threshold", "0.9"], "--write-score or --threshold"),
+     (["--write-score", "--flips"], "--write-score or --flips"),
+     (["--write-score", "--rows", "9"], "--write-score or --rows")],
 )  # fmt: skip
 def test_bad_options_are_one_sentence(card, folder, tmp_path, options, reason):
     with pytest.raises(CommandError, match=reason):

@@ -22,12 +22,6 @@ def headed(folder: Path, rows: int, columns: int, header: bytes, code: int = 346
     return written(folder, tiff(image(rows, columns), extratags=[(code, 2, len(header) + 1, header + b"\0", True)]))
 
 
-def test_as_taken(tmp_path: Path) -> None:
-    micrograph = headed(tmp_path, 48, 64, fei("10e-9", columns=64, rows=48))
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
-    assert micrograph.notes == ()
-
-
 @pytest.mark.parametrize(("rows", "columns"), [(100, 100), (192, 200), (20, 255), (96, 128), (384, 512), (192, 300)])
 def test_cropped_or_resized_is_not_calibrated(tmp_path: Path, rows: int, columns: int) -> None:
     """Also of the same shape: a crop may have it, too."""
