@@ -24,6 +24,7 @@ from segmentation.lab.research.gan.stock import check_sources, micrograph_stock,
 from segmentation.lab.training.runs import load_state
 from segmentation.lab.training.settings import BadRecipe
 from tests.lab.folders import save
+from tests.lab.test_adaptation import Killed
 
 pytestmark = pytest.mark.slow  # research, which no site reaches
 
@@ -171,10 +172,6 @@ def test_a_unet_that_has_run_out_of_patience_is_finished(work, trained_generator
 def test_a_stage_says_what_it_lacks(work, stage, before):
     with pytest.raises(MissingStage, match=rf"{stage} stage .*run {before} first"):
         run_stage(stage, work)
-
-
-class Killed(BaseException):
-    pass
 
 
 def killed_at(work, line):
