@@ -39,7 +39,7 @@ def test_an_added_model_is_offered_at_once_and_a_removed_one_no_more(run, shelf,
     assert cards.find("base").title == "Tiny"
     cards.check_weights(cards.find("base"))
     call_command("models", "list")
-    assert "base" in capsys.readouterr().out
+    assert re.search(r"^base +added", capsys.readouterr().out, re.M)
     for name in ("1.png", "2.webp", "max-pools.webp"):
         (shelf / f"base-{name}").write_bytes(b"a picture of models picture")
     call_command("models", "remove", "base")
