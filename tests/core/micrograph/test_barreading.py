@@ -124,34 +124,30 @@ def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
 def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
     (length,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
     assert (length.nm, length.is_doubtful) == (nm, True)
-    strip = np.zeros((40, 640), np.uint8)
-    strip[30:33, 100:250] = 255
-    reading = reading_of(strip, [Text(text, 120, 8, 220, 22, 0.99)])
+    reading = reading_of(strip((100, 30, 250, 33), rows=40, columns=640), [Text(text, 120, 8, 220, 22, 0.99)])
     assert reading is None or not reading.sure
 
 
 def test_two_widths_or_two_bars_are_never_sure() -> None:
-    strip = np.zeros((40, 1024), np.uint8)
+    plain = strip(rows=40, columns=1024)
+    two = strip((100, 30, 200, 33), (700, 30, 800, 33), rows=40, columns=1024)
     widths = [Text("HFW 5.00 µm", 10, 8, 120, 22, 0.99), Text("HFW 2.00 µm", 600, 8, 720, 22, 0.99)]
-    assert reading_of(strip, widths[:1]).sure and not reading_of(strip, widths).sure
-    strip[30:33, 100:200] = strip[30:33, 700:800] = 255
+    assert reading_of(plain, widths[:1]).sure and not reading_of(plain, widths).sure
     bars = [Text("1 µm", 120, 8, 180, 22, 0.99), Text("200 nm", 720, 8, 780, 22, 0.99)]
-    assert reading_of(strip, bars[:1]).sure and not reading_of(strip, bars).sure
+    assert reading_of(two, bars[:1]).sure and not reading_of(two, bars).sure
 
 
 def test_a_bar_that_may_be_of_picometres_is_never_sure() -> None:
-    strip = np.zeros((40, 512), np.uint8)
-    strip[30:33, 100:221] = 255
-    sure = {text: reading_of(strip, [Text(text, 120, 8, 180, 22, 0.99)]).sure for text in ("2 pm", "200 pm", "200 nm")}
+    bar = strip((100, 30, 221, 33), rows=40, columns=512)
+    sure = {text: reading_of(bar, [Text(text, 120, 8, 180, 22, 0.99)]).sure for text in ("2 pm", "200 pm", "200 nm")}
     assert sure == {"2 pm": True, "200 pm": False, "200 nm": True}
 
 
 def test_a_third_text_that_contradicts_two_is_told() -> None:
-    strip = np.zeros((40, 1024), np.uint8)
-    strip[30:33, 100:300] = 255
+    drawn = strip((100, 30, 300, 33), rows=40, columns=1024)
     texts = [Text("1 µm", 170, 8, 230, 22, 0.99), Text("Pixel size 5.0 nm", 400, 8, 520, 22, 0.99)]
-    assert reading_of(strip, texts).sure
-    bar = reading_of(strip, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
+    assert reading_of(drawn, texts).sure
+    bar = reading_of(drawn, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
     assert bar.nm_per_pixel == pytest.approx(5) and not bar.sure
     assert "“HFW 10.24 µm” gives 10 nm" in contradictions(asdict(bar))
 
@@ -329,8 +325,7 @@ def test_real_fei_bars() -> None:
 
 @pytest.mark.parametrize(("texts", "nm"), [(("1μm", "x20,000", "WD 10mm"), 1000 / 214), (("1μm", "2μm"), None)])
 def test_the_only_block_belongs_to_the_only_length_at_any_distance(texts: tuple[str, ...], nm: float | None) -> None:
-    drawn = np.zeros((64, 1280), np.uint8)
-    drawn[4:18, 496:710] = 255
+    drawn = strip((496, 4, 710, 18), rows=64, columns=1280)
     places = [Text(text, 850 + 140 * n, 6, 900 + 140 * n, 26, 0.99, text) for n, text in enumerate(texts)]
     reading = reading_of(drawn, places)
     assert (reading and reading.nm_per_pixel) == (pytest.approx(nm) if nm else None)
