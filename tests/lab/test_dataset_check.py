@@ -15,6 +15,7 @@ from segmentation.lab.training.check import check_folder, check_pairs, read_pair
 from segmentation.lab.training.check.pairs import has_soft_edges
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.finetune import fine_tuning
+from tests.core.labels.test_separate import label_discs
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.shell import manage
 
@@ -121,14 +122,11 @@ def test_one_picture_in_two_groups_is_an_error(folder, turn):
 
 
 def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
-    rows, columns = np.indices((SIDE, SIDE))
+    places = (30, 25), (30, 45), (47, 35), (75, 60), (75, 80)
+    labels = label_discs(*((row, column, 10.1) for row, column in places), shape=(SIDE, SIDE))
     for number in range(6):
-        grey = discs(number)[0]
-        labels = np.zeros((SIDE, SIDE), np.uint8)
-        for row, column in ((30, 25), (30, 45), (47, 35), (75, 60), (75, 80)):
-            labels[(rows - row) ** 2 + (columns - column) ** 2 <= 102] = 255
-        save(tmp_path / "images" / f"{number}.png", grey)
-        save(tmp_path / "masks" / f"{number}_mask.png", labels)
+        save(tmp_path / "images" / f"{number}.png", discs(number)[0])
+        save(tmp_path / "masks" / f"{number}_mask.png", (255 * (labels > 0)).astype(np.uint8))
     checked = check_folder(tmp_path)
     assert not checked.errors and len(checked.pairs) == 6
     assert any("several particles" in str(finding) for finding in checked.findings)

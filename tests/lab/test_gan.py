@@ -23,6 +23,7 @@ from segmentation.lab.research.gan.stages import STAGES, run_stage
 from segmentation.lab.research.gan.stock import check_sources, micrograph_stock, outline_stock
 from segmentation.lab.training.runs import load_state
 from segmentation.lab.training.settings import BadRecipe
+from tests.core.labels.test_separate import label_discs
 from tests.lab.folders import save
 from tests.lab.test_adaptation import Killed
 
@@ -90,12 +91,7 @@ def trained_generator(monkeypatch):
 
 def strewn(rng):
     """(96, 96) labels of nine discs of 12 to 18 px."""
-    rows, columns = np.mgrid[:96, :96]
-    labels = np.zeros((96, 96), np.int32)
-    for number in range(9):
-        row, column = 16 + 32 * (number // 3), 16 + 32 * (number % 3)
-        labels[np.hypot(rows - row, columns - column) < rng.uniform(6, 9)] = number + 1
-    return labels
+    return label_discs(*((16 + 32 * (n // 3), 16 + 32 * (n % 3), rng.uniform(6, 9)) for n in range(9)), shape=(96, 96))
 
 
 @pytest.fixture
