@@ -30,6 +30,14 @@ def discs(seed, side=SIDE, count=8, radius=9):
     return grey.clip(0, 255).astype(np.uint8), labels
 
 
+def squares(*boxes, shape=(60, 80)):
+    """Labels 1..n of rectangles (top, left, bottom, right)."""
+    labels = np.zeros(shape, np.int32)
+    for number, (top, left, bottom, right) in enumerate(boxes, start=1):
+        labels[top:bottom, left:right] = number
+    return labels
+
+
 def save(file, array):
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".npy":

@@ -20,7 +20,9 @@ from segmentation.lab.training.data import load_folder, validation_groups
 from segmentation.lab.training.evaluation.predictions import Options
 from segmentation.lab.training.losses import losses
 from segmentation.lab.training.settings import FolderEntry
+from tests.core.network.test_textures import grain
 from tests.lab.folders import save
+from tests.lab.test_dataset_check import exchange
 
 
 def drawn(folder: Path, values=(0, 1, 2), images: int = 4, side: int = 64) -> Path:
@@ -113,14 +115,6 @@ class TestTiles:
         (leak,) = [text for text in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in text]
         assert "m2" in leak and "several groups" in leak
 
-    def test_a_turned_copy_under_another_name_is_caught(self, tmp_path):
-        folder = drawn(tmp_path)
-        pair = find_pairs(folder, count=3).pairs[0]
-        micrograph, labels = pair.load()
-        save(folder / "images" / "innocent.png", np.ascontiguousarray(np.rot90(micrograph.pixels)[:, ::-1]))
-        save(folder / "labels" / "innocent.png", np.ascontiguousarray(np.rot90(labels - 1)[:, ::-1]).astype(np.uint8))
-        assert any("same picture" in text and "two groups" in text for text in check_folder(folder, count=3).errors)
-
 
 def spotted(folder: Path, images: int = 4) -> Path:
     """Bright discs, class 2, on noise, class 1."""
@@ -140,10 +134,7 @@ class TestSlipsOfClasses:
     def test_exchanged_masks_are_told(self, tmp_path):
         folder = spotted(tmp_path)
         assert not check_folder(folder, classes=(0, 1)).errors
-        first, second = folder / "labels" / "s0.png", folder / "labels" / "s2.png"
-        content, swapped = first.read_bytes(), second.read_bytes()
-        first.write_bytes(swapped)
-        second.write_bytes(content)
+        exchange(folder, "s0", "s2")
         sentences = check_folder(folder, classes=(0, 1)).errors
         assert len(sentences) == 2 and all("exchanged" in sentence for sentence in sentences)
         assert "s0.png fit s2.png" in sentences[0] and "s2.png fit s0.png" in sentences[1]
@@ -226,15 +217,10 @@ def test_rare_classes_weigh_more_where_they_are_to():
 
 
 def test_an_image_of_another_kind_is_far_from_those_that_were_taught():
-    rng = np.random.default_rng(0)
-
-    def smooth(reach: float) -> np.ndarray:
-        from scipy import ndimage
-
-        field = ndimage.gaussian_filter(rng.normal(size=(160, 160)), reach)
-        return ((field - field.min()) / np.ptp(field) * 255).astype(np.uint8)
-
-    entry = learn([describe(smooth(3)) for _ in range(6)], list("abcdef"))["likeness"]
-    assert distance(describe(smooth(3)), entry["taught"]) < entry["limit"]
-    assert distance(describe(smooth(12)), entry["taught"]) > entry["limit"]
-    assert distance(describe(rng.integers(0, 256, (160, 160)).astype(np.uint8)), entry["taught"]) > entry["limit"]
+    smooth, coarse, noise = (
+        [describe((255 * grain(seed, reach)).astype(np.uint8)) for seed in range(7)] for reach in (3, 12, 0)
+    )
+    entry = learn(smooth[1:], list("abcdef"))["likeness"]
+    assert distance(smooth[0], entry["taught"]) < entry["limit"]
+    assert distance(coarse[0], entry["taught"]) > entry["limit"]
+    assert distance(noise[0], entry["taught"]) > entry["limit"]

@@ -15,6 +15,7 @@ from segmentation.lab.training.check import check_folder, check_pairs, read_pair
 from segmentation.lab.training.check.pairs import has_soft_edges
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.finetune import fine_tuning
+from tests.core.labels.test_separate import label_discs
 from tests.lab.folders import SIDE, discs, make_folder, save, tiny
 from tests.shell import manage
 
@@ -31,12 +32,12 @@ def sentences(folder, *, error):
     return [finding.sentence for finding in check_folder(folder).findings if finding.error is error]
 
 
-def exchange(folder):
-    """Give images 1 and 4 the labels of each other."""
-    first, fourth = folder / "labels" / "1.png", folder / "labels" / "4.png"
+def exchange(folder, *names):
+    """Give two images the labels of each other."""
+    first, second = (folder / "labels" / f"{name}.png" for name in names)
     content = first.read_bytes()
-    first.write_bytes(fourth.read_bytes())
-    fourth.write_bytes(content)
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
 
 
 def relabel(folder, change, number=0):
@@ -121,14 +122,11 @@ def test_one_picture_in_two_groups_is_an_error(folder, turn):
 
 
 def test_binary_masks_where_particles_touch_are_worth_a_look(tmp_path):
-    rows, columns = np.indices((SIDE, SIDE))
+    places = (30, 25), (30, 45), (47, 35), (75, 60), (75, 80)
+    labels = label_discs(*((row, column, 10.1) for row, column in places), shape=(SIDE, SIDE))
     for number in range(6):
-        grey = discs(number)[0]
-        labels = np.zeros((SIDE, SIDE), np.uint8)
-        for row, column in ((30, 25), (30, 45), (47, 35), (75, 60), (75, 80)):
-            labels[(rows - row) ** 2 + (columns - column) ** 2 <= 102] = 255
-        save(tmp_path / "images" / f"{number}.png", grey)
-        save(tmp_path / "masks" / f"{number}_mask.png", labels)
+        save(tmp_path / "images" / f"{number}.png", discs(number)[0])
+        save(tmp_path / "masks" / f"{number}_mask.png", (255 * (labels > 0)).astype(np.uint8))
     checked = check_folder(tmp_path)
     assert not checked.errors and len(checked.pairs) == 6
     assert any("several particles" in str(finding) for finding in checked.findings)
@@ -189,7 +187,7 @@ def test_labels_of_another_image_is_an_error(folder):
 
 
 def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
-    exchange(folder)
+    exchange(folder, 1, 4)
     named = [re.findall(r"\d\.png", sentence) for sentence in sentences(folder, error=True)]
     assert named == [["1.png", "4.png"], ["4.png", "1.png"]]
     assert not sentences(folder, error=False)
@@ -199,7 +197,7 @@ def test_labels_of_two_images_that_were_exchanged_stop_a_training(folder, base):
 
 def test_pairs_that_were_kept_are_judged_as_the_folder_is(folder, tmp_path):
     """Exchanged labels, too, which are compared with other images."""
-    exchange(folder)
+    exchange(folder, 1, 4)
     relabel(folder, np.zeros_like, 2)
     checked = check_folder(folder)
     files = [tmp_path / f"{number}.npz" for number in range(len(checked.pairs))]

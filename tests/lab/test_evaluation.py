@@ -24,7 +24,7 @@ from segmentation.lab.training.instances.targets import inner_distance
 from segmentation.lab.training.publish import set_entries
 from segmentation.lab.training.tasks.particles import SCORING, rank
 from tests.core.builders import disc_labels
-from tests.lab.folders import save
+from tests.lab.folders import save, squares
 
 OPTIONS = ParticleOptions.of(find("particles-multires"))
 SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "score.py"
@@ -32,14 +32,6 @@ SCORER = Path(__file__).resolve().parents[2].parent / "shared" / "tools" / "scor
 
 def summarise(images, *, nm, groups=()):
     return summarised(SCORING, images, nm=nm, groups=groups)
-
-
-def squares(*boxes, shape=(60, 80)):
-    """Labels 1..n of rectangles (top, left, bottom, right)."""
-    labels = np.zeros(shape, np.int32)
-    for number, (top, left, bottom, right) in enumerate(boxes, start=1):
-        labels[top:bottom, left:right] = number
-    return labels
 
 
 def spoiled(truth, seed):

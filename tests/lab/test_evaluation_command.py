@@ -70,6 +70,12 @@ def able(monkeypatch):
     monkeypatch.setattr(Predictor, "predict", predict)
 
 
+def evaluated(card, folder, out, *options):
+    """The report of an evaluation."""
+    call_command("evaluate", str(card), str(folder), "--out", str(out), *options)
+    return json.loads((out / "report.json").read_text())
+
+
 class Addresses(HTMLParser):
     """Everything that a page would fetch."""
 
@@ -87,8 +93,7 @@ class Addresses(HTMLParser):
 def test_a_folder_becomes_a_page_and_a_json(card, folder, tmp_path, able, capsys):
     out = tmp_path / "report"
     options = ["--groups", str(folder / "groups.csv"), "--nm", "4", "--rows", "150"]
-    call_command("evaluate", str(card), str(folder), "--out", str(out), "--postprocess", "published", *options)
-    report = json.loads((out / "report.json").read_text())
+    report = evaluated(card, folder, out, "--postprocess", "published", *options)
     figures = report["pooled"]["figures"]
     assert figures["f50"]["value"] > 0.95
     assert figures["f50"]["low"] is None  # two groups are too few for an interval
@@ -106,11 +111,10 @@ def test_a_folder_becomes_a_page_and_a_json(card, folder, tmp_path, able, capsys
 
 
 def test_what_was_found_lies_beside_the_report_under_the_names_of_the_truth(card, folder, tmp_path, able):
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
+    report = evaluated(card, folder, tmp_path / "report")
     files = sorted((tmp_path / "report" / "labels").iterdir())
     assert [file.name for file in files] == [f"{n}_m.tif" for n in range(6)]
     assert tifffile.imread(files[0]).shape == (160, 200)
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert tifffile.imread(files[0]).max() >= report["images"][0]["found"] > 5
     assert report["data"]["unit"] == "px" and report["pooled"]["figures"]["nano_error"]["value"] is None
     assert report["postprocess"] == {}
@@ -119,8 +123,7 @@ def test_what_was_found_lies_beside_the_report_under_the_names_of_the_truth(card
 def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_path, able, capsys):
     call_command("fit", str(card), str(folder), "threshold")
     output = capsys.readouterr().out
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
-    chosen = json.loads((tmp_path / "report" / "report.json").read_text())["thresholds"]["best"]
+    chosen = evaluated(card, folder, tmp_path / "report")["thresholds"]["best"]
     written = read_card(card)
     assert written.threshold == chosen and "F1 at IoU 0.5" in written.training["threshold_rule"]
     assert written.training["threshold_data"] == "set"
@@ -129,16 +132,9 @@ def test_the_threshold_is_chosen_and_written_into_the_card(card, folder, tmp_pat
     assert re.search(rf"best here .*\b{chosen:g}\b", page) and "As a table" in page and "chosen:" not in page
 
 
-@pytest.mark.parametrize("options", [["--threshold", "0.9"], ["--flips"], ["--rows", "9"]])
-def test_a_score_is_that_of_the_card_as_it_stands(card, folder, tmp_path, options):
-    with pytest.raises(CommandError, match=rf"--write-score or {options[0]}"):
-        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score", *options)
-
-
 def test_a_score_is_written_into_the_card_once(card, folder, tmp_path, able):
     for _ in range(2):
-        call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--write-score")
-    pooled = json.loads((tmp_path / "report" / "report.json").read_text())["pooled"]
+        pooled = evaluated(card, folder, tmp_path / "report", "--write-score")["pooled"]
     (score,) = [entry for entry in read_card(card).scores if entry["data"] == "set, 6 images"]
     assert score["median_error"] == pytest.approx(pooled["figures"]["median_error"]["value"], abs=1e-3)
     assert score["merges"] == pytest.approx(100 * pooled["errors"]["merged"] / pooled["particles"], abs=1e-3)
@@ -185,10 +181,9 @@ def test_held_out_images_are_scored_as_their_files_have_them(tmp_path):
 
 @pytest.mark.drawn
 def test_images_without_particles_need_no_labels(card, folder, tmp_path, able):
-    call_command("evaluate", str(card), str(folder), "--labels", "none", "--out", str(tmp_path / "report"))
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["pooled"]["particles"] == 0
-    assert report["pooled"]["errors"]["false positive"] == report["pooled"]["found"] > 0
+    pooled = evaluated(card, folder, tmp_path / "report", "--labels", "none")["pooled"]
+    assert pooled["particles"] == 0
+    assert pooled["errors"]["false positive"] == pooled["found"] > 0
 
 
 def test_a_recipes_held_out_groups_are_scored(card, folder, tmp_path, able):
@@ -202,8 +197,7 @@ def test_a_recipes_held_out_groups_are_scored(card, folder, tmp_path, able):
     for file in (folder / "masks").iterdir():
         labels = ndimage.label(np.asarray(Image.open(file)))[0]
         tifffile.imwrite(folder / "truth" / f"{file.stem[0]}.tif", labels.astype(np.uint16))
-    call_command("evaluate", str(card), str(recipe), "--out", str(tmp_path / "report"))
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    report = evaluated(card, recipe, tmp_path / "report")
     assert 2 <= report["data"]["images"] <= 4 and report["data"]["images"] == 2 * len(report["groups"])
 
 
@@ -222,8 +216,7 @@ def test_one_pass_gives_what_the_pipeline_gives(card):
 
 @pytest.mark.drawn
 def test_the_real_path_works_with_random_weights(card, folder, tmp_path):
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--device", "cpu")
-    assert json.loads((tmp_path / "report" / "report.json").read_text())["data"]["images"] == 6
+    assert evaluated(card, folder, tmp_path / "report", "--device", "cpu")["data"]["images"] == 6
 
 
 @pytest.mark.parametrize(
@@ -231,7 +224,10 @@ def test_the_real_path_works_with_random_weights(card, folder, tmp_path):
     [(["--threshold", "1"], "between 0 and 1"), (["--nm", "0"], "above 0"), (["--nm", "nan"], "above 0"),
      (["--scale", "5"], "scale is at most 2"), (["--scale", "0"], "scale is at least 0.02"),
      (["--rows", "0"], "at least 1"), (["--labels", "nosuch"], "no folder"),
-     (["--groups", "nosuch.csv"], "groups"), (["--device", "abacus"], "abacus")],
+     (["--groups", "nosuch.csv"], "groups"), (["--device", "abacus"], "abacus"),
+     (["--write-score", "--threshold", "0.9"], "--write-score or --threshold"),
+     (["--write-score", "--flips"], "--write-score or --flips"),
+     (["--write-score", "--rows", "9"], "--write-score or --rows")],
 )  # fmt: skip
 def test_bad_options_are_one_sentence(card, folder, tmp_path, options, reason):
     with pytest.raises(CommandError, match=reason):
@@ -268,14 +264,13 @@ def test_confidence_is_calibrated_and_written(tmp_path, folder, card, able, caps
         truth = np.asarray(Image.open(folder / "masks" / f"{name}_m.png")).copy()
         truth[:, :100] = 0
         Image.fromarray(truth).save(folder / "masks" / f"{name}_m.png")
-    options = [str(card), str(folder), "--groups", str(folder / "groups.csv")]
-    call_command("evaluate", *options, "--out", str(tmp_path / "before"))
-    call_command("fit", str(card), str(folder), "confidence", *options[2:])
+    groups = ["--groups", str(folder / "groups.csv")]
+    before = evaluated(card, folder, tmp_path / "before", *groups)
+    call_command("fit", str(card), str(folder), "confidence", *groups)
     written = read_card(card)
     assert set(written.options["confidence"]) == {*OUTLINE_FEATURES, INTERCEPT}
     assert "wrong_under_limit" in capsys.readouterr().out and 0 <= written.training["confidence_error"] <= 1
-    call_command("evaluate", *options, "--out", str(tmp_path / "after"))
-    before, after = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("before", "after"))
+    after = evaluated(card, folder, tmp_path / "after", *groups)
     assert before["pooled"]["found"] >= after["pooled"]["found"]
 
 
@@ -320,9 +315,8 @@ def test_a_score_on_images_that_were_trained_on_is_warned_of(tmp_path, folder, c
 
     images = sorted((folder / "images").iterdir())
     note_images(card, tiny(folder), images[:2])
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"))
+    report = evaluated(card, folder, tmp_path / "report")
     assert re.search(r"Warning: tiny .*\b2 of", capsys.readouterr().out)
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["data"]["trained_on"] == [f"{image.stem}_m" for image in images[:2]]
     assert re.search(r"trained on 2\b", (tmp_path / "report" / "report.html").read_text())
 
@@ -332,7 +326,6 @@ def test_tables_of_groups_are_found_in_the_folder_and_elsewhere_by_both_commands
     named = "groups.csv"
     if side == "elsewhere":
         named = str((folder / "groups.csv").rename(tmp_path / "table.csv"))
-    call_command("evaluate", str(card), str(folder), "--out", str(tmp_path / "report"), "--groups", named)
-    groups = {image["group"] for image in json.loads((tmp_path / "report" / "report.json").read_text())["images"]}
+    groups = {image["group"] for image in evaluated(card, folder, tmp_path / "report", "--groups", named)["images"]}
     checked = check_folder(folder, groups=named)
     assert {pair.group for pair in checked.pairs} == groups and len(groups) < len(checked.pairs)

@@ -70,21 +70,6 @@ def test_of_a_model_with_another_decoder_the_encoder_is_taken(folder, tmp_path):
         start_run(tiny(folder, start_from=str(card), architecture={**wide, "encoder": "resnet18"}), CPU)
 
 
-@pytest.mark.slow
-def test_a_frozen_encoder_rests(folder, tmp_path):
-    network = {"name": "unet", "encoder": "mobilenet_v2", "decoder_channels": [8, 8, 8, 8, 8]}
-    first = tiny(folder, name="first", architecture=network, steps=1)
-    card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
-    recipe = tiny(folder, start_from=str(card), architecture=network, freeze=2, steps=3, ema_decay=0.0)
-    begun = start_run(recipe, CPU).network.state_dict()
-    after = train(recipe.replaced(steps=2), tmp_path / "b", tmp_path, say=quietly).network.state_dict()
-    later = train(recipe, tmp_path / "c", tmp_path, say=quietly).network.state_dict()
-    encoder = [name for name in begun if name.startswith("encoder.")]
-    assert all(torch.equal(begun[name], after[name]) for name in encoder)
-    assert any(not torch.equal(begun[name], later[name]) for name in encoder)
-    assert any(not torch.equal(begun[name], after[name]) for name in begun if name not in encoder)
-
-
 def test_statistics_may_be_kept(folder, tmp_path, base):
     """Batch normalisation of a fine-tuned network knows what the base model's knew."""
     recipe = tiny(folder, start_from=str(base), keep_statistics=True)

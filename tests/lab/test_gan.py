@@ -23,7 +23,9 @@ from segmentation.lab.research.gan.stages import STAGES, run_stage
 from segmentation.lab.research.gan.stock import check_sources, micrograph_stock, outline_stock
 from segmentation.lab.training.runs import load_state
 from segmentation.lab.training.settings import BadRecipe
+from tests.core.labels.test_separate import label_discs
 from tests.lab.folders import save
+from tests.lab.test_adaptation import Killed
 
 pytestmark = pytest.mark.slow  # research, which no site reaches
 
@@ -89,12 +91,7 @@ def trained_generator(monkeypatch):
 
 def strewn(rng):
     """(96, 96) labels of nine discs of 12 to 18 px."""
-    rows, columns = np.mgrid[:96, :96]
-    labels = np.zeros((96, 96), np.int32)
-    for number in range(9):
-        row, column = 16 + 32 * (number // 3), 16 + 32 * (number % 3)
-        labels[np.hypot(rows - row, columns - column) < rng.uniform(6, 9)] = number + 1
-    return labels
+    return label_discs(*((16 + 32 * (n // 3), 16 + 32 * (n % 3), rng.uniform(6, 9)) for n in range(9)), shape=(96, 96))
 
 
 @pytest.fixture
@@ -171,10 +168,6 @@ def test_a_unet_that_has_run_out_of_patience_is_finished(work, trained_generator
 def test_a_stage_says_what_it_lacks(work, stage, before):
     with pytest.raises(MissingStage, match=rf"{stage} stage .*run {before} first"):
         run_stage(stage, work)
-
-
-class Killed(BaseException):
-    pass
 
 
 def killed_at(work, line):

@@ -10,25 +10,13 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.core.network import cards
-from segmentation.lab.training.publish import publish, set_entries
-from segmentation.lab.training.train import train
-from tests.lab.folders import make_folder, tiny
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished run."""
-    root = tmp_path_factory.mktemp("finished")
-    recipe = tiny(make_folder(root / "data"), steps=1)
-    run = train(recipe, root / "run", root, say=lambda line: None)
-    publish(run.averaged, recipe, root / "run", version="1", extra={})
-    return root / "run"
+from segmentation.lab.training.publish import set_entries
 
 
 @pytest.fixture
-def run(finished, tmp_path):
-    """A copy of it that a test may spoil."""
-    return shutil.copytree(finished, tmp_path / "run")
+def run(trained, tmp_path):
+    """A finished run that a test may spoil."""
+    return shutil.copytree(trained.parent, tmp_path / "run")
 
 
 @pytest.fixture
@@ -47,23 +35,23 @@ def names():
 def test_an_added_model_is_offered_at_once_and_a_removed_one_no_more(run, shelf, capsys):
     before = names()  # read before the folder exists, as by a long-running web process
     call_command("models", "add", run)
-    assert names() == [*before, "tiny"] or set(names()) == {*before, "tiny"}
-    assert cards.find("tiny").title == "Tiny"
-    cards.check_weights(cards.find("tiny"))
+    assert names() == [*before, "base"] or set(names()) == {*before, "base"}
+    assert cards.find("base").title == "Tiny"
+    cards.check_weights(cards.find("base"))
     call_command("models", "list")
-    assert "tiny" in capsys.readouterr().out
+    assert re.search(r"^base +added", capsys.readouterr().out, re.M)
     for name in ("1.png", "2.webp", "max-pools.webp"):
-        (shelf / f"tiny-{name}").write_bytes(b"a picture of models picture")
-    call_command("models", "remove", "tiny")
+        (shelf / f"base-{name}").write_bytes(b"a picture of models picture")
+    call_command("models", "remove", "base")
     assert names() == before and not list(shelf.iterdir())
     with pytest.raises(cards.UnknownModel):
-        cards.find("tiny")
+        cards.find("base")
 
 
 def test_a_model_may_be_given_another_name(run, shelf):
     call_command("models", "add", run)
     call_command("models", "add", run, "--name", "mine", "--title", "My own")
-    assert {"tiny", "mine"} <= set(names())
+    assert {"base", "mine"} <= set(names())
     card = cards.find("mine")
     assert card.title == "My own" and card.weights == shelf / "mine.safetensors"
     cards.check_weights(card)
@@ -72,10 +60,10 @@ def test_a_model_may_be_given_another_name(run, shelf):
 @pytest.mark.slow
 def test_a_package_is_taken_back(run, shelf, tmp_path, capsys):
     call_command("models", "add", run)
-    call_command("models", "package", "tiny", tmp_path / "tiny.zip")
-    call_command("models", "remove", "tiny")
-    call_command("models", "add", tmp_path / "tiny.zip", "--name", "again")
-    assert cards.find("again").sha256 in (tmp_path / "run" / "tiny.toml").read_text()
+    call_command("models", "package", "base", tmp_path / "base.zip")
+    call_command("models", "remove", "base")
+    call_command("models", "add", tmp_path / "base.zip", "--name", "again")
+    assert cards.find("again").sha256 in (tmp_path / "run" / "base.toml").read_text()
     (tmp_path / "bad.zip").write_bytes(b"nothing")
     with pytest.raises(CommandError, match="cannot be read as a ZIP file"):
         call_command("models", "add", tmp_path / "bad.zip")
@@ -89,15 +77,15 @@ def test_a_title_has_one_line(run, shelf):
 
 def test_a_replaced_model_is_noticed(run, shelf):
     call_command("models", "add", run)
-    file = shelf / "tiny.toml"
-    assert cards.find("tiny").title == "Tiny"
+    file = shelf / "base.toml"
+    assert cards.find("base").title == "Tiny"
     file.write_text(file.read_text().replace('"Tiny"', '"Another title"'))
-    assert cards.find("tiny").title == "Another title"
+    assert cards.find("base").title == "Another title"
 
 
 def test_a_name_that_is_taken_is_refused(run, shelf):
     call_command("models", "add", run)
-    with pytest.raises(CommandError, match="'tiny' already"):
+    with pytest.raises(CommandError, match="'base' already"):
         call_command("models", "add", run)
 
 
@@ -109,27 +97,27 @@ def test_a_released_name_is_taken_and_a_released_model_stays(run, shelf, tmp_pat
     with pytest.raises(CommandError, match="already"):
         call_command("models", "add", run)
     with pytest.raises(CommandError, match="released model"):
-        call_command("models", "remove", "tiny")
+        call_command("models", "remove", "base")
 
 
-@pytest.mark.parametrize("name", ["Big", "../tiny", "a b", ""])
+@pytest.mark.parametrize("name", ["Big", "../base", "a b", ""])
 def test_impossible_names_are_refused(run, shelf, name):
-    card = next(run.glob("tiny.toml"))
-    card.write_text(card.read_text().replace('name = "tiny"', f'name = "{name}"'))
+    card = next(run.glob("base.toml"))
+    card.write_text(card.read_text().replace('name = "base"', f'name = "{name}"'))
     with pytest.raises(CommandError, match="small letters"):
         call_command("models", "add", run)
     assert not shelf.exists()
 
 
 def spoil_weights(run):
-    file = run / "tiny.safetensors"
+    file = run / "base.safetensors"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
 
 
 def change_architecture(run):
-    file = run / "tiny.toml"
+    file = run / "base.toml"
     file.write_text(file.read_text().replace("filters = 4", "filters = 5"))
 
 
@@ -138,10 +126,10 @@ def change_architecture(run):
     [
         (spoil_weights, "were altered"),
         (change_architecture, "another architecture"),
-        (lambda run: (run / "tiny.safetensors").unlink(), "cannot be read"),
-        (lambda run: (run / "tiny.toml").unlink(), "not finished"),
-        (lambda run: (run / "tiny.toml").write_text("]["), "cannot be added"),
-        (lambda run: shutil.copy(run / "tiny.toml", run / "other.toml"), "2 ModelCards"),
+        (lambda run: (run / "base.safetensors").unlink(), "cannot be read"),
+        (lambda run: (run / "base.toml").unlink(), "not finished"),
+        (lambda run: (run / "base.toml").write_text("]["), "cannot be added"),
+        (lambda run: shutil.copy(run / "base.toml", run / "other.toml"), "2 ModelCards"),
         (shutil.rmtree, "There is no run"),
     ],
 )
@@ -163,19 +151,19 @@ def test_a_full_disk_adds_nothing(run, shelf, monkeypatch):
 def test_a_broken_card_hides_itself_and_nothing_else(run, shelf, capsys):
     call_command("models", "add", run)
     (shelf / "broken.toml").write_text('name = "broken"')
-    tiny = (shelf / "tiny.toml").read_text()
-    (shelf / "alone.toml").write_text(tiny.replace('name = "tiny"', 'name = "alone"'))
-    (shelf / "zz-copy.toml").write_text(tiny)
-    assert "tiny" in names() and not {"broken", "alone", "zz-copy"} & set(names())
+    text = (shelf / "base.toml").read_text()
+    (shelf / "alone.toml").write_text(text.replace('name = "base"', 'name = "alone"'))
+    (shelf / "zz-copy.toml").write_text(text)
+    assert "base" in names() and not {"broken", "alone", "zz-copy"} & set(names())
     call_command("models", "list")
     output = capsys.readouterr().out
     assert "broken.toml" in output and re.search(r"alone\.toml .*weights", output)
-    assert re.search(r"zz-copy\.toml .*name .*not tiny", output)
-    assert names().count("tiny") == 1
+    assert re.search(r"zz-copy\.toml .*name .*not base", output)
+    assert names().count("base") == 1
 
 
 def test_nothing_of_this_name_cannot_be_removed(shelf):
-    for name in ("nosuch", "../run/tiny"):
+    for name in ("nosuch", "../run/base"):
         with pytest.raises(CommandError, match="cannot be removed"):
             call_command("models", "remove", name)
 
@@ -197,10 +185,10 @@ def test_pictures_of_an_image_and_of_its_layers_lie_beside_the_card(run, shelf, 
     image = tmp_path / "drawn.png"
     rows, columns = np.indices((96, 128)) % 32 - 16
     Image.fromarray(np.where(np.hypot(rows, columns) < 10, 200, 60).astype(np.uint8)).save(image)
-    call_command("models", "picture", "tiny", str(image), "--number", "2", "--caption", "Drawn discs, 5 µm")
-    call_command("models", "picture", "tiny", str(image), "--layers", "--caption", "Of drawn discs.")
-    assert "tiny-convolutions.webp: " in capsys.readouterr().out
-    pictures = {path.stem.removeprefix("tiny-"): path for path in shelf.glob("*.webp")}
+    call_command("models", "picture", "base", str(image), "--number", "2", "--caption", "Drawn discs, 5 µm")
+    call_command("models", "picture", "base", str(image), "--layers", "--caption", "Of drawn discs.")
+    assert "base-convolutions.webp: " in capsys.readouterr().out
+    pictures = {path.stem.removeprefix("base-"): path for path in shelf.glob("*.webp")}
     assert set(pictures) == {"2", *cards.LAYERS}
     with Image.open(pictures["2"]) as picture:
         assert picture.getexif()[0x010E].encode("latin-1").decode() == "Drawn discs, 5 µm" and picture.width > 128
@@ -211,10 +199,10 @@ def test_pictures_of_an_image_and_of_its_layers_lie_beside_the_card(run, shelf, 
 
 def test_a_card_learns_what_it_was_trained_on(run, shelf, capsys):
     call_command("models", "add", run)
-    card = shelf / "tiny.toml"
+    card = shelf / "base.toml"
     noted = set(cards.read_card(card).training.get("images", ()))
     set_entries(card, {"training": {"images": ["0123456789ab"]}})
-    call_command("models", "images", "tiny", str(run / "recipe.toml"))
-    assert "tiny was trained" in capsys.readouterr().out
+    call_command("models", "images", "base", str(run / "recipe.toml"))
+    assert "base was trained" in capsys.readouterr().out
     images = set(cards.read_card(card).training["images"])
     assert "0123456789ab" in images and len(images) > 1 and noted <= images

@@ -14,18 +14,14 @@ from segmentation.core.pipeline import segment
 from segmentation.lab.training.synthesis.render import random_rendering
 
 
-def drawn(seed):
-    fixed = {"kind": "supported", "support": "grains", "diameter": 14, "cover": 0.05, "support_grey": 1.5, "dose": 1000}
-    fixed |= {"polarity": "bright", "absorption": 1.5, "annotation": "none", "family": "sphere"}
-    return random_rendering((384, 384), np.random.default_rng(seed), fixed)
-
-
 @pytest.mark.slow
 def test_the_model_for_supports_finds_what_the_usual_one_does_not():
     """Rendered pictures that no training has drawn: recall and precision of outlines at an IoU of 0.5."""
+    fixed = {"kind": "supported", "support": "grains", "diameter": 14, "cover": 0.05, "support_grey": 1.5, "dose": 1000}
+    fixed |= {"polarity": "bright", "absorption": 1.5, "annotation": "none", "family": "sphere"}
     hits = {"supported": np.zeros(3), "particles": np.zeros(3)}
     for seed in (71_001, 71_002):
-        done = drawn(seed)
+        done = random_rendering((384, 384), np.random.default_rng(seed), fixed)
         micrograph = Micrograph(done.grey, "drawn", f"{seed:064x}", Calibration.absent())
         for model, counts in hits.items():
             outlines = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense

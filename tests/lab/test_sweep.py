@@ -35,12 +35,9 @@ OTHERS = {"pretraining-sweep": ["superalloy", "bubbles", "phases-pretrained"], "
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*sweep*.toml")), ids=lambda file: file.stem)
 def test_the_released_sweeps_are_valid_also_of_other_recipes(file):
     for recipe in (None, *(RECIPES / f"{name}.toml" for name in OTHERS.get(file.stem, []))):
-        check_plan(*read_sweep(file, recipe))
-
-
-def check_plan(sweep, recipe):
-    for variant in planned(Sweep(**{**sweep.model_dump(), "folds": 2}), recipe, Path()):
-        assert variant.recipe.folds == 2
+        sweep, varied = read_sweep(file, recipe)
+        for variant in planned(Sweep(**{**sweep.model_dump(), "folds": 2}), varied, Path()):
+            assert variant.recipe.folds == 2
 
 
 def test_a_recipe_alone_is_cross_validated():

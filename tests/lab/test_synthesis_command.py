@@ -130,6 +130,6 @@ def test_sheets():
     labels[10:30, 20:50] = 1
     marked = outlined(grey, labels, (255, 120, 0))
     assert (marked[10, 20] == (255, 120, 0)).all() and (marked[20, 35] == grey[20, 35]).all()
-    assert contact_sheet([grey] * 5, columns=3, side=40).shape == (84, 128)
-    assert contact_sheet([marked] * 5, columns=3, side=40).shape == (84, 128, 3)
+    assert contact_sheet([grey] * 5, columns=3, side=40).shape == (88, 132)
+    assert contact_sheet([marked] * 5, columns=3, side=40).shape == (88, 132, 3)
     assert as_grey(np.array([[0, 2.0], [4, 1]], np.float32)).max() == 255

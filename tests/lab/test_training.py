@@ -6,12 +6,12 @@ import torch
 
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.truth import BadDataset, load_image
-from segmentation.lab.training.augmentation import augment
 from segmentation.lab.training.data import (
     Crops,
     DrawnSource,
     FolderSource,
     are_dark,
+    augment,
     load_folder,
     renders,
     resample,
@@ -21,16 +21,14 @@ from segmentation.lab.training.data import (
 from segmentation.lab.training.instances.targets import inner_distance, near_contacts, targets
 from segmentation.lab.training.losses.instances import InstanceLoss
 from segmentation.lab.training.settings import Augmentation, FolderEntry, RenderedEntry
-from tests.lab.folders import SIDE, discs, make_folder, save, tiny
+from tests.lab.folders import SIDE, discs, make_folder, save, squares, tiny
 from tests.lab.scores import score
 
 PLAIN = {"exposure": 0.0, "focus": 0.0, "noise": 0.0, "gradient": 0.0}
 
 
 def test_inner_distance_is_one_at_the_core_and_small_at_contacts():
-    labels = np.zeros((40, 60), np.int32)
-    labels[5:35, 5:30] = 1
-    labels[5:35, 30:55] = 2
+    labels = squares((5, 5, 35, 30), (5, 30, 35, 55), shape=(40, 60))
     distance = inner_distance(labels)
     assert distance[labels == 0].max() == 0
     assert distance[labels == 1].max() == distance[labels == 2].max() == 1
@@ -39,8 +37,7 @@ def test_inner_distance_is_one_at_the_core_and_small_at_contacts():
 
 def test_dark_particles_are_told():
     grey = np.full((10, 10), 200, np.uint8)
-    labels = np.zeros((10, 10), np.int32)
-    labels[3:6, 3:6] = 1
+    labels = squares((3, 3, 6, 6), shape=(10, 10))
     grey[labels > 0] = 20
     assert are_dark(grey, labels) and not are_dark(255 - grey, labels) and not are_dark(grey, 0 * labels)
 
@@ -53,8 +50,7 @@ def test_groups_never_straddle_the_split():
 
 
 def test_resampling_moves_picture_and_labels_together():
-    labels = np.zeros((64, 64), np.int32)
-    labels[16:48, 16:48] = 1
+    labels = squares((16, 16, 48, 48), shape=(64, 64))
     grey = (labels * 255).astype(np.uint8)
     for side in (32, 96):
         small, where = resample(grey, labels, side)
@@ -180,8 +176,7 @@ def test_the_default_loss_is_the_published_one():
 
 
 def test_a_map_of_contacts_has_a_target_and_a_loss():
-    labels = np.zeros((SIDE, SIDE), np.int32)
-    labels[20:60, 20:50], labels[20:60, 50:70] = 1, 2
+    labels = squares((20, 20, 60, 50), (20, 50, 60, 70), shape=(SIDE, SIDE))
     target = torch.from_numpy(targets(labels, ("foreground", "inner_distance", "touching")))[None]
     assert target.shape == (1, 4, SIDE, SIDE)
     assert target[0, 2, 40, 48:52].all() and not target[0, 2, 40, 20:46].any() and not target[0, 2, :16].any()
@@ -191,9 +186,7 @@ def test_a_map_of_contacts_has_a_target_and_a_loss():
 
 
 def test_scores_of_known_cases():
-    truth = np.zeros((20, 40), np.int32)
-    truth[2:12, 2:12] = 1
-    truth[2:12, 20:30] = 2
+    truth = squares((2, 2, 12, 12), (2, 20, 12, 30), shape=(20, 40))
     perfect = score([(truth, truth)])
     assert perfect.dice == perfect.ap50 == perfect.f75 == perfect.count_ratio == 1
     merged = np.where(truth > 0, 1, 0).astype(np.int32)

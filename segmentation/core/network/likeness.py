@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cards import ModelCard
-from .resample import resize
+from .resample import middle, resize
 
 ENTRY = "likeness"  # in a card's options: {"taught": descriptions, "limit": distance}
 OWN = "own_images"  # the same of a user's images alone, that a released model was trained further on
@@ -31,8 +31,7 @@ def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
     relative to the whole, the heaviness of the gradient's tail, and the skewness of the greys."""
     from scipy import ndimage
 
-    top, left = (max(0, side - MOST) // 2 for side in grey.shape)
-    grey = grey[top : top + MOST, left : left + MOST]
+    grey = grey[middle(grey.shape, MOST)]
     picture: NDArray[np.float32] = grey.astype(np.float32) / np.float32(255)
     if scale != 1:
         picture = resize(picture, scale)

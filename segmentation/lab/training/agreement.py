@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 from scipy import fft, ndimage
+from skimage.segmentation import find_boundaries
 
 from .contract import Labels, Mask, Picture
-from .instances.targets import boundary
 
 SIDE = 512  # px
 CHANCE = 3.0  # standard deviations; labels of another image reach 3 in one case of 40
@@ -40,7 +40,7 @@ def agreement(grey: Picture, labels: Labels) -> Agreement | None:
     small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX), np.float32)
     steep = ndimage.gaussian_gradient_magnitude(small, 1.5)
     steep = np.minimum(steep, np.percentile(steep, 99))
-    outlines = boundary(small_labels).astype(np.float32)
+    outlines = find_boundaries(small_labels).astype(np.float32)
     if not outlines.any() or steep.max() - steep.min() < 1e-3:
         return None
     # The mean steepness under the outlines, put at every place there is.
@@ -67,7 +67,7 @@ def has_shape_of_gaps(labels: Labels) -> bool:
     labels are not judged.
     """
     inside = reduced(labels) > 0
-    length = int(boundary(inside.astype(np.int32)).sum())
+    length = int(find_boundaries(inside.astype(np.int32)).sum())
     if not length or inside.mean() < COVER or _tips(inside, TIP) > 0.5 * inside.sum():
         return False  # the last: all is thin, so nothing can be said of shapes
     for radius in (TIP, NECK):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
 from ...core.truth import BadDataset, Pair, find_pairs, groups_in
-from .augmentation import Sample, augment
 from .contract import Field, Labels, Picture, Rng, Shape
 from .instances.targets import near_contacts
 from .settings import (
@@ -31,6 +31,7 @@ from .settings import (
 from .synthesis.composites import compose
 from .synthesis.cutouts import cut_out
 from .synthesis.foreign import draw_empty
+from .synthesis.noise import turned_or_mirrored
 from .synthesis.render import render
 from .synthesis.scene import split_pieces
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ZOOM = (0.8, 1.25)  # small changes of scale
+Sample = tuple[Picture, Labels]
 
 
 class Source(Protocol):
@@ -239,6 +241,32 @@ def resample(grey: Picture, labels: Labels, side: int, *, has_classes: bool = Fa
     small = np.asarray(Image.fromarray(grey).resize((side, side), how))
     index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
     return small, in_pieces(labels[np.ix_(index, index)])
+
+
+def augment(grey: Picture, labels: Labels, rng: Rng, how: Augmentation) -> Sample:
+    """Dihedral flips, and changes of exposure, focus, noise and the rest of `how`; grey (S, S) uint8."""
+    if how.flips:
+        grey, labels = turned_or_mirrored(rng, grey, labels)
+    picture = _change_exposure(grey.astype(np.float32) / 255, how, rng)
+    changed = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return changed, np.ascontiguousarray(labels)
+
+
+def _change_exposure(picture: Field, how: Augmentation, rng: Rng) -> Field:
+    """The picture (H, W), 0 to 1, with gamma, blur, noise, a slope and an inversion, each as often as `how` says."""
+    if rng.random() < how.exposure:
+        picture = picture ** np.float32(np.exp(rng.normal(0, how.exposure_spread)))
+    if rng.random() < how.focus:
+        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, how.focus_px))
+    if rng.random() < how.noise:
+        picture = picture + rng.normal(0, rng.uniform(0, how.noise_spread), picture.shape)
+    if rng.random() < how.gradient:
+        rows, columns = np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
+        slopes = rng.normal(0, how.gradient_spread), rng.normal(0, how.gradient_spread)
+        picture = picture + slopes[0] * rows + slopes[1] * columns
+    if how.invert and rng.random() < how.invert:
+        picture = 1 - picture
+    return picture
 
 
 @dataclass(eq=False)

@@ -13,9 +13,8 @@ import tifffile
 
 from ...core.network.cards import ModelCard
 from ...core.truth import Pair, find_pairs
-from .augmentation import Sample
 from .contract import Labels, Picture
-from .data import DrawnSource, Labelled, eight_bits, renders, split_sources
+from .data import DrawnSource, Labelled, Sample, eight_bits, renders, split_sources
 from .files import write_picture
 from .pretrained import maps_of
 from .settings import FORBIDDEN, FolderEntry, RenderedEntry, TrainingRecipe, number_of_classes, read_recipe

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as packed
@@ -32,7 +30,8 @@ from segmentation.core.report.wording import imported_words
 from segmentation.core.tasks import find
 from tests.conftest import as_file
 from tests.core.builders import analysis_of, disc_labels
-from tests.hostile import REFUSED
+from tests.hostile import REFUSED, tiff
+from tests.web import archive
 
 FRAME, PARTICLES, PHASES = Frame(120, 160, 120), find("particles"), find("phases")
 SQUARE = [(10, 20), (30, 20), (30, 50), (10, 50)]
@@ -59,11 +58,9 @@ def rings():
 
 
 def zipped(*rois_in) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for number, roi in enumerate(rois_in):
-            archive.writestr(f"{number}.roi", roi if isinstance(roi, bytes) else roi.tobytes())
-    return file.getvalue()
+    return archive.zipped(
+        (f"{n}.roi", roi if isinstance(roi, bytes) else roi.tobytes()) for n, roi in enumerate(rois_in)
+    )
 
 
 def coco_of(annotations, **more) -> bytes:
@@ -122,9 +119,7 @@ def test_what_we_set_aside_stays_aside_unless_its_outline_was_changed(tmp_path):
 def test_label_images_keep_their_ids(tmp_path, kind):
     wanted = np.zeros((120, 160), kind)
     wanted[10:20, 10:20], wanted[40:50, 40:60], wanted[80:90, 10:30] = 3, 7, 200
-    file = io.BytesIO()
-    tifffile.imwrite(file, wanted)
-    back = read(tmp_path, file.getvalue(), ".tif")
+    back = read(tmp_path, tiff(wanted), ".tif")
     assert np.array_equal(back.labels, wanted) and sorted(back.classes) == [3, 7, 200]
     assert back.format == "TIFF labels"
 
@@ -280,15 +275,13 @@ def test_nothing_counts_in_the_data_bar(tmp_path):
 
 
 def test_another_scale_is_refused(tmp_path):
-    file = io.BytesIO()
     mask = np.zeros((120, 160), np.uint16)
     mask[10:20, 10:20], mask[40:50, 40:60] = 1, 2
-    how = {"imagej": True, "resolution": (0.2, 0.2), "metadata": {"unit": "nm"}}
-    tifffile.imwrite(file, mask, **how)
-    assert read(tmp_path, file.getvalue(), ".tif", nm_per_pixel=5.04).classes
-    assert read(tmp_path, file.getvalue(), ".tif").classes
+    content = tiff(mask, imagej=True, resolution=(0.2, 0.2), metadata={"unit": "nm"})
+    assert read(tmp_path, content, ".tif", nm_per_pixel=5.04).classes
+    assert read(tmp_path, content, ".tif").classes
     with pytest.raises(UnreadableImage, match=r"\b5 nm .*\b7\.344 nm"):
-        read(tmp_path, file.getvalue(), ".tif", nm_per_pixel=7.34375)
+        read(tmp_path, content, ".tif", nm_per_pixel=7.34375)
 
 
 SPLINE = ImagejRoi.frompoints(SQUARE, name="x")
@@ -331,11 +324,8 @@ def test_too_many_outlines_are_refused(tmp_path, monkeypatch):
 
 
 def test_a_zip_bomb_is_refused(tmp_path):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.roi", b"Iout" + bytes(1 << 26))
     with pytest.raises(UnreadableImage, match="bytes"):
-        read(tmp_path, file.getvalue(), ".zip")
+        read(tmp_path, zipped(b"Iout" + bytes(1 << 26)), ".zip")
 
 
 @pytest.mark.parametrize("task", tasks.every(), ids=lambda task: task.name)

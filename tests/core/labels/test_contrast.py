@@ -11,18 +11,15 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import METADATA, segmentation_of
+from tests.core.labels.test_separate import label_discs
 
 GROUND = 60
 
 
-def discs(places, greys, radius=9, shape=(160, 240), ground=GROUND):
-    """Grey (H, W) uint8 and labels (H, W) int32 of discs of these greys at these places."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    grey, labels = np.full(shape, ground, np.uint8), np.zeros(shape, np.int32)
-    for number, ((row, column), value) in enumerate(zip(places, greys, strict=True), 1):
-        inside = np.hypot(rows - row, columns - column) <= radius
-        grey[inside], labels[inside] = value, number
-    return grey, labels
+def discs(places, greys):
+    """Grey (160, 240) uint8 and labels (160, 240) int32 of discs of these greys at these places, which lie apart."""
+    labels = label_discs(*((row, column, 9) for row, column in places), shape=(160, 240))
+    return np.array([GROUND, *greys], np.uint8)[labels], labels
 
 
 PLACES = [(row, column) for row in (25, 80, 135) for column in (25, 65, 105, 145, 185, 215)]
@@ -51,15 +48,10 @@ def test_a_deleted_neighbour_is_no_ground():
     assert contrasts(grey, labels, erased).relative.tolist() == pytest.approx([1] * 5, abs=0.02)
 
 
-def test_most_of_the_outlined_area_is_never_a_gap():
+def test_an_outline_of_the_other_sign_is_a_gap_and_most_of_the_outlined_area_never():
     grey, labels = discs(PLACES[:4], (20, 20, 20, 180))
     for picture in (grey, 255 - grey):
         assert contrasts(picture, labels).gap.tolist() == [False, False, False, True]
-
-
-def test_an_outline_of_the_other_sign_is_a_gap():
-    grey, labels = discs(PLACES[:4], (180, 180, 180, 20))
-    assert contrasts(grey, labels).gap.tolist() == [False, False, False, True]
 
 
 def test_a_dark_place_that_particles_enclose_is_a_gap():

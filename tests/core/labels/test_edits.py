@@ -17,6 +17,7 @@ from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import grey_of, segmentation_of
+from tests.core.labels.test_separate import label_discs
 
 SHAPE = (40, 50)
 
@@ -406,10 +407,7 @@ def test_components_are_those_of_scipy(corners):
 
 
 def test_what_a_person_decided_is_what_is_measured():
-    labels = np.zeros((120, 160), np.int32)
-    for number, (y, x) in enumerate([(30, 30), (30, 80), (30, 130), (85, 40), (85, 110)], 1):
-        rows, columns = np.ogrid[:120, :160]
-        labels[np.hypot(rows - y, columns - x) <= 12] = number
+    labels = label_discs((30, 30, 12), (30, 80, 12), (30, 130, 12), (85, 40, 12), (85, 110, 12))
     segmentation = segmentation_of(labels, np.array([0.9, 0.2, 0.9, 0.9, 0.9], np.float32))
     micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, Calibration(None, "none"))
     settings = AnalysisSettings.of(filter=True)

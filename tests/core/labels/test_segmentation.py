@@ -53,14 +53,10 @@ def header(**entries):
     return np.frombuffer(json.dumps({**written, **entries}).encode(), np.uint8)
 
 
-def same(segmentation, other):
-    for entry in fields(Segmentation):
-        value, theirs = getattr(segmentation, entry.name), getattr(other, entry.name)
-        np.testing.assert_equal(value, theirs)
-
-
 def test_everything_comes_back():
-    same(Segmentation.load(stored(FOUND), ORIGIN), FOUND)
+    back = Segmentation.load(stored(FOUND), ORIGIN)
+    for entry in fields(Segmentation):
+        np.testing.assert_equal(getattr(back, entry.name), getattr(FOUND, entry.name))
     assert stored(FOUND).read() == stored(FOUND).read()
 
 

@@ -112,3 +112,20 @@ def tescan(length: str, across: int, field: str, font: str = FONTS[0]) -> np.nda
     bar.block(560, 40, 560 + across, 44)
     bar.text(860, 24, "MIRA3 TESCAN")
     return bar.pixels()
+
+
+# By name: the bar in a font, its nanometres per pixel, and the length of its line in nanometres and in px.
+LAYOUTS = {
+    "zeiss": (lambda font: zeiss("200 nm", 27, "7.520 µm", font), 7520 / 1024, 200, 27),
+    "zeiss, black on white": (lambda font: zeiss("10 µm", 128, "80.00 µm", font, 255, 0), 78.125, 10_000, 128),
+    "jeol": (lambda font: jeol("1µm", 107, font), 1000 / 107, 1000, 107),
+    "fei": (lambda font: fei("100 µm", 226, "453 µm", font), 453_000 / 1024, 100_000, 226),
+    "hitachi": (lambda font: hitachi("5.00um", 30, font), 5000 / 300, 5000, 300),
+    "hitachi, dotted": (lambda font: hitachi("50.0um", 30.24, font, dots=True), 50_000 / 302.4, 50_000, 302),
+    "jeol, on top": (lambda font: jeol_on_top("100 µm", 40, font), 100_000 / 40, 100_000, 40),
+    "tescan": (lambda font: tescan("500 nm", 99, "5,17 µm", font), 5170 / 1024, 500, 99),
+    "jeol, smaller": (lambda font: jeol("100nm", 64, font), 100 / 64, 100, 64),
+    "fei, smaller": (lambda font: fei("4 µm", 340, "12.0 µm", font), 12_000 / 1024, 4000, 340),
+    "hitachi, smaller": (lambda font: hitachi("500nm", 22, font), 500 / 220, 500, 220),
+    "tescan, larger": (lambda font: tescan("2 µm", 148, "13.8 µm", font), 13_800 / 1024, 2000, 148),
+}

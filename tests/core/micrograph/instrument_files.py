@@ -6,15 +6,24 @@ import io
 import json
 import struct
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Micrograph
 from tests.hostile import raw_tiff, tiff
 
 _DM_TYPES = {"<i2": 2, "<i4": 3, "<u2": 4, "<u4": 5, "<f4": 6, "<f8": 7, "|u1": 10, "|i1": 9}
 _DM_PIXELS = {"<i2": 1, "<f4": 2, "|u1": 6, "<i4": 7, "|i1": 9, "<u2": 10, "<u4": 11, "<f8": 12, "<c8": 3}
+
+
+def written(folder: Path, content: bytes, file: str = "image", **options: Any) -> Micrograph:
+    """A file of this content in the folder, read; options as of `read`."""
+    (folder / file).write_bytes(content)
+    return read(folder / file, **options)
 
 
 class Dm:

@@ -24,20 +24,8 @@ HITACHI = re.compile(r"S-?[34][0-9]{3}|SU[0-9]{4}")
 
 def rendered() -> Iterator[tuple[str, float | None, BarReading | None]]:
     for font in bars.FONTS:
-        for name, strip, nm in (
-            ("zeiss", bars.zeiss("200 nm", 27, "7.520 µm", font), 7520 / 1024),
-            ("zeiss, black on white", bars.zeiss("10 µm", 128, "80.00 µm", font, 255, 0), 80_000 / 1024),
-            ("jeol", bars.jeol("1µm", 107, font), 1000 / 107),
-            ("jeol", bars.jeol("100nm", 64, font), 100 / 64),
-            ("fei", bars.fei("100 µm", 226, "453 µm", font), 453_000 / 1024),
-            ("fei", bars.fei("4 µm", 340, "12.0 µm", font), 12_000 / 1024),
-            ("hitachi", bars.hitachi("5.00um", 30, font), 5000 / 300),
-            ("hitachi", bars.hitachi("500nm", 22, font), 500 / 220),
-            ("hitachi, dotted", bars.hitachi("50.0um", 30.24, font, dots=True), 50_000 / 302.4),
-            ("jeol, on top", bars.jeol_on_top("100 µm", 40, font), 100_000 / 40),
-            ("tescan", bars.tescan("2 µm", 148, "13.8 µm", font), 13_800 / 1024),
-            ("tescan", bars.tescan("500 nm", 99, "5,17 µm", font), 5170 / 1024),
-        ):
+        for name, (draw, nm, _, _) in bars.LAYOUTS.items():
+            strip = draw(font)
             texts = [Text(str(text[0]), *text[1:]) for text in texts_of(strip)]
             yield f"{name}, {font}", nm, reading_of(strip, texts)
 

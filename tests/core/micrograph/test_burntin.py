@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.micrograph.barreading import BarReading, _checked_reading, reading_of, reading_over
-from segmentation.core.micrograph.barwords import lengths, magnifications
+from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.readings import calibration_of, contradictions, sure_calibration
 
@@ -153,8 +153,3 @@ def test_a_bar_of_another_unit_is_a_sentence_and_no_scale(text):
     bar_reading = checked(Text(text, 420, 380, 500, 404, 0.95, text))
     assert bar_reading is not None and not bar_reading.sure and not bar_reading.nm_per_pixel
     assert text in contradictions(asdict(bar_reading)) and calibration_of(asdict(bar_reading)).nm_per_pixel is None
-
-
-@pytest.mark.parametrize(("text", "nm"), [("50 Å", 5.0), ("1 cm", 1e7), ("2 mm", 2e6), ("500 pm", 5e5)])
-def test_units_of_scale_bars(text, nm):
-    assert [length.nm for length in lengths([Text(text, 0, 0, 40, 10, 0.9)])] == [nm]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segmentation.core.micrograph.databar import data_bar, find_data_bar
 from segmentation.core.micrograph.reader import read
+from tests.core.micrograph.vendors.test_shared_files import SHARED, VENDORS
+from tests.hostile import picture
 
-SHARED = Path(os.environ.get("DEEPSEGM_SHARED") or Path(__file__).resolve().parents[4] / "shared") / "data"
 WORDS = ("EHT = 20.00 kV", "WD = 2.8 mm", "Mag = 50.00 K X", "Signal A = InLens", "18 Jul 2019")
 
 
@@ -60,12 +60,6 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def jpeg(pixels: np.ndarray) -> np.ndarray:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=88)
-    return np.asarray(Image.open(file))
-
-
 @pytest.mark.parametrize("height", [24, 36, 60])
 @pytest.mark.parametrize("style", STYLES)
 def test_drawn_bars_are_found_at_their_row(style: str, height: int) -> None:
@@ -77,8 +71,8 @@ def test_drawn_bars_are_found_at_their_row(style: str, height: int) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_bars_survive_jpeg(style: str) -> None:
-    whole = jpeg(np.concatenate([micrograph(), bar(640, 48, **STYLES[style])]))
-    assert abs(find_data_bar(whole) - 450) <= 2
+    content = picture(np.concatenate([micrograph(), bar(640, 48, **STYLES[style])]), "JPEG", quality=88)
+    assert abs(find_data_bar(np.asarray(Image.open(io.BytesIO(content)))) - 450) <= 2
 
 
 def test_bar_with_acquired_rows_around_it() -> None:
@@ -137,11 +131,11 @@ def test_no_bar_where_there_is_none(kind: str) -> None:
 
 
 def test_a_scale_bar_over_the_image_is_no_data_bar() -> None:
-    picture = Image.fromarray(micrograph())
-    draw = ImageDraw.Draw(picture)
+    image = Image.fromarray(micrograph())
+    draw = ImageDraw.Draw(image)
     draw.rectangle([500, 430, 620, 438], fill=255)
     draw.text((530, 405), "200 nm", fill=255, font=ImageFont.load_default(18))
-    assert find_data_bar(np.asarray(picture)) == 450
+    assert find_data_bar(np.asarray(image)) == 450
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 4000), (4000, 16), (39, 640), (64, 64)])
@@ -175,12 +169,12 @@ def test_their_cropped_versions_have_none() -> None:
 
 
 def test_the_header_comes_first() -> None:
-    (folder,) = {path.parent for path in shared("vendor-tiff", "quanta_image.tif")}
-    assert data_bar(read(folder / "quanta_image.tif")) == 884
-    assert find_data_bar(read(folder / "quanta_image.tif").pixels) == 884
-    assert data_bar(read(folder / "scios_multigis_metadata_sections.tif")) == 2048
-    assert abs(find_data_bar(read(folder / "scios_multigis_metadata_sections.tif").pixels) - 2048) <= 2
-    assert data_bar(read(folder / "tescan-pfib_dataZeroed.tif")) == 1280
+    shared("vendor-tiff", "quanta_image.tif")
+    assert data_bar(read(VENDORS / "quanta_image.tif")) == 884
+    assert find_data_bar(read(VENDORS / "quanta_image.tif").pixels) == 884
+    assert data_bar(read(VENDORS / "scios_multigis_metadata_sections.tif")) == 2048
+    assert abs(find_data_bar(read(VENDORS / "scios_multigis_metadata_sections.tif").pixels) - 2048) <= 2
+    assert data_bar(read(VENDORS / "tescan-pfib_dataZeroed.tif")) == 1280
 
 
 def test_no_false_bars_on_published_crops() -> None:

@@ -14,8 +14,8 @@ import pytest
 from segmentation.core.micrograph import vendors
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
-from tests.core.micrograph.instrument_files import berkeley, hdf5, velox, velox_json
-from tests.core.micrograph.test_instruments import same, written
+from tests.core.micrograph.instrument_files import berkeley, hdf5, velox, velox_json, written
+from tests.core.micrograph.test_instruments import same
 from tests.hostile import image
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "cases" / "velox_stack.emd"

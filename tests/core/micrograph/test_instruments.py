@@ -22,14 +22,9 @@ from tests.core.micrograph.instrument_files import (
     thermo_header,
     velox,
     with_extended,
+    written,
 )
 from tests.hostile import image
-
-
-def written(folder: Path, content: bytes, name: str = "image", **options: Any) -> Micrograph:
-    path = folder / name
-    path.write_bytes(content)
-    return read(path, **options)
 
 
 def same(micrograph: Micrograph, pixels: np.ndarray) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from PIL import Image, ImageDraw
 
 from segmentation.core.micrograph.pages import TOO_MANY, WRONG, WrongPages, page_name, pages_of, write_page
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.vendors.page import BEGINS
-from tests.core.micrograph.instrument_files import berkeley, dm, mrc, velox
+from tests.core.micrograph.instrument_files import berkeley, dm, mrc, velox, written
 from tests.hostile import image, tiff
 
 THREE = np.stack([image(), image()[::-1], image()[:, ::-1]])
@@ -47,10 +48,7 @@ STACKS: dict[str, tuple[Callable[[], bytes], float]] = {
 }
 
 
-def opened(folder: Path, content: bytes, **how: Any) -> Micrograph:
-    path = folder / "stack.any"
-    path.write_bytes(content)
-    return read(path, name="stack", **how)
+opened = partial(written, file="stack")
 
 
 def figure(form: str) -> Image.Image:

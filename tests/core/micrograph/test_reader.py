@@ -10,14 +10,9 @@ import pytest
 from PIL import Image
 
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.types import Micrograph, UnreadableImage
+from segmentation.core.micrograph.types import UnreadableImage
+from tests.core.micrograph.instrument_files import written as reads
 from tests.hostile import image, picture, raw_tiff, tiff
-
-
-def reads(folder: Path, content: bytes, name: str = "sem.tif") -> Micrograph:
-    path = folder / "upload"
-    path.write_bytes(content)
-    return read(path, name=name)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +188,7 @@ def test_exif_rotation_is_applied_as_pillow_does(tmp_path: Path, orientation: in
     exif[0x0112] = orientation
     content = picture(image(), "PNG", exif=exif)
     micrograph = reads(tmp_path, content, "a.png")
-    with Image.open(tmp_path / "upload") as opened:
+    with Image.open(tmp_path / "a.png") as opened:
         expected = np.asarray(ImageOps.exif_transpose(opened))
     np.testing.assert_array_equal(micrograph.pixels, expected)
     assert bool(micrograph.notes) == (orientation != 1)
@@ -214,7 +209,7 @@ def test_sha256_and_name(tmp_path: Path) -> None:
     import hashlib
 
     content = tiff(image())
-    micrograph = reads(tmp_path, content, "C:\\lab\\probe.tif")
+    micrograph = reads(tmp_path, content, "upload", name="C:\\lab\\probe.tif")
     assert micrograph.sha256 == hashlib.sha256(content).hexdigest()
     assert micrograph.name == "probe.tif"
     assert read(tmp_path / "upload").name == "upload"

@@ -10,7 +10,7 @@ from skimage.filters import threshold_li
 from skimage.segmentation import relabel_sequential
 
 from ...training.contract import Field, Floats, Labels, Mask, Picture, Rng
-from ...training.instances.targets import boundary
+from ...training.instances.targets import near_contacts
 from .settings import MaskSettings
 
 TRIES = 25  # places tried for one particle before it is left out
@@ -72,7 +72,7 @@ def drawn(labels: Labels) -> Picture:
 
     Without the dark contacts nothing would tell the translation where one particle ends and the next begins.
     """
-    contact = boundary(labels, contacts=True)
+    contact = near_contacts(labels, ndimage.generate_binary_structure(2, 1))
     return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from skimage.segmentation import find_boundaries
 
 from ....core.label_images import as_labels, read_numbers
 from ....core.measure.hulls import areas, find_hulls
@@ -18,7 +19,6 @@ from ....core.truth import Pair
 from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
 from ..contract import STORED, Field, Floats, Labels, Picture, Shape
 from ..data import eight_bits
-from ..instances.targets import boundary
 from ..synthesis.scene import split_pieces
 from .findings import sentence_of
 
@@ -243,7 +243,7 @@ def has_soft_edges(labels: Labels) -> bool:
 def mirrored(grey: Picture, labels: Labels) -> str:
     """Which sides were exchanged, if the outlines then follow the picture's edges far better; "" for none."""
     steep = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
-    outlines = boundary(labels)
+    outlines = find_boundaries(labels)
     if not outlines.any() or not steep.any():
         return ""
     mean = float(steep.mean())

@@ -79,7 +79,7 @@ class Scorer:
         """Every figure of all images together (last = 0), or of the `last` ones, lengths in pixels; NaN where
         undefined."""
         records = self.records[-last:] if last else self.records
-        return {name: float(values[0]) for name, values in _figures(self.scoring, records).items()}
+        return {name: float(values[0]) for name, values in weighted_figures(self.scoring, records).items()}
 
     def report(self, nm: bool) -> dict[str, Any]:
         """All images together, what the task's Examiner adds, and each group. nm: whether lengths are nanometres."""
@@ -114,7 +114,7 @@ def fit_threshold(scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair],
     return Fitted("threshold", {"threshold": thresholds["best"]}, {"threshold_rule": thresholds["rule"]}, summary)
 
 
-def _figures(
+def weighted_figures(
     scoring: Scoring, records: Sequence[Any], weights: Floats | None = None, nm: bool = False
 ) -> dict[str, Floats]:
     """Every figure (n,) of a task for weights (n, images); without weights each image counts once."""
@@ -122,9 +122,7 @@ def _figures(
     return scoring.metrics(records, weights) | scoring.quantity_errors(records, weights, nm)
 
 
-def summarise(
-    scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = (), seed: int = 0
-) -> dict[str, Figure]:
+def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = ()) -> dict[str, Figure]:
     """Every figure of a task, pooled over at least one image as its Examiner left it.
 
     The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of groups (not of images or objects:
@@ -136,10 +134,10 @@ def summarise(
     members = np.array([[name == group for name in named] for group in every], float)
     weights, count = np.ones((1, len(images))), len(every)
     if count >= FEWEST:
-        draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+        draws = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
         drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, drawn @ members])
-    values, figures = _figures(scoring, images, weights, nm), {}
+    values, figures = weighted_figures(scoring, images, weights, nm), {}
     for name, (value, *drawn_values) in values.items():
         low, high = None, None
         if drawn_values:

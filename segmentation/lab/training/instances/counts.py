@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.segmentation import find_boundaries
 
 from ....core.labels.separate import renumber
 from ....core.measure.bins import NANO_NM
@@ -29,7 +30,6 @@ from ....core.measure.matching import (
 from ....core.measure.shapes import contact_shares, measure
 from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import near
-from .targets import boundary
 
 IOUS = np.arange(0.5, 1.0, 0.05)
 TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
@@ -101,7 +101,8 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     best = np.zeros(4)  # images without true or without found particles have no best partners
     if iou.size:
         best = np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
-    ours, theirs = (boundary(labels) & (labels > 0) for labels in (whole_found, whole_true))  # the frame is no edge
+    # The frame is no edge.
+    ours, theirs = (find_boundaries(labels, mode="inner") for labels in (whole_found, whole_true))
     rims = near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()
     sums = Sums(
         pixels=pixels,

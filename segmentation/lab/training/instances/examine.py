@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 from skimage.feature import peak_local_max
-from skimage.segmentation import watershed
+from skimage.segmentation import find_boundaries, watershed
 
 from ....core.labels.options import ParticleOptions
 from ....core.labels.outline import outline, particles, that_count
@@ -22,7 +22,6 @@ from ..sheets import STRENGTH, as_panels, in_colour
 from .confidence import reliability
 from .counts import ImageCounts, by_size, count_image
 from .figures import ap_by_iou
-from .targets import boundary
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
 CHOOSING = ("50", "75")
@@ -153,5 +152,5 @@ def errors(grey: Picture, predicted: Labels, truth: Labels, small_found: Labels,
         for kind in visible:
             inside = np.isin(labels, ids[kinds == kind])
             canvas[inside] = STRENGTH * np.array(COLOURS[kind]) + (1 - STRENGTH) * grey[inside][:, None]
-    canvas[boundary(small_true) & (small_true > 0)] = 255
+    canvas[find_boundaries(small_true, mode="inner")] = 255
     return canvas.round().astype(np.uint8)

@@ -19,7 +19,7 @@ from ....core.pace import followed
 from ....core.truth import Pair
 from ..contract import Fitted, Labels, Say, Scoring
 from ..evaluation.predictions import Options, Predictor
-from ..evaluation.scores import Scorer
+from ..evaluation.scores import Scorer, weighted_figures
 from .confidence import OFTEN, every_nth
 
 SIZES = (1.0, 0.5, 0.7, 1.4)  # times the model's diameter
@@ -106,7 +106,6 @@ def fit_reading(
 
 def _worth(scoring: Scoring, records: Records) -> tuple[float, float]:
     """(score, absolute error of the median in percent) of some images together; 0 and 100 where undefined."""
-    weights = np.ones((1, len(records)))
-    figures = scoring.metrics(records, weights) | scoring.quantity_errors(records, weights, False)
+    figures = weighted_figures(scoring, records)
     score = float(np.mean([np.nan_to_num(figures[name][0]) for name in SCORES]))
     return score, float(np.nan_to_num(abs(figures[ERROR][0]), nan=100.0))

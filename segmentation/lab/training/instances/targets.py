@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
+from skimage.segmentation import find_boundaries
 
 from ..contract import Field, Labels, Mask
 
 CHANNELS = ("foreground", "inner_distance")
 OPTIONAL = ("touching",)
+WITHIN_2_PX = np.ones((5, 5), bool)
 
 
 def targets(labels: Labels, channels: Sequence[str] = CHANNELS) -> Field:
@@ -19,25 +21,12 @@ def targets(labels: Labels, channels: Sequence[str] = CHANNELS) -> Field:
     return np.stack([*(makers[channel](labels) for channel in channels), near_contacts(labels)]).astype(np.float32)
 
 
-def boundary(labels: Labels, *, contacts: bool = False) -> Mask:
-    """(H, W) bool: the pixels on both sides of every object's edge; contacts: of edges between two objects alone."""
-    edge = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        before, after = [slice(None)] * 2, [slice(None)] * 2
-        before[axis], after[axis] = slice(None, -1), slice(1, None)
-        one, other = labels[tuple(before)], labels[tuple(after)]
-        step = (one != other) & (one > 0) & (other > 0) if contacts else one != other
-        edge[tuple(before)] |= step
-        edge[tuple(after)] |= step
-    return edge
-
-
 def inner_distance(labels: Labels) -> Field:
     """Distance of every particle pixel to its particle's edge, divided by the particle's largest.
 
     labels: (H, W) int32, 0 is background. Returns (H, W) float32 in 0..1: 1 at a particle's core, 0 outside.
     """
-    inside = (labels > 0) & ~boundary(labels)
+    inside = (labels > 0) & ~find_boundaries(labels)
     if not inside.any():  # also keeps distance_transform_edt from measuring to nowhere
         return (labels > 0).astype(np.float32) * 0.5
     distance = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1].astype(np.float32) + (labels > 0)
@@ -46,8 +35,8 @@ def inner_distance(labels: Labels) -> Field:
     return np.where(labels > 0, distance / np.maximum(largest, 1)[labels], 0).astype(np.float32)
 
 
-def near_contacts(labels: Labels) -> Mask:
-    """(H, W) bool: where two objects touch, within about 2 px."""
-    highest = ndimage.maximum_filter(labels, 5)
-    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), 5)
+def near_contacts(labels: Labels, around: Mask = WITHIN_2_PX) -> Mask:
+    """(H, W) bool: where two objects meet among the pixels `around` a pixel."""
+    highest = ndimage.maximum_filter(labels, footprint=around)
+    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), footprint=around)
     return (highest > 0) & (lowest < np.iinfo(np.int32).max) & (highest != lowest)

@@ -12,6 +12,7 @@ from tifffile import TiffWriter
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.facts import rational_rounding
+from tests.core.micrograph.instrument_files import written as read_file
 from tests.hostile import image, raw_tiff, tiff
 
 ZEISS, FEI, FEI_SFEG, FEI_XML, TESCAN, FIBICS = 34118, 34682, 34680, 34683, 50431, 51023
@@ -25,9 +26,7 @@ def with_tags(folder: Path, tags: dict[int, bytes], **options: Any) -> Micrograp
 
 def written(folder: Path, **options: Any) -> Micrograph:
     """A 64 x 48 TIFF written with these options, and read."""
-    path = folder / ("a.ome.tif" if "ome" in options else "a.tif")
-    path.write_bytes(tiff(image(), **options))
-    return read(path)
+    return read_file(folder, tiff(image(), **options), "a.ome.tif" if "ome" in options else "a.tif")
 
 
 def zeiss(first: str = "0", **entries: str) -> bytes:
@@ -398,8 +397,7 @@ def pointing(header: bytes) -> bytes:
 
 @pytest.mark.parametrize(("header", "nm"), [(tvips(0.5), 0.5), (tvips(0.5, 1), None), (tvips(0.5, magic=1), None)])
 def test_tvips_has_the_pixel_size_in_nanometres(tmp_path: Path, header: bytes, nm: float | None) -> None:
-    (tmp_path / "em.tif").write_bytes(pointing(header))
-    micrograph = read(tmp_path / "em.tif")
+    micrograph = read_file(tmp_path, pointing(header), "em.tif")
     assert micrograph.calibration.nm_per_pixel == (pytest.approx(nm) if nm else None)
     assert micrograph.metadata.get("voltage_kv") == (200 if nm else None)
 

@@ -15,7 +15,7 @@ from PIL import Image
 from segmentation.core.micrograph.databar import data_bar
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
-from tests.core.micrograph.instrument_files import exif_tiff, noted_tiff
+from tests.core.micrograph.instrument_files import exif_tiff, noted_tiff, written
 from tests.hostile import image, picture, raw_tiff, tiff
 
 ENTRIES = {
@@ -44,12 +44,6 @@ def note(**changes: str | None) -> bytes:
     entries = {name: value for name, value in {**ENTRIES, **changes}.items() if value is not None}
     text = "\t".join(f"${name}={value}" for name, value in entries.items())
     return b"UNICODE\0" + text.encode("utf-16-le")
-
-
-def written(folder: Path, content: bytes, name: str = "a.tif") -> Micrograph:
-    path = folder / name
-    path.write_bytes(content)
-    return read(path)
 
 
 def small(folder: Path, content: bytes) -> Micrograph:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from segmentation.core.micrograph.header import joined
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import Facts
-from tests.core.micrograph.instrument_files import EMI_XML, emi, exif_tiff, ser, sis_tiff
+from tests.core.micrograph.instrument_files import EMI_XML, emi, exif_tiff, ser, sis_tiff, written
+from tests.core.micrograph.vendors.test_shared_files import VENDORS
 from tests.hostile import image, picture, tiff
 
-SHARED = Path(os.environ.get("DEEPSEGM_SHARED") or Path(__file__).resolve().parents[5] / "shared") / "data"
 JEOL = (
     "$CM_FORMAT JEOL/EO\r\n$CM_VERSION 1.0\r\n$CM_INSTRUMENT JSM-7600F\r\n$CM_DATE 2026/11/20\r\n$CM_TIME 09:30:00\r\n"
     "$CM_ACCEL_VOLT 15.00\r\n$CM_MAG 10000\r\n$CM_SIGNAL SEI\r\n$$SM_WD 8.1\r\n"
@@ -35,10 +34,9 @@ WIDE = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]
 
 def beside(folder: Path, name: str, content: bytes | str, encoding: str = "utf-8") -> Micrograph:
     """The 64 x 48 picture, read with a side file."""
-    (folder / "a.tif").write_bytes(tiff(image()))
     side = folder / name
     side.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-    return read(folder / "a.tif", side=[side])
+    return written(folder, tiff(image()), "a.tif", side=[side])
 
 
 def facts(micrograph: Micrograph) -> dict[str, object]:
@@ -109,9 +107,8 @@ def test_jeol_units(tmp_path: Path, line: str, nm: float | None, key: str) -> No
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
 @pytest.mark.parametrize("header", [b"", b"JEOL\0\0\0\1"])
 def test_jeol_maker_note(tmp_path: Path, encoding: str, header: bytes) -> None:
-    path = tmp_path / "a.tif"
-    path.write_bytes(exif_tiff(header + (JEOL + "$CM_PIXEL_SIZE 4.5nm\r\n").encode(encoding) + b"\0\0"))
-    micrograph = read(path)
+    text = (JEOL + "$CM_PIXEL_SIZE 4.5nm\r\n").encode(encoding)
+    micrograph = written(tmp_path, exif_tiff(header + text + b"\0\0"))
     assert micrograph.calibration.nm_per_pixel == pytest.approx(4.5)
     assert micrograph.calibration.detail == "JEOL MakerNote, $CM_PIXEL_SIZE"
     assert micrograph.calibration.source == "metadata"
@@ -149,15 +146,12 @@ def test_tescan_metres(tmp_path: Path, written: str, nm: float | None) -> None:
     assert nm_per_pixel == (None if nm is None else pytest.approx(nm))
 
 
-@pytest.mark.skipif(not (SHARED / "vendor-tiff").is_dir(), reason="the shared vendor files are not here")
+@pytest.mark.skipif(not VENDORS.is_dir(), reason="the shared vendor files are not here")
 def test_real_tescan_header_says_what_the_tag_says(tmp_path: Path) -> None:
-    folder = SHARED / "vendor-tiff"
-    tag = read(folder / "tescan-pfib_dataZeroed.tif")
-    side = folder / "tescan-pfib_dataZeroed.hdr"
-    assert read(folder / "tescan-pfib_dataZeroed.tif", side=[side]).calibration == tag.calibration
-    plain = tmp_path / "plain.tif"
-    plain.write_bytes(tiff(np.zeros((1578, 1280), np.uint8) + 7))
-    alone = read(plain, side=[side])
+    tag = read(VENDORS / "tescan-pfib_dataZeroed.tif")
+    side = VENDORS / "tescan-pfib_dataZeroed.hdr"
+    assert read(VENDORS / "tescan-pfib_dataZeroed.tif", side=[side]).calibration == tag.calibration
+    alone = written(tmp_path, tiff(np.zeros((1578, 1280), np.uint8) + 7), side=[side])
     assert alone.calibration.nm_per_pixel == pytest.approx(tag.calibration.nm_per_pixel)
     assert alone.metadata["image_rows"] == 1280
     for name in ("instrument", "detector", "voltage_kv", "working_distance_mm", "magnification", "date"):
@@ -185,9 +179,7 @@ def test_emi_beside_ser(tmp_path: Path) -> None:
      (-9, 0.0, None), (-9, -1.0, None), (-9, float("nan"), None), (300, 1.0, None), (32767, 1.0, None)],
 )  # fmt: skip
 def test_olympus_sis(tmp_path: Path, exponent: int, width: float, nm: float | None) -> None:
-    path = tmp_path / "a.tif"
-    path.write_bytes(sis_tiff(exponent, width))
-    micrograph = read(path)
+    micrograph = written(tmp_path, sis_tiff(exponent, width))
     assert micrograph.calibration.nm_per_pixel == (None if nm is None else pytest.approx(nm))
     if nm:
         assert micrograph.calibration.detail == "Olympus SIS tag 33560, pixel size"
@@ -202,10 +194,8 @@ def test_the_size_in_the_header_stays_where_only_a_side_file_has_a_pixel_size(tm
 
 
 def test_olympus_sis_that_points_nowhere(tmp_path: Path) -> None:
-    path = tmp_path / "a.tif"
     for offset in (0, 8, 10**6, 2**32 - 1):
-        path.write_bytes(sis_tiff(-9, 2.5, offset=offset))
-        assert read(path).shape == (48, 64)
+        assert written(tmp_path, sis_tiff(-9, 2.5, offset=offset)).shape == (48, 64)
 
 
 def test_the_image_comes_first_and_disagreement_is_said(tmp_path: Path) -> None:
@@ -264,6 +254,5 @@ def test_side_files_go_with_every_kind_of_image(tmp_path: Path) -> None:
     side = tmp_path / "a.txt"
     side.write_text(HITACHI)
     for kind in ("PNG", "BMP", "JPEG"):
-        path = tmp_path / f"a.{kind.lower()}"
-        path.write_bytes(picture(image(), kind))
-        assert read(path, side=[("a.txt", side)]).calibration.nm_per_pixel == pytest.approx(9.921875)
+        micrograph = written(tmp_path, picture(image(), kind), f"a.{kind.lower()}", side=[("a.txt", side)])
+        assert micrograph.calibration.nm_per_pixel == pytest.approx(9.921875)
