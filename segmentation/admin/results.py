@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -17,14 +18,23 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.progress import spent
 from ..presenters.result import counted, headline, numbers_of, warning_of
+from ..services.results.models_offered import title_of
 from .base import LookOnly, WithLink, action, column, image_of, opens, preview
+
+
+class ByModel(admin.AllValuesFieldListFilter):
+    """The names of models by their titles."""
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": title_of(choice["display"])}
 
 
 @admin.register(models.Job)
 class JobAdmin(WithLink):
     list_display = ("thumbnail", "image", "owner", "status", "result", "results", "took", "created")
     list_display_links = ("thumbnail", "image")
-    list_filter = ("state", "model_name", "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("state", ("model_name", ByModel), "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     summary_fields = (
