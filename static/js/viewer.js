@@ -335,6 +335,7 @@ class ResultPage {
     this.factor *= factor;
     Object.assign(this.lengths, shownLengths(this.data));
     this.list?.offer(this.data);
+    for (const field of document.querySelectorAll("#chart_unit")) field.value = this.lengths.unit === "µm" ? "um" : "nm";
     for (const line of document.querySelectorAll(".scale-banner, #width .wrong-text")) line.hidden = true;
     for (const line of document.querySelectorAll("[data-scale]")) line.textContent = `${digits(this.data.pixel_size)} nm/px`;
     this.changed();
