@@ -118,9 +118,10 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
                 yield _chart(partial(draw_panel, name, drawing=context.drawing, letter=""))
 
 
-def _chart(draw: Callable[[Axes], None], most: float = HIGHEST_CHART, **margins: float) -> Room:
+def _chart(
+    draw: Callable[[Axes], None], most: float = HIGHEST_CHART, least: float = LEAST_CHART, **margins: float
+) -> Room:
     """A chart as wide as the page, as high as there is room."""
-    least = min(LEAST_CHART, most)
     return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **margins))], least, most)
 
 
@@ -313,4 +314,5 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
             line = f"{number(name).title} of each image; dashed: all together{shaded}{red}."
             yield words(f"{line} {own_intervals(sample, name)}", SMALL)
             draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
-            yield _chart(draw, min(HIGHEST_CHART, 80.0 + 35 * len(sample.images)), left=NAMES)
+            most = min(HIGHEST_CHART, 80.0 + 35 * len(sample.images))
+            yield _chart(draw, most, min(LEAST_CHART, 45.0 + 15 * len(sample.images)), left=NAMES)
