@@ -119,29 +119,6 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
-    """An image that the files of the sample name, but that does not count; made by the two methods below.
-
-    reason: a sentence that says why. member: its analysis, None if there is none.
-    """
-
-    name: str
-    reason: str
-    sha256: str = ""
-    member: Member | None = None
-
-    @classmethod
-    def by_user(cls, member: Member) -> LeftOut:
-        """An analysed image that the user has left out."""
-        return cls(member.name, BY_USER, member.sha256, member)
-
-    @classmethod
-    def failed(cls, name: str, sentence: str, sha256: str = "") -> LeftOut:
-        """An image without a result; sentence: the reason shown to the user. sha256: of its file, "" if not known."""
-        return cls(name, f"{FAILED}: {' '.join(sentence.split())}", sha256)
-
-
-@dataclass(frozen=True, eq=False)
 class SampleImage:
     """One image as the files of its sample list it. outlier, excluded: "" or why it may not belong, does not count."""
 
@@ -150,6 +127,16 @@ class SampleImage:
     member: Member | None = None
     outlier: str = ""
     excluded: str = ""
+
+    @classmethod
+    def by_user(cls, member: Member) -> SampleImage:
+        """An analysed image that the user has left out."""
+        return cls(member.name, member.sha256, member, excluded=BY_USER)
+
+    @classmethod
+    def failed(cls, name: str, sentence: str, sha256: str = "") -> SampleImage:
+        """An image without a result; sentence: the reason shown to the user. sha256: of its file, "" if not known."""
+        return cls(name, sha256, excluded=f"{FAILED}: {' '.join(sentence.split())}")
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
