@@ -11,7 +11,6 @@ from functools import partial
 from math import floor
 from typing import Any, NamedTuple
 
-from ..measure import declared  # noqa: F401 registers them
 from ..measure.bins import LEAST_SIZES
 from ..measure.budget_table import uncertainty_name
 from ..measure.quantities import (
