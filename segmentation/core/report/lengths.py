@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..measure.distribution import WeightedSizes
-from ..measure.quantities import Unit, in_micrometres
+from ..measure.quantities import in_micrometres
 from ..measure.results import MICROMETRES, micrometres
 from ..sample import SampleAnalysis
 from .entries import answers
@@ -29,9 +28,3 @@ def in_readable_unit(sample: SampleAnalysis) -> SampleAnalysis:
 def nanometre_in(unit: str) -> float:
     """A nanometre in µm or nm; 1 also in px."""
     return MICROMETRES if unit == "µm" else 1.0
-
-
-def sizes_in(unit: Unit, sizes: WeightedSizes) -> WeightedSizes:
-    """Sizes in nm or px in the unit in which they are shown."""
-    factor = nanometre_in(unit)
-    return replace(sizes, unit=unit, size=factor * sizes.size, ecd=factor * sizes.ecd)
