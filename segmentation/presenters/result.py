@@ -168,12 +168,10 @@ class Result(ChartedSummary):
     @property
     def other_measurand(self) -> Change | None:
         """The numbers of the other measurand, and the button that makes them the result; None where none are known."""
-        of = self.summary["statistics"].get("other") if self.statistics and self.kept else None
+        of = self.statistics.other if self.statistics and self.kept else None
         if of is None or self.statistics is None:
             return None
-        unit = self.statistics.unit
-        factor = MICROMETRES if unit != self.summary["statistics"]["unit"] else 1.0
-        median = Value(of["median"] * factor, *(end * factor for end in of["median_ends"] or ()), unit=unit)
+        median = Value(of["median"], *(of["median_ends"] or ()), unit=self.statistics.unit)
         entries = [Entry.of("median", median)]
         if of["fraction_100nm"] is not None:
             entries.append(Entry.of("fraction_100nm", Value(of["fraction_100nm"], *(of["fraction_ends"] or ()))))
