@@ -313,18 +313,17 @@ class Between(TypedDict):
 
 
 class ImageRow(TypedDict):
-    """One image of a sample. n, n_set_aside: numbers of objects counted and left out. Both are 0 where the image is
-    excluded, and null where pixels belong to classes. median, low, high: as on the page of the image, null where its
-    unit is not that of the sample. outlier, excluded: the reason, or ""."""
+    """One image of a sample. n, n_set_aside: both are 0 where the image is excluded. median, low, high: as on the page
+    of the image."""
 
     name: str
-    n: Count | None
-    n_set_aside: Count | None
-    median: float | None
+    n: Annotated[Count | None, meaning("objects counted; null also where pixels belong to classes")]
+    n_set_aside: Annotated[Count | None, meaning("objects left out; null also where pixels belong to classes")]
+    median: Annotated[float | None, meaning("null also where the image has another unit than the sample")]
     low: float | None
     high: float | None
-    outlier: str
-    excluded: str
+    outlier: Annotated[str, meaning("why it may not belong; empty where it does")]
+    excluded: Annotated[str, meaning("why it does not count; empty where it does")]
 
 
 @dataclass(frozen=True)
