@@ -423,6 +423,7 @@ class Statistics:
             ("without_filter", ("median",)),
             ("convergence", ("median", "low", "high")),
             ("agglomerates", ("diameter",)),
+            ("other", ("median", "median_ends")),
         ):
             if (curve := getattr(self, name)) is not None:
                 changes[name] = curve | {entry: micrometres(curve.get(entry)) for entry in entries}
@@ -431,9 +432,6 @@ class Statistics:
                 side: {at: micrometres(end) for at, end in self.rods[side].items()} for side in ("length", "width")
             }
             changes["rods"] = self.rods | sides
-        if self.other:
-            lengths = {name: micrometres(self.other[name]) for name in ("median", "median_ends")}
-            changes["other"] = self.other | lengths
         if self.budget:
             total = self.budget["median"]
             lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}
