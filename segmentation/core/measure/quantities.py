@@ -74,6 +74,11 @@ def end_words(end: float, most: int | None) -> str:
     return significant(end, EVERY, most) if abs(end) >= 10.0**-most else significant(end, 1)
 
 
+def uncapital(text: str) -> str:
+    """Within a line: "SD", "ASTM number" and "D10" stay as they are."""
+    return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
+
+
 @dataclass(frozen=True)
 class Quantity:
     """One column of a table, or one number of a result.
@@ -116,8 +121,7 @@ class Quantity:
     @property
     def label(self) -> str:
         """Its title within a line: "geometric mean", "D10"."""
-        title = self.title
-        return title if title[1:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
+        return uncapital(self.title)
 
     def unit(self, length: Unit) -> str:
         """Such as "nm", "px²" or ""."""
