@@ -89,7 +89,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     if task.parted and descriptor_columns:
         for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
             particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
-        for particle, direction in zip(particles, _short(table["direction"]), strict=True):
+        for particle, direction in zip(particles, short(table["direction"]), strict=True):
             particle["direction"] = direction
     if task.semantic:
         for particle, number in zip(particles, used.classes.tolist(), strict=True):
@@ -140,16 +140,17 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
         for name in (*DESCRIPTORS, "confidence", "chance", "relative_contrast", "certainty", "area_fraction")
         if name in measured and np.isfinite(table[name]).any()
     ]
-    columns |= {name: _short(table[name]) for name in shapes}
+    columns |= {name: short(table[name]) for name in shapes}
     lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in measured]
-    columns |= {name: _short(table.length(name)) for name in lengths}
+    columns |= {name: short(table.length(name)) for name in lengths}
     if "shape" in measured:
-        columns |= {"shape": table["shape"].tolist(), "shape_chance": _short(table["shape_chance"])}
+        columns |= {"shape": table["shape"].tolist(), "shape_chance": short(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return columns | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
 
 
-def _short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
+def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
+    """Numbers for JSON with so many significant digits; None for what is not finite."""
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
