@@ -10,6 +10,7 @@ from typing import BinaryIO
 from matplotlib.axes import Axes
 from reportlab.platypus import Flowable, PageBreak
 
+from ..analysis import Objects
 from ..flags import is_unusable
 from ..measure.quantities import Value, number, readable, significant
 from ..sample import SampleAnalysis
@@ -55,7 +56,6 @@ from .guideline import form_of
 from .images import ALONE, MOST_ABREAST, are_apart, draw_by_image, is_compared, is_shaded, own_intervals
 from .lengths import in_readable_unit
 from .method import method, references
-from .objects import Objects
 from .panels import PANELS, draw_panel
 from .sections import first_micrographs, micrographs
 from .summary import Summary

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..analysis import Analysis
+from ..analysis import Analysis, Objects
 from ..micrograph.contrast import preview
-from .objects import Objects
 
 # As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer.
 # None is grey, which is what was left out.

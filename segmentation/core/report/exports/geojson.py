@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ... import tasks
-from ...analysis import Analysis
+from ...analysis import Analysis, Objects
 from ...measure.descriptors import measures_of
 from ...measure.table import column_name
-from ..objects import Objects
 from ..outlines import Polygon
 from ..wording import version, write_json
 from .base import Export

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import tasks
-from ...analysis import Analysis
-from ..objects import Objects
+from ...analysis import Analysis, Objects
 from ..picture import between
 from ..wording import version
 from .base import Export

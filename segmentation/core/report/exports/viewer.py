@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ... import tasks
-from ...analysis import Analysis
+from ...analysis import Analysis, Objects
 from ...archive import write_zip
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.filters import Reason
 from ...micrograph.contrast import displayed, preview
-from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import COLOURS, NO_COLOUR, analysed, colours_by_direction, painted, rimmed, sampled
 from ..wording import write_json
