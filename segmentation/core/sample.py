@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.fields import whole_only
-from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
+from .measure.quantities import NUMBERS, Unit, Value, in_micrometres, in_readable_units, micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import REASON_TYPE, Table
 from .micrograph.types import Calibration, common_calibration
@@ -192,6 +192,18 @@ class SampleAnalysis:
             images=(image,),
             analysis=analysis,
             quantities=analysis.quantities,
+        )
+
+    def in_readable_unit(self) -> SampleAnalysis:
+        """The same with its pooled sizes, and all its numbers, in µm where the median is long. Else each number of a
+        kind that is not screened has the unit that suits it. The tables of the images keep nm."""
+        if self.pooled is None or self.pooled.readable_unit == self.pooled.unit:
+            return self if self.task.screened else replace(self, quantities=in_readable_units(self.quantities))
+        return replace(
+            self,
+            pooled=self.pooled.in_readable_unit(),
+            histogram=self.histogram and {**self.histogram, "edges": micrometres(self.histogram["edges"])},
+            quantities={name: in_micrometres(value) for name, value in self.quantities.items()},
         )
 
     @property

@@ -14,8 +14,8 @@ from ..core.flags import ADVICE, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
-from ..core.measure.quantities import Quantity, Value, column, significant
-from ..core.measure.results import MATERIAL, MICROMETRES, Statistics
+from ..core.measure.quantities import Quantity, Value, column, nanometre_in, significant
+from ..core.measure.results import MATERIAL, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import FIGURE
 from ..core.micrograph.readings import CUT_OFF
@@ -162,8 +162,7 @@ class Result(ChartedSummary):
         stored = self.summary["statistics"]
         rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
         sizes = sorted(row[stored["size"]] for row in rows if row.get(stored["size"]))
-        factor = MICROMETRES if self.statistics.unit != stored["unit"] else 1.0
-        return [significant(size * factor) for size in sizes]
+        return [significant(size * nanometre_in(self.statistics.unit)) for size in sizes]
 
     @property
     def other_measurand(self) -> Change | None:

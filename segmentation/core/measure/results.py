@@ -13,14 +13,13 @@ from typing import Annotated, Any, Literal, NotRequired, Self
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value
+from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value, micrometres
 
 PER_IMAGE: Literal["by particle"] = "by particle"
 BY_IMAGE: Literal["by image"] = "by image"
 MATERIAL = "For the material, measure at least three places."  # what one picture or two cannot show
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
-MICROMETRES = 1e-3  # µm in a nanometre
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -453,13 +452,6 @@ def _in_um(lengths: Mapping[str, Any]) -> Any:
         name: micrometres(value) if name in NUMBERS and NUMBERS[name].power == 1 else value
         for name, value in lengths.items()
     }
-
-
-def micrometres(value: Any) -> Any:
-    """A length in nm, or several, in µm; None as it is."""
-    if isinstance(value, list | tuple):
-        return [micrometres(item) for item in value]
-    return None if value is None else value * MICROMETRES
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from ..measure.bins import LEAST_BARS, LEAST_SIZES, NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import density, unfit
-from ..measure.quantities import significant
+from ..measure.quantities import nanometre_in, significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .entries import Entry
-from .lengths import in_readable_unit, nanometre_in
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -57,7 +56,7 @@ class Distribution:
     @classmethod
     def of(cls, sample: SampleAnalysis) -> Distribution | None:
         """None without a size distribution. Lengths are in the unit that people read."""
-        sample = in_readable_unit(sample)
+        sample = sample.in_readable_unit()
         statistics = sample.pooled
         if statistics is None:
             return None

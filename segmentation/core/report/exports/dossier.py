@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..lengths import in_readable_unit
 from ..looks import ANNEX, FORM, REPORT
 from ..wording import BIBTEX, write_json
 from .base import FIGURE, WITH_SUMS, Export
@@ -26,7 +25,7 @@ def _write_report(context: Context, path: Path, annex: bool = False) -> None:
 def _write_form(context: Context, path: Path) -> None:
     from ..guideline import as_dict, form_of
 
-    form = form_of(in_readable_unit(context.sample), context.filing, context.signatures)
+    form = form_of(context.sample.in_readable_unit(), context.filing, context.signatures)
     write_json(as_dict(form), path, indent=2)
 
 
