@@ -19,7 +19,7 @@ from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.filters import Reason
 from ...micrograph.contrast import displayed, preview
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import COLOURS, NO_COLOUR, analysed, colours_by_direction, painted, rimmed, sampled
+from ..picture import NO_COLOUR, PALETTE, analysed, colours_by_direction, painted, rimmed, sampled
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -92,7 +92,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             particle["direction"] = direction
     if task.semantic:
         for particle, number in zip(particles, used.classes.tolist(), strict=True):
-            particle["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
+            particle["colour"] = PALETTE[number % len(PALETTE)]
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
     # The objects come last and begin with their id: services/ground/tables.parts reads the file in pieces.
     frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids)}
