@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from segmentation import services
-from segmentation.core.compare.sides import NUMBERS, Side, Sizes
+from segmentation.core.compare.sides import COUNT, NUMBERS, Side, Sizes
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.table import Table
 from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
@@ -84,11 +85,8 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
 
 def _values(statistics: dict[str, Any]) -> dict[str, Value]:
     """NUMBERS with their intervals, as far as they are known."""
-    values: dict[str, Value] = {}
-    limits, budget = statistics.get("intervals") or {}, statistics.get("budget") or {}
-    for name in NUMBERS:
-        if statistics.get(name) is not None:
-            total = budget.get(name, {}).get("ends")
-            ends = limits.get(name) or (None, None)
-            values[name] = Value(statistics[name], *ends, total=total and (total[0], total[1]))
-    return values
+    if not statistics:
+        return {}
+    stored = Statistics.from_dict(statistics)
+    values = {name: stored.value(name) for name in NUMBERS if name != COUNT}
+    return {COUNT: Value(stored.n_kept), **{name: value for name, value in values.items() if value.value is not None}}

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from segmentation import services
 from segmentation.core import dataset_files as files
+from segmentation.core.analysis import Objects
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.report.objects import Objects
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.core.truth import IMAGE_KINDS, BadDataset, find_pairs
 from segmentation.lab.training import tasks as taught

@@ -15,7 +15,7 @@ from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.core.report.signatures import Filing
-from segmentation.core.sample import AnalysisRecord, LeftOut, Member
+from segmentation.core.sample import AnalysisRecord, Member, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
 from segmentation.presenters.result import statistics_of, values_of
@@ -66,7 +66,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     services.publish_sample(sample=sample, files=files, pooled=storable(content))
 
 
-def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[LeftOut], list[str]]:
+def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:
     """The jobs to pool, their members, the images left out for any reason, and sentences about included images."""
     settings = AnalysisSettings.from_dict(sample.settings)
     every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
@@ -78,12 +78,12 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
         member = _member(job) if job.state == Job.State.DONE else None
         if member is None:
             why = CANCELLED if job.state == Job.State.CANCELLED else job.error or UNEXPLAINED
-            left_out.append(LeftOut.failed(name, UNREAD if job.state == Job.State.DONE else why, sha256))
+            left_out.append(SampleImage.failed(name, UNREAD if job.state == Job.State.DONE else why, sha256))
             if job.state == Job.State.DONE and job.included:
                 notes.append(GONE.format(name=name))
             continue
         if not job.included:
-            left_out.append(LeftOut.by_user(member))
+            left_out.append(SampleImage.by_user(member))
             continue
         if job.get_settings().with_(calibration=None) != settings:
             notes.append(OTHER_SETTINGS.format(name=name))

@@ -26,7 +26,7 @@ from .measure.table import Table, aligned
 from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
 from .micrograph.types import Calibration, common_calibration
-from .sample import LeftOut, Member, SampleAnalysis, SampleImage, calibration_of
+from .sample import Member, SampleAnalysis, SampleImage, calibration_of
 from .tasks.base import Task
 
 SEED = 0
@@ -53,14 +53,14 @@ def combine(
     *,
     edge: Edge = "exclude",
     filter: bool = False,
-    left_out: Sequence[LeftOut] = (),
+    left_out: Sequence[SampleImage] = (),
 ) -> SampleAnalysis:
     """Pool the members, at least one. The same members in any order give the same result.
 
     edge, filter: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
     counts once for all, because images of one instrument share its error. left_out: images that the files name but
-    that do not count; a command passes each failed file as `LeftOut.failed(path.name, sentence)`, with its SHA-256 if
-    known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
+    that do not count; a command passes each failed file as `SampleImage.failed(path.name, sentence)`, with its SHA-256
+    if known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
     """
     members = sorted(members, key=lambda image: rank(image.name, image.sha256))
     left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
@@ -80,10 +80,7 @@ def combine(
     )
     pooled = _pooled_statistics(images, task, conditions)
     listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]
-    listed += [
-        SampleImage(title, image.sha256, image.member, excluded=image.reason)
-        for title, image in zip(titles[len(images) :], left_out, strict=True)
-    ]
+    listed += [replace(image, name=title) for title, image in zip(titles[len(images) :], left_out, strict=True)]
     quantities = _numbers(images, task, pooled, calibration)
     notes = notes_on(tables, [image.excluded for image in images], task.things, task.screened)
     sample = SampleAnalysis(

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -95,18 +94,6 @@ def read_regions(file: Path) -> dict[str, Region]:
     except ValueError as error:
         raise UserError(REGIONS_WRONG) from error
     return regions
-
-
-def facts_toml(dataset: Mapping[str, Any], images: Iterable[Mapping[str, Any]]) -> str:
-    """dataset.toml: texts, numbers and lists; entries of None are left out."""
-    parts = ["[dataset]", *_entries(dataset)]
-    for image in images:
-        parts += ["", "[[images]]", *_entries(image)]
-    return "\n".join(parts) + "\n"
-
-
-def _entries(facts: Mapping[str, Any]) -> list[str]:
-    return [f"{name} = {json.dumps(value)}" for name, value in facts.items() if value is not None]
 
 
 def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

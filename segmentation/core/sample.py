@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.fields import whole_only
-from .measure.quantities import NUMBERS, Unit, Value, in_micrometres
+from .measure.quantities import NUMBERS, Unit, Value, in_micrometres, in_readable_units, micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import REASON_TYPE, Table
 from .micrograph.types import Calibration, common_calibration
@@ -119,29 +119,6 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
-    """An image that the files of the sample name, but that does not count; made by the two methods below.
-
-    reason: a sentence that says why. member: its analysis, None if there is none.
-    """
-
-    name: str
-    reason: str
-    sha256: str = ""
-    member: Member | None = None
-
-    @classmethod
-    def by_user(cls, member: Member) -> LeftOut:
-        """An analysed image that the user has left out."""
-        return cls(member.name, BY_USER, member.sha256, member)
-
-    @classmethod
-    def failed(cls, name: str, sentence: str, sha256: str = "") -> LeftOut:
-        """An image without a result; sentence: the reason shown to the user. sha256: of its file, "" if not known."""
-        return cls(name, f"{FAILED}: {' '.join(sentence.split())}", sha256)
-
-
-@dataclass(frozen=True, eq=False)
 class SampleImage:
     """One image as the files of its sample list it. outlier, excluded: "" or why it may not belong, does not count."""
 
@@ -150,6 +127,16 @@ class SampleImage:
     member: Member | None = None
     outlier: str = ""
     excluded: str = ""
+
+    @classmethod
+    def by_user(cls, member: Member) -> SampleImage:
+        """An analysed image that the user has left out."""
+        return cls(member.name, member.sha256, member, excluded=BY_USER)
+
+    @classmethod
+    def failed(cls, name: str, sentence: str, sha256: str = "") -> SampleImage:
+        """An image without a result; sentence: the reason shown to the user. sha256: of its file, "" if not known."""
+        return cls(name, sha256, excluded=f"{FAILED}: {' '.join(sentence.split())}")
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
@@ -205,6 +192,18 @@ class SampleAnalysis:
             images=(image,),
             analysis=analysis,
             quantities=analysis.quantities,
+        )
+
+    def in_readable_unit(self) -> SampleAnalysis:
+        """The same with its pooled sizes, and all its numbers, in µm where the median is long. Else each number of a
+        kind that is not screened has the unit that suits it. The tables of the images keep nm."""
+        if self.pooled is None or self.pooled.readable_unit == self.pooled.unit:
+            return self if self.task.screened else replace(self, quantities=in_readable_units(self.quantities))
+        return replace(
+            self,
+            pooled=self.pooled.in_readable_unit(),
+            histogram=self.histogram and {**self.histogram, "edges": micrometres(self.histogram["edges"])},
+            quantities={name: in_micrometres(value) for name, value in self.quantities.items()},
         )
 
     @property

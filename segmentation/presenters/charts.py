@@ -13,7 +13,7 @@ import numpy as np
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.quantities import OF, Quantity, Value, significant
 from ..core.report.entries import CAVEAT, Entry, answers, is_special, known_column, known_number
-from ..core.report.picture import COLOURS
+from ..core.report.picture import PALETTE
 from ..core.report.summary import Summary
 from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
@@ -192,7 +192,7 @@ def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
     return [
         ClassRow(
             name,
-            f"#{COLOURS[i % len(COLOURS)].tobytes().hex()}",
+            PALETTE[i % len(PALETTE)],
             [by_class[name] for by_class in shared],
             [by_class[name] for by_class in rest if name in by_class and by_class[name].number.value is not None],
         )

@@ -15,8 +15,7 @@ from ..core.labels.segmentation import MASKS
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.budget_table import ANSWERS
 from ..core.measure.fitting import CHANCE, chance_words
-from ..core.measure.quantities import Value, in_micrometres, significant
-from ..core.measure.results import MICROMETRES, micrometres
+from ..core.measure.quantities import Value, in_micrometres, micrometres, nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import capital, per_cent, uncapital
 from ..models import Comparison, Job, Sample
@@ -178,7 +177,7 @@ class ComparedResults:
         if self._distance and min(self._distance["n"]) < LEAST_BARS:
             return None
         unit = next((row.after.unit for row in self.main if row.after.name == "median"), self.result["unit"])
-        factor = MICROMETRES if unit != self.result["unit"] else 1.0  # as in the table
+        factor = nanometre_in(unit)  # as in the table
         edges = [factor * edge for edge in curves["edges"]]
         shares = [[100 * share for share in curves[side]] for side in ("first", "second")]
         at = [(factor * self._distance["at"], 0.0, max(map(max, shares)))] if self._distance else []

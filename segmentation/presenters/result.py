@@ -14,8 +14,8 @@ from ..core.flags import ADVICE, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
-from ..core.measure.quantities import Quantity, Value, column, significant
-from ..core.measure.results import MATERIAL, MICROMETRES, Statistics
+from ..core.measure.quantities import Quantity, Value, column, nanometre_in, significant
+from ..core.measure.results import MATERIAL, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import FIGURE
 from ..core.micrograph.readings import CUT_OFF
@@ -159,18 +159,15 @@ class Result(ChartedSummary):
         stored = self.summary["statistics"]
         rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
         sizes = sorted(row[stored["size"]] for row in rows if row.get(stored["size"]))
-        factor = MICROMETRES if self.statistics.unit != stored["unit"] else 1.0
-        return [significant(size * factor) for size in sizes]
+        return [significant(size * nanometre_in(self.statistics.unit)) for size in sizes]
 
     @property
     def other_measurand(self) -> Change | None:
         """The numbers of the other measurand, and the button that makes them the result; None where none are known."""
-        of = self.summary["statistics"].get("other") if self.statistics and self.kept else None
+        of = self.statistics.other if self.statistics and self.kept else None
         if of is None or self.statistics is None:
             return None
-        unit = self.statistics.unit
-        factor = MICROMETRES if unit != self.summary["statistics"]["unit"] else 1.0
-        median = Value(of["median"] * factor, *(end * factor for end in of["median_ends"] or ()), unit=unit)
+        median = Value(of["median"], *(of["median_ends"] or ()), unit=self.statistics.unit)
         entries = [Entry.of("median", median)]
         if of["fraction_100nm"] is not None:
             entries.append(Entry.of("fraction_100nm", Value(of["fraction_100nm"], *(of["fraction_ends"] or ()))))

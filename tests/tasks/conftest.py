@@ -77,8 +77,8 @@ def draw_folder(folder: Path, numbers: range) -> Path:
 
 @contextmanager
 def registered() -> Iterator[None]:
-    tasks.add(brightness.TASK)
-    taught.add(taught_brightness.TASK)
+    tasks.catalogue()["brightness"] = brightness.TASK
+    taught.catalogue()["brightness"] = taught_brightness.TASK
     quantities.add(quantities.NUMBERS, *OWN)
     try:
         yield
@@ -86,7 +86,7 @@ def registered() -> Iterator[None]:
         for quantity in OWN:
             del quantities.NUMBERS[quantity.name]
         for registry in (tasks, taught):
-            registry._added.pop("brightness")
+            registry.catalogue().pop("brightness")
 
 
 @pytest.fixture(scope="session")

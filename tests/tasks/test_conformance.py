@@ -266,7 +266,7 @@ def test_two_files_are_enough(tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "brightness.py").write_text(text)
         monkeypatch.setattr(registry, "__path__", [*registry.__path__, str(folder)])
-        monkeypatch.setattr(registry, "_shipped", registry._shipped.__wrapped__)
+        monkeypatch.setattr(registry, "catalogue", registry.catalogue.__wrapped__)
         monkeypatch.setitem(sys.modules, f"{registry.__name__}.brightness", None)
         monkeypatch.delitem(sys.modules, f"{registry.__name__}.brightness")
         assert registry.find("brightness").name == "brightness"

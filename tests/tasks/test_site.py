@@ -288,7 +288,7 @@ def test_a_card_of_a_kind_that_is_gone_breaks_nothing(client, toy, image_file, m
     sample = client.post("/api/v1/samples", {**sent, "file": SimpleUploadedFile("a.png", image_file)}).json()["id"]
     with monkeypatch.context() as patch:
         for registry in (tasks, taught):
-            patch.delitem(registry._added, "brightness")
+            patch.delitem(registry.catalogue(), "brightness")
         for address in ("/", f"/?model={toy.name}", "/models/", f"/models/{toy.name}/", "/help/", "/results/"):
             assert client.get(address).status_code == 200, address
         for address in (f"/api/v1/jobs/{job}", f"/api/v1/samples/{sample}"):

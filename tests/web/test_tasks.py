@@ -48,7 +48,7 @@ GRAINS = replace(
 
 @pytest.fixture(autouse=True)
 def grains(monkeypatch):
-    monkeypatch.setitem(tasks._added, "grains", GRAINS)
+    monkeypatch.setitem(tasks.catalogue(), "grains", GRAINS)
     models = cards.available()
     card = replace(models[0], name="steel", title="Steel", task="grains")
     monkeypatch.setattr(cards, "available", lambda: [*models, card])

@@ -28,7 +28,7 @@ from segmentation.core.report import exports
 assert len(exports.every()) > 20
 from segmentation.core import tasks
 from tests.tasks import brightness
-tasks.add(brightness.TASK)
+tasks.catalogue()["brightness"] = brightness.TASK
 every = [(task.name, len(task.golden().maps)) for task in tasks.every()]
 addresses = ("/", "/results/", "/models/", "/help/", "/healthz", "/accounts/login/", "/api/v1/openapi.json")
 answers = [client.get(address) for address in addresses]

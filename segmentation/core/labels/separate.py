@@ -183,7 +183,7 @@ def _rows(labels: Labels) -> int:
     return max(1, BAND // max(1, len(labels.T)))
 
 
-def sums_over_labels(labels: Labels, *images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], ...]:
+def sums_over_labels(labels: Labels, *images: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
     """(n,) each: the area in px of each label 1..n, and the sums of each of the images (H, W) over it."""
     count = int(labels.max(initial=0)) + 1
     sums = np.zeros((1 + len(images), count))
@@ -207,7 +207,7 @@ def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uin
     return highest[1:]
 
 
-def bands(labels: Labels, *images: NDArray[np.uint8]) -> Iterator[list[NDArray[Any]]]:
+def bands(labels: Labels, *images: NDArray[Any]) -> Iterator[list[NDArray[Any]]]:
     """Of the pixels with a label: the labels as indices and the values of each image, flat, some rows at a time."""
     step = _rows(labels)
     for top in range(0, len(labels), step):

@@ -15,8 +15,8 @@ from .drawn import with_scale
 from .fields import BLOCKS, FEWEST, block_of, over_blocks
 from .neighbours import centres, present
 from .placement import as_rods, place
-from .quantities import Unit, Value, readable, significant
-from .results import MICROMETRES, Alignment, Arrangement, Neighbours, Pairs, Range
+from .quantities import Unit, Value, nanometre_in, readable, significant
+from .results import Alignment, Arrangement, Neighbours, Pairs, Range
 from .table import Table
 
 FEWEST_TESTED = 20  # objects that are compared with chance; fewer show nothing
@@ -293,7 +293,7 @@ def _range_words(band: Range, pairs: Pairs, unit: Unit) -> str:
     least = next(r for r, chance in zip(pairs["r"], pairs["chance"], strict=True) if chance >= POSSIBLE)
     if band["low"] <= CLOSE * least:
         return f"{band['side']} neighbours below {end}"
-    start = band["low"] * (MICROMETRES if high.unit != unit else 1.0)
+    start = band["low"] * nanometre_in(high.unit)
     return f"{band['side']} neighbours at {significant(start, 2)} to {end}"
 
 

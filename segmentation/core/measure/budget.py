@@ -27,7 +27,7 @@ from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
 from .drawn import Z95
 from .fractions import DEVIATES, nano_fraction, share_between, shares_if_scaled, wilson
-from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant
+from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
 from .table import Table
 
@@ -197,9 +197,9 @@ def _total(
         most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
         number, start, end = (write(at or 0.0, most=most) for at in (estimate.value, estimate.low, estimate.high))
         span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
-    reduce = f" The largest part is {_lowered(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
+    reduce = f" The largest part is {uncapital(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     unknown = "Not included, because not known" if ends else "Not known"
-    missing = f" {unknown}: {'; '.join(map(_lowered, without))}." if without else ""
+    missing = f" {unknown}: {'; '.join(map(uncapital, without))}." if without else ""
     return Uncertainty(
         value=value,
         standard=total if ends else None,
@@ -231,10 +231,6 @@ def _ends(
         return [value * exp(-hypot(low, *off)), value * exp(hypot(high, *off))]
     low, high = (COVERAGE / Z95 * abs(value - end) for end in interval)
     return [max(0.0, value - hypot(low, *off)), min(1.0, value + hypot(high, *off))]
-
-
-def _lowered(title: str) -> str:
-    return f"{title[:1].lower()}{title[1:]}"
 
 
 def _rounding(case: Case) -> Contribution:

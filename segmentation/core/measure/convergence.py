@@ -7,10 +7,9 @@ from math import ceil, hypot, sqrt
 import numpy as np
 
 from .bins import LEAST_SIZES
-from .bootstrap import median_interval, quantile_by_rank, undefined
-from .distribution import FEWEST_IMAGES, Floats, WeightedSizes, quantile
-from .drawn import Z95, half_steps, t95
-from .resampling import REPEATS
+from .bootstrap import median_interval, undefined
+from .distribution import FEWEST_IMAGES, WeightedSizes, quantile
+from .drawn import Z95, t95
 from .results import Convergence, Interval
 
 WANTED = 0.05  # of the median
@@ -21,25 +20,29 @@ MOST_IMAGES = 10_000  # asking for more is no advice
 Point = tuple[int, float, float, float]  # n, median, low, high
 
 
-def converge(
-    size: Floats, weights: Floats, whole: Interval, uncertainty: float, rng: np.random.Generator
-) -> Convergence | None:
-    """The convergence of the median of sorted sizes (n,) with their weights (n,); None if it has no interval. whole,
-    uncertainty: see `converge_by_image`."""
+def converge(sizes: WeightedSizes, whole: Interval, uncertainty: float, rng: np.random.Generator) -> Convergence | None:
+    """The convergence of the median as sizes are counted, or where the images are enough whole images; None if the
+    median has no interval.
+
+    whole: the interval of the median of all, the end of the curve. uncertainty: of the calibration, relative.
+    """
     if whole is None:
         return None
-    n = len(size)
+    by_image = sizes.by_image
+    n, least, count = (sizes.images, FEWEST_IMAGES, POINTS_BY_IMAGE) if by_image else (len(sizes), LEAST_SIZES, POINTS)
     order = rng.permutation(n)
     points: list[Point] = []
-    steps = np.unique(np.geomspace(LEAST_SIZES, n, POINTS).round().astype(int))
+    steps = np.unique(np.geomspace(least, n, count).round().astype(int))
     for step in steps[steps < n].tolist():
-        chosen = np.sort(order[:step])
-        drawn = quantile_by_rank(size[chosen], weights[chosen], 0.5, half_steps(size[chosen]), rng)
-        limits = drawn.limits(uncertainty * rng.standard_normal(REPEATS))
+        some = sizes.at(np.isin(sizes.image_numbers, order[:step]) if by_image else np.sort(order[:step]))
+        limits = None if by_image and undefined(some) else median_interval(some, rng, uncertainty)
         if limits is not None:  # some of the first few may weigh too much for an interval
-            points.append((step, quantile(size[chosen], weights[chosen], 0.5), limits[0], limits[1]))
-    points.append((n, quantile(size, weights, 0.5), whole[0], whole[1]))
+            points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))
+    points.append((n, quantile(sizes.size, sizes.weights["number"], 0.5), whole[0], whole[1]))
     reach, fixed = _reach(points[-1]), Z95 * uncertainty
+    if by_image:
+        more = 0 if reach <= WANTED else more_images(n, sqrt(max(reach**2 - fixed**2, 0.0)), WANTED, fixed)
+        return {**_curve(points, more), "by": "image"}
     if reach <= WANTED or fixed >= WANTED:
         return _curve(points, 0 if reach <= WANTED else None)
     # Counting more particles lowers its own part by the root of their number; the calibration's part stays.
@@ -55,32 +58,6 @@ def _reach(point: Point) -> float:
 def _curve(points: list[Point], more: int | None) -> Convergence:
     n, median, low, high = (list(values) for values in zip(*points, strict=True))
     return Convergence(n=n, median=median, low=low, high=high, more=more, wanted=WANTED)
-
-
-def converge_by_image(
-    sizes: WeightedSizes, whole: Interval, uncertainty: float, rng: np.random.Generator
-) -> Convergence | None:
-    """The convergence of the median as whole images are counted; None if the median has no interval.
-
-    sizes: of several images. whole: the interval of the median of all images, the end of the curve. uncertainty:
-    of the calibration, relative.
-    """
-    images = sizes.images
-    if whole is None:
-        return None
-    order = rng.permutation(images)
-    steps = np.unique(np.geomspace(FEWEST_IMAGES, images, POINTS_BY_IMAGE).round().astype(int))
-    points: list[Point] = []
-    for step in steps[steps < images].tolist():
-        some = sizes.at(np.isin(sizes.image_numbers, order[:step]))
-        limits = None if undefined(some) else median_interval(some, rng, uncertainty)
-        if limits is not None:
-            points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))
-    median = quantile(sizes.size, sizes.weights["number"], 0.5)
-    points.append((images, median, whole[0], whole[1]))
-    reach, fixed = _reach(points[-1]), Z95 * uncertainty
-    more = 0 if reach <= WANTED else more_images(images, sqrt(max(reach**2 - fixed**2, 0.0)), WANTED, fixed)
-    return {**_curve(points, more), "by": "image"}
 
 
 def more_images(images: int, reach: float, target: float, fixed: float = 0.0) -> int | None:

@@ -15,7 +15,7 @@ from .bootstrap import intervals
 from .distribution import TENTHS, WEIGHTINGS, WeightedSizes, figures
 from .drawn import with_scale
 from .fibres import FibreMeasures
-from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_block
+from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_area, per_block
 from .filters import Reason
 from .pooled_fields import with_ordered_ends
 from .quantities import NUMBERS, Unit, Value
@@ -58,9 +58,6 @@ def numbers_of(
             of_length[name] = replace(of_length[name], low=both[0], high=both[1])
     parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
     turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
-    crossed_over = measures.over * table.kept
-    rows, columns = (np.nan_to_num(table[f"centroid_{axis}_px"]) for axis in "yx")
-    crossings = np.bincount(block_of(rows, columns, shape), crossed_over, BLOCKS**2).astype(float)
     covered = np.stack([per_block(labels > 0), per_block(np.ones(labels.shape))], 1).astype(float)
     whole = with_length(table)
     has_fibres = len(counted) > 0
@@ -71,9 +68,7 @@ def numbers_of(
         "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),
         "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered, most=1.0) if has_fibres else Value(None),
         "pore_diameter": pore_diameter(labels, calibration),
-        "crossing_density": scaled(
-            "crossing_density", lambda sums: sums[0] / (area * sums[1]), np.stack([crossings, ONE_EACH], 1)
-        ),
+        "crossing_density": per_area("crossing_density", table, shape, calibration, measures.over.astype(float)),
         "fibre_length_density": scaled(
             "fibre_length_density", lambda sums: sums[0] / (area * sums[1]), np.stack([turns[:, 2], ONE_EACH], 1)
         ),

@@ -32,7 +32,7 @@ from .filters import (
     without_doubtful,
 )
 from .fractions import Fraction, nano_fraction, share_between, unseen
-from .quantities import DOUBTFUL_FRACTIONS, significant
+from .quantities import DOUBTFUL_FRACTIONS, significant, uncapital
 from .results import MATERIAL, Budget, Nano, Sensitivity, Verdict
 from .table import Table
 
@@ -135,7 +135,7 @@ def _under_total(verdict: Verdict, reason: str, decides: str, uncertainties: Bud
     remedies = {row["name"]: f"{row['remedy'][:1].upper()}{row['remedy'][1:]}" for row in uncertainties["rows"]}
     if verdict != "undecided" and low < THRESHOLD <= high:
         title = next(row["title"] for row in uncertainties["rows"] if row["name"] == total["largest"])
-        largest = f"The largest uncertainty is {title[:1].lower()}{title[1:]}."
+        largest = f"The largest uncertainty is {uncapital(title)}."
         return "undecided", INCLUDES, f"{remedies[total['largest']]} {largest}"
     if reason == INCLUDES and HIDDEN in (total["largest"], uncertainties["median"]["largest"]):
         decides = f"{remedies[HIDDEN]} Counting more would not show small particles that larger outlines hide."

@@ -14,7 +14,7 @@ from scipy import special
 from ..flags import Flag
 from ..micrograph.crosscheck import factor_words
 from .budget import DEFAULT, Conditions
-from .convergence import converge_by_image
+from .convergence import converge
 from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
 from .fitting import chance_words
@@ -59,7 +59,7 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
     described, sizes = describe(chosen, replace(conditions, obstacle=obstacle))
     if sizes.by_image:
         rng, whole = np.random.default_rng(conditions.seed), described["intervals"]["median"]
-        described["convergence"] = converge_by_image(sizes, whole, conditions.uncertainty, rng)
+        described["convergence"] = converge(sizes, whole, conditions.uncertainty, rng)
     return PooledStatistics(
         **described,
         interval_basis=BY_IMAGE if sizes.by_image else PER_IMAGE,

@@ -74,6 +74,11 @@ def end_words(end: float, most: int | None) -> str:
     return significant(end, EVERY, most) if abs(end) >= 10.0**-most else significant(end, 1)
 
 
+def uncapital(text: str) -> str:
+    """Within a line: "SD", "ASTM number" and "D10" stay as they are."""
+    return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
+
+
 @dataclass(frozen=True)
 class Quantity:
     """One column of a table, or one number of a result.
@@ -116,8 +121,7 @@ class Quantity:
     @property
     def label(self) -> str:
         """Its title within a line: "geometric mean", "D10"."""
-        title = self.title
-        return title if title[1:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
+        return uncapital(self.title)
 
     def unit(self, length: Unit) -> str:
         """Such as "nm", "px²" or ""."""
@@ -171,6 +175,7 @@ class Value:
 
 
 LONG_NM = 1000.0  # longer lengths are shown in µm
+MICROMETRES = 1e-3  # µm in a nanometre
 _POWERS = {f"nm{mark}": power for power, mark in MARKS.items()}
 
 
@@ -185,6 +190,29 @@ def readable(value: Value) -> Value:
     power, number = _POWERS.get(value.unit, 0), abs(value.value or 0.0)
     is_long = number >= LONG_NM**power if power > 0 else power < 0
     return in_micrometres(value) if is_long else value
+
+
+def in_readable_units(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Numbers by name in the unit that people read, which all classes share, also of mean intercept and mean free path,
+    and all figures of one distribution."""
+    measures = {
+        name: (value.unit, name.partition("_")[0] if OF in name else name.rpartition("_")[0] or name)
+        for name, value in values.items()
+    }
+    long = {measures[name] for name, value in values.items() if readable(value) is not value}
+    return {name: in_micrometres(value) if measures[name] in long else value for name, value in values.items()}
+
+
+def micrometres(value: Any) -> Any:
+    """A length in nm, or several, in µm; None as it is."""
+    if isinstance(value, list | tuple):
+        return [micrometres(item) for item in value]
+    return None if value is None else value * MICROMETRES
+
+
+def nanometre_in(unit: str) -> float:
+    """A nanometre in µm or nm; 1 also in px."""
+    return MICROMETRES if unit == "µm" else 1.0
 
 
 DOUBTFUL_FRACTIONS = {  # variants of the fraction from 1 to 100 nm

@@ -13,14 +13,13 @@ from typing import Annotated, Any, Literal, NotRequired, Self
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value
+from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value, micrometres
 
 PER_IMAGE: Literal["by particle"] = "by particle"
 BY_IMAGE: Literal["by image"] = "by image"
 MATERIAL = "For the material, measure at least three places."  # what one picture or two cannot show
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
-MICROMETRES = 1e-3  # µm in a nanometre
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -313,18 +312,17 @@ class Between(TypedDict):
 
 
 class ImageRow(TypedDict):
-    """One image of a sample. n, n_set_aside: numbers of objects counted and left out. Both are 0 where the image is
-    excluded, and null where pixels belong to classes. median, low, high: as on the page of the image, null where its
-    unit is not that of the sample. outlier, excluded: the reason, or ""."""
+    """One image of a sample. n, n_set_aside: both are 0 where the image is excluded. median, low, high: as on the page
+    of the image."""
 
     name: str
-    n: Count | None
-    n_set_aside: Count | None
-    median: float | None
+    n: Annotated[Count | None, meaning("objects counted; null also where pixels belong to classes")]
+    n_set_aside: Annotated[Count | None, meaning("objects left out; null also where pixels belong to classes")]
+    median: Annotated[float | None, meaning("null also where the image has another unit than the sample")]
     low: float | None
     high: float | None
-    outlier: str
-    excluded: str
+    outlier: Annotated[str, meaning("why it may not belong; empty where it does")]
+    excluded: Annotated[str, meaning("why it does not count; empty where it does")]
 
 
 @dataclass(frozen=True)
@@ -424,6 +422,7 @@ class Statistics:
             ("without_filter", ("median",)),
             ("convergence", ("median", "low", "high")),
             ("agglomerates", ("diameter",)),
+            ("other", ("median", "median_ends")),
         ):
             if (curve := getattr(self, name)) is not None:
                 changes[name] = curve | {entry: micrometres(curve.get(entry)) for entry in entries}
@@ -432,9 +431,6 @@ class Statistics:
                 side: {at: micrometres(end) for at, end in self.rods[side].items()} for side in ("length", "width")
             }
             changes["rods"] = self.rods | sides
-        if self.other:
-            lengths = {name: micrometres(self.other[name]) for name in ("median", "median_ends")}
-            changes["other"] = self.other | lengths
         if self.budget:
             total = self.budget["median"]
             lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}
@@ -456,13 +452,6 @@ def _in_um(lengths: Mapping[str, Any]) -> Any:
         name: micrometres(value) if name in NUMBERS and NUMBERS[name].power == 1 else value
         for name, value in lengths.items()
     }
-
-
-def micrometres(value: Any) -> Any:
-    """A length in nm, or several, in µm; None as it is."""
-    if isinstance(value, list | tuple):
-        return [micrometres(item) for item in value]
-    return None if value is None else value * MICROMETRES
 
 
 @dataclass(frozen=True)

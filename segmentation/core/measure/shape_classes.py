@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -185,28 +184,19 @@ def _waves(name: str) -> NDArray[np.complex128]:
     return np.asarray(waves, np.complex128)
 
 
-@dataclass(frozen=True, eq=False)
-class Classifier:
-    """Two layers of weights, and the mean and SD of the features that it was taught with."""
-
-    mean: Floats
-    sd: Floats
-    first: Floats
-    second: Floats
-
-
 @cache
-def classifier() -> Classifier:
+def classifier() -> dict[str, Floats]:
+    """The first and second layer of weights, and mean and sd of the features that it was taught with."""
     stored: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return Classifier(**{name: np.asarray(values, np.float64) for name, values in stored.items()})
+    return {name: np.asarray(values, np.float64) for name, values in stored.items()}
 
 
 def classify(features: Floats) -> Floats:
     """(n, classes) the chance of each class in the order of SHAPES, from features (n, features) of `fit`."""
     by = classifier()
     ones = np.ones((len(features), 1))
-    hidden = np.tanh(np.hstack([(features - by.mean) / by.sd, ones]) @ by.first)
-    score = np.hstack([hidden, ones]) @ by.second
+    hidden = np.tanh(np.hstack([(features - by["mean"]) / by["sd"], ones]) @ by["first"])
+    score = np.hstack([hidden, ones]) @ by["second"]
     long = features[:, RATIO] >= np.log(ROD)
     score[np.ix_(long, COMPACT)] = -np.inf
     score[~long, SHAPES.index("rod")] = -np.inf

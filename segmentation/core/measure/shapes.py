@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..labels.separate import sums_over_labels
 from ..micrograph.types import GreyImage
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
@@ -61,7 +62,7 @@ def measure(
         "reason": np.zeros(n, REASON_TYPE),
         **_shape(labels, runs, n, only_sizes),
         **_position(runs, n),
-        **({} if only_sizes else {"mean_grey": _mean_grey(labels, pixels, n)}),
+        **({} if only_sizes else {"mean_grey": np.divide(*sums_over_labels(labels, pixels)[::-1])}),
         "confidence": confidence.astype(np.float64),
     }
     measures["touches_frame"] = (
@@ -86,16 +87,6 @@ def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float
     weight = np.full(len(height), np.nan)
     weight[inside] = frame[0] * frame[1] / ((frame[0] - 1 - height[inside]) * (frame[1] - 1 - width[inside]))
     return weight
-
-
-def _mean_grey(labels: NDArray[np.int32], pixels: GreyImage, n: int) -> NDArray[np.float64]:
-    total, count = np.zeros(n + 1), np.zeros(n + 1)
-    for block in blocks(labels.shape):
-        inside = np.flatnonzero(labels[block] > 0)
-        label = labels[block].ravel()[inside]
-        total += np.bincount(label, pixels[block].ravel()[inside], n + 1)
-        count += np.bincount(label, minlength=n + 1)
-    return np.asarray(total[1:] / count[1:], np.float64)
 
 
 def _shape(labels: NDArray[np.int32], runs: Runs, n: int, only_sizes: bool) -> Measures:

@@ -127,7 +127,7 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
     with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, by_way, rng, uncertainty)
-    number, number_weights, of_median = by_way["number"], sizes.weights["number"], limits["number"]["d50"]
+    number, of_median = by_way["number"], limits["number"]["d50"]
     return {
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
@@ -135,9 +135,9 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
         "intervals": {**limits["number"], "median": of_median, "ecd_median": of_ecd},
         "interval_note": undefined(sizes),
         "weighted": {way: {**by_way[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in by_way},
-        "fit": log_normal(sizes.size, number_weights),
+        "fit": log_normal(sizes.size, sizes.weights["number"]),
         # With several images convergence is by image (`pooling.pool`).
-        "convergence": None if sizes.by_image else converge(sizes.size, number_weights, of_median, uncertainty, rng),
+        "convergence": None if sizes.by_image else converge(sizes, of_median, uncertainty, rng),
     }
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import declared  # noqa: F401 registers the columns beside it
 from .quantities import Quantity, Unit, column, of_column
 
 REASON_TYPE = np.dtype("U40")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import Any, Literal
 
@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from ..measure.bins import LEAST_BARS, LEAST_SIZES, NANO_NM, Histogram, auto_edges, histogram
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import density, unfit
-from ..measure.quantities import significant
+from ..measure.quantities import nanometre_in, significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .entries import Entry
-from .lengths import in_readable_unit, nanometre_in, sizes_in
 
 INK = "#22262b"
 FAINT = "#9aa4ae"
@@ -57,7 +56,7 @@ class Distribution:
     @classmethod
     def of(cls, sample: SampleAnalysis) -> Distribution | None:
         """None without a size distribution. Lengths are in the unit that people read."""
-        sample = in_readable_unit(sample)
+        sample = sample.in_readable_unit()
         statistics = sample.pooled
         if statistics is None:
             return None
@@ -65,9 +64,10 @@ class Distribution:
         pieces = [member.pieces for _, member in sample.counted]
         pieces = pieces if any(table is not None for table in pieces) else []
         every = WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size, pieces=pieces)
-        sizes, bars, doubtful = sizes_in(statistics.unit, every), None, None
+        unit, factor, bars, doubtful = statistics.unit, nanometre_in(statistics.unit), None, None
+        sizes = replace(every, unit=unit, size=factor * every.size, ecd=factor * every.ecd)
         if len(sizes):
-            edges = auto_edges(sizes.size, sizes.unit, sample.pixel_size * nanometre_in(statistics.unit))
+            edges = auto_edges(sizes.size, unit, sample.pixel_size * factor)
             weights = sizes.weights["number"] * sizes.number / len(sizes)
             bars = histogram(sizes.size, weights, edges)
             if pieces and statistics.edge == "exclude":

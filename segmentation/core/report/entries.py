@@ -11,7 +11,6 @@ from functools import partial
 from math import floor
 from typing import Any, NamedTuple
 
-from ..measure import declared  # noqa: F401 registers them
 from ..measure.bins import LEAST_SIZES
 from ..measure.budget_table import uncertainty_name
 from ..measure.quantities import (
@@ -26,6 +25,7 @@ from ..measure.quantities import (
     decimals_beside,
     end_words,
     in_micrometres,
+    in_readable_units,
     number,
     readable,
     significant,
@@ -208,16 +208,9 @@ def known_column(name: str) -> Quantity:
 
 
 def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
-    """What an analysis answers with, in the unit that people read, which all classes share, also of mean intercept and
-    mean free path, and all figures of one distribution; fractions only where they are known, unless every is wanted."""
-    measures = {
-        name: (value.unit, name.partition("_")[0] if OF in name else name.rpartition("_")[0] or name)
-        for name, value in quantities.items()
-    }
-    long = {measures[name] for name, value in quantities.items() if readable(value) is not value}
-    entries = [
-        Entry.of(name, in_micrometres(value) if measures[name] in long else value) for name, value in quantities.items()
-    ]
+    """What an analysis answers with, in the unit that people read; fractions only where they are known, unless every is
+    wanted."""
+    entries = [Entry.of(name, value) for name, value in in_readable_units(quantities).items()]
     for measure in {entry.name.partition(OF)[0] for entry in entries if entry.kind == "fraction"}:
         of = [at for at, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
         for at, share in zip(of, shares_in_words([entries[at].number.value for at in of]), strict=False):

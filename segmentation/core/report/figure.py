@@ -24,7 +24,6 @@ from .entries import Entry
 from .facts import main_settings, model_words
 from .fonts import unbroken, writable
 from .images import BELOW, BESIDE, LETTER, LINE, own_intervals, panels_of
-from .lengths import in_readable_unit
 from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
@@ -59,7 +58,7 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | No
 
 
 def _of_sample(sample: SampleAnalysis) -> Sheet:
-    panels = list(panels_of(in_readable_unit(sample))) if sample.counted else []  # else the warning says why none
+    panels = list(panels_of(sample.in_readable_unit())) if sample.counted else []  # else the warning says why none
     sheet, top = _page(sample, sum(panel.high + LINE * LETTER + GAP for panel in panels) - GAP / 2, Look())
     page = sheet.get_figheight()
     for letter, panel in zip(ALL, panels, strict=False):

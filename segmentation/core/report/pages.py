@@ -10,6 +10,7 @@ from typing import BinaryIO
 from matplotlib.axes import Axes
 from reportlab.platypus import Flowable, PageBreak
 
+from ..analysis import Objects
 from ..flags import is_unusable
 from ..measure.quantities import Value, number, readable, significant
 from ..sample import SampleAnalysis
@@ -53,9 +54,7 @@ from .facts import (
 from .figure import drawn_alone, picture_alone
 from .guideline import form_of
 from .images import ALONE, MOST_ABREAST, are_apart, draw_by_image, is_compared, is_shaded, own_intervals
-from .lengths import in_readable_unit
 from .method import method, references
-from .objects import Objects
 from .panels import PANELS, draw_panel
 from .sections import first_micrographs, micrographs
 from .summary import Summary
@@ -84,7 +83,7 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
     sample = context.sample
     of = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{of}"
-    readable = in_readable_unit(sample)
+    readable = sample.in_readable_unit()
     summary = Summary.of(readable)
     story = [page(*_answer(context, readable, summary)), PageBreak(), page(*_basis(context, readable, summary))]
     write(file, title, [*story, *(_annex(context, readable, summary) if annex else ())], context.filing.made)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ..measure.quantities import LONG_NM, Unit, of_class, readable
+from ..measure.quantities import LONG_NM, Unit, nanometre_in, of_class, readable
 from ..tasks.layers import readings_of
 from .charts import (
     BAR,
@@ -27,7 +27,6 @@ from .charts import (
 )
 from .entries import Entry, answers
 from .fonts import writable
-from .lengths import nanometre_in
 from .picture import COLOURS, colours_by_direction
 from .wording import one_line
 

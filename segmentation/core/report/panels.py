@@ -12,14 +12,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from ..analysis import Analysis
+from ..analysis import Analysis, Objects
 from ..flags import is_unusable
 from ..measure.quantities import of_class
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .entries import answers
-from .objects import Objects
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (

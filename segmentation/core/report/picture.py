@@ -11,27 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..analysis import Analysis
+from ..analysis import Analysis, Objects
 from ..micrograph.contrast import preview
-from .objects import Objects
 
 # As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer.
 # None is grey, which is what was left out.
-COLOURS = np.array(
-    [
-        (230, 159, 0),
-        (86, 180, 233),
-        (0, 158, 115),
-        (240, 228, 66),
-        (0, 114, 178),
-        (213, 94, 0),
-        (204, 121, 167),
-        (141, 211, 199),
-        (166, 118, 29),
-        (179, 222, 105),
-    ],
-    np.uint8,
-)
+PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69")
+COLOURS = np.array([tuple(bytes.fromhex(colour[1:])) for colour in PALETTE], np.uint8)
 EXAMPLE_SIDE, GAP = 480, 8  # px: the longest side of either half of an example, and what lies between them
 CAPTION = 0x010E  # of EXIF, ImageDescription: bytes of UTF-8
 QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP, the first with which a picture is no larger than LARGEST

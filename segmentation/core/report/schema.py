@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from ..flags import Flag
 from ..measure.descriptors import DESCRIPTORS
 from ..measure.quantities import COLUMNS, NUMBERS
-from ..measure.results import Corrected, Count, PooledStatistics, Statistics, meaning
+from ..measure.results import Corrected, Count, ImageRow, PooledStatistics, Statistics, meaning
 from ..micrograph.types import Calibration
 from ..tasks.base import Curve
 
@@ -136,18 +136,10 @@ class ImageResult(Result):
     metadata: Metadata
 
 
-class Member(TypedDict):
+class Member(ImageRow):
     """One image of a sample; null where the image was not analysed."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    name: str
-    n: Annotated[Count | None, meaning("objects counted; null also where pixels belong to classes")]
-    n_set_aside: Count | None
-    median: Annotated[float | None, meaning("null also where the image has another unit than the sample")]
-    low: float | None
-    high: float | None
-    outlier: Annotated[str, meaning("why it may not belong; empty where it does")]
-    excluded: Annotated[str, meaning("why it does not count; empty where it does")]
     warning: Annotated[str, meaning("short forms of its warnings; empty where it has none")]
     sha256: Annotated[str, meaning("of the file; empty where not known")]
     calibration: Calibration | None

@@ -33,20 +33,14 @@ UNFILED = Filing()
 
 
 class Signed(NamedTuple):
-    """meaning: made, reviewed or approved. name: as printed. time: with "UTC". labels, result, numbers: SHA-256."""
+    """meaning: made, reviewed or approved. name: as printed. time: with "UTC". digests: what is signed, as DIGESTS call
+    it, and its SHA-256."""
 
     meaning: str
     name: str
     account: str
     time: str
-    labels: str
-    result: str
-    numbers: str
-
-    @property
-    def digests(self) -> tuple[tuple[str, str], ...]:
-        """What is signed, and its SHA-256."""
-        return tuple((title, getattr(self, name)) for name, title in DIGESTS.items())
+    digests: tuple[tuple[str, str], ...]
 
 
 def digests(signatures: Sequence[Signed]) -> list[tuple[str, str]]:

@@ -585,8 +585,15 @@ class Summary:
         weighted = [self._entry_by(name, by) for by in self.weightings for name in FIGURES]
         yield from (replace(entry, term=NUMBERS[entry.name].label) for entry in weighted)
         yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
-        for term, value, text in self._fit_numbers(self.statistics):
-            yield Entry("fit", term, value, text, group="log-normal fit")
+        if fit := self.statistics.fit:
+            for term, value, text in (
+                ("median", Value(fit["median"], unit=self.statistics.unit), ""),
+                ("geometric standard deviation", Value(fit["gsd"]), ""),
+                ("greatest distance of the cumulative curves", Value(fit["ks"]), ""),
+                ("p", Value(fit["p"]), "" if fit["p"] >= 0.001 else "< 0.001"),
+                ("fit", Value(None), fit["word"]),
+            ):
+                yield Entry("fit", term, value, text, group="log-normal fit")
         names = {
             "groups": f"groups of touching {self.things}",
             "singles": f"single {self.things}",
@@ -622,14 +629,3 @@ class Summary:
         if statistics.recommendation is not None:
             vssa = Value(statistics.recommendation["vssa"], unit="m²/cm³")
             yield Entry("vssa", "volume-specific surface area", vssa)
-
-    @staticmethod
-    def _fit_numbers(statistics: Statistics) -> Iterator[tuple[str, Value, str]]:
-        fit = statistics.fit
-        if fit is None:
-            return
-        yield "median", Value(fit["median"], unit=statistics.unit), ""
-        yield "geometric standard deviation", Value(fit["gsd"]), ""
-        yield "greatest distance of the cumulative curves", Value(fit["ks"]), ""
-        yield "p", Value(fit["p"]), "" if fit["p"] >= 0.001 else "< 0.001"
-        yield "fit", Value(None), fit["word"]

@@ -16,6 +16,7 @@ from segmentation import __version__
 
 from ..measure.drawn import Z95
 from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, number, significant
+from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source, factor_words
 from ..micrograph.types import LEAST_DOUBT, Calibration
@@ -237,11 +238,6 @@ def sample_scale(calibration: Mapping[str, Any], common: Calibration) -> str:
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def uncapital(text: str) -> str:
-    """Within a line: "SD", "ASTM number" and "D10" stay as they are."""
-    return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
 def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:

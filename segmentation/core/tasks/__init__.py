@@ -13,41 +13,35 @@ from ..settings import DEFAULT_TASK
 from ..validation import sentence
 from .base import Task
 
-_added: dict[str, Task] = {}
-
 
 class UnknownTask(LookupError):
     """There is no task of this name; the message lists the known ones."""
 
 
 @cache
-def _shipped() -> dict[str, Task]:
+def catalogue() -> dict[str, Task]:
+    """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
 
 
 def every() -> list[Task]:
     """All tasks, the usual one first."""
-    return sorted({**_shipped(), **_added}.values(), key=lambda task: (task.name != DEFAULT_TASK, task.name))
+    return sorted(catalogue().values(), key=lambda task: (task.name != DEFAULT_TASK, task.name))
 
 
 def find(name: str) -> Task:
     """The task of this name; raises UnknownTask."""
     try:
-        return {**_shipped(), **_added}[name]
+        return catalogue()[name]
     except KeyError:
         names = ", ".join(task.name for task in every())
         raise UnknownTask(f"There is no kind of analysis named {name!r}; those here are: {names}.") from None
 
 
-def add(task: Task) -> None:
-    """Register a task from outside this folder, for the life of the process."""
-    _added[task.name] = task
-
-
 def _check_card(card: cards.ModelCard) -> None:
     """Raise ValueError if the task of a card is known and cannot use its maps or its options."""
-    if task := {**_shipped(), **_added}.get(card.task):
+    if task := catalogue().get(card.task):
         task.channels(card)
         try:
             task.options.of(card)

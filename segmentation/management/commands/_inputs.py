@@ -32,7 +32,7 @@ from segmentation.core.pipeline import DONE
 from segmentation.core.report.exports.viewer import thumbnail
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import write_json
-from segmentation.core.sample import LeftOut, Member
+from segmentation.core.sample import Member, SampleImage
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
@@ -209,7 +209,7 @@ class Measuring(BaseCommand):
         command exits with BAD_INPUT.
         """
         members: list[Member] = []
-        failed: list[LeftOut] = []
+        failed: list[SampleImage] = []
         for path, folder in folders_of(list(self.files(paths, options["out"])), options["out"]):
             try:
                 analysis = self.analysed(path, folder, settings, options)
@@ -218,7 +218,7 @@ class Measuring(BaseCommand):
                 with suppress(OSError):
                     sha256 = sha256_of(path)
                 self.stderr.write(f"{path}: {reason}")
-                failed.append(LeftOut.failed(path.name, reason, sha256))
+                failed.append(SampleImage.failed(path.name, reason, sha256))
                 continue
             if options["sample"]:  # what pooling needs of it: its pictures may go
                 members.append(Member.of(analysis, thumbnail(analysis)))

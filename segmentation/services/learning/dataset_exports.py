@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 
+import tomlkit
 from django.core.files.storage import default_storage
 from django.db.models.fields.files import FieldFile
 
@@ -54,18 +55,19 @@ def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
 
 
 def facts(dataset: Dataset, images: list[DatasetImage]) -> str:
-    """dataset.toml."""
+    """dataset.toml: texts, numbers and lists; what is not known of an image is left out."""
     described = {name: getattr(dataset, name) for name in ("name", "task", "class_names", "material", "instrument")}
     described |= {"licence": dataset.licence, "made": dataset.created.isoformat(), "version": __version__}
-    entries_of_images = (
+    entries_of_images = [
         {
             **{name: getattr(image, name) for name in ("name", "sha256", "group", "region", "nm_per_pixel")},
             "consent": image.by.get_username() if image.by else "",
             "consented": image.consented.isoformat(),
         }
         for image in images
-    )
-    return files.facts_toml(described, entries_of_images)
+    ]
+    known = [{name: value for name, value in image.items() if value is not None} for image in entries_of_images]
+    return tomlkit.dumps({"dataset": described, "images": known})
 
 
 def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:

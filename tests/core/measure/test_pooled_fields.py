@@ -39,7 +39,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, method
 from segmentation.core.report.pages import write_report
 from segmentation.core.report.summary import Summary
-from segmentation.core.sample import BY_USER, FAILED, AnalysisRecord, LeftOut, Member
+from segmentation.core.sample import BY_USER, FAILED, AnalysisRecord, Member, SampleImage
 
 CLASSES = ("matrix", "carbide")
 CARD = {"name": "steel", "version": "1", "sha256": "a" * 64, "maps": list(CLASSES)}
@@ -172,7 +172,7 @@ def test_what_does_not_belong_is_left_out_and_named():
         member(0.9, nm=2.0, name="other.tif", classes=("matrix", "graphite")),
         member(0.9, name="unscaled.tif"),
     ]
-    made = combine("Steel", members, left_out=[LeftOut.failed("gone.tif", "It is no image.")])
+    made = combine("Steel", members, left_out=[SampleImage.failed("gone.tif", "It is no image.")])
     why = {image.name: image.excluded for image in made.images}
     assert why["a.tif"] == why["b.tif"] == "" and why["unlike.tif"] == NO_NUMBER and why["other.tif"] == OTHER_NUMBERS
     assert why["unscaled.tif"] == NO_PIXEL_SIZE and why["gone.tif"].startswith(FAILED)
@@ -363,7 +363,7 @@ class TestFiles:
     @pytest.fixture(scope="class")
     def made(self):
         members = [member(share, nm=2.0, name=f"{n}.tif") for n, share in enumerate((0.2, 0.3, 0.26))]
-        return combine("Steel", members, left_out=[LeftOut.by_user(member(0.9, nm=2.0, name="out.tif"))])
+        return combine("Steel", members, left_out=[SampleImage.by_user(member(0.9, nm=2.0, name="out.tif"))])
 
     @pytest.fixture(scope="class")
     def files(self, made, tmp_path_factory):

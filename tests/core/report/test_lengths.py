@@ -8,7 +8,6 @@ import pytest
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
-from segmentation.core.report.lengths import in_readable_unit
 from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import make_analysis
 
@@ -21,7 +20,7 @@ def sample():
 
 
 def test_every_length_is_scaled_and_nothing_else(sample):
-    statistics, readable = sample.pooled, in_readable_unit(sample).pooled
+    statistics, readable = sample.pooled, sample.in_readable_unit().pooled
     assert (statistics.unit, readable.unit) == ("nm", "µm")
     for name in ("median", "mean", "sd", "d10", "d90", "ecd_median"):
         assert getattr(readable, name) == pytest.approx(getattr(statistics, name) / 1000)
@@ -43,7 +42,7 @@ def test_every_length_is_scaled_and_nothing_else(sample):
 def test_short_sizes_and_pixels_stay():
     for calibration in (Calibration(2.0, "metadata"), Calibration.absent()):
         sample = SampleAnalysis.of(make_analysis(40, calibration=calibration))
-        assert in_readable_unit(sample) is sample
+        assert sample.in_readable_unit() is sample
 
 
 def test_the_histogram_is_drawn_in_micrometres(sample):

@@ -37,7 +37,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.images import own_intervals
 from segmentation.core.report.method import left_out_words, method
 from segmentation.core.report.summary import Summary
-from segmentation.core.sample import BY_USER, LeftOut, Member
+from segmentation.core.sample import BY_USER, Member, SampleImage
 from tests.core.builders import make_analysis, refound
 
 
@@ -72,7 +72,7 @@ def test_the_report_shows_the_micrographs(tmp_path):
     picture = io.BytesIO()
     Image.new("RGB", (320, 240), "#804020").save(picture, "PNG")
     images = [replace(image, picture=picture.getvalue()) for image in seen(4)]
-    sample = combine("lot", images[:3], left_out=[LeftOut.by_user(images[3])])
+    sample = combine("lot", images[:3], left_out=[SampleImage.by_user(images[3])])
     pages = pypdf.PdfReader(written(sample, tmp_path, "report-annex.pdf")["report-annex.pdf"]).pages
     assert "3.tif: not counted" in " ".join(page.extract_text() for page in pages)
     forms = [form.get_object() for page in pages for form in page["/Resources"].get("/XObject", {}).values()]
@@ -102,7 +102,7 @@ def test_lines_of_images_hold_no_errors_that_all_share():
 @pytest.mark.usefixtures("coarse")
 @pytest.mark.slow
 def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
-    images, absent = seen(12), [LeftOut.failed(name, "It is empty.") for name in ("10.png", "9.png")]
+    images, absent = seen(12), [SampleImage.failed(name, "It is empty.") for name in ("10.png", "9.png")]
     for name, order in (("forwards", 1), ("backwards", -1)):
         write_all(combine("lot", images[::order], left_out=absent[::order]), tmp_path / name)
     forwards, backwards = (
@@ -120,7 +120,7 @@ def written(sample, folder, *names):
 
 def with_left_out():
     *images, other = seen(4)
-    return combine("lot", images, left_out=[LeftOut.by_user(other), LeftOut.failed("0.tif", DAMAGED, "f" * 64)])
+    return combine("lot", images, left_out=[SampleImage.by_user(other), SampleImage.failed("0.tif", DAMAGED, "f" * 64)])
 
 
 def report_words(sample, annex=True):
@@ -146,7 +146,7 @@ CASES = {
     "empty": lambda: combine("empty", [Member.of(make_analysis(0)), Member.of(make_analysis(0))]),
     "sixty": lambda: combine("sixty", members(60)),
     "left out": with_left_out,
-    "left out alone": lambda: combine("-1", seen(1), left_out=[LeftOut.failed("=1.tif", "=2+2 is\nno image.")]),
+    "left out alone": lambda: combine("-1", seen(1), left_out=[SampleImage.failed("=1.tif", "=2+2 is\nno image.")]),
 }
 
 
@@ -332,7 +332,7 @@ def test_the_method_adds_up_the_outlines_that_were_dropped():
     assert re.search(r"2 images, 5 outlines were removed[^.]* 10 %\.", words)
     assert re.search(r"one image, 9 outlines were removed[^.]* 50 % \(in images with", words)
     excluded = seen(2, dropped=(0, 7))
-    assert "were removed" not in method(combine("lot", excluded[:1], left_out=[LeftOut.by_user(excluded[1])]))
+    assert "were removed" not in method(combine("lot", excluded[:1], left_out=[SampleImage.by_user(excluded[1])]))
 
 
 def test_the_filter_is_in_the_method_even_where_it_removes_nothing():

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...measure.bins import auto_edges, histogram
-from ...measure.quantities import significant
-from ..lengths import nanometre_in
+from ...measure.quantities import nanometre_in, significant
 from ..wording import one_line
 from .base import Export
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ... import tasks
-from ...analysis import Analysis
-from ..objects import Objects
+from ...analysis import Analysis, Objects
 from ..outlines import Ints, Polygon, area
 from ..wording import version, write_json
 from .base import Export

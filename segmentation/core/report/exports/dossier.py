@@ -1,24 +1,31 @@
-"""Files for dossiers and papers: the report form of OECD TG 125, the endpoint record of the study, how to cite."""
+"""Files for filing, dossiers and papers: the report on two pages, and with all behind it; the report form of OECD
+TG 125, the endpoint record of the study, how to cite."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..lengths import in_readable_unit
-from ..looks import FORM
+from ..looks import ANNEX, FORM, REPORT
 from ..wording import BIBTEX, write_json
-from .base import Export
+from .base import FIGURE, WITH_SUMS, Export
 from .result import json_value
 
 if TYPE_CHECKING:
     from ..context import Context
 
 
+def _write_report(context: Context, path: Path, annex: bool = False) -> None:
+    from ..pages import write_report
+
+    write_report(context, path, annex=annex)
+
+
 def _write_form(context: Context, path: Path) -> None:
     from ..guideline import as_dict, form_of
 
-    form = form_of(in_readable_unit(context.sample), context.filing, context.signatures)
+    form = form_of(context.sample.in_readable_unit(), context.filing, context.signatures)
     write_json(as_dict(form), path, indent=2)
 
 
@@ -29,6 +36,24 @@ def _write_record(context: Context, path: Path) -> None:
 
 
 EXPORTS = (
+    Export(
+        REPORT,
+        "Report, PDF",
+        10,
+        _write_report,
+        image="two pages: picture, numbers, {chart}; method, settings, {uncertainty}signature",
+        sample="two pages: numbers, {chart}; method, settings, {uncertainty}signature",
+        turn=FIGURE,
+    ),
+    Export(
+        ANNEX,
+        "Report with annexes, PDF",
+        15,
+        partial(_write_report, annex=True),
+        image="the report with {points}all settings, model card, checksums",
+        sample="the report with every image, {points}model card, checksums",
+        turn=WITH_SUMS,
+    ),
     Export(
         FORM,
         "OECD TG 125 form, JSON",

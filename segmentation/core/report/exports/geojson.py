@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ... import tasks
-from ...analysis import Analysis
+from ...analysis import Analysis, Objects
 from ...measure.descriptors import measures_of
 from ...measure.table import column_name
-from ..objects import Objects
 from ..outlines import Polygon
 from ..wording import version, write_json
 from .base import Export
+from .viewer import short
+
+DIGITS = 7  # of measured numbers
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
@@ -30,10 +30,10 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     task = tasks.find(analysis.segmentation.provenance.task)
     measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(shapes) else ()
     names = [column_name(measure, table.unit) for measure in measures]
-    columns = {name: _plain(table[name]) for name in names if name in table.columns}
+    measured = {name: table[name] for name in names if name in table.columns}
     columns = {
         "label": objects.ids.tolist(),
-        **columns,
+        **{name: short(of, DIGITS) if of.dtype.kind == "f" else of.tolist() for name, of in measured.items()},
         **({"class": objects.classes} if len(analysis.segmentation.class_names) > 1 else {}),
     }
     features = [
@@ -60,13 +60,6 @@ def _geometry(shape: list[Polygon]) -> dict[str, Any]:
     if len(pieces) == 1:
         return {"type": "Polygon", "coordinates": pieces[0]}
     return {"type": "MultiPolygon", "coordinates": pieces}
-
-
-def _plain(values: np.ndarray[Any, Any]) -> list[Any]:
-    """Floats to six significant digits, as in the CSV."""
-    if values.dtype.kind != "f":
-        return list(values.tolist())
-    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
 EXPORTS = (

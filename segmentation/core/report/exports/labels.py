@@ -1,4 +1,4 @@
-"""`labels.tif`: what was found as an integer image, for ImageJ and for programs.
+"""`labels.tif`: what was found as an integer image, for ImageJ and for programs; `boundaries.tif`: what lies between.
 
 uint16 as long as the labels fit, as ImageJ shows those directly; beyond 65,535 32-bit float, ImageJ's next
 type, which holds every whole number up to 16,777,216 exactly. Both are ImageJ TIFFs with the size of a pixel in nm.
@@ -8,17 +8,19 @@ Still larger ids, which only images of gigapixels could hold, are uint32 with th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation import __version__
-
 from ... import tasks
-from ...analysis import Analysis
-from ..objects import Objects
+from ...analysis import Analysis, Objects
+from ..picture import between
+from ..wording import version
 from .base import Export
+
+if TYPE_CHECKING:
+    from ..context import Context
 
 NM_PER_CM = 1e7
 NOT_ANALYSED = 255  # in place of a class
@@ -50,7 +52,7 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, keep_all: bool = False
         file,
         value_of[analysis.segmentation.dense],
         compression="zlib",
-        software=f"DeepSegm {__version__}",
+        software=version(),
         **_pixel_size(analysis, imagej=value_of.dtype != np.uint32),
     )
 
@@ -65,6 +67,17 @@ def _pixel_size(analysis: Analysis, *, imagej: bool) -> dict[str, Any]:
     options["resolution"] = (length / nm_per_pixel, length / nm_per_pixel)
     named = {"resolutionunit": "NONE", "metadata": {"unit": "nm"}} if imagej else {"resolutionunit": "CENTIMETER"}
     return options | named
+
+
+def _write_boundaries(context: Context, path: Path) -> None:
+    """The boundaries between grains, as annotators draw them."""
+    import tifffile
+
+    segmentation = context.analysis.segmentation
+    written = np.zeros(segmentation.labels.shape, np.uint8)
+    if len(segmentation):
+        written[: segmentation.rows][between(segmentation.labels[: segmentation.rows])] = 255
+    tifffile.imwrite(path, written, compression="zlib", software=version())
 
 
 EXPORTS = (
@@ -82,5 +95,13 @@ EXPORTS = (
         120,
         lambda of, to: write_tiff(of.analysis, to, True),
         image="the same with all {things}",
+    ),
+    Export(
+        "boundaries.tif",
+        "Boundaries, TIFF",
+        125,
+        _write_boundaries,
+        image="the boundaries between {things}: 255 on a boundary, 0 elsewhere",
+        panel="boundaries",
     ),
 )

@@ -21,7 +21,6 @@ from segmentation import __version__
 from ...archive import write_zip
 from ..entries import Entry, answers
 from ..facts import NOT_SAME, common_facts, typed_texts
-from ..lengths import in_readable_unit
 from ..looks import MICROGRAPH, NOTEBOOK
 from ..wording import CITATION, one_line, version
 from .base import LAST, Export, content_type_of
@@ -187,7 +186,7 @@ def _text(context: Context) -> str:
     """What a notebook shows of the entry, as HTML: numbers, warnings, method, how to cite."""
     from ..method import method
 
-    sample = in_readable_unit(context.sample)
+    sample = context.sample.in_readable_unit()
     rows = [f"<li>{escape(entry.term)}: {escape(entry.words)}</li>" for entry in answers(sample.quantities)]
     lines = [f"<p>{escape(one_line(line, 300))}</p>" for line in context.about]
     how = [f"<p>{escape(text)}</p>" for text in (method(sample), f"Cite: {CITATION}")]

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ...analysis import Analysis
+from ...analysis import Analysis, Objects
 from ...archive import write_zip
-from ..objects import Objects
 from ..outlines import Polygon
 from ..picture import ASIDE, KEPT
 from ..wording import version

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ... import tasks
-from ...analysis import Analysis
+from ...analysis import Analysis, Objects
 from ...archive import write_zip
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.filters import Reason
 from ...micrograph.contrast import displayed, preview
-from ..objects import Objects
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import COLOURS, NO_COLOUR, analysed, colours_by_direction, painted, rimmed, sampled
+from ..picture import NO_COLOUR, PALETTE, analysed, colours_by_direction, painted, rimmed, sampled
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -89,11 +88,11 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     if task.parted and descriptor_columns:
         for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
             particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
-        for particle, direction in zip(particles, _short(table["direction"]), strict=True):
+        for particle, direction in zip(particles, short(table["direction"]), strict=True):
             particle["direction"] = direction
     if task.semantic:
         for particle, number in zip(particles, used.classes.tolist(), strict=True):
-            particle["colour"] = f"#{COLOURS[number % len(COLOURS)].tobytes().hex()}"
+            particle["colour"] = PALETTE[number % len(PALETTE)]
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
     # The objects come last and begin with their id: services/ground/tables.parts reads the file in pieces.
     frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids)}
@@ -140,16 +139,17 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
         for name in (*DESCRIPTORS, "confidence", "chance", "relative_contrast", "certainty", "area_fraction")
         if name in measured and np.isfinite(table[name]).any()
     ]
-    columns |= {name: _short(table[name]) for name in shapes}
+    columns |= {name: short(table[name]) for name in shapes}
     lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in measured]
-    columns |= {name: _short(table.length(name)) for name in lengths}
+    columns |= {name: short(table.length(name)) for name in lengths}
     if "shape" in measured:
-        columns |= {"shape": table["shape"].tolist(), "shape_chance": _short(table["shape_chance"])}
+        columns |= {"shape": table["shape"].tolist(), "shape_chance": short(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return columns | ({"weight": _short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
 
 
-def _short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
+def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
+    """Numbers for JSON with so many significant digits; None for what is not finite."""
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
 
 

@@ -17,10 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...measure import budget_table
-from ...measure.quantities import COLUMNS, OF, Unit, number, of_column
+from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, of_column
 from ...measure.table import Table
 from ..facts import common_facts, differing_facts
-from ..lengths import in_readable_unit, nanometre_in
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, sample_scale, version
@@ -107,7 +106,7 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
         return title, names, shares, (100 * (share or 0.0) for share in shares.values())
     if entries and sample.analysis is None:
         main = next((entry for entry in entries if entry.kind != "integer"), entries[0])
-        values = (in_hundredths(main.name, value).value for value in in_readable_unit(sample).by_image(main.name))
+        values = (in_hundredths(main.name, value).value for value in sample.in_readable_unit().by_image(main.name))
         title = f"{main.term} ({main.unit})"
         return title, ("Image", title), (image.name for image in sample.images), values
     if entries and sample.analysis:
@@ -121,7 +120,7 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
     """A line for each image of the sample."""
     columns: dict[str, Cells] = {}
     names = ["median"] if sample.task.screened else sample.quantities
-    for head, entries in columns_of(in_readable_unit(sample), names):
+    for head, entries in columns_of(sample.in_readable_unit(), names):
         columns[head] = [entry.text or _rounded_cell(entry.number.value) for entry in entries]
         if any(entry.number.low is not None for entry in entries):
             columns[f"{head}, 95 % from"] = [_rounded_cell(entry.reported.low) for entry in entries]

@@ -9,11 +9,10 @@ from pkgutil import iter_modules
 from ....core.tasks import UnknownTask
 from ..contract import LearningTask
 
-_added: dict[str, LearningTask] = {}
-
 
 @cache
-def _shipped() -> dict[str, LearningTask]:
+def catalogue() -> dict[str, LearningTask]:
+    """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     every = (value for module in modules for value in vars(module).values() if isinstance(value, LearningTask))
     return {task.name: task for task in every}
@@ -21,12 +20,7 @@ def _shipped() -> dict[str, LearningTask]:
 
 def find(name: str) -> LearningTask:
     """The task of this name; raises UnknownTask."""
-    every = {**_shipped(), **_added}
+    every = catalogue()
     if name not in every:
         raise UnknownTask(f"No kind of analysis named {name!r} can be taught: choose {', '.join(sorted(every))}.")
     return every[name]
-
-
-def add(task: LearningTask) -> None:
-    """A task from elsewhere than this folder, for the life of the process."""
-    _added[task.name] = task

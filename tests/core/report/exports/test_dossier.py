@@ -126,7 +126,7 @@ class TestForm:
         title = "Uncertainty (95 %) of the magnification and its certificate"
         before = entries(SampleAnalysis.of(analysis))
         calibration = Calibration(7.34375, "metadata", "", 0.001, 0.004, "grating 1234")
-        signed = [Signed("reviewed", "B. Beispiel", "bb", "2026-11-25 13:00 UTC", *["ab" * 32] * 3)]
+        signed = [Signed("reviewed", "B. Beispiel", "bb", "2026-11-25 13:00 UTC", (("result.json", "ab" * 32),))]
         after = entries(SampleAnalysis.of(make_analysis(20, calibration=calibration)), FILING, signed)
         assert (before[title].value, before["Signature"].value) == ("", "")
         assert after[title].value == "± 0.78 % (grating 1234)" and "B. Beispiel" in after["Signature"].value

@@ -52,7 +52,7 @@ def phases(monkeypatch):
         ignores=frozenset({"measurand"}),
         granulometry=None,
     )
-    monkeypatch.setitem(tasks._added, task.name, task)
+    monkeypatch.setitem(tasks.catalogue(), task.name, task)
     made = refound(make_analysis(6), card=CARD, way="brightness")
     outlines = made.segmentation
     ids = np.array([2, 3, 5, 8, 13, 21], np.int32)
