@@ -32,9 +32,9 @@ class Card:
     """A result or a sample in a list.
 
     kind: "job" or "sample". pictures: addresses; of a sample those of its first images. active: under way; per_cent:
-    how far. counted: what is in the number. number: the median, or the first number of another kind. bars: its
-    histogram as an SVG path. unscaled: which scale is missing. older: how many earlier versions there are.
-    alike: those with the same can be compared.
+    how far. counted: what is in the number. number: the median, the first number of another kind, or of few
+    particles how many. bars: its histogram as an SVG path. unscaled: which scale is missing. older: how many earlier
+    versions there are. alike: those with the same can be compared.
     """
 
     kind: str
@@ -89,7 +89,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
     """picture: address of the small picture of its result, "" without one. older: earlier versions of its image."""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     numbers = numbers_of(job.summary if job.is_done else {})
-    number = headline(numbers)
+    number, count = headline(numbers), counted(numbers)
     return Card(
         kind="job",
         pk=job.pk,
@@ -102,11 +102,11 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         per_cent=round(100 * job.progress),
         created=job.created,
         owner=job.owner,
-        counted=counted(numbers),
-        number=number,
+        counted=count if number else "",
+        number=number or count,
         bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else job.error,
-        unscaled="scale not set" if number and not is_scaled(job.summary) else "",
+        unscaled="scale not set" if (number or count) and not is_scaled(job.summary) else "",
         older=older,
         alike=alike(job) if job.is_done else "",
     )

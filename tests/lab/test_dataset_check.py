@@ -155,7 +155,7 @@ def test_separate_discs_in_binary_masks_are_fine(folder):
     [
         (0, {}, "holds no files of the kinds"),
         (1, {}, "One image with particles"),
-        (3, {"count": 20, "radius": 6}, "only 3 images with particles"),
+        (3, {"count": 20, "radius": 6}, "3 images with particles"),
         (6, {"count": 60, "radius": 2, "side": 128}, "median particle is under 6 px"),
     ],
 )

@@ -114,7 +114,7 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
     finished = services.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
     tasks.do_analyses()
     page, address = reverse("sample-page", args=[sample.pk]), reverse("sample-corrections", args=[sample.pk])
-    assert "2 images have corrections" in words(visit(client, VISITOR).get(page))
+    assert "2 images have changes" in words(visit(client, VISITOR).get(page))
     assert client.post(address).status_code == 303
     new = sample.members.get(micrograph=first.micrograph)
     assert (new.parent, new.corrects, new.state) == (first, 1, "queued")

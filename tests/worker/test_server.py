@@ -147,7 +147,7 @@ def test_every_form_for_files_is_known():
     texts = [file.read_text() for file in Path(settings.BASE_DIR, "templates").rglob("*.html")]
     forms = {name for text in texts for name in re.findall(r"url '([\w-]+)'[^>]*multipart", text)}
     paths = [path for path, of in document()["paths"].items() if "binary" in str(of.get("post", {}).get("requestBody"))]
-    assert forms <= FOR_FILES and len(FOR_FILES) == len(forms | {"uploads"}) + len(paths)
+    assert forms <= FOR_FILES and len(FOR_FILES) == len(forms) + len(paths)
 
 
 def test_behind_a_proxy_of_ours_its_visitors_are_told_apart(settings):

@@ -36,7 +36,7 @@ def test_what_is_changed_below_would_else_be_firm():
 def test_one_particle():
     statistics = summarise(table_of([50]), Conditions(calibration=SURE))
     assert statistics.nano["verdict"] == "undecided"
-    assert re.match(r"At least 30 particles.*\b1\.$", statistics.nano["decides"])
+    assert re.match(r"At least 30 particles \(1 here\)\.$", statistics.nano["decides"])
     assert "at least 6 sizes" in statistics.interval_note
 
 

@@ -414,8 +414,8 @@ class TestFiles:
     def test_the_method_says_what_the_intervals_are(self, made):
         text = method(made)
         assert "jackknife" in text and "ASTM E562" in text and "1 by the user" in text
-        assert "What the 95 % intervals include" in text and "other" not in text.lower()
-        assert "resampled by a factor of 1;" in text  # how maps became phases, the same for all
+        assert "The intervals are at 95 %." in text and "other" not in text.lower()
+        assert "(mean over the image" in text  # how maps became phases, the same for all
 
     def test_workbook_and_method_say_what_the_page_says_of_each_interval(self, made, files):
         summary = Summary.of(made)
@@ -424,7 +424,7 @@ class TestFiles:
         assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.main_numbers if entry.includes}
         fraction, *_, path = summary.known_quantities
         assert fraction.includes == "differences between images" and path.includes.startswith("scale and ")
-        assert summary.interval_contents in method(made)
+        assert summary.contents_of(summary.leading) in method(made)
 
 
 @pytest.mark.parametrize(("signed", "values", "low"), [(True, (-1.0, -3.0, -2.0), -4.5), (False, (9.0, 0.0, 0.0), 0.0)])
