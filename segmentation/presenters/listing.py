@@ -90,6 +90,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
     numbers = numbers_of(job.summary if job.is_done else {})
     number, count = headline(numbers), counted(numbers)
+    number, count = (count, "") if numbers.has_few else (number, count)
     return Card(
         kind="job",
         pk=job.pk,
@@ -102,11 +103,11 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         per_cent=round(100 * job.progress),
         created=job.created,
         owner=job.owner,
-        counted=count if number else "",
-        number=number or count,
+        counted=count,
+        number=number,
         bars=bars(_counts(job.summary)),
         warning=warning_of(job) if job.is_done else job.error,
-        unscaled="scale not set" if (number or count) and not is_scaled(job.summary) else "",
+        unscaled="scale not set" if number and not is_scaled(job.summary) else "",
         older=older,
         alike=alike(job) if job.is_done else "",
     )

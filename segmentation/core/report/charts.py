@@ -172,9 +172,9 @@ def set_title(ax: Axes, words: str) -> None:
 def set_legend(ax: Axes, handles: list[Patch]) -> None:
     """The legend of a picture, within it."""
     size = sheet_of(ax).font
+    style: dict[str, Any] = {"loc": "lower left", "framealpha": 0.85, "borderpad": 0.3, "handlelength": 1.3}
     for _ in range(2):  # once more where it was wider than the picture
-        style = {"loc": "lower left", "fontsize": size, "framealpha": 0.85, "borderpad": 0.3, "handlelength": 1.3}
-        legend = ax.legend(handles=handles, **style)
+        legend = ax.legend(handles=handles, fontsize=size, **style)
         size *= min(1.0, 0.95 * ax.bbox.width / legend.get_window_extent().width)
 
 
