@@ -153,7 +153,7 @@ class Result(ChartedSummary):
     @property
     def few_sizes(self) -> list[str]:
         """The sizes of fewer particles than a median needs, in ascending order; [] of more."""
-        if not 0 < self.kept < LEAST_BARS or not self.screened:
+        if not self.has_few:
             return []
         assert self.statistics is not None
         stored = self.summary["statistics"]
