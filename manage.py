@@ -17,4 +17,6 @@ if __name__ == "__main__":
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")
     except OperationalError as error:
-        sys.exit(f"The database cannot be used ({error}). `manage.py up` makes it; DEEPSEGM_DATABASE_URL names another.")
+        sys.exit(
+            f"The database cannot be used ({error}). `manage.py up` makes it; DEEPSEGM_DATABASE_URL names another."
+        )

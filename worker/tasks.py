@@ -349,14 +349,17 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     from segmentation.core import pipeline
 
     settings, parts = job.get_settings(), count(1)
-    is_drawn = not find(settings.task).semantic
+    is_drawn, most = not find(settings.task).semantic, 0
 
     def show(labels: Any, confidence: Any) -> None:
-        if is_drawn:
+        nonlocal most
+        if is_drawn and len(confidence) >= most:  # another reading of the image may find less, and not be the last
+            most = len(confidence)
             part = f"{job.attempt}-{next(parts)}"
             job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
 
     outlines = pipeline.segment(micrograph, settings, progress, runtime=_runtime(), clock=clock, show=show)
+    most = 0
     show(outlines.dense, outlines.confidence)
     return keep_outlines(job, outlines, None, folder)
 

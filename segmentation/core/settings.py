@@ -80,7 +80,7 @@ class MeasurementSettings(Settings):
     )
     faint_limit: float | None = _per_cent(
         "Least contrast that counts",
-        "Objects with less than this share of the typical contrast are left out, and so are gaps. 0 counts them all.",
+        "Left out are gaps, and objects with less than this share of the typical contrast. 0 counts them all.",
         "the model's own",
     )
     measurand: Literal["seen", "all"] = Field(

@@ -207,7 +207,10 @@ class Result(ChartedSummary):
     @property
     def calibration_detail(self) -> str:
         """How the scale was found; what was read stands beside its picture."""
-        return "" if self.calibration.source in (Source.READ, Source.DATA_BAR) else self.calibration.detail
+        source, detail = self.calibration.source, self.calibration.detail
+        if source in (Source.READ, Source.DATA_BAR):
+            return ""
+        return f"The file says it in: {detail}." if detail and source == Source.METADATA else detail
 
     @property
     def warnings(self) -> list[Flag]:

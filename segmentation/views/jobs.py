@@ -26,7 +26,7 @@ from ..core.micrograph.types import Calibration
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
-from ..core.report.wording import calibration_words, corrected_words
+from ..core.report.wording import calibration_words, standing_words
 from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import button, changeable, deletion, link_page, reload_if_gone, row_of, see_other, visible
 from ..http.serving import files_of, serve_log, serve_shown, serve_stored, serve_tile
@@ -352,7 +352,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
-    steps = corrected_words(job.standing_counts)
+    steps = standing_words(job.standing_counts)
     by_edits = {(revision.job.parent_id, revision.job.corrects): revision for revision in shown_revisions}
     measured = by_edits.get((job.pk, job.edit_count))
     # An earlier version is looked at, until somebody wants to go on from it.

@@ -77,11 +77,15 @@ export class Doubt {
     this.box.scrollIntoView({ block: "nearest" }); // the answers under the picture
   }
 
-  end() {
+  leave() {
     this.current = null;
+    this.show();
+  }
+
+  end() {
     this.page.select([]);
     this.page.drawing.viewport.fit(); // as before the first question
-    this.show();
+    this.leave();
     this.one("go").focus();
   }
 
@@ -95,6 +99,7 @@ export class Doubt {
     [this.one("undo").hidden, this.one("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
     for (const name of ["right", "wrong", "end"]) this.one(name).hidden = !current;
     this.one("go").firstChild.textContent = current ? "Unsure " : "Check ";
+    this.one("go").querySelector("kbd").hidden = !current;
     this.one("go").hidden = !this.queue.length;
     const likely = this.likely.length;
     const all = this.one("all");
@@ -108,7 +113,7 @@ export class Doubt {
 
   words({ id, cut, chance }) {
     const { thing, things } = this.page.facts;
-    return cut ? `Do two ${things} touch in ${id}? The model is ${percent(chance)} sure.` : `Is the outline of ${thing} ${id} right? The model is ${percent(1 - chance)} sure.`;
+    return cut ? `Do two ${things} touch in ${id}? Yes cuts it. The model is ${percent(chance)} sure.` : `Is the outline of ${thing} ${id} right? The model is ${percent(1 - chance)} sure.`;
   }
 
   // ---- answers ----------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ for (const copy of document.querySelectorAll("[data-copy-picture]")) {
   copy.addEventListener("click", () => {
     const copying = written(); // at once: the browser allows it only within the press
     copy.textContent = "Copying …";
-    copying.then(() => (copy.textContent = "Copied"), async () => {
+    copying.then(() => (copy.textContent = copyText ? "Copied: figure and text" : "Copied"), async () => {
       copy.textContent = copyText ? "Copy" : "The browser does not allow copying";
       if (copyText) byHand(await (await file(copyText)).text());
     });

@@ -239,6 +239,7 @@ class ResultPage {
     const { hidden, stands, words } = Object.assign(this.choice, change);
     const isShown = shownBy({ hidden, stands });
     if ([...this.selected].some((id) => !isShown(this.objects.get(id)))) this.select([]);
+    if (this.doubt?.current && !isShown(this.objects.get(this.doubt.current.id))) this.doubt.leave();
     this.drawing.show(hidden, stands);
     this.list?.show(isShown);
     const only = section.querySelector("[data-chosen]");

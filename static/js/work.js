@@ -245,7 +245,9 @@ async function several(images, folder) {
   }
   sending = null;
   const rest = together ? address : work.dataset.results;
-  if (!list.querySelector(".wrong")) return location.assign(rest);
+  const wrong = list.querySelectorAll(".wrong").length;
+  if (!wrong) return location.assign(rest);
+  headed(`${images.length - wrong} of ${images.length} files stored`, "What is wrong with the others stands below their names.");
   byId("now").replaceChildren(...(rest ? [element("a", { href: rest, className: "button primary" }, "Go on with the others")] : []));
 }
 

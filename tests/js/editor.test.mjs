@@ -371,7 +371,7 @@ test("corrections that find no place wait a second, and nobody is told that the 
 
 test("outlines that are right are no corrections", () => {
   const history = [{ op: "delete", ids: [1, 2] }, { op: "reviewed", ids: [3] }, { op: "reviewed", ids: [4, 5] }];
-  assert.equal(countOf(history), "1 corrected by hand, 3 confirmed");
+  assert.equal(countOf(history), "1 correction, 3 confirmed");
   assert.equal(countOf(history.slice(1, 2)), "1 confirmed");
   assert.equal(countOf([]), "");
 });

@@ -112,7 +112,7 @@ def test_a_measured_result_is_named_to_be_corrected_next(result, alice):
 def test_the_page_measures_what_was_corrected(send, result, client):
     send(0, DELETE, {"op": "reviewed", "ids": [3]})
     page = visit(client, visitor_of(SECRET))
-    assert ">1 corrected by hand, 1 confirmed</summary>" in words(page.get(f"/jobs/{result.pk}/"))
+    assert ">1 correction, 1 confirmed</summary>" in words(page.get(f"/jobs/{result.pk}/"))
     first, second = (page.post(f"/jobs/{result.pk}/corrections/") for _ in range(2))
     assert first.status_code == second.status_code == 303 and first["Location"] == second["Location"]
     assert Job.objects.exclude(pk=result.pk).get().corrects == 2

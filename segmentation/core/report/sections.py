@@ -178,7 +178,8 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
         pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
         if pixels is not None:
             cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
-    head = heading(f"The smallest, the median and the largest {sample.task.thing} that is probably right")
+    judged = " that is probably right" if sample.task.screened and likely.kept.any() else ""
+    head = heading(f"The smallest, the median and the largest {sample.task.thing}{judged}")
     return [head, abreast(*cells)] if len(cells) == 3 else []
 
 

@@ -155,8 +155,8 @@ def scale_doubt(calibration: Calibration) -> str:
 def doubt_line(calibration: Calibration) -> str:
     """The two parts of a scale's uncertainty."""
     read = rounding_words(calibration) or UNKNOWN
-    microscope = f"calibration of the microscope {instrument_words(calibration)}"
-    return f"Uncertainty of the scale (95 %): reading and rounding {read}, {microscope}."
+    microscope = f"calibration of the microscope: {instrument_words(calibration)}"
+    return f"Uncertainty of the scale (95 %): reading and rounding: {read}; {microscope}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
@@ -167,6 +167,14 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
     how = ", ".join(filter(None, (calibration.source.words, scale_doubt(calibration))))
     more = f": {one_line(calibration.detail, 60)}" if detail and calibration.detail else ""
     return f"{pixel_size(calibration.nm_per_pixel)} ({how}{more})"
+
+
+def standing_words(counts: Mapping[str, int]) -> str:
+    """Such as "3 corrections, 2 confirmed" of `Job.standing_counts`: a correction is a step, which may change several
+    outlines."""
+    steps, confirmed = counts.get("corrected", 0), counts.get("reviewed", 0)
+    words = f"{steps:,} correction{'' if steps == 1 else 's'}" if steps else ""
+    return ", ".join(filter(None, [words, f"{confirmed:,} confirmed" if confirmed else ""]))
 
 
 def corrected_words(used: Mapping[str, Any]) -> str:

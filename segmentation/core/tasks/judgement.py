@@ -119,7 +119,7 @@ def warnings(
     if is_other_kind:
         why = f"This image is unlike the training images of {card.get('title', 'the model')}"
         if other := used.get("resembles"):  # by texture alone, which noise has, too
-            why = f"This image has a texture like the training images of {other['title']}"
+            why = f"This image looks like the training images of {other['title']}"
         if withheld(segmentation, settings):
             yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
             return

@@ -14,10 +14,11 @@ export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   return `${words[op] ?? op}${of}`;
 }
 
-// How many corrections stand, and of how many outlines somebody said that they are right: `corrected_words` of the server.
+// How many corrections stand, and of how many outlines somebody said that they are right: `standing_words` of the server.
 export function countOf(history) {
   const right = history.filter(({ op }) => op === "reviewed");
-  const counts = [[history.length - right.length, "corrected by hand"], [right.flatMap(({ ids }) => ids).length, "confirmed"]];
+  const steps = history.length - right.length;
+  const counts = [[steps, steps === 1 ? "correction" : "corrections"], [right.flatMap(({ ids }) => ids).length, "confirmed"]];
   return counts.filter(([count]) => count).map(([count, what]) => `${count} ${what}`).join(", ");
 }
 

@@ -137,10 +137,12 @@ class Brush extends Gesture {
 }
 
 class Eraser extends Brush {
-  dragged(points) {
+  // Of the selected object, else of what lies there.
+  async dragged(points) {
     const [id, ...others] = this.editor.selected;
-    const only = id !== undefined && !others.length ? { id } : {};
-    return this.editor.run({ op: "erase", points, radius: this.editor.radius, ...only });
+    const erase = { op: "erase", points, radius: this.editor.radius };
+    const made = id !== undefined && !others.length ? await this.editor.run({ ...erase, id }) : null;
+    return made ?? this.editor.run(erase);
   }
 }
 

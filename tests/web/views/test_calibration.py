@@ -195,7 +195,7 @@ class TestUncertainty:
     def test_the_two_parts_are_said_apart(self):
         file = Calibration(5.0, "metadata", relative_uncertainty=3.9e-8)
         assert re.search(
-            f"reading and rounding under 0.2 %, calibration of the microscope {NOT_GIVEN}", doubt_line(file)
+            f"reading and rounding: under 0.2 %; calibration of the microscope: {NOT_GIVEN}", doubt_line(file)
         )
         calibration = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
         assert "rounding ± 25 %" in doubt_line(Calibration.of_width(2000, 1000, typed="2 um"))  # 1.5 to 2.5 µm
