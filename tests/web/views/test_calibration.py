@@ -198,8 +198,8 @@ class TestUncertainty:
             f"reading and rounding: under 0.2 %; calibration of the microscope: {NOT_GIVEN}", doubt_line(file)
         )
         calibration = Calibration(5.0, "read", "", 0.004, 0.01, "certified grating")
-        assert "rounding ± 25 %" in doubt_line(Calibration.of_width(2000, 1000, typed="2 um"))  # 1.5 to 2.5 µm
-        assert re.search(r"rounding ± 0\.78 %, .*microscope ± 2\.0 % \(certified grating\)", doubt_line(calibration))
+        assert "rounding: ± 25 %" in doubt_line(Calibration.of_width(2000, 1000, typed="2 um"))  # 1.5 to 2.5 µm
+        assert re.search(r"rounding: ± 0\.78 %; .*microscope: ± 2\.0 % \(certified grating\)", doubt_line(calibration))
 
 
 class TestDisagreement:
