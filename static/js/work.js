@@ -247,8 +247,9 @@ async function several(images, folder) {
   const rest = together ? address : work.dataset.results;
   const wrong = list.querySelectorAll(".wrong").length;
   if (!wrong) return location.assign(rest);
-  headed(`${images.length - wrong} of ${images.length} files stored`, "What is wrong with the others stands below their names.");
-  byId("now").replaceChildren(...(rest ? [element("a", { href: rest, className: "button primary" }, "Go on with the others")] : []));
+  const stored = images.length - wrong;
+  headed(`${stored} of ${images.length} files stored`, "What is wrong stands below the name of a file.");
+  byId("now").replaceChildren(...(rest ? [element("a", { href: rest, className: "button primary" }, stored === 1 ? "Go on with the stored file" : "Go on with the stored files")] : []));
 }
 
 // ---- while it is analysed -------------------------------------------------------------------------

@@ -280,6 +280,6 @@ def test_a_wrong_file_among_several_holds_up_none(visit, discs, plain, tmp_path)
     page = visit()
     page.set_input_files("#files", [str(wrong), str(discs), str(plain)])
     expect(page.locator(".places li")).to_have_count(3)
-    page.get_by_role("link", name="Go on with the others").click()
+    page.get_by_role("link", name="Go on with the stored file").click()
     expect(page.locator(".images .name")).to_have_text([discs.name, plain.name])
     visit.complaints[:] = [text for text in visit.complaints if "status of 400" not in text]

@@ -198,11 +198,12 @@ def thumbnail(analysis: Analysis) -> bytes:
     that is refused, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
-    counts = np.r_[False, Objects.of(analysis).kept | analysis.refused]
+    kept = Objects.of(analysis).kept
+    counts = np.r_[False, kept | analysis.refused]
     if not counts[labels].any():
         return webp(picture)
     if not tasks.find(used.provenance.task).semantic:
-        return webp(rimmed(picture, labels, counts[1:]))
+        return webp(rimmed(picture, labels, kept))
     numbers = np.r_[0, used.classes].astype(np.intp)
     return webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
