@@ -359,7 +359,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
             job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
 
     outlines = pipeline.segment(micrograph, settings, progress, runtime=_runtime(), clock=clock, show=show)
-    most = 0
+    most = 0  # the outlines that were chosen, also where they are fewer
     show(outlines.dense, outlines.confidence)
     return keep_outlines(job, outlines, None, folder)
 

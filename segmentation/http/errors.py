@@ -71,7 +71,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler404; 410 where a link has ended, of which the API tells scripts itself."""
+    """handler404, with 410 where a link has ended. Scripts get the 410 from the API itself."""
     if isinstance(exception, Ended):
         return render(request, "refused.html", {"sentence": str(exception)}, status=410)
     return error(NOTHING, 404) if request.path.startswith(API) else page_not_found(request, exception)

@@ -106,9 +106,9 @@ def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -
 def caption_of(sample: SampleAnalysis) -> str:
     """What it shows, the main numbers with their intervals, and of several images how far these agree."""
     summary, several = Summary.of(sample), sample.analysis is None
-    drawn = Distribution.of(sample) if summary.screened and summary.kept else None
-    sentences = [drawn.size_words] if drawn and drawn.has_few_sizes else []  # of which a median says little
-    entries = list(summary.headlines if summary.screened and not sentences else summary.leading)
+    drawn = Distribution.of(sample) if summary.has_few else None
+    sentences = [drawn.size_words] if drawn else []
+    entries = list(summary.caption_numbers)
     counts = [sample.extent] if several else []
     if summary.screened and not several:
         counts = [sample.task.count(summary.kept)]

@@ -83,7 +83,6 @@ def method(sample: SampleAnalysis) -> str:
     included, missing = _of_the_scale(sample)
     drawn, summary = Distribution.of(sample), Summary.of(sample)
     printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
-    said = summary.headlines if summary.screened else summary.leading  # the numbers of the caption
     law = WILSON if statistics and statistics.interval_basis == PER_IMAGE else WILSON + LEFT
     words = _template().render(
         alone=alone,
@@ -107,9 +106,9 @@ def method(sample: SampleAnalysis) -> str:
         law=law if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
         few=summary.has_few,
-        given=summary.contents_of(said),
+        given=summary.contents_of(summary.caption_numbers),
         has_lengths=statistics is None
-        and any(entry.ends and known_number(entry.name.partition(OF)[0]).power for entry in said),
+        and any(entry.ends and known_number(entry.name.partition(OF)[0]).power for entry in summary.caption_numbers),
         weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
         known=included,
         unknown=summary.unknown_parts,

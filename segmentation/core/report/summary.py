@@ -203,6 +203,11 @@ class Summary:
             for name in names
         ]
 
+    @property
+    def caption_numbers(self) -> list[Entry]:
+        """What a caption says beside the count, and of whose intervals the method speaks."""
+        return self.headlines if self.screened else self.leading
+
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
         """The contributions to the uncertainty of an answer that are known and worth a word, the largest first: title,
         words, per cent of the largest. None where their total is not known."""

@@ -149,7 +149,7 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
 
 
 def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
-    """Numbers for JSON with so many significant digits; None for what is not finite."""
+    """The values for JSON: rounded to `digits` significant digits, None where not finite."""
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
@@ -194,8 +194,8 @@ def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALI
 
 
 def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects that count, and of all of an image
-    that is refused, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
+    """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects that count, and in red of all of
+    a refused image, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
     picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     kept = Objects.of(analysis).kept
