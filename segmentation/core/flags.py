@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 LONGEST = 60  # characters of a short form
+MOST_WARNINGS = 2  # that stand beside the numbers
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
 UNSURE = "Unsure:"
 WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"  # of short forms
@@ -32,6 +33,8 @@ class Flag:
     ids: Annotated[
         tuple[int, ...], Field(description="labels of the outlines that it is about; for a sample numbers of images")
     ] = ()
+    moves: Annotated[str, Field(description="the number that it moves most; empty: not known")] = ""
+    by: Annotated[float, Field(ge=0, le=1, description="the share of that number in doubt, 1: no ground for it")] = 0.0
 
     def __post_init__(self) -> None:
         if len(self.short) > LONGEST or (self.doubt and not self.short):
@@ -48,9 +51,10 @@ class Flag:
         return DO_NOT_USE if self.short.startswith(DO_NOT_USE) else LOOK
 
     @property
-    def lightness(self) -> int:
-        """The gravest is said first: that the numbers must not be used, then most outlines wrong; a note last."""
-        return (f"{DO_NOT_USE}:", UNSURE, "").index(self.unsure) + (self.level == NOTE)
+    def lightness(self) -> tuple[int, float]:
+        """The gravest is said first: that the numbers must not be used, then most outlines wrong, then what moves a
+        number most; a note last."""
+        return (f"{DO_NOT_USE}:", UNSURE, "").index(self.unsure) + (self.level == NOTE), -self.by
 
     @property
     def unsure(self) -> str:
@@ -67,7 +71,7 @@ class Flag:
 
     @classmethod
     def doubtful(cls, text: str, short: str, **means: Any) -> Flag:
-        """A flag that puts the numbers in doubt; means: reason and ids."""
+        """A flag that puts the numbers in doubt; means: reason and ids, moves and by."""
         return cls(text, short, True, **means)
 
 
@@ -89,13 +93,20 @@ def is_unusable(flags: Iterable[Flag]) -> bool:
 
 def begins(flags: Iterable[Flag]) -> str:
     """What the sentence of a result with these begins with: `Flag.unsure` of the gravest."""
-    return min(flags, key=lambda flag: flag.lightness, default=Flag("")).unsure
+    return next(iter(ranked(flags)), Flag("")).unsure
+
+
+def ranked(flags: Iterable[Flag]) -> list[Flag]:
+    """The flags, the gravest first."""
+    return sorted(flags, key=lambda flag: flag.lightness)
 
 
 def warned(flags: Iterable[Flag]) -> list[str]:
-    """The one warning with its level, as in lists, figures and texts; none where there are only notes."""
-    gravest = min((flag for flag in flags if flag.short), key=lambda flag: flag.lightness, default=None)
-    return [f"{gravest.level}: {gravest.headline}"] if gravest else []
+    """The gravest warnings with their level, MOST_WARNINGS at most, as in lists, figures and texts; none where there
+    are only notes."""
+    gravest = [flag for flag in ranked(flags) if flag.short]
+    doubts = [flag for flag in gravest if flag.doubt] or gravest[:1]
+    return [f"{flag.level}: {flag.headline}" for flag in doubts[:MOST_WARNINGS]]
 
 
 def shorts(flags: Iterable[Flag]) -> list[str]:

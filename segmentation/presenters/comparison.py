@@ -47,7 +47,7 @@ PLACES: dict[Place, tuple[str, str, str]] = {
 
 def warning_of_side(side: Row) -> str:
     """The one warning of one of two results, "" without any."""
-    return "".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
+    return "; ".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         counted=f"{images}, {counted(pooled)}" if pooled.kept else images,
         number=headline(pooled),
         bars=bars(_counts(sample.pooled)),
-        warning="".join(warned(pooled.warnings)),
+        warning="; ".join(warned(pooled.warnings)),
         unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
         alike=alike(sample),
     )

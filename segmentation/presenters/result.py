@@ -357,8 +357,8 @@ def shown_settings(settings: AnalysisSettings, changed: bool) -> Iterator[tuple[
 
 
 def warning_of(job: Job) -> str:
-    """The one warning of a finished job with its level, "" without any."""
-    return "".join(warned(from_json(job.summary)))
+    """The gravest warnings of a finished job with their level, "" without any."""
+    return "; ".join(warned(from_json(job.summary)))
 
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:

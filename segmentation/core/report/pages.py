@@ -90,12 +90,12 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
 
 
 def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
-    """The first page: what was found, where it comes from, and the one warning."""
+    """The first page: what was found, where it comes from, and the gravest warnings."""
     yield words(one_line(sample.name), TITLE)
     yield space(3)
     yield facts_abreast(list(_origin(context, sample)))
     yield space(5)
-    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+    for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         sentence = notice.headline if notice.doubt else notice.text  # a note is said once, in full
         yield words(f"{notice.level}: {sentence}", WARNING if notice.doubt else LEAD)
         yield words(notice.text if notice.doubt else "", SMALL)
@@ -204,8 +204,8 @@ def _large(entry: Entry) -> list[Flowable]:
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
-    """The second page: the warning once more, numbers, method, settings, uncertainty, objects, signature."""
-    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+    """The second page: the warnings once more, numbers, method, settings, uncertainty, objects, signature."""
+    for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         yield words(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..flags import Flag, begins
+from ..flags import MOST_WARNINGS, Flag, begins, ranked
 from ..measure.bins import LEAST_BARS, LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
@@ -268,13 +268,18 @@ class Summary:
 
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
         """What there is to say beside the numbers, the gravest first: doubts, of one image what is left out and counts
-        by one click, if most were left out for that reason, notes. Report and workbook show the first one; an unknown
-        scale is said where it stands."""
+        by one click, if most were left out for that reason, notes. Page, report and workbook show `first_notices`; an
+        unknown scale is said where it stands."""
         said = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]  # those the measurand leaves out
         most, listed = max(self.set_aside, key=lambda line: line.count, default=None), []
         if most is not None and most.reason in said and not pooled:
             listed = [Flag(f"{most.count:,} left out: {most.reason}.", reason=most.reason)]
-        return sorted([*listed, *(flag for flag in flags if flag.text != NO_SCALE)], key=lambda flag: flag.lightness)
+        return ranked([*listed, *(flag for flag in flags if flag.text != NO_SCALE)])
+
+    def first_notices(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
+        """Those that stand beside the numbers: the gravest warnings, else the first note."""
+        notices = self.notices_of(flags, pooled=pooled)
+        return [notice for notice in notices if notice.doubt][:MOST_WARNINGS] or notices[:1]
 
     # ---- the list of numbers: _sizes.html of the page, page 2 of the PDF, sheet Summary ----------
 

@@ -143,7 +143,7 @@ def measure(
     typical = float(np.nansum(weights * contrast)) / max(float(np.nansum(weights)), 1e-9)
     is_faint = contrast < shared.faint_limit(segmentation, settings) * typical
     table = table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
-    if nothing := shared.withheld_result(segmentation, table, TASK, settings):
+    if nothing := shared.withheld_result(micrograph, segmentation, table, TASK, settings):
         return nothing
     if not table.kept.any():
         return Measured(table, None, dict.fromkeys(TASK.quantities, Value(None)), tuple(doubts(segmentation, table)))
@@ -192,7 +192,7 @@ def table_of(
     )
     at_frame = table["touches_frame"].astype(bool)
     table = table.with_measures(touches_frame=np.zeros_like(at_frame), reaches_frame=at_frame)
-    if withheld(segmentation, settings):
+    if withheld(micrograph, segmentation, settings):
         return table
     is_thin = (measures.width < THINNEST) | np.isnan(measures.diameter)
     is_rest = (measures.ends == 0) & (measures.visible < COVERED * typical_width(measures))

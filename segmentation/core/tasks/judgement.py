@@ -1,7 +1,8 @@
-"""One place judges a picture as a whole: whether numbers are given, and which one warning stands beside them.
+"""One place judges a picture as a whole: whether numbers are given, and which warnings stand beside them.
 
-`warnings` goes through the signals of a picture in one order, and `judged` says the first that holds. Which single
-outlines count is judged in `measure.filters`, also in one order.
+Each signal says which number it moves, and by which share of it. All stand among the flags of a result, the gravest
+first; two are shown beside the numbers (`flags.MOST_WARNINGS`). A signal that leaves no ground for a number withholds
+it (`groundless`). Which single outlines count is judged in `measure.filters`, in one order.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, WRONG, Flag
+from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, WRONG, Flag, ranked
 from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
@@ -36,6 +37,7 @@ WITHHELD = "{why}, so nothing was measured." + ADVICE
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
+UNKNOWN = 0.25  # share of the numbers that a warning is taken to move where nothing says how much
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
@@ -69,10 +71,29 @@ def are_many_sure(confidence: NDArray[np.float32]) -> bool:
     return len(confidence) >= fewest and float(confidence.mean()) >= least
 
 
-def withheld(segmentation: Segmentation, settings: MeasurementSettings) -> bool:
-    """Whether no numbers are given: the image is out of the domain, nobody corrected the outlines, and the settings do
-    not ask to measure it all the same."""
-    return is_out_of_domain(segmentation) and not settings.measure_unlike and not segmentation.provenance.edits
+def groundless(micrograph: Micrograph, segmentation: Segmentation) -> str:
+    """Why there is no ground for a number, the beginning of a sentence; "" where there is one, or where a person
+    corrected the outlines."""
+    if segmentation.provenance.edits or not len(segmentation):
+        return ""
+    return next(filter(None, (signal(micrograph, segmentation) for signal in GROUNDLESS)), "")
+
+
+def withheld(micrograph: Micrograph, segmentation: Segmentation, settings: MeasurementSettings) -> bool:
+    """Whether no numbers are given: there is no ground for them, and the settings do not ask for them all the same."""
+    return not settings.measure_unlike and bool(groundless(micrograph, segmentation))
+
+
+def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
+    """Of an image that is out of the model's domain."""
+    if not is_out_of_domain(segmentation):
+        return ""
+    if other := segmentation.used.get("resembles"):  # by texture alone, which noise has, too
+        return f"This image looks like the training images of {other['title']}"
+    return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
+
+
+GROUNDLESS = (_of_another_kind,)
 
 
 def without_numbers(table: Table) -> Table:
@@ -88,10 +109,10 @@ def judged(
     things: str,
     doubts: Iterable[Flag],
 ) -> tuple[Flag, ...]:
-    """The flags of a result: one warning at most, and the notes.
+    """The flags of a result: the warnings, the gravest first, and the notes.
 
-    things: the task's word for several objects. doubts: the task's own flags, in their order, which come after those
-    of every task. Outlines that a person corrected get a note in place of a warning.
+    things: the task's word for several objects. doubts: the task's own flags. The gravest warning of outlines that a
+    person corrected is a note; what the file or the picture puts in doubt is not mended by corrections.
     """
     if not len(segmentation):
         none = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
@@ -99,29 +120,31 @@ def judged(
     every, card = [*warnings(micrograph, segmentation, table, settings), *doubts], segmentation.provenance.card
     if len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
         why = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
-        every.append(Flag.doubtful(why, "The model is experimental"))
-    first = next((flag for flag in every if flag.doubt), None)
-    notes = [flag for flag in every if not flag.doubt]
-    if first and segmentation.provenance.edits:
-        return Flag(CORRECTED.format(doubt=first.short[0].lower() + first.short[1:])), *notes
-    return (first, *notes) if first else tuple(notes)
+        every.append(Flag.doubtful(why, "The model is experimental", by=UNKNOWN))
+    of_file = list(file_signals(micrograph, settings))
+    doubtful, notes = ranked(flag for flag in every if flag.doubt), [flag for flag in every if not flag.doubt]
+    if doubtful and segmentation.provenance.edits:
+        first = doubtful[0].short
+        notes, doubtful = [Flag(CORRECTED.format(doubt=first[0].lower() + first[1:])), *notes], []
+    return *ranked([*(flag for flag in of_file if flag.doubt), *doubtful]), *notes, *(f for f in of_file if not f.doubt)
+
+
+def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
+    """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
+    yield from ()
 
 
 def warnings(
     micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
 ) -> Iterator[Flag]:
-    """The notes of an import, then what can be said against a picture and its outlines, the gravest first."""
-    used, card, count = segmentation.used, segmentation.provenance.card, len(segmentation)
+    """The notes of an import, then all that can be said against a picture and its outlines."""
+    used, card = segmentation.used, segmentation.provenance.card
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
     if card.get("name") == MASKS:
         return
-    is_other_kind = bool(count) and is_out_of_domain(segmentation) and not segmentation.provenance.edits
-    if is_other_kind:
-        why = f"This image is unlike the training images of {card.get('title', 'the model')}"
-        if other := used.get("resembles"):  # by texture alone, which noise has, too
-            why = f"This image looks like the training images of {other['title']}"
-        if withheld(segmentation, settings):
-            yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS)
+    if why := groundless(micrograph, segmentation):
+        if withheld(micrograph, segmentation, settings):
+            yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS, moves="all", by=1.0)
             return
         yield Flag(MEASURED.format(why=why))
     if (flat := _flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
@@ -129,8 +152,10 @@ def warnings(
             f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
             " this, micrographs almost never. Is it the right file?",
             "Hardly a micrograph, most of it has one grey value",
+            moves="all",
+            by=1.0,
         )
-    if not is_other_kind:
+    if not why:
         yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
 
@@ -155,7 +180,7 @@ def doubtful_outlines(
     """What must be done before a verdict where a warning stands beside the numbers; None of corrected outlines."""
     if segmentation.provenance.edits:
         return None
-    doubts = (flag for flag in warnings(micrograph, segmentation, table, settings) if flag.doubt)
+    doubts = ranked(flag for flag in warnings(micrograph, segmentation, table, settings) if flag.doubt)
     return next((Flag.doubtful(f"A check of the outlines. {flag.text}", TO_CHECK) for flag in doubts), None)
 
 
@@ -173,6 +198,8 @@ def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
         f" specks below {limit}, and most of them were missed. To measure them, use a higher magnification or a larger"
         " zoom for the model.",
         f"Most specks below {limit} were missed",
+        moves="count",
+        by=specks["count"] / (specks["count"] + counted),
     )
 
 
@@ -185,15 +212,18 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
             f"This image resembles the training images of {other['title']} more than those of {title}. If"
             " it shows the same material, use the other model.",
             "Looks like the images of another model",
+            by=UNKNOWN,
         )
     elif used.get("unfamiliar") and not sure:
         compare = " Compare the outlines with the image." if len(segmentation) else ""
-        yield Flag.doubtful(f"This image is unlike all training images of {title}.{compare}", "Unusual picture")
+        text = f"This image is unlike all training images of {title}.{compare}"
+        yield Flag.doubtful(text, "Unusual picture", by=UNKNOWN)
     elif base := used.get("unlike_own"):
         yield Flag.doubtful(
             f"{title} was fine-tuned on {base['images']} images unlike this one. Its base model ({base['began_with']})"
             " may do better. Compare the two.",
             "Unusual picture for the fine-tuned model",
+            by=UNKNOWN,
         )
 
 
@@ -218,6 +248,8 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             f" micrograph. {removed} probably wrong; {remain}",
             NO_PARTICLES,
             ids=_least_certain(table, round((1 - expected) * count)),
+            moves="all",
+            by=1.0,
         )
     elif count and expected < MOSTLY and not is_left_sure:
         yield Flag.doubtful(
@@ -225,11 +257,14 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             " the least certain ones before you use the sizes.",
             f"{WRONG}, about {share} are right" if expected < EVEN else f"Only about {share} are probably right",
             ids=_least_certain(table, round((1 - expected) * count)),
+            moves="count",
+            by=1 - expected,
         )
     elif count and used.get("clarity", 1.0) < CLEAR and has_few_sure:
         yield Flag.doubtful(
             "Nothing in this image is clearly a particle. Check the outlines before you use the sizes.",
             "Nothing is clearly a particle",
+            by=UNKNOWN,
         )
     if specks := unseen_specks(segmentation, int(table.kept.sum())):
         yield specks
@@ -243,6 +278,8 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
                 " specimen or of its holder. Check that they are particles.",
                 "Few and very large outlines",
                 ids=tuple(table["label"].astype(int)[wide].tolist()),
+                moves="count",
+                by=float(wide.sum() / table.kept.sum()),
             )
 
 

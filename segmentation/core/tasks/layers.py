@@ -72,7 +72,7 @@ def measure(
     layer, readings = readings_of(segmentation)
     grid = STRIPS if readings is None or readings.is_across else STRIPS[::-1]
     result = phases.measure(segmentation, micrograph, settings, calibration, grid)
-    reported = bool(len(segmentation)) and not withheld(segmentation, settings)
+    reported = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
     values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
     if readings and reported:

@@ -246,7 +246,7 @@ class _Judge:
 
     @cached_property
     def is_withheld(self) -> bool:
-        return withheld(self.segmentation, self.settings)
+        return withheld(self.micrograph, self.segmentation, self.settings)
 
     @cached_property
     def of_each(self) -> tuple[Floats, Floats, Floats]:

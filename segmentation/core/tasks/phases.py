@@ -174,7 +174,7 @@ def measure(
         lost = [name for name, one, is_held in zip(names, every, held, strict=True) if one.value != is_held.value]
         measures[figure] = held
         missing += [f"{number(figure).label} of {', '.join(lost)}"] if lost else []
-    reported = bool(len(segmentation)) and not withheld(segmentation, settings)
+    reported = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
     values = {
         of_class(figure, name): _in_calibrated_unit(figure, value, calibration) if reported else Value(None)
         for figure, every in measures.items()

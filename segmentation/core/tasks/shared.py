@@ -143,7 +143,7 @@ def task_of(
         segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
     ) -> Measured:
         table = table_of(segmentation, micrograph, settings, calibration, **columns(segmentation.dense))
-        if nothing := withheld_result(segmentation, table, task, settings):
+        if nothing := withheld_result(micrograph, segmentation, table, task, settings):
             return nothing
         sizes = distribution(table, task.size, micrograph, settings, calibration)
         shape = segmentation.rows, micrograph.shape[1]
@@ -189,10 +189,10 @@ def faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> fl
 
 
 def withheld_result(
-    segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
+    micrograph: Micrograph, segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
 ) -> Measured | None:
     """A result without numbers, if nothing was found or the image is of another kind; None if numbers are reported."""
-    if len(segmentation) and not withheld(segmentation, settings):
+    if len(segmentation) and not withheld(micrograph, segmentation, settings):
         return None
     return Measured(without_numbers(table), None, {name: Value(None) for name in task.quantities})
 

@@ -170,7 +170,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Analysed (UTC)", filing.made.astimezone(UTC).replace(tzinfo=None)
     if filing.address:
         yield "Result", filing.address
-    for notice in summary.notices_of(sample.flags, pooled=sample.analysis is None)[:1]:
+    for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         yield notice.level, notice.headline
     yield ()
     if summary.screened:
