@@ -32,6 +32,8 @@ class Reason(StrEnum):
     """The reasons in the order of judging: a particle gets the first one that holds, but a faint gap is a gap."""
 
     UNLIKE = "unusual picture"
+    IGNORED = "in a region to ignore"
+    MARKED = "writing or drawing on the picture"
     FRAME = "touches the frame"
     SLIP = "a few pixels only"
     FAINT = "much fainter than the others"
@@ -55,11 +57,14 @@ ALWAYS = (Reason.FRAME, Reason.SLIP)
 OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given after `set_aside`, which would take them off
 FILTERED = (Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
-BY_IMAGE = (Reason.UNLIKE, *BY_OTHERS)  # judged before the filter, by the whole image
+BY_REGION = (Reason.IGNORED, Reason.MARKED)  # judged by where it lies (measure.regions)
+BY_IMAGE = (Reason.UNLIKE, *BY_REGION, *BY_OTHERS)  # judged before the filter, by the whole image
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
 
 _DEFINITIONS = {
     Reason.UNLIKE: "The image clearly shows another kind than the model knows. “Yes, measure” counts its outlines.",
+    Reason.IGNORED: "It lies in a region that somebody drew to be ignored.",
+    Reason.MARKED: "Letters, arrows, lines or other marks were drawn here on the picture. They are no specimen.",
     Reason.FAINT: (
         "It is much fainter than the other outlines, like specks of the substrate. The limit is the setting “Least"
         " contrast that counts”."
@@ -121,7 +126,7 @@ def set_aside(table: Table, filter: bool) -> Table:
     def first(judges: Sequence[Reason]) -> NDArray[Any]:
         return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
 
-    reasons = first((Reason.UNLIKE, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else ())))
+    reasons = first((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else ())))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
     is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])

@@ -1,0 +1,29 @@
+"""Regions whose objects do not count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segmentation.core.measure.filters import Reason, set_aside
+from segmentation.core.measure.regions import mask_of, set_regions_aside
+from segmentation.core.measure.shapes import measure
+
+
+def test_two_corners_are_a_rectangle_and_more_a_polygon():
+    assert np.argwhere(mask_of([((2, 1), (4, 3))], (5, 6))).tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+    triangle = mask_of([((0, 0), (8, 0), (0, 8))], (8, 8))
+    assert triangle.sum() == pytest.approx(32, abs=5) and triangle[0, 0] and not triangle[7, 7]
+    with pytest.raises(ValueError, match="two corners"):
+        mask_of([((1, 1),)], (5, 5))
+
+
+def test_what_lies_in_a_region_does_not_count_unless_a_person_says_so():
+    labels = np.zeros((60, 90), np.int32)
+    for number, left in enumerate((10, 40, 65), 1):
+        labels[20:40, left : left + 18] = number
+    table = measure(labels, labels.astype(np.uint8), np.ones(3, np.float32), None, 60)
+    judged = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.IGNORED), (60, 90))
+    assert set_aside(judged, True).reasons.tolist() == ["", Reason.IGNORED, ""]
+    confirmed = judged.with_measures(by_hand=np.array([False, True, False]))
+    assert set_aside(confirmed, True).kept.all()
