@@ -268,7 +268,9 @@ def test_records_of_every_kind_of_scoring_come_back_as_they_were():
     labels = np.random.default_rng(0).integers(0, 5, (20, 30))
     sums = Sums(*(np.full(2, float(number)) for number in range(len(Sums._fields))))
     sizes = np.array([3.5]), np.array([4.25, 0.1])
-    counts = ImageCounts(sums, *sizes, {Kind.SPLIT: 2}, np.array([True, False]), np.array([7, 9]), np.eye(2, dtype=int))
+    counts = ImageCounts(
+        sums, *sizes, *sizes, {Kind.SPLIT: 2}, np.array([True, False]), np.array([7, 9]), np.eye(2, dtype=int)
+    )
     compared = Compared(sizes[0], float("nan"), *sizes, *sizes, sizes[0])
     for record in (counts, compared, np.arange(6.0).reshape(2, 3)):
         result = outcome.unpacked_found(outcome.packed_found([Found(record, labels), Found(record, labels + 1)]))

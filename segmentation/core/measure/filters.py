@@ -21,9 +21,6 @@ RESOLVED_PX = 5.0
 LEAST_CONFIDENCE = 0.5
 LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
-# Mostly hidden: more than this share of its outline lies at others, and solidity or aspect ratio is under these.
-# CORNERS: px² for each px of perimeter, by which the hull of the pixels of a disc, 8 to 20 px wide, is too large.
-CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO, CORNERS = 0.5, 0.92, 0.6, 0.25
 # The measurand in words, by the setting `measurand`.
 MEASURANDS = {"seen": "particles whose outline can be seen", "all": "all particles, hidden ones too", "": ""}
 
@@ -38,7 +35,7 @@ class Reason(StrEnum):
     SLIP = "a few pixels only"
     FAINT = "much fainter than the others"
     GAP = "gap between particles"
-    HIDDEN = "mostly hidden by others"
+    HIDDEN = "mostly hidden by others"  # of stored results
     SMALL = "smaller than the filter"
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
@@ -71,9 +68,8 @@ _DEFINITIONS = {
     ),
     Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
     Reason.HIDDEN: (
-        f"Other outlines touch it along more than {100 * CONTACT:g} % of its rim, and it is narrow (aspect ratio under"
-        f" {SEEN_ASPECT_RATIO:g}) or hollow (solidity without pixel corners under {SEEN_SOLIDITY:g}). Most of it is"
-        " probably hidden, so its size is not known. ISO 21363 and ISO 19749 count what can be seen."
+        "Other outlines touched it along most of its rim, so a part of its particle may be hidden. Versions up to 1.1"
+        " left such outlines out. They count now, with the size that can be seen."
     ),
     Reason.FRAME: "It reaches the edge of the analysed area, so a part of it may be outside the image.",
     Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
@@ -150,26 +146,12 @@ def corrected(table: Table, segmentation: Segmentation, faint_limit: float | Non
     return table.with_measures(by_hand=by_hand).judged(np.array(decided, REASON_TYPE))
 
 
-def mostly_hidden(table: Table, contact: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n,) whether others hide so much of each outline that the size of its particle is not known. contact: (n,) see
-    `shapes.contact_shares`.
-
-    ISO 21363 and ISO 19749 count the particles whose outline can be seen. This rule says which these are, of found
-    outlines and of true ones alike. Of particles of which composites of real ones show less than half it names 88 %, of
-    whole ones 2 % (docs/development/experiments.md).
-    """
-    px = table.rescaled(None)
-    area, corners = px["area_px2"], CORNERS * np.pi * px["ecd_px"]
-    hollow = area < SEEN_SOLIDITY * (area / px["solidity"] - corners)
-    return np.asarray((contact > CONTACT) & (hollow | (px["aspect_ratio"] < SEEN_ASPECT_RATIO)))
-
-
-def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Table:
-    """The table without objects of a relative contrast under `limit`, gaps (n,) between particles, and objects that are
-    mostly hidden (n,): these are set aside. A limit of 0 leaves faint ones and gaps where they are."""
+def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:
+    """The table without objects of a relative contrast under `limit` and gaps (n,) between particles: these are set
+    aside. A limit of 0 leaves both where they are."""
     has_limit = limit > 0
-    holds = gap & has_limit, (table["relative_contrast"] < limit) & has_limit, hidden
-    return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT), str(Reason.HIDDEN)], table.reasons))
+    holds = gap & has_limit, (table["relative_contrast"] < limit) & has_limit
+    return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT)], table.reasons))
 
 
 def judged_without(table: Table, filter: bool, *reasons: Reason) -> Table:

@@ -21,7 +21,7 @@ from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
 from .distribution import quantile
 from .fractions import share_between
-from .shapes import contact_shares, measure
+from .shapes import measure
 from .table import Table
 
 Floats = NDArray[np.float64]
@@ -121,30 +121,24 @@ def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     return None
 
 
-def sizes_of_pieces(
-    of: Possible, dense: NDArray[np.int32], nm_per_pixel: float | None, rows: int
-) -> tuple[Table, Floats] | None:
-    """The sizes of the pieces, all kept, and the share of the outline of each that others touch (k,), when all cuts of
-    its level are made; None without pieces."""
+def sizes_of_pieces(of: Possible, dense: NDArray[np.int32], nm_per_pixel: float | None, rows: int) -> Table | None:
+    """The sizes of the pieces, all kept; None without pieces."""
     if not of.pieces:
         return None
-    now, tables, contacts = dense.copy(), list[Table](), list[Floats]()
+    tables = list[Table]()
     levels = np.array([piece.level for piece in of.pieces])
     nothing = np.broadcast_to(np.uint8(0), dense.shape)
     for level in range(1, int(levels.max()) + 1):
         some = np.flatnonzero(levels == level)
-        fresh = np.zeros_like(now)
+        fresh = np.zeros_like(dense)
         for number, at in enumerate(some.tolist(), 1):
             (top, left, bottom, right), mask, *_ = of.pieces[at]
             fresh[top:bottom, left:right][mask] = number
-            now[top:bottom, left:right][mask] = of.count + at + 1
         unknown = np.full(len(some), np.nan, np.float32)
         tables.append(measure(fresh, nothing, unknown, nm_per_pixel, rows, only_sizes=True))
-        everything = np.where(fresh > 0, fresh, np.where(now > 0, now + len(some), 0)).astype(np.int32)
-        contacts.append(contact_shares(everything, int(everything.max()))[: len(some)])
     order = np.argsort(np.concatenate([np.flatnonzero(levels == level) for level in range(1, int(levels.max()) + 1)]))
     columns = {name: np.concatenate([table.columns[name] for table in tables])[order] for name in tables[0].columns}
-    return replace(tables[0], columns=columns), np.concatenate(contacts)[order]
+    return replace(tables[0], columns=columns)
 
 
 def readings(of: Possible, table: Table, pieces: Table | None, spread: float, seed: int) -> list[tuple[float, float]]:

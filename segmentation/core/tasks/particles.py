@@ -15,7 +15,7 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
-from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
+from ..measure.filters import corrected, set_aside, set_faint_aside
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -198,7 +198,7 @@ def measure(
     if cuts:
         outlines = outlines.with_measures(chance=divided.chances()[: len(outlines)])
     seen = _Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
-    every = seen.with_hidden(settings.filter)
+    every = replace(seen, counted="all")
     first, second = (every, seen) if settings.measurand == "all" else (seen, every)
     statistics = replace(
         summarise(first.outlines, judge.conditions(first, divided)),
@@ -217,15 +217,6 @@ class _Tables:
     outlines: Table
     pieces: Table | None
     alternatives: dict[str, Table]
-
-    def with_hidden(self, filter: bool) -> _Tables:
-        """The same, where mostly hidden particles count, too."""
-        return _Tables(
-            "all",
-            judged_without(self.outlines, filter, Reason.HIDDEN),
-            None if self.pieces is None else judged_without(self.pieces, filter, Reason.HIDDEN),
-            {name: judged_without(other, filter, Reason.HIDDEN) for name, other in self.alternatives.items()},
-        )
 
     def stored_pieces(self) -> dict[str, list[float]]:
         """The pieces that count, for samples."""
@@ -258,37 +249,36 @@ class _Judge:
         stand_out = contrasts(grey, self.segmentation.dense[:rows], shared.erased(self.segmentation))
         return self.segmentation.confidence, stand_out.relative, stand_out.gap.astype(float)
 
-    def _judged(self, sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each out. contact, contrast, gap: (k,)."""
+    def _judged(self, sizes: Table, contrast: Floats, gap: Floats) -> Table:
+        """The sizes of k objects, with the first reason to leave each out. contrast, gap: (k,)."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)
         limit = shared.faint_limit(self.segmentation, self.settings)
-        sizes = set_faint_aside(sizes, limit, gap > 0.5, mostly_hidden(sizes, contact))
+        sizes = set_faint_aside(sizes, limit, gap > 0.5)
         return set_aside(sizes, self.settings.filter)
 
     def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
         """Judged sizes of the objects 1..k of labels (H, W). of_each: as the property, (k,)."""
-        from ..measure.shapes import contact_shares, measure
+        from ..measure.shapes import measure
 
         confidence, *others = of_each
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        return self._judged(sizes, contact_shares(labels, len(sizes)), *others)
+        return self._judged(sizes, *others)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
         from ..measure.possible import sizes_of_pieces
 
         dense, count = self.segmentation.dense, divided.count
-        sizes = sizes_of_pieces(divided, dense, self.calibration.nm_per_pixel, self.segmentation.rows)
-        if sizes is None:
+        table = sizes_of_pieces(divided, dense, self.calibration.nm_per_pixel, self.segmentation.rows)
+        if table is None:
             return None
-        table, contact = sizes
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
-        return self._judged(table, contact, contrast, gap)
+        return self._judged(table, contrast, gap)
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """Judged sizes under other settings, by name; none where no numbers are given."""

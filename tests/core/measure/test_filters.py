@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,17 +11,13 @@ from segmentation.core.measure.filters import (
     ALWAYS,
     BY_HAND,
     BY_IMAGE,
-    CONTACT,
     FILTERED,
     OF_FIBRES,
     Reason,
     corrected,
-    judged_without,
-    mostly_hidden,
     set_aside,
-    set_faint_aside,
 )
-from segmentation.core.measure.shapes import contact_shares, measure
+from segmentation.core.measure.shapes import measure
 from tests.core.builders import grey_of
 
 from .particle_tables import table_of
@@ -110,37 +105,6 @@ def test_what_was_drawn_by_hand_at_the_frame_does_not_count_even_where_it_is_fai
     assert set_aside(table, True).reasons.tolist() == [Reason.FRAME, ""]
 
 
-def disc(labels, number, y, x, radius=10):
-    rows, columns = np.mgrid[: labels.shape[0], : labels.shape[1]]
-    labels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = number
-
-
-def discs(groups=4, hidden=0):
-    """Groups of three discs around a place, and in the first `hidden` groups a disc behind the three."""
-    labels = np.zeros((60, groups * 60), np.int32)
-    for number in range(groups):
-        middle = 30 + 60 * number
-        if number < hidden:
-            disc(labels, 3 * groups + number + 1, 30, middle)
-        for corner, angle in enumerate(np.radians([90, 210, 330])):
-            disc(labels, 3 * number + corner + 1, 30 + 12 * np.sin(angle), middle + 12 * np.cos(angle))
-    return labels
-
-
-def test_the_rest_of_a_particle_behind_others_is_mostly_hidden():
-    labels = discs(4, hidden=3)
-    table = judged(labels, False)
-    contact = contact_shares(labels, len(table))
-    assert (contact[12:] > CONTACT).all()
-    hidden = mostly_hidden(table, contact)
-    assert hidden.tolist() == [False] * 12 + [True] * 3
-    plain = replace(table, columns={**table.columns, "relative_contrast": np.ones(len(table))})
-    for limit in (0.2, 0.0):  # whether faint ones count says nothing of hidden ones
-        aside = set_faint_aside(plain, limit, np.zeros(len(table), bool), hidden)
-        assert aside.reasons.tolist() == [""] * 12 + [Reason.HIDDEN] * 3
-    assert judged_without(aside, False, Reason.HIDDEN).kept.all()
-
-
 def test_what_others_said_of_an_outline_holds_whatever_was_done_beside_it():
     table = table_of([50] * 5, ["", Reason.HIDDEN, Reason.FAINT, "", Reason.SMALL])
     before = {"faint_limit": None, Reason.HIDDEN: [1, 3], Reason.FAINT: [4], Reason.GAP: []}
@@ -148,21 +112,6 @@ def test_what_others_said_of_an_outline_holds_whatever_was_done_beside_it():
     held = [Reason.HIDDEN, "", Reason.HIDDEN, Reason.FAINT, Reason.SMALL]
     assert corrected(table, person, None).reasons.tolist() == held
     assert corrected(table, person, 30.0).reasons.tolist() == table.reasons.tolist()
-
-
-@pytest.mark.parametrize("labels", [discs(1), discs(4)])
-def test_whole_outlines_can_be_seen(labels):
-    table = judged(labels, False)
-    assert not mostly_hidden(table, contact_shares(labels, len(table))).any()
-
-
-@pytest.mark.parametrize("radius", range(4, 8))
-def test_a_round_particle_of_8_px_on_a_large_one_can_be_seen(radius):
-    labels = discs(4)
-    disc(labels, 13, 42, 30, radius)
-    table = judged(labels, False)
-    contact = contact_shares(labels, len(table))
-    assert contact[12] == 1 and not mostly_hidden(table, contact).any()
 
 
 def test_what_others_judge_as_faint_is_at_the_frame_first_as_no_setting_counts_it():

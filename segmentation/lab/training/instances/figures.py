@@ -29,7 +29,10 @@ def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) ->
     by_image = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
     is_finite = np.isfinite(by_image)
     off = share(weights @ np.where(is_finite, by_image, 0), weights @ is_finite)
-    return {name: np.array([values[name] for values in figures]) for name in figures[0]} | {"median_off": off}
+    seen = SizeSample.of([i.true_seen for i in images], [i.found_seen for i in images])
+    of_seen = np.array([seen.figures(some, nm=nm)["median_error"] for some in weights])
+    every = {name: np.array([values[name] for values in figures]) for name in figures[0]}
+    return every | {"median_off": off, "median_error_seen": of_seen}
 
 
 def tally(images: Sequence[ImageCounts]) -> dict[str, object]:
