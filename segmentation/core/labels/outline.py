@@ -50,13 +50,22 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: P
 
 
 def that_count(outlines: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:
-    """The outlines without faint ones and gaps between particles, which measuring sets aside by default.
+    """The outlines without faint ones and gaps between particles, which measuring sets aside by default where there is
+    ground to judge them by.
 
     grey: (H, W) uint8, the picture as the network saw it.
     """
-    keep = ~contrasts(grey, outlines.labels).faint(options.faint)
+    stand_out = contrasts(grey, outlines.labels)
+    if not stand_out.has_ground:
+        return outlines
+    labels, confidence = that_stand_out(outlines, ~stand_out.faint(options.faint))
+    return replace(outlines, labels=labels, confidence=confidence)
+
+
+def that_stand_out(outlines: Outlines, keep: NDArray[np.bool_]) -> tuple[Labels, NDArray[np.float32]]:
+    """Labels (H, W) 1..m and confidence (m,) of the outlines to keep (n,)."""
     numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
-    return replace(outlines, labels=numbers[outlines.labels], confidence=outlines.confidence[keep])
+    return numbers[outlines.labels], outlines.confidence[keep]
 
 
 def least_chance(expected: float, options: Mapping[str, Any]) -> float:

@@ -28,6 +28,7 @@ SEVERAL = 10  # sure outlines, from which on the picture shows them
 # Outlines are surely right from these numbers and expected shares of right ones on: nine of 16 EMPS pictures and crops
 # that resemble other kinds, two of 79 pictures of other kinds (gamma prime), and 8 of 316 crops that resemble them.
 SURELY = (SEVERAL, 0.88), (3, 0.95)
+LEFT_OUT = 0.25  # share of the outlines that rules leave out, above which it is said
 FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
 SURE = 0.8  # chance of being right of a sure outline
 DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
@@ -268,6 +269,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         )
     if specks := unseen_specks(segmentation, int(table.kept.sum())):
         yield specks
+    yield from _left_out(table)
     width = table.rescaled(None).columns.get("min_feret_px")
     if width is not None and "expected" in used:
         wide = table.kept & (width > WIDE * min(segmentation.rows, segmentation.labels.shape[1]))
@@ -281,6 +283,26 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
                 moves="count",
                 by=float(wide.sum() / table.kept.sum()),
             )
+
+
+def _left_out(table: Table) -> Iterator[Flag]:
+    """The warning that rules left out more than LEFT_OUT of the outlines, without those at the frame, in regions that a
+    person drew, and those that a person decided on."""
+    rules = [str(reason) for reason in Reason if reason not in (Reason.FRAME, Reason.IGNORED, Reason.UNLIKE)]
+    is_judged = table.kept | np.isin(table.reasons, rules)
+    numbers = {reason: int((table.reasons == reason).sum()) for reason in rules}
+    count, total = sum(numbers.values()), int(is_judged.sum())
+    if total < SEVERAL or count <= LEFT_OUT * total:
+        return
+    most = max(numbers, key=lambda reason: numbers[reason])
+    yield Flag.doubtful(
+        f"{count:,} of {total:,} outlines are left out, most of them as “{most}”. Look at them: if they are particles,"
+        " count them.",
+        f"{100 * count / total:.0f} % of the outlines are left out",
+        moves="count",
+        by=count / total,
+        reason=most,
+    )
 
 
 def _least_certain(table: Table, count: int) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predi
 from .judgement import are_many_sure, doubtful_outlines, unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
+    from ..labels.contrast import Contrasts
     from ..labels.outline import Outlines
     from ..labels.segmentation import Segmentation
     from ..measure.budget import Conditions
@@ -47,6 +48,12 @@ TIMES, MORE, RIGHT = 2.0, 12.0, 0.55
 # none of the 13 micrographs of EMPS on which both are looked at, because fewer than HARDLY lie inside the frame.
 BESIDE_TIMES, BESIDE_MORE = 1.5, 3.0
 SEEN = 0.5  # share of the clarity, from which on the other polarity shows something, too
+# Share of the outlines that have hardly any contrast or that of a gap (1 where most of the outlined area has the
+# contrast of the other polarity), above which they speak against the polarity. The other one is then taken where it
+# promises so many times as many right outlines, and explains more. From the wrong polarity this leads to the right one
+# on 53 of 57 pictures (composed beds and agglomerates, powder, as they are and inverted, TiO2) with clearly more right
+# outlines in one; of 109 that begin in the right one, 52 of EMPS among them, none changes.
+AGAINST, CLEARLY_MORE = 0.1, 1.1
 SEPARATED = "touching particles separated more"
 WHY = (
     "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
@@ -128,8 +135,8 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
     """The outlines under the threshold, and as alternatives those under thresholds beside it, which show how much the
     numbers depend on it, and those with more cuts; where these were asked for, they are the outlines."""
-    from ..labels.contrast import explained_contrast
-    from ..labels.outline import outline, outline_twice, that_count
+    from ..labels.contrast import contrasts, explained_contrast
+    from ..labels.outline import outline, outline_twice, that_stand_out
 
     options = ParticleOptions.of(card)
     threshold = card.threshold if settings.threshold is None else settings.threshold
@@ -150,8 +157,9 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     # Outlines of noise explain nothing.
     probable = usual.expected >= options.noise or are_many_sure(usual.confidence)
     believed = float(np.average(usual.confidence, weights=areas)) if len(areas) and probable else 0.0
-    counted = that_count(usual, grey, options)
-    labels, chances = counted.labels, counted.confidence
+    stand_out = contrasts(grey, usual.labels)
+    faint = stand_out.faint(options.faint)
+    labels, chances = that_stand_out(usual, ~faint)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     inside = ~np.isin(np.arange(1, len(chances) + 1), edge)
     used: dict[str, Any] = {
@@ -161,6 +169,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         "worth": round(believed * explained_contrast(grey, usual.labels), 4),
         "inside": int(inside.sum()),
         "promised": round(float(chances[inside].sum()), 2),  # of these to be right
+        "against": 1.0 if stand_out.dark else round(float(faint.mean()), 4) if len(faint) else 0.0,
     }
     for more in separated:
         alternatives[SEPARATED] = more.labels
@@ -240,22 +249,32 @@ class _Judge:
         return withheld(self.micrograph, self.segmentation, self.settings)
 
     @cached_property
-    def of_each(self) -> tuple[Floats, Floats, Floats]:
-        """(n,) confidence, contrast, and whether it is a gap, of each outline."""
+    def contrasts(self) -> Contrasts:
+        """The contrast of the outlines with their surroundings."""
         from ..labels.contrast import contrasts
 
         rows = self.segmentation.rows
         grey = as_shown(clip_outliers(self.micrograph.pixels[:rows]), "bright")
-        stand_out = contrasts(grey, self.segmentation.dense[:rows], shared.erased(self.segmentation))
-        return self.segmentation.confidence, stand_out.relative, stand_out.gap.astype(float)
+        return contrasts(grey, self.segmentation.dense[:rows], shared.erased(self.segmentation))
+
+    @cached_property
+    def of_each(self) -> tuple[Floats, Floats, Floats]:
+        """(n,) confidence, contrast, and whether it is a gap, of each outline."""
+        return self.segmentation.confidence, self.contrasts.relative, self.contrasts.gap.astype(float)
+
+    @cached_property
+    def faint_limit(self) -> float:
+        """The least contrast that counts. Without ground to judge it by nothing is faint or a gap, unless a person set
+        the limit."""
+        is_judged = self.contrasts.has_ground or self.settings.faint_limit is not None
+        return shared.faint_limit(self.segmentation, self.settings) if is_judged else 0.0
 
     def _judged(self, sizes: Table, contrast: Floats, gap: Floats) -> Table:
         """The sizes of k objects, with the first reason to leave each out. contrast, gap: (k,)."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)
-        limit = shared.faint_limit(self.segmentation, self.settings)
-        sizes = set_faint_aside(sizes, limit, gap > 0.5)
+        sizes = set_faint_aside(sizes, self.faint_limit, gap > 0.5)
         return set_aside(sizes, self.settings.filter)
 
     def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
@@ -337,8 +356,8 @@ class _Judge:
 
 def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
     """Settings of further readings of a picture whose outlines do not explain it: the other polarity, half and twice
-    the working scale, and the finest that LARGEST allows. Where hardly any outline counts that lies inside the frame,
-    such as at the edge of a hole, only the other polarity.
+    the working scale, and the finest that LARGEST allows. Where the outlines speak against the polarity, or hardly any
+    counts that lies inside the frame, such as at the edge of a hole, only the other polarity.
 
     On 52 held-out micrographs of EMPS with noise of 30 and 40 grey levels this raises the mean F1 from 0.881 to 0.907
     and from 0.808 to 0.862. Hardly any lies inside in 13 of these without noise: none changes its polarity.
@@ -346,9 +365,10 @@ def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> It
     used, options = segmentation.used, segmentation.provenance.card.get("options", {})
     explains = bool(len(segmentation)) and used.get("worth", 1.0) >= WORTHY and used.get("expected", 1.0) >= MOSTLY
     has_few = used.get("other_polarity", 0.0) >= SEEN and used["inside"] < HARDLY
+    speak_against = used.get("against", 0.0) > AGAINST
     if options.get("noise") == 0:  # of particles that hardly stand out no outlines explain the picture
         return
-    if settings.polarity == "auto" and (has_few or not explains):
+    if settings.polarity == "auto" and (has_few or speak_against or not explains):
         yield {"polarity": "bright" if used["polarity"] == "dark" else "dark"}
     if settings.scale is None and not explains:
         least, most = LIMITS[0], min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1]))))
@@ -372,10 +392,16 @@ def is_better(first: Segmentation, second: Segmentation, times: float = TIMES, m
 
 
 def shows_more(reading: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
-    """Whether a reading of the other polarity is better than one in which hardly any outline inside the frame counts,
-    such as at the edge of a hole. times, more: as of `is_better`."""
-    is_other = reading.used["polarity"] != best.used["polarity"]
-    return bool(is_other and best.used["inside"] < HARDLY and is_better(reading, best, times, more))
+    """Whether a reading of the other polarity takes the place of the best: where hardly any outline of the best counts
+    inside the frame, such as at the edge of a hole, it `is_better`; where the outlines of the best speak against its
+    polarity, it promises more right ones, and explains more of the picture. times, more: as of `is_better`."""
+    if reading.used["polarity"] == best.used["polarity"]:
+        return False
+    speak_against = best.used.get("against", 0.0) > AGAINST
+    promises_more = reading.used["promised"] > CLEARLY_MORE * best.used["promised"]
+    if speak_against and promises_more and reading.used["worth"] > best.used["worth"]:
+        return True
+    return bool(best.used["inside"] < HARDLY and is_better(reading, best, times, more))
 
 
 def golden() -> Golden:

@@ -73,6 +73,29 @@ def test_without_ground_nothing_is_known():
     assert not contrast.faint(FAINT).any()
 
 
+def bed(level=40):
+    """A bed of 8 x 12 bright squares with dark crevices, a tenth of them as dark as `level`."""
+    labels = np.zeros((160, 240), np.int32)
+    for row in range(8):
+        for column in range(12):
+            labels[20 * row + 1 : 20 * row + 19, 20 * column + 1 : 20 * column + 19] = 12 * row + column + 1
+    grey = np.where(labels > 0, 180, 20)
+    grey[(labels > 0) & (labels % 10 == 5)] = level
+    return grey.astype(np.uint8), labels
+
+
+def test_in_a_bed_without_background_dark_particles_count():
+    """Its bare pixels are crevices: that a particle is as dark as these says nothing."""
+    grey, labels = bed()
+    for picture in (grey, 255 - grey):
+        contrast = contrasts(picture, labels)
+        assert not contrast.has_ground and contrast.faint(FAINT).sum() == 10
+    for settings, left_out in ({}, 0), ({"faint_limit": 30}, 10):
+        micrograph = Micrograph(grey, "bed.tif", "ab" * 32, METADATA, {})
+        done = measure(micrograph, segmentation_of(labels, np.full(96, 0.95)), AnalysisSettings.of(**settings))
+        assert np.isin(done.table.reasons, [str(Reason.GAP), str(Reason.FAINT)]).sum() == left_out
+
+
 def test_no_outlines_have_no_contrast():
     assert len(contrasts(np.zeros((5, 5), np.uint8), np.zeros((5, 5), np.int32)).relative) == 0
 
