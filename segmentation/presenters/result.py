@@ -278,13 +278,17 @@ class Result(ChartedSummary):
         warning says that this image is unlike them."""
         if any(flag.doubt for flag in self.warnings):
             return ""
-        card = self._card
-        under, over = (card.training.get(f"wrong_{side}_limit") for side in ("under", "over")) if card else (None, None)
-        if under is None or over is None:
+        scores = self._card.scores if self._card else ()
+        wrong = [
+            f"{significant(score['wrong_over'], 2)} % on {score['data'].partition(',')[0]}"
+            for score in scores
+            if "wrong_over" in score
+        ]
+        if not wrong:
             return ""
         return (
-            f"Confidence is the chance that an outline is right. On test images {100 * under:.0f} % of the outlines"
-            f" below {per_cent(LEAST_CONFIDENCE)} were wrong, and {100 * over:.0f} % of the others."
+            "Confidence is the chance that an outline is right. Of the outlines with"
+            f" {per_cent(LEAST_CONFIDENCE)} or more these were wrong: {', '.join(wrong)}."
         )
 
     @property

@@ -27,7 +27,12 @@ FIGURES = {  # title and definition
     "f50": ("F1 at 0.5", "By outlines that overlap the truth by half or more: 2 TP / (2 TP + FP + FN)."),
     "f75": ("F1 at 0.75", "By outlines that overlap the truth by three quarters or more: 2 TP / (2 TP + FP + FN)."),
     "pq": ("PQ", "Panoptic quality: F1 at 0.5 times the mean overlap of the outlines found."),
-    "median_error": ("Median off, %", "Found less true median minimum Feret diameter, per cent of the true one."),
+    "median_error": (
+        "Median off, %",
+        "Found less true median minimum Feret diameter of all, per cent of the true one.",
+    ),
+    "median_error_seen": ("Median of those seen off, %", "The same of particles that others do not mostly hide."),
+    "wrong_over": ("Wrong from 50 %, %", "Outlines with a confidence of 50 % and more that are wrong, per cent."),
     "merges": ("Merged, %", "True objects that lie with others in one outline, per cent."),
     "fraction_error": ("Error of a fraction, points", "Mean over images and classes of |found - true|, in per cent."),
     "splits": ("Split, %", "Outlines that are pieces of a true object, per cent."),

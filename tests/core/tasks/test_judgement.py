@@ -28,7 +28,7 @@ KNOWS_ITS_IMAGES = {"name": "particles", "title": "Particles", "options": {ENTRY
 
 
 def squares(count: int = 9) -> np.ndarray:
-    labels = np.zeros((96, 160), np.int32)
+    labels = np.zeros((96, max(160, 10 * count + 40)), np.int32)
     for number in range(1, count + 1):
         column, row = divmod(number - 1, 3)
         labels[30 * row + 8 : 30 * row + 24, 30 * column + 8 : 30 * column + 24] = number
@@ -115,7 +115,10 @@ def test_where_the_other_polarity_shows_more_both_are_named():
 
 @pytest.mark.parametrize(
     ("count", "expected", "counted"),
-    [(12, 0.9, True), (12, 0.8, False), (9, 0.9, False), (3, 0.97, True), (2, 0.99, False)],
+    [
+        *((12, 0.9, True), (12, 0.8, False), (9, 0.9, False), (3, 0.97, True), (2, 0.99, False)),
+        *((120, 0.83, True), (120, 0.8, False), (90, 0.83, False)),
+    ],
 )
 def test_outlines_that_are_surely_particles_speak_for_themselves(count, expected, counted):
     made = measured(segmentation_of(squares(count), resembles=STEEL, expected=expected, card=CALIBRATED))
@@ -126,6 +129,19 @@ def test_the_warning_of_wrong_outlines_means_the_least_certain_ones():
     confidence = np.linspace(0.9, 0.1, 9).astype(np.float32)
     (flag,) = measured(segmentation_of(squares(), confidence, expected=0.7)).flags
     assert flag.doubt and flag.ids == (9, 8, 7)
+
+
+def test_more_than_a_quarter_that_rules_leave_out_is_said_whatever_else_is():
+    labels = squares(18)
+    grey = np.full(labels.shape, 60)
+    for number in range(1, 19):
+        grey[labels == number] = 200 if number % 3 else 64
+    noisy = np.random.default_rng(1).normal(grey, 1).astype(np.uint8)
+    picture = Micrograph(noisy, "a.png", "0" * 64, Calibration.of_pixel(2.0, typed="2 nm"))
+    made = measure(picture, segmentation_of(labels, expected=0.7), AnalysisSettings.of())
+    said = [flag for flag in made.flags if flag.doubt]
+    assert [flag.short for flag in said] == ["33 % of the outlines are left out", "Only about 70 % are probably right"]
+    assert (said[0].reason, said[0].moves, round(said[0].by, 2)) == (Reason.FAINT, "count", 0.33)
 
 
 def test_another_model_of_particles_is_only_recommended():

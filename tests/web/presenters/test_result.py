@@ -290,12 +290,14 @@ class TestPage:
 
 
 def test_confidence_is_told_as_it_was_measured(monkeypatch):
-    card = replace(cards.find("particles"), training={"wrong_under_limit": 0.756, "wrong_over_limit": 0.03})
+    shares = {"EMPS, 52 micrographs": {"wrong_over": 3.7}, "powder": {"wrong_over": 12.8}, "c": {}}
+    scores = [{"data": data, "split": "held out", **wrong} for data, wrong in shares.items()]
+    card = replace(cards.find("particles"), scores=scores)
     monkeypatch.setattr(cards, "find", lambda name: card)
     summary = {**SUMMARY, "model": {"name": "particles", "sha256": card.sha256}}
     job = Job(summary=summary, micrograph=Micrograph())
     sentence = Result(job).confidence_line
-    assert "On test images 76 % of the outlines below 50 % were wrong, and 3 % of the others." in sentence
+    assert sentence.endswith("with 50 % or more these were wrong: 3.7 % on EMPS, 13 % on powder.")
     other = Job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
     for flag, has_line in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):
