@@ -46,6 +46,18 @@ NO_ERRORS = "Only a total or known uncertainty includes errors of the model."
 OF_OTHERS = ("Repeatability",)  # never known of other kinds than particles
 
 
+def one_kind_of_interval(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries of one table, whose brackets mean one thing: those whose interval includes something else than that
+    of the first with ends have none."""
+    listed = list(entries)
+    includes = next((entry.includes for entry in listed if entry.ends), "")
+    others = (entry.ends and entry.includes != includes for entry in listed)
+    return [
+        replace(entry, has_ends=False, holds="", caution="") if is_other else entry
+        for entry, is_other in zip(listed, others, strict=True)
+    ]
+
+
 class Summary:
     """The numbers of an image or of a sample, in sections by the screen that shows them.
 
@@ -307,16 +319,14 @@ class Summary:
     def answer_sizes(self) -> list[Entry]:
         """The sizes as page, PDF and sheet Summary list them: beside a total uncertainty no interval that holds less
         stands. The table of all numbers has those."""
-        sizes = [self._with_sure_ends(entry) for entry in self.sizes]
-        if self.unsure or not any(entry.total for entry in sizes):
-            return sizes
-        return [entry if entry.total else replace(entry, has_ends=False, holds="", caution="") for entry in sizes]
+        return one_kind_of_interval(self._with_sure_ends(entry) for entry in self.sizes)
 
     @property
     def main_numbers(self) -> list[Entry]:
         """The list of page 2 of the PDF and of the sheet Summary: sizes of particles, else the answers and how widely
         the sizes spread."""
-        return [*self.leading[:1], *self.known_quantities[1:], *self._main_sizes(self.answer_sizes)]
+        sizes = self._main_sizes(self.answer_sizes)
+        return one_kind_of_interval([*self.leading[:1], *self.known_quantities[1:], *sizes])
 
     def _main_sizes(self, sizes: Iterable[Entry]) -> list[Entry]:
         """All sizes of particles; of other kinds their spread, because an answer is their median or mean."""
