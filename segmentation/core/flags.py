@@ -15,6 +15,7 @@ UNSURE = "Unsure:"
 WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"  # of short forms
 NO_FIBRES = "Mostly no fibres"
 TWO_SCALES = "Two sources of the scale contradict each other"
+TILTED = "Tilted by"  # begins the short form of a tilt that can be corrected by one click
 ADVICE = " If its outlines look right, measure them; else choose another model."  # the page asks it as a question
 NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
 

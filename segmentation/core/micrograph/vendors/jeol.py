@@ -123,12 +123,12 @@ def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:
         return Facts(detail=key)
     across, unit, down, last = (part or "" for part in form.groups())
     width, height = quantity_nm(f"{across} {unit or last}"), quantity_nm(f"{down} {last or unit}")
-    is_sized = width and height and columns and rows
+    size = width / columns if width and columns else None
     return Facts(
-        nm_per_pixel=width / columns if width and columns else None,
+        nm_per_pixel=size,
         detail=key,
         relative_uncertainty=rounding(across),
-        height_nm=height_unless_rounded(width / columns, height / rows, across, down) if is_sized else None,
+        height_nm=height_unless_rounded(size, height / rows, across, down) if size and height and rows else None,
     )
 
 
