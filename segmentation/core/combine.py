@@ -76,7 +76,13 @@ def combine(
     counted = [image for image in images if not image.excluded]
     calibration = common_calibration([image.member.calibration for image in counted or images])
     conditions = Conditions(
-        size=task.size, screened=task.screened, edge=edge, seed=SEED, calibration=calibration, filter=filter
+        size=task.size,
+        screened=task.screened,
+        edge=edge,
+        seed=SEED,
+        calibration=calibration,
+        filter=filter,
+        tilt=max((image.member.tilt for image in counted), default=0.0),
     )
     pooled = _pooled_statistics(images, task, conditions)
     listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]

@@ -18,6 +18,7 @@ from .validation import Settings
 
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
+TILT_SETTINGS = "tilt_correction", "tilt_direction"
 FROM_FILE = "file"  # the tilt that the file states
 LABORATORY = "This laboratory"  # group of what a laboratory sets once
 GEOMETRY = "Tilt of the stage"  # group

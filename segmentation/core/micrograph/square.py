@@ -119,14 +119,18 @@ def _strips(old: Array, new: Array, is_upright: bool) -> Iterator[tuple[Array, A
         yield (old[:, part], new[:, part]) if is_upright else (old[part], new[part])
 
 
-def as_resampled(values: NDArray[Number], shape: tuple[int, int], facts: Mapping[str, Any]) -> NDArray[Number]:
-    """Labels of an image as its file stores it, of `shape` (H, W) where its pixels were made square: each pixel has
-    the number of the one that it lies in. facts: the metadata of the image. Labels of any other size stay."""
-    height, width = values.shape
-    if (height, width) != (facts.get(ROWS), facts.get(COLUMNS)):
+def stored_shape(facts: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and columns of the image in its file, where its pixels were made square; facts: the image's metadata."""
+    return (int(facts[ROWS]), int(facts[COLUMNS])) if {ROWS, COLUMNS} <= facts.keys() else None
+
+
+def as_resampled(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
+    """Labels (H, W) or (H, W, channels) of an image as its file stores it, of `shape` where its pixels were made
+    square: each pixel has the number of the one that it lies in. stored: see `stored_shape`; labels of any other size
+    stay."""
+    if values.shape[:2] != stored:
         return values
     # The resampled image may end up to a pixel before the file's.
-    rows = ((np.arange(shape[0]) + 0.5) * height / shape[0]).astype(int)
-    columns = ((np.arange(shape[1]) + 0.5) * width / shape[1]).astype(int)
+    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, stored, strict=True))
     out: NDArray[Number] = values[rows[:, None], columns]
     return out

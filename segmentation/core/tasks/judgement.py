@@ -137,6 +137,11 @@ def judged(
 
 def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
     """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
+    yield from tilt_signals(micrograph, settings)
+
+
+def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
+    """A warning of a tilt that nothing corrected for, or what a correction means."""
     stated, corrected = Tilt.of_file(micrograph.metadata), Tilt.to_correct(settings, micrograph.metadata)
     if corrected:
         yield from _corrected_tilt(corrected, stated)
