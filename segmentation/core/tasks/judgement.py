@@ -41,7 +41,6 @@ TO_CHECK = "the outlines are to be checked"
 UNKNOWN = 0.25  # share of the numbers that a warning is taken to move where nothing says how much
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
 LEAST_TILT = 10.0  # degrees from which on a tilt is a warning: cos 10 is 0.985
-STEEP = "Stage tilted by"  # begins the short form of another tilt
 DIRECTIONS = {VERTICAL: "vertical", HORIZONTAL: "horizontal", "": "some"}
 NO_TILT = "The settings ask for a correction of the tilt in the file, but the file states none. Nothing was corrected."
 TILT_CORRECTED = "The microscope corrected for the tilt of the stage, so nothing more was corrected."
@@ -153,14 +152,16 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
     not_said = "did not correct for it" if stated.corrected is False else "is not known to have corrected for it"
     begins = f"The stage was tilted by {stated.degrees:.3g}°, and the microscope {not_said}"
     share, direction = f"{100 * stated.share:.0f} %", DIRECTIONS[stated.direction]
-    tilted, advice = TILTED, "Correct for it what lies flat. A ball looks the same from all sides."
+    short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
+    advice = "Correct for it what lies flat. A ball looks the same from all sides."
+    if stated.degrees > MOST or not stated.direction:
+        short = f"Stage tilted by {stated.degrees:.0f}°: lengths down to {share} of the true ones"
+        advice = "The scan was turned, so choose which lengths to correct for it."
     if stated.degrees > MOST:
-        tilted, advice = STEEP, "So steep a view cannot be corrected."
-    elif not stated.direction:
-        tilted, advice = STEEP, "The scan was turned, so choose which lengths to correct for it."
+        advice = "So steep a view cannot be corrected."
     yield Flag.doubtful(
         f"{begins}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",
-        f"{tilted} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones",
+        short,
         moves="sizes",
         by=round(1 - stated.share, 3),
     )
