@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from math import cos, radians
 from typing import Any
 
 import numpy as np
@@ -198,7 +199,7 @@ def _numbers(
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
     record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
     width, rows = _frame(member)
-    area = rows * width * (member.table.nm_per_pixel or 1.0) ** 2
+    area = rows * width * (member.table.nm_per_pixel or 1.0) ** 2 / cos(radians(member.tilt))
     return FieldOfView(member.table, values, float(area), edge, record.settings)
 
 
