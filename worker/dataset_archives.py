@@ -18,6 +18,7 @@ from segmentation.core import dataset_files as files
 from segmentation.core import truth
 from segmentation.core.errors import UserError
 from segmentation.core.micrograph.kinds import sha256_of
+from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.tasks import find
@@ -129,7 +130,8 @@ def _take_image(
     tell: says that it is going on. notes: a scale that is none joins them. Raises UnreadableImage, Refused, Killed."""
     micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
     rows, columns = micrograph.shape
-    request = {"frame": [rows, columns, rows], "task": dataset.task, "names": dataset.class_names, "image": pair.name}
+    frame = [rows, columns, rows, stored_shape(micrograph.metadata) or ()]
+    request = {"frame": frame, "task": dataset.task, "names": dataset.class_names, "image": pair.name}
     request["exported"] = "version" in contents.facts  # which only an export writes
     labels = inspection.read_truth(pair.labels, request, tell)
     region = contents.regions.get(pair.name)

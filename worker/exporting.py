@@ -17,6 +17,7 @@ from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.measure.filters import BY_OTHERS, Reason
 from segmentation.core.micrograph.kinds import clean_name
+from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import Filing
 from segmentation.core.sample import Member
@@ -90,7 +91,7 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
     before, task, micrograph = stored_segmentation(parent), find(job.get_settings().task), job.micrograph
     calibration = job.get_settings().measurement.scaled(micrograph.own_calibration)
     request = {
-        "frame": [micrograph.height, micrograph.width, before.rows],
+        "frame": [micrograph.height, micrograph.width, before.rows, stored_shape(micrograph.metadata) or ()],
         "task": task.name,
         "names": before.class_names,
         "image": clean_name(micrograph.name),

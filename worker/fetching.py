@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from django.core.files.storage import default_storage
 
 from segmentation import services
-from segmentation.core.micrograph import types
+from segmentation.core.micrograph import square, types
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import UnreadableImage
@@ -20,6 +20,9 @@ from segmentation.models import Micrograph
 from . import answers, inspection
 from .scratch import path_of
 
+NOT_SQUARE_THEN = (
+    "The pixels of this image are not square, and an earlier version of DeepSegm left them so: upload it again."
+)
 GONE = "The stored file of this image is gone: upload it again."
 
 
@@ -71,6 +74,8 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
     if read is None:
         path, side = fetch(micrograph.file.name, folder), fetch_beside(micrograph, folder)
         read = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
+        if read.shape != (micrograph.height, micrograph.width) and square.stored_shape(read.metadata):
+            raise UnreadableImage(NOT_SQUARE_THEN)
     return with_scale_read(read, micrograph.reading)
 
 

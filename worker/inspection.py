@@ -214,7 +214,7 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
         output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
         with _understanding(output, OUTLINES_DIED):
             report = _report_of(output, OUTLINES_DIED)
-            height, columns, _ = query["frame"]
+            height, columns, *_ = query["frame"]
             numbers = answers.array(labels, [np.int32], (height, columns))
             if not 0 <= numbers.min() <= numbers.max() < MOST_IDS:
                 raise ValueError("numbers that no outline has")

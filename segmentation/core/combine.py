@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from math import cos, radians
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,13 @@ def combine(
     counted = [image for image in images if not image.excluded]
     calibration = common_calibration([image.member.calibration for image in counted or images])
     conditions = Conditions(
-        size=task.size, screened=task.screened, edge=edge, seed=SEED, calibration=calibration, filter=filter
+        size=task.size,
+        screened=task.screened,
+        edge=edge,
+        seed=SEED,
+        calibration=calibration,
+        filter=filter,
+        tilt=max((image.member.tilt for image in counted), default=0.0),
     )
     pooled = _pooled_statistics(images, task, conditions)
     listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]
@@ -192,7 +199,7 @@ def _numbers(
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
     record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
     width, rows = _frame(member)
-    area = rows * width * (member.table.nm_per_pixel or 1.0) ** 2
+    area = rows * width * (member.table.nm_per_pixel or 1.0) ** 2 / cos(radians(member.tilt))
     return FieldOfView(member.table, values, float(area), edge, record.settings)
 
 
@@ -308,7 +315,8 @@ def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
         some = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
         short = some if len(shorts) > 1 else _of_some(shorts.pop(), len(doubts), len(counted))
         listed = "; ".join(dict.fromkeys(flag.headline for flag in gravest))
-        yield Flag.doubtful(f"{have}: {listed}{'' if listed.endswith('?') else '.'}", short, ids=tuple(doubts))
+        text, by = f"{have}: {listed}{'' if listed.endswith('?') else '.'}", len(doubts) / len(counted)
+        yield Flag.doubtful(text, short, ids=tuple(doubts), moves="all", by=by)
     for at, flags in list(doubts.items())[:MOST_NAMED]:
         text = f"{titles[at]}: {' '.join(flag.text for flag in flags)}"
         yield Flag.doubtful(text, _of_some(_gravest(flags).short, 1, len(counted)), ids=(at,))

@@ -15,6 +15,7 @@ UNSURE = "Unsure:"
 WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"  # of short forms
 NO_FIBRES = "Mostly no fibres"
 TWO_SCALES = "Two sources of the scale contradict each other"
+TILTED = "Tilted by"  # begins the short form of a tilt that can be corrected by one click
 ADVICE = " If its outlines look right, measure them; else choose another model."  # the page asks it as a question
 NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
 
@@ -101,12 +102,19 @@ def ranked(flags: Iterable[Flag]) -> list[Flag]:
     return sorted(flags, key=lambda flag: flag.lightness)
 
 
+def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
+    """Those that stand beside the numbers: the gravest warning, and the next one that says how much it moves them,
+    MOST_WARNINGS in all; where there are only notes, the first."""
+    gravest = ranked(flags)
+    doubts = [flag for flag in gravest if flag.doubt]
+    further = [flag for flag in doubts[1:] if flag.by > 0]
+    return [*doubts[:1], *further][:MOST_WARNINGS] or gravest[:1]
+
+
 def warned(flags: Iterable[Flag]) -> list[str]:
     """The gravest warnings with their level, MOST_WARNINGS at most, as in lists, figures and texts; none where there
     are only notes."""
-    gravest = [flag for flag in ranked(flags) if flag.short]
-    doubts = [flag for flag in gravest if flag.doubt] or gravest[:1]
-    return [f"{flag.level}: {flag.headline}" for flag in doubts[:MOST_WARNINGS]]
+    return [f"{flag.level}: {flag.headline}" for flag in beside_numbers(flag for flag in flags if flag.short)]
 
 
 def shorts(flags: Iterable[Flag]) -> list[str]:

@@ -14,8 +14,9 @@ from PIL import Image
 from .labels.geometry import components
 from .micrograph.kinds import clean_name, sha256_of
 from .micrograph.reader import MAX_PIXELS, read
+from .micrograph.square import as_resampled, stored_shape
 from .micrograph.tiff import count_pages
-from .micrograph.types import Calibration, UnreadableImage
+from .micrograph.types import Calibration, Micrograph, UnreadableImage
 
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
@@ -51,17 +52,29 @@ class Mask:
 
 
 def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: bool = False) -> Mask:
-    """The Mask in a TIFF, PNG, BMP or npy file; raises UnreadableImage, one sentence for the user."""
-    labels, notes = as_labels(read_numbers(path), kind=kind, background=background, corners=corners)
-    return Mask(clean_name(path.name), sha256_of(path), labels, notes, calibration_of(path))
+    """The Mask in a TIFF, PNG, BMP or npy file, with square pixels; raises UnreadableImage, one sentence for the
+    user."""
+    numbers, picture = read_numbers(path), _as_picture(path)
+    resampling: tuple[str, ...] = ()
+    if picture is not None and (stored := stored_shape(picture.metadata)):
+        numbers, resampling = as_resampled(numbers, picture.shape, stored), picture.notes
+    labels, notes = as_labels(numbers, kind=kind, background=background, corners=corners)
+    calibration = Calibration.absent() if picture is None else picture.calibration
+    return Mask(clean_name(path.name), sha256_of(path), labels, (*notes, *resampling), calibration)
 
 
 def calibration_of(path: Path) -> Calibration:
     """The pixel size that a TIFF states, as our own labels.tif does."""
+    picture = _as_picture(path)
+    return Calibration.absent() if picture is None else picture.calibration
+
+
+def _as_picture(path: Path) -> Micrograph | None:
+    """A TIFF with what its header says; None of another file, and of one that is no picture."""
     try:
-        return read(path).calibration if path.suffix.lower() in TIFF else Calibration.absent()
+        return read(path) if path.suffix.lower() in TIFF else None
     except UnreadableImage:
-        return Calibration.absent()
+        return None
 
 
 def read_numbers(path: Path) -> NDArray[Any]:

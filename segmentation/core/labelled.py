@@ -10,6 +10,7 @@ from .analysis import Analysis, AnalysisSettings
 from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
+from .micrograph.square import as_resampled, stored_shape
 from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage, own_calibration
 from .pipeline import Progress, analysed_rows, measure, quiet
 from .tasks import find
@@ -24,9 +25,12 @@ def analyse_mask(
 
     image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Where
     the settings have no calibration, that of the image counts, else that of the mask; neither where the two contradict.
+    A mask of the image as its file stores it is resampled as the image was (`micrograph.square`).
     A data bar is found in the image; without one only the settings tell of a bar. Nothing in it counts, and
     what reaches it touches the frame. Raises UnreadableImage where the sizes differ or the bar leaves no row.
     """
+    if image is not None:
+        mask = replace(mask, labels=as_resampled(mask.labels, image.shape, stored_shape(image.metadata)))
     if image is None:
         pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
         micrograph = Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": "mask"}, mask.notes)

@@ -20,6 +20,7 @@ from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE
 from .measure.quantities import number
+from .measure.tilt import Stretch, Tilt
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
 from .micrograph.databar import data_bar
@@ -34,13 +35,14 @@ from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, with_bright_objects
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
-from .settings import SegmentationSettings
+from .settings import MeasurementSettings, SegmentationSettings
 from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE, judged
 
 Progress = Callable[[str, float], None]
 BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
+TWO_PER_CENT = 0.02  # of the sizes: the least difference of two sources of the scale that is said
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
@@ -419,9 +421,13 @@ def measure_objects(
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
     calibration = settings.measurement.scaled(micrograph.own_calibration)
+    stretch = _stretch(micrograph, settings.measurement)
     with clock.stage("measure"):
-        measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
-    quantities = measured.quantities
+        outlines, picture = segmentation, micrograph
+        if stretch:
+            outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(micrograph)
+        measured = task.measure(outlines, picture, settings.measurement, calibration)
+    table, quantities = stretch.brought_back(measured.table) if stretch else measured.table, measured.quantities
     if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals
         quantities = {
             name: replace(value, low=None, high=None) if number(name).power else value
@@ -437,15 +443,21 @@ def measure_objects(
         settings,
         calibration,
         segmentation,
-        measured.table,
+        table,
         measured.statistics,
         quantities,
         clock.seconds,
         (
-            *judged(micrograph, segmentation, measured.table, settings.measurement, task.things, measured.flags),
+            *judged(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
             *_unsure_scale(micrograph, calibration),
         ),
     )
+
+
+def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch | None:
+    """How the picture is stretched to be that of the specimen seen from above; None where it is not."""
+    tilt = Tilt.to_correct(settings, micrograph.metadata)
+    return None if tilt is None else Stretch.of(tilt)
 
 
 def arranged(analysis: Analysis, clock: Clock) -> Analysis:
@@ -458,10 +470,14 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
     task = tasks.find(segmentation.provenance.task)
     if analysis.statistics is None or not len(segmentation) or task.parted:  # what crosses has no neighbours
         return analysis
-    frame = micrograph.shape[1], segmentation.rows
+    frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.dense
+    stretch = _stretch(micrograph, analysis.settings.measurement)
     with clock.stage("measure"):
-        table = with_neighbours(analysis.table, segmentation.dense, frame, bounded=task.bounded)
+        if stretch:
+            frame, table, labels = stretch.frame(*frame), stretch.table(table), stretch.pixels(labels)
+        table = with_neighbours(table, labels, frame, bounded=task.bounded)
         arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
+    table = stretch.brought_back(table) if stretch else table
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
 
 
@@ -472,9 +488,12 @@ def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     others = micrograph.calibration, micrograph.reading
     sources = crosscheck_sources(*others, used)
     if factor := far_apart(used, *others):
-        wrong = WRONG_SCALE.format(sources=" ".join(sources))
-        yield Flag.doubtful(wrong, f"Do not use: scale wrong by a factor of {factor_words(factor)}?")
+        short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
+        yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
     else:
         doubt = any(contradict(other, used) for other in others)
-        yield from (Flag.doubtful(sentence, TWO_SCALES) if doubt else Flag(sentence) for sentence in sources)
+        yield from (
+            Flag.doubtful(sentence, TWO_SCALES, moves="sizes", by=TWO_PER_CENT) if doubt else Flag(sentence)
+            for sentence in sources
+        )
     yield from map(Flag, micrograph.notes)

@@ -17,8 +17,9 @@ from .measure.fields import whole_only
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres, in_readable_units, micrometres
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import REASON_TYPE, Table
+from .measure.tilt import Tilt
 from .micrograph.types import Calibration, common_calibration
-from .settings import DEFAULT_TASK
+from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings
 from .tasks.base import Task
 
 BY_USER = "Left out by the user."
@@ -93,6 +94,13 @@ class Member:
         record = AnalysisRecord.of(analysis)
         parts = (clarity, micrograph.sha256, record, picture, analysis.statistics, analysis.quantities, analysis.flags)
         return cls(micrograph.name, analysis.table, analysis.calibration, *parts)
+
+    @property
+    def tilt(self) -> float:
+        """Degrees of the tilt that its settings corrected for, 0 for none."""
+        asked = {name: self.record.settings[name] for name in TILT_SETTINGS if name in self.record.settings}
+        tilt = Tilt.to_correct(MeasurementSettings(**asked), self.record.instrument)
+        return tilt.degrees if tilt else 0.0
 
     def value(self, name: str) -> Value:
         """One of its numbers, or its median size."""

@@ -18,7 +18,10 @@ from .validation import Settings
 
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
+TILT_SETTINGS = "tilt_correction", "tilt_direction"
+FROM_FILE = "file"  # the tilt that the file states
 LABORATORY = "This laboratory"  # group of what a laboratory sets once
+GEOMETRY = "Tilt of the stage"  # group
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 
 
@@ -105,6 +108,28 @@ class MeasurementSettings(Settings):
                 "weight": "leave out what touches the frame, and weight the others for it",
             },
             "group": LABORATORY,
+        },
+    )
+    tilt_correction: Literal["none", "file"] | Annotated[float, Field(ge=1, le=80)] = Field(
+        "none",
+        title="Correct for a tilt",
+        description=(
+            "On a flat specimen that was tilted by t degrees, lengths across the axis are cos t of the true ones. They"
+            " are divided by it. “file” takes the tilt from the file, unless the microscope corrected for it."
+        ),
+        json_schema_extra={
+            "unit": "°",
+            "labels": {"none": "no", "file": "by the tilt in the file", "degrees": "by a tilt of …"},
+            "group": GEOMETRY,
+        },
+    )
+    tilt_direction: Literal["auto", "vertical", "horizontal"] = Field(
+        "auto",
+        title="Lengths that the tilt shortens",
+        description="By default vertical ones, unless the file says that the scan was turned.",
+        json_schema_extra={
+            "labels": {"auto": "as the file says, else vertical", "vertical": "vertical", "horizontal": "horizontal"},
+            "group": GEOMETRY,
         },
     )
     measure_unlike: bool = Field(

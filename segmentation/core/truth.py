@@ -23,6 +23,7 @@ from .micrograph.databar import data_bar
 from .micrograph.grey import to_grey
 from .micrograph.kinds import clean_name, sha256_of
 from .micrograph.reader import read
+from .micrograph.square import as_resampled, stored_shape
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 
 IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc", ".emd")
@@ -70,6 +71,7 @@ class Pair:
             return micrograph, np.zeros(micrograph.shape, np.int32)[:rows]
         labels = load_classes(self.labels, self.classes) if self.classes else load_labels(self.labels, self.background)
         height, width = micrograph.shape
+        labels = as_resampled(labels, micrograph.shape, stored_shape(micrograph.metadata))
         if labels[:rows].shape != (min(rows or height, height), width):
             size = f"{labels.shape[1]} x {labels.shape[0]}"
             raise BadDataset(f"{self.image.name} is {width} x {height} pixels, its labels {self.name} are {size}.")

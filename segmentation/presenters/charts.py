@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.flags import Flag, beside_numbers
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.quantities import OF, Quantity, Value, significant
 from ..core.report.entries import CAVEAT, Entry, answers, is_special, known_column, known_number
@@ -204,7 +205,14 @@ class ChartedSummary(Summary):
     """The numbers of a result with what only its page shows: sentences, and the small charts that a template draws."""
 
     task: Task
+    notices: Sequence[Any]
     shape_caveat = CAVEAT
+
+    @property
+    def notices_beside(self) -> list[Any]:
+        """Those of the `notices` that stand beside the numbers: the gravest warnings, else the first of them."""
+        doubts = [notice for notice in self.notices if isinstance(notice, Flag) and notice.doubt]
+        return beside_numbers(doubts) or list(self.notices[:1])
 
     @property
     def classes(self) -> list[ClassRow]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import ADVICE, Flag, begins, from_json, warned
+from ..core.flags import ADVICE, TILTED, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
@@ -25,6 +25,7 @@ from ..core.report import exports
 from ..core.report.entries import Aside, Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
+from ..core.settings import FROM_FILE
 from ..core.tasks import every, find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
@@ -63,6 +64,23 @@ COUNTED_AGAIN = {
     **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
     str(Reason.HIDDEN): Change("count them", "measurand", "all"),
 }
+
+
+# By what the short form of a warning begins with: the setting that answers it.
+ANSWERED = {TILTED: Change("correct for the tilt", "tilt_correction", FROM_FILE)}
+
+
+@dataclass(frozen=True)
+class Answered(Flag):
+    """A warning with the button that answers it; fields as those of `Change`."""
+
+    words: str = ""
+    setting: str = ""
+    value: str = ""
+
+    @classmethod
+    def of(cls, flag: Flag, change: Change) -> Answered:
+        return cls(**vars(flag), words=change.words, setting=change.setting, value=change.value)
 
 
 @dataclass(frozen=True)
@@ -136,9 +154,15 @@ class Result(ChartedSummary):
         """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
         if self.nothing or self.refused:
             return []
-        listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
+        listed: list[Flag | Change] = [self._with_answer(flag) for flag in self.notices_of(self.warnings)]
         doubts = sum(warning.doubt for warning in self.warnings)
         return [*listed[:doubts], *filter(None, [self.began_with]), *listed[doubts:]]
+
+    def _with_answer(self, flag: Flag) -> Flag:
+        """A warning, with the button that answers it if there is one."""
+        answers = (change for begins, change in ANSWERED.items() if flag.doubt and flag.short.startswith(begins))
+        change = next(answers, None)
+        return Answered.of(flag, change) if change else flag
 
     @property
     def asks_scale(self) -> bool:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE, Source
 from ..core.micrograph.readings import calibration_of
+from ..core.micrograph.square import COLUMNS, ROWS
 from ..core.micrograph.types import Calibration
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import row_of, visible
@@ -28,7 +29,12 @@ FACTS = {
     "voltage_kv": ("Voltage", "kV"),
     "working_distance_mm": ("Working distance", "mm"),
     "magnification": ("Magnification", "×"),
+    "tilt_degrees": ("Tilt of the stage", "°"),
+    "tilt_corrected": ("Tilt corrected by the microscope", ""),
+    "scan_rotation_degrees": ("Rotation of the scan", "°"),
     "date": ("Taken", ""),
+    ROWS: ("Rows in the file", "px"),
+    COLUMNS: ("Columns in the file", "px"),
 }
 LONGEST_FACT = 80
 

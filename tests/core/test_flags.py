@@ -52,7 +52,7 @@ def test_a_short_form_that_does_not_fit_or_is_missing_is_refused(short, doubt):
 def test_the_gravest_level_is_said_whatever_came_first():
     flags = [
         Flag("A note.", "note"),
-        Flag.doubtful("Few are right.", "Few right"),
+        Flag.doubtful("Few are right.", "Few right", moves="count", by=0.6),
         Flag.doubtful("4 times.", "Do not use: wrong scale"),
     ]
     assert warned(flags) == ["Do not use: wrong scale", "Look at the picture: Few right"]

@@ -257,3 +257,18 @@ def test_without_an_image_only_a_bar_that_is_told_is_left_out():
     assert analyse_mask(below(), AnalysisSettings.of(data_bar=20)).statistics.n_kept == 2
     with pytest.raises(UnreadableImage, match="cannot take 80 rows"):
         analyse_mask(below(), AnalysisSettings.of(data_bar=80))
+
+
+def test_a_mask_whose_pixels_are_not_square_is_resampled(tmp_path):
+    file = tmp_path / "mask.tif"
+    tifffile.imwrite(file, TWO.astype(np.uint16), imagej=True, resolution=(0.25, 0.125), metadata={"unit": "nm"})
+    mask = read_mask(file)
+    assert np.array_equal(mask.labels, TWO.repeat(2, 0)) and mask.calibration.nm_per_pixel == 4
+    assert any("square pixels of 4 nm" in note for note in mask.notes)
+
+
+def test_a_mask_of_the_file_follows_an_image_that_was_resampled():
+    facts = {"file_rows": 40.0, "file_columns": 60.0}
+    image = Micrograph(np.zeros((80, 60), np.uint8), "a.tif", "0" * 64, Calibration.of_pixel(4.0), facts)
+    analysis = analyse_mask(Mask("m.png", "1" * 64, TWO.astype(np.int32)), AnalysisSettings.of(), image=image)
+    assert np.array_equal(analysis.segmentation.labels, TWO.repeat(2, 0))

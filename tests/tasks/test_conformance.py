@@ -69,6 +69,21 @@ def test_the_golden_case_gives_its_answers(kind, golden):
     assert golden.segmentation.provenance.card == kind.card.entries()
 
 
+def test_a_tilt_is_corrected_for_every_kind(kind, golden):
+    settings = golden.settings.with_(tilt_correction=60.0)
+    tilted = pipeline.measure(golden.micrograph, golden.segmentation, settings)
+    assert tilted.quantities.keys() == golden.quantities.keys()
+    rows, columns = golden.micrograph.shape
+    if "bbox_top_px" in tilted.table.columns:
+        np.testing.assert_array_equal(tilted.table["bbox_top_px"], golden.table["bbox_top_px"])
+        np.testing.assert_array_equal(tilted.table["bbox_bottom_px"], golden.table["bbox_bottom_px"])
+        assert np.median(tilted.table.length("area")) == pytest.approx(
+            2 * np.median(golden.table.length("area")), rel=0.02
+        )
+        assert (tilted.table["centroid_y_px"] < rows).all() and (tilted.table["centroid_x_px"] < columns).all()
+    assert any("tilt of 60°" in flag.text for flag in tilted.flags)
+
+
 def test_letters_of_the_figure_lie_over_no_line_and_no_other_panel(golden):
     sheet = figure.draw(SampleAnalysis.of(golden))
     figure.rendered(sheet)

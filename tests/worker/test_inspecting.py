@@ -22,6 +22,7 @@ from PIL import Image
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.readings import CUT_OFF
+from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD
@@ -91,6 +92,15 @@ class TestOne:
         assert at_once.pixels.dtype == decoded.pixels.dtype == dtype
         for name in ("name", "sha256", "calibration", "metadata", "notes", "reading"):
             assert getattr(at_once, name) == getattr(decoded, name), name
+
+    def test_pixels_that_were_left_oblong_by_an_earlier_version_are_not_mixed_with_square_ones(self, tmp_path):
+        content = tiff(image(48, 64), imagej=True, resolution=(0.25, 0.125), metadata={"unit": "nm"})
+        micrograph = looked_into(receive(content, name="a.tif"))
+        assert (micrograph.width, micrograph.height) == (64, 96)
+        assert pixels_of(micrograph, tmp_path).shape == (96, 64)
+        micrograph.height = 48
+        with pytest.raises(UnreadableImage, match="upload it again"):
+            pixels_of(micrograph, tmp_path)
 
     def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
         with commit():

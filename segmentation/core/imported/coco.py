@@ -29,7 +29,8 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
         classes = {category["id"]: str(category["name"]) for category in content.get("categories", [])}
         if not isinstance(annotations, list):
             raise TypeError("annotations is no list")
-        chosen = _image_id(images, frame, name)
+        chosen = _image_id(images, name)
+        stored = _is_stored(images.get(chosen, {}), frame)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, UnreadableImage):
             raise
@@ -37,14 +38,14 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
     for number, annotation in enumerate(annotations, 1):
         try:
             if chosen is None or annotation["image_id"] == chosen:
-                yield _outline(annotation, frame, classes)
+                yield _outline(annotation, frame, classes, stored)
         except UnreadableImage:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
             raise UnreadableImage(WRONG.format(number=number)) from error
 
 
-def _image_id(images: dict[Any, Any], frame: Frame, name: str) -> Any:
+def _image_id(images: dict[Any, Any], name: str) -> Any:
     """The id of the image: the only one, or the one of this name; None where the file names no image."""
     if not images:
         return None
@@ -52,13 +53,22 @@ def _image_id(images: dict[Any, Any], frame: Frame, name: str) -> Any:
     matches = [key for key in images if named[key] == PurePosixPath(name).stem] or list(images)
     if len(matches) != 1:
         raise UnreadableImage(SEVERAL.format(count=len(images)))
-    size = images[matches[0]].get("height"), images[matches[0]].get("width")
-    if None not in size:
-        frame.check(*map(int, size))
     return matches[0]
 
 
-def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str]) -> Outline:
+def _is_stored(image: dict[str, Any], frame: Frame) -> bool:
+    """Whether the outlines are those of the image as its file stores it; raises UnreadableImage for another size."""
+    if image.get("height") is None or image.get("width") is None:
+        return False
+    rows, columns = int(image["height"]), int(image["width"])
+    stored = frame.is_stored(rows, columns)
+    if not stored:
+        frame.check(rows, columns)
+    return stored
+
+
+def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str], stored: bool) -> Outline:
+    """stored: see `_is_stored`."""
     number, reason = annotation.get("id", 0), annotation.get("reason", "")
     facts = Facts(
         number if type(number) is int else 0,
@@ -69,13 +79,17 @@ def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str]) 
     if isinstance(shape, dict):
         return _of_runs(shape, frame, facts)
     rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in shape]
+    if stored:
+        rings = [ring * (frame.columns / frame.stored[1], frame.height / frame.stored[0]) for ring in rings]
     return outline_of(rings, frame.canvas, facts, joined=True)
 
 
 def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
     """Lengths of background and object in turn, down one column after another."""
     rows, columns = map(int, runs["size"])
-    frame.check(rows, columns)
+    stored = frame.is_stored(rows, columns)
+    if not stored:
+        frame.check(rows, columns)
     counts = np.array(_run_lengths(runs["counts"]) if isinstance(runs["counts"], str) else runs["counts"], np.int64)
     if counts.ndim != 1 or (counts < 0).any() or counts.sum() != rows * columns:
         raise ValueError("the run lengths do not fill the image")
@@ -88,7 +102,13 @@ def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
     flat = np.zeros((right - left) * rows + 1, np.int8)
     np.add.at(flat, begins - left * rows, 1)
     np.add.at(flat, ends - left * rows, -1)
-    inside = np.cumsum(flat[:-1], dtype=np.int8).astype(bool).reshape(right - left, rows).T[: frame.rows]
+    inside = np.cumsum(flat[:-1], dtype=np.int8).astype(bool).reshape(right - left, rows).T
+    if stored:
+        whole = np.zeros((rows, columns), bool)
+        whole[:, left:right] = inside
+        whole = frame.fitted(whole)[: frame.rows]
+        return Outline((0, 0, *whole.shape), whole, facts)
+    inside = inside[: frame.rows]
     return Outline((0, left, len(inside), right), inside, facts)
 
 

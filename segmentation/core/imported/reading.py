@@ -129,8 +129,7 @@ def read_truth(
         return np.where(classes > 0, classes - 1, UNLABELLED).astype(np.int32)
     if kind != IMAGES:
         return paint(_shapes(path, frame, kind, image, []), frame.canvas).labels
-    numbers = read_numbers(path)
-    frame.check(*numbers.shape)
+    numbers = frame.fitted(read_numbers(path))
     if numbers.max(initial=0) >= MOST_IDS:
         return as_labels(numbers)[0]
     labels: NDArray[np.int32] = np.maximum(numbers, 0).astype(np.int32)
@@ -203,9 +202,7 @@ def _notes(painted: Painted, hidden: int, left_out: int) -> Iterator[str]:
 def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np.int32], list[str]]:
     """(rows, W) int32 labels as in the file, and sentences about changes. A mask without numbers is divided into its
     connected pieces; corners: whether pixels that share only a corner are connected. Raises UnreadableImage."""
-    numbers = read_numbers(path)
-    frame.check(*numbers.shape)
-    numbers = numbers[: frame.rows]
+    numbers = frame.fitted(read_numbers(path))[: frame.rows]
     present = np.unique(numbers)
     present = present[present > 0]
     if len(present) > MOST_OUTLINES:
@@ -228,9 +225,7 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
     values = read_array(path)
     if values.ndim == 3 and values.shape[2] in (3, 4) and (values[..., :3] != values[..., :1]).any():
         return _of_colours(values[..., :3], frame, names)
-    numbers = read_numbers(path)
-    frame.check(*numbers.shape)
-    numbers = numbers[: frame.rows]
+    numbers = frame.fitted(read_numbers(path))[: frame.rows]
     present = set(np.unique(numbers).tolist())
     if len(names) == 2 and present == {0, NOT_ANALYSED} and not exported:
         return np.where(numbers == 0, 1, 2).astype(np.int32)
@@ -240,8 +235,7 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
 
 
 def _of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
-    frame.check(*values.shape[:2])
-    values = values[: frame.rows]
+    values = frame.fitted(values)[: frame.rows]
     labels = np.zeros(values.shape[:2], np.int32)
     classified = (values == 0).all(2)
     for number, colour in enumerate(COLOURS[: len(names)]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..labels.drawn import polygon_spans
 from ..labels.geometry import Box, Mask
 from ..labels.segmentation import MOST_IDS
+from ..micrograph.square import as_resampled
 from ..micrograph.types import UnreadableImage
 
 MOST_OUTLINES = 100_000
@@ -25,15 +26,29 @@ Shape = tuple[int, int]
 
 
 class Frame(NamedTuple):
-    """The size of an image. The first `rows` of its `height` rows are analysed; the data bar lies below them."""
+    """The size of an image. The first `rows` of its `height` rows are analysed; the data bar lies below them. stored:
+    rows and columns in its file, if its pixels were made square when it was read (`micrograph.square`)."""
 
     height: int
     columns: int
     rows: int
+    stored: Sequence[int] = ()
 
     @property
     def canvas(self) -> Shape:
         return self.rows, self.columns
+
+    def is_stored(self, rows: int, columns: int) -> bool:
+        """Whether outlines of this size are those of the image as its file stores it."""
+        return (rows, columns) == tuple(self.stored)
+
+    def fitted(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Labels (H, W) or (H, W, channels) in the pixels of the image; raises UnreadableImage as `check`."""
+        rows, columns = values.shape[:2]
+        if self.is_stored(rows, columns):
+            return as_resampled(values, (self.height, self.columns), (rows, columns))
+        self.check(rows, columns)
+        return values
 
     def check(self, rows: int, columns: int) -> None:
         """Raise UnreadableImage for outlines of another size; those of an image without its data bar may come, too."""

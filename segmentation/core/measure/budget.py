@@ -82,6 +82,7 @@ class Conditions:
     calibration: the tables', for its uncertainty. evidence: for the budget.
     obstacle: what the user must do before any verdict, and a short reason; with `doubt` set it replaces any verdict,
         else only a decided one.
+    tilt: degrees of a tilt that the settings corrected for, 0 for none.
     seed: of all draws.
     """
 
@@ -95,6 +96,7 @@ class Conditions:
     alternatives: Mapping[str, Table] = field(default_factory=dict)
     evidence: Evidence = Evidence()
     obstacle: Flag | None = None
+    tilt: float = 0.0
     seed: int = 0
 
     @property
@@ -260,6 +262,20 @@ def _instrument(case: Case) -> Contribution:
     )
 
 
+def _tilt(case: Case) -> Contribution | None:
+    """None where no tilt was corrected for."""
+    if not case.conditions.tilt:
+        return None
+    return _contribution(
+        "tilt",
+        "Tilt of the specimen",
+        f"Not known: sizes were corrected for {case.conditions.tilt:.3g}°, but not how exactly this is the angle at"
+        " which the specimen lies.",
+        "take the image without a tilt.",
+        Effect(),
+    )
+
+
 def _threshold(case: Case) -> Contribution:
     """One image: the larger change with the threshold 0.1 lower or higher, as half width of a rectangular distribution
     (GUM 4.3.7). Several: the mean over the images, weighted by number, as all images share the error."""
@@ -408,7 +424,7 @@ def _operators(case: Case) -> Contribution | None:
 
 
 CONTRIBUTIONS: tuple[Callable[[Case], Contribution | None], ...] = (
-    *(_rounding, _instrument, _threshold, _segmentation, _unresolved, _resolution, _within, _between),
+    *(_rounding, _instrument, _tilt, _threshold, _segmentation, _unresolved, _resolution, _within, _between),
     *(_repeatability, _operators),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,23 @@ from .types import UnreadableImage
 from .vendors.facts import Facts
 
 AGAIN = "copy or export it again"
+TURNS: dict[int, Callable[[Array], Array]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.T,
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].T,
+    8: lambda a: np.rot90(a, 1),
+}
+ON_ITS_SIDE = 5  # from this orientation on
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """One image out of a file: grey pixels (H, W), its kind in words, sentences for the user, header facts.
 
-    was_turned: whether `pixels` were turned or mirrored, so that rows of the header are not their rows.
+    orientation: by which `pixels` were turned or mirrored (`turned`); 1 if they were not.
     stored: rows and columns before any turning; () for the shape of `pixels`.
     pages: how many images of a stack the file holds, of which this is one.
     """
@@ -28,9 +39,19 @@ class Decoded:
     kind: str
     notes: tuple[str, ...] = ()
     header: Facts = field(default_factory=Facts)
-    was_turned: bool = False
+    orientation: int = 1
     stored: tuple[int, ...] = ()
     pages: int = 1
+
+    @property
+    def was_turned(self) -> bool:
+        """Whether rows of the header are not those of `pixels`."""
+        return self.orientation in TURNS
+
+    @property
+    def is_on_its_side(self) -> bool:
+        """Whether rows of the header are columns of `pixels`."""
+        return self.was_turned and self.orientation >= ON_ITS_SIDE
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,16 +70,7 @@ def page_index(page: int, pages: int) -> int:
 
 def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
     """Pixels turned or mirrored by the Exif/TIFF orientation 2..8, and a note; any other changes nothing."""
-    turns = {
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.T,
-        6: lambda a: np.rot90(a, -1),
-        7: lambda a: a[::-1, ::-1].T,
-        8: lambda a: np.rot90(a, 1),
-    }
-    turn = turns.get(orientation)
+    turn = TURNS.get(orientation)
     if turn is None:
         return pixels, []
     return np.ascontiguousarray(turn(pixels)), ["The image is shown turned or mirrored, as its file asks for."]

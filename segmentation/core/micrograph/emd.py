@@ -131,19 +131,19 @@ def _berkeley_images(file: Any) -> list[_Image]:
 
 
 def _berkeley_facts(group: Any, image: _Image) -> Facts:
-    """The scale by the coordinates of the last two axes, in the unit of the last. Malformed ones give no scale."""
+    """The scale by the coordinates of the last two axes, each in its unit. Malformed ones give no scale."""
     start = 0 if member(group, "dim0") is not None else 1
     axes = [member(group, f"dim{image.dataset.ndim - before + start}") for before in (1, 2)]
     try:
-        unit = attribute(axes[0], "units").strip("[] ").replace("_", "")
+        unit, unit_down = (attribute(axis, "units").strip("[] ").replace("_", "") for axis in axes)
         across, down = (_step(axis, size) for axis, size in zip(axes, (image.columns, image.rows), strict=True))
     except (UnreadableImage, AttributeError, OSError, RuntimeError, ValueError, TypeError, LookupError):
         return Facts()
-    factor = nanometres("Å" if unit == "A" else unit)
+    factor, factor_down = (nanometres("Å" if word == "A" else word) for word in (unit, unit_down))
     if not factor or not across or not down:
         return Facts(notes=reciprocal_notes(unit))
     rounding = FLOAT64 if axes[0].dtype.itemsize > 4 else FLOAT32
-    return Facts(across * factor, "Berkeley EMD, coordinates of the axes", rounding, height_nm=down * factor)
+    return Facts(across * factor, "Berkeley EMD, coordinates of the axes", rounding, down * (factor_down or factor))
 
 
 def _step(axis: Any, size: int) -> float | None:

@@ -10,6 +10,7 @@ from . import vendors
 from .crosscheck import Source, crosscheck
 from .decoded import Decoded
 from .kinds import clean_name
+from .square import NOT_KNOWN, are_square
 from .vendors.facts import Facts
 
 Side = tuple[str, Path]
@@ -96,4 +97,7 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
 
 
 def _not_used(header: Facts, note: str) -> Facts:
-    return replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=(*header.notes, note))
+    notes, width, height = (*header.notes, note), header.nm_per_pixel, header.height_nm
+    if width and height and not are_square(width, height):
+        notes = (*notes, NOT_KNOWN.format(width=f"{width:.4g}", height=f"{height:.4g}"))
+    return replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)

@@ -39,7 +39,7 @@ def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
     stored = pixels.shape
     header = (isinstance(maker_note, bytes) and checked(jeol.read_note, maker_note)) or Facts()
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *coloured, *turning), header, bool(turning), stored)
+    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *coloured, *turning), header, orientation, stored)
 
 
 def _bits(image: Image.Image) -> str:

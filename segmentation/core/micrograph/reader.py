@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from .mrc import read_mrc
 from .pages import FIGURE, Panel, panels_of
 from .picture import read_picture
 from .ser import read_ser
+from .square import squared
 from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
+from .vendors.facts import Facts
 
 MAX_PIXELS = 500_000_000
 LEAST_ROWS = 0.7  # of the rows: a header with fewer is of another picture, as no data bar takes more than a quarter
@@ -59,7 +62,10 @@ def read(
     kind = recognise(head, tidy_name)
     decoded, panels = _decode(path, kind, max_pixels, page)
     wrong_name = misnamed(tidy_name, kind)
-    micrograph = _micrograph(decoded, tidy_name, sha256_of(path), [wrong_name] if wrong_name else [], side)
+    header = fitted(joined(decoded.header, side, decoded.size), decoded)
+    micrograph = _micrograph(decoded, header, max_pixels, tidy_name, sha256_of(path))
+    if wrong_name:
+        micrograph = replace(micrograph, notes=(wrong_name, *micrograph.notes))
     if decoded.pages > 1 or panels:
         micrograph.metadata.update({"pages": decoded.pages} | ({"page": page} if page else {}))
     if panels and not page:
@@ -116,22 +122,22 @@ def _head(path: Path) -> bytes:
         raise UnreadableImage("The file cannot be opened: check that it may be read.") from error
 
 
-def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side: Sequence[Path | Side]) -> Micrograph:
-    """What was decoded, with the facts of side files; `image_rows`: where a data bar begins, if the header says so."""
-    header = fitted(joined(decoded.header, side, decoded.size), decoded)
-    nm_per_pixel = header.nm_per_pixel
-    metadata: dict[str, str | float] = {"kind": decoded.kind, **header.metadata}
+def _micrograph(decoded: Decoded, header: Facts, max_pixels: int, name: str, sha256: str) -> Micrograph:
+    """The image with square pixels, and its facts; `image_rows`: where a data bar begins, if the header says so."""
+    square = squared(decoded, header, max_pixels)
+    nm_per_pixel = square.header.nm_per_pixel
+    metadata: dict[str, Any] = {"kind": decoded.kind, **header.metadata, **(square.metadata or {})}
     rows, columns = decoded.pixels.shape
     is_as_in_header = not decoded.was_turned and header.columns in (None, columns)
     if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
-        metadata["image_rows"] = float(header.rows)
+        metadata["image_rows"] = float(int(header.rows * square.taller))
     return Micrograph(
-        pixels=decoded.pixels,
+        pixels=square.pixels,
         name=name,
         sha256=sha256,
-        calibration=Calibration(nm_per_pixel, header.source, header.detail, header.relative_uncertainty)
+        calibration=Calibration(nm_per_pixel, header.source, square.header.detail, square.header.relative_uncertainty)
         if nm_per_pixel
         else Calibration.absent(),
         metadata=metadata,
-        notes=(*notes, *decoded.notes, *header.notes),
+        notes=(*decoded.notes, *square.header.notes),
     )

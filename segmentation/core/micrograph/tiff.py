@@ -62,7 +62,7 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     stored = pixels.shape
     pixels, turning = turned(pixels, orientation)
     notes += [*more, *plane_notes, *grey_notes, *turning]
-    return Decoded(pixels, kind, tuple(notes), header, bool(turning), stored, pages)
+    return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:

@@ -12,8 +12,9 @@ import numpy as np
 from .. import tasks
 from ..labels.segmentation import MASKS
 from ..measure.filters import MEASURANDS
+from ..micrograph.square import COLUMNS, ROWS
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
-from ..settings import MeasurementSettings
+from ..settings import TILT_SETTINGS, MeasurementSettings
 from ..typed import settings_of, settings_of_task
 from .wording import UNKNOWN, corrected_words, imported_words, instrument_words, one_line, rounding_words
 
@@ -25,13 +26,25 @@ NAMES = {  # of settings, where the settings' own are not words
     "scale": "working scale",
     "measurand": "counted",
     "faint_limit": "faint outlines (%)",
+    "tilt_correction": "corrected for a tilt",
+    "tilt_direction": "lengths that the tilt shortens",
     "measure_unlike": "unusual pictures measured",
     "repeatability": "repeatability (%)",
     "between_operators": "difference between operators (%)",
 }
 HIDDEN_SETTINGS = ("model", "data_bar")
-FILE = {"kind": ("image", "file type")}  # of the metadata, what no instrument says
-INSTRUMENT = {"voltage_kv": "voltage (kV)", "working_distance_mm": "working distance (mm)"}
+FILE = {  # of the metadata, what no instrument says
+    "kind": ("image", "file type"),
+    ROWS: ("image", "rows in the file (px)"),
+    COLUMNS: ("image", "columns in the file (px)"),
+}
+INSTRUMENT = {
+    "voltage_kv": "voltage (kV)",
+    "working_distance_mm": "working distance (mm)",
+    "tilt_degrees": "tilt of the stage (°)",
+    "tilt_corrected": "tilt corrected by the microscope",
+    "scan_rotation_degrees": "rotation of the scan (°)",
+}
 NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
 TYPED = (  # texts that change no number
@@ -81,11 +94,17 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     chosen = {
         NAMES[name]: on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
         for name in of_measuring
-        if (value := record.settings.get(name)) is not None and value is not False  # 0 is a setting
+        # 0 is a setting
+        if (value := record.settings.get(name)) is not None and value is not False and not _is_silent(name, value)
     }
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
     return {name: value for name, value in values.items() if name not in ignored}
+
+
+def _is_silent(name: str, value: Any) -> bool:
+    """Whether a setting need not be said: no picture is tilted where nothing says so."""
+    return name in TILT_SETTINGS and value == MeasurementSettings.model_fields[name].default
 
 
 def edge_of(sample: SampleAnalysis, member: Member) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ def method(sample: SampleAnalysis) -> str:
         dropped=list(_dropped_outlines(members)),
         checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
         screened=statistics is not None and statistics.screened,
+        tilt=_range([member.tilt for member in members if member.tilt]),
         measurand=summary.measurand,
         statistics=statistics,
         reasons=counts_words(left_out),
@@ -118,6 +119,12 @@ def method(sample: SampleAnalysis) -> str:
         **_found(sample, members, alone),
     )
     return " ".join(words.split())
+
+
+def _range(degrees: Sequence[float]) -> str:
+    """The least and the greatest of some angles; "" of none."""
+    least, greatest = (f"{end:.3g}" for end in (min(degrees, default=0.0), max(degrees, default=0.0)))
+    return "" if not degrees else f"{least}°" if least == greatest else f"{least} to {greatest}°"
 
 
 def references(statistics: Statistics) -> list[str]:

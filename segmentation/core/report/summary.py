@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..flags import MOST_WARNINGS, Flag, begins, ranked
+from ..flags import Flag, begins, beside_numbers, ranked
 from ..measure.bins import LEAST_BARS, LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
@@ -289,9 +289,8 @@ class Summary:
         return ranked([*listed, *(flag for flag in flags if flag.text != NO_SCALE)])
 
     def first_notices(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
-        """Those that stand beside the numbers: the gravest warnings, else the first note."""
-        notices = self.notices_of(flags, pooled=pooled)
-        return [notice for notice in notices if notice.doubt][:MOST_WARNINGS] or notices[:1]
+        """Those of `notices_of` that stand beside the numbers."""
+        return beside_numbers(self.notices_of(flags, pooled=pooled))
 
     # ---- the list of numbers: _sizes.html of the page, page 2 of the PDF, sheet Summary ----------
 

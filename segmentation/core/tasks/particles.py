@@ -16,6 +16,7 @@ from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..measure.filters import corrected, set_aside, set_faint_aside
+from ..measure.tilt import Tilt
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -23,7 +24,7 @@ from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
-from .judgement import are_many_sure, doubtful_outlines, unseen_specks, withheld, without_numbers
+from .judgement import are_many_sure, doubtful_outlines, tilt_signals, unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.contrast import Contrasts
@@ -322,6 +323,7 @@ class _Judge:
         options, by_network = card.get("options", {}), card.get("name") != MASKS
         spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
         counted, pieces = tables.counted, tables.pieces
+        tilt = Tilt.to_correct(settings, self.micrograph.metadata)
         drawn = readings(divided, tables.outlines, pieces, spread, seed) if by_network else None
         per_cent = (settings.repeatability, settings.between_operators)
         repeatability, operators = (None if share is None else share / 100 for share in per_cent)
@@ -341,15 +343,18 @@ class _Judge:
             alternatives=tables.alternatives,
             evidence=evidence,
             obstacle=self._obstacle(tables.outlines),
+            tilt=tilt.degrees if tilt else 0.0,
             seed=seed,
         )
 
     def _obstacle(self, table: Table) -> Flag | None:
-        """What must be checked before a verdict: first the scale, then whether the outlines show the particles."""
+        """What must be checked before a verdict: the scale, then the tilt, then whether the outlines show particles."""
         micrograph, segmentation = self.micrograph, self.segmentation
         if factor := far_apart(self.calibration, micrograph.calibration, micrograph.reading):
             checked = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
             return Flag.doubtful(checked, "the scale is to be checked")
+        if tilted := next((flag for flag in tilt_signals(micrograph, self.settings) if flag.doubt), None):
+            return Flag.doubtful(f"A look at the tilt. {tilted.text}", "the tilt of the stage is to be corrected")
         specks = unseen_specks(segmentation, int(table.kept.sum()))
         return specks or doubtful_outlines(micrograph, segmentation, table, self.settings)
 

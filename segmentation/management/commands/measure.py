@@ -17,6 +17,7 @@ from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.pipeline import analysed_rows, measure
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
@@ -110,7 +111,7 @@ def _labels_of_outlines(file: Path, image: Micrograph | None, settings: Analysis
     if image is None:
         raise UnreadableImage(NO_IMAGE)
     task, (height, columns) = find(settings.task), image.shape
-    frame = Frame(height, columns, analysed_rows(image, settings.segmentation))
+    frame = Frame(height, columns, analysed_rows(image, settings.segmentation), stored_shape(image.metadata) or ())
     outlines = read_outlines(file, frame, task, task.class_names, image=image.name)
     return Mask(file.name, sha256_of(file), outlines.labels, outlines.notes)
 

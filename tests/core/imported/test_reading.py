@@ -267,6 +267,22 @@ def test_a_mask_without_the_data_bar_fits_and_any_other_size_is_told_with_both(t
         read(tmp_path, as_file(mask), ".png")
 
 
+def test_outlines_of_the_file_follow_an_image_that_was_resampled(tmp_path):
+    """The file has 60 x 160 px, twice as high as wide; of the 120 rows 100 are analysed."""
+    frame, mask = Frame(120, 160, 100, (60, 160)), np.zeros((60, 160), np.uint8)
+    mask[5:10, 10:20], mask[20:25, 40:60] = 1, 2
+    wanted = mask.repeat(2, 0)
+    assert np.array_equal(read(tmp_path, as_file(mask), ".png", frame=frame).labels, wanted)
+    corners = [[40, 20, 60, 20, 60, 25, 40, 25]]
+    counts = np.diff(np.flatnonzero(np.diff(np.r_[2, (mask == 1).T.ravel(), 2])))
+    runs = {"size": [60, 160], "counts": [int(n) for n in counts]}
+    images = [{"id": 1, "file_name": "a.png", "width": 160, "height": 60}]
+    content = coco_of([annotation(runs, 1), annotation(corners, 2)], images=images)
+    assert np.array_equal(read(tmp_path, content, ".json", frame=frame).labels, wanted)
+    classes = read(tmp_path, as_file(mask), ".png", frame=frame, task=PHASES, names=("a", "b", "c")).labels
+    assert np.array_equal(classes[:100], wanted[:100].astype(int) + 1)
+
+
 def test_nothing_counts_in_the_data_bar(tmp_path):
     mask = np.zeros((120, 160), np.uint8)
     mask[90:115, 10:20], mask[105:110, 40:60] = 1, 2

@@ -48,14 +48,6 @@ def test_zeiss_images_of_another_size(tmp_path: Path) -> None:
         assert headed(tmp_path, rows, columns, header, 34118).calibration.nm_per_pixel is None
 
 
-def test_pixels_that_are_not_square_say_how_far_off(tmp_path: Path) -> None:
-    micrograph = headed(tmp_path, 48, 64, fei("10e-9", "8e-9"))
-    assert micrograph.calibration.nm_per_pixel == pytest.approx(10)
-    assert re.search(r"\b10 nm wide.*\b8 nm high", micrograph.notes[0])
-    assert "25 % too large" in micrograph.notes[0]
-    assert headed(tmp_path, 48, 64, fei("10e-9", "10.01e-9")).notes == ()
-
-
 def test_print_resolution_never_calibrates(tmp_path: Path) -> None:
     for dots in (72, 96, 300, 25_400_000):
         for content in (

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.flags import Flag, as_json
+from segmentation.core.flags import TILTED, Flag, as_json
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.readings import CUT_OFF
@@ -342,6 +342,16 @@ class TestChange:
         assert page.count("count them") == 1 and f'data-lights="{Reason.SLIP}"' in page
         frame["touches the frame"] = Change("count them", "nosuch", "0")  # which this kind of analysis does not have
         assert "count them" not in words(maker.get(address(job())))
+
+    def test_a_tilt_is_corrected_by_one_click(self, maker, job):
+        short = f"{TILTED} 52°: vertical lengths are 62 % of the true ones"
+        tilt = Flag.doubtful("The stage was tilted by 52°.", short, moves="sizes", by=0.38)
+        old = job(summary=summary() | as_json([tilt]))
+        beside = words(maker.get(address(old))).partition('id="notes"')[0]
+        assert short in beside and "correct for the tilt" in beside
+        assert '<input type="hidden" name="tilt_correction" value="file">' in beside
+        maker.post(address(old, "change/"), {"tilt_correction": "file"})
+        assert old.reruns.get().get_settings() == old.get_settings().with_(tilt_correction="file")
 
     def test_faint_outlines_and_gaps_are_told_where_the_numbers_are(self, maker, job):
         aside = {"much fainter than the others": 77, "touches the frame": 2}

@@ -22,18 +22,23 @@ TVIPS_SIZES, TVIPS_MICROSCOPE, TVIPS_VOLTAGE, TVIPS_MAGNIFICATION, TVIPS_END = 2
 
 
 def read_gatan(tags: Tags) -> Facts | None:
-    """The size of a pixel, a float64 in the unit of the first axis; None without the tags or a known length."""
+    """The size of a pixel, a float64; None without the tags or a known
+    length. Each axis has its unit."""
     order, raws = "<" if tags.little_endian else ">", (tags.raw(code) or b"" for code in GATAN_SIZES)
     across, down = (struct.unpack_from(order + "d", raw)[0] if len(raw) >= 8 else 0.0 for raw in raws)
-    units = (text_of(raw) for code in (GATAN_UNIT, GATAN_NAME) if (raw := tags.raw(code)) is not None)
-    factor = next(filter(None, map(nanometres, units)), None)
+    factor, factor_down = (
+        next(
+            filter(None, (nanometres(text_of(tags.raw(code + axis) or b"")) for code in (GATAN_UNIT, GATAN_NAME))), None
+        )
+        for axis in range(2)
+    )
     if not across > 0 or factor is None:
         return None
     return Facts(
         nm_per_pixel=across * factor,
         detail=f"Gatan tag {GATAN_SIZES[0]}, pixel size",
         relative_uncertainty=FLOAT64,
-        height_nm=down * factor if down > 0 else None,
+        height_nm=down * (factor_down or factor) if down > 0 else None,
         metadata=metadata_of(instrument="Gatan DigitalMicrograph"),
     )
 

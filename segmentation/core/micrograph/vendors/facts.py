@@ -12,6 +12,10 @@ from xml.etree import ElementTree
 from ..crosscheck import Source
 from .units import SQRT3, plausible_pixel
 
+ION_COLUMN = 52.0  # degrees between the columns of Thermo's microscopes with two beams
+MOST_TILT = 90.0
+LEAST_TILT = 0.5  # degrees: below it nothing is tilted, corrected or turned
+
 
 class Tags(Protocol):
     """The TIFF tags of one page as undecoded bytes, because vendors' values are often malformed."""
@@ -49,7 +53,8 @@ class Facts:
     columns, rows: the size of the acquired image as the header has it (without a data bar), where given.
     stored_rows: the rows of the file as the header has it, with a data bar, where given.
     source: where all this is given, in the image's own header or in a file beside it.
-    metadata: instrument, detector, voltage_kv, working_distance_mm, magnification, date: where given.
+    metadata: instrument, detector, voltage_kv, working_distance_mm, magnification, date, and those of `tilt_facts`:
+        where given.
     notes: sentences for the user.
     """
 
@@ -65,7 +70,7 @@ class Facts:
     notes: tuple[str, ...] = ()
 
     def checked(self) -> Facts:
-        """These facts with impossible pixel sizes removed, and pixels that are not square noted."""
+        """These facts with impossible pixel sizes removed."""
         size, height = plausible_pixel(self.nm_per_pixel), plausible_pixel(self.height_nm)
         stated = self.relative_uncertainty
         is_share = stated is not None and math.isfinite(stated) and 0 <= stated < 1
@@ -75,18 +80,7 @@ class Facts:
             detail=self.detail if size else "",
             relative_uncertainty=stated if size and is_share else None,
             height_nm=height,
-            notes=(*self.notes, *_oblong(size, height)),
         )
-
-
-def _oblong(size: float | None, height: float | None) -> tuple[str, ...]:
-    if not size or not height or abs(size / height - 1) <= 0.005:
-        return ()
-    off = (size / height - 1) * 100
-    return (
-        f"The file says that its pixels are not square ({size:.4g} nm wide, {height:.4g} nm high); the width is used "
-        f"for all lengths, so upright ones come out {abs(off):.2g} % too {'large' if off > 0 else 'small'}.",
-    )
 
 
 def text_of(raw: bytes) -> str:
@@ -184,6 +178,53 @@ def metadata_of(**values: str | float | None) -> dict[str, str | float]:
         if value is not None
     }
     return {name: value for name, value in tidy.items() if value != ""}
+
+
+def tilt_facts(
+    stage: float | None,
+    *,
+    corrected: bool | None = None,
+    angle: float | None = None,
+    rotation: float | None = None,
+    radians: bool = False,
+    ion: bool = False,
+) -> dict[str, str | float | None]:
+    """The metadata of a tilted stage: `tilt_degrees` between the specimen's surface and a plane across the beam,
+    `tilt_corrected` ("yes" or "no", where known), and `scan_rotation_degrees` where the scan was turned.
+
+    stage: the tilt; none of them is given without it. corrected: whether the microscope stretched the scan for a tilt.
+    angle: for which one; by 0 nothing is corrected. rotation: of the scan. radians: these three are in radians, else
+    in degrees. ion: whether the image is of Thermo's ion beam, at ION_COLUMN to the electron beam.
+    """
+    if stage is None:
+        return {}
+    tilt, by, turned = (
+        None if value is None else math.degrees(value) if radians else value for value in (stage, angle, rotation)
+    )
+    assert tilt is not None
+    tilt = abs(ION_COLUMN - tilt if ion else tilt)
+    if tilt > MOST_TILT:
+        return {}
+    if corrected and by is not None and abs(by) < LEAST_TILT:
+        corrected = False
+    turned = (turned or 0.0) % 360
+    is_turned = min(turned, 360 - turned) >= LEAST_TILT
+    return {
+        "tilt_degrees": round(tilt, 2) + 0.0,
+        "tilt_corrected": None if corrected is None else "yes" if corrected else "no",
+        "scan_rotation_degrees": round(turned, 2) if is_turned else None,
+    }
+
+
+def truth(word: str) -> bool | None:
+    """What a word for yes or no says; None for any other."""
+    known = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
+    return known.get(word.strip().lower())
+
+
+def local_name(element: ElementTree.Element) -> str:
+    """The name of an element of XML without its namespace."""
+    return element.tag.rpartition("}")[2]
 
 
 def scaled(value: float | None, factor: float) -> float | None:

@@ -5,12 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from .facts import Facts, Tags, lines_of, metadata_of, rational, rational_rounding, scaled, text_of, whole, xml_of
+from . import memento
+from .facts import (
+    Facts,
+    Tags,
+    lines_of,
+    metadata_of,
+    rational,
+    rational_rounding,
+    scaled,
+    text_of,
+    tilt_facts,
+    truth,
+    whole,
+    xml_of,
+)
 from .units import leading_number, nanometres, number, plausible_pixel, written_rounding
 
 TAGS = (34682, 34680)
 XML_TAG = 34683
 RESOLUTION_TAGS = (65450, 65451)
+MOST_VOLTS = 40_000  # of a scanning microscope
 Sections = dict[str, dict[str, str]]
 
 
@@ -24,12 +39,14 @@ def read(tags: Tags) -> Facts | None:
         _transmission(tags, xml_of(text)) if text.lstrip().startswith("<") else _from_sections(code, _sections(text))
         for code, text in texts.items()
     ]
-    if not headers:
-        return _from_xml(tags, {})
+    xml = _from_xml(tags)
     sized = next((facts for facts in headers if plausible_pixel(facts.nm_per_pixel)), None)
-    facts = sized or _from_xml(tags, headers[0].metadata) or headers[0]
-    others = {name: value for header in reversed(headers) for name, value in header.metadata.items()}
-    return replace(facts, metadata={**others, **facts.metadata})
+    others = [*headers, *([xml] if xml else [])]
+    if not others:
+        return None
+    facts = sized or (xml if xml and plausible_pixel(xml.nm_per_pixel) else others[0])
+    known = {name: value for header in reversed(others) for name, value in header.metadata.items()}
+    return replace(facts, metadata={**known, **(sized.metadata if sized else {})})
 
 
 def _sections(text: str) -> Sections:
@@ -72,43 +89,79 @@ def _metadata(sections: Sections) -> dict[str, str | float]:
     column = sections.get(beam.get("Beam", ""), {})
     system = sections.get("System", {})
     user = sections.get("User", {})
+    volts = number(beam.get("HV") or column.get("HV"))
+    tilt, by, rotation = (
+        number(text or None)
+        for text in (
+            sections.get("Stage", {}).get("StageT") or column.get("StageTa"),
+            column.get("TiltCorrectionAngle"),
+            beam.get("ScanRotation") or column.get("ScanRotation"),
+        )
+    )
     return metadata_of(
         instrument=f"FEI {system.get('SystemType') or system.get('Type') or ''}",
         detector=sections.get("Detectors", {}).get("Name"),
-        voltage_kv=scaled(number(beam.get("HV") or column.get("HV")), 1e-3),
+        voltage_kv=scaled(volts, 1e-3),
         working_distance_mm=scaled(number(column.get("WD")), 1e3),
         date=f"{user.get('Date', '')} {user.get('Time', '')}",
+        **tilt_facts(
+            tilt,
+            corrected=truth(column.get("TiltCorrectionIsOn", "")),
+            angle=by,
+            rotation=rotation,
+            radians=True,
+            ion=beam.get("Beam", "").lower() == "ibeam",
+        ),
     )
 
 
-def _from_xml(tags: Tags, metadata: dict[str, str | float]) -> Facts | None:
-    """What the XML tag says, None where it has no pixel size. metadata: used in place of its own, unless empty."""
+def _from_xml(tags: Tags) -> Facts | None:
+    """What the XML tag says, None without one. Of a transmission microscope the stage is tilted to see a crystal along
+    an axis, which shortens no projection of a particle: its tilt is not taken."""
     root = xml_of(text_of(tags.raw(XML_TAG) or b""))
     if root is None:
         return None
+    if memento.is_memento(root):
+        return memento.read(root, f"FEI tag {XML_TAG}, PixelSize")
     across = root.find(".//BinaryResult/PixelSize/X")
     down = root.find(".//BinaryResult/PixelSize/Y")
     if across is None:  # desktop microscopes
         across, down = root.find(".//pixelWidth"), root.find(".//pixelHeight")
-    if across is None:
-        return None
     scan = root.find(".//BinaryResult/ImageSize")
+    volts = _xml_number(root, ".//Optics/AccelerationVoltage")
+    model = root.findtext(".//Instrument/InstrumentModel") or root.findtext(".//Instrument/InstrumentClass", "")
+    tilt = {} if volts and volts > MOST_VOLTS else _xml_tilt(root)
     return Facts(
         nm_per_pixel=_xml_nanometres(across),
         detail=f"FEI tag {XML_TAG}, PixelSize",
-        relative_uncertainty=written_rounding(across.text),
+        relative_uncertainty=None if across is None else written_rounding(across.text),
         height_nm=_xml_nanometres(down),
         columns=None if scan is None else whole(number(scan.findtext("X"))),
         rows=None if scan is None else whole(number(scan.findtext("Y"))),
-        metadata=metadata
-        or metadata_of(
-            instrument=f"FEI {root.findtext('.//Instrument/InstrumentModel', '')}",
+        metadata=metadata_of(
+            instrument=f"FEI {model}",
             detector=root.findtext(".//ScanningDetector/DetectorName"),
-            voltage_kv=scaled(number(root.findtext(".//Optics/AccelerationVoltage")), 1e-3),
-            working_distance_mm=scaled(number(root.findtext(".//Optics/WorkingDistance")), 1e3),
+            voltage_kv=scaled(volts, 1e-3),
+            working_distance_mm=scaled(_xml_number(root, ".//Optics/WorkingDistance"), 1e3),
             date=root.findtext(".//AcquisitionDatetime"),
+            **tilt,
         ),
     )
+
+
+def _xml_tilt(root: ElementTree.Element) -> dict[str, str | float | None]:
+    return tilt_facts(
+        _xml_number(root, ".//StagePosition/Tilt/Alpha"),
+        corrected=truth(root.findtext(".//Optics/SampleTiltCorrectionOn", "")),
+        angle=_xml_number(root, ".//Optics/SamplePreTiltAngle"),
+        rotation=_xml_number(root, ".//ScanSettings/ScanRotation"),
+        radians=True,
+        ion=root.findtext(".//Acquisition/BeamType", "").lower() == "ion",
+    )
+
+
+def _xml_number(root: ElementTree.Element, path: str) -> float | None:
+    return number(root.findtext(path))
 
 
 def _xml_nanometres(element: ElementTree.Element | None) -> float | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .facts import Facts, Tags, metadata_of, scaled, text_of, whole, xml_of
+from xml.etree import ElementTree
+
+from .facts import Facts, Tags, metadata_of, scaled, text_of, tilt_facts, whole, xml_of
 from .units import nanometres, number, written_rounding
 
 TAG = 51023
@@ -13,21 +15,34 @@ def read(tags: Tags) -> Facts | None:
     root = xml_of(text_of(tags.raw(TAG) or b""))
     if root is None:
         return None
-    field = root.find(".//Scan/FOV_X")
-    columns = whole(number(root.findtext(".//Image/Width")))
-    value = number(field.text) if field is not None else None
-    factor = nanometres(field.get("units", "um")) if field is not None else None
+    field, beam = root.find(".//Scan/FOV_X"), root.findtext(".//Image/Beam", "")
+    columns, rows = (whole(number(root.findtext(f".//Image/{side}"))) for side in ("Width", "Height"))
     voltage = next((item.text for item in root.iter("item") if item.get("name") == "AccV"), None)
     return Facts(
-        nm_per_pixel=value * factor / columns if value and factor and columns else None,
+        nm_per_pixel=_pixel(field, columns),
         detail=f"Fibics tag {TAG}, field of view",
         relative_uncertainty=written_rounding(field.text) if field is not None else None,
+        height_nm=_pixel(root.find(".//Scan/FOV_Y"), rows),
         columns=columns,
-        rows=whole(number(root.findtext(".//Image/Height"))),
+        rows=rows,
         metadata=metadata_of(
-            instrument=root.findtext(".//Image/Beam"),
+            instrument=beam,
             detector=root.findtext(".//Image/Detector"),
             voltage_kv=scaled(number(voltage), 1e-3),
             date=root.findtext(".//Application/Date"),
+            # The stage's angle to the beam of a second column is not known.
+            **({} if "FIB" in beam.upper() else _tilt(root)),
         ),
     )
+
+
+def _pixel(field: ElementTree.Element | None, pixels: int | None) -> float | None:
+    """Nanometres of one of so many pixels of a field of view."""
+    value = None if field is None else number(field.text)
+    factor = None if field is None else nanometres(field.get("units", "um"))
+    return value * factor / pixels if value and factor and pixels else None
+
+
+def _tilt(root: ElementTree.Element) -> dict[str, str | float | None]:
+    """In degrees; the header says nothing of a correction."""
+    return tilt_facts(number(root.findtext(".//Stage/Tilt")), rotation=number(root.findtext(".//Scan/ScanRot")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .facts import Facts, entries_of, metadata_of, pair_of, scaled, text_of
+from .facts import Facts, entries_of, metadata_of, pair_of, scaled, text_of, tilt_facts, truth
 from .units import leading_number, number, quantity_nm, rounding
 
 
@@ -30,5 +30,10 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
             working_distance_mm=scaled(distance_nm, 1e-6) if distance_nm else scaled(number(distance), 1e-3),
             magnification=leading_number(entries.get("Magnification")),
             date=f"{entries.get('Date', '')} {entries.get('Time', '')}",
+            **tilt_facts(  # in degrees
+                leading_number(entries.get("StagePositionT")),
+                corrected=truth(entries.get("TiltCorrection", "")),
+                rotation=leading_number(entries.get("ScanRotation")),
+            ),
         ),
     )

@@ -31,5 +31,5 @@ def read(tags: Tags) -> Facts | None:
         nm_per_pixel=factor / across,
         detail=f"ImageJ, pixels per {unit.strip()[:20]}",
         relative_uncertainty=rational_rounding(tags.raw(X_RESOLUTION), tags.little_endian),
-        height_nm=factor / down if down else None,
+        height_nm=(nanometres(entries.get("yunit", unit)) or 0.0) / down if down else None,
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, whole, xml_of
-from .units import SQRT3, leading_number, number, plausible_pixel, quantity_nm, rounding
+from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, tilt_facts, truth, whole, xml_of
+from .units import SQRT3, height_unless_rounded, leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG, DESCRIPTION = 37500, 270
 LARGEST_NOTE = 1 << 20  # bytes that are looked at
@@ -20,6 +20,7 @@ _UNICODE = b"UNICODE\0"
 _NEEDLES = (("$CM_", "utf-16-le"), ("$CM_", "utf-16-be"), ("$CM_", "ascii"))
 _ENTRY = re.compile(r"\s*\$+([A-Z][A-Z0-9_]*)[ \t]*=?(.*)")
 _LENGTH = r"([0-9.,]+(?:[eE][+-]?[0-9]+)?)\s*([^\s0-9.,]\S*)?"
+_TILT = re.compile(r"\bT\s*=\s*([+-]?[0-9]+(?:\.[0-9]*)?)")
 _LENGTHS = re.compile(rf"{_LENGTH}(?:\s+{_LENGTH})?")
 
 
@@ -105,6 +106,7 @@ def _facts(text: str, where: str) -> Facts | None:
     return replace(
         size,
         nm_per_pixel=None if doubt else size.nm_per_pixel,
+        height_nm=size.height_nm or _height(size.nm_per_pixel, field),
         detail=f"{where}, {size.detail}",
         columns=columns,
         rows=rows,
@@ -121,12 +123,18 @@ def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:
         return Facts(detail=key)
     across, unit, down, last = (part or "" for part in form.groups())
     width, height = quantity_nm(f"{across} {unit or last}"), quantity_nm(f"{down} {last or unit}")
+    size = width / columns if width and columns else None
     return Facts(
-        nm_per_pixel=width / columns if width and columns else None,
+        nm_per_pixel=size,
         detail=key,
         relative_uncertainty=rounding(across),
-        height_nm=height / rows if height and rows else None,
+        height_nm=height_unless_rounded(size, height / rows, across, down) if size and height and rows else None,
     )
+
+
+def _height(size: float | None, field: Facts) -> float | None:
+    """The height of a pixel of this width, as the field of view has them; None where that has no height."""
+    return size * field.height_nm / field.nm_per_pixel if size and field.height_nm and field.nm_per_pixel else None
 
 
 def _doubt(stated: Facts, field: Facts) -> tuple[str, ...]:
@@ -152,4 +160,17 @@ def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
         working_distance_mm=scaled(in_nm, 1e-6) if in_nm else leading_number(distance),
         magnification=leading_number(entries.get("CM_MAG")),
         date=f"{entries.get('CM_DATE', '')} {entries.get('CM_TIME', '')}",
+        **tilt_facts(  # in degrees
+            _stage_tilt(entries),
+            corrected=truth(next((text for key, text in entries.items() if "TILT_COR" in key), "")),
+            rotation=leading_number(entries.get("SM_SCAN_ROTATION")),
+        ),
     )
+
+
+def _stage_tilt(entries: dict[str, str]) -> float | None:
+    """The tilt of the stage: by its letter, or the fifth of x, y, z, rotation and tilt."""
+    if lettered := _TILT.search(entries.get("CM_STAGE_POSITION", "")):
+        return number(lettered[1])
+    places = entries.get("CM_STAGE_POS", "").split()
+    return number(places[4]) if len(places) in (5, 6) else None

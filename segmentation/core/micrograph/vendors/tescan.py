@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from .facts import Facts, Tags, entries_of, metadata_of, scaled, text_of
+from .facts import Facts, Tags, entries_of, metadata_of, scaled, text_of, tilt_facts, truth
 from .units import number, rounding
 
 TAG = 50431
 SAME = 0.02
+ION = "[FIB]"  # heads the section of the ion beam in place of "[SEM]"
 OTHER_WIDTH = (
     "TESCAN's header is that of an image {:.0f} px wide but this one is {} px wide: it was resized or cropped, so the"
     " pixel size of the header is not used: type the image width."
@@ -24,18 +25,20 @@ def read(tags: Tags) -> Facts | None:
     fields: dict[str, str] = {}  # "AccFrames" is the first of them
     for key, value in _LINE.findall(raw[max(0, raw.find(b"AccFrames=") - 1) :]):
         fields.setdefault(key.decode("ascii"), value.decode("utf-8", "replace").strip())
-    return _facts(fields, f"TESCAN tag {TAG}", tags.columns, tags.rows)
+    return _facts(fields, f"TESCAN tag {TAG}", tags.columns, tags.rows, ion=ION.encode() in raw)
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
     """What the header file beside an image of `columns` x `rows` px says, None where it is not TESCAN's."""
     text = text_of(raw)
-    return _facts(entries_of(text), "TESCAN header file", columns, rows) if "PixelSizeX" in text else None
+    if "PixelSizeX" not in text:
+        return None
+    return _facts(entries_of(text), "TESCAN header file", columns, rows, ion=ION in text)
 
 
-def _facts(fields: dict[str, str], where: str, columns: int, rows: int) -> Facts:
+def _facts(fields: dict[str, str], where: str, columns: int, rows: int, *, ion: bool) -> Facts:
     """The field of view is the reference over the magnification: where it is not that of the image, no size is
-    given."""
+    given. ion: whether the image is of the ion beam, whose angle to the stage the header does not say."""
     width, height = number(fields.get("PixelSizeX")), number(fields.get("PixelSizeY"))
     strip = number(fields.get("ImageStripSize"))
     reference, magnification = number(fields.get("MagnificationReference")), number(fields.get("Magnification"))
@@ -58,5 +61,18 @@ def _facts(fields: dict[str, str], where: str, columns: int, rows: int) -> Facts
             working_distance_mm=scaled(number(fields.get("WD")), 1e3),
             magnification=magnification,
             date=f"{fields.get('Date', '')} {fields.get('Time', '')}",
+            **({} if ion else _tilt(fields)),
         ),
+    )
+
+
+def _tilt(fields: dict[str, str]) -> dict[str, str | float | None]:
+    """In degrees. The correction is the angle that was corrected for, 0 for none, or a word."""
+    written = fields.get("TiltCorrection", "")
+    angle = number(written or None)
+    return tilt_facts(
+        number(fields.get("StageTilt") or None),
+        corrected=truth(written) if angle in (None, 1.0) else True,
+        angle=None if angle == 1.0 else angle,
+        rotation=number(fields.get("ScanRotation") or None),
     )

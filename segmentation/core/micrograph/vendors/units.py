@@ -52,6 +52,12 @@ def rounding(text: str | None) -> float | None:
     return 0.5 / (int(form[1] + (form[2] or "")) * SQRT3)
 
 
+def height_unless_rounded(width: float, height: float, *written: str) -> float:
+    """The height of a pixel, or its width where both are one number but for the last digits of the texts `written`."""
+    allowed = SQRT3 * sum(rounding(text) or 0.0 for text in written)
+    return height if abs(height / width - 1) > allowed else width
+
+
 def written_rounding(text: str | None, least: int = 6) -> float | None:
     """`rounding` of a number that a program wrote: as with C's %g, zeros at its end are left out, so that "5e-009" is
     as exact as "5.00000e-009". least: significant digits that the program writes, at least."""

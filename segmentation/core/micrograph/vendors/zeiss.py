@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of
-from .units import leading_number, number, plausible_pixel, quantity_nm, rounding
+from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, tilt_facts, truth
+from .units import height_unless_rounded, leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG = 34118
+FIELD = 0.005  # relative difference up to which the width of the field is that of the image
 SAME = 0.001  # two values that differ by less are one value, differently rounded
 _KEY = re.compile(r"^(?:AP|DP|SV)_[A-Z0-9_]+$")
 SCREEN, SCREEN_COLUMNS = "Pixel Size", 1024  # a screen of 4 : 3
@@ -44,6 +45,7 @@ def read(tags: Tags) -> Facts | None:
         nm_per_pixel=None if doubt else size,
         detail=f"Zeiss tag {TAG}, {name}",
         relative_uncertainty=rounding(written),
+        height_nm=None if doubt else _height(entries, size, columns or tags.columns, rows),
         columns=columns,
         stored_rows=rows,
         metadata=_metadata(entries),
@@ -92,4 +94,27 @@ def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
         working_distance_mm=scaled(distance, 1e-6),
         magnification=scaled(times, 1e3) if times and re.search(r"K\s*X", magnification, re.IGNORECASE) else times,
         date=when,
+        **_tilt(entries),
     )
+
+
+def _tilt(entries: dict[str, str]) -> dict[str, str | float | None]:
+    """In degrees. The second angle is the one that was corrected for, and alone the tilt of a stage without motors."""
+    stage, angle, rotation = (
+        leading_number(entries.get(key)) for key in ("AP_STAGE_AT_T", "AP_TILT_ANGLE", "AP_SCANROTATION")
+    )
+    is_turned = truth(entries.get("DP_SCAN_ROT", "")) is not False
+    return tilt_facts(
+        angle if stage is None else stage,
+        corrected=truth(entries.get("DP_TILT_CORRN") or entries.get("DP_TILT_CORRECTION", "")),
+        angle=angle,
+        rotation=rotation if is_turned else None,
+    )
+
+
+def _height(entries: dict[str, str], size: float | None, columns: int, rows: int | None) -> float | None:
+    """The height of a pixel, by that of the field of view; None where the field's width is not that of the image."""
+    width, height = (quantity_nm(entries.get(key, "")) for key in ("AP_WIDTH", "AP_HEIGHT"))
+    if not size or not width or not height or not rows or abs(width / columns / size - 1) > FIELD:
+        return None
+    return height_unless_rounded(size, height / rows, entries["AP_WIDTH"], entries["AP_HEIGHT"])

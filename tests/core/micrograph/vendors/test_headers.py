@@ -288,10 +288,6 @@ def test_imagej_print_resolution_is_no_calibration(tmp_path: Path, unit: str, ac
     assert "printing" in micrograph.notes[0]
 
 
-def test_imagej_pixels_that_are_not_square(tmp_path: Path) -> None:
-    assert "not square" in imagej(tmp_path, "nm", 0.5, 0.25).notes[0]
-
-
 @pytest.mark.parametrize(
     ("unit", "nm"),
     [(None, 250), ("µm", 250), ("μm", 250), ("micron", 250), ("nm", 0.25), ("pm", 2.5e-4), ("mm", 250_000),

@@ -1,0 +1,136 @@
+"""Pixels that are not square, by what their file says, are made square when it is read.
+
+One direction is resampled, to the finer of the two sizes, so that nothing is lost; where that gives too many pixels,
+to the coarser one. Everything that follows knows square pixels only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .decoded import Decoded
+from .grey import BAND, Array, check_size
+from .vendors.facts import Facts
+
+ALIKE = 0.005  # relative difference up to which the sides of a pixel are taken as equal
+# No scan is so oblong: such a header is wrong, or of a spectrum image.
+MOST_OBLONG = 10.0
+ROWS, COLUMNS = "file_rows", "file_columns"  # metadata: the size in the file, before the pixels became square
+SIDES = "The pixels of the file are {width} nm wide and {height} nm high."
+RESAMPLED = (
+    f"{SIDES} The image was resampled to square pixels of {{size}} nm: it has {{columns:,}} × {{rows:,}} px, the file"
+    " {file_columns:,} × {file_rows:,}. Outlines, positions and files are in the pixels of the resampled image."
+)
+COARSER = " This is the coarser of the two sizes, because the finer one gives too many pixels."
+IMPOSSIBLE = f"{SIDES} No micrograph has such pixels, so neither is used: type the image width."
+NOT_KNOWN = (
+    "By the file's header, pixels were {width} nm wide and {height} nm high. If they still are, lengths in the two"
+    " directions differ."
+)
+Number = TypeVar("Number", bound=np.generic)
+
+
+@dataclass(frozen=True, eq=False)
+class Squared:
+    """An image with square pixels. pixels: (H, W). header: with the size of these, and notes. taller: how many times
+    as many rows it has as the file. metadata: ROWS and COLUMNS, where they differ from the image's."""
+
+    pixels: Array
+    header: Facts
+    taller: float = 1.0
+    metadata: Mapping[str, float] | None = None
+
+
+def are_square(width: float | None, height: float | None) -> bool:
+    """Whether the sides of a pixel are equal, or one of them is not known."""
+    return not width or not height or abs(width / height - 1) <= ALIKE
+
+
+def squared(decoded: Decoded, header: Facts, max_pixels: int) -> Squared:
+    """The image with square pixels; header: its facts, fitted to the pixels. Raises UnreadableImage where it is too
+    long and narrow then."""
+    width, height = header.nm_per_pixel, header.height_nm
+    if not width or not height or are_square(width, height):
+        return Squared(decoded.pixels, replace(header, height_nm=None))
+    if decoded.is_on_its_side:
+        width, height = height, width
+    sides = {"width": f"{width:.4g}", "height": f"{height:.4g}"}
+    if max(width / height, height / width) > MOST_OBLONG:
+        note = IMPOSSIBLE.format(**sides)
+        unsized = replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, height_nm=None)
+        return Squared(decoded.pixels, replace(unsized, notes=(*header.notes, note)))
+    rows, columns = decoded.pixels.shape
+    size = min(width, height)
+    is_coarser = rows * columns * (width / size) * (height / size) > max_pixels
+    if is_coarser:
+        size = max(width, height)
+    shape = _count(rows, height / size), _count(columns, width / size)
+    check_size(shape[1], shape[0], max_pixels)
+    note = RESAMPLED.format(
+        **sides, size=f"{size:.4g}", columns=shape[1], rows=shape[0], file_columns=columns, file_rows=rows
+    )
+    return Squared(
+        resampled(decoded.pixels, shape, (size / height, size / width)),
+        replace(
+            header,
+            nm_per_pixel=size,
+            height_nm=None,
+            notes=(*header.notes, note + (COARSER if is_coarser else "")),
+        ),
+        height / size,
+        {COLUMNS: float(columns), ROWS: float(rows)},
+    )
+
+
+def _count(pixels: int, times: float) -> int:
+    """How many whole pixels lie in `pixels` larger ones, or hold as many smaller ones."""
+    return int(pixels * times + 1e-6)
+
+
+def resampled(pixels: Array, shape: tuple[int, int], steps: tuple[float, float]) -> Array:
+    """Grey (H, W) in another number of rows or columns, by cubic interpolation (Catmull-Rom), or by its mean over
+    larger pixels; no value lies outside the range of the image. steps: old pixels per new one, down and across."""
+    low, high = pixels.min(), pixels.max()
+    is_byte = pixels.dtype == np.uint8
+    out = np.empty(shape, pixels.dtype)
+    down, across = steps
+    is_upright = shape[0] != pixels.shape[0] or down != 1
+    for old, new in _strips(pixels, out, is_upright):
+        image = Image.fromarray(np.ascontiguousarray(old if is_byte else old.astype(np.float32)))
+        box = (0.0, 0.0, min(new.shape[1] * across, old.shape[1]), min(new.shape[0] * down, old.shape[0]))
+        part = np.asarray(image.resize((new.shape[1], new.shape[0]), Image.Resampling.BICUBIC, box))
+        part = np.clip(part, low, high)
+        new[:] = part if pixels.dtype.kind == "f" or is_byte else np.rint(part)
+    return out
+
+
+def _strips(old: Array, new: Array, is_upright: bool) -> Iterator[tuple[Array, Array]]:
+    """Parts of both images that are resampled alone: columns where rows are, else rows; each of about BAND pixels."""
+    longest = max(old.shape[0], new.shape[0]) if is_upright else max(old.shape[1], new.shape[1])
+    width = max(1, BAND // longest)
+    for first in range(0, old.shape[1 if is_upright else 0], width):
+        part = slice(first, first + width)
+        yield (old[:, part], new[:, part]) if is_upright else (old[part], new[part])
+
+
+def stored_shape(facts: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and columns of the image in its file, where its pixels were made square; facts: the image's metadata."""
+    return (int(facts[ROWS]), int(facts[COLUMNS])) if {ROWS, COLUMNS} <= facts.keys() else None
+
+
+def as_resampled(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
+    """Labels (H, W) or (H, W, channels) of an image as its file stores it, of `shape` where its pixels were made
+    square: each pixel has the number of the one that it lies in. stored: see `stored_shape`; labels of any other size
+    stay."""
+    if values.shape[:2] != stored:
+        return values
+    # The resampled image may end up to a pixel before the file's.
+    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, stored, strict=True))
+    out: NDArray[Number] = values[rows[:, None], columns]
+    return out
