@@ -17,7 +17,7 @@ from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, TILTED, WRONG, Flag, ranke
 from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
-from ..measure.table import Table
+from ..measure.table import Table, column_name
 from ..measure.tilt import HORIZONTAL, MOST, VERTICAL, Tilt
 from ..micrograph.types import Micrograph
 from ..network.likeness import ENTRY
@@ -348,14 +348,25 @@ def _left_out(table: Table) -> Iterator[Flag]:
     if total < SEVERAL or count <= LEFT_OUT * total:
         return
     most = max(numbers, key=lambda reason: numbers[reason])
+    medians = [_median(table, some) for some in (is_judged, table.kept)]
+    effect = "" if None in medians else " With them the median is {} {unit}, without them {} {unit}."
+    effect = effect.format(*(f"{median:.3g}" for median in medians if median is not None), unit=table.unit)
     yield Flag.doubtful(
-        f"{count:,} of {total:,} outlines are left out, most of them as “{most}”. Look at them: if they are particles,"
-        " count them.",
+        f"{count:,} of {total:,} outlines are left out, most of them as “{most}”.{effect} Look at them, and count"
+        " those that are right.",
         f"{100 * count / total:.0f} % of the outlines are left out",
         moves="count",
         by=count / total,
         reason=most,
     )
+
+
+def _median(table: Table, some: NDArray[np.bool_]) -> float | None:
+    """The median minimum Feret diameter of some (n,) of the objects, of those that are whole, in the table's unit; None
+    without any, or where it was not measured."""
+    sizes = table.columns.get(column_name("min_feret", table.unit), np.full(len(table), np.nan))
+    sizes = sizes[some & ~table["touches_frame"].astype(bool)]
+    return float(np.median(sizes)) if len(sizes) and not np.isnan(sizes).any() else None
 
 
 def _least_certain(table: Table, count: int) -> tuple[int, ...]:
