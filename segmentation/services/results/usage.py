@@ -86,8 +86,14 @@ def stored_bytes(mine: Q) -> int:
     pooled = models.SampleArtifact.objects.filter(sample__in=models.Sample.objects.filter(mine).values("pk"))
     taught = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
     trained = models.TrainingFile.objects.filter(training__in=models.Training.objects.filter(mine).values("pk"))
-    others = bytes_of(images, "viewer_size") + bytes_of(jobs, "edit_bytes")
+    others = bytes_of(images, "viewer_size") + bytes_of(jobs, "edit_bytes") + side_bytes(images)
     return others + sum(map(bytes_of, (images, artifacts, segmentations, pooled, taught, trained)))
+
+
+def side_bytes(images: QuerySet) -> int:
+    """The bytes of the files beside these images, each counted once."""
+    beside = models.SideFile.objects.filter(micrograph__in=images.values("pk"))
+    return beside.values("file", "size").distinct().aggregate(all=Sum("size"))["all"] or 0
 
 
 def bytes_of(rows: QuerySet, field: str = "size") -> int:
