@@ -221,12 +221,20 @@ class Edits(Answer):
     )
 
 
+class Made(Schema):
+    number: int = Field(description="The number of the edit.")
+    operation: dict[str, Any]
+    undoes: int | None = Field(description="The number of the edit that it took back.")
+    made: list[int] = Field(description="Ids of the objects that it made.")
+
+
 class Objects(Schema):
     """All objects, counted or left out. The lists have one entry for each."""
 
     base: int = Field(description="The number of the last edit.")
     next: int = Field(description="The next free id.")
     operations: list[dict[str, Any]] = Field(description="Operations that can still be undone, in their order.")
+    undone: list[Made] = Field(description="The edits from the first one that was taken back, which may be made again.")
     classes: list[str] = Field(description="The names of the classes.")
     maps: list[str] = Field(description="Stored maps of the network. A click adds an object only if there is one.")
     ids: list[int]
