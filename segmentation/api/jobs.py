@@ -222,6 +222,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     except Refused as refusal:
         if refusal.status != 422 or request.headers.get("X-Requested-With") != OUR_PAGE:
             raise
+        request.staff_action = None  # nothing was changed
         return JsonResponse({"error": refusal.sentence})  # our page says it; a browser logs 422 as a fault
     patches = [step.patch for step in services.steps_made(analysed, rows)]
     answer = {"base": rows[-1].sequence, "made": [p.made for p in patches], "checks": [p.check for p in patches]}
