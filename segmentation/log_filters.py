@@ -1,5 +1,5 @@
-"""Filters and lines of the log: which request, and which row of a worker, a line belongs to; and a line that repeats is written
-a few times a minute, so that the log stays readable."""
+"""Lines of the log and their filters: which request, and which row of a worker, a line belongs to; and a line that
+repeats is written a few times a minute, so that the log stays readable."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class LineFormatter(logging.Formatter):
     """One record, one line: line breaks and other signs that cannot be seen, such as those of an address, are written
     as in Python. A traceback follows in lines that begin with blanks, so that none is taken for a record."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         return _visible(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:
+    def formatException(self, ei: Any) -> str:  # noqa: N802
         return _indented(super().formatException(ei))
 
-    def formatStack(self, stack_info: str) -> str:
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
         return _indented(super().formatStack(stack_info))
 
 

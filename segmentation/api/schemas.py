@@ -176,6 +176,9 @@ class Job(Analysis):
     )
     image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
+    unmeasured_corrections: Annotated[int, Of(lambda job, _: job.standing_steps)] = Field(
+        description="Corrections that stand and that result and files do not hold: revisions measure them."
+    )
 
 
 class BeingWritten(Schema):
