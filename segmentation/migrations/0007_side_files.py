@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         ("micrograph", models.UUIDField(db_index=True, editable=False)),
         ("name", models.CharField(max_length=150, editable=False)),
         ("sha256", models.CharField(max_length=64, db_index=True, editable=False)),
-        ("file", models.CharField(max_length=200, db_index=True, editable=False)),
+        ("file", models.FileField(upload_to="", max_length=200, db_index=True, editable=False)),
         ("size", models.BigIntegerField("size in bytes", editable=False)),
     ]
     operations = [migrations.CreateModel("SideFile", fields)]

@@ -205,7 +205,7 @@ class SideFile(models.Model):
     micrograph = models.UUIDField(db_index=True, editable=False)
     name = models.CharField(max_length=SHOWN_NAME, editable=False)
     sha256 = models.CharField(max_length=64, db_index=True, editable=False)
-    file = models.CharField(max_length=200, db_index=True, editable=False)
+    file = models.FileField(max_length=200, db_index=True, editable=False)
     size = models.BigIntegerField("size in bytes", editable=False)
 
     class Meta:  # no order, as nobody lists them
@@ -216,7 +216,7 @@ class SideFile(models.Model):
 
     @property
     def folder(self) -> str:
-        return str(PurePosixPath(self.file).parent)
+        return str(PurePosixPath(self.file.name).parent)
 
 
 class Segmentation(models.Model):

@@ -156,6 +156,6 @@ def let_go_of_sides(micrographs: Iterable[UUID]) -> None:
     """These images have no files beside them any more; those that no other image has are removed. In a transaction."""
     mine = list(SideFile.objects.filter(micrograph__in=micrographs))
     SideFile.objects.filter(pk__in=[side.pk for side in mine]).delete()
-    kept = set(SideFile.objects.filter(file__in={side.file for side in mine}).values_list("file", flat=True))
-    if unused := sorted({side.folder for side in mine if side.file not in kept}):
+    kept = set(SideFile.objects.filter(file__in={side.file.name for side in mine}).values_list("file", flat=True))
+    if unused := sorted({side.folder for side in mine if side.file.name not in kept}):
         remove_after_commit(*unused)

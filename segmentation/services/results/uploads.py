@@ -153,7 +153,7 @@ def _store_side(micrograph: Micrograph, side_file: Any, name: str, sha256: str) 
     same = SideFile.objects.filter(name=name, sha256=sha256, micrograph__in=theirs.values("pk"))
     with transaction.atomic():
         shared = same.select_for_update().first()
-        place = shared.file if shared else f"sides/{uuid4()}/side{harmless_suffix(name)}"
+        place = shared.file.name if shared else f"sides/{uuid4()}/side{harmless_suffix(name)}"
         fields = {"name": name, "sha256": sha256, "file": place, "size": side_file.size}
         SideFile.objects.create(micrograph=micrograph.pk, **fields)
     if shared is None:
