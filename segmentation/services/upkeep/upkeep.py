@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -185,8 +186,8 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 @frees_room
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads interrupted by a crash, old messages of webhooks, workers that were killed, files that were written ahead
-    for nobody, and segmentations that no job or correction has.
+    uploads interrupted by a crash, old messages of webhooks, workers that were killed, sessions that have ended, files
+    that were written ahead for nobody, and segmentations that no job or correction has.
 
     Rows that nothing uses are looked for among those made LATELY; at a start, and then once a day, among all.
     """
@@ -207,6 +208,7 @@ def tidy() -> Purged:
     models.Arrival.objects.filter(created__lt=a_day_ago).delete()
     forget_unasked(an_hour_ago)
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
+    SessionStore.clear_expired()
     forget_deliveries()
     _let_go_of_lost_sides()
     days = settings.DEEPSEGM_RETENTION_DAYS
