@@ -32,8 +32,8 @@ from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
-# An entry that unpacks to more than LARGE must not shrink more than so many times; a file beside images, which is text
-# of some kB and goes to each of them, is large sooner.
+# An entry that unpacks to more than LARGE must not shrink more than so many times, nor must all files beside images
+# together that unpack to more than LARGE_SIDE: each is text of some kB, which shrinks five times.
 LARGE, LARGE_SIDE, MOST_PACKED = 20 * 2**20, 2**20, 200
 DIRECTORY_SECONDS = 10.0  # for the directory, and again for the entries, which have further ones by their size
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
@@ -157,6 +157,7 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) ->
     usable: dict[str, zipfile.ZipInfo] = {}
     numbers: Counter[str] = Counter()
     junk, overlapping = [], _overlapping(entries)
+    unpacked = packed = 0  # of files beside images
     for index, info in enumerate(entries):
         name = _name(info)
         if index in overlapping:
@@ -165,8 +166,16 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) ->
             junk.append(_visible_name(name))
         elif why := _unusable(info, name):
             notes.append((_visible_name(name), why))
+        elif (
+            is_side(name)
+            and (total := unpacked + info.file_size) > LARGE_SIDE
+            and _is_bomb(total, packed + info.compress_size)
+        ):
+            notes.append((_visible_name(name), BOMB.format(times=MOST_PACKED)))
         else:
             usable[_unique_name(name, usable, numbers)] = info
+            if is_side(name):
+                unpacked, packed = unpacked + info.file_size, packed + info.compress_size
     if overlapping:
         notes.append(("", SAME_BYTES.format(**_count_words(len(overlapping)))))
     if junk:
@@ -211,10 +220,13 @@ def _unusable(info: zipfile.ZipInfo, name: str) -> str:
         return LINK
     if PurePosixPath(name.lower()).suffix in ARCHIVES:
         return NESTED
-    large = LARGE_SIDE if is_side(name) else LARGE
-    if info.file_size > large and info.file_size > MOST_PACKED * max(1, info.compress_size):
+    if info.file_size > LARGE and _is_bomb(info.file_size, info.compress_size):
         return BOMB.format(times=MOST_PACKED)
     return ""
+
+
+def _is_bomb(unpacked: int, packed: int) -> bool:
+    return unpacked > MOST_PACKED * max(1, packed)
 
 
 def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, count: int) -> None:
