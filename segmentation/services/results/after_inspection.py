@@ -199,7 +199,11 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
     """
     with transaction.atomic():
         micrograph.finish(
-            Micrograph.State.FAILED, stage="", progress=1.0, error=sentence, **({"file": ""} if unreadable else {})
+            Micrograph.State.FAILED,
+            stage="",
+            progress=1.0,
+            error=sentence,
+            **({"file": "", "side": []} if unreadable else {}),
         )
         for job in _waiting_jobs(micrograph).select_for_update():
             fail_waiting(job, sentence)
