@@ -122,7 +122,7 @@ class Parser(HTTPRequestParser):
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        if self.chunked and "CONTENT_LENGTH" in self.headers:
+        if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:  # of HTTP/1.0
             self.headers["CONNECTION"] = "close"
         if (self.content_length or self.chunked) and not takes_files(self.command, self.path):
             self.adj = copy(self.adj)

@@ -164,6 +164,8 @@ def test_two_lengths_end_the_connection(server):
     head = "POST /page HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     answer = answer_to(server, f"{head}GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200") == 1 and b"Connection: close" in answer
+    old = head.replace("HTTP/1.1", "HTTP/1.0\r\nConnection: keep-alive")
+    assert answer_to(server, f"{old}GET /page HTTP/1.1\r\nHost: x\r\n\r\n").count(b" 200 ") == 1
 
 
 def test_every_form_for_files_is_known():
