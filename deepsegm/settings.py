@@ -310,7 +310,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}{context}: {message}", "style": "{"},
+        "line": {
+            "()": "segmentation.log_filters.LineFormatter",
+            "format": "{asctime} {levelname} {name}{context}: {message}",
+            "style": "{",
+        },
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
             "fmt": ["asctime", "levelname", "name", "message", "request", "row"],

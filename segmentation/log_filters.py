@@ -1,11 +1,12 @@
-"""Filters of the log: which request, and which row of a worker, a line belongs to; and a line that repeats is written
-a few times a minute, so that the log stays readable."""
+"""Lines of the log and their filters: which request, and which row of a worker, a line belongs to; and a line that
+repeats is written a few times a minute, so that the log stays readable."""
 
 from __future__ import annotations
 
 import logging
 import time
 from contextvars import ContextVar
+from typing import Any
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 row: ContextVar[str] = ContextVar("row", default="")
@@ -19,6 +20,28 @@ class LogContext(logging.Filter):
         context = " ".join(filter(None, (record.request, record.row)))
         record.context = f" [{context}]" if context else ""
         return True
+
+
+class LineFormatter(logging.Formatter):
+    """One record, one line: line breaks and other signs that cannot be seen, such as those of an address, are written
+    as in Python. A traceback follows in lines that begin with blanks, so that none is taken for a record."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return _visible(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+        return _indented(super().formatStack(stack_info))
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {_visible(line)}" for line in text.splitlines())
 
 
 class LogThrottle(logging.Filter):

@@ -3,15 +3,17 @@ the Celery application."""
 
 from __future__ import annotations
 
+import atexit
 import os
-import secrets
+import shutil
+import tempfile
 from typing import Any
 
 from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 from django.apps import AppConfig
 from django.conf import settings
 
-from segmentation.core.network.runtime import SERVER_KEY, Runtime
+from segmentation.core.network.runtime import SERVER_FOLDER, Runtime
 
 from .child import ANALYSES, NETWORKS, enter_pool
 from .scratch import sweep
@@ -52,7 +54,8 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
     if instance.concurrency < 2 or ANALYSES not in instance.app.amqp.queues.consume_from:
         return
     if not Runtime(settings.DEEPSEGM_DEVICE).on_processor:
-        os.environ[SERVER_KEY] = secrets.token_hex()
+        os.environ[SERVER_FOLDER] = tempfile.mkdtemp(prefix="deepsegm-")  # short, as a socket's name must be
+        atexit.register(shutil.rmtree, os.environ[SERVER_FOLDER], ignore_errors=True)
         Supervisor((*COMMAND, NETWORKS), folder=settings.BASE_DIR).start()
 
 

@@ -21,13 +21,18 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import (
+    IO,
+    Any,
+    NamedTuple,
+    NotRequired,  # pydantic wants it before Python 3.12
+)
 from uuid import UUID
 
 from django.apps import apps
@@ -40,9 +45,9 @@ from django.db import OperationalError, connection, transaction
 from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Model
+from django.db.models import FileField, Model
 from pydantic import TypeAdapter
-from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
+from typing_extensions import TypedDict
 
 from segmentation import __version__
 from segmentation.models import Micrograph
@@ -61,6 +66,7 @@ LEFT_OUT = (
 AT_ONCE = 500  # rows
 LONGEST_NAME, DEEPEST = 1024, 20  # bytes of a member's name, the longest key of a bucket, and folders in it
 CHUNK = 2**20
+SHORTEST_KEY = 16  # characters
 Say = Callable[[str], None]
 Node = tuple[str, str]  # app and name of a migration
 
@@ -68,6 +74,11 @@ NO_ARCHIVE = "{file} is no backup of DeepSegm, or it was cut off: choose another
 DAMAGED = "The backup is damaged: {name} is not as it was written. Nothing was restored."
 NEWER = "The backup was made by version {theirs}, which is newer than this one, {ours}: update DeepSegm first."
 UNKNOWN = "The backup of version {theirs} has {what}, which version {ours} does not know. Nothing was restored."
+NO_FILE = "The backup is damaged: its rows name the file {name}, which it does not hold. Nothing was restored."
+WEAK_KEY = (
+    "The key in the backup is so short that anybody could guess it. If it is the one of your site, set"
+    " DEEPSEGM_SECRET_KEY to it. Nothing was restored."
+)
 BUCKET = "The bucket {name} (DEEPSEGM_BUCKET) cannot be used ({why}): check its name and keys, or make it."
 UNFIT = "The rows of the backup do not fit together ({why}): choose another backup, and empty the site first."
 NOT_EMPTY = (
@@ -86,6 +97,7 @@ class Manifest(TypedDict):
     version: str
     migrations: list[Node]
     members: list[str]
+    lacking: NotRequired[list[str]]  # files that rows name and that were deleted meanwhile; 1.0 did not say
 
 
 class Counted(NamedTuple):
@@ -104,7 +116,8 @@ def write_backup(file: Path, say: Say = print) -> Counted:
     part.touch(mode=0o600)  # it holds the key and the hashes of passwords
     try:
         with zipfile.ZipFile(part, "w", allowZip64=True) as archive:
-            rows = _write_rows(archive)
+            named = set[str]()
+            rows = _write_rows(archive, named)
             say(f"{rows:,} rows")
             with _member(archive, KEY) as member:
                 member.write(settings.SECRET_KEY.encode())
@@ -119,7 +132,13 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             say(f"{counted.files:,} files of {counted.bytes / 1e6:,.1f} MB")
             applied = sorted(MigrationRecorder(connection).applied_migrations())
             names = sorted(archive.namelist())
-            manifest = Manifest(format=FORMAT, version=__version__, migrations=applied, members=names)
+            manifest = Manifest(
+                format=FORMAT,
+                version=__version__,
+                migrations=applied,
+                members=names,
+                lacking=sorted(named - _files_in(names)),
+            )
             archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
         part.rename(file)
     finally:
@@ -140,7 +159,17 @@ def _member(archive: zipfile.ZipFile, name: str, *, packed: bool = False) -> IO[
     return archive.open(info, "w", force_zip64=True)
 
 
-def _write_rows(archive: zipfile.ZipFile) -> int:
+def _files_in(members: Iterable[str]) -> set[str]:
+    return {name.removeprefix("files/") for name in members if name.startswith("files/")}
+
+
+def _files_of(model: type[Model]) -> list[str]:
+    """The columns that name a stored file."""
+    return [field.attname for field in model._meta.concrete_fields if isinstance(field, FileField)]
+
+
+def _write_rows(archive: zipfile.ZipFile, named: set[str]) -> int:
+    """named: gets the stored files that rows name."""
     count = 0
     with _one_picture():
         for model in apps.get_models(include_auto_created=True):
@@ -149,7 +178,9 @@ def _write_rows(archive: zipfile.ZipFile) -> int:
             names = [field.attname for field in model._meta.concrete_fields]
             with _member(archive, f"rows/{model._meta.label_lower}.jsonl", packed=True) as member:
                 member.write(json.dumps(names).encode() + b"\n")
+                files = [names.index(column) for column in _files_of(model)]
                 for row in model._base_manager.order_by("pk").values_list(*names).iterator(AT_ONCE):
+                    named.update(row[place] for place in files if row[place])
                     member.write(json.dumps(row, default=_plain).encode() + b"\n")
                     count += 1
     return count
@@ -226,7 +257,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
         say("the backup is whole")
         _refuse_what_is_there(archive)
         try:
-            counted = _count_files(archive, _restore_rows(archive, targets, models))
+            counted = _count_files(archive, _restore_rows(archive, targets, models, manifest))
         except (Refused, OSError, OperationalError):
             raise
         except Exception as error:  # made-up rows can raise anything
@@ -270,6 +301,8 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     key = archive.read(KEY).decode(errors="replace")
     if not key.strip() or not key.isascii() or not key.isprintable():
         raise Refused(DAMAGED.format(name=KEY))
+    if len(key.strip()) < SHORTEST_KEY and key != settings.SECRET_KEY:
+        raise Refused(WEAK_KEY)
     return manifest
 
 
@@ -296,10 +329,10 @@ def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
             raise Refused(OTHER_KEY)
 
 
-def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[type[Model]]) -> int:
+def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[type[Model]], manifest: Manifest) -> int:
     """Make the tables of the archive's time, fill them, write the files, migrate; returns the number of rows. After an
     error no row and no file is left."""
-    members = archive.namelist()
+    members, named = archive.namelist(), set[str]()
     _make_tables(targets)
     with ExitStack() as undo:
         with transaction.atomic():
@@ -309,11 +342,13 @@ def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[ty
             for name, model in ((f"rows/{model._meta.label_lower}.jsonl", model) for model in models):
                 if name in members:
                     with archive.open(name) as lines:
-                        count += _fill(model, lines)
+                        count += _fill(model, lines, named)
             with connection.cursor() as cursor:
                 for statement in connection.ops.sequence_reset_sql(no_style(), models):
                     cursor.execute(statement)
             connection.check_constraints()
+            if "lacking" in manifest and (lost := sorted(named - _files_in(members) - set(manifest["lacking"]))):
+                raise Refused(NO_FILE.format(name=lost[0]))
             # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
             _restore_files(archive, undo)
         undo.pop_all()
@@ -380,14 +415,25 @@ def _make_tables(targets: list[Node]) -> None:
         raise Refused(NOT_CLEARED.format(why=error)) from error
 
 
-def _fill(model: type[Model], lines: IO[bytes]) -> int:
+def _fill(model: type[Model], lines: IO[bytes], named: set[str]) -> int:
+    """Store the rows of a table; named: gets the files that they name. Raises ValueError for a value that is none of
+    those which a column takes, such as a state that no worker knows."""
     names = json.loads(next(lines))
     fields = {field.attname: field for field in model._meta.concrete_fields}
     for field in fields.values():
         field.auto_now = field.auto_now_add = False  # times are restored, too; this is a model of this call alone
-    count = 0
+    files, count = _files_of(model), 0
+    chosen = {
+        name: {*dict(field.flatchoices), *([None] if field.null else []), *([""] if field.blank else [])}
+        for name, field in fields.items()
+        if field.choices
+    }
     while some := list(islice(lines, AT_ONCE)):
         rows = (dict(zip(names, json.loads(line), strict=True)) for line in some)
         objects = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
+        for column, choices in chosen.items():
+            if strange := [value for row in objects if (value := getattr(row, column)) not in choices]:
+                raise ValueError(f"{model._meta.label_lower}.{column} is {strange[0]!r}")
+        named.update(str(getattr(row, column)) for row in objects for column in files if getattr(row, column))
         count += len(model._base_manager.bulk_create(objects))
     return count

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from django.conf import settings
+from django.core.files import File
 from django.db import IntegrityError
 
 from segmentation import services
@@ -90,7 +91,9 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     for number, group in enumerate(groups, 1):
         with ExitStack() as stack:
             opened = [(name, stack.enter_context(path.open("rb"))) for name, path in group]
-            file, *side = (LocalFile(file, name=shown_name(name)) for name, file in opened)
+            (name, image), *beside = opened
+            file = LocalFile(image, name=shown_name(name))
+            side = [File(file, name=shown_name(name)) for name, file in beside]  # which stay here for other images
             try:
                 archive.refresh_from_db(fields=["owner", "sample", "asked"])
                 notes += _take(archive, file, side, counts)
@@ -130,7 +133,7 @@ def _pages(
             notes.append(Note(name, str(problem), 422))
 
 
-def _take(archive: Micrograph, file: LocalFile, side: list[LocalFile], counts: Counter[tuple[str, str]]) -> list[Note]:
+def _take(archive: Micrograph, file: LocalFile, side: list[File], counts: Counter[tuple[str, str]]) -> list[Note]:
     """Store an image of an archive as if it had come by itself; raises OSError where there is no room. counts:
     how many of each an earlier attempt stored; instead of storing one again it is taken off."""
     identity = (file.name, sha256_of_upload(file))

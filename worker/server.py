@@ -77,17 +77,17 @@ def address(server: Any) -> tuple[str, int]:
 
 
 class RefusedTask(ErrorTask):
-    """What waitress refuses before Django sees it, such as a request that is too large: in JSON to scripts."""
+    """What waitress refuses before Django sees it, such as a request that is too large: in JSON to scripts. Its own
+    words would repeat what was sent, where a password may stand."""
 
     def execute(self) -> None:
         request = self.request
-        if not getattr(request, "path", "").startswith(API):
-            super().execute()
-            return
+        is_script = getattr(request, "path", "").startswith(API)
         sentence = TOO_LARGE if request.error.code == 413 else NOT_UNDERSTOOD
-        body = error(sentence, request.error.code).content
+        body = error(sentence, request.error.code).content if is_script else sentence.encode()
         self.status = f"{request.error.code} {request.error.reason}"
-        self.response_headers.append(("Content-Type", "application/json"))
+        kind = "application/json" if is_script else "text/plain; charset=utf-8"
+        self.response_headers.append(("Content-Type", kind))
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -117,10 +117,13 @@ class Task(WSGITask):
 
 
 class Parser(HTTPRequestParser):
-    """Knows from the head of a request how large its body may be: only addresses for files take large ones."""
+    """Knows from the head of a request how large its body may be: only addresses for files take large ones. A request
+    that says its length twice is the last one of its connection, as a proxy may take the rest for another one."""
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
+        if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:  # of HTTP/1.0
+            self.headers["CONNECTION"] = "close"
         if (self.content_length or self.chunked) and not takes_files(self.command, self.path):
             self.adj = copy(self.adj)
             no_body = self.command in WITHOUT_A_BODY

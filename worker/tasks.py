@@ -56,7 +56,7 @@ from segmentation.core.micrograph import types
 from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.runtime import Runtime
-from segmentation.core.network.served import ServerGone
+from segmentation.core.network.served import ServerAway, ServerGone
 from segmentation.core.report.outlines import growing
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import find
@@ -107,6 +107,7 @@ logger = logging.getLogger(__name__)
 EVERY_SECONDS = 0.5  # between two reports of one stage
 WRITING, STORING = 0.75, 0.97  # where these begin in the progress
 _delivering, _importing, _removing = threading.Lock(), threading.Lock(), threading.Lock()
+NO_NETWORKS = "The process that calculates the networks does not start"
 NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
@@ -396,7 +397,7 @@ def _end(row: Attempted, error: Exception) -> None:
 
     If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
     """
-    why = services.trouble(error)
+    why = NO_NETWORKS if isinstance(error, ServerAway) else services.trouble(error)
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
         change = partial(services.postpone, row=row, why=why)

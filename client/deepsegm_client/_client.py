@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
 
 import httpx
 
@@ -20,7 +19,7 @@ from ._jobs import Job, Progress, Result, _Measured, _Row
 from ._learning import Dataset, Training
 from ._parts import File, _form, _id, _new_key, _part, _retry_after, _save
 from ._samples import Sample, SampleResult
-from ._steps import Answer, Async, M, Steps, Sync, T, _Bound, _Page, _paged, _Request, _step
+from ._steps import Answer, Async, M, Steps, Sync, T, _Bound, _Page, _paged, _Request, _step, segment
 
 if TYPE_CHECKING:
     from ._parts import Image
@@ -227,12 +226,12 @@ class _Client(_Bound[M]):
     @_step
     def job(self, id: str) -> Steps[Job[M]]:
         """A job by its id; wait gives its result."""
-        return Job(self, (yield from self._json("GET", f"/jobs/{id}")))
+        return Job(self, (yield from self._json("GET", f"/jobs/{segment(id)}")))
 
     @_step
     def sample_by_id(self, id: str) -> Steps[Sample[M]]:
         """A sample by its id; wait gives its pooled result."""
-        return Sample(self, (yield from self._json("GET", f"/samples/{id}")))
+        return Sample(self, (yield from self._json("GET", f"/samples/{segment(id)}")))
 
     def _list(self, row: Callable[[_Client[M], dict[str, Any]], T], kind: str, page: int) -> Steps[_Page[T]]:
         answer = yield from self._json("GET", f"/{kind}", params={"page": page})
@@ -277,7 +276,7 @@ class _Client(_Bound[M]):
     @_step
     def dataset(self, id: str | int) -> Steps[Dataset[M]]:
         """A dataset by its id."""
-        return Dataset(self, (yield from self._json("GET", f"/datasets/{id}")))
+        return Dataset(self, (yield from self._json("GET", f"/datasets/{segment(id)}")))
 
     @_step
     def create_dataset(self, /, name: str, task: str = "particles", **fields: Any) -> Steps[Dataset[M]]:
@@ -287,7 +286,7 @@ class _Client(_Bound[M]):
     @_step
     def training(self, id: str | int) -> Steps[Training[M]]:
         """A training by its id."""
-        return Training(self, (yield from self._json("GET", f"/trainings/{id}")))
+        return Training(self, (yield from self._json("GET", f"/trainings/{segment(id)}")))
 
     @_step
     def models(self) -> Steps[list[dict[str, Any]]]:
@@ -297,7 +296,7 @@ class _Client(_Bound[M]):
     @_step
     def model(self, name: str) -> Steps[dict[str, Any]]:
         """A model, with its whole card."""
-        return dict((yield from self._json("GET", f"/models/{quote(name, safe='')}")))
+        return dict((yield from self._json("GET", f"/models/{segment(name)}")))
 
     @_step
     def set_default(self, model: str, site: bool = False) -> Steps[None]:

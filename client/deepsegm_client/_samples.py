@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._jobs import Job, Progress, Result, _Measured, _Stoppable
 from ._parts import File, _form, _id, _part
-from ._steps import M, Steps, _step
+from ._steps import M, Steps, _step, segment
 
 if TYPE_CHECKING:
     from ._parts import Image
@@ -47,13 +47,13 @@ class Sample(_Stoppable[M]):
     def include(self, image: str, included: bool) -> Steps[None]:
         """Count an image, by its id, or leave it out; wait for the pooled result once more."""
         fields = _form({"included": included})
-        self.data = yield from self._client._json("POST", f"{self.path}/images/{image}", data=fields)
+        self.data = yield from self._client._json("POST", f"{self.path}/images/{segment(image)}", data=fields)
 
     @_step
     def use(self, result: Job[M] | Result[M] | str) -> Steps[None]:
         """Count this other result of one of the images in place of the one that counts now."""
         self.data = yield from self._client._json(
-            "POST", f"{self.path}/images/{_id(result)}", data={"included": "instead"}
+            "POST", f"{self.path}/images/{segment(_id(result))}", data={"included": "instead"}
         )
 
     @_step

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from dataclasses import dataclass
 from functools import update_wrapper, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from urllib.parse import quote
 
 import httpx
 
@@ -24,6 +25,12 @@ class Sync:
 
 class Async:
     """Things of an AsyncClient: their methods are awaited."""
+
+
+def segment(text: str | int) -> str:
+    """An id or a name as one part of an address: what somebody typed, or an agent made up, leads nowhere else."""
+    quoted = quote(str(text), safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from ninja import Query, Status
 
 from .. import services
-from ..core.labels.operations import standing
+from ..core.labels.operations import since_first_undone, standing
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
 from ..core.micrograph.width import parse_width
@@ -155,7 +155,8 @@ def labels(
     now, base = corrections.now, len(corrections.steps)
     if format == "objects":
         operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
-        return {"base": base, "operations": operations, **now.as_dict()}
+        undone = since_first_undone(corrections.steps)
+        return {"base": base, "operations": operations, "undone": undone, **now.as_dict()}
     if format == "tiff":
         answer = serve_labels(now, analysed.micrograph.name)
         answer["X-Edits-Base"] = str(base)
@@ -221,6 +222,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     except Refused as refusal:
         if refusal.status != 422 or request.headers.get("X-Requested-With") != OUR_PAGE:
             raise
+        request.staff_action = None  # nothing was changed
         return JsonResponse({"error": refusal.sentence})  # our page says it; a browser logs 422 as a fault
     patches = [step.patch for step in services.steps_made(analysed, rows)]
     answer = {"base": rows[-1].sequence, "made": [p.made for p in patches], "checks": [p.check for p in patches]}

@@ -176,6 +176,9 @@ class Job(Analysis):
     )
     image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
+    unmeasured_corrections: Annotated[int, Of(lambda job, _: job.standing_steps)] = Field(
+        description="Corrections that stand and that result and files do not hold: revisions measure them."
+    )
 
 
 class BeingWritten(Schema):
@@ -221,12 +224,20 @@ class Edits(Answer):
     )
 
 
+class Made(Schema):
+    number: int = Field(description="The number of the edit.")
+    operation: dict[str, Any]
+    undoes: int | None = Field(description="The number of the edit that it took back.")
+    made: list[int] = Field(description="Ids of the objects that it made.")
+
+
 class Objects(Schema):
     """All objects, counted or left out. The lists have one entry for each."""
 
     base: int = Field(description="The number of the last edit.")
     next: int = Field(description="The next free id.")
     operations: list[dict[str, Any]] = Field(description="Operations that can still be undone, in their order.")
+    undone: list[Made] = Field(description="The edits from the first one that was taken back, which may be made again.")
     classes: list[str] = Field(description="The names of the classes.")
     maps: list[str] = Field(description="Stored maps of the network. A click adds an object only if there is one.")
     ids: list[int]

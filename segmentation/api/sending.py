@@ -41,7 +41,7 @@ B = TypeVar("B", bound=Body)
 
 class OneImage(Body):
     file: Upload = Field(description="The image.")
-    side: list[Upload] = Field([], description="Files that the microscope saved beside the image.")
+    side: list[Upload] = Field([], description="Files that the microscope saved beside the image, at most 3.")
     page: int | None = Field(
         None,
         ge=1,

@@ -37,9 +37,11 @@ WORDS = {
     "mapping_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
+    "json_invalid": "not JSON: {error}",
     "uuid_type": "the id of a result",
     "uuid_parsing": "the id of a result",
 }
+SECRETS = {"password", "secret", "token", "key"}  # entries whose values no answer and no log repeats, nor a whole body
 SENTENCES = ("value_error", "assertion_error")  # raised by our own validators: sentences about their table
 
 
@@ -87,7 +89,9 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
         return f"{where}{name}{': ' if name else ''}{context['error']}"
     words = WORDS[first["type"]].format(**context) if first["type"] in WORDS else first["msg"]
     words = words.replace("'", "")  # those around each choice of a literal
-    return f"{where}{name or 'it'} is {words}, not {shortened(repr(first['input']), 60)}."
+    is_shown = bool(first["loc"]) and SECRETS.isdisjoint(first["loc"])
+    given = f", not {shortened(repr(first['input']), 60)}" if is_shown else ""
+    return f"{where}{name or 'it'} is {words}{given}."
 
 
 def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:

@@ -33,7 +33,7 @@ from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, O
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Proposals, recent_pace
-from .micrographs import Arrival, Micrograph, Segmentation, preview_path, upload_path
+from .micrographs import Arrival, Micrograph, Segmentation, SideFile, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .tokens import Delivery, Laboratory, Quota, Token, Webhook
 from .upkeep import Link, Removal, StaffAction, WorkerProcess

@@ -150,6 +150,11 @@ class Job(Owned, Attempted):
         return self.corrects is not None or bool(self.outlines)
 
     @property
+    def standing_steps(self) -> int:
+        """How many corrections of its outlines stand, of which its numbers and files know nothing."""
+        return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
+
+    @property
     def standing_counts(self) -> dict[str, int]:
         """How many corrections changed outlines and were not taken back; how many outlines were confirmed as right."""
         if not self.edit_count:
@@ -162,7 +167,7 @@ class Job(Owned, Attempted):
     @property
     def is_corrected(self) -> bool:
         """Whether there are corrections of its outlines that were not undone."""
-        return any(self.standing_counts.values())
+        return self.standing_steps > 0
 
     @property
     def needs_network(self) -> bool:

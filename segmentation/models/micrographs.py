@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import models
@@ -95,7 +96,8 @@ class Micrograph(Owned, Attempted):
     data_bar: first row of the data bar, None without one.
     reading: the `BarReading` of data bar or picture, {} without one. read_bar: whether it
         is to be read even where the file says its scale.
-    side: the files of the microscope that were sent with it, as {"name", "sha256", "file": where it is stored}.
+    side: the files of the microscope that were sent with it, as {"name", "sha256", "file": where it is stored}; each
+        has a `SideFile`, which says who else has it. size: without them.
     viewer_image, viewer_tiles: the picture in the viewer, whole and in squares (core.report.exports.viewer);
         viewer_size: of both.
     is_archive: whether it is an archive of images; archive: the archive that contained it.
@@ -190,6 +192,31 @@ class Micrograph(Owned, Attempted):
     @property
     def megapixels(self) -> float:
         return self.width * self.height / 1e6
+
+
+class SideFile(models.Model):
+    """That an image has a file of the microscope beside it, which is stored once for all images of its sender that have
+    it (`services.results.uploads`), and removed with the last of them (`services.ground.files`).
+
+    micrograph: id of the image; no foreign key, so that the version before may delete it. file: where it is stored,
+    alone in its folder. size: in bytes.
+    """
+
+    micrograph = models.UUIDField(db_index=True, editable=False)
+    name = models.CharField(max_length=SHOWN_NAME, editable=False)
+    sha256 = models.CharField(max_length=64, db_index=True, editable=False)
+    file = models.FileField(max_length=200, db_index=True, editable=False)
+    size = models.BigIntegerField("size in bytes", editable=False)
+
+    class Meta:  # no order, as nobody lists them
+        pass
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> str:
+        return str(PurePosixPath(self.file.name).parent)
 
 
 class Segmentation(models.Model):

@@ -17,6 +17,7 @@ from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOA
 from allauth.socialaccount.views import connections
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -49,7 +50,10 @@ class Provider(OpenIDConnectOAuth2Adapter):
             claims = jwt.decode(signed, key, algorithms=SIGNED, options={"require": ["exp", "sub"]}, **issued)
         except jwt.PyJWTError as error:
             raise OAuth2Error(f"invalid id_token: {error}") from error
-        login = super().complete_login(request, app, token, **kwargs)
+        try:
+            login = super().complete_login(request, app, token, **kwargs)
+        except ImproperlyConfigured as error:  # a `sub` longer than the standard and our column have it
+            raise OAuth2Error(str(error)) from error
         if login.account.uid != str(claims["sub"]):
             raise OAuth2Error("userinfo of somebody else")
         return login

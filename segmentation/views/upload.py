@@ -93,7 +93,8 @@ def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale
 def pairs(request: HttpRequest) -> JsonResponse:
     """Which files of a drop belong together, by their names alone: the one rule for script, form and archive.
 
-    names: a JSON list, as a form may not have so many fields.
+    names: a JSON list, as a form may not have so many fields. The answer has their places in it instead of the names,
+    so that it never grows faster than what was sent.
     """
     try:
         names = [str(name) for name in json.loads(request.POST.get("names", ""))]
@@ -101,7 +102,9 @@ def pairs(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"error": NO_NAMES}, status=400)
     if len(names) > MOST_NAMES:
         return JsonResponse({"error": TOO_MANY}, status=413)
-    return JsonResponse({"images": list(pair(names).items())})
+    places = {name: place for place, name in reversed(list(enumerate(names)))}
+    pairs = pair(names).items()
+    return JsonResponse({"images": [[places[image], [places[side] for side in sides]] for image, sides in pairs]})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

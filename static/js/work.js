@@ -154,8 +154,7 @@ async function pair(files) {
   const answer = await fetch(work.dataset.pairs, { method: "POST", body }).catch(() => null);
   const said = await answer?.json().catch(() => null);
   if (said?.error) throw new Error(said.error);
-  const byPath = new Map(files.map((each) => [each.path, each.file]));
-  return said ? said.images.map(([path, beside]) => [path, ...beside].map((each) => byPath.get(each))) : files.map((each) => [each.file]);
+  return said ? said.images.map(([image, beside]) => [image, ...beside].map((place) => files[place].file)) : files.map((each) => [each.file]);
 }
 
 function bodyOf(files, more = {}) {

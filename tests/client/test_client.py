@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+from contextlib import suppress
+from urllib.parse import unquote
 
 import httpx
 import numpy as np
 import pytest
 import tifffile
 from deepsegm_client import Client, Failed, Outdated, Refused, TimedOut, Unreachable
+from deepsegm_client._steps import segment
 
 from .fake import Site, json_answer
 
@@ -247,3 +250,15 @@ def test_a_scale_that_is_still_checked_is_waited_for_but_not_for_ever(site, no_p
 def test_what_cannot_be_meant_is_refused(url, how):
     with pytest.raises(ValueError, match=r"Give either|http://"):
         Client(url, **how)
+
+
+@pytest.mark.parametrize("id", ["../models", "..", ".", "5?page=2", "5/files/result.json", "a#b", "5%2f..", "é ="])
+def test_an_id_leads_to_no_other_address(id):
+    site = Site()
+    for ask in (site.client().job, site.client().sample_by_id, site.client().dataset):
+        with suppress(Exception):
+            ask(id)
+    raw = [request.url.raw_path.decode() for request in site.requests]
+    assert len(raw) == 3
+    for path, kind in zip(raw, ("jobs", "samples", "datasets"), strict=True):
+        assert path == f"/api/v1/{kind}/{segment(id)}" and unquote(path).endswith(f"/{id}")

@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 import pytest
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from segmentation.core.validation import Settings, sentence
@@ -82,3 +82,24 @@ def test_changes_are_checked():
     assert settings.rate == 2.0 == settings.replaced(count=3).rate and settings.replaced(count=3).count == 3
     with pytest.raises(ValidationError):
         settings.replaced(count=0)
+
+
+class Secrets(BaseModel):
+    password: str
+    number: int = 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ('{"password": "geheim", "number": 1', "it is not JSON: EOF while parsing an object at line 1 column 34."),
+        ("password=geheim", "it is not JSON: expected value at line 1 column 1."),
+        ('{"password": ["geheim"]}', "password is text."),
+        ('["geheim"]', "it is a table."),
+        ('{"password": "geheim", "number": "a"}', "number is a whole number, not 'a'."),
+    ],
+)
+def test_what_was_sent_is_not_given_back_where_a_password_may_stand(sent, said):
+    with pytest.raises(ValidationError) as caught:
+        Secrets.model_validate_json(sent)
+    assert sentence(caught.value) == said

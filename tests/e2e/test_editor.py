@@ -323,6 +323,36 @@ def test_one_object_finds_all_like_it(page, tmp_path):
     expect(page.locator(".sentence [data-number=n_kept]")).not_to_have_text(str(DISCS))
 
 
+def test_undo_of_stored_steps_is_saved_or_asked_about_and_redo_survives_a_reload(page):
+    """Of 20 presses of Ctrl+Z the page said "Saved" after 10, and 8 were gone when it was loaded anew."""
+    hand = Hand(page).open()
+    for count, (_, x, y) in enumerate(discs_of(page)[:4], 1):
+        hand.click(x, y)
+        hand.press("Delete")
+        hand.kept(DISCS - count)
+    hand.saved()
+    page.reload()
+    hand.open()
+    hand.kept(DISCS - 4)
+    page.evaluate("window.leaving = () => !dispatchEvent(new Event('beforeunload', { cancelable: true }))")
+    page.route("**/edits", lambda route: (page.wait_for_timeout(200), route.continue_()))
+    hand.press(*["Control+z"] * 3)
+    assert page.evaluate("leaving()") and page.locator("[data-saved]").get_attribute("data-saved") == "saving"
+    hand.kept(DISCS - 1)
+    hand.saved()
+    assert not page.evaluate("leaving()")
+    page.unroute("**/edits")
+    page.reload()
+    hand.open()
+    hand.kept(DISCS - 1)
+    hand.press(*["Control+y"] * 2)
+    hand.kept(DISCS - 3)
+    hand.saved()
+    page.reload()
+    hand.open().press("Control+y")
+    hand.kept(DISCS - 4)
+
+
 def test_two_tabs_lose_nothing(page, visit):
     (_, x, y), (_, x2, y2), *_ = discs_of(page)
     other = page.context.new_page()

@@ -6,7 +6,7 @@ import { Editor } from "../../static/js/editor/editor.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
 import { asFine, doubtsOf, numbersOf, recounted, sharesInWords } from "../../static/js/editor/numbers.js";
 import { beside, piecesOf } from "../../static/js/editor/regions.js";
-import { countOf, counterparts, meanwhile, paired, renamed } from "../../static/js/editor/history.js";
+import { countOf, counterparts, meanwhile, paired, redoable, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
 import { piecesBy, ringsOf, sizesOf } from "../../static/js/editor/shapes.js";
 import { TOOLS } from "../../static/js/editor/tools.js";
@@ -229,6 +229,35 @@ test("an undo that came too late is not made again, and is told", async () => {
   assert.deepEqual(made, [second]);
   assert.equal(said[0], ""); // no longer "Undone"
   assert.match(said[1], /Not undone: deletion of grain 1, because other corrections came after that\.$/);
+});
+
+test("what is pressed and waits for its turn is not saved yet, and leaving asks", async () => {
+  const [states, asked, replies] = [[], [], []];
+  const state = (name) => states.push(name);
+  const editor = Object.assign(Object.create(Editor.prototype), { turn: Promise.resolve(), underWay: 0, base: 0, say: () => null, panel: { saving: state } });
+  editor.sender = { base: 0, settled: true, tell: (name) => states.push(name) };
+  const presses = [1, 2, 3].map((number) => editor.next(() => new Promise((resolve) => replies.push(() => resolve(asked.push(number))))));
+  assert.ok(!editor.settled && editor.hasNew);
+  for (let number = 1; number <= 3; number++) {
+    assert.deepEqual(states, []);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    replies.shift()();
+  }
+  await Promise.all(presses);
+  assert.deepEqual([asked, states, editor.settled], [[1, 2, 3], ["saved"], true]);
+});
+
+test("what was undone can be made again after the page is loaded anew", () => {
+  const [add, fill, erase] = [{ op: "add", point: [1, 1] }, { op: "fill", ids: [4] }, { op: "erase", points: [[1, 1]], radius: 2 }];
+  const done = (number, operation, made = []) => ({ number, operation, undoes: null, made });
+  const undo = (number, undoes) => ({ number, operation: { op: "undo" }, undoes, made: [] });
+  const log = [done(1, add, [4]), done(2, fill), undo(3, 2), undo(4, 1)];
+  assert.deepEqual(redoable(log).map(({ operation }) => operation), [fill, add]);
+  const again = [...log, done(5, { point: [1, 1], op: "add" }, [5])]; // a database orders entries by their names
+  assert.deepEqual(redoable(again), [{ operation: { op: "fill", ids: [5] }, made: [] }]);
+  assert.deepEqual(redoable([...log, done(5, erase)]), []);
+  assert.deepEqual(redoable([...log, done(5, erase), undo(6, 5)]).map(({ operation }) => operation), [erase]);
+  assert.deepEqual(redoable([]), []);
 });
 
 test("corrections are sent in their order, each with the base it knows", async () => {

@@ -65,6 +65,12 @@ def test_a_new_person_gets_an_account_where_the_site_says_so(provider, client):
     assert who(second_browser) == made and User.objects.count() == 1
 
 
+def test_an_identity_longer_than_any_is_refused(provider, client):
+    provider.person["sub"] = "x" * 5000
+    response = sign_in(provider, client)
+    assert response.status_code == 400 and "did not work" in words(response) and not User.objects.exists()
+
+
 def test_by_default_only_accounts_that_exist(provider, client, settings):
     settings.DEEPSEGM_OIDC_ACCOUNTS = "existing"
     response = sign_in(provider, client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from django.core.management import call_command
 
 from segmentation import urls
 from segmentation.models import Job, Quota, StaffAction
+from segmentation.services import Refused
 from segmentation.services.access import tokens
 from segmentation.services.ground import staff_log
 from tests.web.api.test_jobs import basic
@@ -155,3 +157,12 @@ class TestLooking:
     def test_it_outlives_the_account(self, rows, ada):
         ada.delete()
         assert StaffAction.objects.filter(account="ada").count() == 2
+
+
+def test_a_refused_correction_was_not_made(desk, alice, make_job, monkeypatch):
+    """Our page gets the refusal with 200, which a browser does not write down as a fault."""
+    monkeypatch.setattr("segmentation.services.edit_job", Mock(side_effect=Refused("There is no object 9.", 422)))
+    send = {"content_type": "application/json", "headers": {"X-Requested-With": "DeepSegm"}}
+    address = f"/api/v1/jobs/{make_job(owner=alice, state='done').pk}/edits"
+    refused = desk.post(address, {"base": 0, "operations": [{"op": "delete", "ids": [9]}]}, **send)
+    assert refused.status_code == 200 and refused.json()["error"] and not StaffAction.objects.exists()

@@ -201,6 +201,7 @@ FORGED: dict[str, tuple[dict[str, bytes | None], dict[str, Any]]] = {
     "files/x is not as": ({"files/x/y": b"x", "files/x": b"x"}, {}),
     "secret-key is not as": ({"secret-key": b""}, {}),
     "secret-key is not": ({"secret-key": b"\0\xff\n"}, {}),
+    "anybody could guess it": ({"secret-key": b"x"}, {}),
     "manifest.json is not as": ({}, {"migrations": []}),
     "manifest.json is not": ({"rows/segmentation.job.jsonl": None}, {}),
     "migration segmentation.9999_later, which version": ({}, LATER),
@@ -243,6 +244,19 @@ def test_rows_that_somebody_made_up_are_a_sentence_and_no_file_is_written(archiv
     assert not (folder / "files").exists() and not (folder / "secret-key").exists()
     with sqlite3.connect(folder / "db.sqlite3") as database:
         assert not database.execute("SELECT id FROM auth_user").fetchall()
+
+
+def test_a_state_that_nobody_knows_and_a_lost_file_are_a_sentence(archive, tmp_path):
+    with zipfile.ZipFile(archive) as opened:
+        jobs = opened.read("rows/segmentation.job.jsonl").replace(b'"done"', b'"forged"', 1)
+        image = next(name for name in opened.namelist() if name.startswith("files/uploads/") and "/image" in name)
+    members: list[dict[str, bytes | None]] = [{"rows/segmentation.job.jsonl": jobs}, {image: None}]
+    made = [forged(archive, tmp_path / f"{at}.zip", each) for at, each in enumerate(members)]
+    folder = tmp_path / "empty"
+    state, lost = refusals(folder, made)
+    assert "segmentation.job.state is 'forged'" in state
+    assert f"name the file {image.removeprefix('files/')}, which it does not hold" in lost
+    assert not (folder / "files").exists() and not (folder / "secret-key").exists()
 
 
 def test_a_storage_that_fails_in_the_middle_leaves_no_file_behind(archive, tmp_path):

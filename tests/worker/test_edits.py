@@ -18,6 +18,7 @@ import numpy as np
 import pandas
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
@@ -202,6 +203,28 @@ def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, re
     assert answer.status_code == 422 and re.match("Operation 1: .*undo", answer.json()["error"])
     send(4, right := {"op": "reviewed", "ids": [1, 3]}, UNDO, right, DELETE)
     assert Job.objects.get(pk=result.pk).standing_counts == {"corrected": 1, "reviewed": 2}
+
+
+def test_the_job_and_its_table_say_that_they_do_not_hold_what_was_corrected(send, script, result):
+    table = "\ufeff# mean (nm): 5\nlabel,kept\n1,TRUE\n"
+    file = SimpleUploadedFile("particles.csv", table.encode(), "text/csv")
+    result.artifacts.create(name="particles.csv", file=file, attempt=1, size=file.size, content_type="text/csv")
+
+    def sent():
+        answer = script.get(f"/api/v1/jobs/{result.pk}/files/particles.csv")
+        return b"".join(answer.streaming_content).decode(), answer["ETag"]
+
+    before = sent()
+    assert before[0] == table
+    assert script.get(f"/api/v1/jobs/{result.pk}").json()["unmeasured_corrections"] == 0
+    send(0, DELETE, SPLIT)
+    assert script.get(f"/api/v1/jobs/{result.pk}").json()["unmeasured_corrections"] == 2
+    text, tag = sent()
+    assert text.splitlines()[0].startswith("\ufeff# corrections: 2 stand that this file does not hold")
+    assert text.endswith("\n# mean (nm): 5\nlabel,kept\n1,TRUE\n")
+    assert tag != before[1]
+    send(2, UNDO, UNDO)
+    assert sent() == before
 
 
 def test_a_correction_costs_what_it_changes_and_an_undo_nothing(send, script, result, settings):

@@ -26,14 +26,14 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
-from segmentation.core.network.served import ServerGone
+from segmentation.core.network.served import ServerAway, ServerGone
 from segmentation.models import ExportJob, Job, Micrograph, Superseded
 from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from tests.conftest import picture
 from worker import heartbeat, inspection, tasks
 from worker.failures import BROKEN
 from worker.fetching import GONE
-from worker.tasks import do_analyses, give_back
+from worker.tasks import NO_NETWORKS, do_analyses, give_back
 
 from . import fake
 
@@ -228,6 +228,15 @@ def test_a_picture_that_ends_the_server_of_networks_again_and_again_fails(scienc
         job.refresh_from_db()
         assert (job.state, job.deaths) == (state, deaths)
     assert job.error == str(ServerGone())
+
+
+def test_a_server_of_networks_that_does_not_start_costs_no_attempt(science, make_job):
+    science.segment = Mock(side_effect=ServerAway)
+    job = make_job()
+    for _ in range(4):
+        Job.objects.update(due=None)
+        run(job)
+        assert (job.state, job.deaths, job.stage) == ("queued", 0, NO_NETWORKS)
 
 
 @pytest.mark.parametrize(

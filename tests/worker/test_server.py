@@ -143,6 +143,31 @@ def test_only_addresses_for_files_take_large_bodies(server, line, length, is_ref
         assert b" 413 " in connection.recv(1000)
 
 
+def answer_to(server, sent: str) -> bytes:
+    connection = opened(server, sent)
+    return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["POST /accounts/login/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nlogin=ada&password=secret\r\n\r\n",
+     "POST / HTTP/1.1\r\nContent-Length: secret\r\n\r\n", "password=secret\r\n\r\n",
+     "GET / HTTP/1.1\r\npassword=secret\r\n\r\n", "GET /api/v1/jobs HTTP/1.1\r\nTransfer-Encoding: secret\r\n\r\n"],
+)  # fmt: skip
+def test_what_is_not_understood_is_not_given_back(server, sent):
+    answer = answer_to(server, sent)
+    assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400", b"HTTP/1.1 501")) and b"secret" not in answer
+    assert b"could not be understood" in answer
+
+
+def test_two_lengths_end_the_connection(server):
+    head = "POST /page HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    answer = answer_to(server, f"{head}GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200") == 1 and b"Connection: close" in answer
+    old = head.replace("HTTP/1.1", "HTTP/1.0\r\nConnection: keep-alive")
+    assert answer_to(server, f"{old}GET /page HTTP/1.1\r\nHost: x\r\n\r\n").count(b" 200 ") == 1
+
+
 def test_every_form_for_files_is_known():
     texts = [file.read_text() for file in Path(settings.BASE_DIR, "templates").rglob("*.html")]
     forms = {name for text in texts for name in re.findall(r"url '([\w-]+)'[^>]*multipart", text)}

@@ -1,8 +1,12 @@
 """One process calculates the networks of all children of a worker on a GPU; here its device is the processor."""
 
 import os
+import shutil
 import signal
+import stat
+import tempfile
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +14,7 @@ import pytest
 
 from segmentation.core.network import runtime, served
 from segmentation.core.network.cards import NoDevice, find
-from segmentation.core.network.runtime import SERVER_KEY, Runtime, load_network
+from segmentation.core.network.runtime import SERVER_FOLDER, Runtime, load_network
 from tests.worker.lab import REPOSITORY
 from worker import apps
 from worker.child import NETWORKS
@@ -26,10 +30,12 @@ def server():
     supervisor = Supervisor((*COMMAND, NETWORKS), folder=REPOSITORY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime, "_loaded", {})
-        patch.setenv(SERVER_KEY, "for these tests alone")
+        patch.setattr(served, "_server", served._Server())
+        patch.setenv(SERVER_FOLDER, tempfile.mkdtemp())
         supervisor.start()
         yield supervisor
         supervisor.stop()
+        shutil.rmtree(os.environ[SERVER_FOLDER])
 
 
 @pytest.mark.slow
@@ -43,7 +49,7 @@ def test_siblings_get_the_maps_that_a_network_of_their_own_gives(server, monkeyp
         sibling.start()
     for sibling in siblings:
         sibling.join()
-    monkeypatch.delenv(SERVER_KEY)
+    monkeypatch.delenv(SERVER_FOLDER)
     monkeypatch.setattr(runtime, "_loaded", {})
     alone = load_network(find("particles"), EXACT, 2)
     assert all((each == alone.maps(WINDOW, BOX, "sigmoid")).all() for each in maps.values()) and len(maps) == 2
@@ -51,15 +57,59 @@ def test_siblings_get_the_maps_that_a_network_of_their_own_gives(server, monkeyp
 
 
 @pytest.mark.slow
-def test_what_is_wrong_comes_by_its_kind_and_a_killed_server_is_replaced(server):
+def test_what_is_wrong_comes_by_its_kind(server):
     with pytest.raises(NoDevice, match="There is no device 'nonsense'"):
         load_network(find("particles"), Runtime("nonsense", engine="torch"), 2)
-    network = load_network(find("particles"), EXACT, 2)
-    assert isinstance(network, served.ServedNetwork)
+    assert isinstance(load_network(find("particles"), EXACT, 2), served.ServedNetwork)
+
+
+@pytest.mark.slow
+def test_one_death_or_one_hanging_fails_none_of_three_networks(server, monkeypatch):
+    """Each of them had a dead connection of its own, and failed an attempt with it; who hung was waited for."""
+    networks = [load_network(find(name), EXACT, 2) for name in ("particles", "supported", "particles-multires")]
     os.kill(server.pid, signal.SIGKILL)
-    with pytest.raises(served.ServerGone, match="ended: try again"):
-        network.maps(WINDOW, BOX, "sigmoid")
+    assert [network.maps(WINDOW, BOX, "sigmoid").shape for network in networks] == [(1, 2, 64, 128)] * 3
+    hanging, kill = server.pid, served._kill
+
+    def kill_once():
+        monkeypatch.undo()  # the server that follows has its networks to load
+        kill()
+
+    monkeypatch.setattr(served, "HANGS_SECONDS", 1.0)
+    monkeypatch.setattr(served, "_kill", kill_once)
+    os.kill(hanging, signal.SIGSTOP)
+    assert networks[0].maps(WINDOW, BOX, "sigmoid").shape == (1, 2, 64, 128)
+    assert server.pid != hanging
+
+
+@pytest.mark.slow
+def test_those_who_connect_and_say_nothing_keep_nobody_waiting(server):
+    served.connected()
+    served.connected()._send(b"\0")
+    network = load_network(find("particles"), EXACT, 2)
     assert network.maps(WINDOW, BOX, "sigmoid").shape == (1, 2, 64, 128)
+
+
+def test_only_a_window_that_ended_two_servers_is_to_blame(tmp_path, monkeypatch):
+    """The first server dies while the window waits, the second and the third while they calculate it."""
+    ends = iter(["waits", "calculates", "calculates"])
+
+    def serve(listener):
+        for end in ends:
+            with listener.accept() as connection:
+                connection.recv()
+                if end == "calculates":
+                    connection.send(True)
+
+    monkeypatch.setenv(SERVER_FOLDER, str(tmp_path))
+    with served.Listener(str(tmp_path / served.SOCKET), "AF_UNIX") as listener:
+        threading.Thread(target=serve, args=[listener], daemon=True).start()
+        with pytest.raises(served.ServerGone, match="ended: try again"):
+            served._Server().ask("a window")
+    assert next(ends, None) is None
+    monkeypatch.setattr(served, "START_SECONDS", 0.0)
+    with pytest.raises(served.ServerAway):
+        served._Server().ask("a window")
 
 
 @pytest.mark.parametrize(
@@ -74,9 +124,13 @@ def test_what_is_wrong_comes_by_its_kind_and_a_killed_server_is_replaced(server)
 def test_children_share_a_gpu_where_there_are_several(concurrency, queue, gpu, shares, monkeypatch, settings):
     started = []
     settings.DEEPSEGM_DEVICE = "auto"
-    monkeypatch.setenv(SERVER_KEY, "")
+    monkeypatch.setenv(SERVER_FOLDER, "")
     monkeypatch.setattr(runtime, "has_gpu", lambda: gpu)
     monkeypatch.setattr(apps.Supervisor, "start", lambda self: started.append(self.command[-1]))
     queues = SimpleNamespace(consume_from={queue: None})
     apps.share_gpu(SimpleNamespace(concurrency=concurrency, app=SimpleNamespace(amqp=SimpleNamespace(queues=queues))))
-    assert started == [NETWORKS] * shares and bool(os.environ[SERVER_KEY]) == shares
+    folder = os.environ[SERVER_FOLDER]
+    assert started == [NETWORKS] * shares and bool(folder) == shares
+    if shares:  # nobody else can connect
+        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+        Path(folder).rmdir()

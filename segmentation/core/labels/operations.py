@@ -110,6 +110,25 @@ def standing(steps: Sequence[Step]) -> list[int]:
     return [n for n, step in enumerate(steps, 1) if step.undoes is None and n not in undone]
 
 
+def since_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The steps from the first one that was taken back, in plain JSON types: what can be made again follows from them.
+    made: the ids that a step gave."""
+    first = min((step.undoes for step in steps if step.undoes), default=len(steps) + 1)
+    return [
+        {
+            "number": number,
+            "operation": step.operation,
+            "undoes": step.undoes,
+            "made": [] if step.undoes else sorted(set(_there(step.patch)) - set(_there(step.before))),
+        }
+        for number, step in enumerate(steps[first - 1 :], first)
+    ]
+
+
+def _there(patch: Patch) -> list[int]:
+    return [number for number, data in patch.objects.items() if data is not None]
+
+
 def undo_of(steps: Sequence[Step], number: int, operation: Operation) -> Step:
     """The step that takes back one of these, from 1 on. All after it were taken back, so it has the patches of that one
     the other way round."""

@@ -6,11 +6,13 @@ Microscopes write a second file beside the image: JEOL and Hitachi a `.txt`, TES
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import PurePosixPath
 from typing import Any
 
 SIDE_SUFFIXES = (".txt", ".hdr", ".emi")
+MOST_SIDES = 3  # files beside one image: no microscope writes more, and each has one suffix
 _SERIES = re.compile(r"_[0-9]+$")  # TIA numbers the images of `name.emi`: `name_1.ser`, `name_2.ser`
 
 
@@ -32,15 +34,20 @@ def pair(names: Sequence[str]) -> dict[str, list[str]]:
     name, counts as an image: the content decides, when it is read, whether it is one.
 
     `a.tif` takes `a`, `a.tif`, `a-tif` and `a_tif` with any of SIDE_SUFFIXES; `a_1.ser` takes `a.emi`, too.
-    A side file that fits several images (`a.tif`, `a.jpg`) goes to each. A name given twice counts once.
+    A side file that fits several images (`a.tif`, `a.jpg`) goes to each. A name given twice counts once. An image takes
+    MOST_SIDES at most, the most telling names first: what is left over counts as an image, as above.
     """
     sides: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         if is_side(name):
             sides.setdefault(_plain(name), []).append(name)
-    beside = {name: [side for key in _keys(name) for side in sides.get(key, [])] for name in names if not is_side(name)}
+    beside = {name: list(islice(_sides_of(name, sides), MOST_SIDES)) for name in names if not is_side(name)}
     paired = {side for names in beside.values() for side in names}
     return {name: beside.get(name, []) for name in names if name not in paired}
+
+
+def _sides_of(image: str, sides: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    return chain.from_iterable(sides.get(key, ()) for key in _keys(image))
 
 
 def _plain(name: str) -> str:

@@ -27,12 +27,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .kinds import HEAD_BYTES, harmless_suffix, recognise
-from .pairing import pair
+from .pairing import is_side, pair
 from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
-LARGE, MOST_PACKED = 20 * 2**20, 200  # an entry that unpacks to more than LARGE must not shrink more than so many times
+# An entry that unpacks to more than LARGE must not shrink more than so many times, nor must all files beside images
+# together that unpack to more than LARGE_SIDE: each is text of some kB, which shrinks five times.
+LARGE, LARGE_SIDE, MOST_PACKED = 20 * 2**20, 2**20, 200
 DIRECTORY_SECONDS = 10.0  # for the directory, and again for the entries, which have further ones by their size
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
 SECONDS_PER_MB = 2.0  # of unpacked bytes: a grey image has about as many megapixels
@@ -50,7 +52,7 @@ ENCRYPTED = "It is protected by a password, so it was left out: make the archive
 NESTED = "It is an archive inside the archive and was left out: unpack it first, or drop it by itself."
 LINK = "It is a link to another file and was left out: put the file itself into the archive."
 BROKEN = "It is damaged inside the archive, so it was left out: make the archive again."
-BOMB = "It unpacks to more than {times} times its size, unlike any micrograph, so it was left out."
+BOMB = "It unpacks to more than {times} times its size, unlike any file of a microscope, so it was left out."
 LARGE_ENTRY = "It is larger than the {limit} MB that one image may have, so it was left out."
 TOO_MUCH = "With it the archive would unpack to more than {limit} MB, so it was left out: make two archives."
 TOO_MANY = "We take {limit} images from one archive, so this one was left out: put it into another archive."
@@ -94,25 +96,30 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
         )
         if time.monotonic() - began > DIRECTORY_SECONDS:
             raise UnreadableImage(SLOW)
-        began = time.monotonic()
+        began, places = time.monotonic(), dict[str, str]()  # of the files by name: one beside several images has one
         for number, names in enumerate(groups):
             if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * result.bytes / 2**20:
                 result.notes.append(("", REST.format(**_count_words(len(groups) - number))))
                 break
-            files = [f"entry-{number}-{part}{harmless_suffix(name)}" for part, name in enumerate(names)]
+            files = [
+                places.get(name) or f"entry-{number}-{part}{harmless_suffix(name)}" for part, name in enumerate(names)
+            ]
             try:
                 if limits.images:
                     _check_is_image(archive, usable[names[0]], limits, len(result.files))
                 for name, file in zip(names, files, strict=True):
-                    _extract(archive, usable[name], folder / file, limits, result)
+                    if name not in places:
+                        _extract(archive, usable[name], folder / file, limits, result)
+                places.update(zip(names, files, strict=True))
                 result.files.append(list(zip(names, files, strict=True)))
                 if limits.images and (".." in names[0].split("/") or re.match(r"/|[A-Za-z]:", names[0])):
                     name = _visible_name(names[0].rsplit("/", 1)[-1])
                     result.notes.append((_visible_name(names[0]), OUTSIDE.format(name=name)))
             except _Unusable as bad:
                 result.notes.append((_visible_name(names[0]), str(bad)))
-                for file in files:
-                    (folder / file).unlink(missing_ok=True)
+                for name, file in zip(names, files, strict=True):
+                    if name not in places:
+                        (folder / file).unlink(missing_ok=True)
     return result
 
 
@@ -150,6 +157,7 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) ->
     usable: dict[str, zipfile.ZipInfo] = {}
     numbers: Counter[str] = Counter()
     junk, overlapping = [], _overlapping(entries)
+    unpacked = packed = 0  # of files beside images
     for index, info in enumerate(entries):
         name = _name(info)
         if index in overlapping:
@@ -158,8 +166,16 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) ->
             junk.append(_visible_name(name))
         elif why := _unusable(info, name):
             notes.append((_visible_name(name), why))
+        elif (
+            is_side(name)
+            and (total := unpacked + info.file_size) > LARGE_SIDE
+            and _is_bomb(total, packed + info.compress_size)
+        ):
+            notes.append((_visible_name(name), BOMB.format(times=MOST_PACKED)))
         else:
             usable[_unique_name(name, usable, numbers)] = info
+            if is_side(name):
+                unpacked, packed = unpacked + info.file_size, packed + info.compress_size
     if overlapping:
         notes.append(("", SAME_BYTES.format(**_count_words(len(overlapping)))))
     if junk:
@@ -204,9 +220,13 @@ def _unusable(info: zipfile.ZipInfo, name: str) -> str:
         return LINK
     if PurePosixPath(name.lower()).suffix in ARCHIVES:
         return NESTED
-    if info.file_size > LARGE and info.file_size > MOST_PACKED * max(1, info.compress_size):
+    if info.file_size > LARGE and _is_bomb(info.file_size, info.compress_size):
         return BOMB.format(times=MOST_PACKED)
     return ""
+
+
+def _is_bomb(unpacked: int, packed: int) -> bool:
+    return unpacked > MOST_PACKED * max(1, packed)
 
 
 def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, count: int) -> None:

@@ -17,7 +17,7 @@ from .cards import ModelCard, check_weights, need_torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 RETAINED = 2**30
-SERVER_KEY = "NETWORK_SERVER_KEY"  # the variable that a server of networks and its siblings inherit
+SERVER_FOLDER = "NETWORK_SERVER_FOLDER"  # the variable that a server of networks and its siblings inherit
 STRIDE = 32  # sides of a network's input are multiples of this
 NO_GRAPH = "The model {name}, published without a graph for processors,"
 Activation = Literal["sigmoid", "softmax"]
@@ -112,7 +112,7 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
     """The card's network of so many maps with its weights, ready to predict; kept in the process until `unload`.
 
     Raises AlteredWeights when the files are not the card's, UnknownArchitecture when the card builds no network,
-    NoDevice, TorchMissing, and ServerGone of a network that another process calculates.
+    NoDevice, TorchMissing, and what `served.ServedNetwork` raises of a network that another process calculates.
     """
     key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
@@ -122,7 +122,7 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
             from .with_openvino import OpenVinoNetwork
 
             _loaded[key] = OpenVinoNetwork(card, runtime.precision, runtime.threads)
-        elif SERVER_KEY in os.environ:
+        elif SERVER_FOLDER in os.environ:
             from .served import ServedNetwork
 
             _loaded[key] = ServedNetwork(card, runtime, maps)

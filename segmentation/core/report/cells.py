@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
 BYTE_ORDER_MARK = "\ufeff"
 # What could end a cell or a line in any spreadsheet's idea of CSV, and what begins a comment.
 RISKY = ",;\"'#"
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
 
 
 def lines(of: Iterable[Iterable[Any]], delimiter: str = ",") -> str:
@@ -25,9 +27,20 @@ def inert(value: object) -> str:
 
 def name_cell(name: str) -> str:
     """A name as a cell that no spreadsheet takes for a formula; joins with the same name in another table. A comma may
-    stay: the cell is quoted then."""
-    safe = ",".join(map(inert, name.split(",")))
-    return _percent_encoded(safe[0]) + safe[1:] if safe.startswith(("=", "+", "-", "@")) else safe
+    stay: the cell is quoted then, and where cells are separated by other signs what follows it is as harmless."""
+    return ",".join(_without_sign(inert(part)) for part in name.split(","))
+
+
+def begins_like_formula(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula; some read full-width and small signs as the usual ones."""
+    return unicodedata.normalize("NFKC", text[:1]).startswith(FORMULAS)
+
+
+def _without_sign(text: str) -> str:
+    rest = text.lstrip()  # some programs leave spaces out
+    if not begins_like_formula(rest):
+        return text
+    return text[: len(text) - len(rest)] + _percent_encoded(rest[0]) + rest[1:]
 
 
 def marked(text: str) -> str:

@@ -10,6 +10,7 @@ from copy import copy
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File
@@ -19,7 +20,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, Training
+from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, SideFile, Training
 from .queue import INSPECTIONS, ring
 
 logger = logging.getLogger(__name__)
@@ -143,8 +144,18 @@ def remove_with_row(instance: Any, **kwargs: Any) -> None:
 def _remove_with(rows: list[Any]) -> None:
     """Remove what goes with deleted rows: their files and links, and the segmentations that no job measures now."""
     Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()
+    let_go_of_sides([row.pk for row in rows if isinstance(row, Micrograph)])
     measured = [row.segmentation_id for row in rows if isinstance(row, Job)]
     pixels = [f"{row.pk}.kept" for row in rows if isinstance(row, Micrograph)]  # by worker.scratch, for some minutes
     transaction.on_commit(lambda: Segmentation.objects.filter(pk__in=measured, jobs=None).delete())
     transaction.on_commit(lambda: [Path(settings.FILE_UPLOAD_TEMP_DIR, name).unlink(True) for name in pixels])
     remove_after_commit(*(row.folder for row in rows))
+
+
+def let_go_of_sides(micrographs: Iterable[UUID]) -> None:
+    """These images have no files beside them any more; those that no other image has are removed. In a transaction."""
+    mine = list(SideFile.objects.filter(micrograph__in=micrographs))
+    SideFile.objects.filter(pk__in=[side.pk for side in mine]).delete()
+    kept = set(SideFile.objects.filter(file__in={side.file.name for side in mine}).values_list("file", flat=True))
+    if unused := sorted({side.folder for side in mine if side.file.name not in kept}):
+        remove_after_commit(*unused)

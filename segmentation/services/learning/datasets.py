@@ -32,6 +32,7 @@ from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE
 from ..results.samples import visible_text
 from ..results.uploads import is_zip, sha256_of_upload
+from ..results.usage import check_quota
 
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
@@ -184,6 +185,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     sender = {"user": user, "visitor": None, "address": ""}
     limits.check_uploads(**sender)
     check_space(file.size)
+    check_quota(file.size, **sender)
     if not is_zip(file):
         raise Refused(NO_ARCHIVE, 422)
     Arrival.objects.create(**Arrival.fields_of(**sender))
@@ -263,15 +265,18 @@ def check_room(dataset: Dataset, more: int) -> None:
 
 def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
     """Store the files of an image that a worker has written, in place of earlier ones: "image", "labels", "preview" and
-    "coco". fields: what else changes in its row; what people have changed meanwhile stays. Raises `Superseded`."""
+    "coco". fields: what else changes in its row; what people have changed meanwhile stays. Raises `Superseded`, and
+    Refused where it is an image of an archive and its owner's quota is used up."""
 
     def remove() -> None:
         if not DatasetImage.objects.filter(pk=image.pk).exists():
             remove_folder(image.folder)
 
+    size = sum(path.stat().st_size for path in files.values())
+    if image._state.adding:  # the archive, which counts until it is taken in, goes soon
+        check_quota(size - sum(archive["size"] for archive in dataset.incoming[:1]), **dataset.maker)
     with publishing(remove):
         names_in_storage = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
-        size = sum(path.stat().st_size for path in files.values())
         file_fields = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():
             dataset.change()

@@ -18,7 +18,7 @@ from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
 from ...models import AFRESH, Job, Micrograph
 from ..ground.calibration import StatedScale, waits_for_reading
-from ..ground.files import LocalFile, publishing, remove_after_commit, remove_files, remove_folder
+from ..ground.files import LocalFile, let_go_of_sides, publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
 from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
@@ -59,8 +59,9 @@ def replace_by_page(*, micrograph: Micrograph, page: LocalFile) -> None:
     """Let a page of a stack take the place of the stack; raises `Superseded`."""
     fields = {"name": page.name, "size": page.size, "sha256": sha256_of_upload(page), "side": [], "pages": ""}
     stored = default_storage.save(f"{micrograph.folder}/page.tif", page)
-    with publishing(lambda: default_storage.delete(stored)):
+    with publishing(lambda: default_storage.delete(stored)), transaction.atomic():
         micrograph.change(file=stored, **fields)
+        let_go_of_sides([micrograph.pk])
     remove_files([micrograph.file.name])
     micrograph.refresh_from_db()
 
@@ -105,6 +106,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
         notes = [*notes, *start_images(micrograph)]
         Micrograph.objects.filter(pk=micrograph.pk).update(notes=[note.as_dict() for note in notes])
         _leave_sample(micrograph, notes)
+        let_go_of_sides([micrograph.pk])
         remove_after_commit(micrograph.folder)
 
 
@@ -197,12 +199,17 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
     """
     with transaction.atomic():
         micrograph.finish(
-            Micrograph.State.FAILED, stage="", progress=1.0, error=sentence, **({"file": ""} if unreadable else {})
+            Micrograph.State.FAILED,
+            stage="",
+            progress=1.0,
+            error=sentence,
+            **({"file": "", "side": []} if unreadable else {}),
         )
         for job in _waiting_jobs(micrograph).select_for_update():
             fail_waiting(job, sentence)
         _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
         if unreadable:
+            let_go_of_sides([micrograph.pk])
             remove_after_commit(micrograph.folder)
 
 

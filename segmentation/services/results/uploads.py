@@ -10,21 +10,22 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.files.storage import default_storage
+from django.db import transaction
 
 from ...core import tasks
 from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.kinds import HEAD_BYTES, harmless_suffix, maker_of, recognise
 from ...core.micrograph.pages import pages_of
-from ...core.micrograph.pairing import pair
+from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
 from ...core.settings import DEFAULT_TASK
-from ...models import Arrival, Micrograph, shown_name
+from ...models import Arrival, Micrograph, SideFile, shown_name
 from ..ground import limits
 from ..ground.queue import INSPECTIONS, ring
 from ..ground.refusal import Refused
@@ -36,6 +37,7 @@ EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
 NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
+MANY_SIDES = f"An image has at most {MOST_SIDES} files of the microscope beside it: send only those that belong to it."
 FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
 
 
@@ -69,8 +71,11 @@ def receive_upload(
 
     file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
     fields: others of `Micrograph`. Where read_bar is False, the text of the data bar is not read, which takes seconds.
-    Raises Refused (413 too large, 422 no image by its first bytes, 429 too many, 507 no room); then no file remains.
+    Raises Refused (413 too large, 422 no image by its first bytes or too many beside it, 429 too many, 507 no room);
+    then no file remains.
     """
+    if len(side) > MOST_SIDES:
+        raise Refused(MANY_SIDES, 422)
     for received in (file, *side):
         limits.check_size(received.size)
     limits.check_uploads(user=user, visitor=visitor, address=address)
@@ -89,7 +94,7 @@ def receive_upload(
     Arrival.objects.create(**sender)
     micrograph = Micrograph.objects.create(
         name=shown_name(file.name or ""),
-        size=size,
+        size=file.size,
         sha256=sha256_of_upload(file),
         is_archive=is_archive,
         **sender,
@@ -133,12 +138,27 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
     with storing(micrograph.delete):
         micrograph.file.save(micrograph.name, file, save=False)
-        for number, side_file in enumerate(side, 1):
+        for side_file in side:
             name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
-            stored = default_storage.save(f"{micrograph.folder}/side-{number}{harmless_suffix(name)}", side_file)
+            stored = _store_side(micrograph, side_file, name, sha256)
             micrograph.side = [*micrograph.side, {"name": name, "sha256": sha256, "file": stored}]
         micrograph.state = Micrograph.State.QUEUED
         micrograph.save(update_fields=["file", "side", "state"])
+
+
+def _store_side(micrograph: Micrograph, side_file: Any, name: str, sha256: str) -> str:
+    """Where a file beside an image is stored: where another image of its sender has it already, else a new place. The
+    row comes first here, too; nobody shares it before its image is stored whole."""
+    theirs = Micrograph.objects.filter(limits.sender_of(**micrograph.maker)).exclude(state=Micrograph.State.RECEIVING)
+    same = SideFile.objects.filter(name=name, sha256=sha256, micrograph__in=theirs.values("pk"))
+    with transaction.atomic():
+        shared = same.select_for_update().first()
+        place = shared.file.name if shared else f"sides/{uuid4()}/side{harmless_suffix(name)}"
+        fields = {"name": name, "sha256": sha256, "file": place, "size": side_file.size}
+        SideFile.objects.create(micrograph=micrograph.pk, **fields)
+    if shared is None:
+        default_storage.save(place, side_file)
+    return place
 
 
 def head_of(file: Any, size: int = HEAD_BYTES) -> bytes:

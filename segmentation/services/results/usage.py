@@ -79,15 +79,26 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 
 def stored_bytes(mine: Q) -> int:
-    """Bytes of images, results, corrections, datasets and trainings that `mine` finds; of a bundle a list is stored."""
+    """Bytes of images, results, corrections, datasets and trainings that `mine` finds, and of files of outlines and of
+    archives that wait for a worker; of a bundle a list is stored."""
     jobs, images = models.Job.objects.filter(mine), models.Micrograph.objects.filter(mine)
     artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=NAME)
     segmentations = models.Segmentation.objects.filter(pk__in=jobs.values("segmentation"))
     pooled = models.SampleArtifact.objects.filter(sample__in=models.Sample.objects.filter(mine).values("pk"))
     taught = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
     trained = models.TrainingFile.objects.filter(training__in=models.Training.objects.filter(mine).values("pk"))
-    others = bytes_of(images, "viewer_size") + bytes_of(jobs, "edit_bytes")
+    sent = [outlines for outlines in jobs.exclude(outlines={}).values_list("outlines", flat=True) if "file" in outlines]
+    for incoming in models.Dataset.objects.filter(mine).exclude(incoming=[]).values_list("incoming", flat=True):
+        sent += incoming
+    others = bytes_of(images, "viewer_size") + bytes_of(jobs, "edit_bytes") + side_bytes(images)
+    others += sum(file.get("size", 0) for file in sent)
     return others + sum(map(bytes_of, (images, artifacts, segmentations, pooled, taught, trained)))
+
+
+def side_bytes(images: QuerySet) -> int:
+    """The bytes of the files beside these images, each counted once."""
+    beside = models.SideFile.objects.filter(micrograph__in=images.values("pk"))
+    return beside.values("file", "size").distinct().aggregate(all=Sum("size"))["all"] or 0
 
 
 def bytes_of(rows: QuerySet, field: str = "size") -> int:

@@ -9,12 +9,14 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from ... import models
 from ..access.webhooks import forget_deliveries
+from ..ground.files import let_go_of_sides
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..ground.space import frees_room, note_free
@@ -24,7 +26,7 @@ from ..results.pooling import stuck
 from ..results.publishing import fail, requeue
 from ..results.samples import delete_sample
 from ..results.signing import signed_jobs
-from ..results.usage import bytes_of
+from ..results.usage import bytes_of, side_bytes
 
 MAX_DEATHS = 3
 LOST_WAIT = timedelta(seconds=2)
@@ -184,8 +186,8 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
 @frees_room
 def tidy() -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads interrupted by a crash, old messages of webhooks, workers that were killed, files that were written ahead
-    for nobody, and segmentations that no job or correction has.
+    uploads interrupted by a crash, old messages of webhooks, workers that were killed, sessions that have ended, files
+    that were written ahead for nobody, and segmentations that no job or correction has.
 
     Rows that nothing uses are looked for among those made LATELY; at a start, and then once a day, among all.
     """
@@ -206,7 +208,9 @@ def tidy() -> Purged:
     models.Arrival.objects.filter(created__lt=a_day_ago).delete()
     forget_unasked(an_hour_ago)
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
+    SessionStore.clear_expired()
     forget_deliveries()
+    _let_go_of_lost_sides()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
     unused = models.Micrograph.objects.filter(created__lt=a_day_ago, jobs=None, sample=None)
@@ -218,6 +222,13 @@ def tidy() -> Purged:
     if not lately:
         _whole_look_due = begin + ABANDONED.total_seconds()
     return Purged(purged.jobs, purged.uploads + len(sizes), purged.bytes + sum(sizes.values()))
+
+
+def _let_go_of_lost_sides() -> None:
+    """The files beside images that the version before deleted while both served the site."""
+    gone = ~Exists(models.Micrograph.objects.filter(pk=OuterRef("micrograph")))
+    with transaction.atomic():
+        let_go_of_sides(set(models.SideFile.objects.filter(gone).values_list("micrograph", flat=True)))
 
 
 def optimise() -> None:
@@ -232,8 +243,9 @@ def optimise() -> None:
 def storage_used() -> int:
     """Bytes of all micrographs, results, datasets and trainings (previews, a few kB each, left out)."""
     kinds = models.Micrograph, models.Artifact, models.SampleArtifact, models.DatasetImage, models.TrainingFile
-    viewer_bytes = bytes_of(models.Micrograph.objects.all(), "viewer_size")
-    return viewer_bytes + sum(bytes_of(kind.objects.all()) for kind in kinds)
+    images = models.Micrograph.objects.all()
+    beside = bytes_of(images, "viewer_size") + side_bytes(images)
+    return beside + sum(bytes_of(kind.objects.all()) for kind in kinds)
 
 
 def _send_again(kind: type[models.Attempted]) -> None:

@@ -2,7 +2,7 @@
 // to correct, or where corrections are stored that its numbers do not have yet.
 
 import { Calls, PAGE, json } from "./calls.js";
-import { counterparts, countOf, meanwhile, paired, renamed, wordsOf } from "./history.js";
+import { afterRedo, countOf, meanwhile, paired, redoable, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
 import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
@@ -21,6 +21,7 @@ export class Editor {
     this.history = []; // operations that stand, the last one last
     this.undone = []; // operations that can be done again
     this.turn = Promise.resolve();
+    this.underWay = 0; // what was pressed and is not made yet
     this.radius = RADIUS.first;
     this.ground = !this.semantic;
     this.redrawing = false;
@@ -40,7 +41,12 @@ export class Editor {
 
   // Whether corrections were made since the page came.
   get hasNew() {
-    return Boolean(this.sender) && (this.sender.base !== this.base || !this.sender.settled);
+    return Boolean(this.sender) && (this.sender.base !== this.base || !this.settled);
+  }
+
+  // Whether all is saved: what is sent, and what was pressed and waits for its turn.
+  get settled() {
+    return !this.underWay && (!this.sender || this.sender.settled);
   }
 
   get steps() {
@@ -58,7 +64,7 @@ export class Editor {
     this.sender = new Sender({
       ...{ address: this.facts.edits, token: this.facts.token, base: this.base },
       heard: {
-        state: (...values) => this.panel.saving(...values),
+        state: (name, ...values) => this.panel.saving(name === "saved" && this.underWay ? "saving" : name, ...values),
         token: () => this.token(),
         differs: () => this.again([], ""),
         conflict: (answer, unsent) => this.again(unsent, meanwhile(answer.edits, this.facts)),
@@ -81,8 +87,8 @@ export class Editor {
   }
 
   async loadNow() {
-    const { classes, maps, base, operations, objects, touched } = await loaded(this.worker, this.page);
-    Object.assign(this, { classes, maps, base, history: operations, undone: [] });
+    const { classes, maps, base, operations, undone, objects, touched } = await loaded(this.worker, this.page);
+    Object.assign(this, { classes, maps, base, history: operations, undone: redoable(undone) });
     this.page.objects = objects;
     if (this.semantic) await this.outline(touched);
     await this.divide();
@@ -113,10 +119,13 @@ export class Editor {
 
   // One after another, whatever is pressed meanwhile.
   next(work) {
-    this.turn = this.turn.then(work).catch((error) => {
-      this.say(error.message);
-      return null;
-    });
+    this.underWay += 1;
+    const over = () => {
+      this.underWay -= 1;
+      if (this.sender && this.settled) this.sender.tell("saved");
+    };
+    const failed = (error) => this.say(error.message);
+    this.turn = this.turn.then(work).catch(failed).finally(over);
     return this.turn;
   }
 
@@ -177,8 +186,7 @@ export class Editor {
       if (!last) return this.say("There is nothing to do again.");
       const before = new Set(this.objects.keys());
       const changed = (await this.perform(last.operation, { again: true })) ?? [];
-      const ids = counterparts(last.made, changed.filter((id) => !before.has(id)));
-      this.undone = this.undone.map((each) => ({ ...each, operation: renamed(each.operation, ids) }));
+      this.undone = afterRedo(this.undone, last.made, changed.filter((id) => !before.has(id)));
       return changed;
     });
   }
@@ -378,7 +386,7 @@ export class Editor {
   // Once all is saved; somebody else's corrections may come in between.
   async stored(sentence) {
     await this.turn;
-    while (this.sender && !this.sender.settled) {
+    while (!this.settled) {
       this.say(sentence);
       await new Promise((resolve) => (this.panel.whenSaved = resolve));
       await this.turn;

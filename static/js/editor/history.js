@@ -33,6 +33,29 @@ export function paired(unsent, facts) {
   return { wanted, refused };
 }
 
+// What can be made again after a log of edits, { number, operation, undoes, made }: the last one taken back comes last. Who
+// makes it again sends the same operation; any other one ends that.
+export function redoable(log) {
+  const byNumber = new Map(log.map((edit) => [edit.number, edit]));
+  let undone = [];
+  for (const { operation, undoes, made } of log) {
+    const last = undone.at(-1);
+    if (undoes) undone.push(byNumber.get(undoes));
+    else if (last && alike(last.operation, operation)) undone = afterRedo(undone.slice(0, -1), last.made, made);
+    else undone = [];
+  }
+  return undone.map((each) => ({ operation: each.operation, made: each.made }));
+}
+
+// The order of entries is the database's.
+const alike = (...operations) => new Set(operations.map((each) => JSON.stringify(Object.entries(each).sort()))).size === 1;
+
+// The rest of what can be made again, once the last one was: its objects have other ids now.
+export function afterRedo(rest, before, now) {
+  const ids = counterparts(before, now);
+  return rest.map((each) => ({ ...each, operation: renamed(each.operation, ids) }));
+}
+
 // The ids that objects have once they are made again: an id is never given twice.
 export function counterparts(before, now) {
   const [old, made] = [before, now].map((ids) => [...ids].sort((a, b) => a - b));

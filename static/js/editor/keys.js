@@ -15,7 +15,7 @@ export function listen(editor) {
   document.addEventListener("keydown", (event) => pressed(event, editor), true);
   document.addEventListener("keyup", ({ key }) => key === " " && pan(drawing, false));
   panel.bar.addEventListener("click", ({ detail, target }) => detail && target.closest(PRESSED) && drawing.canvas.focus({ preventScroll: true }));
-  globalThis.addEventListener("beforeunload", (event) => editor.sender && !editor.sender.settled && event.preventDefault());
+  globalThis.addEventListener("beforeunload", (event) => !editor.settled && event.preventDefault());
 }
 
 function pan(drawing, on) {

@@ -46,6 +46,15 @@ def test_names_that_differ_only_in_case_are_both_kept() -> None:
     assert pair([]) == {}
 
 
+def test_an_image_takes_three_at_most_and_the_most_telling_names_come_first() -> None:
+    sides = ["a.txt", "A.txt", "a.TXT", "A.TXT", "a.tif.txt"]
+    assert pair(["a.tif", "a.jpg", *sides]) == {
+        "a.tif": ["a.tif.txt", "a.txt", "A.txt"],
+        "a.jpg": ["a.txt", "A.txt", "a.TXT"],
+        "A.TXT": [],
+    }
+
+
 @given(st.lists(st.text(alphabet="aA./\\_-1tifxhdrsemµ\n", max_size=12)))
 def test_nothing_is_lost(names: list[str]) -> None:
     paired = pair(names)

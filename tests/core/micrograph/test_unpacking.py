@@ -128,6 +128,21 @@ def test_many_entries_of_one_name_but_other_bytes_are_named_apart(opened):
     assert [name for name, _ in notes] == ["a (4).tif"]
 
 
+def test_a_file_beside_several_images_is_unpacked_once_and_a_bomb_of_text_never(opened):
+    """12 images and 12 texts of one stem made 105 MB of 19 kB."""
+    text, bomb = b"$CM_MAG 100\n" * 20, bytes(700_000)
+    capitals = ("a.txt", "A.txt", "a.TXT", "A.TXT", "a.Txt")
+    files = [*((name, text) for name in capitals), *((name, bomb) for name in ("b.hdr", "c.hdr", "a.hdr", "d.hdr"))]
+    images, notes = opened(zipped([*((f"a.{number}", picture(number)) for number in range(12)), *files]))
+    assert images == [(f"a.{number}", ["a.txt", "A.txt", "a.TXT"]) for number in range(12)]
+    assert sorted(name for name, note in notes if note != archives.BOMB.format(times=200)) == [
+        "A.TXT",
+        "a.Txt",
+        "b.hdr",
+    ]
+    assert [name for name, note in notes if note == archives.BOMB.format(times=200)] == ["c.hdr", "a.hdr", "d.hdr"]
+
+
 @pytest.mark.parametrize(("second", "taken"), [(0.0, 4), (5.0, 2), (20.0, 0)])
 def test_an_archive_has_a_time_limit_of_its_own(opened, monkeypatch, second, taken):
     """Ten seconds for its directory, then ten and two for each megabyte; the clock is asked once before each image."""

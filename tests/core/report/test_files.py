@@ -16,7 +16,7 @@ from PIL import Image
 
 from segmentation.core.micrograph.contrast import displayed
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports
+from segmentation.core.report import cells, exports
 from segmentation.core.report.exports import labels, particles_csv, result, viewer
 from segmentation.core.report.exports.base import FIRST
 from segmentation.core.report.files import write_all
@@ -56,6 +56,15 @@ def test_names_are_neither_comments_nor_formulas():
     """As pandas reads a sample's table with comment="#"."""
     assert particles_csv.name_cell("Charge #3_001.tif") == "Charge %233_001.tif"
     assert particles_csv.name_cell("=1+1") == "%3D1+1"
+
+
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠﹦")
+def test_what_follows_a_comma_is_no_formula_where_semicolons_separate_cells(sign):
+    """The table with decimal commas quotes no comma, and some programs read full-width signs as the usual ones."""
+    cell = particles_csv.name_cell(f"a, {sign}1,{sign}2.tif")
+    assert sign not in cell and cell.startswith("a, %") and cell.endswith("2.tif")
+    line = particles_csv.with_commas(f"# image: a\nimage\n{particles_csv.lines([[cell]])}").splitlines()[-1]
+    assert not any(cells.begins_like_formula(part.strip()) for part in line.split(","))
 
 
 def test_csv_begins_with_mean_median_and_sd_in_at_most_six_comments():

@@ -8,6 +8,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
@@ -356,3 +357,11 @@ def test_tidying_leaves_what_a_correction_stands_on(make_segmentation):
     Job.objects.filter(segmentation=parent).update(segmentation=None)
     services.tidy()
     assert set(Segmentation.objects.all()) == {parent, child}
+
+
+def test_sessions_that_have_ended_are_removed():
+    """Each sign-in left a row for ever."""
+    for key, days in (("ended", -1), ("lasts", 1)):
+        Session.objects.create(session_key=key, expire_date=timezone.now() + timedelta(days=days))
+    services.tidy()
+    assert Session.objects.get().session_key == "lasts"

@@ -12,13 +12,15 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Q
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, Micrograph
+from segmentation.models import Arrival, Micrograph, SideFile
 from segmentation.services import Refused
 from segmentation.services.ground.space import NO_ROOM
 from segmentation.services.results.uploads import discard_unused
+from segmentation.services.results.usage import stored_bytes
 from tests.conftest import picture
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +123,42 @@ def test_the_uploads_of_an_hour_are_limited(own_storage, settings, alice):
     receive(visitor=uuid4(), address="elsewhere")
     receive(user=alice, visitor=visitor)
     receive(visitor=None, address="")
+
+
+class TestBeside:
+    """Files of the microscope beside images."""
+
+    def drop(self, *names: str, **sender):
+        files = [SimpleUploadedFile(name, picture(64 + number)) for number, name in enumerate(names)]
+        beside = SimpleUploadedFile("a.txt", b"$CM_MAG 100")
+        who = {"user": NOBODY, "visitor": None, "address": "hash", **sender}
+        return services.receive_files(files=[*files, beside], **who).uploads
+
+    def test_one_is_stored_once_for_all_images_of_its_sender_and_goes_with_the_last(self, own_storage, commit, alice):
+        uploads = [*self.drop("a.png", "a.jpg"), *self.drop("A.PNG")]
+        mine = self.drop("a.png", user=alice)
+        assert (
+            len({image.side[0]["file"] for image in uploads}) == 1 == len(list((own_storage / "sides").iterdir())) - 1
+        )
+        assert stored_bytes(Q(owner=alice)) == mine[0].size + len(b"$CM_MAG 100")
+        for count, image in enumerate([*uploads, *mine], 1):
+            assert image.file.storage.open(image.side[0]["file"]).read() == b"$CM_MAG 100"
+            with commit():
+                discard_unused(image)
+            assert SideFile.objects.count() == 4 - count
+        assert nothing_is_left(own_storage)
+
+    def test_four_beside_one_image_are_refused(self, own_storage):
+        side = [SimpleUploadedFile(f"a{number}.txt", b"x") for number in range(4)]
+        with pytest.raises(Refused, match="at most 3 files"):
+            services.receive_upload(
+                file=SimpleUploadedFile("a.png", picture()), side=side, user=NOBODY, visitor=None, address="hash"
+            )
+        assert nothing_is_left(own_storage)
+
+    def test_those_of_images_that_an_older_version_deleted_are_tidied_away(self, own_storage, commit):
+        (image,) = self.drop("a.png")
+        Micrograph.objects.filter(pk=image.pk)._raw_delete("default")
+        with commit():
+            services.tidy()
+        assert not list((own_storage / "sides").iterdir())

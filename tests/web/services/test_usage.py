@@ -16,11 +16,12 @@ from django.utils import timezone
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.models import Arrival, Micrograph, Quota
+from segmentation.models import Arrival, Dataset, Micrograph, Quota
 from segmentation.services.ground.limits import quota_of
 from segmentation.services.results.jobs import begin_unscaled, make_ready
 from segmentation.services.results.usage import spent_by, stored_bytes, usage
 from tests.conftest import picture
+from tests.web.archive import zipped
 
 pytestmark = pytest.mark.django_db
 GB = 2**30
@@ -45,6 +46,16 @@ def test_a_full_account_stores_nothing_more_and_says_so(full, alice, django_user
     assert send(django_user_model.objects.create_user("another"))
 
 
+def test_a_full_account_sends_no_archive_for_a_dataset(full, alice, settings):
+    settings.DEEPSEGM_TRAINING = "everyone"
+    dataset = Dataset.objects.create(owner=alice, name="own", task="particles")
+    with pytest.raises(services.Refused) as refused:
+        services.add_archive(
+            dataset=dataset, file=ContentFile(zipped({"a": b"x"}), "a.zip"), user=alice, consent=True, reviewed=True
+        )
+    assert refused.value.status == 507
+
+
 def test_a_quota_in_place_of_the_setting_or_deleting_makes_room(full, alice):
     quota = Quota.objects.create(user=alice, stored_gb=0)
     assert send(alice)
@@ -57,6 +68,13 @@ def test_files_of_results_count_once(make_job, alice):
     Micrograph.objects.update(owner=alice)
     assert stored_bytes(Q(owner=alice)) == job.micrograph.size + job.artifacts.get().size
     assert stored_bytes(Q(owner=None)) == 0
+
+
+def test_outlines_and_archives_that_were_sent_count(make_job, alice):
+    """They stayed on the disk and counted nothing."""
+    make_job(owner=alice, outlines={"name": "a.zip", "file": "jobs/x/outlines.zip", "size": 700})
+    Dataset.objects.create(owner=alice, name="own", task="particles", incoming=[{"name": "b.zip", "size": 5000}])
+    assert stored_bytes(Q(owner=alice)) == Micrograph.objects.get().size + 5700
 
 
 def test_what_each_account_used(make_job, alice):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import Mock
@@ -16,7 +17,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from segmentation.log_filters import LogContext, row
+from segmentation.log_filters import LineFormatter, LogContext, row
 from segmentation.models import WorkerProcess
 from segmentation.models.upkeep import ALIVE
 from segmentation.services import delete_job
@@ -212,6 +213,19 @@ class TestLogs:
             assert LogContext().filter(record) and (record.row, record.context) == ("Job 7", " [Job 7]")
         finally:
             row.reset(token)
+
+    def test_what_comes_from_outside_makes_no_line_of_its_own(self, settings):
+        """`%0A` in an address wrote a second line, with a time and a level of its sender's choice."""
+        about = {name: value for name, value in settings.LOGGING["formatters"]["line"].items() if name != "()"}
+        forged = "GET /x\n2026-01-01 00:00:00,000 ERROR worker: all is lost\r\x1b[2J\u2028"
+        try:
+            raise ValueError(forged)
+        except ValueError:
+            record = logging.LogRecord("django", logging.ERROR, "", 1, "%s failed", (forged,), sys.exc_info())
+        LogContext().filter(record)
+        first, *others = LineFormatter(about["format"], style=about["style"]).format(record).splitlines()
+        assert "all is lost" in first and first.isprintable() and r"\n2026" in first
+        assert others and all(line.startswith("    ") and line.isprintable() for line in others)
 
     def test_json_holds_time_level_message_and_ids(self, settings):
         from pythonjsonlogger.json import JsonFormatter

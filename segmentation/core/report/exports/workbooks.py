@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ...measure import budget_table
 from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, of_column
 from ...measure.table import Table
+from ..cells import begins_like_formula
 from ..facts import common_facts, differing_facts
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ...measure.results import Arrangement
     from ...sample import SampleAnalysis
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
 DIGITS, IN_DETAIL = 4, 6  # of measured numbers: an outline is not more certain
@@ -282,7 +282,7 @@ def _add_sheet(
                 sheet.write_boolean(row, column, value)
             elif isinstance(value, str):
                 text = value.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
-                sheet.write_string(row, column, text, quoted if text.startswith(FORMULAS) else None)
+                sheet.write_string(row, column, text, quoted if begins_like_formula(text) else None)
             elif isinstance(value, datetime):
                 sheet.write_datetime(row, column, value, date)
             elif math.isfinite(value):

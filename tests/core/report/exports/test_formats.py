@@ -37,7 +37,8 @@ from tests.core.builders import analysis_of, make_analysis, refound, renamed, se
 
 shapely = pytest.importorskip("shapely")
 NAMES = [
-    "Größe 粒子 😀.tif", "=1+1.tif", "+1.tif", "-1.tif", "@SUM(A1).tif", "a\nb\x07.tif", "\udcff.tif", "<b>&amp;.tif",
+    "Größe 粒子 😀.tif", "=1+1.tif", "＝1+1.tif", "+1.tif", "-1.tif", "@SUM(A1).tif",
+    "a\nb\x07.tif", "\udcff.tif", "<b>&amp;.tif",
 ]  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def test_no_text_in_xlsx_is_a_formula(name):
         for line in sheet.iter_rows():
             for cell in line:
                 assert cell.data_type != "f"
-                if isinstance(cell.value, str) and cell.value.startswith(("=", "+", "-", "@")):
+                if isinstance(cell.value, str) and cell.value.startswith(("=", "+", "-", "@", "＝")):
                     assert cell.quotePrefix
 
 
