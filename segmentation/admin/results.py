@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat, truncatechars
@@ -18,6 +19,7 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.progress import spent
 from ..presenters.result import counted, headline, numbers_of, warning_of
+from ..services.ground.files import removing_together
 from ..services.results.models_offered import title_of
 from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 
@@ -77,6 +79,9 @@ class JobAdmin(WithLink):
     def delete_model(self, request: HttpRequest, obj: models.Job) -> None:
         services.delete_job(job=obj, signed=True)
 
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        services.delete_jobs([job.pk for job in queryset], signed=True)
+
 
 @admin.register(models.Sample)
 class SampleAdmin(WithLink):
@@ -117,6 +122,10 @@ class UploadAdmin(LookOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        with transaction.atomic(), removing_together():
+            models.Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in queryset]).only("pk").delete()
 
     picture = column("picture", lambda micrograph: preview(micrograph))
     scale = column("scale", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False))
