@@ -45,9 +45,10 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
 from segmentation import __version__
-from segmentation.models import Micrograph
+from segmentation.models import Micrograph, StaffAction
 from segmentation.services import Refused
 from segmentation.services.ground.refusal import REMOTE
+from segmentation.services.ground.staff_log import BACKUP, SHELL
 
 FORMAT = "deepsegm-backup/1"
 MANIFEST, KEY = "manifest.json", "secret-key"
@@ -122,6 +123,8 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             manifest = Manifest(format=FORMAT, version=__version__, migrations=applied, members=names)
             archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
         part.rename(file)
+        # By this row /metrics knows when the last backup was made, also one of another machine.
+        StaffAction.objects.create(account=SHELL, action=BACKUP, kind="site", name=file.name[:200])
     finally:
         part.unlink(missing_ok=True)
     return counted

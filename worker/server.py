@@ -87,8 +87,8 @@ class NoRoom(Error):
 
 
 class Body(OverflowableBuffer):
-    """What is sent. Of a body that finds no room nothing is kept, but it is read to its end: who is cut off while sending
-    reads no answer."""
+    """What is sent. Of a body that finds no room nothing is kept, but it is read to its end: who is cut off while
+    sending reads no answer."""
 
     no_room = False
 

@@ -10,7 +10,7 @@ from django.db.models import Model
 from ...core.report.cells import lines, name_cell
 from ...models import Link, StaffAction
 
-SHELL = "command line"
+SHELL, BACKUP = "command line", "made a backup"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
 # What the log keeps of a row, as far as it has that.
 LOGGED_FIELDS = (
