@@ -341,7 +341,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)
     counted = (summary["statistics"] or {}).get("n_kept", summary["found"])
-    logger.info("%s: %s", job.micrograph.name, find(summary["task"]).count(counted))
+    logger.info("%s: %s", job.pk, find(summary["task"]).count(counted))
 
 
 def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from .. import models, services
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
+from ..presenters.listing import UNREADABLE, readable
 from ..presenters.progress import spent
 from ..presenters.result import counted, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
@@ -54,8 +55,9 @@ class JobAdmin(WithLink):
     @admin.display
     def result(self, job: models.Job) -> str:
         """Its numbers in a line, with the short forms of its warnings."""
-        if job.state != models.Job.State.DONE:
-            return ""
+        return readable(self._numbers, job, UNREADABLE) if job.is_done else ""
+
+    def _numbers(self, job: models.Job) -> str:
         numbers = numbers_of(job.summary)
         return ", ".join(filter(None, (counted(numbers), headline(numbers), warning_of(job))))
 
