@@ -20,9 +20,11 @@ from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..http.serving import thumbnails
 from ..models import Job, Sample
+from ..models.jobs import WaitingLine
 from ..services.ground.calibration import is_scaled
 from ..services.results.comparisons import alike, check_alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
+from .progress import place_words
 from .result import counted, headline, numbers_of, warning_of
 from .sample import STATES, PooledResult, bars
 
@@ -81,12 +83,15 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     for pk, state, count in images.values_list("sample", "state").annotate(Count("pk")):
         states.setdefault(pk, {})[state] = count
     by_key: dict[Any, Card] = {}
+    line = WaitingLine() if any(job.state == Job.State.QUEUED for job in jobs.values()) else None
+    places = {job.pk: place for job in jobs.values() if line and (place := job.position(line))}
     for pk, job in jobs.items():
         by_key[pk] = _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id])
     for pk, sample in samples.items():
         shown_pictures = [pictures[of] for of in first[pk] if of in pictures]
         by_key[pk] = _of_sample(sample, shown_pictures, states.get(pk, {}))
-    return [by_key[pk] for _, pk in entries if pk in by_key]
+    waiting = {pk: replace(by_key[pk], state=f"{by_key[pk].state}, {place_words(places[pk])}") for pk in places}
+    return [(by_key | waiting)[pk] for _, pk in entries if pk in by_key]
 
 
 def readable(tell: Callable[..., T], row: Job | Sample, otherwise: T) -> T:

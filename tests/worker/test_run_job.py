@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import threading
 from datetime import timedelta
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -103,6 +104,15 @@ def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(scie
     run(job)
     assert (job.state, job.ready, len(searches), job.attempt) == ("done", True, 1, 2)
     assert not job.summary["unread"] and not job.summary["reused"], "measured with what was read"
+
+
+def test_progress_never_goes_back(make_job):
+    job = make_job(state="running", attempt=1)
+    report = tasks.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
+    for stage, fraction in (("first look", 0.5), ("second look", 0.2), ("third look", 0.6)):
+        report(stage, fraction)
+        job.refresh_from_db()
+        assert (job.stage, job.progress) == (stage, max(fraction, 0.5))
 
 
 def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage, caplog):

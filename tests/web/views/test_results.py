@@ -78,6 +78,14 @@ def test_a_row_that_cannot_be_read_is_one_row_with_a_sentence(maker, make_job, m
     assert "261 particles" in words(page) and admin_client.get("/admin/segmentation/job/").status_code == 200
 
 
+def test_what_waits_has_its_place_in_the_queue(maker, make_job):
+    for _ in range(3):
+        make_job(visitor=VISITOR, state=Job.State.QUEUED)
+    page = words(maker.get("/results/"))
+    for place in ("next in the queue", "number 2 in the queue", "number 3 in the queue"):
+        assert page.count(f"Waiting, {place}") == 1
+
+
 def test_it_refreshes_itself_only_while_something_runs(maker, make_job):
     job = make_job(visitor=VISITOR, state=Job.State.RUNNING)
     assert 'hx-trigger="every 2s"' in words(maker.get("/results/"))
