@@ -6,6 +6,7 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.template.loader import get_template
 from django.urls import reverse
 
 from segmentation.models import Arrival, Delivery, Quota, Token, Webhook
@@ -115,3 +116,13 @@ def test_what_belongs_to_others_is_not_there(signed_in, charlie):
     form = {"form": str(token.pk), "name": "mine", "days": "30"}
     assert signed_in.post("/account/tokens/", form).status_code == 303
     assert Token.objects.get().name == "his"
+
+
+def test_the_sign_in_says_where_an_account_comes_from(client):
+    """Nobody can sign up, so that who has no account must know whom to ask."""
+    asked = words(client.get("/accounts/login/"))
+    assert "The people who run this site make accounts" in asked
+    login = get_template("account/login.html")
+    of_provider = {"provider": "Institute", "form": []}
+    assert "ask them for one" in login.render(of_provider)
+    assert "You need not ask for one" in login.render({**of_provider, "provider_makes_accounts": True})
