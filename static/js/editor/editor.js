@@ -7,6 +7,7 @@ import { listen } from "./keys.js";
 import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
+import { take, tokenOf } from "../token.js";
 import { TOOLS, TOUCH } from "./tools.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
@@ -65,6 +66,7 @@ export class Editor {
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
+    addEventListener("token", ({ detail }) => (this.sender.token = detail));
     this.panel.started();
     listen(this);
     return this;
@@ -258,7 +260,9 @@ export class Editor {
   async token() {
     const answer = await fetch(location.href, { headers: PAGE, cache: "no-store" }).catch(() => null);
     const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-    return page?.querySelector("[data-tools]")?.dataset.token;
+    const token = page && tokenOf(page);
+    take(token);
+    return token;
   }
 
   // ---- choosing ---------------------------------------------------------------------------------
