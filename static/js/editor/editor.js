@@ -57,7 +57,7 @@ export class Editor {
   async start() {
     await this.load();
     this.sender = new Sender({
-      ...{ address: this.facts.edits, token: this.facts.token, base: this.base },
+      ...{ address: this.facts.edits, token: tokenOf(document), base: this.base },
       heard: {
         state: (...values) => this.panel.saving(...values),
         token: () => this.token(),
@@ -366,7 +366,7 @@ export class Editor {
     await this.stored("The outlines are measured once all corrections are saved.");
     return this.next(async () => {
       if (!this.history.length) return this.say("Nothing was corrected yet.");
-      const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
+      const headers = { ...PAGE, "X-CSRFToken": tokenOf(document), "Content-Type": "application/json" };
       return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) })).page;
     });
   }
