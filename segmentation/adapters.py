@@ -96,14 +96,14 @@ class Identities(DefaultSocialAccountAdapter):
         if sociallogin.is_existing and is_staff is not None:
             accounts = get_user_model().objects.filter(pk=sociallogin.user.pk, is_superuser=False)
             if accounts.exclude(is_staff=is_staff).update(is_staff=is_staff):
-                logger.info("By the provider %s is staff: %s.", sociallogin.user, is_staff)
+                logger.info("By the provider account %s is staff: %s.", sociallogin.user.pk, is_staff)
         if sociallogin.state.get("process") == "connect" or sociallogin.is_existing:
             return
         mail = _verified_address(sociallogin) if settings.DEEPSEGM_OIDC_MATCH_EMAIL else ""
         owners = list(get_user_model().objects.filter(email__iexact=mail)[:2]) if mail else []
         if len(owners) == 1 and not owners[0].is_staff:  # the staff's accounts are connected by hand
             sociallogin.connect(request, owners[0])
-            logger.info("%s of the provider was connected to %s by e-mail.", sociallogin.account.uid, owners[0])
+            logger.info("A person of the provider was connected to account %s by e-mail.", owners[0].pk)
         elif settings.DEEPSEGM_OIDC_ACCOUNTS != "new":
             raise ImmediateHttpResponse(provider_refused(request, NO_ACCOUNT, 403))
         else:

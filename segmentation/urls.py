@@ -29,6 +29,7 @@ from .views import (
 SIGN_IN = {
     "site_closed": lambda: settings.DEEPSEGM_REQUIRE_LOGIN,
     "provider": lambda: settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
+    "provider_makes_accounts": lambda: settings.DEEPSEGM_OIDC_ACCOUNTS == "new",
 }
 ACTIONS = {  # of one row, each at an address of its name
     "sample": (samples, "status images name add retry corrections cancel scale delete"),

@@ -21,7 +21,9 @@ import os
 import re
 import shutil
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -50,9 +52,10 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from segmentation import __version__
-from segmentation.models import Micrograph
+from segmentation.models import Micrograph, StaffAction
 from segmentation.services import Refused
 from segmentation.services.ground.refusal import REMOTE
+from segmentation.services.ground.staff_log import BACKUP, SHELL
 
 FORMAT = "deepsegm-backup/1"
 MANIFEST, KEY = "manifest.json", "secret-key"
@@ -67,6 +70,7 @@ AT_ONCE = 500  # rows
 LONGEST_NAME, DEEPEST = 1024, 20  # bytes of a member's name, the longest key of a bucket, and folders in it
 CHUNK = 2**20
 SHORTEST_KEY = 16  # characters
+READERS = 16  # each with 16 MB of a file at most in memory (DEEPSEGM_BUCKET)
 Say = Callable[[str], None]
 Node = tuple[str, str]  # app and name of a migration
 
@@ -126,8 +130,9 @@ def write_backup(file: Path, say: Say = print) -> Counted:
                 with path.open("rb") as opened, _member(archive, f"models/{path.name}") as member:
                     shutil.copyfileobj(opened, member, CHUNK)
             with _naming_the_bucket():
-                for name in list(_stored_names("")):
-                    _write_stored(archive, name)
+                for name, opened in _opened_ahead(_stored_names("")):
+                    with opened, _member(archive, f"files/{name}") as member:
+                        shutil.copyfileobj(opened, member, CHUNK)
             counted = _count_files(archive, rows)
             say(f"{counted.files:,} files of {counted.bytes / 1e6:,.1f} MB")
             applied = sorted(MigrationRecorder(connection).applied_migrations())
@@ -141,6 +146,8 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             )
             archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
         part.rename(file)
+        # By this row /metrics knows when the last backup was made, also one of another machine.
+        StaffAction.objects.create(account=SHELL, action=BACKUP, kind="site", name=file.name[:200])
     finally:
         part.unlink(missing_ok=True)
     return counted
@@ -213,15 +220,42 @@ def _one_picture() -> Iterator[None]:
         yield
 
 
-def _stored_names(folder: str) -> Iterator[str]:
-    """The names of all files in the storage."""
+def _stored_names(folder: str) -> list[str]:
+    """The names of all files in the storage. A bucket tells a thousand at a time, a folder its own."""
+    if hasattr(default_storage, "bucket"):
+        return sorted(stored.key for stored in default_storage.bucket.objects.all())
     try:
         folders, names = default_storage.listdir(folder)
     except FileNotFoundError:
-        return
-    yield from (f"{folder}{name}" for name in sorted(filter(None, names)))
-    for name in sorted(filter(None, folders)):
-        yield from _stored_names(f"{folder}{name}/")
+        return []
+    own = [f"{folder}{name}" for name in sorted(filter(None, names))]
+    return own + [name for inner in sorted(filter(None, folders)) for name in _stored_names(f"{folder}{inner}/")]
+
+
+def _opened_ahead(names: Iterable[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """The files of the storage, without those that were deleted since they were listed. READERS are fetched at once:
+    from a bucket each takes 40 ms, whatever its size."""
+    waiting: deque[tuple[str, Future[Any]]] = deque()
+    with ThreadPoolExecutor(READERS) as readers:
+        for name in names:
+            waiting.append((name, readers.submit(_fetched, name)))
+            if len(waiting) == READERS:
+                yield from _there(*waiting.popleft())
+        while waiting:
+            yield from _there(*waiting.popleft())
+
+
+def _there(name: str, fetched: Future[Any]) -> Iterator[tuple[str, IO[bytes]]]:
+    with suppress(FileNotFoundError):
+        yield name, fetched.result()
+
+
+def _fetched(name: str) -> Any:
+    """A file that is open and here: one of a bucket comes with its first byte."""
+    opened = default_storage.open(name)
+    opened.read(1)
+    opened.seek(0)
+    return opened
 
 
 @contextmanager
@@ -233,16 +267,6 @@ def _naming_the_bucket() -> Iterator[None]:
         if not f"{type(error).__module__}.".startswith(REMOTE):
             raise
         raise Refused(BUCKET.format(name=settings.DEEPSEGM_BUCKET, why=error)) from error
-
-
-def _write_stored(archive: zipfile.ZipFile, name: str) -> None:
-    """Copy one file of the storage, unless it was deleted since it was listed."""
-    try:
-        opened = default_storage.open(name)
-    except FileNotFoundError:
-        return
-    with opened, _member(archive, f"files/{name}") as member:
-        shutil.copyfileobj(opened, member, CHUNK)
 
 
 def restore_backup(file: Path, say: Say = print) -> Counted:

@@ -22,14 +22,18 @@ import waitress
 from django.conf import settings
 from django.core.management import CommandError
 from django.core.servers.basehttp import get_internal_wsgi_application
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import Error
 
 from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from segmentation.http.uploads import takes_files
 from segmentation.middleware import first_untrusted, is_trusted, network_of
+from segmentation.services.ground.refusal import is_full
+from segmentation.services.ground.space import NO_ROOM, is_scarce
 
 logger = logging.getLogger(__name__)
 THREADS, THREADS_OF_AN_ADDRESS = 16, 5
@@ -76,6 +80,35 @@ def address(server: Any) -> tuple[str, int]:
     return listening[0] if listening else (server.effective_host, server.effective_port)
 
 
+class NoRoom(Error):
+    """The answer where a body finds no place on the disk."""
+
+    code, reason = 507, "Insufficient Storage"
+
+
+class Body(OverflowableBuffer):
+    """What is sent. Of a body that finds no room nothing is kept, but it is read to its end: who is cut off while
+    sending reads no answer."""
+
+    no_room = False
+
+    def append(self, s: bytes) -> None:
+        if self.no_room:
+            return
+        try:
+            super().append(s)
+        except OSError as problem:
+            if not is_full(problem):
+                raise
+            self.refuse()
+
+    def refuse(self) -> None:
+        self.no_room = True
+        with suppress(OSError):  # to empty a buffer writes what is left in it
+            self.close()
+        self.buf, self.strbuf = None, b""
+
+
 class RefusedTask(ErrorTask):
     """What waitress refuses before Django sees it, such as a request that is too large: in JSON to scripts. Its own
     words would repeat what was sent, where a password may stand."""
@@ -83,7 +116,7 @@ class RefusedTask(ErrorTask):
     def execute(self) -> None:
         request = self.request
         is_script = getattr(request, "path", "").startswith(API)
-        sentence = TOO_LARGE if request.error.code == 413 else NOT_UNDERSTOOD
+        sentence = {413: TOO_LARGE, NoRoom.code: NO_ROOM}.get(request.error.code, NOT_UNDERSTOOD)
         body = error(sentence, request.error.code).content if is_script else sentence.encode()
         self.status = f"{request.error.code} {request.error.reason}"
         kind = "application/json" if is_script else "text/plain; charset=utf-8"
@@ -128,6 +161,16 @@ class Parser(HTTPRequestParser):
             self.adj = copy(self.adj)
             no_body = self.command in WITHOUT_A_BODY
             self.adj.max_request_body_size = LARGEST_OTHERS if no_body else 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if self.body_rcv is not None:
+            self.body_rcv.buf = Body(self.adj.inbuf_overflow)
+            if self.content_length > self.adj.inbuf_overflow and is_scarce(self.content_length):
+                self.body_rcv.buf.refuse()
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if self.completed and self.error is None and self.body_rcv is not None and self.body_rcv.buf.no_room:
+            self.error = NoRoom(NO_ROOM)
+        return consumed
 
 
 class Channel(HTTPChannel):

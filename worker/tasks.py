@@ -283,12 +283,13 @@ def _run(rows: Any, pk: Any, work: Work) -> bool:
 
 
 class ProgressReporter:
-    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Superseded`."""
+    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Superseded`. It
+    never goes back: a second look at the image begins where the first one was."""
 
     def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
         self._row, self._heartbeat = row, heartbeat
         self._forecast = row.forecast() if isinstance(row, Job) else None
-        self._stage, self._reported = "", 0.0
+        self._stage, self._reported, self._furthest = "", 0.0, row.progress
 
     def __call__(self, stage: str, fraction: float) -> None:
         if self._heartbeat.superseded.is_set():
@@ -297,7 +298,7 @@ class ProgressReporter:
         if stage == self._stage and now - self._reported < EVERY_SECONDS:
             return
         self._stage, self._reported = stage, now
-        fraction = min(max(fraction, 0.0), 1.0)
+        fraction = self._furthest = max(self._furthest, min(fraction, 1.0))
         seconds_left = self._forecast.left(fraction) if self._forecast else None
         ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
         self._row.report(stage=stage, progress=fraction, **ends)
@@ -342,7 +343,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)
     counted = (summary["statistics"] or {}).get("n_kept", summary["found"])
-    logger.info("%s: %s", job.micrograph.name, find(summary["task"]).count(counted))
+    logger.info("%s: %s", job.pk, find(summary["task"]).count(counted))
 
 
 def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:

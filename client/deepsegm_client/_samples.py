@@ -74,10 +74,8 @@ class Sample(_Stoppable[M]):
             self.data = yield from self._client._json("POST", f"{self.path}/images", files=parts)
 
 
-class SampleResult(_Measured[M]):
-    """The pooled result of a sample."""
-
-    kind = "samples"
+class SampleResult(Sample[M], _Measured[M]):
+    """The pooled result of a sample. After a change `wait` gives the next one."""
 
     @_step
     def save_outlines(self, to: File = ".") -> Steps[Path]:
@@ -90,11 +88,6 @@ class SampleResult(_Measured[M]):
     def numbers(self) -> dict[str, dict[str, Any]]:
         """The pooled numbers by name, as `Result.numbers`."""
         return self._numbers
-
-    @property
-    def images(self) -> list[dict[str, Any]]:
-        """Each image: id, name, state, error, n, and why it is left out or may not belong to the sample."""
-        return list(self.data["images"])
 
     @property
     def notes(self) -> list[dict[str, str]]:

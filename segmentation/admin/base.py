@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import CASCADE, JSONField, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
@@ -23,6 +23,8 @@ from ..core.report.wording import capital
 from ..models import Micrograph, StoredFile
 from ..services.access import links
 from ..services.ground import staff_log
+
+NAMED = 100  # rows that are named before they are deleted
 
 
 class Noted(admin.ModelAdmin):
@@ -61,8 +63,7 @@ class Noted(admin.ModelAdmin):
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: Any, queryset: Any) -> Any:
-        for row in queryset:
-            staff_log.note(request.user, "deleted", row, staff_log.snapshot(row))
+        staff_log.note_deleted(request.user, queryset)
         return super().log_deletions(request, queryset)
 
 
@@ -117,6 +118,9 @@ class LookOnly(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request)
+        if request.method == "POST":  # shows no list: an action may take thousands of rows
+            long_columns = (field.name for field in self.model._meta.concrete_fields if isinstance(field, JSONField))
+            return rows.defer(*long_columns)
         if self.files is None:
             return rows
         field = self.model._meta.model_name
@@ -133,6 +137,20 @@ class LookOnly(admin.ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
         for row in queryset:
             self.delete_model(request, row)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What is asked before a deletion: names, and how many rows go with them. Django's own reads all those rows."""
+        rows = self.model._base_manager.filter(pk__in=[row.pk for row in objs])
+        counts, missing = {str(self.opts.verbose_name_plural): rows.count()}, set()
+        for kind, count in going_along(rows):
+            counts[str(kind._meta.verbose_name_plural)] = counts.get(str(kind._meta.verbose_name_plural), 0) + count
+            if admin.site.is_registered(kind):
+                may = admin.site.get_model_admin(kind).has_delete_permission(request)
+                missing |= set() if may else {str(kind._meta.verbose_name)}
+        if not self.has_delete_permission(request):
+            missing.add(str(self.opts.verbose_name))
+        names = [str(row) for row, _ in zip(objs, range(NAMED), strict=False)]
+        return [*names, *([f"and {len(objs) - NAMED} more"] if len(objs) > NAMED else [])], counts, missing, []
 
     @admin.display(description="state", ordering="state")
     def status(self, row: Any) -> str:
@@ -152,6 +170,16 @@ class LookOnly(admin.ModelAdmin):
     def render_change_form(self, request: Any, context: dict[str, Any], *args: Any, **more: Any) -> HttpResponse:
         context |= {"title": capital(str(self.opts.verbose_name)), "show_save": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **more)
+
+
+def going_along(rows: QuerySet) -> Iterator[tuple[type[Model], int]]:
+    """The kinds of rows that are deleted with these, each with their number, none of them read."""
+    for relation in rows.model._meta.get_fields(include_hidden=True):
+        if getattr(relation, "on_delete", None) is CASCADE and relation.auto_created:
+            theirs = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows.values("pk")})
+            if count := theirs.count():
+                yield relation.related_model, count
+                yield from going_along(theirs)
 
 
 class WithLink(LookOnly):

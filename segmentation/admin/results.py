@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat, truncatechars
@@ -16,8 +17,10 @@ from django.utils.safestring import SafeString, mark_safe
 from .. import models, services
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
+from ..presenters.listing import UNREADABLE, readable
 from ..presenters.progress import spent
 from ..presenters.result import counted, headline, numbers_of, warning_of
+from ..services.ground.files import removing_together
 from ..services.results.models_offered import title_of
 from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 
@@ -52,8 +55,9 @@ class JobAdmin(WithLink):
     @admin.display
     def result(self, job: models.Job) -> str:
         """Its numbers in a line, with the short forms of its warnings."""
-        if job.state != models.Job.State.DONE:
-            return ""
+        return readable(self._numbers, job, UNREADABLE) if job.is_done else ""
+
+    def _numbers(self, job: models.Job) -> str:
         numbers = numbers_of(job.summary)
         return ", ".join(filter(None, (counted(numbers), headline(numbers), warning_of(job))))
 
@@ -76,6 +80,9 @@ class JobAdmin(WithLink):
 
     def delete_model(self, request: HttpRequest, obj: models.Job) -> None:
         services.delete_job(job=obj, signed=True)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        services.delete_jobs([job.pk for job in queryset], signed=True)
 
 
 @admin.register(models.Sample)
@@ -117,6 +124,10 @@ class UploadAdmin(LookOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        with transaction.atomic(), removing_together():
+            models.Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in queryset]).only("pk").delete()
 
     picture = column("picture", lambda micrograph: preview(micrograph))
     scale = column("scale", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False))

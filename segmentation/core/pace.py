@@ -10,6 +10,7 @@ from typing import TypeVar
 
 # Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
+NETWORK = "network"  # the stage that takes longest, and of which other stages tell nothing
 MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
 # The fixed cost of a stage for an image of any size, as megapixels of equal cost; inf: its whole cost. Else it is 0.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
@@ -32,7 +33,11 @@ class Pace:
         self._pace = {stage: seconds / work for stage, (seconds, work) in spent.items() if work > 0}
 
     def seconds(self, megapixels: float, stages: Iterable[str] = tuple(BEGINS)) -> float | None:
-        """Seconds that an image will spend in these stages; None if no earlier job is known."""
+        """Seconds that an image will spend in these stages; None if no earlier job is known, or none that ran the
+        network where this one does."""
+        stages = tuple(stages)
+        if NETWORK in stages and NETWORK not in self._pace:
+            return None
         by_stage = [self._pace[stage] * _work(stage, megapixels) for stage in stages if stage in self._pace]
         return sum(by_stage) if by_stage else None
 
@@ -55,7 +60,7 @@ class Forecast:
         share = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
         expected = self._pace.seconds(self._megapixels, [stage])
         rest = self._pace.seconds(self._megapixels, later) if later else 0.0
-        if stage == "network" and share > LEAST_PROGRESS:
+        if stage == NETWORK and share > LEAST_PROGRESS:
             here: float | None = spent * (1 - share) / share
         else:
             here = None if expected is None else max(expected - spent, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -78,7 +79,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """handler500."""
+    """handler500; the disk may be full before a view begins, while a form is taken apart."""
+    problem = sys.exc_info()[1]
+    if problem is not None and (answer := in_trouble(request, problem)) is not None:
+        return answer
     return error(BROKEN, 500) if request.path.startswith(API) else server_error(request)
 
 

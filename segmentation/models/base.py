@@ -267,7 +267,6 @@ class AttemptedQuerySet(OwnedQuerySet):
                 finished=None,
                 stage=STARTING,
                 message=message,
-                progress=0.0,
                 error="",
                 due=None,
             )

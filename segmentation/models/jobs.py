@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from statistics import mean
 from typing import Any
 
 from django.conf import settings as site
 from django.db import models
-from django.db.models import Avg, Count, F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
@@ -16,7 +17,9 @@ from ..core.pace import BEGINS, MEASURING, Forecast, Pace
 from .base import UNFINISHED, Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
+from .upkeep import ALIVE, WorkerProcess
 
+ANALYSES = "analyses"  # the queue of the broker
 RECENT_JOBS = 20  # whose pace is expected of the next
 # How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
 # and none waits for ever.
@@ -199,15 +202,15 @@ class Job(Owned, Attempted):
     def artifact(self, name: str) -> Artifact | None:
         return self.artifacts.filter(name=name).first()
 
-    def position(self) -> int | None:
-        """Place in the queue, 1 for the next one; None when the job does not wait."""
+    def position(self, line: WaitingLine | None = None) -> int | None:
+        """Place in the queue, 1 for the next one; None when the job does not wait. line: as it is now, if known."""
         if self.state != self.State.QUEUED or not self.ready:
             return None
-        return sum(count for count, _ in self._ahead()) + 1
+        return sum(count for count, _ in (line or WaitingLine()).ahead(self)) + 1
 
     def expected_seconds(self) -> float | None:
-        """Seconds until the job is done, from the pace of recent jobs; None if it is finished or no recent job is
-        known.
+        """Seconds until the job is done, from the pace of recent jobs; None if it is finished, no recent job is known,
+        or nobody works on what waits.
 
         For a running job the worker estimates this, because it knows the progress of each stage.
         """
@@ -221,9 +224,12 @@ class Job(Owned, Attempted):
             return mine
         running = Job.objects.running().select_related("micrograph").defer("summary")
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
-        ahead = (count * (pace.seconds(megapixels) or 0.0) for count, megapixels in self._ahead())
-        waiting = sum(seconds or 0.0 for seconds in before) + sum(ahead)
-        return waiting / site.DEEPSEGM_CONCURRENCY + mine
+        for count, megapixels in WaitingLine().ahead(self):
+            before += [pace.seconds(megapixels)] * count
+        at_once = site.DEEPSEGM_CONCURRENCY * workers_of(ANALYSES)
+        if not at_once or None in before:
+            return None
+        return sum(seconds or 0.0 for seconds in before) / at_once + mine
 
     def _seconds(self, pace: Pace) -> float | None:
         """Seconds that the whole job takes at this pace."""
@@ -234,24 +240,38 @@ class Job(Owned, Attempted):
         """Tells an attempt how long it will still take."""
         return Forecast(recent_pace(), self.micrograph.megapixels)
 
-    def _ahead(self) -> list[tuple[int, float]]:
+
+class WaitingLine:
+    """The analyses that wait, as they are now, with whose turn it is."""
+
+    def __init__(self) -> None:
+        waiting = Job.objects.filter(state=WorkState.QUEUED, finished=None, ready=True).by_sender().order_by()
+        of_row = "pk", "sender", "queued", "sample", "micrograph__width", "micrograph__height"
+        self.rows = list(waiting.values_list(*of_row))
+        self.turns = Job.objects.last_turns() if self.rows else {}
+
+    def ahead(self, job: Job) -> list[tuple[int, float]]:
         """How many jobs of each sender are taken before this one, if their sizes did not matter, and their mean
         megapixels; as senders take turns, at most one more of another than of one's own."""
-        waiting = Job.objects.filter(state=self.State.QUEUED, finished=None, ready=True).by_sender()
-        mine = waiting.filter(pk=self.pk).values_list("sender", flat=True).first()
-        size = Avg(F("micrograph__width") * F("micrograph__height") / 1e6)
-        before = Q(queued__lt=self.queued) | Q(queued=self.queued, pk__lt=self.pk)
-        if self.sample_id is None:
-            before &= Q(sample=None) | Q(queued__lt=self.queued - LATER_IN_A_SAMPLE)
-        else:
-            before |= Q(sample=None, queued__lt=self.queued + LATER_IN_A_SAMPLE)
-        own_total = waiting.filter(before, sender=mine).aggregate(count=Count("pk"), size=size)
-        others = waiting.exclude(sender=mine).values_list("sender").annotate(count=Count("pk"), size=size).order_by()
-        turns, totals = Job.objects.last_turns(), [(own_total["count"], own_total["size"] or 0.0)]
-        for sender, count, megapixels in others:
-            earlier = sender not in turns or (mine in turns and turns[sender] < turns[mine])
-            totals.append((min(count, own_total["count"] + earlier), megapixels or 0.0))
-        return totals
+        mine = next((sender for pk, sender, *_ in self.rows if pk == job.pk), None)
+        later = LATER_IN_A_SAMPLE if job.sample_id else timedelta()
+        moment = job.queued + later, job.pk
+        sizes: dict[Any, list[float]] = {}
+        for pk, sender, queued, sample, width, height in self.rows:
+            is_before = (queued + (LATER_IN_A_SAMPLE if sample else timedelta()), pk) < moment
+            if sender != mine or is_before:
+                sizes.setdefault(sender, []).append(width * height / 1e6)
+        own, totals = sizes.pop(mine, []), []
+        for sender, megapixels in sizes.items():
+            earlier = sender not in self.turns or (mine in self.turns and self.turns[sender] < self.turns[mine])
+            totals.append((min(len(megapixels), len(own) + earlier), mean(megapixels)))
+        return [(len(own), mean(own) if own else 0.0), *totals]
+
+
+def workers_of(queue: str) -> int:
+    """How many workers of a queue are alive."""
+    alive = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE).values_list("queues", flat=True)
+    return sum(queue in names.split(",") for names in alive)
 
 
 def recent_pace() -> Pace:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db.models import Count, F
 from django.urls import reverse
@@ -18,13 +20,18 @@ from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..http.serving import thumbnails
 from ..models import Job, Sample
+from ..models.jobs import WaitingLine
 from ..services.ground.calibration import is_scaled
 from ..services.results.comparisons import alike, check_alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
+from .progress import place_words
 from .result import counted, headline, numbers_of, warning_of
 from .sample import STATES, PooledResult, bars
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 STACKED = 3  # pictures of a sample
+UNREADABLE = "The numbers of this result cannot be read. Analyse its image again, or delete it."
 
 
 @dataclass(frozen=True)
@@ -68,30 +75,42 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     ids = {kind: [pk for entry_kind, pk in entries if entry_kind == kind] for kind in ("job", "sample")}
     related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata")
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
-    first = {pk: sample.pooled.get("of", [])[:STACKED] for pk, sample in samples.items()}
+    first = {pk: readable(_first_images, sample, []) for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
     # As `Sample.members`: of an image that was measured again only the latest.
     images = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample")).order_by()
     states: dict[Any, dict[str, int]] = {}  # how many images of each sample are in which state
     for pk, state, count in images.values_list("sample", "state").annotate(Count("pk")):
         states.setdefault(pk, {})[state] = count
-    by_key = {
-        pk: _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id]) for pk, job in jobs.items()
-    }
-    by_key |= {
-        pk: _of_sample(sample, [pictures[of] for of in first[pk] if of in pictures], states.get(pk, {}))
-        for pk, sample in samples.items()
-    }
-    return [by_key[pk] for _, pk in entries if pk in by_key]
+    by_key: dict[Any, Card] = {}
+    line = WaitingLine() if any(job.state == Job.State.QUEUED for job in jobs.values()) else None
+    places = {job.pk: place for job in jobs.values() if line and (place := job.position(line))}
+    for pk, job in jobs.items():
+        by_key[pk] = _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id])
+    for pk, sample in samples.items():
+        shown_pictures = [pictures[of] for of in first[pk] if of in pictures]
+        by_key[pk] = _of_sample(sample, shown_pictures, states.get(pk, {}))
+    waiting = {pk: replace(by_key[pk], state=f"{by_key[pk].state}, {place_words(places[pk])}") for pk in places}
+    return [(by_key | waiting)[pk] for _, pk in entries if pk in by_key]
+
+
+def readable(tell: Callable[..., T], row: Job | Sample, otherwise: T) -> T:
+    """What is told of the numbers of a row, or else: a row that cannot be read must not take a list along."""
+    try:
+        return tell(row)
+    except Exception:  # whatever is in its summary
+        logger.exception("The summary of %s %s cannot be read.", type(row).__name__, row.pk)
+        return otherwise
+
+
+def _first_images(sample: Sample) -> list[str]:
+    return [str(UUID(pk)) for pk in sample.pooled.get("of", [])[:STACKED]]
 
 
 def _of_job(job: Job, picture: str, older: int) -> Card:
     """picture: address of the small picture of its result, "" without one. older: earlier versions of its image."""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
-    numbers = numbers_of(job.summary if job.is_done else {})
-    number, count = headline(numbers), counted(numbers)
-    number, count = (count, "") if numbers.has_few else (number, count)
-    return Card(
+    bare = Card(
         kind="job",
         pk=job.pk,
         name=job.micrograph.name,
@@ -103,23 +122,33 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         per_cent=round(100 * job.progress),
         created=job.created,
         owner=job.owner,
-        counted=count,
-        number=number,
-        bars=bars(_counts(job.summary)),
-        warning=warning_of(job) if job.is_done else job.error,
-        unscaled="scale not set" if number and not is_scaled(job.summary) else "",
+        warning=UNREADABLE if job.is_done else job.error,
         older=older,
-        alike=alike(job) if job.is_done else "",
     )
+
+    def with_numbers(job: Job) -> Card:
+        numbers = numbers_of(job.summary)
+        number, count = headline(numbers), counted(numbers)
+        return replace(
+            bare,
+            counted="" if numbers.has_few else count,
+            number=count if numbers.has_few else number,
+            bars=bars(_counts(job.summary)),
+            warning=warning_of(job),
+            unscaled="scale not set" if number and not is_scaled(job.summary) else "",
+            alike=alike(job),
+        )
+
+    return readable(with_numbers, job, bare) if job.is_done else bare
 
 
 def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> Card:
     """pictures: addresses of the first images. states: how many images are in which state."""
-    pooled, total = PooledResult(sample), sum(states.values())
+    total = sum(states.values())
     ended = total - sum(states.get(state, 0) for state in Job.UNFINISHED)
     failed = states.get(Job.State.FAILED, 0) + states.get(Job.State.CANCELLED, 0)
     images = f"{total} image{'' if total == 1 else 's'}" + (f", {failed} without a result" if failed else "")
-    return Card(
+    bare = Card(
         kind="sample",
         pk=sample.pk,
         name=sample.name,
@@ -127,17 +156,28 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
         pictures=pictures,
         mark=sample.state,
         state=capital(STATES[Sample.State(sample.state)]),
-        active=pooled.active,
+        active=not sample.is_finished,
         per_cent=round(100 * ended / total) if total else 0,
         created=sample.created,
         owner=sample.owner,
-        counted=f"{images}, {counted(pooled)}" if pooled.kept else images,
-        number=headline(pooled),
-        bars=bars(_counts(sample.pooled)),
-        warning="; ".join(warned(pooled.warnings)),
-        unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
-        alike=alike(sample),
+        counted=images,
+        warning=UNREADABLE,
     )
+
+    def with_numbers(sample: Sample) -> Card:
+        pooled = PooledResult(sample)
+        return replace(
+            bare,
+            active=pooled.active,
+            counted=f"{images}, {counted(pooled)}" if pooled.kept else images,
+            number=headline(pooled),
+            bars=bars(_counts(sample.pooled)),
+            warning="; ".join(warned(pooled.warnings)),
+            unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
+            alike=alike(sample),
+        )
+
+    return readable(with_numbers, sample, bare)
 
 
 def _counts(summary: dict[str, Any]) -> list[int]:

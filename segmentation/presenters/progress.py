@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.conf import settings
-from django.db.models import Count, QuerySet
-from django.utils import timezone
+from django.db.models import Count
 
 from ..core.pace import about
 from ..core.report.wording import capital, uncapital
-from ..models import Job, Micrograph, Sample, recent_pace
+from ..models import Job, Micrograph, Sample
 
 STAGES = {
     "load": "Load the model",
@@ -36,7 +34,8 @@ def spent(job: Job) -> list[tuple[str, float]]:
 @dataclass(frozen=True)
 class Progress:
     """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
-    jobs are done, None where not known. arriving: images still to be read; they are under way, too."""
+    jobs are done, None where not known. arriving: images still to be read; they are under way, too. place: of its first
+    image in the queue, while none is at work."""
 
     total: int
     done: int
@@ -45,20 +44,25 @@ class Progress:
     now: tuple[Job, ...] = ()
     seconds: float | None = None
     arriving: int = 0
+    place: int | None = None
 
     @classmethod
     def of(cls, sample: Sample) -> Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
         arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
-        unfinished = sample.members.filter(state__in=Job.UNFINISHED)
+        unfinished = sample.members.filter(state__in=Job.UNFINISHED).select_related("micrograph")
+        jobs = list(unfinished.defer("summary", "settings").order_by("queued", "pk"))
+        running = [job for job in jobs if job.state == Job.State.RUNNING]
+        waiting = [job for job in jobs if job.state == Job.State.QUEUED]
         return cls(
             sum(counts.values()) + arriving,
             counts.get(Job.State.DONE, 0),
             counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
             sum(counts.get(state, 0) for state in Job.UNFINISHED) + arriving,
-            tuple(unfinished.filter(state=Job.State.RUNNING).select_related("micrograph").defer("summary")),
-            _seconds(unfinished),
+            tuple(running),
+            None if arriving else _seconds(running, waiting),
             arriving,
+            waiting[0].position() if waiting and not running else None,
         )
 
     @property
@@ -75,6 +79,7 @@ class Progress:
         text = f"{self.done} of {self.total} images done"
         text += f", {self.failed} without a result" if self.failed else ""
         text += f", {self.arriving} still to be read" if self.arriving else ""
+        text += f", {place_words(self.place)}" if self.place else ""
         return text + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property
@@ -83,18 +88,16 @@ class Progress:
         return [f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
 
 
-def _seconds(unfinished: QuerySet) -> float | None:
-    """Seconds until these jobs are done, by the pace of recent ones; None if that is not known."""
-    pace = recent_pace()
-    rows = unfinished.values_list("micrograph__width", "micrograph__height", "state", "ends")
-    seconds_by_job = [
-        max((ends - timezone.now()).total_seconds(), 0.0)
-        if ends and state == Job.State.RUNNING
-        else pace.seconds(width * height / 1e6)
-        for width, height, state, ends in rows
-    ]
-    known_seconds = [seconds for seconds in seconds_by_job if seconds is not None]
-    return sum(known_seconds) / settings.DEEPSEGM_CONCURRENCY if known_seconds else None
+def _seconds(running: list[Job], waiting: list[Job]) -> float | None:
+    """Seconds until these jobs are done, behind all that is taken before the last of them; None where not known."""
+    if not all(job.ready for job in waiting):
+        return None
+    seconds = [job.expected_seconds() for job in waiting[-1:] or running]
+    return None if None in seconds else max((value or 0.0 for value in seconds), default=None)
+
+
+def place_words(place: int) -> str:
+    return "next in the queue" if place == 1 else f"number {place} in the queue"
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,7 @@ def status_of(job: Job) -> Status:
     if job.state == Job.State.QUEUED and not job.ready:
         return Status("Reading the scale" if job.micrograph.is_read else "Reading the image", "The numbers follow.")
     if job.state == Job.State.QUEUED:
-        position = job.position()
-        position_words = "next in the queue" if position in (None, 1) else f"number {position} in the queue"
-        return Status("Waiting for its turn", _line(position_words, job))
+        return Status("Waiting for its turn", _line(place_words(job.position() or 1), job))
     if job.state == Job.State.RUNNING:
         per_cent = round(100 * job.progress)
         return Status(capital(job.stage or "starting"), _line(f"{per_cent} % done", job), per_cent)

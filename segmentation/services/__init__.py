@@ -39,6 +39,7 @@ from .results.jobs import (
     change_job,
     create_job,
     delete_job,
+    delete_jobs,
     finish_corrections,
     rerun_job,
     retry_job,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +26,7 @@ from ..http.zipped import Zipped, serve_table
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
-from ..services import Refused, delete_job, delete_sample, sample_of_results
+from ..services import Refused, delete_jobs, delete_sample, sample_of_results
 from ..services.access.claiming import claim_results, claimable
 from .trainings import start_again
 from .upload import to_uuid
@@ -228,11 +227,13 @@ def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> Ht
     """Each with all versions of its image, and each sample with its images, once that has been confirmed."""
     query = request.POST.get("query", "")
     back = reverse("results") + (f"?{query}" if query else "")
-    every = list(_mine(request).filter(micrograph__in={job.micrograph_id for job in heads}))
+    every = dict(
+        _mine(request).filter(micrograph__in={job.micrograph_id for job in heads}).values_list("pk", "micrograph")
+    )
     total = len(heads) + len(samples)
     if "sure" in request.POST:
-        stay = {job.micrograph_id for job in every if not _is_deleted(delete_job, job=job)}
-        stay |= {sample.pk for sample in samples if not _is_deleted(delete_sample, sample=sample)}
+        stay = {every[pk] for pk in delete_jobs(every)}
+        stay |= {sample.pk for sample in samples if not _is_deleted(sample)}
         if count := total - len(stay):
             messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
         if stay:
@@ -257,10 +258,10 @@ def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> Ht
     )
 
 
-def _is_deleted(service: Callable[..., object], **row: Any) -> bool:
-    """Delete a row; False of a signed one, which stays."""
+def _is_deleted(sample: Sample) -> bool:
+    """Delete a sample; False of one with a signed result, which stays."""
     try:
-        service(**row)
+        delete_sample(sample=sample)
     except Refused:
         return False
     return True

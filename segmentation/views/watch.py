@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DatabaseError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -44,9 +43,7 @@ OF_QUEUES = {
 @login_not_required
 def healthz(request: HttpRequest) -> JsonResponse:
     """Whether this process can answer people: the database can be read. What else is wrong is said by /readyz."""
-    try:
-        Job.objects.exists()
-    except DatabaseError:
+    if not health.database_answers():
         return JsonResponse({"ok": False, "why": "the database does not answer"}, status=503)
     return JsonResponse({"ok": True})
 
@@ -135,18 +132,32 @@ class Rows(Collector):
     """What the rows say, counted when somebody asks."""
 
     def collect(self) -> Iterator[Metric]:
-        rows = (([kind, state], count) for kind, state, count in health.states())
-        yield _gauge("rows", "Rows by kind and state.", ["kind", "state"], rows)
-        queues = health.queues()
-        for name, (field, words) in OF_QUEUES.items():
-            yield _gauge(f"queue_{name}", words, ["queue"], (([row.queue], getattr(row, field)) for row in queues))
-        for name, size in health.disk().items():
-            if size is not None:
-                yield GaugeMetricFamily(f"deepsegm_disk_{name}_bytes", f"Bytes, {name}.", value=size)
-        checks = (([check.name], float(check.ok)) for check in health.readiness())
-        yield _gauge("check_ok", "1 if a check of /readyz is passed.", ["check"], checks)
-        stages = (([stage], seconds) for stage, seconds in health.slowest_stages())
-        yield _gauge("stage_seconds", "Mean seconds a job, of the latest jobs.", ["stage"], stages)
+        """Checks always; what database or disk do not tell within seconds is left out."""
+        numbers = health.numbers()
+        checks = numbers["checks"]
+        yield _gauge(
+            "check_ok", "1 if a check of /readyz is passed.", ["check"], (([c.name], float(c.ok)) for c in checks)
+        )
+        failed = (([check.name, check.why], 1.0) for check in checks if not check.ok)
+        yield _gauge("check_failed", "1 for each check that is not passed, with why.", ["check", "why"], failed)
+        for name in ("free", "total", "stored"):
+            if numbers.get(name) is not None:
+                yield GaugeMetricFamily(f"deepsegm_disk_{name}_bytes", f"Bytes, {name}.", value=numbers[name])
+        if "states" in numbers:
+            rows = (([kind, state], count) for kind, state, count in numbers["states"])
+            yield _gauge("rows", "Rows by kind and state.", ["kind", "state"], rows)
+        if "queues" in numbers:
+            for name, (field, words) in OF_QUEUES.items():
+                values = (([row.queue], getattr(row, field)) for row in numbers["queues"])
+                yield _gauge(f"queue_{name}", words, ["queue"], values)
+        if "ended" in numbers:
+            by_state = (([state], count) for state, count in numbers["ended"].items())
+            yield _gauge("ended_lately", "Analyses that ended in the last hour.", ["state"], by_state)
+        if numbers.get("backup"):
+            yield GaugeMetricFamily("deepsegm_backup_seconds", "Time of the last backup.", value=numbers["backup"])
+        if "stages" in numbers:
+            stages = (([stage], seconds) for stage, seconds in numbers["stages"])
+            yield _gauge("stage_seconds", "Mean seconds a job, of the latest jobs.", ["stage"], stages)
 
     def describe(self) -> list[Metric]:
         return []  # so that registering it asks no database

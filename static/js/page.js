@@ -2,6 +2,7 @@
 
 import { button, element, pause } from "./dom.js";
 import "./settle.js";
+import "./token.js";
 import { digits, lengthOf } from "./width.js";
 
 const format = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });

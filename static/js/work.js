@@ -33,6 +33,7 @@ let asking = 0;
 function sentenceFor(status) {
   if (status === 0) return "The connection broke on the way.";
   if (status === 413) return "The file is larger than this site accepts. Send a smaller one.";
+  if (status === 507) return "The server has no room for more images. Delete results that you no longer need, or ask its administrator.";
   return "The site could not take it just now. Try again in a moment.";
 }
 

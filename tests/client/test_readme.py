@@ -8,6 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from deepsegm_client import Client
+from deepsegm_client._jobs import Job, Result
+from deepsegm_client._learning import Dataset, Training
+from deepsegm_client._samples import SampleResult
 
 from .fake import Site
 
@@ -53,6 +57,15 @@ def test_the_readme_on_a_live_site(site, folder, capsys):
     assert len(made["again"].rows) == len(set(made["outlines"].flat)) - 1
     output = capsys.readouterr().out
     assert "'op': 'delete'" in output and "second.tif done" in output
+
+
+def test_every_method_that_the_readme_names_is_there():
+    """`client.sample(...).include` was none, because sample gives the pooled result."""
+    kinds = {"client": Client, "result": Result, "sample": SampleResult, "job": Job, "dataset": Dataset}
+    kinds |= {"training": Training, "corrected": Result}
+    named = set(re.findall(r"\b(client|result|sample|job|dataset|training|corrected)\.([a-z_]+)\(", README))
+    assert ("sample", "include") in named
+    assert [f"{of}.{name}" for of, name in sorted(named) if not hasattr(kinds[of], name)] == []
 
 
 def test_the_part_on_trainings_asks_for_the_addresses_of_the_api(tmp_path, monkeypatch):

@@ -254,3 +254,14 @@ def test_the_small_image_has_all_that_the_inspector_needs(tmp_path):
     done = run("-m", "segmentation.core.micrograph.inspect", str(tmp_path / "bar.png"), **environment)
     assert done.returncode == 0, done.stderr
     assert "100 nm" in json.loads(done.stdout)["reading"]["texts"], done.stderr
+
+
+def test_the_example_lists_what_a_site_with_people_needs():
+    text = (REPOSITORY / "docker" / "example.env").read_text()
+    wanted = "METRICS_TOKEN RETENTION_DAYS STORED_GB DAILY_MEGAPIXELS TIME_ZONE REQUIRE_LOGIN"
+    assert [name for name in wanted.split() if f"# DEEPSEGM_{name}=" not in text] == []
+    profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", ())}
+    line = next(line for line in text.splitlines() if line.startswith("# The profiles of this site"))
+    assert all(profile in line for profile in profiles), "an upgrade that names no profile leaves old images"
+    upgrade = (REPOSITORY / "docs/operate/deploy.md").read_text().partition("## Upgrade")[2]
+    assert "COMPOSE_PROFILES" in upgrade

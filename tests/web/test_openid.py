@@ -215,8 +215,11 @@ def test_where_it_is_not_set_up_there_is_nothing(client):
 
 def test_the_closed_site_lets_people_sign_in(provider, client, settings):
     settings.DEEPSEGM_REQUIRE_LOGIN = True
-    assert "Sign in with Institute" in words(client.get("/accounts/login/"))
+    page = words(client.get("/accounts/login/"))
+    assert "Sign in with Institute" in page and "You need not ask for one" in page
     assert sign_in(provider, client)["Location"] == "/"
+    settings.DEEPSEGM_OIDC_ACCOUNTS = "existing"
+    assert "ask them for one" in words(Client().get("/accounts/login/"))
 
 
 class TestAttacks:

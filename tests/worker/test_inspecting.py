@@ -67,6 +67,12 @@ def child(monkeypatch, does):
     monkeypatch.setattr(inspection, "_command", lambda *given: ["sh", "-c", does])
 
 
+def damaged():
+    """A whole file whose pixels are none."""
+    content = picture()
+    return content[:45] + bytes(byte ^ 0xFF for byte in content[45:-16]) + content[-16:]
+
+
 class TestOne:
     def test_a_good_image(self, settings):
         micrograph = looked_into(receive())
@@ -104,7 +110,7 @@ class TestOne:
 
     def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
         with commit():
-            micrograph = looked_into(receive(picture()[:60], name="--help.png"))
+            micrograph = looked_into(receive(damaged(), name="--help.png"))
         assert micrograph.state == "failed" and micrograph.error.endswith(".") and "Traceback" not in micrograph.error
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
@@ -422,7 +428,7 @@ class TestJobs:
         assert Job.objects.claim(job.pk).attempt == 1
 
     def test_a_job_of_what_is_no_image_fails_with_the_sentence(self, commit):
-        micrograph = receive(picture()[:60])
+        micrograph = receive(damaged())
         job = self.start(micrograph)
         looked_into(micrograph)
         job.refresh_from_db()
@@ -507,7 +513,7 @@ class TestSamples:
 
     def test_what_cannot_be_read_is_noted_and_the_rest_goes_on(self, commit, look_into_all):
         with commit():
-            sample = self.start([receive(picture()[:60], name="bad.png")])
+            sample = self.start([receive(damaged(), name="bad.png")])
         look_into_all()
         assert [note["name"] for note in Sample.objects.get().notes] == ["bad.png"]
         assert self.state(sample) == "queued"  # to be pooled: it says that there is nothing to pool

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import threading
 from datetime import timedelta
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -105,11 +106,21 @@ def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(scie
     assert not job.summary["unread"] and not job.summary["reused"], "measured with what was read"
 
 
+def test_progress_never_goes_back(make_job):
+    job = make_job(state="running", attempt=1)
+    report = tasks.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
+    for stage, fraction in (("first look", 0.5), ("second look", 0.2), ("third look", 0.6)):
+        report(stage, fraction)
+        job.refresh_from_db()
+        assert (job.stage, job.progress) == (stage, max(fraction, 0.5))
+
+
 def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage, caplog):
     job = make_job()
     with caplog.at_level("INFO"):
         do_analyses()
-    assert f"{job.micrograph.name}: 1 particle" in caplog.text  # at the terminal, without its id
+    assert f"{job.pk}: 1 particle" in caplog.text
+    assert job.micrograph.name not in caplog.text, "names of files tell what a laboratory works on"
     job.refresh_from_db()
     assert (job.state, job.attempt, job.progress, job.error) == ("done", 1, 1.0, "")
     assert sorted(a.name for a in job.artifacts.all()) == sorted(fake.NAMES)

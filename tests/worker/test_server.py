@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 import threading
@@ -9,12 +10,15 @@ import time
 from contextlib import nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
 
 from segmentation.api.urls import document
+from segmentation.http.errors import broken
 from segmentation.http.uploads import FOR_FILES
+from segmentation.services.ground.space import NO_ROOM
 from worker import server as service
 
 from .lab import wait_for
@@ -179,3 +183,28 @@ def test_behind_a_proxy_of_ours_its_visitors_are_told_apart(settings):
     settings.DEEPSEGM_TRUSTED_PROXIES = ["172.16.0.0/12"]
     assert service.sender_of("172.16.0.2", "203.0.113.7, 172.16.0.3") == "203.0.113.7"
     assert service.sender_of("172.16.0.2", "") == "" != service.sender_of("198.51.100.1", "203.0.113.7")
+
+
+@pytest.mark.parametrize("how", ["known from the head", "while it comes", "in pieces"])
+@pytest.mark.parametrize(("path", "kind"), [("/", b"text/plain"), ("/api/v1/jobs", b"application/json")])
+def test_an_upload_that_a_full_disk_has_no_room_for_is_read_and_answered_507(server, monkeypatch, how, path, kind):
+    monkeypatch.setattr(service, "is_scarce", lambda needed: how == "known from the head")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("waitress.buffers.TempfileBasedBuffer.append", Mock(side_effect=full))
+    body = b"x" * 3_000_000
+    length = "Transfer-Encoding: chunked" if how == "in pieces" else f"Content-Length: {len(body)}"
+    with opened(server, f"POST {path} HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n") as connection:
+        connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if how == "in pieces" else body)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 507 Insufficient Storage") and kind in answer and NO_ROOM.encode() in answer
+
+
+def test_a_disk_that_is_full_while_a_form_is_taken_apart_is_507(rf):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for path, words in (("/", b"disk is full"), ("/api/v1/jobs", b'"error"')):
+        try:
+            raise full
+        except OSError:
+            answer = broken(rf.post(path))
+        assert answer.status_code == 507 and words in answer.content
+    assert broken(rf.post("/api/v1/jobs")).status_code == 500

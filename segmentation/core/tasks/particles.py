@@ -435,7 +435,7 @@ TASK = Task(
     decode=decode,
     measure=measure,
     quantities=(
-        *("median", "mean", "sd", "d10", "d90", "fraction_100nm"),
+        *("n_kept", "median", "mean", "sd", "d10", "d90", "fraction_100nm"),
         *("fraction_100nm_with_doubtful", "fraction_100nm_without_doubtful", "ecd_median"),
     ),
     panels=("image", "segmentation", "doubts", "histogram"),

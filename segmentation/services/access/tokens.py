@@ -55,7 +55,7 @@ def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk:
     fields = {"name": name, "read_only": read_only, "expires": expires}
     token = Token(id=pk, owner=user, key=_key(text), start=text[:SHOWN], **fields)
     token.save(force_insert=True)
-    logger.info("Token %s was made by %s.", token.pk, user)
+    logger.info("Token %s was made by account %s.", token.pk, user.pk)
     return token, text
 
 

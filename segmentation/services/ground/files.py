@@ -55,7 +55,11 @@ def remove_after_commit(*folders: str) -> None:
 
 @contextmanager
 def removing_together() -> Iterator[None]:
-    """Note what goes with the rows that the block deletes in one step at its end; within a transaction."""
+    """Note what goes with the rows that the block deletes in one step at its end, or at that of the block around it;
+    within a transaction."""
+    if _together.get() is not None:
+        yield
+        return
     token = _together.set(rows := [])
     try:
         yield

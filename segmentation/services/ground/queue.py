@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from ... import models
 from ...models import AFRESH, Attempted, ExportJob, Job
+from ...models.jobs import ANALYSES
 
 logger = logging.getLogger(__name__)
 TRY_AGAIN = timedelta(seconds=10)
 MOST_FIGURES = 12
-ANALYSES, INSPECTIONS, TRAINING = "analyses", "inspections", "training"
+INSPECTIONS, TRAINING = "inspections", "training"
 ASK = "ask the administrator."
 GOES_ON = "and it goes on where it stopped."
 

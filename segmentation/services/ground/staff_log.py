@@ -10,7 +10,7 @@ from django.db.models import Model
 from ...core.report.cells import lines, name_cell
 from ...models import Link, StaffAction
 
-SHELL = "command line"
+SHELL, BACKUP = "command line", "made a backup"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
 # What the log keeps of a row, as far as it has that.
 LOGGED_FIELDS = (
@@ -60,11 +60,16 @@ def action_of(name: str, method: str) -> str:
 def snapshot(row: Model) -> dict[str, Any]:
     """The values of a row as they are stored now, {} once it is deleted."""
     now = type(row)._default_manager.filter(pk=row.pk).first()
-    if now is None:
-        return {}
-    values = {name: getattr(now, name) for name in LOGGED_FIELDS if hasattr(now, name)}
-    link = Link.objects.filter(pk=row.pk).values("ends", "off", "number").first() if hasattr(row, "visitor") else None
-    values |= {"link ends": link["ends"], "link off": link["off"], "link": link["number"][:6]} if link else {}
+    return {} if now is None else _values(now, Link.objects.filter(pk=row.pk).first() if _has_link(row) else None)
+
+
+def _has_link(row: Model) -> bool:
+    return hasattr(row, "visitor")
+
+
+def _values(row: Model, link: Link | None) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in LOGGED_FIELDS if hasattr(row, name)}
+    values |= {"link ends": link.ends, "link off": link.off, "link": link.number[:6]} if link else {}
     return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items() if value}
 
 
@@ -74,10 +79,22 @@ def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = No
     if after:
         names = [field for field in {**before, **after} if before.get(field) != after.get(field)]
         before, after = ({field: side.get(field) for field in names} for side in (before, after))
+    _entry(account, action, row, before, after).save()
+
+
+def note_deleted(account: Any, rows: Iterable[Any]) -> None:
+    """Add to the log that rows are deleted, which are still there, with their values."""
+    rows = list(rows)
+    links = Link.objects.in_bulk([row.pk for row in rows if _has_link(row)])
+    entries = (_entry(account, "deleted", row, _values(row, links.get(row.pk)), {}) for row in rows)
+    StaffAction.objects.bulk_create(entries, batch_size=100)
+
+
+def _entry(account: Any, action: str, row: Any, before: dict[str, Any], after: dict[str, Any]) -> StaffAction:
     name = str(getattr(row, "micrograph", None) or row)[:200]
     kind, pk = str(row._meta.verbose_name), str(row.pk)
     entry = {"kind": kind, "target": pk, "name": name, "before": before, "after": after}
-    StaffAction.objects.create(account=str(account)[:150], action=WORDS.get(action, action)[:100], **entry)
+    return StaffAction(account=str(account)[:150], action=WORDS.get(action, action)[:100], **entry)
 
 
 def as_csv(rows: Iterable[StaffAction]) -> str:

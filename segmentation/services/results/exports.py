@@ -98,7 +98,8 @@ def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | Expo
 def forget_unasked(before: datetime) -> None:
     """Remove what was written ahead before this time and nobody has asked for; it is written again for who does."""
     old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
-    for export in old.select_related("job")[:MOST_FORGOTTEN]:
+    long_columns = "job__summary", "job__early"
+    for export in old.select_related("job").defer(*long_columns)[:MOST_FORGOTTEN]:
         further = export.job.artifacts.filter(name__in=_further(export.job))
         with transaction.atomic():
             if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:

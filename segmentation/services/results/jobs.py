@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
@@ -15,6 +18,7 @@ from ..access.webhooks import announce
 from ..ground import tables
 from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
+from ..ground.files import removing_together
 from ..ground.limits import check_waiting, count_megapixels
 from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused, move
@@ -163,7 +167,8 @@ def begin_unscaled(job: Job) -> None:
 def wait_for_scale(job: Job) -> None:
     """Give a job back whose outlines were found while the data bar of its image was read: what measures them knows the
     scale. Raises Superseded where the job is another's by now."""
-    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**AGAIN):
+    again = {name: value for name, value in AGAIN.items() if name != "progress"}  # it goes on with its outlines
+    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**again):
         job.report()
     job.refresh_from_db()
     if job.ready:
@@ -260,34 +265,71 @@ def read_bar_again(micrograph: Micrograph) -> None:
         transaction.on_commit(lambda: ring(INSPECTIONS))
 
 
+def delete_job(*, job: Job, signed: bool = False) -> None:
+    """Remove one job as `delete_jobs` does; raises Refused (409) where it stays."""
+    if delete_jobs([job.pk], signed=signed):
+        raise Refused(KEPT, 409)
+
+
 @frees_room
 @transaction.atomic
-def delete_job(*, job: Job, signed: bool = False) -> None:
-    """Remove a job and its files in any state, and its micrograph when no other job needs it.
+def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
+    """Remove jobs in any state and their files, and the micrographs that no other job needs. The rows go at once, the
+    files of many later (`remove_after_commit`).
 
-    signed: also a signed one, or one on which a signed one rests; else Refused (409).
+    signed: also signed ones, and those on which a signed one rests. Returns the ids of those that stay.
     """
-    if not signed and job.pk in signed_jobs():
-        raise Refused(KEPT, 409)
-    try:
-        micrograph = _locked_upload(job)
-    except Refused:  # a second click
-        return
-    # In a sample the latest result of an image counts: a later or an earlier result replaces this one.
-    superseded = job.reruns.filter(sample=job.sample_id).exists()
-    # What measures corrections of this result, or outlines in their place, must not take those of another one.
-    job.reruns.filter(corrects=None, outlines={}).update(parent=job.parent_id)
-    job.reruns.update(parent=None)
-    if job.sample_id and not superseded:
-        _give_way_to_the_one_before(job)
-    Job.objects.locked(job.pk)  # an edit may be under way
-    job.delete()
-    discard_unused(micrograph)
+    asked_for = set(pks)
+    staying = set() if signed else asked_for & signed_jobs()
+    leaving = Job.objects.filter(pk__in=asked_for - staying)
+    # A worker locks them in the same order.
+    images = list(leaving.values_list("micrograph", flat=True))
+    images = list(Micrograph.objects.select_for_update().filter(pk__in=images).order_by("pk").only("pk"))
+    # No long column is read of a job that goes; an edit may be under way.
+    locked_jobs = leaving.select_for_update().order_by("pk")
+    locked_jobs = locked_jobs.only("pk", "parent", "sample", "included", "segmentation")
+    jobs = {job.pk: job for job in locked_jobs}
+    superseded = _pass_on(jobs)
+    for job in jobs.values():
+        if job.sample_id and job.pk not in superseded:
+            _give_way_to_the_one_before(job, _last_staying(jobs, job.pk))
+    with removing_together():
+        Job.objects.filter(pk__in=jobs).only("pk", "sample", "segmentation").delete()
+        measured = {job.segmentation_id for job in jobs.values()}
+        Segmentation.objects.filter(pk__in=measured, jobs=None).only("pk").delete()
+        discard_unused(*images)
+    return staying
 
 
-def _give_way_to_the_one_before(job: Job) -> None:
+def _last_staying(jobs: dict[UUID, Job], pk: UUID | None) -> UUID | None:
+    """The last version of a job, itself or one that it was made from, that is not among these."""
+    while pk in jobs:
+        pk = jobs[pk].parent_id
+    return pk
+
+
+def _pass_on(jobs: dict[UUID, Job]) -> set[UUID]:
+    """Let what was made from these jobs follow the versions before them; the ids of those that a later result of their
+    sample replaces."""
+    superseded, heirs = set[UUID](), defaultdict[UUID | None, list[UUID]](list)
+    children = Job.objects.filter(parent__in=jobs).exclude(pk__in=jobs)
+    follows = Q(corrects=None, outlines={})
+    # What measures corrections of a result, or outlines in their place, must not take those of another one.
+    heirs[None] = list(children.exclude(follows).values_list("pk", flat=True))
+    for pk, parent in children.filter(follows).values_list("pk", "parent"):
+        heirs[_last_staying(jobs, parent)].append(pk)
+    for parent, sample in children.values_list("parent", "sample"):
+        while parent in jobs and jobs[parent].sample_id == sample:
+            superseded.add(parent)
+            parent = jobs[parent].parent_id
+    for parent, pks in heirs.items():
+        Job.objects.filter(pk__in=pks).update(parent=parent)
+    return superseded
+
+
+def _give_way_to_the_one_before(job: Job, earlier: UUID | None) -> None:
     """Let the previous result, from which this one was made, count again in the sample."""
-    before = job.parent
+    before = Job.objects.filter(pk=earlier).first() if earlier else None
     if before is None or before.sample_id not in (None, job.sample_id):
         return
     again: dict[str, Any] = {}

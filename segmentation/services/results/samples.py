@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
-from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample, Segmentation
+from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits
 from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
@@ -22,7 +22,7 @@ from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
-from .jobs import OTHER_CONTENT, files_of, fitting, measured_for_pooling, read_bar_again
+from .jobs import OTHER_CONTENT, delete_jobs, files_of, fitting, measured_for_pooling, read_bar_again
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -333,14 +333,12 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
     """
     if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
-    jobs, measured, images = zip((None,) * 3, *sample.jobs.values_list("pk", "segmentation", "micrograph"), strict=True)
-    with removing_together():  # of each kind of row without its long columns
+    pks = list(sample.jobs.values_list("pk", flat=True))
+    with removing_together():
         _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
         sample.jobs.update(sample=None)  # nobody tells it that an image is gone
-        Job.objects.filter(pk__in=jobs).only("pk", "sample", "segmentation").delete()
+        delete_jobs(pks, signed=True)
         sample.delete()
-        Segmentation.objects.filter(pk__in=measured, jobs=None).only("pk").delete()
-        discard_unused(*Micrograph.objects.filter(pk__in=images).only("pk"))
 
 
 def _let_go(arriving: Iterable[Micrograph]) -> None:

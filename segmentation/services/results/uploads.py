@@ -24,6 +24,7 @@ from ...core.micrograph.kinds import HEAD_BYTES, harmless_suffix, maker_of, reco
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
+from ...core.micrograph.whole import check_whole
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, SideFile, shown_name
 from ..ground import limits
@@ -84,7 +85,7 @@ def receive_upload(
     check_quota(size, user=user, visitor=visitor, address=address)
     if not (is_archive and is_zip(file)):
         try:
-            recognise(head_of(file), file.name or "")
+            check_whole(file, recognise(head_of(file), file.name or ""), file.size)
         except UnreadableImage as bad:
             raise Refused(str(bad), 422) from None
     for name in (shown_name(beside.name or "") for beside in side):

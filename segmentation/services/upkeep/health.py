@@ -7,10 +7,10 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -26,15 +26,17 @@ from django.utils import timezone
 
 from ...checks import probe
 from ...core.pace import about
-from ...models import Job, Micrograph, WorkerProcess
+from ...models import Job, Micrograph, StaffAction, WorkerProcess
 from ...models.upkeep import ALIVE
+from ..ground import staff_log
+from ..ground.limits import AN_HOUR
 from ..ground.queue import KINDS, TRAINING
 from ..ground.space import A_DAY, WEEK, days_left, free_bytes, is_scarce
 from ..results import usage
 from .upkeep import storage_used
 
 logger = logging.getLogger(__name__)
-PATIENCE = 3  # seconds for which a check waits, where a driver has a limit
+PATIENCE = 3  # seconds that all checks together may take; a driver with a limit of its own has this, too
 KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
 A_WEEK = timedelta(days=7)
 MOST_REASONS, LATEST = 10, 1000  # sentences of failures; jobs
@@ -98,13 +100,84 @@ def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
     return answered
 
 
+class Questions:
+    """Questions to one part of the site, asked one after another in a thread of its own, because that part may hang for
+    ever. answers: those that are there so far; a question that raises an exception has none."""
+
+    def __init__(self, questions: Mapping[str, Callable[[], Any]]) -> None:
+        self.answers: dict[str, Any] = {}
+        self.thread = _started(partial(self._ask, questions))
+
+    def _ask(self, questions: Mapping[str, Callable[[], Any]]) -> None:
+        for name, ask in questions.items():
+            try:
+                self.answers[name] = ask()
+            except Exception as error:
+                logger.warning("Question for %s: %s: %s", name, type(error).__name__, error)
+
+
+def _started(work: Callable[[], None]) -> threading.Thread:
+    def aside() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=aside, daemon=True)
+    thread.start()
+    return thread
+
+
+_under_way: dict[str, Questions] = {}  # by the part that is asked
+
+
+def asked(part: str, questions: Mapping[str, Callable[[], Any]]) -> Questions:
+    """Ask a part of the site, unless it still owes the answers to the same questions."""
+    earlier = _under_way.get(part)
+    if earlier is not None and earlier.thread.is_alive():
+        return earlier
+    _under_way[part] = Questions(questions)
+    return _under_way[part]
+
+
+def answers_in_time(parts: Iterable[Questions], begin: float) -> dict[str, Any]:
+    """What is answered until PATIENCE has passed since a time of the monotonic clock."""
+    answers: dict[str, Any] = {}
+    for part in parts:
+        part.thread.join(max(begin + PATIENCE - time.monotonic(), 0.0))
+        answers |= dict(part.answers)
+    return answers
+
+
 def readiness() -> list[Check]:
-    """Every check, made at most once in KEPT_SECONDS by this process."""
+    """Every check, made at most once in KEPT_SECONDS by this process; one without an answer in time has failed."""
     global _last_answer
     now = time.monotonic()
     if not _last_answer[1] or now - _last_answer[0] > KEPT_SECONDS:
-        _last_answer = now, [_made(*check) for check in _CHECKS]
+        parts: dict[str, dict[str, Callable[[], Check]]] = {}
+        for name, part, needed, check, broken in _CHECKS:
+            parts.setdefault(part, {})[name] = partial(_made, name, needed, check, broken)
+        made = answers_in_time([asked(f"{part}, checks", questions) for part, questions in parts.items()], now)
+        silent = f"No answer within {PATIENCE} seconds: it hangs, or the network to it does."
+        checks = [made.get(name) or Check(name, False, silent, needed) for name, _, needed, *_ in _CHECKS]
+        _last_answer = now, checks
     return _last_answer[1]
+
+
+def database_answers() -> bool:
+    """Whether the database can be read."""
+    part = asked("database, alive", {"alive": Job.objects.exists})
+    return "alive" in answers_in_time([part], time.monotonic())
+
+
+def numbers() -> dict[str, Any]:
+    """What /metrics tells: "checks", and by the names below what is known in time."""
+    begin = time.monotonic()
+    room = asked("disk, numbers", {"free": free_bytes, "total": total_bytes})
+    of_rows = {"queues": queues, "ended": ended, "backup": last_backup, "stages": slowest_stages, "states": states}
+    rows = asked("database, numbers", {**of_rows, "stored": _stored})
+    checks = readiness()
+    return {"checks": checks, **answers_in_time([room, rows], begin)}
 
 
 def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Check:
@@ -207,17 +280,32 @@ def _age() -> str:
 
 
 _SILENT = "It is not known, because the database does not answer."
-# Name, whether pages fail without it, the check, and what is said if it raises an exception.
-_CHECKS: tuple[tuple[str, bool, Callable[[], str], str], ...] = (
-    ("database", True, _database, "The database cannot be written (read-only, locked, full or not running)."),
-    ("migrations", True, _migrations, _SILENT),
-    ("storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
-    ("disk", False, _disk, "The free space cannot be read."),
-    ("filling", False, _filling, "The free space cannot be read."),
-    ("broker", False, _broker, "The message broker accepts nothing (full, read-only or not running). New work waits."),
-    ("workers", False, _workers, _SILENT),
-    ("queue", False, _age, _SILENT),
-    ("size", False, _size, _SILENT),
+NO_DATABASE = "The database cannot be written (read-only, locked, full or not running)."
+NO_BROKER = "The message broker accepts nothing (full, read-only or not running). New work waits."
+# Name, the part of the site that is asked, whether pages fail without it, the check, and what is said if it raises an
+# exception.
+_CHECKS: tuple[tuple[str, str, bool, Callable[[], str], str], ...] = (
+    (
+        "database",
+        "database",
+        True,
+        _database,
+        "The database cannot be written (read-only, locked, full or not running).",
+    ),
+    ("migrations", "database", True, _migrations, _SILENT),
+    ("storage", "storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
+    ("disk", "disk", False, _disk, "The free space cannot be read."),
+    ("filling", "disk", False, _filling, "The free space cannot be read."),
+    (
+        "broker",
+        "broker",
+        False,
+        _broker,
+        "The message broker accepts nothing (full, read-only or not running). New work waits.",
+    ),
+    ("workers", "database", False, _workers, _SILENT),
+    ("queue", "database", False, _age, _SILENT),
+    ("size", "database", False, _size, _SILENT),
 )
 
 
@@ -250,6 +338,18 @@ def states() -> list[tuple[str, str, int]]:
     return [(kind.noun, *pair) for kind, rows in states.items() for pair in rows.annotate(count=Count("*"))]
 
 
+def ended() -> dict[str, int]:
+    """How many analyses were done, and how many failed, in the last hour."""
+    states, limit = (Job.State.DONE, Job.State.FAILED), timezone.now() - AN_HOUR
+    return {str(state): Job.objects.filter(state=state, finished__gt=limit).count() for state in states}
+
+
+def last_backup() -> float | None:
+    """When the last backup of this site was made, in seconds since 1970; None where none is known."""
+    made = StaffAction.objects.filter(action=staff_log.BACKUP).order_by("-created").values_list("created", flat=True)
+    return created.timestamp() if (created := made.first()) else None
+
+
 def failures() -> list[tuple[str, int]]:
     """The sentences by which jobs failed this week, the most frequent first."""
     failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - A_WEEK)
@@ -270,8 +370,12 @@ def slowest_stages() -> list[tuple[str, float]]:
 _stored, people = seldom(storage_used), seldom(usage.people)
 
 
-def disk() -> dict[str, int | None]:
-    """Bytes: free and total of the disk (None where files lie elsewhere), and of all stored files."""
+def total_bytes() -> int | None:
+    """Of the disk; None where files lie elsewhere."""
     folder = settings.DEEPSEGM_DATA
-    total = shutil.disk_usage(folder).total if folder.is_dir() else None
-    return {"free": free_bytes(), "total": total, "stored": _stored()}
+    return shutil.disk_usage(folder).total if folder.is_dir() else None
+
+
+def disk() -> dict[str, int | None]:
+    """Bytes: free and total of the disk, and of all stored files."""
+    return {"free": free_bytes(), "total": total_bytes(), "stored": _stored()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -21,10 +21,9 @@ from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..ground.space import frees_room, note_free
 from ..results.exports import forget_unasked
-from ..results.jobs import delete_job
+from ..results.jobs import delete_jobs
 from ..results.pooling import stuck
 from ..results.publishing import fail, requeue
-from ..results.samples import delete_sample
 from ..results.signing import signed_jobs
 from ..results.usage import bytes_of, side_bytes
 
@@ -34,6 +33,7 @@ LOST = "The server was interrupted"
 ABANDONED, LATELY = timedelta(days=1), timedelta(days=2)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100  # messages
+PORTION, MANY = 50, 10_000  # rows that one transaction of the tidying deletes; ids that it reads at once
 # Each row of these kinds has a message of its own; an upload has none.
 WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
 _whole_look_due = 0.0  # by the monotonic clock of this process
@@ -45,6 +45,9 @@ class Purged(NamedTuple):
     jobs: int
     uploads: int
     bytes: int
+
+    def plus(self, other: Purged, sign: int = 1) -> Purged:
+        return Purged(*(mine + sign * theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class Watch:
@@ -156,10 +159,16 @@ def _enqueue(rows: QuerySet) -> int:
     return enqueue(list(rows.values_list("pk", flat=True)), rows.model)
 
 
-def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[], bool] = never) -> Purged:
     """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole.
 
-    Signed results stay, and so do those on which they rest, and their samples.
+    Signed results stay, and so do those on which they rest, and their samples. Of the rows only ids are read, and each
+    PORTION goes in a transaction of its own. is_over: asked before each; once it is true, the rest stays.
     """
     limit = timezone.now() - older_than
     ended = set(models.Job.State.values) - set(models.Job.UNFINISHED)
@@ -167,44 +176,95 @@ def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
     young = models.Job.objects.filter(~old, sample=OuterRef("pk"))
     arriving = models.Micrograph.objects.filter(sample=OuterRef("pk"))
     samples = models.Sample.objects.filter(~Exists(young), ~Exists(arriving), created__lt=limit)
-    old &= Q(sample=None) | Q(sample__in=samples)
-    jobs, staying = models.Job.objects.filter(old), models.Job.objects.filter(~old, micrograph=OuterRef("pk"))
-    uploads = models.Micrograph.objects.filter(~Exists(staying), created__lt=limit, sample=None)
-    pooled = bytes_of(models.SampleArtifact.objects.filter(sample__in=samples))
-    size = bytes_of(models.Artifact.objects.filter(job__in=jobs)) + bytes_of(uploads) + pooled
-    purged = Purged(jobs.count(), uploads.count(), size)
-    if not dry_run:
-        for sample in samples:
-            delete_sample(sample=sample)
-        for job in jobs.filter(sample=None).select_related("micrograph"):
-            delete_job(job=job)
-        with transaction.atomic():
-            models.Micrograph.objects.filter(created__lt=limit, jobs=None, sample=None).delete()
+    single_jobs = models.Job.objects.filter(old, sample=None)
+    jobs = models.Job.objects.filter(old, Q(sample=None) | Q(sample__in=samples))
+    unused = models.Micrograph.objects.filter(created__lt=limit, sample=None)
+    if dry_run:
+        staying = models.Job.objects.filter(~Q(pk__in=jobs.values("pk")), micrograph=OuterRef("pk"))
+        theirs = Exists(jobs.filter(micrograph=OuterRef("pk")))
+        uploads = models.Micrograph.objects.filter(Q(created__lt=limit) | theirs, ~Exists(staying), sample=None)
+        pooled = models.SampleArtifact.objects.filter(sample__in=samples.values("pk"))
+        return _counted(jobs, uploads).plus(Purged(0, 0, bytes_of(pooled)))
+    purged = Purged(0, 0, 0)
+    for pks in _portions(samples, is_over, 1):
+        purged = purged.plus(_dissolved(samples.filter(pk__in=pks)))  # its jobs are among the next
+    for pks in _portions(single_jobs, is_over):
+        purged = purged.plus(_deleted(single_jobs.filter(pk__in=pks)))
+    for pks in _portions(unused.filter(jobs=None), is_over):
+        purged = purged.plus(_removed(unused.filter(pk__in=pks, jobs=None)))
     return purged
 
 
+def _portions(rows: QuerySet, is_over: Callable[[], bool], size: int = 0) -> Iterator[list[Any]]:
+    """The ids of rows, some at a time, for whoever deletes them; each comes once, also one that stays."""
+    ids, size = rows.order_by("pk").values_list("pk", flat=True), size or PORTION
+    pks = list(ids[:MANY])
+    while pks:
+        for start in range(0, len(pks), size):
+            if is_over():
+                return
+            yield pks[start : start + size]
+        pks = list(ids.filter(pk__gt=pks[-1])[:MANY])
+
+
+def _counted(jobs: QuerySet, uploads: QuerySet) -> Purged:
+    results = models.Artifact.objects.filter(job__in=jobs.values("pk"))
+    return Purged(jobs.count(), uploads.count(), bytes_of(results) + bytes_of(uploads))
+
+
+def _dissolved(samples: QuerySet) -> Purged:
+    """Delete samples, whose jobs become single ones; the bytes of their files."""
+    with transaction.atomic():
+        pks = list(samples.select_for_update().values_list("pk", flat=True))
+        size = bytes_of(models.SampleArtifact.objects.filter(sample__in=pks))
+        models.Job.objects.filter(sample__in=pks).update(sample=None)
+        models.Sample.objects.filter(pk__in=pks).only("pk").delete()
+    return Purged(0, 0, size)
+
+
+def _deleted(jobs: QuerySet) -> Purged:
+    """Delete jobs, and say what went with them."""
+    pks = list(jobs.values_list("pk", flat=True))
+    images = list(models.Micrograph.objects.filter(jobs__in=pks).distinct().values_list("pk", flat=True))
+    concerned = models.Job.objects.filter(pk__in=pks), models.Micrograph.objects.filter(pk__in=images)
+    before = _counted(*concerned)
+    delete_jobs(pks)
+    return before.plus(_counted(*concerned), -1)
+
+
+def _removed(uploads: QuerySet) -> Purged:
+    """Delete uploads that nothing uses, and say what went."""
+    with transaction.atomic():
+        counted = Purged(0, uploads.count(), bytes_of(uploads))
+        uploads.only("pk").delete()
+    return counted
+
+
 @frees_room
-def tidy() -> Purged:
+def tidy(is_over: Callable[[], bool] = never) -> Purged:
     """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
     uploads interrupted by a crash, old messages of webhooks, workers that were killed, sessions that have ended, files
     that were written ahead for nobody, and segmentations that no job or correction has.
 
-    Rows that nothing uses are looked for among those made LATELY; at a start, and then once a day, among all.
+    Rows that nothing uses are looked for among those made LATELY; at a start, and then once a day, among all. is_over:
+    as of `purge`.
     """
     global _whole_look_due
     optimise()
     note_free()
     now, begin = timezone.now(), time.monotonic()
     an_hour_ago, a_day_ago = now - AN_HOUR, now - ABANDONED
-    lately = Q() if begin >= _whole_look_due else Q(created__gte=now - LATELY)
+    is_whole = begin >= _whole_look_due
+    lately = Q() if is_whole else Q(created__gte=now - LATELY)
     broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, finished=None)
+    for pks in _portions(broken.filter(created__lt=an_hour_ago), is_over):
+        _removed(broken.filter(pk__in=pks))
     unmeasured = models.Segmentation.objects.filter(lately, created__lt=an_hour_ago, jobs=None)
-    # Parents are asked for apart, or SQLite reads the whole table for each of them; and before anything is locked.
-    pks = set(unmeasured.values_list("pk", flat=True))
-    pks -= set(models.Segmentation.objects.filter(parent__in=pks).values_list("parent", flat=True))
-    with transaction.atomic():
-        broken.filter(created__lt=an_hour_ago).delete()
-        unmeasured.filter(pk__in=pks).delete()
+    for pks in _portions(unmeasured, is_over):
+        # Parents are asked for apart, or SQLite reads the whole table for each of them.
+        parents = set(models.Segmentation.objects.filter(parent__in=pks).values_list("parent", flat=True))
+        with transaction.atomic():
+            unmeasured.filter(pk__in=set(pks) - parents).only("pk").delete()
     models.Arrival.objects.filter(created__lt=a_day_ago).delete()
     forget_unasked(an_hour_ago)
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
@@ -212,16 +272,15 @@ def tidy() -> Purged:
     forget_deliveries()
     _let_go_of_lost_sides()
     days = settings.DEEPSEGM_RETENTION_DAYS
-    purged = purge(older_than=timedelta(days=days)) if days else Purged(0, 0, 0)
+    purged = purge(older_than=timedelta(days=days), is_over=is_over) if days else Purged(0, 0, 0)
     unused = models.Micrograph.objects.filter(created__lt=a_day_ago, jobs=None, sample=None)
     # What was asked of an archive stands on it until its images are there.
     abandoned = unused.exclude(is_archive=True, state__in=models.Micrograph.UNFINISHED)
-    sizes = dict(abandoned.filter(lately).values_list("pk", "size"))
-    with transaction.atomic():
-        abandoned.filter(pk__in=sizes).delete()
-    if not lately:
+    for pks in _portions(abandoned.filter(lately), is_over):
+        purged = purged.plus(_removed(abandoned.filter(pk__in=pks)))
+    if is_whole and not is_over():
         _whole_look_due = begin + ABANDONED.total_seconds()
-    return Purged(purged.jobs, purged.uploads + len(sizes), purged.bytes + sum(sizes.values()))
+    return purged
 
 
 def _let_go_of_lost_sides() -> None:

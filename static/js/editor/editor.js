@@ -7,6 +7,7 @@ import { listen } from "./keys.js";
 import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
+import { take, tokenOf } from "../token.js";
 import { TOOLS, TOUCH } from "./tools.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
@@ -62,7 +63,7 @@ export class Editor {
   async start() {
     await this.load();
     this.sender = new Sender({
-      ...{ address: this.facts.edits, token: this.facts.token, base: this.base },
+      ...{ address: this.facts.edits, token: tokenOf(document), base: this.base },
       heard: {
         state: (name, ...values) => this.panel.saving(name === "saved" && this.underWay ? "saving" : name, ...values),
         token: () => this.token(),
@@ -71,6 +72,7 @@ export class Editor {
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
+    addEventListener("token", ({ detail }) => (this.sender.token = detail));
     this.panel.started();
     listen(this);
     return this;
@@ -266,7 +268,9 @@ export class Editor {
   async token() {
     const answer = await fetch(location.href, { headers: PAGE, cache: "no-store" }).catch(() => null);
     const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-    return page?.querySelector("[data-tools]")?.dataset.token;
+    const token = page && tokenOf(page);
+    take(token);
+    return token;
   }
 
   // ---- choosing ---------------------------------------------------------------------------------
@@ -370,7 +374,7 @@ export class Editor {
     await this.stored("The outlines are measured once all corrections are saved.");
     return this.next(async () => {
       if (!this.history.length) return this.say("Nothing was corrected yet.");
-      const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
+      const headers = { ...PAGE, "X-CSRFToken": tokenOf(document), "Content-Type": "application/json" };
       return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) })).page;
     });
   }

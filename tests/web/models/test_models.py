@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from segmentation.core.pace import FIXED_MEGAPIXELS
-from segmentation.models import Job, Micrograph, Superseded, shown_name, upload_path
+from segmentation.models import Job, Micrograph, Superseded, WorkerProcess, shown_name, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -123,7 +123,24 @@ def done(make_job, micrograph, seconds, **timings):
     make_job(micrograph=micrograph, state="done", started=began, finished=end, summary={"timings": timings})
 
 
-def test_the_time_left_follows_the_pace_of_each_stage(make_job, make_micrograph, settings):
+@pytest.fixture
+def worker(db):
+    return WorkerProcess.objects.create(name="analyses@here", queues="analyses", version="1")
+
+
+def test_no_time_is_told_without_a_ground(make_job, make_micrograph, worker):
+    """Of a job that only measured nothing is known of one that runs the network, and nobody works without a worker."""
+    micrograph = make_micrograph(width=1000, height=1000)
+    waiting = make_job(micrograph=micrograph)
+    done(make_job, micrograph, seconds=2)
+    assert waiting.expected_seconds() is None
+    done(make_job, micrograph, seconds=10, network=3)
+    assert waiting.expected_seconds() is not None
+    WorkerProcess.objects.update(seen=timezone.now() - timedelta(hours=1))
+    assert waiting.expected_seconds() is None
+
+
+def test_the_time_left_follows_the_pace_of_each_stage(make_job, make_micrograph, settings, worker):
     """The network takes its time by the pixel, the scale search by the image, the files by something between."""
     assert make_job(state="done").expected_seconds() is None
     waiting = make_job(micrograph=make_micrograph(width=2000, height=1000))
@@ -138,7 +155,7 @@ def test_the_time_left_follows_the_pace_of_each_stage(make_job, make_micrograph,
     assert behind.expected_seconds() == pytest.approx(1.5 * (7 + files))
 
 
-def test_what_is_only_measured_needs_no_time_for_the_network(make_job, make_micrograph, make_segmentation):
+def test_what_is_only_measured_needs_no_time_for_the_network(make_job, make_micrograph, make_segmentation, worker):
     Job.objects.all().delete()
     segmentation, micrograph = make_segmentation(), make_micrograph(width=1000, height=1000)
     done(make_job, micrograph, seconds=10, network=8)
@@ -147,7 +164,7 @@ def test_what_is_only_measured_needs_no_time_for_the_network(make_job, make_micr
 
 
 def test_the_time_left_of_a_running_job_is_what_its_worker_reckons(make_job, make_micrograph):
-    done(make_job, make_micrograph(width=1000, height=1000), seconds=10)
+    done(make_job, make_micrograph(width=1000, height=1000), seconds=10, network=3)
     micrograph, now = make_micrograph(width=1000, height=1000), timezone.now()
     running = make_job(micrograph=micrograph, state="running", started=now)
     assert running.expected_seconds() == pytest.approx(10, abs=1)

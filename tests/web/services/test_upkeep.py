@@ -275,7 +275,7 @@ def test_retention_and_abandoned_uploads(make_job, make_micrograph, settings):
     assert Job.objects.count() == 3
     settings.DEEPSEGM_RETENTION_DAYS = 30
     abandoned = make_micrograph(created=ago(hours=25))
-    assert services.tidy()[:2] == (1, 1)
+    assert services.tidy()[:2] == (1, 2), "with the upload of the old job"
     assert not Micrograph.objects.filter(pk=abandoned.pk).exists(), "after a day, with retention too"
 
 
@@ -365,3 +365,49 @@ def test_sessions_that_have_ended_are_removed():
         Session.objects.create(session_key=key, expire_date=timezone.now() + timedelta(days=days))
     services.tidy()
     assert Session.objects.get().session_key == "lasts"
+
+
+def test_a_purge_reads_ids_alone_and_stops_between_two_portions(make_job, commit, monkeypatch):
+    """3,500 results of 98 kB each in the web process were more than its memory."""
+    monkeypatch.setattr(upkeep, "PORTION", 2)
+    for _ in range(6):
+        make_job(state="done", finished=ago(days=31), summary={"long": "text"})
+    asked = iter([False, False, True])
+    read, from_db = [], Job.from_db
+    monkeypatch.setattr(Job, "from_db", lambda db, names, values: read.append(set(names)) or from_db(db, names, values))
+    with commit():
+        purged = services.purge(older_than=timedelta(days=30), is_over=lambda: next(asked))
+    assert purged.jobs == 4 and Job.objects.count() == 2
+    assert read and not any("summary" in names for names in read)
+    services.purge(older_than=timedelta(days=30))
+    assert not Job.objects.exists()
+
+
+def test_a_purge_goes_past_what_has_been_signed_meanwhile(make_job, monkeypatch):
+    monkeypatch.setattr(upkeep, "PORTION", 1)
+    kept, *_ = sorted((make_job(state="done", finished=ago(days=31)) for _ in range(3)), key=lambda job: job.pk.hex)
+    monkeypatch.setattr("segmentation.services.results.jobs.signed_jobs", lambda: {kept.pk})
+    assert services.purge(older_than=timedelta(days=30)).jobs == 2
+    assert Job.objects.get() == kept
+
+
+def test_a_large_old_sample_goes_in_portions(make_sample, monkeypatch):
+    monkeypatch.setattr(upkeep, "PORTION", 2)
+    sample = make_sample(*["done"] * 5, created=ago(days=31))
+    sample.jobs.update(finished=ago(days=31))
+    asked = iter([False, False, True])
+    assert services.purge(older_than=timedelta(days=30), is_over=lambda: next(asked)).jobs == 2
+    assert not Sample.objects.exists() and Job.objects.filter(sample=None).count() == 3
+
+
+def test_what_is_deleted_at_once_hands_its_versions_on(make_job):
+    """Of a chain of versions two are deleted: the last follows the first."""
+    first = make_job(state="done")
+    second = make_job(state="done", micrograph=first.micrograph, parent=first)
+    third = make_job(state="done", micrograph=first.micrograph, parent=second)
+    last = make_job(state="done", micrograph=first.micrograph, parent=third)
+    by_hand = make_job(state="done", micrograph=first.micrograph, parent=third, corrects=2)
+    assert services.delete_jobs([second.pk, third.pk]) == set()
+    for job, parent in ((last, first), (by_hand, None)):
+        job.refresh_from_db()
+        assert job.parent == parent

@@ -115,3 +115,8 @@ def test_what_belongs_to_others_is_not_there(signed_in, charlie):
     form = {"form": str(token.pk), "name": "mine", "days": "30"}
     assert signed_in.post("/account/tokens/", form).status_code == 303
     assert Token.objects.get().name == "his"
+
+
+def test_the_sign_in_says_where_an_account_comes_from(client):
+    """Nobody can sign up, so that who has no account must know whom to ask."""
+    assert "The people who run this site make accounts" in words(client.get("/accounts/login/"))

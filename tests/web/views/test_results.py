@@ -14,6 +14,7 @@ from django.utils import timezone
 from segmentation import services
 from segmentation.http.zipped import NO_FILES
 from segmentation.models import ExportJob, Job, Micrograph
+from segmentation.presenters import listing
 from segmentation.views import results
 from segmentation.views.results import NOTHING_CHOSEN
 from tests.web.finished import SUMMARY, VISITOR, summary, visit, words
@@ -63,6 +64,26 @@ def test_nothing_kept_has_no_median(maker, make_job):
     make_job(visitor=VISITOR, state=Job.State.DONE, summary=summary(n_kept=0, median=None))
     (card,) = maker.get("/results/").context["cards"]
     assert (card.counted, card.number) == ("0 particles", "")
+
+
+@pytest.mark.parametrize("damage", [{"statistics": 7}, {"statistics": {"n_kept": 1}}, {"histogram": 7}])
+def test_a_row_that_cannot_be_read_is_one_row_with_a_sentence(maker, make_job, make_sample, admin_client, damage):
+    make_job(visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY)
+    broken = make_job(visitor=VISITOR, state=Job.State.DONE, summary={**SUMMARY, **damage})
+    sample = make_sample("done", visitor=VISITOR, pooled={"of": [3], "histogram": 7})
+    page = maker.get("/results/")
+    assert page.status_code == 200
+    warnings = {card.pk: card.warning for card in page.context["cards"]}
+    assert warnings[broken.pk] == listing.UNREADABLE == warnings[sample.pk]
+    assert "261 particles" in words(page) and admin_client.get("/admin/segmentation/job/").status_code == 200
+
+
+def test_what_waits_has_its_place_in_the_queue(maker, make_job):
+    for _ in range(3):
+        make_job(visitor=VISITOR, state=Job.State.QUEUED)
+    page = words(maker.get("/results/"))
+    for place in ("next in the queue", "number 2 in the queue", "number 3 in the queue"):
+        assert page.count(f"Waiting, {place}") == 1
 
 
 def test_it_refreshes_itself_only_while_something_runs(maker, make_job):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from itertools import product
 from uuid import UUID, uuid4
 
@@ -11,12 +12,14 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.results import NO_PIXEL_SIZE
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.forms.samples import NO_PIXEL
-from segmentation.models import Job, Micrograph, Sample, SampleArtifact, SideFile
+from segmentation.models import Job, Micrograph, Sample, SampleArtifact, SideFile, WorkerProcess
+from segmentation.presenters.progress import Progress
 from segmentation.presenters.sample import EXCLUDED
 from segmentation.services.results.samples import UNDER_WAY
 from segmentation.views.samples import NO_FILES
@@ -286,6 +289,21 @@ class TestPage:
         with django_assert_max_num_queries(15):
             response = client.get(page_of(sample))
         assert len(response.context["pooled"].images) == 200
+
+    def test_the_time_of_a_sample_counts_the_queue_before_it(self, make_job, make_sample, make_micrograph):
+        WorkerProcess.objects.create(name="analyses@here", queues="analyses", version="1")
+        now, image = timezone.now(), make_micrograph(width=1000, height=1000)
+        timings = {"timings": {"network": 8}}
+        make_job(micrograph=image, state=DONE, started=now - timedelta(seconds=10), finished=now, summary=timings)
+        other = make_job(micrograph=image, state="queued", queued=now - timedelta(hours=1), address="another")
+        sample = make_sample("queued")
+        Micrograph.objects.update(width=1000, height=1000)
+        behind = Progress.of(sample)
+        assert behind.seconds == pytest.approx(20, rel=0.3) and "number 2 in the queue" in behind.line
+        other.delete()
+        assert Progress.of(sample).seconds == pytest.approx(10, rel=0.3)
+        sample.jobs.update(ready=False)
+        assert Progress.of(sample).seconds is None
 
     def test_hostile_names_are_shown_as_text(self, client, make_sample):
         sample = make_sample(DONE, name="<script>alert(1)</script>", notes=[{"name": "<b>", "sentence": "<i>"}])

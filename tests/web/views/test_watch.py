@@ -6,6 +6,8 @@ import json
 import logging
 import re
 import sys
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import Mock
@@ -18,14 +20,15 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from segmentation.log_filters import LineFormatter, LogContext, row
-from segmentation.models import WorkerProcess
+from segmentation.models import StaffAction, WorkerProcess
 from segmentation.models.upkeep import ALIVE
 from segmentation.services import delete_job
 from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.staff_log import BACKUP, SHELL
 from segmentation.services.upkeep import health
 
 pytestmark = pytest.mark.django_db
-BROKER = health._broker
+BROKER, STARTED = health._broker, health._started
 QUEUES = ("analyses", "inspections", "training")
 
 
@@ -34,7 +37,7 @@ def fresh(monkeypatch):
     """Every request checks anew."""
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
     monkeypatch.setattr(health, "_broker", lambda: "")
-    monkeypatch.setattr(health, "_CHECKS", tuple((n, r, _named(n), w) for n, r, _, w in health._CHECKS))
+    monkeypatch.setattr(health, "_CHECKS", tuple((n, p, r, _named(n), w) for n, p, r, _, w in health._CHECKS))
 
 
 def _named(name):
@@ -160,11 +163,63 @@ class TestMetrics:
         assert 'deepsegm_check_ok{check="database"} 1.0' in text
         folder = Path(settings.BASE_DIR, "docker", "monitoring")
         alerts = yaml.safe_load((folder / "alerts.yaml").read_text())["groups"][0]["rules"]
-        asked = " ".join(alert["expr"] for alert in alerts) + (folder / "grafana.json").read_text()
+        asked = " ".join(str(alert) for alert in alerts) + (folder / "grafana.json").read_text()
         known = {*re.findall(r"^# TYPE (\w+)", text, re.MULTILINE), *re.findall(r"^(deepsegm_\w+)", text, re.MULTILINE)}
-        assert set(re.findall(r"deepsegm_[a-z_]+", asked)) <= known | {"deepsegm_request_seconds_bucket"}
-        assert re.findall(r'check_ok{check="(\w+)"} == 0', asked) == _names()
+        sometimes = {"deepsegm_request_seconds_bucket", "deepsegm_check_failed", "deepsegm_backup_seconds"}
+        assert set(re.findall(r"deepsegm_[a-z_]+", asked)) <= known | sometimes
+        assert re.findall(r'min\(deepsegm_check_ok{check="(\w+)"}\) == 0', asked) == _names()
+        told = " ".join(alert["annotations"]["description"] for alert in alerts)
+        assert re.findall(r"check_failed{check='(\w+)'}", told) == _names()
         assert all(alert["annotations"]["description"].endswith(".") for alert in alerts)
+
+    def test_no_panel_doubles_where_two_web_processes_tell_the_same(self):
+        panels = json.loads(Path(settings.BASE_DIR, "docker/monitoring/grafana.json").read_text())["panels"]
+        for asked in (target["expr"] for panel in panels for target in panel["targets"]):
+            assert re.match(r"(max|min|sum|histogram_quantile)\b", asked), asked
+
+    def test_without_a_database_they_say_so(self, client, settings, monkeypatch):
+        settings.DEEPSEGM_METRICS_TOKEN = "right"
+        for name in ("states", "queues", "ended", "last_backup", "slowest_stages", "_stored", "_database"):
+            monkeypatch.setattr(health, name, Mock(side_effect=OperationalError))
+        answer = client.get("/metrics", headers={"Authorization": "Bearer right"})
+        text = answer.content.decode()
+        assert answer.status_code == 200 and 'deepsegm_check_ok{check="database"} 0.0' in text
+        assert 'deepsegm_check_failed{check="database",why="The database cannot be written' in text
+        assert "deepsegm_disk_free_bytes" in text and "deepsegm_rows{" not in text
+
+    def test_failures_and_backups_are_known(self, client, settings, make_job):
+        settings.DEEPSEGM_METRICS_TOKEN = "right"
+        make_job(state="failed", finished=timezone.now())
+        make_job(state="failed", finished=timezone.now() - timedelta(hours=2))
+        StaffAction.objects.create(account=SHELL, action=BACKUP, kind="site", name="monday.zip")
+        text = client.get("/metrics", headers={"Authorization": "Bearer right"}).content.decode()
+        assert 'deepsegm_ended_lately{state="failed"} 1.0' in text and 'ended_lately{state="done"} 0.0' in text
+        assert abs(float(re.search(r"^deepsegm_backup_seconds (\S+)", text, re.MULTILINE)[1]) - time.time()) < 60
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("part", ["storage", "database"])
+def test_a_part_of_the_site_that_hangs_is_named_in_time(client, settings, workers, monkeypatch, part):
+    """A store that hung let Prometheus wait for 42 seconds, so it never learnt why."""
+    settings.DEEPSEGM_METRICS_TOKEN = "right"
+    released, asking = threading.Event(), []
+    monkeypatch.setattr(health, "_started", STARTED)
+    monkeypatch.setattr(health, "_under_way", {})
+    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    monkeypatch.setattr(health, f"_{part}", lambda: asking.append(1) or (released.wait(60) and ""))
+    if part == "database":
+        monkeypatch.setattr(health, "queues", lambda: released.wait(60))
+    try:
+        ready = client.get("/readyz")
+        text = client.get("/metrics", headers={"Authorization": "Bearer right"}).content.decode()
+        assert ready.status_code == 503 and "No answer within" in ready.json()["checks"][part]
+        assert ready.json()["checks"]["disk"] == "ok"
+        assert f'deepsegm_check_ok{{check="{part}"}} 0.0' in text and "deepsegm_disk_free_bytes" in text
+        assert len(asking) == 1, "whoever asks again does not hang, too"
+    finally:
+        released.set()
+        for question in health._under_way.values():
+            question.thread.join(60)
 
 
 @pytest.mark.services

@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -187,28 +186,36 @@ def _worker_ended(queue: str) -> None:
 
 @contextmanager
 def upkeep() -> Iterator[None]:
-    """A thread that often rescues, sweeps up after killed processes and keeps the reserve, and tidies every hour."""
+    """A thread that often rescues, sweeps up after killed processes and keeps the reserve, and one that tidies every
+    hour, which may take minutes. At the end it stops between two portions."""
     over = threading.Event()
 
-    def keep() -> None:
-        tidied = 0.0
-        while not over.wait(RESCUE_SECONDS):
-            _safely(services.rescue)
-            if time.monotonic() - tidied > TIDY_SECONDS or not tidied:
-                tidied = time.monotonic()
-                _safely(services.tidy)
-            _safely(sweep)
-            _safely(keep_reserve)
+    def repair() -> None:
+        _safely(services.rescue)
+        _safely(sweep)
+        _safely(keep_reserve)
+
+    def tidy() -> None:
+        _safely(partial(services.tidy, over.is_set))
+
+    def keep(work: Callable[[], None], seconds: float) -> None:
+        wait = RESCUE_SECONDS
+        while not over.wait(wait):
+            work()
             close_old_connections()
+            wait = seconds
         connection.close()
 
-    thread = threading.Thread(target=keep, name="upkeep", daemon=True)
-    thread.start()
+    turns = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
+    threads = [threading.Thread(target=keep, args=turn, name=name, daemon=True) for name, turn in turns.items()]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def _safely(work: Any) -> None:

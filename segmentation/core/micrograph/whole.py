@@ -1,0 +1,104 @@
+"""Whether a file ends before its image does, told by the few bytes that say where its pixels lie; nothing is decoded,
+so that the web process can refuse at the upload what no reader will read."""
+
+from __future__ import annotations
+
+import struct
+from typing import IO
+
+from .decoded import AGAIN
+from .kinds import Kind
+from .types import UnreadableImage
+
+INCOMPLETE = f"The file is incomplete, part of the image is missing: {AGAIN}."
+MOST_ENTRIES, MOST_PARTS = 2000, 10**6  # of a TIFF's directory; strips or tiles
+TAIL = 2**16  # bytes in which a JPEG has its end
+# Tags of TIFF: of pixels, of where they lie, of how many bytes; types: their letters of struct.
+WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES = 256, 257, 258, 259, 277
+STRIPS, STRIP_BYTES, TILES, TILE_BYTES = 273, 279, 324, 325
+LETTERS = {3: "H", 4: "I", 16: "Q"}
+
+
+def check_whole(file: IO[bytes], kind: Kind, size: int) -> None:
+    """Raises UnreadableImage where the image in a file of `size` bytes goes on beyond its end. Of kinds whose readers
+    do not find this in a few bytes nothing is said. The file is at its start afterwards."""
+    needed = _NEEDED.get(kind)
+    try:
+        file.seek(0)
+        end = needed(file, size) if needed else 0
+    except (struct.error, ValueError, OverflowError):
+        end = 0  # what is damaged otherwise its reader explains
+    finally:
+        file.seek(0)
+    if end > size:
+        raise UnreadableImage(INCOMPLETE)
+
+
+def _png(file: IO[bytes], size: int) -> int:
+    """The end of the last piece that the file begins, of which those with pixels come before the end."""
+    at = 8
+    while at < size:
+        file.seek(at)
+        length, name = struct.unpack(">I4s", file.read(8))
+        at += 12 + length
+        if name == b"IEND":
+            break
+    return at
+
+
+def _bmp(file: IO[bytes], size: int) -> int:
+    head = file.read(54)
+    (start,), (columns, rows) = struct.unpack_from("<I", head, 10), struct.unpack_from("<ii", head, 18)
+    (bits, compression) = struct.unpack_from("<HI", head, 28)
+    return start + (columns * bits + 31) // 32 * 4 * abs(rows) if compression == 0 and columns > 0 else 0
+
+
+def _jpeg(file: IO[bytes], size: int) -> int:
+    """Beyond the end where the mark of the end is missing; some programs write a little behind it."""
+    file.seek(max(size - TAIL, 0))
+    return 0 if b"\xff\xd9" in file.read(TAIL) else size + 1
+
+
+def _tiff(file: IO[bytes], size: int) -> int:
+    """The end of the strips or tiles of the first page."""
+    head = file.read(16)
+    order, is_big = "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
+    at = struct.unpack_from(order + ("Q" if is_big else "I"), head, 8 if is_big else 4)[0]
+    if at + 2 > size:
+        return size + 1
+    file.seek(at)
+    entries = struct.unpack(order + ("Q" if is_big else "H"), file.read(8 if is_big else 2))[0]
+    if entries > MOST_ENTRIES:
+        return 0
+    width = 20 if is_big else 12
+    table = file.read(entries * width)
+    if len(table) < entries * width:
+        return size + 1
+    tags: dict[int, tuple[int, ...]] = {}
+    for start in range(0, len(table), width):
+        tag, kind, count = struct.unpack_from(order + ("HHQ" if is_big else "HHI"), table, start)
+        letter = LETTERS.get(kind)
+        if tag not in _WANTED or letter is None or count > MOST_PARTS:
+            continue
+        field, many = start + (12 if is_big else 8), f"{order}{count}{letter}"
+        if struct.calcsize(many) <= (8 if is_big else 4):
+            tags[tag] = struct.unpack_from(many, table, field)
+            continue
+        place = struct.unpack_from(order + ("Q" if is_big else "I"), table, field)[0]
+        if place + struct.calcsize(many) > size:
+            return size + 1
+        file.seek(place)
+        tags[tag] = struct.unpack(many, file.read(struct.calcsize(many)))
+    offsets = tags.get(STRIPS) or tags.get(TILES) or ()
+    counts = tags.get(STRIP_BYTES) or tags.get(TILE_BYTES) or ()
+    if not offsets or len(offsets) != len(counts):
+        return max(offsets, default=0)
+    if len(offsets) == 1 and tags.get(COMPRESSION, (1,))[0] == 1:  # programs differ in what they say of one strip
+        pixels = tags[WIDTH][0] * tags[HEIGHT][0] if {WIDTH, HEIGHT} <= tags.keys() else 0
+        told = pixels * sum(tags.get(BITS, (1,))) // 8
+        counts = (min(counts[0], told),)
+    return max(offset + count for offset, count in zip(offsets, counts, strict=True))
+
+
+_WANTED = {WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, STRIPS, STRIP_BYTES, TILES, TILE_BYTES}
+_NEEDED = {"PNG": _png, "BMP": _bmp, "JPEG": _jpeg, "TIFF": _tiff}
