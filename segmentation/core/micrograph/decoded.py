@@ -22,6 +22,7 @@ class Decoded:
     was_turned: whether `pixels` were turned or mirrored, so that rows of the header are not their rows.
     stored: rows and columns before any turning; () for the shape of `pixels`.
     pages: how many images of a stack the file holds, of which this is one.
+    colours: red, green and blue (H, W, 3 or more) that `pixels` are the luminance of; None of a grey image.
     """
 
     pixels: Array
@@ -31,6 +32,7 @@ class Decoded:
     was_turned: bool = False
     stored: tuple[int, ...] = ()
     pages: int = 1
+    colours: Array | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,14 +50,14 @@ def page_index(page: int, pages: int) -> int:
 
 
 def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
-    """Pixels turned or mirrored by the Exif/TIFF orientation 2..8, and a note; any other changes nothing."""
+    """Pixels (H, W, ...) turned or mirrored by the Exif/TIFF orientation 2..8, and a note; another changes nothing."""
     turns = {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
         4: lambda a: a[::-1],
-        5: lambda a: a.T,
+        5: lambda a: a.swapaxes(0, 1),
         6: lambda a: np.rot90(a, -1),
-        7: lambda a: a[::-1, ::-1].T,
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
         8: lambda a: np.rot90(a, 1),
     }
     turn = turns.get(orientation)

@@ -18,6 +18,7 @@ from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.table import Table
+from ..micrograph.colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, MANY, MAP, RAINBOW
 from ..micrograph.types import Micrograph
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
@@ -38,6 +39,7 @@ MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
 UNKNOWN = 0.25  # share of the numbers that a warning is taken to move where nothing says how much
+OF_CHANNEL = 0.5  # the same of a channel of a map, and of colours that say little of the grey
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
@@ -74,7 +76,8 @@ def are_many_sure(confidence: NDArray[np.float32]) -> bool:
 def groundless(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """Why there is no ground for a number, the beginning of a sentence; "" where there is one, or where a person
     corrected the outlines."""
-    if segmentation.provenance.edits or not len(segmentation):
+    provenance = segmentation.provenance
+    if provenance.edits or not len(segmentation) or provenance.card.get("name") == MASKS:
         return ""
     return next(filter(None, (signal(micrograph, segmentation) for signal in GROUNDLESS)), "")
 
@@ -93,7 +96,18 @@ def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
     return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
 
 
-GROUNDLESS = (_of_another_kind,)
+def _in_colour(micrograph: Micrograph, segmentation: Segmentation) -> str:
+    """Of a picture in colour all over that no scale of colours made from grey. No outlines overrule this: a photograph
+    of coins shows sure ones."""
+    kind = micrograph.metadata.get(COLOURS)
+    if kind == MAP:
+        return f"This is a map of elements ({micrograph.metadata[CHANNELS]}), where single counts look like particles"
+    if kind == MANY:
+        return "This picture is in many colours, as photographs and charts are, but no electron micrograph"
+    return ""
+
+
+GROUNDLESS = (_in_colour, _of_another_kind)
 
 
 def without_numbers(table: Table) -> Table:
@@ -131,7 +145,22 @@ def judged(
 
 def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
     """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
-    yield from ()
+    kind = micrograph.metadata.get(COLOURS)
+    if kind == CHANNEL:
+        yield Flag.doubtful(
+            f"This is the channel {micrograph.metadata.get(CHANNEL_HERE, '')} of a map of elements. Single counts are"
+            " no particles, and edges are as blurred as the map. Compare the outlines with the micrograph.",
+            "One channel of a map of elements",
+            by=OF_CHANNEL,
+        )
+    if kind == RAINBOW:
+        yield Flag.doubtful(
+            "The brightness of the colours in this picture does not follow the grey of the microscope, so edges may lie"
+            " elsewhere. Export the picture in grey.",
+            "The colours do not follow the grey of the microscope",
+            moves="sizes",
+            by=OF_CHANNEL,
+        )
 
 
 def warnings(
