@@ -16,7 +16,7 @@ from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
 from .mrc import read_mrc
-from .pages import FIGURE, Panel, panels_of
+from .pages import FIGURE, PANELS, Panel, panels_of
 from .picture import read_picture
 from .ser import read_ser
 from .tiff import read_tiff
@@ -98,7 +98,7 @@ def _part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded
     if panels:
         note = _panels_note(panels)
         entries = (",".join(map(str, (number, *one.box))) for number, one in enumerate(panels, 1) if one.is_picture)
-        return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), {"panels": " ".join(entries)}
+        return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), {PANELS: " ".join(entries)}
     return _coloured(decoded, page)
 
 

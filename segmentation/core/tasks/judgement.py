@@ -19,6 +19,7 @@ from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.table import Table
 from ..micrograph.colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, MANY, MAP, RAINBOW
+from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
@@ -145,6 +146,14 @@ def judged(
 
 def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
     """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
+    if PANELS in micrograph.metadata:
+        yield Flag.doubtful(
+            "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"
+            " panel as an image.",
+            "A figure of several panels, whose scales may differ",
+            moves="sizes",
+            by=1.0,
+        )
     kind = micrograph.metadata.get(COLOURS)
     if kind == CHANNEL:
         yield Flag.doubtful(
