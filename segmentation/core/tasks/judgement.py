@@ -19,6 +19,7 @@ from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.table import Table
 from ..micrograph.colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, MANY, MAP, RAINBOW
+from ..micrograph.noise import counts_a_pixel
 from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
 from ..network.likeness import ENTRY
@@ -30,6 +31,7 @@ SEVERAL = 10  # sure outlines, from which on the picture shows them
 # Outlines are surely right from these numbers and expected shares of right ones on: nine of 16 EMPS pictures and crops
 # that resemble other kinds, two of 79 pictures of other kinds (gamma prime), and 8 of 316 crops that resemble them.
 SURELY = (SEVERAL, 0.88), (3, 0.95)
+EVIDENT = "evident"  # in `Segmentation.used`, where the outlines alone show that the picture is of their kind
 FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
 SURE = 0.8  # chance of being right of a sure outline
 DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
@@ -50,10 +52,10 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
 
     It is, if it clearly looks like the images of a model of another task. If the card describes its own images
     (network.likeness), it is also if it is too far from these or clearly looks like the images of any other model.
-    Many sure outlines overrule all of these.
+    Many sure outlines overrule all of these, and outlines that only such a picture has.
     """
     used, provenance = segmentation.used, segmentation.provenance
-    if are_surely_right(segmentation):
+    if are_surely_right(segmentation) or used.get(EVIDENT):
         return False
     knows_its_images, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
     is_of_another = bool(other) and (knows_its_images or other["task"] != provenance.task)
@@ -193,6 +195,15 @@ def warnings(
             moves="all",
             by=1.0,
         )
+    if noise := segmentation.used.get("noise"):
+        counts = counts_a_pixel(micrograph)
+        about = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
+        yield Flag.doubtful(
+            f"The picture is very noisy: {about}. The outlines were found in a smoothed copy, so small and faint"
+            " objects may be missing. Average more frames, or count for longer.",
+            f"Very noisy, {about}",
+            by=UNKNOWN,
+        )
     if not why:
         yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
@@ -252,7 +263,7 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
             "Looks like the images of another model",
             by=UNKNOWN,
         )
-    elif used.get("unfamiliar") and not sure:
+    elif (used.get("unfamiliar") and not sure) or (used.get(EVIDENT) and used.get("unlike", 0.0) >= UNLIKE):
         compare = " Compare the outlines with the image." if len(segmentation) else ""
         text = f"This image is unlike all training images of {title}.{compare}"
         yield Flag.doubtful(text, "Unusual picture", by=UNKNOWN)
@@ -277,6 +288,14 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         yield Flag(
             f"{kept:,} {used['polarity']} objects count; read as {other} ones, about {beside['count']:,} do. Compare"
             f" both, and choose {other} if these are right."
+        )
+    if small := used.get("small"):
+        yield Flag.doubtful(
+            f"The model {small['title']} sees about {small['count']:,} small objects that these outlines leave out,"
+            " such as particles on a support. Choose it if these are what you measure.",
+            f"About {small['count']:,} small objects are left out",
+            moves="count",
+            by=small["count"] / (small["count"] + count),
         )
     if dropped and expected < EVEN and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
