@@ -42,7 +42,7 @@ from .tasks.judgement import UNLIKE, judged
 Progress = Callable[[str, float], None]
 BETTER = 1.1  # times the worth of the first reading that another one needs
 COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
-# Times the right outlines of a clear picture that another model must promise of small objects: of 92 pictures of EMPS
+# Times the right outlines of a clear picture that another model must promise of small objects: of 80 pictures of EMPS
 # one has so many, on spheres that are strewn with smaller ones; three have three times as many.
 FAR_MORE = 4.0
 MIDDLE = 640  # px of the window in which another model looks for small objects
