@@ -24,7 +24,7 @@ from .heartbeat import Progress, comes_before, giving_way
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
     """Try one way after the other, until enough have found something."""
     from segmentation.core.pipeline import Runtime
-    from segmentation.core.proposing import FEWEST, SHOWN, Part, look, ways
+    from segmentation.core.proposing import FEWEST, SHOWN, Part, look, named_model, ways
 
     report = giving_way(progress, partial(comes_before, models.Proposals))
     job, alive = proposals.job, partial(report, "trying other ways", 0.0)
@@ -34,7 +34,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     requested, here = job.get_settings(), offered(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
-    named = used.get("resembles", {}).get("model")
+    named = named_model(used)
     # What is no better is not advised; of two readings side by side both are shown.
     least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))

@@ -25,7 +25,7 @@ from .network.resample import middle
 from .network.runtime import Runtime
 from .network.scale_search import LIMITS
 from .network.textures import nearest
-from .pipeline import Progress, analyse, analysed_rows, quiet
+from .pipeline import COARSE, Progress, analyse, analysed_rows, quiet
 from .report.exports.viewer import thumbnail
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
@@ -72,6 +72,12 @@ class Part:
         return clip_outliers(self.micrograph.pixels)
 
 
+def named_model(used: Mapping[str, Any]) -> str:
+    """The model that the warnings of a result name, "" without one: the one that sees small objects, else the one whose
+    images the picture resembles."""
+    return str((used.get("small") or used.get("resembles") or {}).get("model", ""))
+
+
 def ways(
     part: Part,
     requested: AnalysisSettings,
@@ -81,8 +87,8 @@ def ways(
     *,
     refused: bool = False,
 ) -> list[Way]:
-    """The plausible ways other than the one that was tried, the likeliest model first; where the other polarity shows
-    more, both polarities.
+    """The plausible ways other than the one that was tried, models of the same kind first, then the likeliest; where
+    the other polarity shows more, both polarities.
 
     model: the name of the one that was used. used: what was used where the settings leave it open. here: the cards of
     the models that may be used. refused: whether the image is of another kind, so that only other models make sense.
@@ -91,10 +97,16 @@ def ways(
     if other := used.get("beside"):
         both = used["polarity"], other["polarity"]
         return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in both]
-    resembled = used.get("resembles", {}).get("model")  # is advised only by what it finds
+    named = named_model(used)  # is advised only by what it finds
     others = [card for card in nearest(part.picture, here) if card.name != model]
-    others.sort(key=lambda card: card.name != resembled)
-    models = [Way(card.title, {"model": card.name}) for card in others[:MODELS]]
+    others.sort(key=lambda card: (card.name != named, card.task != requested.task))
+    # What a coarse reading leaves out is small: another model of the kind looks for it in the picture's own size.
+    is_coarse = "scale" in task.settings.model_fields and used.get("scale", 1.0) <= COARSE
+    fine = {"scale": 1.0} if is_coarse else {}
+    models = [
+        Way(card.title, {"model": card.name} | (fine if card.task == requested.task else {}))
+        for card in others[:MODELS]
+    ]
     varied, names = list[Way](), task.settings.model_fields
     if not refused and any(card.name == model for card in here):
         if "polarity" in names and used.get("polarity"):

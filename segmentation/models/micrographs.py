@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..core.labels.segmentation import Provenance
+from ..core.micrograph.colours import CHANNELS
 from ..core.micrograph.kinds import harmless_suffix
 from ..core.micrograph.readings import sure_calibration, texts_agree
 from ..core.micrograph.types import Calibration, own_calibration
@@ -173,6 +174,11 @@ class Micrograph(Owned, Attempted):
         """The pictures among the panels of a figure: each as the number of its page and the viewBox of its part."""
         entries = (map(int, entry.split(",")) for entry in str(self.metadata.get("panels", "")).split())
         return [(page, f"{left} {top} {right - left} {bottom - top}") for page, top, left, bottom, right in entries]
+
+    @property
+    def channels(self) -> list[str]:
+        """The names of the channels of a map of elements, which are its pages."""
+        return str(self.metadata.get(CHANNELS, "")).split(", ") if CHANNELS in self.metadata else []
 
     @property
     def file_calibration(self) -> Calibration:

@@ -125,7 +125,8 @@ class Result(ChartedSummary):
             return False
         none_kept = self.statistics is not None and not self.kept
         is_other = used.get("resembles", {}).get("recognised", False)
-        is_doubtful = bool(self.unsure) or is_other or "beside" in used or used.get("expected", 1.0) < MOSTLY
+        shows_more = bool({"beside", "small"} & used.keys())
+        is_doubtful = bool(self.unsure) or is_other or shows_more or used.get("expected", 1.0) < MOSTLY
         return self.nothing or self.refused or none_kept or is_doubtful
 
     @property

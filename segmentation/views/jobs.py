@@ -318,8 +318,10 @@ def _text(calibration: Calibration, job: Job) -> str:
 
 
 def _state(job: Job) -> dict[str, Any]:
-    """The state of a job, and of a running one its numbers as soon as they are known."""
-    numbers = Result(job) if job.state == Job.State.RUNNING and job.summary else None
+    """The state of a job, and of a running one its numbers as soon as they are known: none of a picture that has no
+    sizes or is refused."""
+    result = Result(job) if job.state == Job.State.RUNNING and job.summary else None
+    numbers = None if result is None or result.refused or not result.statistics else result
     # Most answers come within seconds; the pages of jobs that wait for longer ask less often.
     soon = timezone.now() - job.queued < SOON
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}

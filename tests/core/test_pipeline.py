@@ -21,7 +21,8 @@ from segmentation.core.network.likeness import ENTRY, OWN, describe, learn
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import analyse, measure, segment
-from segmentation.core.tasks.judgement import is_out_of_domain
+from segmentation.core.proposing import named_model
+from segmentation.core.tasks.judgement import EVIDENT, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body
 from segmentation.lab.training.synthesis.render import random_rendering
 from tests.examples.sample import data_bar
@@ -31,6 +32,7 @@ from tests.lab.scores import score
 from .builders import segmentation_of
 
 NOWHERE = Calibration.absent()
+LOOKS_LIKE = "Looks like the images of another model"
 SAMPLES = Path(__file__).parents[2] / "static" / "sample"
 
 
@@ -400,3 +402,84 @@ def test_outlines_are_shown_before_the_network_has_seen_the_whole_picture():
     (labels, confidence, before), (inverted, *_) = seen  # where nothing is searched for there is no trial to show
     assert "outlining particles" not in before and len(confidence) == labels.max()
     assert labels.max() == pytest.approx(truth.max(), abs=2) == inverted.max()
+
+
+def specks_on_supports(dark: bool, seed: int = 7, side: int = 640, count: int = 40) -> np.ndarray:
+    """Small discs on large smooth lumps, as platinum on carbon in STEM: (H, W) uint8."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    support = np.zeros((side, side))
+    for row, column, radius in zip(*rng.uniform(0.1, 0.9, (2, 12)) * side, rng.uniform(50, 110, 12), strict=True):
+        support += 30 * np.sqrt(np.clip(1 - np.hypot(y - row, x - column) ** 2 / radius**2, 0, 1))
+    grey = 100 + support + (support > 5) * 4 * ndimage.gaussian_filter(rng.normal(0, 10, support.shape), 3)
+    rows, columns = np.nonzero(support > 15)
+    placed: list[tuple[int, int]] = []
+    while len(placed) < count:
+        at = rng.integers(len(rows))
+        row, column = int(rows[at]), int(columns[at])
+        if all(np.hypot(row - r, column - c) > 20 for r, c in placed):
+            placed.append((row, column))
+            grey += 50 * np.clip(rng.uniform(4, 6.5) + 0.5 - np.hypot(y - row, x - column), 0, 1)
+    grey = np.clip(ndimage.gaussian_filter(grey, 0.8) + rng.normal(0, 8, grey.shape), 0, 255)
+    return (255 - grey if dark else grey).astype(np.uint8)
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_specks_on_supports_that_look_like_large_particles_are_counted_or_named(dark):
+    """Where the supports are clearly outlined both are there to be measured."""
+    settings = AnalysisSettings.of(model="auto-particles")
+    made = analyse(micrograph_of(specks_on_supports(dark)), settings, runtime=Runtime(threads=1))
+    assert made.segmentation.used["polarity"] == ("dark" if dark else "bright")
+    if dark:
+        small = made.segmentation.used["small"]
+        assert small["model"] == named_model(made.segmentation.used) == "supported" and 25 <= small["count"] <= 60
+        assert any(flag.doubt and "small objects are left out" in flag.short for flag in made.flags)
+    else:
+        assert made.segmentation.provenance.card["name"] == "supported" and 30 <= made.table.kept.sum() <= 60
+
+
+def polycrystal(size: float, seed: int = 1, side: int = 512) -> tuple[np.ndarray, float]:
+    """Grains of different brightness with dark grooves between, as a perovskite film in SEM: (H, W) uint8, and their
+    median diameter."""
+    from scipy.spatial import cKDTree
+
+    rng = np.random.default_rng(seed)
+    points = np.stack(np.mgrid[:side, :side], -1).reshape(-1, 2)
+    seeds = rng.uniform(0, side, (round((side / size) ** 2), 2))
+    for _ in range(2):
+        nearest = cKDTree(seeds).query(points)[1]
+        size_of = np.maximum(np.bincount(nearest, minlength=len(seeds)), 1)
+        seeds = np.stack([np.bincount(nearest, points[:, i], len(seeds)) / size_of for i in (0, 1)], 1)
+    apart, nearest = cKDTree(seeds).query(points, k=2)
+    groove = 60 * np.exp(-(((apart[:, 1] - apart[:, 0]) / 4) ** 2))
+    grey = (rng.normal(130, 25, len(seeds))[nearest[:, 0]] - groove).reshape(side, side)
+    grey = ndimage.gaussian_filter(grey, 0.8) + rng.normal(0, 10, grey.shape)
+    areas = np.bincount(nearest[:, 0])
+    return np.clip(grey, 0, 255).astype(np.uint8), float(np.median(np.sqrt(4 / np.pi * areas)))
+
+
+@pytest.mark.parametrize("size", [30, 60])
+def test_grains_that_are_outlined_right_are_measured_however_unlike_the_picture_is(size):
+    picture, median = polycrystal(size)
+    made = analyse(micrograph_of(picture), AnalysisSettings.of("grains", model="grain-boundaries"))
+    assert made.segmentation.used["unlike"] > 1 and made.segmentation.used[EVIDENT] and not made.refused
+    assert made.quantities["grain_diameter_median"].value == pytest.approx(median, abs=7)  # without the boundaries
+    assert any(flag.doubt and flag.short in (LOOKS_LIKE, "Unusual picture") for flag in made.flags)
+
+
+def test_particles_on_a_ground_are_no_grains():
+    made = analyse(micrograph_of(isolated(40)[0]), AnalysisSettings.of("grains", model="grain-boundaries"))
+    assert EVIDENT not in made.segmentation.used and (made.refused or not len(made.segmentation))
+
+
+def test_a_picture_of_single_counts_is_read_smoothed_and_named_noisy():
+    """Two counts a pixel on the ground, four in the particles."""
+    grey, labels = isolated(32, seed=3)
+    counted = np.random.default_rng(4).poisson(np.where(labels > 0, 4.0, 2.0))
+    made = analyse(micrograph_of(np.minimum(counted * 20, 255).astype(np.uint8)), AnalysisSettings.of())
+    assert made.segmentation.used["noise"] > 1
+    assert score([(made.segmentation.labels, labels)]).f50 > 0.8
+    noisy = next(flag for flag in made.flags if "very noisy" in flag.text)
+    assert noisy.doubt and "counts a pixel" in noisy.short
+    clean = analyse(micrograph_of(grey), AnalysisSettings.of())
+    assert "noise" not in clean.segmentation.used and not any("noisy" in flag.text for flag in clean.flags)

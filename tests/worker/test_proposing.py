@@ -66,16 +66,28 @@ def test_the_likeliest_models_the_other_polarity_and_two_scales(here):
     used = {"polarity": "bright", "scale": 0.5}
     candidates = ways(part_of(), AnalysisSettings.of(), used, "particles", here)
     settings = [way.settings for way in candidates]
-    others = [{"model": card.name} for card in here[1:5]]
+    others = [{"model": card.name, "scale": 1.0} for card in here[1:5]]  # of the same kind, after a coarse reading
     varied = [{"model": "particles", **way} for way in ({"polarity": "dark"}, {"scale": 0.25}, {"scale": 1.0})]
     assert settings == [others[0], varied[0], others[1], varied[1], others[2], varied[2], others[3]]
     advised = ways(part_of(), AnalysisSettings.of(), {**used, "resembles": {"model": "coatings"}}, "particles", here)
-    assert advised[0].settings == {"model": "coatings"}, "what the image looks like is tried first"
+    assert advised[0].settings["model"] == "coatings", "what the image looks like is tried first"
     beside = {**used, "beside": {"polarity": "dark", "count": 8}}
     both = ways(part_of(), AnalysisSettings.of(), beside, "particles", here)
     assert [way.settings["polarity"] for way in both] == ["bright", "dark"], "the two are shown side by side"
     of_another_kind = ways(part_of(), AnalysisSettings.of(), used, "particles", here, refused=True)
     assert [way.settings for way in of_another_kind] == others
+
+
+def test_a_model_of_the_same_kind_is_first_and_looks_closely_at_what_was_read_coarsely(monkeypatch):
+    card = cards.find("particles")
+    tasks_of = {"particles": "particles", "steel": "phases", "supported": "particles", "coatings": "layers"}
+    every = [replace(card, name=name, task=task) for name, task in tasks_of.items()]
+    monkeypatch.setattr(proposing, "nearest", lambda picture, among: list(among))
+    coarse, fine = (
+        ways(part_of(), AnalysisSettings.of(), {"polarity": "dark", "scale": scale}, "particles", every)[0].settings
+        for scale in (0.2, 1.0)
+    )
+    assert (coarse, fine) == ({"model": "supported", "scale": 1.0}, {"model": "supported"})
 
 
 def test_the_part_is_the_middle_of_a_large_image_without_its_bar():

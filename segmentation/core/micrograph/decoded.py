@@ -18,9 +18,9 @@ TURNS: dict[int, Callable[[Array], Array]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
-    5: lambda a: a.T,
+    5: lambda a: a.swapaxes(0, 1),
     6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].T,
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a, 1),
 }
 ON_ITS_SIDE = 5  # from this orientation on
@@ -33,6 +33,7 @@ class Decoded:
     orientation: by which `pixels` were turned or mirrored (`turned`); 1 if they were not.
     stored: rows and columns before any turning; () for the shape of `pixels`.
     pages: how many images of a stack the file holds, of which this is one.
+    colours: red, green and blue (H, W, 3 or more) that `pixels` are the luminance of; None of a grey image.
     """
 
     pixels: Array
@@ -42,6 +43,7 @@ class Decoded:
     orientation: int = 1
     stored: tuple[int, ...] = ()
     pages: int = 1
+    colours: Array | None = None
 
     @property
     def was_turned(self) -> bool:
@@ -69,7 +71,7 @@ def page_index(page: int, pages: int) -> int:
 
 
 def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
-    """Pixels turned or mirrored by the Exif/TIFF orientation 2..8, and a note; any other changes nothing."""
+    """Pixels (H, W, ...) turned or mirrored by the Exif/TIFF orientation 2..8, and a note; another changes nothing."""
     turn = TURNS.get(orientation)
     if turn is None:
         return pixels, []

@@ -14,9 +14,6 @@ LONGEST_SIDE = 100  # times the shorter one: a figure of a longer strip would sh
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
 BAND = 1 << 22  # pixels processed at once if a wider type is needed
 Array = NDArray[Any]
-SAMPLED = 50_000  # pixels that are looked at for colour
-COLOURED = 0.15  # difference of the channels, as a share of the brightest, from which a pixel is in colour
-COLOURFUL = 0.3  # share of such pixels
 
 
 def check_size(columns: int, rows: int, max_pixels: int) -> None:
@@ -54,19 +51,6 @@ def luminance(colours: Array) -> Array:
         )
         grey[band] = np.rint(mixed) if colours.dtype.kind in "ui" else mixed
     return grey
-
-
-def colour_notes(colours: Array) -> list[str]:
-    """A sentence where a picture (H, W, 3 or more) is in colour all over, as no electron micrograph is.
-
-    Coloured bars, letters and overlays do not count: they cover less than COLOURFUL of a picture.
-    """
-    step = max(1, round((colours.shape[0] * colours.shape[1] / SAMPLED) ** 0.5))
-    some = colours[::step, ::step, :3].astype(np.float64)
-    spread = some.max(axis=-1) - some.min(axis=-1)
-    if np.mean(spread > COLOURED * max(1.0, float(some.max()))) < COLOURFUL:
-        return []
-    return ["The picture is in colour, but electron micrographs are grey. We turned it to grey: check what it shows."]
 
 
 def bands(image: Array) -> list[slice]:

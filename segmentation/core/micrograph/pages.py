@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -21,13 +23,21 @@ ALL = "all"
 LONGEST = 100  # characters of what is asked for
 LARGEST = 10_000  # number of a page
 LONGEST_STEM = 100  # characters of a name
+PANELS = "panels"  # in the metadata of a figure: number and box of each panel that is a picture
 FIGURE = "This is a figure of {count} panels."
 WRONG = "Pages are numbers from 1, ranges or all, such as 3, 2-5 or all."
 TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fewer, such as 1-{most}."
 Box = tuple[int, int, int, int]  # top, left, bottom, right
 WHITE = 0.92  # of full white, from which on all pixels of a gutter are
 LEAST_PANEL, LEAST_GUTTER = 96, 3  # px; JPEG may blur a narrower gutter
-CHART = 0.4  # share of white pixels from which on a panel is a chart or text
+CHART = 0.4  # share of white pixels, or of one grey, from which on a panel is a chart or text
+THINNEST, WIDEST = 2, 0.06  # px, and share of the side, of a gutter that is not white
+ALIKE = 20  # greys that are one grey, in JPEG
+ALONG, BESIDE = 0.97, 0.6  # shares of a row that have this grey in a gutter, and that have another beside it
+FILLED = 0.8  # share of a figure that its panels fill where its gutters are not white
+SEGMENTS, ALL_ALONG = 8, 0.85  # of a row: parts, and share of these that change at a seam
+APART = 16  # px between two seams
+JUMP = 1.5  # times the change between other rows, from which on it is a seam
 SAMPLED = 2**22  # px that are looked at
 _PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
 
@@ -106,36 +116,97 @@ class Panel(NamedTuple):
 
 
 def panels_of(pixels: NDArray[Any]) -> list[Panel]:
-    """The panels of a figure (H, W), in the order of reading; none of a picture that white gutters do not part, and
-    none of charts alone."""
+    """The panels of a figure (H, W), in the order of reading; none of a picture that neither white gutters, nor thin
+    ones of one grey, nor seams part, and none of charts alone."""
     step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED))), pixels.shape
     if pixels.dtype != np.uint8:  # figures are drawn in 8 bits
         return []
-    is_white = pixels[::step, ::step] >= WHITE * 255
-    if not is_white.all(1).any() and not is_white.all(0).any():
+    small = pixels[::step, ::step]
+    for between, share in ((_white, 0.0), (_of_one_grey, FILLED), (_seams, FILLED)):
+        boxes = [
+            (top, left, bottom, right)
+            for top, left, bottom, right in _parted(partial(between, step=step), small, (0, 0, *small.shape))
+            if min(bottom - top, right - left) * step >= LEAST_PANEL
+        ]
+        pictures = [_is_picture(small[top:bottom, left:right], between) for top, left, bottom, right in boxes]
+        filled = sum((bottom - top) * (right - left) for top, left, bottom, right in boxes) / small.size
+        if len(boxes) > 1 and filled >= share and (any if between is _white else all)(pictures):
+            ends = (height, width)
+            scaled = [
+                (top * step, left * step, min(bottom * step, ends[0]), min(right * step, ends[1]))
+                for top, left, bottom, right in boxes
+            ]
+            return [Panel(box, is_picture) for box, is_picture in zip(scaled, pictures, strict=True)]
+    return []
+
+
+Gutters = Callable[[NDArray[np.uint8]], list[tuple[int, int]]]  # rows first to last - 1 of each, margins included
+
+
+def _is_picture(part: NDArray[np.uint8], between: Callable[..., Any]) -> bool:
+    """Whether a panel is no chart and no text: little of it is white or, beside gutters of another grey, of one
+    grey."""
+    if between is _white:
+        return float((part >= WHITE * 255).mean()) < CHART
+    return float(np.bincount(part.ravel(), minlength=256).max()) < CHART * part.size
+
+
+def _white(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
+    """White rows of a part (h, w)."""
+    runs = _runs(np.asarray((part >= WHITE * 255).all(1)))
+    return [(first, last) for first, last in runs if last - first >= max(1, LEAST_GUTTER // step)]
+
+
+def _of_one_grey(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
+    """Thin runs of rows of one grey, on both sides of which nearly the whole row has another."""
+    grey = np.median(part, 1)
+    off = np.abs(part - grey[:, np.newaxis].astype(np.float32)) > ALIKE
+    found = list[tuple[int, int]]()
+    is_even = np.asarray(off.mean(1) <= 1 - ALONG)
+    steps = np.flatnonzero(np.abs(np.diff(grey)) > ALIKE / 2) + 1  # a panel may be as even as a gutter, in its own grey
+    cuts = {first for first, _ in _runs(is_even)} | {last for _, last in _runs(is_even)} | set(steps.tolist())
+    for first, last in pairwise(sorted(cuts)):
+        if not is_even[first]:
+            continue
+        level = np.median(grey[first:last])
+        beside = [row for row in (first - 2, last + 1) if 0 <= row < len(part)]
+        stands_out = all((np.abs(part[row] - level) > ALIKE).mean() >= BESIDE for row in beside)
+        if THINNEST <= (last - first) * step <= WIDEST * len(part) * step and beside and stands_out:
+            found.append((first, last))
+    return found
+
+
+def _seams(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
+    """Places between two rows, as (row, row), at which all parts of the row change far more than elsewhere."""
+    if len(part) < 2 * LEAST_PANEL // step or part.shape[1] < SEGMENTS:
         return []
-    panels = list[Panel]()
-    for top, left, bottom, right in _parted(is_white, (0, 0, *is_white.shape), max(1, LEAST_GUTTER // step)):
-        if min(bottom - top, right - left) * step >= LEAST_PANEL:
-            box = top * step, left * step, min(bottom * step, height), min(right * step, width)
-            panels.append(Panel(box, float(is_white[top:bottom, left:right].mean()) < CHART))
-    is_figure = len(panels) > 1 and any(panel.is_picture for panel in panels)
-    return panels if is_figure else []
+    change = np.abs(np.diff(part.astype(np.int16), axis=0))
+    segments = np.stack([piece.mean(1) for piece in np.array_split(change, SEGMENTS, axis=1)], 1)
+    usual = np.maximum(np.median(segments, 0), 1.0)
+    jumps = (segments > JUMP * np.quantile(segments, 0.99, axis=0)) & (segments > JUMP * usual)
+    rows = np.flatnonzero(jumps.mean(1) >= ALL_ALONG) + 1
+    alone = [row for row in rows.tolist() if np.sum(np.abs(rows - row) <= APART) == 1]  # a lost line changes twice
+    margin = LEAST_PANEL // step
+    return [(row, row) for row in alone if margin <= row <= len(part) - margin]
 
 
-def _parted(is_white: NDArray[np.bool_], box: Box, gutter: int, done: int = 0) -> Iterator[Box]:
-    """The boxes that white rows and columns part, without their margins. done: directions in which nothing was parted;
-    rows come first."""
+def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last + 1 of each run of marked places."""
+    edges = np.flatnonzero(np.diff(np.r_[False, marked, False].astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _parted(gutters: Gutters, pixels: NDArray[np.uint8], box: Box, done: int = 0) -> Iterator[Box]:
+    """The boxes that gutters part, rows first, without their margins. done: directions in which nothing was parted."""
     top, left, bottom, right = box
     across = done % 2
-    dark = np.flatnonzero(~is_white[top:bottom, left:right].all(1 - across))
-    if not len(dark):
-        return
-    ends = np.flatnonzero(np.diff(dark) > gutter)
-    firsts, lasts = dark[np.r_[0, ends + 1]], dark[np.r_[ends, len(dark) - 1]] + 1
-    for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
-        part = (top, left + first, bottom, left + last) if across else (top + first, left, top + last, right)
-        if len(firsts) == 1 and done >= 2:
-            yield part
+    part = pixels[top:bottom, left:right]
+    length = part.shape[across]
+    ends = [0, *(place for gutter in gutters(part.T if across else part) for place in gutter), length]
+    spans = [(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True) if last > first]
+    for first, last in spans:
+        inner = (top, left + first, bottom, left + last) if across else (top + first, left, top + last, right)
+        if len(spans) == 1 and done >= 2:
+            yield inner
         else:
-            yield from _parted(is_white, part, gutter, done + 1 if len(firsts) == 1 else 1 - across)
+            yield from _parted(gutters, pixels, inner, done + 1 if len(spans) == 1 else 1 - across)

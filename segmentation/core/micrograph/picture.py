@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from .codestream import check_scans
 from .decoded import Decoded, turned
-from .grey import Array, check_size, colour_notes, luminance, through_palette, to_grey
+from .grey import Array, check_size, luminance, through_palette, to_grey
 from .kinds import Kind
 from .vendors import checked, jeol
 from .vendors.facts import Facts
@@ -34,12 +34,14 @@ def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
         orientation = int(exif.get(ExifTags.Base.Orientation, 1) or 1)
         maker_note = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote)
         pixels, notes = to_grey(_plane(image))
-        coloured = colour_notes(np.asarray(image)) if image.mode in ("RGB", "RGBA") else []
+        colours = np.asarray(image) if image.mode in ("RGB", "RGBA") else None
     first = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
     stored = pixels.shape
     header = (isinstance(maker_note, bytes) and checked(jeol.read_note, maker_note)) or Facts()
     pixels, turning = turned(pixels, orientation)
-    return Decoded(pixels, f"{kind}, {bits}", (*first, *notes, *coloured, *turning), header, orientation, stored)
+    every_note = (*first, *notes, *turning)
+    colours = None if colours is None else turned(colours, orientation)[0]
+    return Decoded(pixels, f"{kind}, {bits}", every_note, header, orientation, stored, colours=colours)
 
 
 def _bits(image: Image.Image) -> str:

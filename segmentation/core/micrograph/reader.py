@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, page_index
 from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
 from .mrc import read_mrc
-from .pages import FIGURE, Panel, panels_of
+from .pages import FIGURE, PANELS, Panel, panels_of
 from .picture import read_picture
 from .ser import read_ser
 from .square import squared
@@ -60,31 +61,29 @@ def read(
     tidy_name = clean_name(name if name is not None else path.name)
     head = _head(path)
     kind = recognise(head, tidy_name)
-    decoded, panels = _decode(path, kind, max_pixels, page)
+    decoded, parts = _decode(path, kind, max_pixels, page)
     wrong_name = misnamed(tidy_name, kind)
     header = fitted(joined(decoded.header, side, decoded.size), decoded)
     micrograph = _micrograph(decoded, header, max_pixels, tidy_name, sha256_of(path))
     if wrong_name:
         micrograph = replace(micrograph, notes=(wrong_name, *micrograph.notes))
-    if decoded.pages > 1 or panels:
+    if decoded.pages > 1:
         micrograph.metadata.update({"pages": decoded.pages} | ({"page": page} if page else {}))
-    if panels and not page:
-        micrograph.metadata["panels"] = " ".join(
-            ",".join(map(str, (number, *panel.box))) for number, panel in enumerate(panels, 1) if panel.is_picture
-        )
+    micrograph.metadata.update(parts)
     return micrograph
 
 
-def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> tuple[Decoded, list[Panel]]:
-    """The pixels and header of a file of this kind, and its panels if it is a figure; any fault of a decoder becomes
-    UnreadableImage."""
+def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> tuple[Decoded, dict[str, str]]:
+    """The pixels and header of a file of this kind, and metadata of its panels and colours; any fault of a decoder
+    becomes UnreadableImage."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             reader = _READERS.get(kind)
             if reader:
-                return reader(path, max_pixels, page), []
-            return _picture(read_picture(path, kind, max_pixels), page)
+                return _part(reader(path, max_pixels, page), [], page)
+            picture = read_picture(path, kind, max_pixels)
+            return _part(picture, panels_of(picture.pixels), page)
     except UnreadableImage:
         raise
     except MemoryError:
@@ -93,21 +92,43 @@ def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> tuple[Decoded
         raise UnreadableImage(_DAMAGED.format(kind=kind)) from error
 
 
-def _picture(decoded: Decoded, page: int) -> tuple[Decoded, list[Panel]]:
-    """A picture, or the panel of a figure that is asked for, with the panels that are pictures."""
-    panels = panels_of(decoded.pixels)
-    index = page_index(page, len(panels))
-    if not panels:
-        return decoded, []
-    if page:
-        top, left, bottom, right = panels[index].box
+def _part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded, dict[str, str]]:
+    """A picture, or the panel of a figure or the channel of a map of elements that is asked for, and metadata: the
+    panels that are pictures, what the colours say, and the channels."""
+    if panels and page:
+        top, left, bottom, right = panels[page_index(page, len(panels))].box
         pixels = np.ascontiguousarray(decoded.pixels[top:bottom, left:right])
-        return replace(decoded, pixels=pixels, pages=len(panels)), panels
+        colours = None if decoded.colours is None else decoded.colours[top:bottom, left:right]
+        panel, facts = _coloured(replace(decoded, pixels=pixels, colours=colours), 0)
+        return replace(panel, pages=len(panels)), {name: facts[name] for name in facts if name != CHANNELS}
+    if panels:
+        note = _panels_note(panels)
+        entries = (",".join(map(str, (number, *one.box))) for number, one in enumerate(panels, 1) if one.is_picture)
+        return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), {PANELS: " ".join(entries)}
+    return _coloured(decoded, page)
+
+
+def _coloured(decoded: Decoded, page: int) -> tuple[Decoded, dict[str, str]]:
+    """A picture, or one channel of a map of elements, and what its colours say."""
+    said = None if decoded.colours is None else colours_of(decoded.colours)
+    channels = said.channels if said and decoded.pages == 1 else []
+    if decoded.pages == 1:
+        page_index(page, len(channels))
+    if said is None or decoded.colours is None:
+        return decoded, {}
+    if not page or not channels:
+        pages = max(decoded.pages, len(channels))
+        facts = {COLOURS: said.kind} | ({CHANNELS: ", ".join(channels)} if channels else {})
+        return replace(decoded, pages=pages, notes=(*decoded.notes, said.note)), facts
+    channel = channel_of(decoded.colours, said.hues, page - 1)
+    return replace(decoded, pixels=channel, pages=len(channels)), {COLOURS: CHANNEL, CHANNEL_HERE: channels[page - 1]}
+
+
+def _panels_note(panels: Sequence[Panel]) -> str:
     numbers = [str(number) for number, panel in enumerate(panels, 1) if panel.is_picture]
     *others, last = numbers
     which = f"Panel {last} is a picture" if not others else f"Panels {', '.join(others)} and {last} are pictures"
-    note = f"{FIGURE.format(count=len(panels))} {which}. Take each as an image: pages {','.join(numbers)}."
-    return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), panels
+    return f"{FIGURE.format(count=len(panels))} {which}. Take each as an image: pages {','.join(numbers)}."
 
 
 def _head(path: Path) -> bytes:

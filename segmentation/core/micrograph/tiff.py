@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
 from .decoded import AGAIN, Decoded, page_index, turned
-from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
+from .grey import Array, check_size, inverted, luminance, through_palette, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts
 
@@ -43,7 +43,8 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         if not file.pages:
             raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
         pages, complete = count_pages(file)
-        index = page_index(page, pages)
+        has_channels = pages == 1 and _is_coloured(file.pages[0])  # of a map, which the reader counts
+        index = 0 if has_channels else page_index(page, pages)
         chosen = file.pages[index]
         notes = []
         if pages > 1 and not page:
@@ -55,6 +56,7 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         _check_page(chosen, max_pixels)
         samples, more = _samples(chosen.asarray(maxworkers=1), chosen.axes)
         plane, plane_notes = _plane(samples, chosen)
+        is_coloured = samples.shape[-1] >= 3 and _is_coloured(chosen)
         pixels, grey_notes = to_grey(plane)
         header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
@@ -62,7 +64,8 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     stored = pixels.shape
     pixels, turning = turned(pixels, orientation)
     notes += [*more, *plane_notes, *grey_notes, *turning]
-    return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages)
+    colours = turned(samples, orientation)[0] if is_coloured else None
+    return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages, colours)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
@@ -199,6 +202,12 @@ def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:
     return np.moveaxis(image, axes.index("S"), -1), notes
 
 
+def _is_coloured(page: TiffPage) -> bool:
+    """Whether the samples of a page are red, green and blue when they are decoded."""
+    is_rgb, is_ycc = (page.photometric == one for one in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR))
+    return is_rgb or (is_ycc and page.compression in _JPEG)
+
+
 def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
     """One grey plane of the samples (H, W, samples), by what the page says they mean, and notes."""
     photometric, count = page.photometric, samples.shape[-1]
@@ -207,7 +216,7 @@ def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
     if photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) and count >= 3:
         if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG:
             return samples[..., 0], []  # the first sample is the luminance
-        return luminance(samples), colour_notes(samples)
+        return luminance(samples), []
     if photometric == PHOTOMETRIC.SEPARATED and count >= 4:
         paper = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0
         black = paper - samples[..., 3].astype(np.float32)

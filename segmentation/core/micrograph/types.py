@@ -149,7 +149,8 @@ class Micrograph:
     reading: the certain reading of its data bar or scale bar; absent without one.
     texts_agree: whether two independent texts led to the reading.
     metadata: plain values by name: `kind` of file, `image_rows` above a data bar that the header states, of a stack
-        `pages` and `page`, and facts of the instrument (`vendors.facts.Facts`).
+        `pages` and `page`, of a picture in colour what `colours` says, and facts of the instrument
+        (`vendors.facts.Facts`).
     notes: sentences for the user about the reading ("The file has 3 pages; the first is used.").
     """
 

@@ -30,6 +30,9 @@ OPEN = (
     " threshold, or use the numbers of the convex grains only."
 )
 NO_INTERCEPT = Flag("No mean intercept is given: rows and columns of the image cross too few boundaries.")
+# Of outlines that only grains have: their number, the largest share of the area, times the median diameter by number
+# that the median by area may be, the mean probability along boundaries, and the convex share of the area.
+MANY, LARGEST, UNEVEN, SURE_ALONG, CONVEX = 20, 0.2, 1.6, 0.82, 0.25
 FEW_CONVEX = 0.5  # of the whole grains, under which boundaries were missed
 
 
@@ -38,6 +41,26 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
     from ..labels.grains import are_convex
 
     return {"convex": are_convex(labels)}
+
+
+def evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
+    """Whether labels (H, W) divide a picture as grains do: many, none of them much larger than the others as a ground
+    is, mostly convex, and between boundaries (H, W) uint8 that the network is sure of all along.
+
+    It holds of 11 of 12 drawn polycrystals and 10 of 12 crops, of none of 46 pictures of other kinds, and of 4 of 86
+    crops of EMPS, all of close-packed particles, which a warning meets.
+    """
+    from ..labels.grains import are_convex
+
+    areas = np.bincount(labels.ravel())[1:]
+    if len(areas) < MANY:
+        return False
+    ordered = np.sort(areas)
+    of_median_area = ordered[np.searchsorted(np.cumsum(ordered), areas.sum() / 2)]
+    is_even = of_median_area <= UNEVEN**2 * np.median(areas) and ordered[-1] <= LARGEST * areas.sum()
+    sure = float(boundaries[labels == 0].mean()) / 255
+    convex = float(areas[are_convex(labels)].sum() / areas.sum())
+    return bool(is_even and sure >= SURE_ALONG and convex >= CONVEX)
 
 
 def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
@@ -115,6 +138,7 @@ TASK = shared.task_of(
     numbers,
     finder="grains.find_grains",
     columns=columns,
+    evident=evident,
     map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
     quantities=registered(__file__),

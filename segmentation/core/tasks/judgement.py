@@ -19,6 +19,9 @@ from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.table import Table, column_name
 from ..measure.tilt import HORIZONTAL, MOST, VERTICAL, Tilt
+from ..micrograph.colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, MANY, MAP, RAINBOW
+from ..micrograph.noise import counts_a_pixel
+from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
@@ -31,6 +34,7 @@ SEVERAL = 10  # sure outlines, from which on the picture shows them
 # From 100 on: 9 of 16 composed beds resemble alloys or grains and have 0.825 to 0.884 (72 to 89 % are right); of 29
 # pictures of grains, alloys and steel those with 100 outlines or more have 0.80 at most.
 SURELY = (100, 0.82), (SEVERAL, 0.88), (3, 0.95)
+EVIDENT = "evident"  # in `Segmentation.used`, where the outlines alone show that the picture is of their kind
 LEFT_OUT = 0.25  # share of the outlines that rules leave out, above which it is said
 FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
 SURE = 0.8  # chance of being right of a sure outline
@@ -42,6 +46,7 @@ MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
 UNKNOWN = 0.25  # share of the numbers that a warning is taken to move where nothing says how much
+OF_CHANNEL = 0.5  # the same of a channel of a map, and of colours that say little of the grey
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
 LEAST_TILT = 10.0  # degrees from which on a tilt is a warning: cos 10 is 0.985
 DIRECTIONS = {VERTICAL: "vertical", HORIZONTAL: "horizontal", "": "some"}
@@ -55,10 +60,10 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
 
     It is, if it clearly looks like the images of a model of another task. If the card describes its own images
     (network.likeness), it is also if it is too far from these or clearly looks like the images of any other model.
-    Many sure outlines overrule all of these.
+    Many sure outlines overrule all of these, and outlines that only such a picture has.
     """
     used, provenance = segmentation.used, segmentation.provenance
-    if are_surely_right(segmentation):
+    if are_surely_right(segmentation) or used.get(EVIDENT):
         return False
     knows_its_images, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
     is_of_another = bool(other) and (knows_its_images or other["task"] != provenance.task)
@@ -82,7 +87,8 @@ def are_many_sure(confidence: NDArray[np.float32]) -> bool:
 def groundless(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """Why there is no ground for a number, the beginning of a sentence; "" where there is one, or where a person
     corrected the outlines."""
-    if segmentation.provenance.edits or not len(segmentation):
+    provenance = segmentation.provenance
+    if provenance.edits or not len(segmentation) or provenance.card.get("name") == MASKS:
         return ""
     return next(filter(None, (signal(micrograph, segmentation) for signal in GROUNDLESS)), "")
 
@@ -101,7 +107,18 @@ def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
     return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
 
 
-GROUNDLESS = (_of_another_kind,)
+def _in_colour(micrograph: Micrograph, segmentation: Segmentation) -> str:
+    """Of a picture in colour all over that no scale of colours made from grey. No outlines overrule this: a photograph
+    of coins shows sure ones."""
+    kind = micrograph.metadata.get(COLOURS)
+    if kind == MAP:
+        return f"This is a map of elements ({micrograph.metadata[CHANNELS]}), where single counts look like particles"
+    if kind == MANY:
+        return "This picture is in many colours, as photographs and charts are, but no electron micrograph"
+    return ""
+
+
+GROUNDLESS = (_in_colour, _of_another_kind)
 
 
 def without_numbers(table: Table) -> Table:
@@ -140,6 +157,35 @@ def judged(
 def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
     """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
     yield from tilt_signals(micrograph, settings)
+    yield from picture_signals(micrograph)
+
+
+def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
+    """Warnings of a figure of several panels, and of colours that are no grey."""
+    if PANELS in micrograph.metadata:
+        yield Flag.doubtful(
+            "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"
+            " panel as an image.",
+            "A figure of several panels, whose scales may differ",
+            moves="sizes",
+            by=1.0,
+        )
+    kind = micrograph.metadata.get(COLOURS)
+    if kind == CHANNEL:
+        yield Flag.doubtful(
+            f"This is the channel {micrograph.metadata.get(CHANNEL_HERE, '')} of a map of elements. Single counts are"
+            " no particles, and edges are as blurred as the map. Compare the outlines with the micrograph.",
+            "One channel of a map of elements",
+            by=OF_CHANNEL,
+        )
+    if kind == RAINBOW:
+        yield Flag.doubtful(
+            "The brightness of the colours in this picture does not follow the grey of the microscope, so edges may lie"
+            " elsewhere. Export the picture in grey.",
+            "The colours do not follow the grey of the microscope",
+            moves="sizes",
+            by=OF_CHANNEL,
+        )
 
 
 def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
@@ -209,6 +255,15 @@ def warnings(
             moves="all",
             by=1.0,
         )
+    if noise := segmentation.used.get("noise"):
+        counts = counts_a_pixel(micrograph)
+        about = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
+        yield Flag.doubtful(
+            f"The picture is very noisy: {about}. The outlines were found in a smoothed copy, so small and faint"
+            " objects may be missing. Average more frames, or count for longer.",
+            f"Very noisy, {about}",
+            by=UNKNOWN,
+        )
     if not why:
         yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
@@ -268,7 +323,7 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
             "Looks like the images of another model",
             by=UNKNOWN,
         )
-    elif used.get("unfamiliar") and not sure:
+    elif (used.get("unfamiliar") and not sure) or (used.get(EVIDENT) and used.get("unlike", 0.0) >= UNLIKE):
         compare = " Compare the outlines with the image." if len(segmentation) else ""
         text = f"This image is unlike all training images of {title}.{compare}"
         yield Flag.doubtful(text, "Unusual picture", by=UNKNOWN)
@@ -293,6 +348,14 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         yield Flag(
             f"{kept:,} {used['polarity']} objects count; read as {other} ones, about {beside['count']:,} do. Compare"
             f" both, and choose {other} if these are right."
+        )
+    if small := used.get("small"):
+        yield Flag.doubtful(
+            f"The model {small['title']} sees about {small['count']:,} small objects that these outlines leave out,"
+            " such as particles on a support. Choose it if these are what you measure.",
+            f"About {small['count']:,} small objects are left out",
+            moves="count",
+            by=small["count"] / (small["count"] + count),
         )
     if dropped and expected < EVEN and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"

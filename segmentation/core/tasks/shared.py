@@ -25,7 +25,7 @@ from ..network.likeness import relative_distance
 from ..network.scale_search import LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
-from .judgement import withheld, without_numbers
+from .judgement import EVIDENT, withheld, without_numbers
 
 DOUBTFUL = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
@@ -110,6 +110,7 @@ def task_of(
     *,
     finder: str,
     columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
+    evident: Callable[[NDArray[np.int32], NDArray[np.uint8]], bool] = lambda labels, levels: False,
     map_name: str = "",
     **differing: Any,
 ) -> Task:
@@ -118,8 +119,9 @@ def task_of(
     numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder: the
     function of core.labels, such as "lines.find_lines", that makes labels (H, W) 1..n of a map (H, W) uint8 and a
     threshold; its module, which imports scipy, is imported when it is needed.
-    columns(labels): further measures (n,), lengths in px. differing: the parts of Task that differ from the common
-    ones.
+    columns(labels): further measures (n,), lengths in px. evident(labels, levels): whether the outlines alone show that
+    the picture is of this kind, by labels and map (H, W), which is noted as `used[EVIDENT]`. differing: the parts of
+    Task that differ from the common ones.
     """
     channels, size = Channels((map_name or thing,)), differing.get("size", f"{thing}_diameter")
 
@@ -137,6 +139,8 @@ def task_of(
             "certainty": round(sure, 4),
             "unlike": relative_distance(grey, 1.0, card),
         }
+        if sure and evident(labels, maps[0]):
+            used[EVIDENT] = True
         return Decoded(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
 
     def measure(

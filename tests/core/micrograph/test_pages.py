@@ -17,6 +17,8 @@ from segmentation.core.micrograph.pages import TOO_MANY, WRONG, WrongPages, page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.vendors.page import BEGINS
+from segmentation.core.settings import MeasurementSettings
+from segmentation.core.tasks.judgement import file_signals
 from tests.core.micrograph.instrument_files import berkeley, dm, mrc, velox, written
 from tests.hostile import image, tiff
 
@@ -93,6 +95,54 @@ def test_the_micrographs_of_a_figure_are_offered_as_its_pages(tmp_path: Path, fo
         )
     with pytest.raises(UnreadableImage, match="4 pages, so there is no page 5"):
         read(path, page=5)
+
+
+def beside(gutter: int, grey: int, seed: int = 4) -> Image.Image:
+    """Four micrographs of different brightness with white tags, in two rows, with gutters of one grey or none."""
+    rng, side = np.random.default_rng(seed), 160
+    drawn = Image.new("L", (2 * side + gutter,) * 2, grey)
+    y, x = np.mgrid[:side, :side]
+    for number, ground in enumerate((60, 120, 140, 50)):
+        pixels = rng.normal(ground, 8, (side, side))
+        for row, column in rng.uniform(0, side, (12, 2)):
+            pixels[np.hypot(y - row, x - column) < 6 + 3 * number] += 70
+        panel = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+        ImageDraw.Draw(panel).rectangle((0, 0, 22, 22), fill=255)
+        drawn.paste(panel, (number % 2 * (side + gutter), number // 2 * (side + gutter)))
+    return drawn
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize(("gutter", "grey"), [(2, 0), (5, 0), (4, 200), (6, 20), (0, 0)])
+def test_panels_with_dark_or_grey_gutters_or_none_are_parted(tmp_path, gutter, grey, suffix) -> None:
+    beside(gutter, grey).save(tmp_path / f"figure.{suffix}")
+    whole = read(tmp_path / f"figure.{suffix}")
+    assert whole.metadata["pages"] == 4
+    for entry in str(whole.metadata["panels"]).split():
+        _, top, left, bottom, right = map(int, entry.split(","))
+        assert abs(bottom - top - 160) <= 3 and abs(right - left - 160) <= 3
+    (flag,) = file_signals(whole, MeasurementSettings())
+    assert (flag.moves, flag.by) == ("sizes", 1.0) and "different scales" in flag.text
+
+
+@pytest.mark.parametrize("kind", ["bar", "line", "layer", "dark"])
+def test_what_crosses_a_micrograph_is_no_gutter(tmp_path: Path, kind: str) -> None:
+    """A black data bar, a lost scan line, a layer that bends, and a dark field whose ground is black."""
+    pixels = np.random.default_rng(7).normal(110, 12, (420, 400))
+    if kind == "bar":
+        pixels[300:] = 0
+        pixels[340:380, 30:300] = np.where(np.arange(270) % 9 < 3, 255, 0)
+    if kind == "line":
+        pixels[200] = 0
+    if kind == "layer":
+        y, x = np.mgrid[:420, :400]
+        pixels[np.abs(y - 210 - 4 * np.sin(x / 40)) < 5] = 220
+    if kind == "dark":
+        pixels = np.zeros((420, 400))
+        for row, column in np.random.default_rng(8).uniform(20, 380, (9, 2)).astype(int):
+            pixels[row : row + 14, column : column + 14] = 200
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(tmp_path / "a.png")
+    assert "panels" not in read(tmp_path / "a.png").metadata
 
 
 def test_a_micrograph_with_a_white_edge_or_bar_is_no_figure(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.flags import DO_NOT_USE, NO_NUMBERS, Flag
-from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.segmentation import MASKS, Segmentation
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import notes_on, pool
+from segmentation.core.micrograph.colours import CHANNEL, CHANNELS, COLOURS, FALSE_COLOURS, MANY, MAP, RAINBOW
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import ENTRY
 from segmentation.core.pipeline import measure
@@ -35,9 +36,9 @@ def squares(count: int = 9) -> np.ndarray:
     return labels
 
 
-def measured(segmentation: Segmentation, **settings: object) -> Analysis:
+def measured(segmentation: Segmentation, metadata: dict[str, str] | None = None, **settings: object) -> Analysis:
     grey = np.random.default_rng(1).normal(np.where(segmentation.labels, 200, 60), 4).astype(np.uint8)
-    picture = Micrograph(grey, "a.png", "0" * 64, Calibration.of_pixel(2.0, typed="2 nm"))
+    picture = Micrograph(grey, "a.png", "0" * 64, Calibration.of_pixel(2.0, typed="2 nm"), metadata or {})
     return measure(picture, segmentation, AnalysisSettings.of(**settings))
 
 
@@ -152,3 +153,25 @@ def test_another_model_of_particles_is_only_recommended():
 def test_where_the_card_knows_its_images_others_are_out_of_domain():
     assert is_out_of_domain(segmentation_of(squares(), card=KNOWS_ITS_IMAGES, resembles=SUPPORTED))
     assert not is_out_of_domain(segmentation_of(squares(), resembles=SUPPORTED))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({COLOURS: MANY}, "photographs and charts"),
+        ({COLOURS: MAP, CHANNELS: "red, green"}, "map of elements (red, green)"),
+    ],
+)
+def test_a_picture_in_many_colours_has_no_numbers_however_sure_its_outlines_are(metadata, words):
+    sure = {"expected": 0.97, "card": CALIBRATED}
+    made = measured(segmentation_of(squares(12), **sure), metadata)
+    assert not made.table.kept.any() and words in made.flags[0].text
+    assert measured(segmentation_of(squares(12), **sure), metadata, measure_unlike=True).table.kept.all()
+    drawn_by_hand = segmentation_of(squares(12), card={"name": MASKS})
+    assert measured(drawn_by_hand, metadata).table.kept.all()
+
+
+@pytest.mark.parametrize("kind", [FALSE_COLOURS, RAINBOW, CHANNEL])
+def test_false_colours_and_a_channel_are_measured_with_a_warning_where_they_mislead(kind):
+    made = measured(segmentation_of(squares(12), expected=0.97, card=CALIBRATED), {COLOURS: kind})
+    assert made.table.kept.all() and any(flag.doubt for flag in made.flags) == (kind != FALSE_COLOURS)

@@ -96,6 +96,11 @@ class TestWaiting:
         queued_text = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
         assert "<b>261</b>" not in queued_text, "they may change at the next attempt"
 
+    @pytest.mark.parametrize("without", [{"refused": True}, {"statistics": None, "task": "phases"}], ids=str)
+    def test_no_count_is_stated_of_a_picture_that_is_refused_or_has_no_sizes(self, maker, job, without):
+        running = job(Job.State.RUNNING, stage="writing the files", progress=0.86, summary={**SUMMARY, **without})
+        assert '<span class="headline"></span>' in words(maker.get(address(running)))
+
     def test_the_fragment_asks_again_while_the_job_is_unfinished(self, maker, job):
         young, old = job(Job.State.RUNNING), job(Job.State.RUNNING, queued=timezone.now() - SOON)
         assert 'data-every="200"' in words(maker.get(address(young, "status/"), headers=HTMX))

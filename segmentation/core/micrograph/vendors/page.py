@@ -13,7 +13,7 @@ DESCRIPTION = 270
 FORMAT = "deepsegm-page/1"
 BEGINS = f'{{"format": "{FORMAT}"'
 MOST_NOTES, LONGEST_NOTE = 20, 500
-OF_FILES = ("kind", "image_rows", "page", "pages", "panels")  # metadata that every file has by itself
+OF_FILES = ("kind", "image_rows", "page", "pages", "panels", "channels")  # metadata that every file has by itself
 
 
 def read(tags: Tags) -> Facts | None:
