@@ -13,7 +13,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import ADVICE, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
+from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, SURE_CONFIDENCE, Reason
 from ..core.measure.quantities import Quantity, Value, column, nanometre_in, significant
 from ..core.measure.results import MATERIAL, Statistics
 from ..core.micrograph.crosscheck import Source
@@ -236,11 +236,13 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, names of its figures, and two reasons."""
+        """What the page's script has to know: the measure that is the size, names of its figures, the confidence of a sure
+        outline, and two reasons."""
         size = self.task.size or "area"
         figures = " ".join(f"{name} {figure}" for name, figure in self.task.figures.items())
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP)}
-        return {"size": size, "title": column(size).title, "figures": figures, **reasons}
+        sure = f"{SURE_CONFIDENCE:g}"
+        return {"size": size, "title": column(size).title, "figures": figures, "sure": sure, **reasons}
 
     @property
     def convergence(self) -> Lines | None:

@@ -19,6 +19,7 @@ SLIP_PX = 9
 SMALL_PX = 16
 RESOLVED_PX = 5.0
 LEAST_CONFIDENCE = 0.5
+SURE_CONFIDENCE = 0.9  # from which on a single outline is shown as an example
 LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
 # Mostly hidden: more than this share of its outline lies at others, and solidity or aspect ratio is under these.
@@ -187,9 +188,10 @@ def with_doubtful(table: Table, filter: bool) -> Table:
     return table.judged(np.where(table.reasons == Reason.UNSURE, judged, table.reasons).astype(REASON_TYPE))
 
 
-def without_doubtful(table: Table) -> Table:
-    """The table with kept outlines of low confidence set aside. Those that a person confirmed stay."""
-    doubtful = table.kept & (table["confidence"] < LEAST_CONFIDENCE) & (table.columns.get(BY_HAND, 0) != 1)
+def without_doubtful(table: Table, least: float = LEAST_CONFIDENCE) -> Table:
+    """The table with kept outlines of a confidence under `least` set aside. Those that a person confirmed stay, and
+    those of an unknown confidence."""
+    doubtful = table.kept & (table["confidence"].round(6) < least) & (table.columns.get(BY_HAND, 0) != 1)
     return table.judged(np.where(doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
 
 
