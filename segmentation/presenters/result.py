@@ -138,7 +138,16 @@ class Result(ChartedSummary):
             return []
         listed: list[Flag | Change] = [*self.notices_of(self.warnings)]
         doubts = sum(warning.doubt for warning in self.warnings)
-        return [*listed[:doubts], *filter(None, [self.began_with]), *listed[doubts:]]
+        return [*listed[:doubts], *self.other_edges, *filter(None, [self.began_with]), *listed[doubts:]]
+
+    @property
+    def other_edges(self) -> list[Change]:
+        """The edges that all outlines may follow instead, where particles show one around another."""
+        if not self.used.get("concentric"):
+            return []
+        chosen = self.job.get_settings().segmentation.edge
+        every = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
+        return [Change(f"all by the {edge} edge", "edge", edge, why) for edge, why in every.items() if edge != chosen]
 
     @property
     def asks_scale(self) -> bool:
@@ -236,8 +245,8 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, names of its figures, the confidence of a sure
-        outline, and two reasons."""
+        """What the page's script has to know: the measure that is the size, names of its figures, the confidence
+        of a sure outline, and two reasons."""
         size = self.task.size or "area"
         figures = " ".join(f"{name} {figure}" for name, figure in self.task.figures.items())
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP)}

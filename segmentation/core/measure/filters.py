@@ -104,12 +104,13 @@ _DEFINITIONS = {
 }
 
 
-def set_aside(table: Table, filter: bool) -> Table:
+def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Table:
     """The table with every particle kept or given the first reason that holds.
 
-    The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
-    calibration changes no judgement. A NaN confidence (none was measured) is not low. Particles that a person
-    set aside stay so, and those with a reason of BY_IMAGE, unless a person confirmed them: for these only ALWAYS holds.
+    The reasons in `ALWAYS`, and those of the filter in `always`, apply with the filter off, too. All limits are in
+    pixels of the upload, so the calibration changes no judgement. A NaN confidence (none was measured)
+    is not low. Particles that a person set aside stay so, and those with a reason of BY_IMAGE, unless a person
+    confirmed them: for these only ALWAYS holds.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
@@ -127,7 +128,7 @@ def set_aside(table: Table, filter: bool) -> Table:
     def first(judges: Sequence[Reason]) -> NDArray[Any]:
         return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
 
-    reasons = first((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else ())))
+    reasons = first((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else always)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
     is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])

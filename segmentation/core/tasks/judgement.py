@@ -37,7 +37,9 @@ WITHHELD = "{why}, so nothing was measured." + ADVICE
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
+CROSS = "Straight objects cross here, and the particles are pieces of them"
 UNKNOWN = 0.25  # share of the numbers that a warning is taken to move where nothing says how much
+MOVED = 0.05  # change of the median or D10 from which on it matters which of two edges counts
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
@@ -88,7 +90,10 @@ def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """Of an image that is out of the model's domain."""
     if not is_out_of_domain(segmentation):
         return ""
-    if other := segmentation.used.get("resembles"):  # by texture alone, which noise has, too
+    other = segmentation.used.get("resembles")
+    if other and other.get("crossing"):
+        return CROSS
+    if other:  # by texture alone, which noise has, too
         return f"This image looks like the training images of {other['title']}"
     return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
 
@@ -157,7 +162,29 @@ def warnings(
         )
     if not why:
         yield from _likeness(segmentation)
+    yield from _two_edges(segmentation)
     yield from _outlines(segmentation, table)
+
+
+def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
+    """That particles show one edge around another, and which of both the outlines follow."""
+    edges = segmentation.used.get("concentric")
+    if not edges:
+        return
+    seen = f"Many particles show a core in a shell that is {edges['ratio']:.1f} times as wide: one edge around another"
+    chosen = segmentation.provenance.settings.get("edge", "auto") != "auto"
+    if chosen or edges["shift"] < MOVED:
+        follow = "outer edge" if edges["cores"] < EVEN else "inner edge"
+        yield Flag(f"{seen}. Nearly all outlines follow the {follow}{', as chosen' if chosen else ''}.")
+        return
+    cores = "All" if edges["cores"] == 1 else f"Of the outlines of these, {100 * edges['cores']:.0f} %"
+    yield Flag.doubtful(
+        f"{seen}. {cores} follow the inner edge, so these sizes are those of cores. Let all outlines follow the outer"
+        " edge, or all the inner one.",
+        "Outlines follow the inner of two edges" if edges["cores"] == 1 else "Some outlines follow an inner edge",
+        moves="sizes",
+        by=edges["shift"],
+    )
 
 
 def _flat_share(pixels: NDArray[Any]) -> float:
@@ -207,7 +234,15 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
     """Warnings of an image that is unlike the training images."""
     used, title = segmentation.used, segmentation.provenance.card.get("title", "")
     sure = are_surely_right(segmentation)
-    if (other := used.get("resembles", {})) and (not sure or other.get("recognised")):
+    other = used.get("resembles", {})
+    if crossing := other.get("crossing"):
+        yield Flag.doubtful(
+            f"{CROSS}. Analyse it as {other['title'].lower()}, which are followed through their crossings.",
+            "Objects cross; particles are pieces",
+            moves="count",
+            by=max(UNKNOWN, crossing),
+        )
+    elif other and (not sure or other.get("recognised")):
         yield Flag.doubtful(
             f"This image resembles the training images of {other['title']} more than those of {title}. If"
             " it shows the same material, use the other model.",

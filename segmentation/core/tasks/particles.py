@@ -78,6 +78,18 @@ class ParticleSettings(shared.ThresholdSettings):
             "scripts": True,
         },
     )
+    edge: Literal["auto", "outer", "inner"] = Field(
+        "auto",
+        title="Edge of particles with two",
+        description=(
+            "A core in a shell shows two edges, one around the other. “outer” and “inner” make all outlines of such a"
+            " picture follow the same one."
+        ),
+        json_schema_extra={
+            "labels": {"auto": "as each is seen", "outer": "the outer edge", "inner": "the inner edge"},
+            "scripts": True,
+        },
+    )
     flips: bool = Field(
         False,
         title="All mirrored forms",
@@ -128,6 +140,7 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
     """The outlines under the threshold, and as alternatives those under thresholds beside it, which show how much the
     numbers depend on it, and those with more cuts; where these were asked for, they are the outlines."""
+    from ..labels.concentric import along_edge, concentric
     from ..labels.contrast import explained_contrast
     from ..labels.outline import outline, outline_twice, that_count
 
@@ -136,7 +149,10 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     def with_threshold(step: float) -> Sequence[Outlines]:
         inputs = maps, grey, view.scale, threshold + step, options
-        return [outline(*inputs)] if step or not options.region_merging else outline_twice(*inputs)
+        every = [outline(*inputs)] if step or not options.region_merging else outline_twice(*inputs)
+        if settings.edge == "auto":
+            return every
+        return [replace(each, labels=along_edge(grey, each.labels, settings.edge), cuts=()) for each in every]
 
     steps = [0.0, *(step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1)]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
@@ -162,6 +178,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         "inside": int(inside.sum()),
         "promised": round(float(chances[inside].sum()), 2),  # of these to be right
     }
+    if edges := concentric(grey, usual.labels):
+        used["concentric"] = edges
     for more in separated:
         alternatives[SEPARATED] = more.labels
     classes = np.zeros(len(usual.confidence), np.int32)
