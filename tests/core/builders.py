@@ -194,7 +194,7 @@ def core_shells(
     places = np.stack([rows.ravel(), columns.ravel()], axis=1) + rng.uniform(-2, 2, (rows.size, 2))
     if touching:
         places = places[: 2 * (len(places) // 2)]
-        places[1::2] = places[::2] + (0, outer)
+        places[1::2] = places[::2] + np.array([0.0, outer])
     y, x = np.mgrid[: shape[0], : shape[1]]
     grey = np.full(shape, 40.0)
     for row, column in places:

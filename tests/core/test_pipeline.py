@@ -242,7 +242,7 @@ def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch
 
 @pytest.mark.parametrize("is_dark", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_cores_in_shells_are_measured_along_the_chosen_edge(is_dark):
-    grey, places = core_shells(30.0, 0.5)
+    grey, _ = core_shells(30.0, 0.5)
     picture = micrograph_of(255 - grey if is_dark else grey)
     medians = {
         edge: analyse(picture, AnalysisSettings.of(edge=edge)).quantities["median"].value for edge in ("outer", "inner")
