@@ -6,6 +6,7 @@ the outline itself, whatever its shape. Where the grey falls a second time, behi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ LOOKED_AT = 200  # outlines that suffice to tell whether a picture shows such ed
 # A picture shows them where so many outlines, and such a share, have another edge at the same share of the way. On
 # 366 micrographs of EMPS four do, all of cores in shells; none of powder, TiO2 and composed beds.
 FEWEST, SHARE, ALIKE = 5, 1 / 3, 0.2  # ALIKE: natural logarithm
+NESTED, CENTRED = 0.85, 0.3  # share of a core's rim at its shell; distance of both middles in radii of the whole
 LOOSE = 0.2  # share by which a ray may find the other edge nearer or farther
 
 
@@ -125,7 +127,10 @@ def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
     with two. "outlines": with two edges. "ratio": outer diameter over the inner one. "shift": by which share D10 or the
     median is smaller than if all followed the outer edge.
     """
-    areas = areas_of(labels, int(labels.max(initial=0)))[1:]
+    parted, count = cores_in_shells(labels), int(labels.max(initial=0))
+    apart = np.sqrt(areas_of(labels, count)[list(parted)])
+    labels = _changed(labels, parted)
+    areas = areas_of(labels, count)[1:]
     numbers = np.flatnonzero(areas >= np.pi / 4 * NARROWEST**2) + 1
     if len(numbers) > LOOKED_AT:
         numbers = numbers[np.linspace(0, len(numbers) - 1, LOOKED_AT).round().astype(int)]
@@ -142,8 +147,9 @@ def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
         return {}
     sizes, is_core = np.sqrt(areas[numbers - 1]), has_two & np.isfinite(outer)
     whole = sizes * np.where(_with_alike(is_core, has_two & ~is_core, sizes, ratio), ratio, 1.0)
-    shift = max(1 - np.quantile(sizes, level) / np.quantile(whole, level) for level in (0.1, 0.5))
-    cores = float(is_core.sum() / has_two.sum())
+    both = np.append(sizes, apart)
+    shift = max(1 - np.quantile(both, level) / np.quantile(whole, level) for level in (0.1, 0.5))
+    cores = float((is_core.sum() + len(apart)) / (has_two.sum() + len(apart)))
     return {
         "outlines": int(has_two.sum()),
         "cores": round(cores, 3),
@@ -154,15 +160,19 @@ def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
 
 def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> Labels:
     """Labels 1..n (H, W) whose outlines all follow the outer, or the inner one of two concentric edges; unchanged in a
-    picture that shows none. An outline without a second edge of its own follows those of its size.
+    picture that shows none. An outline without a second edge of its own follows those of its size. Where core and shell
+    were outlined apart, one of both numbers has no pixels then.
 
     What grows takes ground only; of pixels that several reach, each goes to the one that it lies deepest in.
     """
     shown = concentric(grey, labels)
     if not shown:
         return labels
-    areas = areas_of(labels, int(labels.max(initial=0)))[1:]
-    numbers = np.arange(1, len(areas) + 1)
+    parted, count = cores_in_shells(labels), int(labels.max(initial=0))
+    labels = _changed(labels, parted if edge == "outer" else dict.fromkeys(parted.values(), 0))
+    areas = areas_of(labels, count)[1:]
+    numbers = np.flatnonzero(areas) + 1
+    areas = areas[numbers - 1]
     rays = rays_of(grey, labels, numbers)
     outer, inner = other_edges(rays)
     outer[areas < np.pi / 4 * NARROWEST**2] = inner[areas < np.pi / 4 * NARROWEST**2] = np.nan
@@ -174,8 +184,42 @@ def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> L
     made, depth = labels.copy(), np.full(labels.shape, np.inf)
     for place in np.flatnonzero(np.isfinite(wanted)).tolist():
         ends = _ends(rays, place, float(wanted[place]))
-        _redraw(made, depth, labels, place + 1, rays.centres[place], ends, float(rays.reach[place].max()))
+        _redraw(made, depth, labels, int(numbers[place]), rays.centres[place], ends, float(rays.reach[place].max()))
     return made
+
+
+def cores_in_shells(labels: Labels) -> dict[int, int]:
+    """The number of the shell by that of the core, of outlines (H, W) that lie around each other: a single other one
+    has nearly all of the rim, and both together have the same middle."""
+    count = int(labels.max(initial=0))
+    pairs = []
+    for one, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
+        differ = one != other
+        both = one[differ].astype(np.int64), other[differ].astype(np.int64)
+        pairs += [both[0] * (count + 1) + both[1], both[1] * (count + 1) + both[0]]
+    pair, lengths = np.unique(np.concatenate(pairs), return_counts=True)
+    keys = np.stack(np.divmod(pair, count + 1))
+    rims = np.bincount(keys[0], lengths, count + 1)
+    is_nested = (keys[0] > 0) & (keys[1] > 0) & (lengths >= NESTED * rims[keys[0]])
+    boxes, found = ndimage.find_objects(labels), dict[int, int]()
+    for core, shell in keys[:, is_nested].T.tolist():
+        window = labels[boxes[shell - 1]]
+        core_at, whole_at = (np.argwhere(part) for part in (window == core, (window == core) | (window == shell)))
+        if not len(core_at):
+            continue
+        off = float(np.hypot(*(core_at.mean(0) - whole_at.mean(0))))
+        if off < CENTRED * np.sqrt(len(whole_at) / np.pi):
+            found[core] = shell
+    return {core: shell for core, shell in found.items() if shell not in found}
+
+
+def _changed(labels: Labels, numbers: Mapping[int, int]) -> Labels:
+    """Labels (H, W) with other numbers instead of some."""
+    if not numbers:
+        return labels
+    table = np.arange(int(labels.max(initial=0)) + 1, dtype=np.int32)
+    table[list(numbers)] = list(numbers.values())
+    return table[labels]
 
 
 def _with_alike(changes: NDArray[np.bool_], stays: NDArray[np.bool_], sizes: Floats, ratio: float) -> NDArray[np.bool_]:

@@ -152,7 +152,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         every = [outline(*inputs)] if step or not options.region_merging else outline_twice(*inputs)
         if settings.edge == "auto":
             return every
-        return [replace(each, labels=along_edge(grey, each.labels, settings.edge), cuts=()) for each in every]
+        return [each.redrawn(along_edge(grey, each.labels, settings.edge)) for each in every]
 
     steps = [0.0, *(step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1)]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.

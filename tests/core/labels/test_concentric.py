@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.concentric import along_edge, concentric
+from segmentation.core.labels.concentric import along_edge, concentric, cores_in_shells
 from tests.core.builders import core_shells, discs_at
 
 OUTER, RATIO = 26.0, 0.5
@@ -58,3 +58,21 @@ def test_particles_of_one_edge_say_nothing_though_they_have_two_sizes(sizes):
 
 def test_nothing_is_said_of_no_outlines():
     assert concentric(np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.int32)) == {}
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_core_and_its_shell_that_were_outlined_apart_are_one_particle(every):
+    grey, places = core_shells(OUTER, RATIO)
+    labels = discs_at(places, np.full(len(places), OUTER))
+    apart = np.arange(0, len(places), every)
+    cores = discs_at(places[apart], np.full(len(apart), RATIO * OUTER))
+    labels[cores > 0] = cores[cores > 0] + len(places)
+    assert cores_in_shells(labels) == {
+        len(places) + 1 + place: number + 1 for place, number in enumerate(apart.tolist())
+    }
+    shown = concentric(grey, labels)
+    assert shown["cores"] == pytest.approx(len(apart) / (len(apart) + len(places)), abs=0.05) and shown["shift"] > 0.4
+    for edge, size in (("outer", OUTER), ("inner", RATIO * OUTER)):
+        areas = np.bincount(along_edge(grey, labels, edge).ravel())[1:]
+        assert (areas > 0).sum() == len(places)
+        assert np.sqrt(4 * areas[areas > 0] / np.pi) == pytest.approx(size, rel=0.25)
