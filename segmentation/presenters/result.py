@@ -142,10 +142,10 @@ class Result(ChartedSummary):
 
     @property
     def other_edges(self) -> list[Change]:
-        """The edges that all outlines may follow instead, where particles show one around another."""
-        if not self.used.get("concentric"):
+        """The edges that all outlines may follow instead, where particles show one around another, or did before."""
+        chosen = (self.job.settings or {}).get("edge", "auto")
+        if chosen == "auto" and not self.used.get("concentric"):
             return []
-        chosen = self.job.get_settings().segmentation.edge
         every = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
         return [Change(f"all by the {edge} edge", "edge", edge, why) for edge, why in every.items() if edge != chosen]
 

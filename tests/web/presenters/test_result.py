@@ -326,6 +326,8 @@ def test_where_particles_show_two_edges_all_outlines_may_follow_either():
     }
     assert [(change.setting, change.value) for change in offered["auto"]] == [("edge", "outer"), ("edge", "inner")]
     assert [change.value for change in offered["outer"]] == ["inner"]
+    redrawn = Job(summary=SUMMARY, settings=AnalysisSettings.of(edge="inner").as_dict(), micrograph=Micrograph())
+    assert [change.value for change in Result(redrawn).other_edges] == ["outer"]  # the core alone shows no second edge
     assert not Result(Job(summary=SUMMARY, micrograph=Micrograph())).other_edges
 
 
