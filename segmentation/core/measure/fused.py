@@ -19,8 +19,9 @@ FEWEST = 10  # outlines
 GAP = 4  # px across which two outlines touch: people's and networks' outlines leave a gap
 MOSTLY = 0.5  # share of the rim
 # Of the outlined area: mean highest inner distance under which it has no clear middle, and share that is ragged and
-# touches. Both hold of 9 of 12 drawn lumps, 7 of 8 composites of particles 10 to 18 px wide, 6 of 6 micrographs of
-# silica agglomerates; of 2 of 366 of EMPS (such lumps), 1 of 16 beds, none of 8 of TiO2 and 11 of powder.
+# touches. Both hold of 7 of 12 drawn lumps, 6 of 8 composites of particles 10 to 18 px wide, 7 of 7 micrographs of
+# silica agglomerates; of 2 of 366 of EMPS (such lumps), 1 of 24 composites of larger ones, none of 8 of TiO2 and 11 of
+# powder. Turned, inverted, half as large and noisier lumps are named alike; primaries of 28 to 36 px are not.
 VAGUE, RAGGED = 0.82, 0.2
 _known: WeakKeyDictionary[Segmentation, float] = WeakKeyDictionary()
 
