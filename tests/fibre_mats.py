@@ -62,3 +62,20 @@ def true_of(mat: Mat, labels: NDArray[np.int32]) -> NDArray[np.float64]:
     both = np.bincount((labels * (fibres + 1) + mat.labels).ravel(), minlength=(count + 1) * (fibres + 1))
     table = both.reshape(count + 1, fibres + 1)[1:]
     return np.where(table.argmax(1) > 0, np.r_[np.nan, mat.diameters][table.argmax(1)], np.nan)
+
+
+def needles(
+    shape: tuple[int, int], width: float, length: float, count: int, rng: np.random.Generator, *, crossing: bool = True
+) -> NDArray[np.uint8]:
+    """(H, W) uint8 with straight bright bars that lie over each other in all directions, or side by side."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    grey, step = np.full(shape, 60.0), shape[0] / count
+    for number in range(count):
+        row, column, turn = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(0, np.pi)
+        if not crossing:
+            row, column, turn = (number + 0.5) * step, shape[1] / 2 + rng.uniform(-20, 20), 0.02
+        along = (columns - column) * np.cos(turn) + (rows - row) * np.sin(turn)
+        across = (columns - column) * np.sin(turn) - (rows - row) * np.cos(turn)
+        cover = np.clip(width / 2 - abs(across) + 0.5, 0, 1) * np.clip(length / 2 - abs(along) + 0.5, 0, 1)
+        grey = grey * (1 - cover) + rng.uniform(150, 185) * cover
+    return np.clip(ndimage.gaussian_filter(grey, 0.9) + rng.normal(0, 6, shape), 0, 255).round().astype(np.uint8)

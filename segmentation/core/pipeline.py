@@ -170,8 +170,8 @@ class Search:
     """The search for a task's objects in one image, by one model after the other.
 
     picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
-    recognised: whether models of other kinds found theirs in the picture, by name. noise: what is noted of a picture
-    that was smoothed for its noise.
+    recognised: what models of other kinds found of theirs in the picture, by name; {} of nothing. noise: what is noted
+    of a picture that was smoothed for its noise.
     """
 
     micrograph: Micrograph
@@ -182,7 +182,7 @@ class Search:
     runtime: Runtime
     clock: Clock
     show: Show = unseen
-    recognised: dict[str, bool] = field(default_factory=dict)
+    recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
@@ -249,8 +249,7 @@ class Search:
             kind = tasks.find(resembled.task)
             title = resembled.title + (f" ({kind.title})" if kind.title != resembled.title else "")
             decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
-            if kind.plausible:
-                decoded.used["resembles"]["recognised"] = True
+            decoded.used["resembles"] |= self.recognised.get(resembled.name, {})
         elif is_unfamiliar:
             decoded.used["unfamiliar"] = True
         elif is_unlike_own:
@@ -268,8 +267,8 @@ class Search:
         ranked = nearest(self.picture, [*others, *not_excluded])
         return (kind for kind in ranked if kind in others or self._recognised_by(kind))
 
-    def _recognised_by(self, card: ModelCard) -> bool:
-        """Whether the model of another kind recognises its kind in the picture; asked once."""
+    def _recognised_by(self, card: ModelCard) -> Mapping[str, Any]:
+        """What the model of another kind recognises of its kind in the picture; asked once."""
         if card.name not in self.recognised:
             task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
             network = load_network(card, self.runtime, len(channels))

@@ -13,7 +13,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import ADVICE, TILTED, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
+from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, SURE_CONFIDENCE, Reason
 from ..core.measure.quantities import Quantity, Value, column, nanometre_in, significant
 from ..core.measure.results import MATERIAL, Statistics
 from ..core.micrograph.crosscheck import Source
@@ -157,7 +157,16 @@ class Result(ChartedSummary):
             return []
         listed: list[Flag | Change] = [self._with_answer(flag) for flag in self.notices_of(self.warnings)]
         doubts = sum(warning.doubt for warning in self.warnings)
-        return [*listed[:doubts], *filter(None, [self.began_with]), *listed[doubts:]]
+        return [*listed[:doubts], *self.other_edges, *filter(None, [self.began_with]), *listed[doubts:]]
+
+    @property
+    def other_edges(self) -> list[Change]:
+        """The edges that all outlines may follow instead, where particles show one around another, or did before."""
+        chosen = (self.job.settings or {}).get("edge", "auto")
+        if chosen == "auto" and not self.used.get("concentric"):
+            return []
+        every = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
+        return [Change(f"all by the {edge} edge", "edge", edge, why) for edge, why in every.items() if edge != chosen]
 
     def _with_answer(self, flag: Flag) -> Flag:
         """A warning, with the button that answers it if there is one."""
@@ -261,11 +270,13 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, names of its figures, and two reasons."""
+        """What the page's script has to know: the measure that is the size, names of its figures, the confidence
+        of a sure outline, and two reasons."""
         size = self.task.size or "area"
         figures = " ".join(f"{name} {figure}" for name, figure in self.task.figures.items())
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP)}
-        return {"size": size, "title": column(size).title, "figures": figures, **reasons}
+        sure = f"{SURE_CONFIDENCE:g}"
+        return {"size": size, "title": column(size).title, "figures": figures, "sure": sure, **reasons}
 
     @property
     def convergence(self) -> Lines | None:

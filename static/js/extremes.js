@@ -9,17 +9,16 @@ const ROOM = 1.5; // sides of a crop over those of its outline
 const LEAST = 32; // px of the upload that a crop shows
 const SAME = 1e-9; // relative; of two as near the smaller one, as in the report
 const LINE = 1.5; // CSS pixels
-const LIKELY = 0.5; // confidence
 const FEW = 10; // of fewer each is shown
 const EXTREMES = ["smallest sure one", "nearest to the median", "largest sure one"];
 
-// Of what counts with its whole size and is probably right, else of all that counts, as in the report: the smallest, the
-// one nearest to the median of all, and the largest; of a few all, by size.
-export function extremes(particles, size, unit) {
+// Of what counts with its whole size and is surely right, as in the report: the smallest, the one nearest to the median of
+// all, and the largest, none of fewer than three; of a few all, by size. least: the confidence of a sure one.
+export function extremes(particles, size, unit, least) {
   const counted = sorted(particles.filter((each) => each.kept && !each.cut && Number.isFinite(each[size])), size);
   if (counted.length < FEW) return counted;
-  const likely = counted.filter((each) => each.byHand || !(each.confidence < LIKELY)); // also of unknown confidence
-  const every = likely.length ? likely : counted;
+  const every = counted.filter((each) => each.byHand || !(each.confidence < least)); // also of unknown confidence
+  if (every.length < EXTREMES.length) return [];
   const { median } = numbersOf(counted, size, unit);
   const off = (each) => Math.abs(each[size] - median);
   return [every[0], every.reduce((best, each) => (off(each) < off(best) * (1 - SAME) ? each : best)), every[every.length - 1]];
@@ -36,7 +35,7 @@ export class Extremes {
 
   changed() {
     const { objects, facts, data, lengths } = this.page;
-    const chosen = extremes([...objects.values()], facts.size, data.unit);
+    const chosen = extremes([...objects.values()], facts.size, data.unit, Number(facts.sure));
     const titles = chosen.length === EXTREMES.length ? EXTREMES : chosen.map(({ id }) => `${facts.thing} ${id}`);
     const words = (particle) => `${lengths.said(particle, facts.size)} ${lengths.unit}${facts.size === "area" ? "²" : ""}`;
     this.box.hidden = !chosen.length;

@@ -166,3 +166,46 @@ def drawn_under(ax, legend):
     bars = [bar for bar in ax.patches if ax.containers and bar.get_window_extent().overlaps(box)]
     lines = [line.get_transform().transform(line.get_path().interpolated(20).vertices) for line in ax.lines]
     return [*bars, *(point for line in lines for point in line if box.contains(*point))]
+
+
+def discs_at(
+    places: NDArray[np.float64], diameters: NDArray[np.float64], shape: tuple[int, int] = (300, 340)
+) -> NDArray[np.int32]:
+    """(H, W) int32 with discs 1..n around places (n, 2), row and column."""
+    labels = np.zeros(shape, np.int32)
+    for number, ((row, column), diameter) in enumerate(zip(places, diameters, strict=True), start=1):
+        _stamp(labels, number, row, column, diameter / 2)
+    return labels
+
+
+def core_shells(
+    outer: float,
+    ratio: float,
+    *,
+    core: float = 90.0,
+    noise: float = 5.0,
+    touching: bool = False,
+    shape: tuple[int, int] = (300, 340),
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """(H, W) uint8: bright cores in fainter shells on a dark ground, and their places (n, 2). ratio: core over shell.
+    core: how much brighter than the shell it is. touching: in pairs."""
+    rng, pitch = np.random.default_rng(4), 1.6 * outer
+    rows, columns = np.mgrid[outer : shape[0] - outer : pitch, outer : shape[1] - outer : pitch]
+    places = np.stack([rows.ravel(), columns.ravel()], axis=1) + rng.uniform(-2, 2, (rows.size, 2))
+    if touching:
+        places = places[: 2 * (len(places) // 2)]
+        places[1::2] = places[::2] + np.array([0.0, outer])
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    grey = np.full(shape, 40.0)
+    for row, column in places:
+        away = np.hypot(y - row, x - column) / (outer / 2)
+        grey += 60 * np.clip(1 - away**2, 0, 1) ** 0.3 + core * np.clip(1 - (away / ratio) ** 2, 0, 1) ** 0.3
+    grey = _blurred(grey) + rng.normal(0, noise, shape)
+    return np.clip(grey, 0, 255).astype(np.uint8), places
+
+
+def _blurred(grey: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As by a point spread of 1, 2, 1 along each axis."""
+    for axis in (0, 1):
+        grey = (np.roll(grey, 1, axis) + 2 * grey + np.roll(grey, -1, axis)) / 4
+    return grey

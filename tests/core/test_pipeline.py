@@ -25,8 +25,9 @@ from segmentation.core.proposing import named_model
 from segmentation.core.tasks.judgement import EVIDENT, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body
 from segmentation.lab.training.synthesis.render import random_rendering
+from tests.core.builders import core_shells
 from tests.examples.sample import data_bar
-from tests.fibre_mats import mat
+from tests.fibre_mats import mat, needles
 from tests.lab.scores import score
 
 from .builders import segmentation_of
@@ -214,9 +215,21 @@ def test_fibres_analysed_as_particles_are_recognised(is_dark):
     made = mat((320, 320), 12, 0.3, np.random.default_rng(3), dark=is_dark)
     analysis = analyse(micrograph_of(made.grey), AnalysisSettings.of())
     resembled = analysis.segmentation.used["resembles"]
+    resembled.pop("crossing", None)
     assert resembled == {"model": "fibres", "title": "Fibres", "task": "fibres", "recognised": True}
     doubt = next(flag for flag in analysis.flags if flag.doubt)
-    assert doubt.short in (NO_NUMBERS, "Looks like the images of another model")
+    assert doubt.short in (NO_NUMBERS, "Looks like the images of another model", "Objects cross; particles are pieces")
+
+
+@pytest.mark.parametrize("is_dark", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_short_straight_needles_that_cross_are_no_particles(is_dark):
+    """They are too short for the fibres of a mat; side by side they are particles."""
+    rng = np.random.default_rng(5)
+    grey = needles((400, 400), 9, 130, 30, rng)
+    used = analyse(micrograph_of(255 - grey if is_dark else grey), AnalysisSettings.of()).segmentation.used
+    assert used["resembles"]["task"] == "fibres" and used["resembles"]["crossing"] > 0.25
+    apart = needles((400, 400), 9, 130, 12, rng, crossing=False)
+    assert "crossing" not in analyse(micrograph_of(apart), AnalysisSettings.of()).segmentation.used.get("resembles", {})
 
 
 def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch):
@@ -227,6 +240,18 @@ def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch
         entry = {ENTRY: {"taught": [taught.tolist()], "limit": 0.8}}
         analysis = analyse(micrograph_of(grey), AnalysisSettings.of("grains"), card=replace(card, options=entry))
         assert is_out_of_domain(analysis.segmentation) == refused == ("resembles" in analysis.segmentation.used)
+
+
+@pytest.mark.parametrize("is_dark", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_cores_in_shells_are_measured_along_the_chosen_edge(is_dark):
+    grey, _ = core_shells(30.0, 0.5)
+    picture = micrograph_of(255 - grey if is_dark else grey)
+    medians = {
+        edge: analyse(picture, AnalysisSettings.of(edge=edge)).quantities["median"].value for edge in ("outer", "inner")
+    }
+    assert medians == {"outer": pytest.approx(30, rel=0.1), "inner": pytest.approx(15, rel=0.15)}
+    usual = analyse(picture, AnalysisSettings.of())
+    assert any("a core in a shell" in flag.text for flag in usual.flags)
 
 
 def test_a_typed_polarity_overrules():

@@ -34,6 +34,8 @@ TURN, WIDTHS = 0.3, 0.35  # rad and natural logarithm that cost 1, as they do wh
 WORST = 6.0  # cost of a pair of ends that is no continuation
 NETWORK = 300.0  # areas of the largest circle in it that a clear mat has
 NOTHING = 0.002  # share of the picture under which it shows no fibres
+BENT = 1.5  # times the width of a bar of its area and length that a straight fibre scatters across
+SHARP = 0.25  # sine of the angle under which two fibres lie along each other rather than cross
 BARE = 0.34  # share of a gap that may be no foreground
 
 
@@ -297,6 +299,40 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
             group = [group[i // 2] if member == group[j // 2] else member for member in group]
     (chain,) = chains_of(len(pieces), links)
     return [Piece(pieces[n].path[::-1], pieces[n].width, pieces[n].number) if turn else pieces[n] for n, turn in chain]
+
+
+def crossing(labels: Labels, classes: NDArray[np.int32]) -> Mask:
+    """(n,) whether each object 1..n of labels (H, W) is a straight fibre that crosses another one, or ends at it.
+
+    classes: (n,), see `find_fibres`. The pixels of a straight fibre scatter about their main axis as those of a bar do.
+    Two cross where their axes meet within both, or up to the wider one's width beyond, and not at a sharp angle.
+    """
+    count = len(classes)
+    rows, columns = np.nonzero(labels)
+    owner = labels[rows, columns]
+    areas = np.maximum(np.bincount(owner, minlength=count + 1)[1:], 1)
+    y, x = (np.bincount(owner, along, count + 1)[1:] / areas for along in (rows, columns))
+    dy, dx = rows - y[owner - 1], columns - x[owner - 1]
+    yy, xx, xy = (np.bincount(owner, part, count + 1)[1:] / areas for part in (dy * dy, dx * dx, dx * dy))
+    turn, apart, both = np.arctan2(2 * xy, xx - yy) / 2, np.hypot((xx - yy) / 2, xy), (xx + yy) / 2
+    lengths = np.sqrt(12 * (both + apart))
+    across = np.sqrt(12 * np.maximum(both - apart, 1 / 12))
+    widths = areas / lengths
+    straight = (classes == 0) & (lengths >= ASPECT * widths) & (across <= BENT * widths + 1)
+    some = np.flatnonzero(straight)
+    if len(some) < 2:
+        return np.zeros(count, bool)
+    ways = np.stack([np.sin(turn[some]), np.cos(turn[some])], axis=1)
+    off = np.stack([y[some], x[some]], axis=1)
+    off = off[None] - off[:, None]  # from one to the other
+    sine = ways[:, None, 0] * ways[None, :, 1] - ways[:, None, 1] * ways[None, :, 0]
+    clear = np.where(abs(sine) > SHARP, sine, np.inf)
+    along = (off[..., 0] * ways[None, :, 1] - off[..., 1] * ways[None, :, 0]) / clear
+    reach = np.maximum(widths[some][:, None], widths[some])
+    within = (abs(along) <= lengths[some][:, None] / 2 + reach) & np.isfinite(clear)
+    crosses = np.zeros(count, bool)
+    crosses[some] = (within & within.T).any(1)
+    return crosses
 
 
 def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | None, int]:

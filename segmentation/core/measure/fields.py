@@ -6,7 +6,7 @@ also reads this: what needs scipy is imported inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,15 +35,19 @@ def table_of(
     micrograph: Micrograph,
     settings: MeasurementSettings,
     calibration: Calibration,
+    *,
+    too_small: Sequence[Reason] = (),
     **measured: NDArray[Any],
 ) -> Table:
-    """A row for each object, those at the frame kept; measured: further columns (n,), lengths in px."""
+    """A row for each object, those at the frame kept; measured: further columns (n,), lengths in px. too_small: reasons
+    of the filter that hold with the filter off, too."""
     from . import shapes
 
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
     table = corrected(table.with_measures(**measured), segmentation, settings.faint_limit)
-    return with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME]).identified(segmentation.ids)
+    judged = set_aside(table, settings.filter, too_small)
+    return with_reasons_lifted(judged, [Reason.FRAME]).identified(segmentation.ids)
 
 
 def whole_only(table: Table) -> Table:

@@ -19,6 +19,7 @@ SLIP_PX = 9
 SMALL_PX = 16
 RESOLVED_PX = 5.0
 LEAST_CONFIDENCE = 0.5
+SURE_CONFIDENCE = 0.9  # from which on a single outline is shown as an example
 LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
 # The measurand in words, by the setting `measurand`.
@@ -99,12 +100,13 @@ _DEFINITIONS = {
 }
 
 
-def set_aside(table: Table, filter: bool) -> Table:
+def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Table:
     """The table with every particle kept or given the first reason that holds.
 
-    The reasons in `ALWAYS` apply with the filter off, too. All limits are in pixels of the upload, so the
-    calibration changes no judgement. A NaN confidence (none was measured) is not low. Particles that a person
-    set aside stay so, and those with a reason of BY_IMAGE, unless a person confirmed them: for these only ALWAYS holds.
+    The reasons in `ALWAYS`, and those of the filter in `always`, apply with the filter off, too. All limits are in
+    pixels of the upload, so the calibration changes no judgement. A NaN confidence (none was measured)
+    is not low. Particles that a person set aside stay so, and those with a reason of BY_IMAGE, unless a person
+    confirmed them: for these only ALWAYS holds.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
@@ -122,7 +124,7 @@ def set_aside(table: Table, filter: bool) -> Table:
     def first(judges: Sequence[Reason]) -> NDArray[Any]:
         return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
 
-    reasons = first((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else ())))
+    reasons = first((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else always)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
     is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])
@@ -147,10 +149,9 @@ def corrected(table: Table, segmentation: Segmentation, faint_limit: float | Non
 
 
 def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:
-    """The table without objects of a relative contrast under `limit` and gaps (n,) between particles: these are set
-    aside. A limit of 0 leaves both where they are."""
-    has_limit = limit > 0
-    holds = gap & has_limit, (table["relative_contrast"] < limit) & has_limit
+    """The table without objects of a relative contrast under `limit` (0: none), and gaps (n,) between particles: these
+    are set aside."""
+    holds = gap, (table["relative_contrast"] < limit) & (limit > 0)
     return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT)], table.reasons))
 
 
@@ -169,9 +170,10 @@ def with_doubtful(table: Table, filter: bool) -> Table:
     return table.judged(np.where(table.reasons == Reason.UNSURE, judged, table.reasons).astype(REASON_TYPE))
 
 
-def without_doubtful(table: Table) -> Table:
-    """The table with kept outlines of low confidence set aside. Those that a person confirmed stay."""
-    doubtful = table.kept & (table["confidence"] < LEAST_CONFIDENCE) & (table.columns.get(BY_HAND, 0) != 1)
+def without_doubtful(table: Table, least: float = LEAST_CONFIDENCE) -> Table:
+    """The table with kept outlines of a confidence under `least` set aside. Those that a person confirmed stay, and
+    those of an unknown confidence."""
+    doubtful = table.kept & (table["confidence"].round(6) < least) & (table.columns.get(BY_HAND, 0) != 1)
     return table.judged(np.where(doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
 
 

@@ -12,7 +12,7 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
-from ..measure.filters import LEAST_CONFIDENCE, without_doubtful
+from ..measure.filters import LEAST_CONFIDENCE, SURE_CONFIDENCE, without_doubtful
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.quantities import Value, readable, significant
 from ..measure.results import Statistics
@@ -160,12 +160,12 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
 
 
 def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
-    """Pictures of the smallest, the median and the largest object that is probably right, else of all, with a size. The
-    rule is that of static/js/extremes.js. high: points. Nothing without room, or under three objects."""
+    """Pictures of the smallest, the median and the largest object that is surely right (SURE_CONFIDENCE), with a size.
+    The rule is that of static/js/extremes.js. high: points. Nothing without room, or under three such objects."""
     assert sample.analysis is not None and sample.task.size is not None
     table, box = sample.members[0].sized, high - EXAMPLE_WORDS
-    likely, lengths = without_doubtful(table), table.length(sample.task.size)
-    sizes = np.where(likely.kept if likely.kept.any() else table.kept, lengths, np.nan)
+    lengths = table.length(sample.task.size)
+    sizes = np.where(without_doubtful(table, SURE_CONFIDENCE).kept, lengths, np.nan)
     order = np.argsort(sizes)[: int(np.isfinite(sizes).sum())]
     if box < LEAST_EXAMPLE or len(order) < 3 or "label" not in table.columns:
         return []
@@ -178,7 +178,7 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
         pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
         if pixels is not None:
             cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
-    judged = " that is probably right" if sample.task.screened and likely.kept.any() else ""
+    judged = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if sample.task.screened else ""
     head = heading(f"The smallest, the median and the largest {sample.task.thing}{judged}")
     return [head, abreast(*cells)] if len(cells) == 3 else []
 

@@ -167,8 +167,9 @@ class Task:
         trial of `scale`, in a fraction of the time of `decode`; None where nothing is shown so early.
     plausible(decoded): whether what its model found in an image says that the image shows this kind; where it does,
         textures alone speak for no other. None where textures alone decide.
-    recognised(predict, card, picture): whether its model finds such things in a picture, which is asked of models of
-        another kind unless the textures are clearly those of the chosen model. Only of kinds with `plausible`.
+    recognised(predict, card, picture): what its model finds of such things in a picture, {} for nothing, as an entry
+        of `used["resembles"]`. It is asked of models of another kind unless the textures are clearly those of the
+        chosen model. Only of kinds with `plausible`.
     parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
         in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
@@ -209,7 +210,7 @@ class Task:
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None
     plausible: Callable[[Decoded], bool] | None = None
-    recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], bool] = lambda predict, card, picture: False
+    recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], Mapping[str, Any]] = lambda *shown: {}
     parted: bool = False
     corners: bool = False
     bounded: bool = False

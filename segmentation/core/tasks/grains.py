@@ -66,7 +66,8 @@ def evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
 def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of grains beside the diameters, and the warning where many outlines are not convex."""
     table, calibration = grains.table, grains.calibration
-    is_whole = whole_only(table).kept
+    is_whole, dense = whole_only(table).kept, grains.segmentation.dense
+    counted = np.append(False, table.kept)[dense] * dense
     is_convex = is_whole & table["convex"]
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
     density = per_area("grain_density", table, grains.shape, calibration)
@@ -74,7 +75,7 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
         "whole_grains": Value(float(is_whole.sum())),
         "convex_grains": Value(float(is_convex.sum())),
         "convex_diameter_mean": mean_of(convex, TASK.size, grains.settings.border_correction, calibration),
-        "grain_intercept": _mean_intercept(grains.segmentation.dense[: grains.shape[0]], table, calibration),
+        "grain_intercept": _mean_intercept(counted[: grains.shape[0]], table, calibration),
         "grain_density": density,
         "grain_number": grain_number(density, calibration.nm_per_pixel),
     }
@@ -137,6 +138,7 @@ TASK = shared.task_of(
     "grain",
     numbers,
     finder="grains.find_grains",
+    chances="grains.chances",
     columns=columns,
     evident=evident,
     map_name="boundary",

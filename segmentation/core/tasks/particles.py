@@ -16,6 +16,7 @@ from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..measure.filters import corrected, set_aside, set_faint_aside
+from ..measure.quantities import Value
 from ..measure.tilt import Tilt
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
@@ -86,6 +87,18 @@ class ParticleSettings(shared.ThresholdSettings):
             "scripts": True,
         },
     )
+    edge: Literal["auto", "outer", "inner"] = Field(
+        "auto",
+        title="Edge of particles with two",
+        description=(
+            "A core in a shell shows two edges, one around the other. “outer” and “inner” make all outlines of such a"
+            " picture follow the same one."
+        ),
+        json_schema_extra={
+            "labels": {"auto": "as each is seen", "outer": "the outer edge", "inner": "the inner edge"},
+            "scripts": True,
+        },
+    )
     flips: bool = Field(
         False,
         title="All mirrored forms",
@@ -136,6 +149,7 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
     """The outlines under the threshold, and as alternatives those under thresholds beside it, which show how much the
     numbers depend on it, and those with more cuts; where these were asked for, they are the outlines."""
+    from ..labels.concentric import along_edge, concentric
     from ..labels.contrast import contrasts, explained_contrast
     from ..labels.outline import outline, outline_twice, that_stand_out
 
@@ -144,7 +158,10 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     def with_threshold(step: float) -> Sequence[Outlines]:
         inputs = maps, grey, view.scale, threshold + step, options
-        return [outline(*inputs)] if step or not options.region_merging else outline_twice(*inputs)
+        every = [outline(*inputs)] if step or not options.region_merging else outline_twice(*inputs)
+        if settings.edge == "auto":
+            return every
+        return [each.redrawn(along_edge(grey, each.labels, settings.edge)) for each in every]
 
     steps = [0.0, *(step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1)]
     # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
@@ -172,6 +189,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         "promised": round(float(chances[inside].sum()), 2),  # of these to be right
         "against": 1.0 if stand_out.dark else round(float(faint.mean()), 4) if len(faint) else 0.0,
     }
+    if edges := concentric(grey, usual.labels):
+        used["concentric"] = edges
     for more in separated:
         alternatives[SEPARATED] = more.labels
     classes = np.zeros(len(usual.confidence), np.int32)
@@ -215,7 +234,8 @@ def measure(
         other=None if judge.is_withheld else other_question(second.outlines, judge.conditions(second, divided)),
         pieces=every.stored_pieces(),
     )
-    quantities = {name: statistics.value(name) for name in TASK.quantities}
+    none = Value(None) if judge.is_withheld else None  # a picture without numbers has no count either
+    quantities = {name: none or statistics.value(name) for name in TASK.quantities}
     return Measured(first.outlines.identified(segmentation.ids), statistics, quantities)
 
 
@@ -254,21 +274,38 @@ class _Judge:
         """The contrast of the outlines with their surroundings."""
         from ..labels.contrast import contrasts
 
-        rows = self.segmentation.rows
-        grey = as_shown(clip_outliers(self.micrograph.pixels[:rows]), "bright")
-        return contrasts(grey, self.segmentation.dense[:rows], shared.erased(self.segmentation))
+        labels = self.segmentation.dense[: self.segmentation.rows]
+        return contrasts(self.grey, labels, shared.erased(self.segmentation))
+
+    @cached_property
+    def grey(self) -> NDArray[np.uint8]:
+        """(R, W) the analysed rows of the picture, as it is."""
+        return as_shown(clip_outliers(self.micrograph.pixels[: self.segmentation.rows]), "bright")
 
     @cached_property
     def of_each(self) -> tuple[Floats, Floats, Floats]:
-        """(n,) confidence, contrast, and whether it is a gap, of each outline."""
-        return self.segmentation.confidence, self.contrasts.relative, self.contrasts.gap.astype(float)
+        """(n,) confidence, contrast, and whether it is a gap, of each outline: what particles ring, and where there is
+        ground to judge it by, what has the contrast of a gap."""
+        from ..labels.ringed import ringed_darker
+
+        contrasts, labels = self.contrasts, self.segmentation.dense[: self.segmentation.rows]
+        gap = np.zeros(len(contrasts.gap), bool)
+        if shared.faint_limit(self.segmentation, self.settings):
+            polarity = self.segmentation.used.get("polarity", "dark" if contrasts.dark else "bright")
+            gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels)
+            gap |= contrasts.gap & self.is_judged
+        return self.segmentation.confidence, contrasts.relative, gap.astype(float)
+
+    @cached_property
+    def is_judged(self) -> bool:
+        """Whether the contrast decides which outlines count: where there is ground to judge it by, or a person set the
+        limit."""
+        return self.contrasts.has_ground or self.settings.faint_limit is not None
 
     @cached_property
     def faint_limit(self) -> float:
-        """The least contrast that counts. Without ground to judge it by nothing is faint or a gap, unless a person set
-        the limit."""
-        is_judged = self.contrasts.has_ground or self.settings.faint_limit is not None
-        return shared.faint_limit(self.segmentation, self.settings) if is_judged else 0.0
+        """The least contrast that counts, 0 where none is judged."""
+        return shared.faint_limit(self.segmentation, self.settings) if self.is_judged else 0.0
 
     def _judged(self, sizes: Table, contrast: Floats, gap: Floats) -> Table:
         """The sizes of k objects, with the first reason to leave each out. contrast, gap: (k,)."""

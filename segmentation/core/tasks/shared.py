@@ -17,6 +17,7 @@ from ..labels.guided import FOREGROUND
 from ..labels.options import FAINT
 from ..labels.segmentation import MASKS, Segmentation
 from ..measure.fields import distribution, table_of
+from ..measure.filters import FOR_SIZE
 from ..measure.quantities import Value
 from ..measure.table import Table
 from ..micrograph.types import Calibration, Micrograph
@@ -109,6 +110,7 @@ def task_of(
     numbers: Callable[[Objects], tuple[dict[str, Value], Sequence[Flag]]],
     *,
     finder: str,
+    chances: str = "separate.mean_over_labels",
     columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
     evident: Callable[[NDArray[np.int32], NDArray[np.uint8]], bool] = lambda labels, levels: False,
     map_name: str = "",
@@ -118,7 +120,8 @@ def task_of(
 
     numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder: the
     function of core.labels, such as "lines.find_lines", that makes labels (H, W) 1..n of a map (H, W) uint8 and a
-    threshold; its module, which imports scipy, is imported when it is needed.
+    threshold; its module, which imports scipy, is imported when it is needed. chances: the function there that gives
+    each object's chance (n,) to be right, of map and labels: without another the mean of the map over it.
     columns(labels): further measures (n,), lengths in px. evident(labels, levels): whether the outlines alone show that
     the picture is of this kind, by labels and map (H, W), which is noted as `used[EVIDENT]`. differing: the parts of
     Task that differ from the common ones.
@@ -131,9 +134,9 @@ def task_of(
         threshold = card.threshold if settings.threshold is None else settings.threshold
         sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
         if sure:  # else no pixel reaches the threshold
-            module, _, function = finder.partition(".")
-            labels = getattr(import_module(f"...labels.{module}", __name__), function)(maps[0], threshold)
+            labels = _of_labels(finder)(maps[0], threshold)
         count = int(labels.max(initial=0))
+        chance = _of_labels(chances)(maps[0], labels) if count else np.zeros(0, np.float32)
         used: dict[str, Any] = {
             "threshold": threshold,
             "certainty": round(sure, 4),
@@ -141,12 +144,14 @@ def task_of(
         }
         if sure and evident(labels, maps[0]):
             used[EVIDENT] = True
-        return Decoded(labels, np.full(count, np.nan, np.float32), np.zeros(count, np.int32), used)
+        return Decoded(labels, chance, np.zeros(count, np.int32), used)
 
     def measure(
         segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
     ) -> Measured:
-        table = table_of(segmentation, micrograph, settings, calibration, **columns(segmentation.dense))
+        too_small = FOR_SIZE if task.bounded else ()
+        measured = columns(segmentation.dense)
+        table = table_of(segmentation, micrograph, settings, calibration, too_small=too_small, **measured)
         if nothing := withheld_result(micrograph, segmentation, table, task, settings):
             return nothing
         sizes = distribution(table, task.size, micrograph, settings, calibration)
@@ -173,6 +178,12 @@ def task_of(
     }
     task = Task(decode=decode, measure=measure, **{**alike, **differing})
     return task
+
+
+def _of_labels(name: str) -> Callable[..., Any]:
+    """The function of this name, such as "lines.find_lines", in core.labels."""
+    module, _, function = name.partition(".")
+    return getattr(import_module(f"...labels.{module}", __name__), function)  # type: ignore[no-any-return]
 
 
 def erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:

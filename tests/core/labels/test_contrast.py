@@ -74,13 +74,13 @@ def test_without_ground_nothing_is_known():
 
 
 def bed(level=40):
-    """A bed of 8 x 12 bright squares with dark crevices, a tenth of them as dark as `level`."""
+    """A bed of 8 x 12 bright squares with dark crevices, every third of the first row as dark as `level`."""
     labels = np.zeros((160, 240), np.int32)
     for row in range(8):
         for column in range(12):
             labels[20 * row + 1 : 20 * row + 19, 20 * column + 1 : 20 * column + 19] = 12 * row + column + 1
     grey = np.where(labels > 0, 180, 20)
-    grey[(labels > 0) & (labels % 10 == 5)] = level
+    grey[(labels > 0) & (labels < 12) & (labels % 3 == 2)] = level
     return grey.astype(np.uint8), labels
 
 
@@ -89,11 +89,22 @@ def test_in_a_bed_without_background_dark_particles_count():
     grey, labels = bed()
     for picture in (grey, 255 - grey):
         contrast = contrasts(picture, labels)
-        assert not contrast.has_ground and contrast.faint(FAINT).sum() == 10
-    for settings, left_out in ({}, 0), ({"faint_limit": 30}, 10):
+        assert not contrast.has_ground and contrast.faint(FAINT).sum() == 4
+    for settings, left_out in ({}, 0), ({"faint_limit": 30}, 4):
         micrograph = Micrograph(grey, "bed.tif", "ab" * 32, METADATA, {})
         done = measure(micrograph, segmentation_of(labels, np.full(96, 0.95)), AnalysisSettings.of(**settings))
         assert np.isin(done.table.reasons, [str(Reason.GAP), str(Reason.FAINT)]).sum() == left_out
+
+
+@pytest.mark.parametrize("settings", [{}, {"faint_limit": 0}])
+def test_in_a_bed_what_all_neighbours_outshine_is_a_gap(settings):
+    grey, labels = bed(level=180)
+    grey[labels == 30] = 40
+    for polarity, picture in (("bright", grey), ("dark", 255 - grey)):
+        micrograph = Micrograph(picture, "bed.tif", "ab" * 32, METADATA, {})
+        found = segmentation_of(labels, np.full(96, 0.95), polarity=polarity)
+        reasons = measure(micrograph, found, AnalysisSettings.of(**settings)).table.reasons
+        assert (reasons == Reason.GAP).nonzero()[0].tolist() == ([] if settings else [29])
 
 
 def test_no_outlines_have_no_contrast():

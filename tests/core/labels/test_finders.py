@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from segmentation.core.labels import grains
 from segmentation.core.labels.bubbles import discs, find_circles
 from segmentation.core.labels.grains import are_convex, at_frame, closed_regions, crossings, find_grains, mean_intercept
 from segmentation.core.labels.lines import box_diagonals, find_lines, skeleton_lengths
@@ -166,3 +167,22 @@ class TestLines:
         labels = find_lines(picture)
         assert box_diagonals(labels)[0] == pytest.approx(np.hypot(50, 50))
         assert skeleton_lengths(labels)[0] == pytest.approx(97, rel=0.07)
+
+
+def test_a_grain_with_a_faint_boundary_or_one_within_it_is_doubtful():
+    """Of five cells one lacks a side, and a faint boundary crosses another."""
+    boundary = np.zeros((60, 170), np.uint8)
+    for middle in (11, 48):
+        boundary[middle - 2 : middle + 3] = 255
+    for middle in (11, 41, 71, 101, 131, 158):
+        boundary[:, middle - 2 : middle + 3] = 255
+    boundary[14:46, 38:44] = 40  # between the first two
+    boundary[14:46, 114:117] = 110  # within the fourth
+    labels = np.zeros(boundary.shape, np.int32)
+    for number, left in enumerate((14, 44, 74, 104, 134), start=1):
+        labels[14:46, left : min(left + 24, 156)] = number
+    chance = grains.chances(boundary, labels)
+    assert chance.shape == (5,) and min(chance[[2, 4]]) > 0.85
+    assert chance[0] < chance[2] - 0.1 and chance[1] < chance[2] - 0.1 and chance[3] < chance[2]
+    turned = grains.chances(np.rot90(boundary), np.rot90(labels))
+    assert turned == pytest.approx(chance, abs=0.02)

@@ -21,7 +21,7 @@ from segmentation.core.measure.quantities import Value, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.pipeline import measure
-from segmentation.core.report import document, exports, figure, pages
+from segmentation.core.report import document, exports, figure, pages, sections
 from segmentation.core.report.context import Context
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
@@ -404,3 +404,18 @@ def test_masks_of_other_tools_have_no_model():
     words = said(written(refound(make_analysis(12), card={"name": MASKS})))
     assert "another tool" in words
     assert "convolutional" not in words and "of the weights" not in words and "polarity" not in words
+
+
+@pytest.mark.parametrize(("smallest", "shown"), [(0.56, False), (0.95, True), (np.nan, True)])
+def test_single_outlines_are_shown_of_surely_right_ones_alone(monkeypatch, smallest, shown):
+    """A gap of a confidence of 0.56 is no example of the smallest particle."""
+    confidence = np.full(20, 0.95, np.float32)
+    made = analysis_of(disc_labels(20, (200, 240)), confidence=confidence)
+    least = int(made.table["label"][np.argmin(np.where(made.table.kept, made.table.length("min_feret"), np.inf))])
+    confidence[least - 1] = smallest
+    made, seen = analysis_of(disc_labels(20, (200, 240)), confidence=confidence), []
+    monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
+    assert sections.examples(SampleAnalysis.of(made), 300.0)
+    assert (seen[0] == least) is shown and len(seen) == 3
+    doubtful = analysis_of(disc_labels(20, (200, 240)), confidence=np.full(20, 0.7, np.float32))
+    assert not sections.examples(SampleAnalysis.of(doubtful), 300.0)

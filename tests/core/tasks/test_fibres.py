@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.labels.fibres import crossing
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
@@ -177,6 +178,17 @@ def test_a_mat_is_plausible_and_discs_rods_and_specks_are_not():
     assert not plausible(discs, 0, 0, 0) and not plausible(rods, 0, 0, 0)
     scratches = bars((20, 28, 0, 220), (60, 68, 0, 220))
     assert not plausible(bars((20, 22, 0, 220)), 0) and not plausible(scratches, 0, 0) and not plausible(bars())
+
+
+@pytest.mark.parametrize(("turned", "crosses"), [(90, True), (40, True), (5, False)])
+def test_bars_that_cross_are_told_from_those_that_lie_along_each_other(turned, crosses):
+    labels, angle = bars((76, 82, 30, 190)), np.deg2rad(turned)
+    along = (COLUMNS - 110) * np.cos(angle) + (ROWS - 90) * np.sin(angle)
+    across = (COLUMNS - 110) * np.sin(angle) - (ROWS - 90) * np.cos(angle)
+    labels[(abs(along) < 60) & (abs(across) < 3) & (labels == 0)] = 2  # the first one lies over it
+    labels[130:136, 10:90] = 3
+    assert crossing(labels, np.zeros(3, np.int32)).tolist() == [crosses, crosses, False]
+    assert not crossing(labels, np.array([0, 1, 0], np.int32)).any()
 
 
 def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():

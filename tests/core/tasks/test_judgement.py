@@ -175,3 +175,24 @@ def test_a_picture_in_many_colours_has_no_numbers_however_sure_its_outlines_are(
 def test_false_colours_and_a_channel_are_measured_with_a_warning_where_they_mislead(kind):
     made = measured(segmentation_of(squares(12), expected=0.97, card=CALIBRATED), {COLOURS: kind})
     assert made.table.kept.all() and any(flag.doubt for flag in made.flags) == (kind != FALSE_COLOURS)
+
+
+def test_straight_objects_that_cross_are_said_before_their_pieces_are_counted():
+    fibres = {"model": "fibres", "title": "Fibres", "task": "fibres", "recognised": True, "crossing": 0.4}
+    sure = measured(segmentation_of(squares(12), resembles=fibres, expected=0.9, card=CALIBRATED))
+    (flag,) = [flag for flag in sure.flags if flag.doubt]
+    assert sure.table.kept.all() and (flag.moves, flag.by) == ("count", 0.4)
+    assert "cross" in flag.text and "fibres" in flag.text and "pieces" in flag.short
+    unsure = measured(segmentation_of(squares(12), resembles=fibres, expected=0.6, card=CALIBRATED))
+    assert not unsure.table.kept.any() and "cross" in unsure.flags[0].text
+
+
+@pytest.mark.parametrize(("cores", "shift", "doubts"), [(0.2, 0.45, True), (1.0, 0.5, True), (0.0, 0.0, False)])
+def test_outlines_that_follow_the_core_of_a_shell_are_said(cores, shift, doubts):
+    edges = {"outlines": 40, "cores": cores, "ratio": 2.0, "shift": shift}
+    made = measured(segmentation_of(squares(12), concentric=edges))
+    assert made.flags[0].doubt == doubts and "a core in a shell" in made.flags[0].text
+    assert not doubts or (made.flags[0].moves, made.flags[0].by) == ("sizes", shift)
+    asked = segmentation_of(squares(12), concentric=edges)
+    asked = replace(asked, provenance=replace(asked.provenance, settings={"edge": "inner"}))
+    assert not any(flag.doubt for flag in measured(asked).flags) and "as chosen" in measured(asked).flags[0].text

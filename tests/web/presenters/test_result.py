@@ -313,6 +313,26 @@ def test_an_image_unlike_ones_own_is_offered_to_the_model_before_the_further_tra
     assert Result(Job(summary=SUMMARY, micrograph=Micrograph())).began_with is None
 
 
+def test_where_particles_show_two_edges_all_outlines_may_follow_either():
+    """The one that was chosen is not offered again."""
+    edges = {"outlines": 40, "cores": 0.2, "ratio": 2.0, "shift": 0.45}
+    offered = {
+        edge: Result(
+            Job(
+                summary={**SUMMARY, "used": {"concentric": edges}},
+                settings=AnalysisSettings.of(edge=edge).as_dict(),
+                micrograph=Micrograph(),
+            )
+        ).other_edges
+        for edge in ("auto", "outer")
+    }
+    assert [(change.setting, change.value) for change in offered["auto"]] == [("edge", "outer"), ("edge", "inner")]
+    assert [change.value for change in offered["outer"]] == ["inner"]
+    redrawn = Job(summary=SUMMARY, settings=AnalysisSettings.of(edge="inner").as_dict(), micrograph=Micrograph())
+    assert [change.value for change in Result(redrawn).other_edges] == ["outer"]  # the core alone shows no second edge
+    assert not Result(Job(summary=SUMMARY, micrograph=Micrograph())).other_edges
+
+
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
     """PostgreSQL's JSON sorts names by their length."""
     names, number = ["bubbles", "bubble_patches", "swelling"], {"value": 273, "low": None, "high": None, "unit": ""}

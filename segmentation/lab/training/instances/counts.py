@@ -26,7 +26,7 @@ from ....core.measure.matching import (
     pairs,
     without_specks,
 )
-from ....core.measure.shapes import contact_shares, measure
+from ....core.measure.shapes import contact_shares, measure, true_solidity
 from ....core.measure.table import Table
 from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import near
@@ -36,8 +36,7 @@ TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
 FRAME = 2  # px; a particle this near to the frame may be cut (drawn masks often leave the first column empty)
 EDGES = (12, 16, 22, 30, 60)  # px of the equivalent circular diameter, between classes
 # Mostly hidden: more than this share of its outline lies at others, and solidity or aspect ratio is under these.
-# CORNERS: px² for each px of perimeter, by which the hull of the pixels of a disc, 8 to 20 px wide, is too large.
-CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO, CORNERS = 0.5, 0.92, 0.6, 0.25
+CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO = 0.5, 0.92, 0.6
 WIDEST_GAP = 4  # px that people leave between the outlines of particles that touch
 BARE = 0.1  # share of an outline's area under which it lies on the background
 FATES = {
@@ -152,10 +151,8 @@ def mostly_hidden(labels: Labels, table: Table) -> Mask:
     from skimage.segmentation import expand_labels
 
     closed = expand_labels(labels, (usual_gap(labels) + 1) // 2)
-    contact, px = contact_shares(closed, len(table)), table.rescaled(None)
-    area, corners = px["area_px2"], CORNERS * np.pi * px["ecd_px"]
-    hollow = area < SEEN_SOLIDITY * (area / px["solidity"] - corners)
-    return np.asarray((contact > CONTACT) & (hollow | (px["aspect_ratio"] < SEEN_ASPECT_RATIO)))
+    is_odd = (true_solidity(table) < SEEN_SOLIDITY) | (table["aspect_ratio"] < SEEN_ASPECT_RATIO)
+    return np.asarray((contact_shares(closed, len(table)) > CONTACT) & is_odd)
 
 
 def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floats:
