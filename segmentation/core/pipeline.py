@@ -18,8 +18,10 @@ from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
-from .measure.filters import LEAST_CONFIDENCE
+from .measure.filters import LEAST_CONFIDENCE, Reason
 from .measure.quantities import number
+from .measure.regions import area_words, share_of
+from .measure.table import Table
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
 from .micrograph.databar import data_bar
@@ -34,7 +36,7 @@ from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown, with_bright_objects
 from .network.textures import clearly_of, compared_with_models, known_of, nearest
 from .pace import BEGINS
-from .settings import SegmentationSettings
+from .settings import MeasurementSettings, SegmentationSettings
 from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE, judged
 
@@ -443,6 +445,7 @@ def measure_objects(
         clock.seconds,
         (
             *judged(micrograph, segmentation, measured.table, settings.measurement, task.things, measured.flags),
+            *_ignored(segmentation, measured.table, settings.measurement),
             *_unsure_scale(micrograph, calibration),
         ),
     )
@@ -456,13 +459,31 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
 
     micrograph, segmentation = analysis.micrograph, analysis.segmentation
     task = tasks.find(segmentation.provenance.task)
-    if analysis.statistics is None or not len(segmentation) or task.parted:  # what crosses has no neighbours
+    # What crosses has no neighbours, and where some are ignored nobody knows the nearest.
+    if analysis.statistics is None or not len(segmentation) or task.parted or analysis.settings.measurement.ignore:
         return analysis
     frame = micrograph.shape[1], segmentation.rows
     with clock.stage("measure"):
         table = with_neighbours(analysis.table, segmentation.dense, frame, bounded=task.bounded)
         arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
+
+
+def _ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
+    """The note on the regions to ignore, and on what lies in them."""
+    if not (regions := settings.ignore):
+        return
+    task, is_one = tasks.find(segmentation.provenance.task), len(regions) == 1
+    share = area_words(share_of(regions, (segmentation.rows, segmentation.labels.shape[1])))
+    where = "1 region to ignore" if is_one else f"{len(regions)} regions to ignore"
+    if task.semantic:
+        yield Flag(f"{where} ({share} of the picture) {'does' if is_one else 'do'} not count in the shares.")
+        return
+    count = int((table.reasons == Reason.IGNORED).sum())
+    verb = "does" if count == 1 else "do"
+    without = "" if task.parted else f" How the {task.things} lie to each other is not given then."
+    text = f"{task.count(count)} in {where} {verb} not count ({share} of the picture).{without}"
+    yield Flag(text, reason=str(Reason.IGNORED) if count else "")
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:

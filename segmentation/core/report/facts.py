@@ -12,6 +12,7 @@ import numpy as np
 from .. import tasks
 from ..labels.segmentation import MASKS
 from ..measure.filters import MEASURANDS
+from ..measure.regions import area_words
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import MeasurementSettings
 from ..typed import settings_of, settings_of_task
@@ -25,6 +26,7 @@ NAMES = {  # of settings, where the settings' own are not words
     "scale": "working scale",
     "measurand": "counted",
     "faint_limit": "faint outlines (%)",
+    "ignore": "regions to ignore",
     "measure_unlike": "unusual pictures measured",
     "repeatability": "repeatability (%)",
     "between_operators": "difference between operators (%)",
@@ -79,13 +81,20 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         values["outlines"] = words
     of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
     chosen = {
-        NAMES[name]: on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
+        NAMES[name]: _chosen_words(record, value)
         for name in of_measuring
-        if (value := record.settings.get(name)) is not None and value is not False  # 0 is a setting
+        if (value := record.settings.get(name)) not in (None, []) and value is not False  # 0 is a setting
     }
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
     return {name: value for name, value in values.items() if name not in ignored}
+
+
+def _chosen_words(record: AnalysisRecord, value: Any) -> Any:
+    """A setting of measuring; of regions to ignore how many there are, and how much of the picture they are."""
+    if isinstance(value, list):
+        return f"{len(value)} ({area_words(record.ignored_share)} of the picture)"
+    return on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
 
 
 def edge_of(sample: SampleAnalysis, member: Member) -> str:

@@ -16,6 +16,7 @@ from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
 from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
+from ..measure.regions import are_inside, mask_of, with_reason
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
@@ -258,13 +259,27 @@ class _Judge:
         stand_out = contrasts(grey, self.segmentation.dense[:rows], shared.erased(self.segmentation))
         return self.segmentation.confidence, stand_out.relative, stand_out.gap.astype(float)
 
-    def _judged(self, sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each out. contact, contrast, gap: (k,)."""
+    @cached_property
+    def ignored(self) -> NDArray[np.bool_] | None:
+        """(H, W) what lies in a region to ignore; None without regions."""
+        return mask_of(self.settings.ignore, self.micrograph.shape) if self.settings.ignore else None
+
+    def _judged(
+        self,
+        sizes: Table,
+        contact: NDArray[np.float64],
+        is_ignored: NDArray[np.bool_] | None,
+        contrast: Floats,
+        gap: Floats,
+    ) -> Table:
+        """The sizes of k objects, with the first reason to leave each out. contact, is_ignored, contrast, gap: (k,)."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)
         limit = shared.faint_limit(self.segmentation, self.settings)
         sizes = set_faint_aside(sizes, limit, gap > 0.5, mostly_hidden(sizes, contact))
+        if is_ignored is not None:
+            sizes = with_reason(sizes, is_ignored, str(Reason.IGNORED))
         return set_aside(sizes, self.settings.filter)
 
     def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
@@ -275,7 +290,8 @@ class _Judge:
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        return self._judged(sizes, contact_shares(labels, len(sizes)), *others)
+        is_ignored = None if self.ignored is None else are_inside(labels, self.ignored, len(sizes))
+        return self._judged(sizes, contact_shares(labels, len(sizes)), is_ignored, *others)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
@@ -288,7 +304,8 @@ class _Judge:
         table, contact = sizes
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
-        return self._judged(table, contact, contrast, gap)
+        is_ignored = None if self.ignored is None else divided.pieces_inside(self.ignored)
+        return self._judged(table, contact, is_ignored, contrast, gap)
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """Judged sizes under other settings, by name; none where no numbers are given."""

@@ -18,7 +18,7 @@ def test_two_corners_are_a_rectangle_and_more_a_polygon():
         mask_of([((1, 1),)], (5, 5))
 
 
-def test_what_lies_in_a_region_does_not_count_unless_a_person_says_so():
+def test_what_lies_in_a_region_does_not_count():
     labels = np.zeros((60, 90), np.int32)
     for number, left in enumerate((10, 40, 65), 1):
         labels[20:40, left : left + 18] = number
@@ -26,4 +26,6 @@ def test_what_lies_in_a_region_does_not_count_unless_a_person_says_so():
     judged = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.IGNORED), (60, 90))
     assert set_aside(judged, True).reasons.tolist() == ["", Reason.IGNORED, ""]
     confirmed = judged.with_measures(by_hand=np.array([False, True, False]))
-    assert set_aside(confirmed, True).kept.all()
+    assert not set_aside(confirmed, True).kept.all(), "a person drew the region, whose area does not count either"
+    marked = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.MARKED), (60, 90))
+    assert set_aside(marked.with_measures(by_hand=np.array([False, True, False])), True).kept.all()
