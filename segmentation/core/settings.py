@@ -188,7 +188,7 @@ class MeasurementSettings(Settings):
             "Rectangles and polygons of the picture, in px from its top left corner. What lies in them, at least by"
             " half, does not count, and their area belongs to no share or density. The tool Ignore draws them."
         ),
-        json_schema_extra={"unit": "regions", "takes": IGNORE_TEXT, "group": "Rarely needed"},
+        json_schema_extra={"takes": IGNORE_TEXT, "group": "Rarely needed"},
     )
     repeatability: float | None = _per_cent(
         "Repeatability",

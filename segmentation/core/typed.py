@@ -113,7 +113,7 @@ class Setting:
     def says(self, value: Any) -> str:
         """A value for people."""
         if self.several:
-            return f"{len(value) or 'no'} {self.unit[:-1] if len(value) == 1 else self.unit}"
+            return "1 region" if len(value) == 1 else f"{len(value) or 'no'} regions"
         word = self.write(value)
         if word in self.words or not self.unit:
             return self.labels.get(word, word)

@@ -81,8 +81,8 @@ export class Editor {
   }
 
   async loadNow() {
-    const { classes, maps, base, operations, objects, touched } = await loaded(this.worker, this.page);
-    Object.assign(this, { classes, maps, base, history: operations, undone: [] });
+    const { classes, maps, base, operations, objects, touched, ignored } = await loaded(this.worker, this.page);
+    Object.assign(this, { classes, maps, base, ignored, history: operations, undone: [] });
     this.page.objects = objects;
     if (this.semantic) await this.outline(touched);
     await this.divide();
@@ -299,6 +299,7 @@ export class Editor {
   // A key pressed right after a click means what was clicked.
   async act(name) {
     await this.gesture;
+    if (this.tool?.acts?.(name)) return null;
     const ids = [...this.selected];
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : `Select a ${this.facts.thing} first.`);
     const actions = {
@@ -326,6 +327,8 @@ export class Editor {
 
   async count(ids) {
     const aside = ids.filter((id) => !this.objects.get(id)?.kept);
+    const { ignored, things } = this.facts;
+    if (aside.some((id) => this.objects.get(id)?.reason === ignored)) return this.say(`${this.page.data.regions.length === 1 ? "The region is" : "The regions are"} ignored: count ${things} in it again below the picture.`);
     return aside.length ? this.run({ op: "restore", ids: aside }) : this.say("This counts already.");
   }
 
@@ -357,14 +360,25 @@ export class Editor {
     return null;
   }
 
-  // The state of now, measured: the page of that version.
-  async measured() {
+  // The state of now, measured: the page of that version. settings: those that change.
+  async measured(settings = {}) {
     await this.stored("The outlines are measured once all corrections are saved.");
     return this.next(async () => {
-      if (!this.history.length) return this.say("Nothing was corrected yet.");
+      const edits = this.history.length > 0;
+      if (!edits && !Object.keys(settings).length) return this.say("Nothing was corrected yet.");
       const headers = { ...PAGE, "X-CSRFToken": this.facts.token, "Content-Type": "application/json" };
-      return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) })).page;
+      return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits, ...settings }) })).page;
     });
+  }
+
+  // What stands, measured without one more region of the picture.
+  async ignore(region) {
+    const { regions } = this.page.data;
+    this.drawing.ignore([...regions, region]);
+    this.say("Measuring without this region …");
+    const page = await this.measured({ ignore: [...regions, region] });
+    if (page) return this.page.arrive(page);
+    return this.drawing.ignore(regions);
   }
 
   // The image before or after this one in its sample, with the tools open.

@@ -3,7 +3,7 @@
 import { takesKeys } from "../dom.js";
 import { modified } from "../viewport.js";
 
-const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add" };
+const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add", w: "ignore" };
 const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count", i: "alike" };
 const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const STEP = 1.25; // by which the brush widens
