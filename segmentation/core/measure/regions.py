@@ -19,6 +19,7 @@ from ..settings import Regions
 from .table import REASON_TYPE, Table
 
 INSIDE = 0.5  # share of an outline's pixels in regions, from which on it does not count
+GRID = 512  # steps of the longer side in which the largest part of a picture is looked for
 ROWS = 4096  # of a picture that are filled at once
 Region = Sequence[Sequence[float]]
 
@@ -82,6 +83,27 @@ def shares_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int
     """(n,) the share of each outline 1..count of labels (H, W) that lies in mask (H, W); 0 of one without pixels."""
     areas, inside = (np.bincount(of.ravel(), minlength=count + 1)[1 : count + 1] for of in (labels, labels[mask]))
     return np.asarray(inside / np.maximum(areas, 1))
+
+
+def largest_part(taken: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom, right (ends exclusive) of the largest rectangle of a picture (H, W) without a taken pixel;
+    None without one. Of a large picture its sides lie on a grid of at most GRID lines."""
+    step = -(-max(taken.shape) // GRID)
+    padded = np.pad(taken, [(0, -side % step) for side in taken.shape], constant_values=True)
+    is_free = np.asarray(~padded.reshape(len(padded) // step, step, -1, step).any((1, 3)))
+    best, area = None, 0
+    heights = np.zeros(is_free.shape[1] + 1, int)
+    for row, free in enumerate(is_free):
+        heights[:-1] = np.where(free, heights[:-1] + 1, 0)
+        rising: list[tuple[int, int]] = []  # where a column of free cells begins, and how high it is
+        for column, height in enumerate(heights.tolist()):
+            start = column
+            while rising and rising[-1][1] >= height:
+                start, tall = rising.pop()
+                if tall * (column - start) > area:
+                    area, best = tall * (column - start), (row + 1 - tall, start, row + 1, column)
+            rising.append((start, height))
+    return best and (step * best[0], step * best[1], step * best[2], step * best[3])
 
 
 def are_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:

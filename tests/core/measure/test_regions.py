@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.filters import Reason, set_aside
-from segmentation.core.measure.regions import mask_of, set_regions_aside
+from segmentation.core.measure.regions import largest_part, mask_of, set_regions_aside
 from segmentation.core.measure.shapes import measure
 
 
@@ -29,3 +29,12 @@ def test_what_lies_in_a_region_does_not_count():
     assert not set_aside(confirmed, True).kept.all(), "a person drew the region, whose area does not count either"
     marked = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.MARKED), (60, 90))
     assert set_aside(marked.with_measures(by_hand=np.array([False, True, False])), True).kept.all()
+
+
+def test_the_largest_part_without_a_region_is_a_rectangle_that_none_touches():
+    assert largest_part(mask_of([((60, 0), (100, 80))], (80, 100))) == (0, 0, 80, 60)
+    assert largest_part(mask_of([((30, 30), (40, 40))], (80, 100))) == (0, 40, 80, 100)
+    assert largest_part(np.ones((5, 5), bool)) is None
+    large = mask_of([((0, 0), (700, 3000)), ((0, 2900), (2000, 3000))], (3000, 2000))
+    top, left, bottom, right = largest_part(large)
+    assert not large[top:bottom, left:right].any() and (bottom - top) * (right - left) > 0.98 * (~large).sum()
