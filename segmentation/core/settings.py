@@ -22,9 +22,11 @@ DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
 LABORATORY = "This laboratory"  # group of what a laboratory sets once
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
-MOST_REGIONS, MOST_CORNERS, FARTHEST = 50, 200, 1e6  # of regions to ignore; px from the corner of the image
+MOST_REGIONS, MOST_CORNERS, MOST_IN_ALL = 50, 200, 1000  # regions to ignore, corners of one, and of all
+FARTHEST = 1e6  # px of a corner from that of the image
 A_REGION = (
-    f"a list of at most {MOST_REGIONS} regions, each 2 to {MOST_CORNERS} different corners x, y in pixels of the image"
+    f"a list of at most {MOST_REGIONS} regions, each 2 to {MOST_CORNERS} different corners x, y in pixels of the image,"
+    f" and {MOST_IN_ALL:,} corners in all"
 )
 IGNORE_TEXT = "x,y,x,y of two opposite corners, or of all corners of a polygon; a semicolon between regions"
 Corner = tuple[float, float]
@@ -40,7 +42,7 @@ def regions_of(sent: Any) -> Regions:
     regions: list[tuple[Corner, ...]] = []
     for part in sent:
         regions += regions_of(part) if isinstance(part, str) else [_region(part)]
-    if len(regions) > MOST_REGIONS:
+    if len(regions) > MOST_REGIONS or sum(map(len, regions)) > MOST_IN_ALL:
         raise _not_regions()
     return tuple(regions)
 

@@ -65,6 +65,7 @@ COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Yes, measure", "measure_unlike", "on"),
     **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
     str(Reason.HIDDEN): Change("count them", "measurand", "all"),
+    str(Reason.IGNORED): Change("count them", "ignore", ""),
 }
 
 

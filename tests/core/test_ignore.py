@@ -59,6 +59,7 @@ def test_regions_are_texts_json_or_lists(typed):
         *([[[1, 2]]], [[1, 2, 3, 4]], 5, [[[1, 2], ["3", 4]]], [[[True, 2], [3, 4]]], {"a": 1}, [None]),
         [[[0, 0], [5, 5]]] * (MOST_REGIONS + 1),
         [[[i, i * i % 7] for i in range(201)]],
+        [[[i, i * i % 7] for i in range(200)]] * 6,
     ],
 )
 def test_what_is_no_region_is_refused_in_one_sentence(wrong):

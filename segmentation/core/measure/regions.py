@@ -20,7 +20,7 @@ from .table import REASON_TYPE, Table
 
 INSIDE = 0.5  # share of an outline's pixels in regions, from which on it does not count
 GRID = 512  # steps of the longer side in which the largest part of a picture is looked for
-ROWS = 4096  # of a picture that are filled at once
+AT_ONCE = 2**22  # px of a picture that are filled at once
 Region = Sequence[Sequence[float]]
 
 
@@ -52,18 +52,32 @@ def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.boo
     around an odd number of times. Raises ValueError for a region of fewer than two corners."""
     mask = np.zeros(shape, np.bool_)
     for region in regions:
-        corners = np.asarray(region, float).reshape(-1, 2)
-        if len(corners) < 2:
-            raise ValueError("A region has two corners at least.")
-        if len(corners) == 2:
-            (left, top), (right, bottom) = corners.min(0), corners.max(0)
-            corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-        for first in range(0, shape[0], ROWS):
-            part = mask[first : first + ROWS]
+        corners = corners_of(region)
+        if len(region) == 2:
+            (left, top), (right, bottom) = np.ceil([corners.min(0) - 0.5, corners.max(0) - 0.5]).clip(0).astype(int)
+            mask[top:bottom, left:right] = True
+            continue
+        top, bottom = np.clip([np.floor(corners[:, 1].min()), np.ceil(corners[:, 1].max())], 0, shape[0]).astype(int)
+        rows = max(1, AT_ONCE // max(1, shape[1]))
+        for first in range(top, bottom, rows):
+            part = mask[first : min(first + rows, bottom)]
             (starts, stops), _ = polygon_spans(corners - (0, first), *part.shape)
-            steps = np.bincount(starts, minlength=part.size + 1) - np.bincount(stops, minlength=part.size + 1)
-            part |= np.cumsum(steps[:-1]).reshape(part.shape) > 0
+            steps = np.zeros(part.size + 1, np.int8)  # no two runs of a polygon begin, or end, at one pixel
+            steps[starts] += 1
+            steps[stops] -= 1
+            part |= np.cumsum(steps[:-1], dtype=np.int8).reshape(part.shape) > 0
     return mask
+
+
+def corners_of(region: Region) -> NDArray[np.float64]:
+    """(n, 2) all corners x, y of a region, four of a rectangle. Raises ValueError for fewer than two."""
+    corners = np.asarray(region, float).reshape(-1, 2)
+    if len(corners) < 2:
+        raise ValueError("A region has two corners at least.")
+    if len(corners) > 2:
+        return corners
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ const SAME = 1e-6; // relative, of sizes
 
 // change: what the worker says of an object, { id, data, box, sizes, rings }; page: { automatic, data, facts }. Null where
 // it is gone.
-export function standing({ id, data, box, sizes, rings, ignored }, page, classes) {
+export function standing({ id, data, box, sizes, rings, ignored = 0 }, page, classes) {
   if (!data) return null;
   const { automatic, data: result, facts } = page;
   const [place, confidence, byHand, aside] = data;

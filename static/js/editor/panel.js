@@ -21,6 +21,8 @@ export class Panel {
     this.chooser = new Chooser(editor, this);
     this.press("[data-tool]", (button) => editor.use(button.dataset.tool));
     this.press("[data-act]", (button) => editor.act(button.dataset.act));
+    this.press("[data-region-done]", () => editor.act("right"));
+    this.press("[data-region-back]", () => editor.act("delete"));
     this.press("[data-keys]", () => this.help());
     this.press("[data-set-aside]", () => this.setAside());
     this.press("[data-dismiss]", () => this.notice(""));

@@ -234,7 +234,7 @@ class TestRegions:
         large = make_micrograph(sha256="d" * 64, width=999)
         sample = create([*different(make_micrograph, 3), large])
         sample.jobs.update(state=DONE)
-        first, second, *_ = sample.members.order_by("created", "micrograph__sha256")
+        first, second, *_ = sample.members.order_by("micrograph__sha256")
         settings = first.get_settings().with_(ignore=self.REGIONS)
         drawn = make_job(micrograph=first.micrograph, parent=first, state=DONE, visitor=ME, settings=settings)
         assert len(services.others_of_this_size(sample, drawn)) == 2
