@@ -30,7 +30,7 @@ def test_a_rectangle_and_a_polygon_are_ignored_and_taken_back(open_copy, size):
     page = open_copy(size)
     hand, discs = Hand(page).open(), discs_of(page)
     before, address = len(discs), page.url
-    page.locator('[data-tool="ignore"]').click()
+    page.locator('button[data-tool="ignore"]').click()
     hand.looks()
     third = COLUMNS / 3
     hand.drag((2, 2), (third, ROWS - 2))
@@ -39,7 +39,7 @@ def test_a_rectangle_and_a_polygon_are_ignored_and_taken_back(open_copy, size):
     assert left < before
     hand.kept(left)
     expect(page.locator(".ignored")).to_contain_text("1 region is ignored.")
-    expect(page.locator('[data-tool="ignore"]')).to_have_attribute("aria-pressed", "true")
+    expect(page.locator('button[data-tool="ignore"]')).to_have_attribute("aria-pressed", "true")
     # A polygon, by its corners; on a phone a button closes it, else Enter.
     address = page.url
     for corner in ((2 * third, 2), (COLUMNS - 2, 2), (COLUMNS - 2, ROWS - 2)):
