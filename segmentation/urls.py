@@ -53,6 +53,7 @@ urlpatterns = [
     path("samples/", require_safe(RedirectView.as_view(url="/results/?show=samples")), name="samples"),
     path("samples/<uuid:pk>/", samples.sample, name="sample-page"),
     path("samples/<uuid:pk>/images/<uuid:job>/", samples.image, name="sample-image"),
+    path("samples/<uuid:pk>/images/<uuid:job>/ignore/", samples.ignore, name="sample-ignore"),
     path("samples/<uuid:pk>/histogram/", histogram.of_sample, name="sample-histogram"),
     path("samples/<uuid:pk>/outlines.json", samples.outlines, name="sample-outlines"),
     path("samples/<uuid:pk>/link/", samples.link, {"kind": "sample"}, name="sample-link"),

@@ -19,7 +19,9 @@ from segmentation.core import dataset_files as files
 from segmentation.core.analysis import Objects
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.regions import largest_part, mask_of
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.settings import Regions
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.core.truth import IMAGE_KINDS, BadDataset, find_pairs
 from segmentation.lab.training import tasks as taught
@@ -46,6 +48,8 @@ TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # where these begin in the progress
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
 # An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
 TRUE_ALL_THE_SAME = {str(reason) for reason in (Reason.FRAME, Reason.HIDDEN, Reason.SMALL, Reason.UNRESOLVED)}
+LEAST_PART = 64  # px of a side
+NO_PART = f"Its regions to ignore leave no rectangle of {LEAST_PART} px or more to learn from."
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refused)
 
@@ -87,6 +91,8 @@ def _write(
         raise services.Refused(NO_RESULT)
     micrograph = pixels_of(job.micrograph, folder, alive)
     labels, left_out = _true_labels(job, learning)
+    if regions := job.get_settings().measurement.ignore:
+        labels = _without(regions, labels, image, job, bool(dataset.class_names))
     source = fetch(job.micrograph.file.name, folder)
     if PurePosixPath(image.name).suffix.lower() not in IMAGE_KINDS:
         source = folder / "converted.tif"
@@ -94,7 +100,26 @@ def _write(
         image.name = f"{PurePosixPath(image.name).stem}.tif"
     edited = job.summary["used"].get("corrected") or {}
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
-    store(dataset, image, learning, micrograph, source, labels, further, name=image.name)
+    store(dataset, image, learning, micrograph, source, labels, further, name=image.name, region=image.region)
+
+
+def _without(regions: Regions, labels: Labels, image: DatasetImage, job: Job, has_classes: bool) -> Labels:
+    """The labels (H, W) without what lies in regions to ignore, which teaches nothing. Pixels of classes become unknown
+    there. Objects know no unknown pixels, only a checked part: the largest rectangle outside (`image.region`)."""
+    ignored = mask_of(regions, (labels.shape[0], labels.shape[1]))
+    if has_classes:
+        return np.where(ignored, files.UNLABELLED, labels)
+    outlines = stored_segmentation(job)
+    numbers = [row["id"] for row in objects_of(job) or [] if row.get("reason") == Reason.IGNORED]
+    top, left, bottom, right = image.region or (0, 0, *labels.shape)
+    taken = np.ones(labels.shape, np.bool_)
+    checked = slice(top, min(bottom, outlines.rows)), slice(left, right)
+    taken[checked] = ignored[checked] | np.isin(outlines.labels[checked], numbers)
+    part = largest_part(taken)
+    if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_PART:
+        raise services.Refused(NO_PART)
+    image.region = list(part)  # `store` reads it here
+    return labels
 
 
 def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:

@@ -15,7 +15,7 @@ from segmentation import __version__, services
 from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
-from segmentation.core.measure.filters import BY_OTHERS, Reason
+from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.report.exports.notebook import MOST_BYTES
@@ -80,6 +80,8 @@ def _judged_by_others(parent: Job) -> dict[str, Any]:
         return {}
     reasons = [reason for reason in BY_OTHERS if reason != Reason.HIDDEN or settings.measurand == "seen"]
     judged = {str(reason): [row["id"] for row in rows if row["reason"] == reason] for reason in reasons}
+    in_regions = {str(reason): [row["id"] for row in rows if row["reason"] == reason] for reason in BY_REGION}
+    judged |= {reason: ids for reason, ids in in_regions.items() if ids}
     return {"by_others": {"faint_limit": settings.faint_limit, **judged}}
 
 
@@ -204,7 +206,8 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
     from segmentation.core.combine import histogram_of
 
     outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
-    curves = () if analysis.refused else find(origin.task).curves(outlines, analysis.calibration)
+    measured = outlines, analysis.calibration, analysis.settings.measurement
+    curves = () if analysis.refused else find(origin.task).curves(*measured)
     rows, columns = analysis.micrograph.shape
     pixel_size = analysis.table.nm_per_pixel or 1.0
     return storable(

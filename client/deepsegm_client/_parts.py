@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -35,12 +36,13 @@ def _part(image: Image, name: str, stack: ExitStack) -> tuple[str, IO[bytes] | b
 
 def _form(fields: Mapping[str, Any]) -> dict[str, str]:
     """The fields of a form, as the site reads them; those that are None are not sent."""
-    switch = {True: "on", False: "off"}
-    return {
-        name: switch[value] if isinstance(value, bool) else str(value)
-        for name, value in fields.items()
-        if value is not None
-    }
+    return {name: _typed(value) for name, value in fields.items() if value is not None}
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return json.dumps(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _import_optional(module: str, otherwise: str) -> Any:

@@ -14,9 +14,10 @@ from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
+from ..core.settings import MOST_CORNERS, MOST_REGIONS, MeasurementSettings
 from ..core.tasks import every
 from ..core.tasks.base import Task
-from ..core.typed import Setting, settings_of_task
+from ..core.typed import Setting, settings_of, settings_of_task
 from ..core.validation import sentence
 from ..forms.settings import laboratory_of, models_by_task, settings_sent, with_laboratory
 from ..services import Refused
@@ -27,6 +28,9 @@ LENGTH = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
 # One of the operations; `patch_of` checks it, so that the refusal names its number in the list.
 OPERATION: Any = {"oneOf": [model.model_json_schema() for model in MODELS.values()]}
+CORNER = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+REGION = {"type": "array", "items": CORNER, "minItems": 2, "maxItems": MOST_CORNERS}
+REGIONS = {"type": "array", "items": REGION, "maxItems": MOST_REGIONS}
 Upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
@@ -238,6 +242,8 @@ def _schema(setting: Setting) -> dict[str, Any]:
     kinds: list[dict[str, Any]] = [{"type": "string", **text}] if words or not setting.number else []
     if setting.is_switch:
         kinds.append({"type": "boolean"})
+    if setting.several:
+        kinds.append(REGIONS)
     if setting.number:
         limits = {name: end for name, end in ends.items() if isfinite(end)}
         kinds.append({"type": "integer" if setting.number.startswith("whole") else "number", **limits})
@@ -245,6 +251,11 @@ def _schema(setting: Setting) -> dict[str, Any]:
     meaning = {"title": setting.title, "description": f"{setting.description}{takes}"}
     kind = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     return {**kind, **meaning, "default": setting.write(setting.default)}
+
+
+def _may_be_list(name: str) -> bool:
+    """Whether a setting of this name has a list as its value."""
+    return any(setting.several for setting in settings_of(MeasurementSettings) if setting.name == name)
 
 
 def json_body(request: HttpRequest, body: type[B]) -> B:
@@ -294,6 +305,9 @@ def sent_fields(request: HttpRequest) -> dict[str, Any]:
         fields = json.loads(request.body)
     except (ValueError, RecursionError):
         fields = None
-    if not isinstance(fields, dict) or any(isinstance(value, dict | list) for value in fields.values()):
+    if not isinstance(fields, dict):
+        raise Refused(PLAIN_OBJECT)
+    lists = [name for name, value in fields.items() if isinstance(value, list)]
+    if any(isinstance(value, dict) for value in fields.values()) or not all(map(_may_be_list, lists)):
         raise Refused(PLAIN_OBJECT)
     return {name: "" if value is None else value for name, value in fields.items()}

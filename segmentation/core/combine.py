@@ -157,7 +157,7 @@ def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str,
     return {
         "n_set_aside": sum(int((~table.kept).sum()) for table in tables),
         "set_aside": by_reason(tables),
-        "arrangement": arrangement(tables, [_frame(member) for member in counted], calibration),
+        "arrangement": arrangement(tables, [member.record.frame for member in counted], calibration),
     }
 
 
@@ -198,15 +198,10 @@ def _numbers(
 
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
     record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
-    width, rows = _frame(member)
-    area = rows * width * (member.table.nm_per_pixel or 1.0) ** 2 / cos(radians(member.tilt))
+    width, rows = record.frame
+    part = (1 - record.ignored_share) / cos(radians(member.tilt))
+    area = part * rows * width * (member.table.nm_per_pixel or 1.0) ** 2
     return FieldOfView(member.table, values, float(area), edge, record.settings)
-
-
-def _frame(member: Member) -> tuple[int, int]:
-    """Width and height of the analysed area in px, 0 where they are not known."""
-    record = member.record
-    return record.width or 0, (record.height if record.data_bar is None else record.data_bar) or 0
 
 
 def _evidence(members: Sequence[Member]) -> Evidence:

@@ -18,8 +18,10 @@ from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
-from .measure.filters import LEAST_CONFIDENCE
+from .measure.filters import LEAST_CONFIDENCE, Reason
 from .measure.quantities import number
+from .measure.regions import area_words, share_of
+from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
@@ -468,10 +470,11 @@ def measure_objects(
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     stretch = _stretch(micrograph, settings.measurement)
     with clock.stage("measure"):
-        outlines, picture = segmentation, micrograph
+        outlines, picture, measuring = segmentation, micrograph, settings.measurement
         if stretch:
             outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(micrograph)
-        measured = task.measure(outlines, picture, settings.measurement, calibration)
+            measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
+        measured = task.measure(outlines, picture, measuring, calibration)
     table, quantities = stretch.brought_back(measured.table) if stretch else measured.table, measured.quantities
     if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals
         quantities = {
@@ -494,6 +497,7 @@ def measure_objects(
         clock.seconds,
         (
             *judged(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
+            *_ignored(segmentation, table, settings.measurement),
             *_unsure_scale(micrograph, calibration),
         ),
     )
@@ -513,7 +517,8 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
 
     micrograph, segmentation = analysis.micrograph, analysis.segmentation
     task = tasks.find(segmentation.provenance.task)
-    if analysis.statistics is None or not len(segmentation) or task.parted:  # what crosses has no neighbours
+    # What crosses has no neighbours, and where some are ignored nobody knows the nearest.
+    if analysis.statistics is None or not len(segmentation) or task.parted or analysis.settings.measurement.ignore:
         return analysis
     frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.dense
     stretch = _stretch(micrograph, analysis.settings.measurement)
@@ -524,6 +529,23 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
         arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
     table = stretch.brought_back(table) if stretch else table
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
+
+
+def _ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
+    """The note on the regions to ignore, and on what lies in them."""
+    if not (regions := settings.ignore):
+        return
+    task, is_one = tasks.find(segmentation.provenance.task), len(regions) == 1
+    share = area_words(share_of(regions, (segmentation.rows, segmentation.labels.shape[1])))
+    where = "1 region to ignore" if is_one else f"{len(regions)} regions to ignore"
+    if task.semantic:
+        yield Flag(f"{where} ({share} of the picture) {'does' if is_one else 'do'} not count in the shares.")
+        return
+    count = int((table.reasons == Reason.IGNORED).sum())
+    verb = "does" if count == 1 else "do"
+    without = "" if task.parted else f" How the {task.things} lie to each other is not given then."
+    text = f"{task.count(count)} in {where} {verb} not count ({share} of the picture).{without}"
+    yield Flag(text, reason=str(Reason.IGNORED) if count else "")
 
 
 def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:

@@ -15,11 +15,12 @@ from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
 from .measure.fields import whole_only
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres, in_readable_units, micrometres
+from .measure.regions import share_of
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import REASON_TYPE, Table
 from .measure.tilt import Tilt
 from .micrograph.types import Calibration, common_calibration
-from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings
+from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
 from .tasks.base import Task
 
 BY_USER = "Left out by the user."
@@ -59,6 +60,17 @@ class AnalysisRecord:
             segmentation.rows if segmentation.rows < rows else None,
             analysis.micrograph.metadata,
         )
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """Width and height of the analysed rows in px, 0 where they are not known."""
+        return self.width or 0, (self.height if self.data_bar is None else self.data_bar) or 0
+
+    @property
+    def ignored_share(self) -> float:
+        """The share of the analysed rows that lies in regions to ignore, 0 to 1."""
+        width, rows = self.frame
+        return share_of(regions_of(self.settings.get("ignore", ())), (rows, width))
 
     @property
     def by_model(self) -> bool:

@@ -6,6 +6,8 @@ MeasurementSettings say how it is measured. Both are stored and sent as one flat
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
@@ -23,6 +25,70 @@ FROM_FILE = "file"  # the tilt that the file states
 LABORATORY = "This laboratory"  # group of what a laboratory sets once
 GEOMETRY = "Tilt of the stage"  # group
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
+MOST_REGIONS, MOST_CORNERS, MOST_IN_ALL = 50, 200, 1000  # regions to ignore, corners of one, and of all
+FARTHEST = 1e6  # px of a corner from that of the image
+A_REGION = (
+    f"a list of at most {MOST_REGIONS} regions, each 2 to {MOST_CORNERS} different corners x, y in pixels of the image,"
+    f" and {MOST_IN_ALL:,} corners in all"
+)
+IGNORE_TEXT = "x,y,x,y of two opposite corners, or of all corners of a polygon; a semicolon between regions"
+Corner = tuple[float, float]
+Regions = tuple[tuple[Corner, ...], ...]
+
+
+def regions_of(sent: Any) -> Regions:
+    """Regions from a text ("10,20,200,80; 5,5,60,5,30,40", or JSON) or from lists, whose parts may be such texts."""
+    if isinstance(sent, str):
+        sent = _json_or_numbers(sent)
+    if not isinstance(sent, list | tuple):
+        raise _not_regions()
+    regions: list[tuple[Corner, ...]] = []
+    for part in sent:
+        regions += regions_of(part) if isinstance(part, str) else [_region(part)]
+    if len(regions) > MOST_REGIONS or sum(map(len, regions)) > MOST_IN_ALL:
+        raise _not_regions()
+    return tuple(regions)
+
+
+def _json_or_numbers(text: str) -> Any:
+    """The lists that a text stands for."""
+    try:
+        if text.lstrip().startswith("["):
+            return json.loads(text)
+        parts = [
+            re.split(r"[\s,]+", part.strip(" ,\t\r\n")) for part in re.split(r"[;\n]", text) if part.strip(" ,\t\r")
+        ]
+        numbers = [[float(word) for word in part] for part in parts]
+    except (ValueError, RecursionError):
+        raise _not_regions() from None
+    if any(len(part) % 2 for part in numbers):
+        raise _not_regions()
+    return [list(zip(part[::2], part[1::2], strict=True)) for part in numbers]
+
+
+def _region(sent: Any) -> tuple[Corner, ...]:
+    try:
+        # A bool is an int for Python, and "1" a sequence; neither is a corner.
+        corners = [(x, y) for x, y in sent if {type(x), type(y)} <= {int, float}]
+        placed = tuple((round(float(x), 2), round(float(y), 2)) for x, y in corners)
+    except (TypeError, ValueError, OverflowError):
+        raise _not_regions() from None
+    is_near = all(math.isfinite(value) and abs(value) <= FARTHEST for corner in placed for value in corner)
+    is_flat = len(placed) == 2 and (placed[0][0] == placed[1][0] or placed[0][1] == placed[1][1])
+    if len(placed) != len(sent) or not 2 <= len(placed) <= MOST_CORNERS or len({*placed}) < 2 or is_flat or not is_near:
+        raise _not_regions()
+    return placed
+
+
+def _not_regions() -> PydanticCustomError:
+    return PydanticCustomError("regions", A_REGION)
+
+
+def regions_text(regions: Any) -> str:
+    """Regions as they are typed; `regions_of` is its inverse."""
+    return "; ".join(
+        ",".join(f"{value:.2f}".rstrip("0").rstrip(".") for corner in region for value in corner) for region in regions
+    )
 
 
 def _orcid(text: str) -> str:
@@ -137,6 +203,19 @@ class MeasurementSettings(Settings):
         title="Measure unusual pictures",
         description="Give numbers even if the image is unlike the training images.",
         json_schema_extra={"scripts": True},
+    )
+    ignore: Annotated[
+        Regions,
+        BeforeValidator(regions_of),
+        PlainSerializer(lambda regions: [[list(corner) for corner in region] for region in regions]),
+    ] = Field(
+        (),
+        title="Regions to ignore",
+        description=(
+            "Rectangles and polygons of the picture, in px from its top left corner. What lies in them, at least by"
+            " half, does not count, and their area belongs to no share or density. The tool Ignore draws them."
+        ),
+        json_schema_extra={"takes": IGNORE_TEXT, "group": "Rarely needed"},
     )
     repeatability: float | None = _per_cent(
         "Repeatability",

@@ -9,6 +9,7 @@ Everything here comes from the settings models themselves: titles, descriptions,
     main    whether it comes first among the options
     group   title of a fold where a result is run again; the upload page does not ask for it
     scripts whether no page asks for it, because pages offer something better
+    takes   what may be typed, where neither words nor numbers say it
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .analysis import AnalysisSettings
-from .settings import MeasurementSettings
+from .settings import MeasurementSettings, regions_text
 from .tasks import every
 from .tasks.base import Task
 from .validation import Settings, sentence, shortened
@@ -39,6 +40,7 @@ class Setting:
 
     words: words that may be typed, with their values.
     number: "" if no number may be typed, else "number" or "whole number", from least to greatest.
+    form: what may be typed of a setting of neither. several: whether its value is a list, of regions.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Setting:
     main: bool = False
     group: str = ""
     scripts: bool = False
+    form: str = ""
+    several: bool = False
 
     @property
     def is_switch(self) -> bool:
@@ -67,6 +71,8 @@ class Setting:
     @property
     def takes(self) -> str:
         """What may be typed, in words."""
+        if self.form:
+            return self.form
         bounds = f" of {self.unit}" if self.unit.isalpha() else ""
         if math.isfinite(self.greatest):
             bounds += f" from {self.least:g} to {self.greatest:g}"
@@ -99,11 +105,15 @@ class Setting:
 
     def write(self, value: Any) -> str:
         """The text that stands for a value."""
+        if self.several:
+            return regions_text(value)
         words = (word for word, meaning in self.words.items() if meaning == value)
         return next(words, f"{value:g}" if isinstance(value, float) else str(value))
 
     def says(self, value: Any) -> str:
         """A value for people."""
+        if self.several:
+            return "1 region" if len(value) == 1 else f"{len(value) or 'no'} regions"
         word = self.write(value)
         if word in self.words or not self.unit:
             return self.labels.get(word, word)
@@ -171,6 +181,8 @@ def _setting(name: str, schema: dict[str, Any]) -> Setting:
         schema.get("main", False),
         schema.get("group", ""),
         schema.get("scripts", False),
+        schema.get("takes", ""),
+        schema.get("type") == "array",
     )
 
 

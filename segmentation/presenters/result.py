@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
 from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, SURE_CONFIDENCE, Reason
 from ..core.measure.quantities import Quantity, Value, column, nanometre_in, significant
+from ..core.measure.regions import INSIDE
 from ..core.measure.results import MATERIAL, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import FIGURE
@@ -25,7 +27,7 @@ from ..core.report import exports
 from ..core.report.entries import Aside, Entry
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
-from ..core.settings import FROM_FILE
+from ..core.settings import FROM_FILE, regions_text
 from ..core.tasks import every, find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
@@ -63,6 +65,7 @@ COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Yes, measure", "measure_unlike", "on"),
     **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
     str(Reason.HIDDEN): Change("count them", "measurand", "all"),
+    str(Reason.IGNORED): Change("count them", "ignore", ""),
 }
 
 
@@ -271,12 +274,30 @@ class Result(ChartedSummary):
     @property
     def editor(self) -> dict[str, str]:
         """What the page's script has to know: the measure that is the size, names of its figures, the confidence
-        of a sure outline, and two reasons."""
+        of a sure outline, three reasons, and from which share in regions to ignore on one of them holds."""
         size = self.task.size or "area"
         figures = " ".join(f"{name} {figure}" for name, figure in self.task.figures.items())
-        reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP)}
-        sure = f"{SURE_CONFIDENCE:g}"
-        return {"size": size, "title": column(size).title, "figures": figures, "sure": sure, **reasons}
+        reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
+        limits = {"sure": f"{SURE_CONFIDENCE:g}", "inside": str(INSIDE)}
+        return {"size": size, "title": column(size).title, "figures": figures, **limits, **reasons}
+
+    @property
+    def regions(self) -> list[list[list[float]]]:
+        """The regions to ignore, as the API has them."""
+        ignored: list[list[list[float]]] = self.job.get_settings().as_dict()["ignore"]
+        return ignored
+
+    @property
+    def regions_json(self) -> str:
+        return json.dumps(self.regions)
+
+    @property
+    def regions_taken_back(self) -> list[Change]:
+        """A button for each region that takes it back and, of several, one for all."""
+        regions = self.job.get_settings().measurement.ignore
+        others = (regions_text(regions[:place] + regions[place + 1 :]) for place in range(len(regions)))
+        every = [Change("all", "ignore", "")] if len(regions) > 1 else []
+        return [Change(f"region {place}", "ignore", text) for place, text in enumerate(others, 1)] + every
 
     @property
     def convergence(self) -> Lines | None:

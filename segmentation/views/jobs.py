@@ -389,6 +389,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
     sample = job.sample or context["sample"]
     context["neighbours"] = neighbours(job, sample) if sample else None
+    if sample and may_change and job.get_settings().measurement.ignore:
+        context |= {"ignoring": sample, "same_size": len(services.others_of_this_size(sample, job))}
     return render(request, "result.html", context, status=status)
 
 

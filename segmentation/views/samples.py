@@ -114,6 +114,14 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 
 
 @require_POST
+def ignore(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
+    """The regions that a result of one image ignores, for all images of the sample that are as large."""
+    sample, result = changeable(request, row_of(Sample, pk)), changeable(request, row_of(Job, job))
+    services.ignore_in_sample(sample=sample, job=result)
+    return see_other(f"{address_of(sample)}#images")
+
+
+@require_POST
 def name(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Call the sample otherwise."""
     return change(request, Sample, pk, partial(services.rename_sample, name=request.POST.get("name", "")))

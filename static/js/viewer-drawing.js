@@ -17,6 +17,8 @@ const TYPE = [6, 12]; // CSS pixels, least and most
 const SQUARE = 3; // CSS pixels
 const LINE = [0.9, 1.75]; // CSS pixels, the thinnest and the broadest outline
 const EDGE = "rgb(0 0 0 / 0.5)"; // beside it, so that it is seen on what is bright
+const VEIL = "rgb(14 17 19 / 0.6)"; // over what was not analysed, or is ignored
+const HATCH = "rgb(214 222 228 / 0.55)"; // lines over what is ignored
 const DASHES = [5, 4]; // CSS pixels, of what has no size or was left out
 const FINE = 20; // px of the upload
 const FILLED = "evenodd"; // a ring within another is a hole
@@ -44,6 +46,8 @@ export class Drawing {
     this.widest = typicalWidth(this.particles);
     canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
     this.overlay = null; // draws over the outlines
+    this.regions = []; // paths of what is ignored
+    this.marked = null; // which of them stands out
     this.heard = {}; // hover(particle or null, point of the image), tap(the same), numbers(written, of)
     const tell = (name) => (place) => this.heard[name]?.(this.at(place), place && this.viewport.toImage(place));
     this.pointers = { hover: tell("hover"), tap: tell("tap") };
@@ -96,6 +100,23 @@ export class Drawing {
       this.paths[name].addPath(particle.path);
       if (particle.kept || particle.colour) this.colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
+  }
+
+  // regions: lists of corners [x, y], of a rectangle two.
+  ignore(regions) {
+    this.regions = regions.map((region) => {
+      const [[x0, y0], [x1, y1]] = region;
+      const path = new Path2D();
+      trace(path, region.length > 2 ? region.flat() : [x0, y0, x1, y0, x1, y1, x0, y1]);
+      path.closePath();
+      return path;
+    });
+    this.draw();
+  }
+
+  markRegion(place) {
+    this.marked = place;
+    this.draw();
   }
 
   // Which states are drawn at all, and which particles stand out among them.
@@ -186,6 +207,7 @@ export class Drawing {
     if (layers.image) this.picture.paint(context, viewport);
     if (layers.image && this.rows < this.height) this.veilDataBar();
     if (this.bare) return;
+    this.hatchRegions();
     if (layers.labels) this.fillLabels();
     context.lineJoin = "round";
     this.strokeAll();
@@ -220,8 +242,24 @@ export class Drawing {
   }
 
   veilDataBar() {
-    this.context.fillStyle = "rgb(14 17 19 / 0.6)";
+    this.context.fillStyle = VEIL;
     this.context.fillRect(0, this.rows, this.width, this.height - this.rows);
+  }
+
+  // Dimmed and hatched, whatever the zoom.
+  hatchRegions() {
+    if (!this.regions.length) return;
+    const { context, scale } = this;
+    this.hatch ??= hatching(context);
+    this.hatch.setTransform(new DOMMatrix().scale(1 / scale));
+    this.regions.forEach((path, place) => {
+      for (const fill of [VEIL, this.hatch]) {
+        context.fillStyle = fill;
+        context.fill(path, FILLED);
+      }
+      this.stroke(path, EDGE, place === this.marked ? 6 : 3);
+      this.stroke(path, place === this.marked ? SELECTED : HATCH, place === this.marked ? 3 : 1, place === this.marked ? [] : DASHES);
+    });
   }
 
   fillLabels() {
@@ -291,6 +329,19 @@ export function tools(section, drawings) {
     box.addEventListener("change", show);
     show();
   }
+}
+
+// Diagonal lines, 10 CSS pixels apart.
+function hatching(context) {
+  const tile = Object.assign(document.createElement("canvas"), { width: 10, height: 10 });
+  const lines = tile.getContext("2d");
+  lines.strokeStyle = HATCH;
+  for (const shift of [-10, 0, 10]) {
+    lines.moveTo(shift - 1, 11);
+    lines.lineTo(shift + 11, -1);
+  }
+  lines.stroke();
+  return context.createPattern(tile, "repeat");
 }
 
 const overlap = (box, seen) => box.right >= seen.left && box.left <= seen.right && box.bottom >= seen.top && box.top <= seen.bottom;

@@ -25,7 +25,7 @@ const FAILED = "The zoomable image could not be loaded. Reload the page; the fig
 
 class ResultPage {
   constructor(data) {
-    Object.assign(this, { section, data: { ...data, cuts: listed(data.cuts) } });
+    Object.assign(this, { section, data: { ...data, cuts: listed(data.cuts), regions: JSON.parse(section.dataset.regions) } });
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
     this.automatic = new Map(data.particles.map((each) => [each.id, Object.assign(each, { byHand: each.by_hand })]));
     this.objects = new Map(this.automatic);
@@ -40,6 +40,7 @@ class ResultPage {
     this.told = ""; // what went wrong, or what to do next
     this.canvas = section.querySelector("canvas");
     this.drawing = new Drawing(this.canvas, data, section.dataset.tiles);
+    this.drawing.ignore(this.data.regions);
   }
 
   // Everything that shows the objects.
@@ -52,6 +53,7 @@ class ResultPage {
     this.point();
     tools(section, [this.drawing]);
     this.lights();
+    this.regions();
     section.querySelector("[data-chosen] button").addEventListener("click", () => this.unchoose());
     this.narrow({});
     const strip = section.querySelector("[data-doubt]");
@@ -223,6 +225,14 @@ class ResultPage {
     }
   }
 
+  // The region that a press would count again stands out.
+  regions() {
+    for (const place of section.querySelectorAll("[data-region]")) {
+      for (const event of ["pointerenter", "focusin"]) place.addEventListener(event, () => this.drawing.markRegion(Number(place.dataset.region)));
+      for (const event of ["pointerleave", "focusout"]) place.addEventListener(event, () => this.drawing.markRegion(null));
+    }
+  }
+
   choose(stands, words) {
     this.unchoose();
     this.narrow({ stands, words });
@@ -365,7 +375,12 @@ class ResultPage {
     if (state?.address !== location.pathname) return;
     const { viewport } = this.drawing;
     if (state.view) Object.assign(viewport, { view: state.view, fitted: false });
-    if (state.tools) this.correct().then((editor) => editor?.toggle(true));
+    if (state.tools) {
+      this.correct().then((editor) => {
+        editor?.toggle(true);
+        if (state.tools === "ignore") editor?.use("ignore"); // one region comes after another
+      });
+    }
     const then = document.getElementById(state.then);
     if (state.then === "get-copy") then?.focus(); // only a press may write to the clipboard
     else then?.click();

@@ -255,3 +255,15 @@ def test_rois_and_coco_are_measured_with_their_image(tmp_path, coarse):
     assert manage("measure", *arguments, "--images", image).returncode == 0
     for stem in ("a", "a_2"):
         assert result_of(out / stem)["statistics"]["n_kept"] == 1
+
+
+def test_regions_to_ignore_are_typed_once_or_several_times(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", TWO)
+    for name, flags in (("one", ("0,0,9,9",)), ("two", ("[[[0, 0], [9, 9]]]", "0,0,5,0,0,5; 1,1,2,2"))):
+        arguments = [word for flag in flags for word in ("--ignore", flag)]
+        answer = manage("measure", tmp_path / "a.tif", "--nm-per-pixel", 2, "--out", tmp_path / name, *arguments)
+        assert answer.returncode == 0, answer.stderr
+        regions = result_of(tmp_path / name / "a")["settings"]["ignore"]
+        assert regions[0] == [[0, 0], [9, 9]] and len(regions) == (1 if name == "one" else 3)
+    answer = manage("measure", tmp_path / "a.tif", "--nm-per-pixel", 2, "--out", tmp_path / "bad", "--ignore", "1,2,3")
+    assert answer.returncode == 2 and "--ignore: “Regions to ignore” is a list of" in answer.stderr

@@ -20,6 +20,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.measure.bins import LEAST_BARS
+from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
 from segmentation.core.report.exports import geojson, viewer, workbooks
@@ -97,7 +98,7 @@ def test_letters_of_the_figure_lie_over_no_line_and_no_other_panel(golden):
 
 
 def test_the_page_draws_what_has_no_size_distribution(kind, golden):
-    curves = kind.task.curves(golden.segmentation, golden.calibration)
+    curves = kind.task.curves(golden.segmentation, golden.calibration, golden.settings.measurement)
     assert bool(curves) == (kind.task.semantic and kind.task.name != "brightness")
     for curve in curves:
         assert {len(curve.x) - len(y) for y in curve.lines.values()} <= {0, 1}
@@ -179,12 +180,34 @@ def test_settings_that_it_ignores_change_nothing(kind, golden):
         "repeatability": 5.0,
         "between_operators": 5.0,
         "faint_limit": 50.0,
+        "ignore": [[[0, 0], [60, 60]]],
     }
     assert touched.keys() >= kind.task.ignores, "a new setting that this kind ignores needs a value here"
     settings = golden.settings.with_(**{name: touched[name] for name in kind.task.ignores})
     other = pipeline.measure(golden.micrograph, golden.segmentation, settings)
     assert other.quantities == golden.quantities and other.settings == golden.settings
     np.testing.assert_array_equal(other.table.reasons, golden.table.reasons)
+
+
+def test_what_lies_in_a_region_to_ignore_counts_in_no_number(kind, golden):
+    rows, columns = golden.micrograph.shape
+    if "ignore" in kind.task.ignores:
+        return
+    left = [[[0, 0], [columns / 2, rows]]]
+    half = pipeline.measure(golden.micrograph, golden.segmentation, golden.settings.with_(ignore=left))
+    (note,) = [flag for flag in half.flags if "to ignore" in flag.text]
+    assert "(50 % of the picture)" in note.text and not note.doubt
+    if not kind.task.semantic:
+        aside = half.table.reasons == str(Reason.IGNORED)
+        assert 0 < aside.sum() < len(aside) and note.reason == Reason.IGNORED
+        assert not half.table.kept[aside].any() and half.statistics.arrangement is None
+    for name, value in golden.quantities.items():  # the right half looks like the whole
+        if value.value and ("density" in name or name.startswith(("area_fraction", "bubble_area", "thickness_mean"))):
+            assert half.quantities[name].value == pytest.approx(value.value, rel=0.35), name
+    everything = golden.settings.with_(ignore=[[[0, 0], [columns, rows]]])
+    nothing = pipeline.measure(golden.micrograph, golden.segmentation, everything)
+    assert not nothing.table.kept.any()
+    assert not any(value.value for name, value in nothing.quantities.items()), "no number without a ground"
 
 
 def test_without_a_scale_no_length_has_an_interval(golden):

@@ -34,8 +34,8 @@ from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, s
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here", "busy")]
 
 
-def revision(script, result):
-    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True}, "application/json")
+def revision(script, result, **settings):
+    answer = script.post(f"/api/v1/jobs/{result.pk}/revisions", {"edits": True, **settings}, "application/json")
     assert answer.status_code == 202, answer.json()
     do_analyses()
     return Job.objects.get(pk=answer.json()["id"])
@@ -87,6 +87,19 @@ def test_a_script_asks_which_objects_are_like_one(send, script, result):
     assert ids[0] == 4 and sorted(ids) == [1, 2, 4]
     with kept.segmentation.file.open("rb") as file:  # what others said of each, as the person saw it
         assert Segmentation.load(file).used["by_others"] == {"faint_limit": None} | {key: [] for key in BY_OTHERS}
+
+
+def test_corrections_and_a_region_to_ignore_are_measured_together(send, script, result):
+    """As the tool of the page asks for it: what was corrected stays, and goes on standing when the region goes."""
+    send(0, {"op": "reviewed", "ids": [1, 2, 3]})
+    ignore = [[[0, 0], [900, 900]]]
+    new = revision(script, result, ignore=ignore)
+    assert new.get_settings().as_dict()["ignore"] == ignore and new.summary["statistics"]["n_kept"] == 0
+    assert new.summary["statistics"]["set_aside"] == {"in a region to ignore": 3}
+    page = script.post(f"/api/v1/jobs/{new.pk}/revisions", {"ignore": ""}).json()
+    do_analyses()
+    back = Job.objects.get(pk=page["id"])
+    assert back.summary["statistics"]["n_kept"] == 3 and back.summary["used"]["reviewed"] == 3
 
 
 @pytest.mark.parametrize("content", [b"torn", packed(b'{"rows": 3}'), packed(b'{"particles": [')[:-9]])

@@ -19,6 +19,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation import services
+from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, Job
 from tests.conftest import as_file, picture
@@ -172,6 +173,20 @@ def test_only_the_checked_rectangle_is_truth(result, give, dataset, tmp_path):
     assert (tmp_path / "folder" / "regions.csv").read_text().splitlines()[1] == "powder_0.png,0,0,60,160"
     assert (tmp_path / "folder" / "groups.csv").read_text().splitlines() == ["image,group", "powder_0.png,powder"]
     assert sorted(file.name for file in (tmp_path / "folder").rglob("*.png")) == ["powder_0.png"] * 2
+
+
+def test_a_region_to_ignore_teaches_nothing(result, give, dataset):
+    settings = AnalysisSettings.of(ignore=[[[100, 0], [160, 120]]])
+    job = result(1, settings=settings)
+    give(job)
+    prepared(dataset)
+    image = dataset.images.get()
+    assert (image.error, image.region) == ("", [0, 0, 120, 100])
+    assert not labels_of(image)[:, 100:].any() and labels_of(image)[:, :100].any()
+    everything = AnalysisSettings.of(ignore=[[[0, 30], [160, 90]]])
+    give(result(2, settings=everything))
+    prepared(dataset)
+    assert "leave no rectangle of 64 px" in dataset.images.exclude(pk=image.pk).get().error
 
 
 def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, dataset, tmp_path, monkeypatch):

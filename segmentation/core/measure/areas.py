@@ -75,11 +75,12 @@ def _of_block(
 
 def chords(classes: NDArray[np.int32], number: int) -> list[Floats]:
     """(n,) px for each of the classes (H, W) 0..number - 1 (-1: no class): its intercepts on all rows and columns,
-    without those that the frame cuts."""
+    without those that the frame cuts, or that end where there is no class."""
     lengths: list[list[NDArray[np.int64]]] = [[] for _ in range(number)]
     for picture in (classes, classes.T):
         runs = find_runs(picture + 1)
-        whole = (runs.start > 0) & (runs.stop < picture.shape[1])
+        known = np.pad(picture >= 0, ((0, 0), (1, 1)))
+        whole = known[runs.row, runs.start] & known[runs.row, runs.stop + 1]
         for index, of_class in enumerate(lengths):
             of_class.append(runs.length[whole & (runs.particle == index)])
     return [np.concatenate(of_class).astype(float) for of_class in lengths]
@@ -149,14 +150,14 @@ def _finite_or_none(value: float) -> float | None:
 @dataclass(frozen=True, eq=False)
 class Pieces:
     """The connected pieces of one class of RESOLVED px or more, whose pixels share sides. diameters: (n,) ECD in px of
-    those that do not touch the frame; number: of all."""
+    those that touch neither the frame nor a region to ignore; number: of all."""
 
     number: int
     diameters: Floats
 
     @classmethod
-    def of(cls, inside: NDArray[np.bool_]) -> Pieces:
-        """Of the pixels (H, W) of a class."""
+    def of(cls, inside: NDArray[np.bool_], ignored: NDArray[np.bool_] | None = None) -> Pieces:
+        """Of the pixels (H, W) of a class. ignored: (H, W)."""
         from scipy import ndimage
 
         pieces, _ = ndimage.label(inside)
@@ -164,6 +165,8 @@ class Pieces:
         areas[0], areas[areas < RESOLVED] = 0, 0
         number = int((areas > 0).sum())
         areas[[0, *np.unique(np.concatenate([pieces[[0, -1]].ravel(), pieces[:, [0, -1]].ravel()]))]] = 0
+        if ignored is not None:
+            areas[np.unique(pieces[ndimage.binary_dilation(ignored)])] = 0
         return cls(number, np.sqrt(4 * areas[areas > 0] / np.pi))
 
     def quantile(self, share: float) -> float:

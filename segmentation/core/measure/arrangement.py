@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from ..micrograph.types import Calibration
 from .distribution import FEWEST_IMAGES, Floats, quantile
 from .drawn import with_scale
-from .fields import BLOCKS, FEWEST, block_of, over_blocks
+from .fields import BLOCKS, FEWEST, block_of, over_blocks, ratio
 from .neighbours import centres, present
 from .placement import as_rods, place
 from .quantities import Unit, Value, nanometre_in, readable, significant
@@ -141,7 +141,7 @@ def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: fl
     else:
         framed = zip(images, frames, strict=True)
         sums = np.concatenate([_by_block(of.points, at, of.weight * of.distance, of.weight) for of, at in framed])
-    mean = with_scale(over_blocks(lambda parts: _ratio(parts[0], parts[1]), sums), scale, 1)
+    mean = with_scale(over_blocks(lambda parts: ratio(parts[0], parts[1]), sums), scale, 1)
     has_enough = len(distance) >= FEWEST
     ascending = np.argsort(distance)
     return Neighbours(
@@ -151,11 +151,6 @@ def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: fl
         high=mean.high if has_enough else None,
         median=quantile(distance[ascending], weight[ascending], 0.5),
     )
-
-
-def _ratio(part: float, whole: float) -> float:
-    """NaN where all objects are in one block, so that nothing is left without it."""
-    return float(part / whole) if whole else float("nan")
 
 
 def _by_block(points: Floats, frame: tuple[int, int], *amounts: Floats) -> Floats:
@@ -309,7 +304,7 @@ def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
         return None
     doubled_angles, middles = 2 * np.radians(px["orientation"][is_long]), centres(px)[is_long]
     sums = _by_block(middles, frame, np.cos(doubled_angles), np.sin(doubled_angles), np.ones(n))
-    order = over_blocks(lambda parts: _ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, most=1.0)
+    order = over_blocks(lambda parts: ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, most=1.0)
     total, value = n * (order.value or 0.0), order.value or 0.0
     chance = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
     return Alignment(

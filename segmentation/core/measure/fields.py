@@ -22,12 +22,12 @@ from .drawn import t95, with_scale
 from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
+from .regions import CountedArea, set_regions_aside
 from .results import Statistics
 from .table import Table
 
 BLOCKS = 4  # of a side: how much the field differs within itself is the spread of its BLOCKS^2 parts
 FEWEST = 6  # objects; an interval of fewer would be an invention
-ONE_EACH = np.ones(BLOCKS**2)
 
 
 def table_of(
@@ -45,7 +45,9 @@ def table_of(
 
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
-    table = corrected(table.with_measures(**measured), segmentation, settings.faint_limit)
+    table, ignored = table.with_measures(**measured), str(Reason.IGNORED)
+    table = set_regions_aside(table, labels, settings.ignore, ignored, micrograph.shape)
+    table = corrected(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)
     return with_reasons_lifted(judged, [Reason.FRAME]).identified(segmentation.ids)
 
@@ -89,19 +91,17 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
 
 
 def per_area(
-    name: str, table: Table, shape: tuple[int, int], calibration: Calibration, amounts: Floats | None = None
+    name: str, table: Table, area: CountedArea, calibration: Calibration, amounts: Floats | None = None
 ) -> Value:
-    """The number of kept objects per area of a field of `shape` (H, W) px, or the sum of their visible `amounts` per
-    area.
+    """The number of kept objects per counted area of a field, or the sum of their visible `amounts` per area.
 
     name: of the quantity. An object at the frame counts half, because the other half belongs to the neighbouring field.
     The visible part of its length belongs to this field alone. The 95 % interval is that of `over_blocks`, with the
     scale's uncertainty.
     """
     share = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
-    area = shape[0] * shape[1] * (table.nm_per_pixel or 1.0) ** 2 / BLOCKS**2
-    quantity = NUMBERS[name]
-    mean = over_blocks(lambda sums: sums[0] / (area * sums[1]), np.stack([in_blocks(table, shape, share), ONE_EACH], 1))
+    quantity, areas = NUMBERS[name], areas_of_blocks(area) * (table.nm_per_pixel or 1.0) ** 2
+    mean = over_blocks(lambda sums: ratio(sums[0], sums[1]), np.stack([in_blocks(table, area.shape, share), areas], 1))
     enough = if_enough(mean, table, quantity.unit(table.unit))
     return with_scale(enough, calibration.standard_uncertainty, quantity.power)
 
@@ -119,6 +119,18 @@ def per_block(amounts: NDArray[Any]) -> Floats:
     height, width = amounts.shape
     blocks = block_of(np.arange(height)[:, None], np.arange(width)[None], (height, width))
     return np.bincount(blocks.ravel(), amounts.ravel(), BLOCKS**2).astype(float)
+
+
+def areas_of_blocks(area: CountedArea) -> Floats:
+    """(BLOCKS^2,) px: what counts of each block; without regions equal parts of the field."""
+    if area.ignored is None:
+        return np.full(BLOCKS**2, area.shape[0] * area.shape[1] / BLOCKS**2)
+    return per_block(~area.ignored)
+
+
+def ratio(part: float, whole: float) -> float:
+    """NaN where nothing is left of the whole, such as without the only block that has some."""
+    return float(part / whole) if whole else float("nan")
 
 
 def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:

@@ -106,7 +106,8 @@ def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Tabl
     The reasons in `ALWAYS`, and those of the filter in `always`, apply with the filter off, too. All limits are in
     pixels of the upload, so the calibration changes no judgement. A NaN confidence (none was measured)
     is not low. Particles that a person set aside stay so, and those with a reason of BY_IMAGE, unless a person
-    confirmed them: for these only ALWAYS holds.
+    confirmed them: for these only ALWAYS holds, and that they lie in a region that somebody drew, whose area does not
+    count either.
     """
     px = table.rescaled(None)
     # Going to nanometres and back may cost the last digit, and limits are often met exactly.
@@ -126,7 +127,7 @@ def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Tabl
 
     reasons = first((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else always)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
-        reasons = np.where(table[BY_HAND] == 1, first(ALWAYS), reasons)
+        reasons = np.where(table[BY_HAND] == 1, first((Reason.IGNORED, *ALWAYS)), reasons)
     is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])
     return table.judged(np.where(is_given, table.reasons, reasons).astype(REASON_TYPE))
 
@@ -136,10 +137,12 @@ def corrected(table: Table, segmentation: Segmentation, faint_limit: float | Non
     outlines: they stay as they were when the person began, unless the faint limit has changed since."""
     ids, reasons = segmentation.ids, table.reasons
     by_others = dict(segmentation.used.get("by_others", {}))
+    unjudged = [*chain(*(by_others.pop(str(reason), ()) for reason in BY_REGION))]  # by others, when the person began
     if by_others.pop("faint_limit", None) == faint_limit:
-        stands = ~np.isin(reasons, list(by_others))
+        stands = ~np.isin(reasons, list(by_others)) | np.isin(ids, unjudged)
+        by_place = [str(Reason.UNLIKE), *map(str, BY_REGION)]
         for reason, numbers in by_others.items():
-            reasons = np.where(np.isin(ids, numbers) & (reasons != Reason.UNLIKE), reason, reasons)
+            reasons = np.where(np.isin(ids, numbers) & ~np.isin(reasons, by_place), reason, reasons)
         reasons = np.where(stands | np.isin(ids, [*chain(*by_others.values())]), reasons, "")
     if not segmentation.by_hand and not segmentation.set_aside:
         return table.judged(reasons.astype(REASON_TYPE))

@@ -15,10 +15,11 @@ from .bootstrap import intervals
 from .distribution import TENTHS, WEIGHTINGS, WeightedSizes, figures
 from .drawn import with_scale
 from .fibres import FibreMeasures
-from .fields import BLOCKS, ONE_EACH, block_of, if_enough, mean_of, over_blocks, per_area, per_block
+from .fields import BLOCKS, areas_of_blocks, block_of, if_enough, mean_of, over_blocks, per_area, per_block, ratio
 from .filters import Reason
 from .pooled_fields import with_ordered_ends
 from .quantities import NUMBERS, Unit, Value
+from .regions import CountedArea
 from .table import Table
 
 Floats = NDArray[np.float64]
@@ -29,12 +30,21 @@ OF_LENGTH = {"fibre_diameter_by_length": "mean"} | {f"fibre_{name}_by_length": n
 
 
 def numbers_of(
-    table: Table, measures: FibreMeasures, labels: NDArray[np.int32], calibration: Calibration, seed: int
+    table: Table,
+    measures: FibreMeasures,
+    labels: NDArray[np.int32],
+    calibration: Calibration,
+    seed: int,
+    field: CountedArea,
 ) -> dict[str, Value]:
-    """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows. seed: of the draws."""
-    px, shape = table.nm_per_pixel or 1.0, (labels.shape[0], labels.shape[1])
+    """The numbers of a mat by name. table: of its objects. labels: (H, W) of the analysed rows. seed: of the draws.
+    field: what of these rows counts: of a fibre that reaches into a region to ignore the part outside."""
+    px, shape = table.nm_per_pixel or 1.0, field.shape
     counted = np.flatnonzero(table.kept)
     is_counted = table.kept[measures.owners]
+    if field.ignored is not None:
+        down, across = np.floor(measures.points).astype(int).T
+        is_counted &= ~field.ignored[np.clip(down, 0, shape[0] - 1), np.clip(across, 0, shape[1] - 1)]
     steps, angles, owners = measures.steps[is_counted] * px, measures.angles[is_counted], measures.owners[is_counted]
     pixels = np.floor(measures.points[is_counted]).astype(int)
     block = block_of(pixels[:, 0], pixels[:, 1], shape)
@@ -46,7 +56,6 @@ def numbers_of(
         value = if_enough(over_blocks(figure, sums, most=most), table, quantity.unit(table.unit))
         return with_scale(value, calibration.standard_uncertainty, quantity.power)
 
-    area = labels.size * px**2 / BLOCKS**2
     sizes = by_length(table.length("fibre_diameter")[counted], lengths, table.unit)
     # Each fibre has one diameter, however many parts of the image it crosses: intervals as by number.
     rng = np.random.default_rng(seed)
@@ -58,7 +67,8 @@ def numbers_of(
             of_length[name] = replace(of_length[name], low=both[0], high=both[1])
     parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
     turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
-    covered = np.stack([per_block(labels > 0), per_block(np.ones(labels.shape))], 1).astype(float)
+    areas = areas_of_blocks(field)
+    covered = np.stack([per_block(field.without(labels > 0)), areas], 1).astype(float)
     whole = with_length(table)
     has_fibres = len(counted) > 0
     return {
@@ -66,11 +76,11 @@ def numbers_of(
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
         "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),
-        "porosity": over_blocks(lambda sums: 1 - sums[0] / sums[1], covered, most=1.0) if has_fibres else Value(None),
-        "pore_diameter": pore_diameter(labels, calibration),
-        "crossing_density": per_area("crossing_density", table, shape, calibration, measures.over.astype(float)),
+        "porosity": over_blocks(lambda sums: 1 - ratio(*sums), covered, most=1.0) if has_fibres else Value(None),
+        "pore_diameter": pore_diameter(labels, calibration, field.ignored),
+        "crossing_density": per_area("crossing_density", table, field, calibration, measures.over.astype(float)),
         "fibre_length_density": scaled(
-            "fibre_length_density", lambda sums: sums[0] / (area * sums[1]), np.stack([turns[:, 2], ONE_EACH], 1)
+            "fibre_length_density", lambda sums: ratio(*sums), np.stack([turns[:, 2], areas * px**2], 1)
         ),
         "who_fibres": who_fibres(table),
     }
@@ -100,22 +110,27 @@ def order_parameter(sums: Floats) -> float:
     return float(np.minimum(1.0, np.hypot(sums[0], sums[1]) / sums[2])) if sums[2] else np.nan
 
 
-def pores(labels: NDArray[np.int32]) -> Floats:
-    """(n,) px: the diameter of the largest circle in each part of the ground of labels (H, W) that fibres enclose."""
+def pores(labels: NDArray[np.int32], ignored: NDArray[np.bool_] | None = None) -> Floats:
+    """(n,) px: the diameter of the largest circle in each part of the ground of labels (H, W) that fibres enclose, and
+    no region to ignore (H, W) touches."""
     ground, count = ndimage.label(labels == 0)
     if not count:
         return np.zeros(0)
     depth = ndimage.distance_transform_edt(np.pad(ground, 1, mode="edge"))[1:-1, 1:-1]
     largest = ndimage.maximum(depth, ground, np.arange(1, count + 1))
     edge = np.unique(np.concatenate([ground[0], ground[-1], ground[:, 0], ground[:, -1]]))
+    if ignored is not None:
+        edge = np.union1d(edge, ground[ignored])
     inside = np.setdiff1d(np.arange(1, count + 1), edge)
     diameters = 2 * np.asarray(largest, float)[inside - 1] - 1
     return np.asarray(diameters[diameters >= 3], np.float64)
 
 
-def pore_diameter(labels: NDArray[np.int32], calibration: Calibration) -> Value:
+def pore_diameter(
+    labels: NDArray[np.int32], calibration: Calibration, ignored: NDArray[np.bool_] | None = None
+) -> Value:
     """The median with the 95 % interval between order statistics, the scale's uncertainty included."""
-    sizes = np.sort(pores(labels)) * (calibration.nm_per_pixel or 1.0)
+    sizes = np.sort(pores(labels, ignored)) * (calibration.nm_per_pixel or 1.0)
     unit = "px" if calibration.nm_per_pixel is None else "nm"
     if not len(sizes):
         return Value(None, unit=unit)

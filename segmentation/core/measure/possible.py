@@ -21,6 +21,7 @@ from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
 from .distribution import quantile
 from .fractions import share_between
+from .regions import INSIDE
 from .shapes import measure
 from .table import Table
 
@@ -64,6 +65,11 @@ class Possible:
         for at, piece in enumerate(self.pieces, self.count):
             reached[at] = reached[piece.parent] * divided[piece.parent]
         return np.asarray(reached * (1 - divided), np.float64)
+
+    def pieces_inside(self, mask: Mask) -> Mask:
+        """(k,) whether INSIDE or more of each piece lies in mask (H, W)."""
+        places = ((piece.mask, mask[piece.box[0] : piece.box[2], piece.box[1] : piece.box[3]]) for piece in self.pieces)
+        return np.array([of_mask[piece].mean() >= INSIDE for piece, of_mask in places], np.bool_)
 
     def drawn(self, rng: np.random.Generator, spread: float) -> NDArray[np.bool_]:
         """(n + k, READINGS) which are objects in each of several readings, drawn by these chances. spread: SD of an

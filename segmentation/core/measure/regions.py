@@ -7,38 +7,122 @@ ones of a rectangle. One mechanism serves both sources; only the reason differs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.drawn import polygon_spans
+from ..settings import Regions
 from .table import REASON_TYPE, Table
 
 INSIDE = 0.5  # share of an outline's pixels in regions, from which on it does not count
+GRID = 512  # steps of the longer side in which the largest part of a picture is looked for
+AT_ONCE = 2**22  # px of a picture that are filled at once
 Region = Sequence[Sequence[float]]
 
 
-def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W) the pixels in any of the regions. Raises ValueError for a region of fewer than two corners."""
-    from skimage.draw import polygon
+@dataclass(frozen=True, eq=False)
+class CountedArea:
+    """The part of a picture that counts: the analysed rows without the regions to ignore.
 
+    shape: rows and columns analysed. ignored: (H, W) bool of these rows, None without regions.
+    """
+
+    shape: tuple[int, int]
+    ignored: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of(cls, regions: Regions, rows: int, columns: int) -> Self:
+        return cls((rows, columns), mask_of(regions, (rows, columns)) if regions else None)
+
+    def without(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The pixels (H, W) of a mask that count."""
+        return inside if self.ignored is None else inside & ~self.ignored
+
+    def counted(self, amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Amounts (H, W), 0 where a region is to be ignored."""
+        return amounts if self.ignored is None else np.where(self.ignored, 0.0, amounts)
+
+
+def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(H, W) the pixels whose centres lie in any of the regions; of a polygon that crosses itself those that it runs
+    around an odd number of times. Raises ValueError for a region of fewer than two corners."""
     mask = np.zeros(shape, np.bool_)
     for region in regions:
-        corners = np.asarray(region, float).reshape(-1, 2)
-        if len(corners) < 2:
-            raise ValueError("A region has two corners at least.")
-        if len(corners) == 2:
-            (left, top), (right, bottom) = corners.min(0), corners.max(0)
-            corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-        # Corners lie between pixels: the centre of the first pixel is at (0.5, 0.5).
-        rows, columns = polygon(corners[:, 1] - 0.5, corners[:, 0] - 0.5, shape)
-        mask[rows, columns] = True
+        corners = corners_of(region)
+        if len(region) == 2:
+            (left, top), (right, bottom) = np.ceil([corners.min(0) - 0.5, corners.max(0) - 0.5]).clip(0).astype(int)
+            mask[top:bottom, left:right] = True
+            continue
+        top, bottom = np.clip([np.floor(corners[:, 1].min()), np.ceil(corners[:, 1].max())], 0, shape[0]).astype(int)
+        rows = max(1, AT_ONCE // max(1, shape[1]))
+        for first in range(top, bottom, rows):
+            part = mask[first : min(first + rows, bottom)]
+            (starts, stops), _ = polygon_spans(corners - (0, first), *part.shape)
+            steps = np.zeros(part.size + 1, np.int8)  # no two runs of a polygon begin, or end, at one pixel
+            steps[starts] += 1
+            steps[stops] -= 1
+            part |= np.cumsum(steps[:-1], dtype=np.int8).reshape(part.shape) > 0
     return mask
+
+
+def corners_of(region: Region) -> NDArray[np.float64]:
+    """(n, 2) all corners x, y of a region, four of a rectangle. Raises ValueError for fewer than two."""
+    corners = np.asarray(region, float).reshape(-1, 2)
+    if len(corners) < 2:
+        raise ValueError("A region has two corners at least.")
+    if len(corners) > 2:
+        return corners
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+
+
+@lru_cache(maxsize=64)
+def share_of(regions: Regions, shape: tuple[int, int]) -> float:
+    """The share of a picture (H, W) that lies in the regions, 0 to 1."""
+    return float(mask_of(regions, shape).mean()) if regions and all(shape) else 0.0
+
+
+def area_words(share: float) -> str:
+    """A share of a picture in words: "4 %", "0.3 %", "less than 0.1 %"."""
+    if 0 < share < 0.001:
+        return "less than 0.1 %"
+    return f"{100 * share:.{1 if 0 < share < 0.01 else 0}f} %"
 
 
 def shares_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
     """(n,) the share of each outline 1..count of labels (H, W) that lies in mask (H, W); 0 of one without pixels."""
     areas, inside = (np.bincount(of.ravel(), minlength=count + 1)[1 : count + 1] for of in (labels, labels[mask]))
     return np.asarray(inside / np.maximum(areas, 1))
+
+
+def largest_part(taken: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom, right (ends exclusive) of the largest rectangle of a picture (H, W) without a taken pixel;
+    None without one. Of a large picture its sides lie on a grid of at most GRID lines."""
+    step = -(-max(taken.shape) // GRID)
+    padded = np.pad(taken, [(0, -side % step) for side in taken.shape], constant_values=True)
+    is_free = np.asarray(~padded.reshape(len(padded) // step, step, -1, step).any((1, 3)))
+    best, area = None, 0
+    heights = np.zeros(is_free.shape[1] + 1, int)
+    for row, free in enumerate(is_free):
+        heights[:-1] = np.where(free, heights[:-1] + 1, 0)
+        rising: list[tuple[int, int]] = []  # where a column of free cells begins, and how high it is
+        for column, height in enumerate(heights.tolist()):
+            start = column
+            while rising and rising[-1][1] >= height:
+                start, tall = rising.pop()
+                if tall * (column - start) > area:
+                    area, best = tall * (column - start), (row + 1 - tall, start, row + 1, column)
+            rising.append((start, height))
+    return best and (step * best[0], step * best[1], step * best[2], step * best[3])
+
+
+def are_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    """(n,) whether INSIDE or more of each outline 1..count of labels (H, W) lies in mask (H or more, W)."""
+    return shares_inside(labels, mask[: len(labels)], count) >= INSIDE
 
 
 def set_regions_aside(
@@ -48,6 +132,10 @@ def set_regions_aside(
     had. labels: (H, W) 1..n in the order of the rows. shape: of the uploaded image."""
     if not len(regions) or not len(table):
         return table
-    mask = mask_of(regions, shape)[: len(labels), : labels.shape[1]]
-    is_inside = shares_inside(labels, mask, len(table)) >= INSIDE
-    return table.judged(np.where(is_inside, reason, table.reasons).astype(REASON_TYPE))
+    mask = mask_of(regions, shape)[:, : labels.shape[1]]
+    return with_reason(table, are_inside(labels, mask, len(table)), reason)
+
+
+def with_reason(table: Table, chosen: NDArray[np.bool_], reason: str) -> Table:
+    """The table in which the chosen objects (n,) are left out for this reason, whatever they had."""
+    return table.judged(np.where(chosen, reason, table.reasons).astype(REASON_TYPE))

@@ -42,7 +42,8 @@ OF_ONE = ("min", "max")  # of one place, so without an interval
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """thickness: (n,) px, NaN where the frame cuts the reading short or the layer is interrupted. step: px between two
+    """thickness: (n,) px, NaN where the frame cuts the reading short, the layer is interrupted, or the reading crosses
+    what is to be ignored. step: px between two
     readings along the middle line. ends: (n, 2, 2) rows and columns of both ends of each. start, line: px of the middle
     line before the first reading, and of the whole of it."""
 
@@ -73,8 +74,9 @@ class Readings:
         return bool(down >= across)
 
 
-def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
-    """The readings of a layer (H, W); None where nothing in it is long enough to have a thickness."""
+def measure_layer(inside: NDArray[np.bool_], ignored: NDArray[np.bool_] | None = None) -> Readings | None:
+    """The readings of a layer (H, W); None where nothing in it is long enough to have a thickness. ignored: (H, W)
+    where there is no reading; the middle line still runs through it."""
     layer = whole_layer(inside)
     places = np.argwhere(layer).astype(float)
     if len(places) < SMALLEST:
@@ -99,7 +101,10 @@ def measure_layer(inside: NDArray[np.bool_]) -> Readings | None:
     normals = (across - slope[:, None] * along) / np.hypot(1, slope)[:, None]
     sides = np.stack([_depth(layer, centres, side * normals, REACH * mean_thickness) for side in (-1, 1)])
     ends = np.stack([centres - sides[0][:, None] * normals, centres + sides[1][:, None] * normals], axis=1)
-    readings = Readings(sides.sum(0), step, ends, mean_thickness / 2, float(arc[-1]))
+    thickness = sides.sum(0)
+    if ignored is not None:
+        thickness = np.where(_crosses(ends, ignored), np.nan, thickness)
+    readings = Readings(thickness, step, ends, mean_thickness / 2, float(arc[-1]))
     return readings if len(readings.finite) >= FEWEST else None
 
 
@@ -176,6 +181,20 @@ def _depth(layer: NDArray[np.bool_], centres: Floats, normals: Floats, reach: fl
         edge = STEP * (first - (0.5 - at) / np.where(before > at, before - at, 1))
         depths[part] = np.where(ended, edge, np.nan)
     return depths
+
+
+def _crosses(ends: Floats, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) whether the lines between ends (n, 2, 2), rows and columns, meet a pixel of a mask (H, W), sampled in steps
+    of STEP; False of one without ends."""
+    known = np.isfinite(ends).all((1, 2))
+    first, last = ends[known, 0], ends[known, 1]
+    longest = float(np.hypot(*(last - first).T).max(initial=0))
+    along = np.linspace(0, 1, int(longest / STEP) + 2)[:, None, None]
+    places = np.rint(first + along * (last - first)).astype(int)
+    rows, columns = (np.clip(places[..., axis], 0, side - 1) for axis, side in enumerate(mask.shape))
+    crossed = np.zeros(len(ends), bool)
+    crossed[known] = mask[rows, columns].any(0)
+    return crossed
 
 
 def independent_lengths(readings: Floats) -> float:

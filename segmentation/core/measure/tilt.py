@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..labels.segmentation import Cut, Segmentation
 from ..micrograph.types import Micrograph
-from ..settings import FROM_FILE, MeasurementSettings
+from ..settings import FROM_FILE, MeasurementSettings, Regions
 from .table import Table
 
 VERTICAL, HORIZONTAL = "vertical", "horizontal"
@@ -99,6 +99,11 @@ class Stretch:
             maps={name: self.pixels(values) for name, values in outlines.maps.items()},
             cuts=tuple(map(self._cut, outlines.cuts)),
         )
+
+    def regions(self, regions: Regions) -> Regions:
+        """Polygons of (x, y) corners."""
+        across, down = (1.0, self.times) if self.upright else (self.times, 1.0)
+        return tuple(tuple((x * across, y * down) for x, y in region) for region in regions)
 
     def micrograph(self, image: Micrograph) -> Micrograph:
         return replace(image, pixels=self.pixels(image.pixels))

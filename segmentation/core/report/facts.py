@@ -12,6 +12,7 @@ import numpy as np
 from .. import tasks
 from ..labels.segmentation import MASKS
 from ..measure.filters import MEASURANDS
+from ..measure.regions import area_words
 from ..micrograph.square import COLUMNS, ROWS
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import TILT_SETTINGS, MeasurementSettings
@@ -28,6 +29,7 @@ NAMES = {  # of settings, where the settings' own are not words
     "faint_limit": "faint outlines (%)",
     "tilt_correction": "corrected for a tilt",
     "tilt_direction": "lengths that the tilt shortens",
+    "ignore": "regions to ignore",
     "measure_unlike": "unusual pictures measured",
     "repeatability": "repeatability (%)",
     "between_operators": "difference between operators (%)",
@@ -92,10 +94,11 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         values["outlines"] = words
     of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
     chosen = {
-        NAMES[name]: on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
+        NAMES[name]: _chosen_words(record, value)
         for name in of_measuring
-        # 0 is a setting
-        if (value := record.settings.get(name)) is not None and value is not False and not _is_silent(name, value)
+        if (value := record.settings.get(name)) not in (None, [])  # 0 is a setting
+        and value is not False
+        and not _is_silent(name, value)
     }
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
@@ -105,6 +108,13 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
 def _is_silent(name: str, value: Any) -> bool:
     """Whether a setting need not be said: no picture is tilted where nothing says so."""
     return name in TILT_SETTINGS and value == MeasurementSettings.model_fields[name].default
+
+
+def _chosen_words(record: AnalysisRecord, value: Any) -> Any:
+    """A setting of measuring; of regions to ignore how many there are, and how much of the picture they are."""
+    if isinstance(value, list):
+        return f"{len(value)} ({area_words(record.ignored_share)} of the picture)"
+    return on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
 
 
 def edge_of(sample: SampleAnalysis, member: Member) -> str:

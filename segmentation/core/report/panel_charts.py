@@ -130,7 +130,7 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
 def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The thickness of the layer along its middle line, with the mean and its 95 % interval; grey where the line ends
     too near to be measured."""
-    layer, readings = readings_of(drawing.analysis.segmentation)
+    layer, readings = readings_of(drawing.analysis.segmentation, drawing.analysis.settings.measurement)
     mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)]).reported
     set_title(ax, f"{letter}Thickness of {layer}")
     if readings is None or mean.value is None:

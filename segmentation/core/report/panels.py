@@ -9,12 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Polygon
 from numpy.typing import NDArray
 
 from ..analysis import Analysis, Objects
 from ..flags import is_unusable
 from ..measure.quantities import of_class
+from ..measure.regions import corners_of
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
@@ -45,6 +46,7 @@ UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these,
 BOUNDARY = (230, 159, 0)
 IN_GREY = {KEPT: "#ffffff", ASIDE: "#ffffff"}
 DASHES = (0, (3.0, 1.6))
+VEIL, HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)  # over regions to ignore
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +112,10 @@ def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> 
         picture = (picture @ LUMINANCE).astype(np.uint8)
     ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=(0, columns, rows, 0), interpolation=how, zorder=0)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
+    for region in drawing.analysis.settings.measurement.ignore:  # hatched, as on the page
+        ax.add_patch(
+            Polygon(corners_of(region), facecolor=VEIL, edgecolor=HATCH, hatch="////", linewidth=0.5, zorder=1)
+        )
     ax.patch.set_visible(False)
     for spine in ax.spines.values():
         spine.set_visible(False)

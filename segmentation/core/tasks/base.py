@@ -140,7 +140,7 @@ class Task:
     measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, flags.
     quantities: names of the numbers that this kind answers with, those of classes without the class, in the order in
         which they are shown (core.measure.quantities).
-    curves(segmentation, calibration): what the page draws where there is no size distribution.
+    curves(segmentation, calibration, settings): what the page draws where there is no size distribution.
     panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
     golden(): a drawn case with known answers.
     method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
@@ -202,7 +202,7 @@ class Task:
     pool_fields: PoolFields | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = lambda card: ()
     options: type[ModelOptions] = ModelOptions
-    curves: Callable[[Segmentation, Calibration], Sequence[Curve]] = lambda segmentation, calibration: ()
+    curves: Callable[[Segmentation, Calibration, MeasurementSettings], Sequence[Curve]] = lambda *measured: ()
     unsure: Callable[[Segmentation], bool] = lambda segmentation: False
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     outdoes: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure.drawn import with_scale
-from ..measure.fields import BLOCKS, if_enough, in_blocks, over_blocks, per_area, per_block
+from ..measure.fields import areas_of_blocks, if_enough, in_blocks, over_blocks, per_area, per_block, ratio
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Value, registered
+from ..measure.regions import CountedArea
 from ..measure.table import Table
 from ..micrograph.types import Calibration
 from . import shared
@@ -33,15 +34,15 @@ class BubbleSettings(shared.ThresholdSettings):
 
 def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of bubbles beside the diameters, and a note where the swelling lacks a scale."""
-    table, shape, calibration = bubbles.table, bubbles.shape, bubbles.calibration
-    inside = np.isin(bubbles.segmentation.dense[: shape[0]], np.flatnonzero(table.kept) + 1)
-    sums = np.stack([per_block(inside), per_block(np.ones(shape))], axis=1)
+    table, area, calibration = bubbles.table, bubbles.area, bubbles.calibration
+    inside = np.isin(bubbles.segmentation.dense[: area.shape[0]], np.flatnonzero(table.kept) + 1)
+    sums = np.stack([per_block(area.without(inside)), areas_of_blocks(area)], axis=1)
     thickness = bubbles.segmentation.provenance.settings.get("thickness")
     values = {
         "bubble_patches": Value(float(len(np.unique(table["group"][table.kept])))),
-        "bubble_density": per_area("bubble_density", table, shape, calibration),
-        "bubble_area": if_enough(over_blocks(lambda parts: parts[0] / parts[1], sums, most=1.0), table),
-        "swelling": swelling(table, shape, thickness, calibration),
+        "bubble_density": per_area("bubble_density", table, area, calibration),
+        "bubble_area": if_enough(over_blocks(lambda parts: ratio(*parts), sums, most=1.0), table),
+        "swelling": swelling(table, area, thickness, calibration),
     }
     return values, [NO_SWELLING] if thickness and calibration.nm_per_pixel is None else []
 
@@ -61,8 +62,8 @@ def _gas(table: Table) -> NDArray[np.float64]:
     return np.pi / 6 * table.length("ecd") ** 3
 
 
-def swelling(table: Table, shape: tuple[int, int], thickness: float | None, calibration: Calibration) -> Value:
-    """The relative increase of volume by the kept bubbles of a field (H, W) px, `thickness` nm thick; None where the
+def swelling(table: Table, area: CountedArea, thickness: float | None, calibration: Calibration) -> Value:
+    """The relative increase of volume by the kept bubbles of a counted area, `thickness` nm thick; None where the
     thickness or the scale is not known.
 
     Its interval is that of `over_blocks` with the scale's uncertainty: V / (A t) goes with the length of a pixel, and
@@ -70,13 +71,13 @@ def swelling(table: Table, shape: tuple[int, int], thickness: float | None, cali
     """
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
-    foil = np.full(BLOCKS**2, shape[0] * shape[1] * table.nm_per_pixel**2 * thickness / BLOCKS**2)
+    foil = areas_of_blocks(area) * table.nm_per_pixel**2 * thickness
 
     def swollen(volumes: NDArray[np.float64]) -> float:  # NaN where the foil is no larger than its gas
         gas, whole = volumes.tolist()
         return gas / (whole - gas) if whole > gas else float("nan")
 
-    value = over_blocks(swollen, np.stack([in_blocks(table, shape, _gas(table)), foil], axis=1))
+    value = over_blocks(swollen, np.stack([in_blocks(table, area.shape, _gas(table)), foil], axis=1))
     return with_scale(if_enough(value, table), calibration.standard_uncertainty, 1 + (value.value or 0.0))
 
 

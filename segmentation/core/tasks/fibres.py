@@ -13,6 +13,7 @@ from ..flags import NO_FIBRES, Flag
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Value, registered
+from ..measure.regions import CountedArea
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.cards import ModelCard
@@ -174,7 +175,7 @@ def measure(
         "fibres": Value(float(table.kept.sum())),
         "fibre_diameter_mean": sizes.value("mean"),
         "fibre_diameter_median": sizes.value("median"),
-        **numbers_of(table, measures, covering, calibration, seed),
+        **numbers_of(table, measures, covering, calibration, seed, CountedArea.of(settings.ignore, *dense.shape)),
         "short_objects": Value(float((table.reasons == str(Reason.SHORT)).sum())),
     }
     return Measured(table, sizes, {name: numbers[name] for name in TASK.quantities}, tuple(doubts(segmentation, table)))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure.drawn import with_scale
-from ..measure.fields import if_enough, mean_of, over_blocks, per_area, per_block, whole_only
+from ..measure.fields import areas_of_blocks, if_enough, mean_of, over_blocks, per_area, per_block, whole_only
+from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
 from ..measure.quantities import Value, registered
-from ..measure.table import Table
 from ..micrograph.types import Calibration
 from . import shared
 from .base import Golden
@@ -66,16 +66,15 @@ def evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
 def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of grains beside the diameters, and the warning where many outlines are not convex."""
     table, calibration = grains.table, grains.calibration
-    is_whole, dense = whole_only(table).kept, grains.segmentation.dense
-    counted = np.append(False, table.kept)[dense] * dense
+    is_whole = whole_only(table).kept
     is_convex = is_whole & table["convex"]
     convex = table.judged(np.where(table["convex"], table.reasons, "not convex"))
-    density = per_area("grain_density", table, grains.shape, calibration)
+    density = per_area("grain_density", table, grains.area, calibration)
     values = {
         "whole_grains": Value(float(is_whole.sum())),
         "convex_grains": Value(float(is_convex.sum())),
         "convex_diameter_mean": mean_of(convex, TASK.size, grains.settings.border_correction, calibration),
-        "grain_intercept": _mean_intercept(counted[: grains.shape[0]], table, calibration),
+        "grain_intercept": _mean_intercept(grains, calibration),
         "grain_density": density,
         "grain_number": grain_number(density, calibration.nm_per_pixel),
     }
@@ -85,12 +84,15 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     return values, [*flags, NO_INTERCEPT] if table.kept.any() and values["grain_intercept"].value is None else flags
 
 
-def _mean_intercept(labels: NDArray[np.int32], table: Table, calibration: Calibration) -> Value:
-    """The mean intercept of labels (H, W) with its interval, in the table's unit; None if longer than their sides."""
+def _mean_intercept(grains: shared.Objects, calibration: Calibration) -> Value:
+    """The mean intercept of counted grains with its interval, in the table's unit; None if longer than the picture."""
     from ..labels.grains import crossings, mean_intercept
 
-    size, ones = calibration.nm_per_pixel or 1.0, np.ones(labels.shape)
-    sums = np.stack([per_block(crossings(labels)), per_block(ones)], axis=1)
+    table, area, size = grains.table, grains.area, calibration.nm_per_pixel or 1.0
+    labels = grains.segmentation.dense[: area.shape[0]]
+    is_counted = table.kept | (table.reasons == Reason.IGNORED)  # of a grain partly in a region the rest counts
+    labels = np.append(False, is_counted)[labels] * labels
+    sums = np.stack([per_block(area.counted(crossings(labels))), areas_of_blocks(area)], axis=1)
     length = over_blocks(lambda parts: size * mean_intercept(*parts), sums)
     if not length.fits(size * max(labels.shape)):
         length = Value(None)

@@ -14,6 +14,7 @@ from ..labels.segmentation import Segmentation
 from ..measure.bins import auto_edges
 from ..measure.pooled_fields import FieldOfView, averaged
 from ..measure.quantities import COLUMNS, OF, Value, of_class, registered
+from ..measure.regions import CountedArea
 from ..measure.thickness import Readings, figures, measure_layer
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
@@ -52,14 +53,15 @@ def channels(card: ModelCard) -> Channels:
     return maps
 
 
-def readings_of(segmentation: Segmentation) -> tuple[str, Readings | None]:
-    """The layer's name, and its readings in px; None without a piece that can be read."""
+def readings_of(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Readings | None]:
+    """The layer's name, and its readings in px, none of which crosses a region to ignore; None without a piece that can
+    be read."""
     names = segmentation.class_names
     options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
     layer = options.named(names)
     numbers = [number for number, name in enumerate(names) if name in (layer, *options.filled_by)]
     inside = np.r_[False, np.isin(segmentation.classes, numbers)][segmentation.dense[: segmentation.rows]]
-    return layer, measure_layer(inside)
+    return layer, measure_layer(inside, CountedArea.of(settings.ignore, *inside.shape).ignored)
 
 
 def measure(
@@ -69,7 +71,7 @@ def measure(
 
     Blocks across the whole section give the intervals of phases: others would lie in one phase each.
     """
-    layer, readings = readings_of(segmentation)
+    layer, readings = readings_of(segmentation, settings)
     grid = STRIPS if readings is None or readings.is_across else STRIPS[::-1]
     result = phases.measure(segmentation, micrograph, settings, calibration, grid)
     reported = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
@@ -93,9 +95,9 @@ def measure(
     )
 
 
-def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
+def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
     """The thickness of the layer along its length, and how often each thickness was read, in per cent."""
-    layer, readings = readings_of(segmentation)
+    layer, readings = readings_of(segmentation, settings)
     if readings is None:
         return []
     size, unit = phases.shown_in(calibration, float(readings.finite.max()))

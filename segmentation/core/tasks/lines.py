@@ -29,7 +29,7 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
 def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
     table, calibration = lines.table, lines.calibration
     diagonal = mean_of(table, "box_diagonal", lines.settings.border_correction, calibration)
-    density = per_area("line_density", table, lines.shape, calibration, table.length("line_length"))
+    density = per_area("line_density", table, lines.area, calibration, table.length("line_length"))
     return {"box_diagonal_mean": diagonal, "line_density": density}, ()
 
 

@@ -36,7 +36,7 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
 
 def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of loops beside the diameters, and a note where the number per volume lacks a scale."""
-    density, size = per_area("loop_density", loops.table, loops.shape, loops.calibration), loops.table.nm_per_pixel
+    density, size = per_area("loop_density", loops.table, loops.area, loops.calibration), loops.table.nm_per_pixel
     thickness = loops.segmentation.provenance.settings.get("thickness")
     in_volume = Value(None)
     if thickness and size is not None:

@@ -15,8 +15,9 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
-from ..measure.filters import corrected, set_aside, set_faint_aside
+from ..measure.filters import Reason, corrected, set_aside, set_faint_aside
 from ..measure.quantities import Value
+from ..measure.regions import are_inside, mask_of, with_reason
 from ..measure.tilt import Tilt
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
@@ -278,6 +279,11 @@ class _Judge:
         return contrasts(self.grey, labels, shared.erased(self.segmentation))
 
     @cached_property
+    def ignored(self) -> NDArray[np.bool_] | None:
+        """(H, W) what lies in a region to ignore; None without regions."""
+        return mask_of(self.settings.ignore, self.micrograph.shape) if self.settings.ignore else None
+
+    @cached_property
     def grey(self) -> NDArray[np.uint8]:
         """(R, W) the analysed rows of the picture, as it is."""
         return as_shown(clip_outliers(self.micrograph.pixels[: self.segmentation.rows]), "bright")
@@ -307,12 +313,14 @@ class _Judge:
         """The least contrast that counts, 0 where none is judged."""
         return shared.faint_limit(self.segmentation, self.settings) if self.is_judged else 0.0
 
-    def _judged(self, sizes: Table, contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each out. contrast, gap: (k,)."""
+    def _judged(self, sizes: Table, is_ignored: NDArray[np.bool_] | None, contrast: Floats, gap: Floats) -> Table:
+        """The sizes of k objects, with the first reason to leave each out. is_ignored, contrast, gap: (k,)."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)
         sizes = set_faint_aside(sizes, self.faint_limit, gap > 0.5)
+        if is_ignored is not None:
+            sizes = with_reason(sizes, is_ignored, str(Reason.IGNORED))
         return set_aside(sizes, self.settings.filter)
 
     def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
@@ -323,7 +331,8 @@ class _Judge:
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        return self._judged(sizes, *others)
+        is_ignored = None if self.ignored is None else are_inside(labels, self.ignored, len(sizes))
+        return self._judged(sizes, is_ignored, *others)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
@@ -335,7 +344,8 @@ class _Judge:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
-        return self._judged(table, contrast, gap)
+        is_ignored = None if self.ignored is None else divided.pieces_inside(self.ignored)
+        return self._judged(table, is_ignored, contrast, gap)
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """Judged sizes under other settings, by name; none where no numbers are given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,11 @@ from ..measure.areas import (
     with_interval,
 )
 from ..measure.drawn import with_scale
+from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class, registered
-from ..measure.table import Table
+from ..measure.regions import CountedArea
+from ..measure.table import REASON_TYPE, Table
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.cards import ModelCard
@@ -160,7 +162,8 @@ def measure(
     """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image. grid:
     blocks down and across, whose differences give the intervals."""
     names = segmentation.class_names
-    classes = classes_of(segmentation)
+    area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
+    classes = classes_of(segmentation, area)
     counts = count(classes, len(names), grid)
     measures = {
         "area_fraction": with_interval(fractions, counts, 1.0),
@@ -174,14 +177,15 @@ def measure(
         lost = [name for name, one, is_held in zip(names, every, held, strict=True) if one.value != is_held.value]
         measures[figure] = held
         missing += [f"{number(figure).label} of {', '.join(lost)}"] if lost else []
-    reported = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
+    is_withheld = bool(len(segmentation)) and withheld(micrograph, segmentation, settings)
+    reported = bool(counts.pixels.any()) and not is_withheld
     values = {
         of_class(figure, name): _in_calibrated_unit(figure, value, calibration) if reported else Value(None)
         for figure, every in measures.items()
         for name, value in zip(names, every, strict=True)
     }
-    table = _table(segmentation, classes, measures, counts, micrograph).rescaled(calibration.nm_per_pixel)
-    if len(segmentation) and not reported:
+    table = _table(segmentation, classes, measures, counts, micrograph, area).rescaled(calibration.nm_per_pixel)
+    if is_withheld:
         figures = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
     used = segmentation.used
@@ -191,10 +195,11 @@ def measure(
     return Measured(table, None, values, tuple(flags) if len(segmentation) else ())
 
 
-def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
+def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
     """How the length of each class on test lines is shared between short and long intercepts, in per cent."""
     names = segmentation.class_names
-    lengths = chords(classes_of(segmentation), len(names))
+    area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
+    lengths = chords(classes_of(segmentation, area), len(names))
     every = np.sort(np.concatenate(lengths))
     if len(every) < FEWEST:
         return []
@@ -211,10 +216,10 @@ def curves(segmentation: Segmentation, calibration: Calibration) -> list[Curve]:
     return [Curve("Intercept lengths (% of each phase)", across, (edges * size).tolist(), shares)]
 
 
-def classes_of(segmentation: Segmentation) -> NDArray[np.int32]:
-    """The class (H, W) of each analysed pixel, -1 where there is none."""
-    classes: NDArray[np.int32] = np.r_[-1, segmentation.classes].astype(np.int32)
-    return classes[segmentation.dense[: segmentation.rows]]
+def classes_of(segmentation: Segmentation, area: CountedArea) -> NDArray[np.int32]:
+    """The class (H, W) of each analysed pixel, -1 where there is none, or where it does not count."""
+    classes: NDArray[np.int32] = np.r_[-1, segmentation.classes].astype(np.int32)[segmentation.dense[: area.shape[0]]]
+    return classes if area.ignored is None else np.where(area.ignored, np.int32(-1), classes)
 
 
 def shown_in(calibration: Calibration, longest: float) -> tuple[float, Unit]:
@@ -256,12 +261,14 @@ def _table(
     measures: dict[str, list[Value]],
     counts: Counts,
     micrograph: Micrograph,
+    counted: CountedArea,
 ) -> Table:
-    """A row for each class that occurs, lengths in px."""
-    present, area = segmentation.classes, float(counts.pixels.sum())
+    """A row for each class that occurs, lengths in px; one that only occurs in regions to ignore is left out."""
+    present, area = segmentation.classes, max(float(counts.pixels.sum()), 1.0)
+    pixels = counts.pixels.sum(0)[present]
     shares = [measures["area_fraction"][i] for i in present]
     inside = [classes == i for i in present]
-    pieces = [Pieces.of(mask) for mask in inside]
+    pieces = [Pieces.of(mask, counted.ignored) for mask in inside]
     grey, sure = micrograph.pixels[: segmentation.rows], segmentation.layers.get(CERTAINTY)
     lengths = {name: [measures[name][i].value for i in present] for name in LENGTHS}
     return Table.of_pixels(
@@ -269,9 +276,9 @@ def _table(
             "label": segmentation.ids.astype(np.int64),
             "class": present.astype(np.int64),
             "name": np.array([segmentation.class_names[i] for i in present], str),
-            "kept": np.ones(len(present), bool),
-            "reason": np.full(len(present), "", "U40"),
-            "area": counts.pixels.sum(0)[present],
+            "kept": pixels > 0,
+            "reason": np.where(pixels > 0, "", str(Reason.IGNORED)).astype(REASON_TYPE),
+            "area": pixels,
             "area_fraction": np.array([value.value for value in shares], float),
             "area_fraction_low": np.array([value.low for value in shares], float),
             "area_fraction_high": np.array([value.high for value in shares], float),
@@ -281,13 +288,17 @@ def _table(
             "object_ecd_d10": np.array([piece.quantile(0.1) for piece in pieces], float),
             "object_ecd_median": np.array([piece.quantile(0.5) for piece in pieces], float),
             "object_ecd_d90": np.array([piece.quantile(0.9) for piece in pieces], float),
-            "mean_grey": np.array([grey[mask].mean() for mask in inside], float),
+            "mean_grey": np.array([_mean(grey[mask]) for mask in inside], float),
             "certainty": segmentation.confidence.astype(float)
             if sure is None
-            else np.array([sure[: segmentation.rows][mask].mean() / 255 for mask in inside], float),
+            else np.array([_mean(sure[: segmentation.rows][mask]) / 255 for mask in inside], float),
         },
         None,
     )
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else np.nan
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:

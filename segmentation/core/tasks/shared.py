@@ -19,6 +19,7 @@ from ..labels.segmentation import MASKS, Segmentation
 from ..measure.fields import distribution, table_of
 from ..measure.filters import FOR_SIZE
 from ..measure.quantities import Value
+from ..measure.regions import CountedArea
 from ..measure.table import Table
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
@@ -96,13 +97,13 @@ def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """The objects of one kind in a field of view. table: a row for each. shape: rows and columns analysed."""
+    """The objects of one kind in a field of view. table: a row for each. area: what of the field counts."""
 
     segmentation: Segmentation
     settings: MeasurementSettings
     calibration: Calibration
     table: Table
-    shape: tuple[int, int]
+    area: CountedArea
 
 
 def task_of(
@@ -155,8 +156,8 @@ def task_of(
         if nothing := withheld_result(micrograph, segmentation, table, task, settings):
             return nothing
         sizes = distribution(table, task.size, micrograph, settings, calibration)
-        shape = segmentation.rows, micrograph.shape[1]
-        values, flags = numbers(Objects(segmentation, settings, calibration, table, shape))
+        area = CountedArea.of(settings.ignore, segmentation.rows, micrograph.shape[1])
+        values, flags = numbers(Objects(segmentation, settings, calibration, table, area))
         values |= {f"{thing}s": Value(float(table.kept.sum()))}
         values |= {name: sizes.value(figure) for name, figure in task.figures.items()}
         ordered = {name: values[name] for name in task.quantities}

@@ -117,6 +117,7 @@ def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
     """A flag for each setting; what was typed is read once the task is known."""
     for option in {setting.name: setting for setting in settings}.values():
         how = {"action": "store_const", "const": "on"} if option.is_switch else {"metavar": option.name.upper()}
+        how |= {"action": "append"} if option.several else {}
         takes = "" if option.is_switch or not option.takes else f" ({option.takes})"
         help_text = f"{option.title}: {option.description}{takes}".replace("%", "%%")
         parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=help_text, **how)

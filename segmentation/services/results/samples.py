@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
+from ...core.settings import Regions, regions_of
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits
@@ -304,6 +305,31 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> None:
     refresh_after_commit(sample.pk)
 
 
+def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
+    """The results in a sample of images as large as that of a job, that do not ignore the same regions."""
+    size = {"micrograph__width": job.micrograph.width, "micrograph__height": job.micrograph.height}
+    others = sample.members.filter(state=Job.State.DONE, **size).exclude(micrograph=job.micrograph_id)
+    ignored = job.get_settings().measurement.ignore
+    every = others.select_related("micrograph", "segmentation").defer("summary").order_by("created", "pk")
+    return [other for other in every if other.get_settings().measurement.ignore != ignored]
+
+
+@transaction.atomic
+def ignore_in_sample(*, sample: Sample, job: Job) -> None:
+    """Ignore the regions of this result in all images of its size: each is measured again, with the corrections that
+    stand. The result itself counts in the sample then."""
+    lock(sample, GONE)
+    if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
+        raise Refused(UNDER_WAY, 409)
+    replace_image(sample=sample, job=job)
+    reruns = []
+    for other in others_of_this_size(sample, job):
+        settings = other.get_settings().with_(ignore=job.get_settings().measurement.ignore)
+        reruns.append(_measured_again(other, settings, corrected=other.is_corrected))
+    Job.objects.bulk_create(reruns)
+    refresh_after_commit(sample.pk)
+
+
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
     """Measure an image of a sample with the scale that it lacked; the result takes the place of the one that counts."""
@@ -317,9 +343,10 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
     return new
 
 
-def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
-    """A new result in the sample of a job, made from it and in its place."""
-    rerun_fields = {"parent": job, "included": job.included, "segmentation": segmentation_for(job, settings)}
+def _measured_again(job: Job, settings: AnalysisSettings, corrected: bool = False) -> Job:
+    """A new result in the sample of a job, made from it and in its place; corrected: with its corrections."""
+    outlines = {"corrects": job.edit_count} if corrected else {"segmentation": segmentation_for(job, settings)}
+    rerun_fields = {"parent": job, "included": job.included, **outlines}
     return _job(job.sample, job.micrograph, settings, **rerun_fields)
 
 
@@ -405,12 +432,21 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
     stated = StatedScale.of(micrograph.asked) if micrograph.asked else None  # of an upload to 1.0.0
     calibration = calibration_for(stated, micrograph) if stated else sample.calibration_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
+    requested = requested.with_(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
     try:
         limits.count_megapixels(job)
     except Refused as refusal:  # it may be tried again when there is room
         job.state, job.error, job.finished = Job.State.FAILED, refusal.sentence, timezone.now()
     return job
+
+
+def _regions_of_this_size(sample: Sample, micrograph: Micrograph, usual: Regions) -> Regions:
+    """The regions that all images of a sample as large as this one ignore; the usual ones where they differ."""
+    size = {"micrograph__width": micrograph.width, "micrograph__height": micrograph.height}
+    every = sample.members.filter(**size).values_list("settings__ignore", flat=True)
+    ignored = {regions_of(regions or ()) for regions in every}
+    return ignored.pop() if len(ignored) == 1 else usual
 
 
 def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:

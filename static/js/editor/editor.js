@@ -89,8 +89,8 @@ export class Editor {
   }
 
   async loadNow() {
-    const { classes, maps, base, operations, undone, objects, touched } = await loaded(this.worker, this.page);
-    Object.assign(this, { classes, maps, base, history: operations, undone: redoable(undone) });
+    const { classes, maps, base, operations, undone, objects, touched, ignored } = await loaded(this.worker, this.page);
+    Object.assign(this, { classes, maps, base, ignored, history: operations, undone: redoable(undone) });
     this.page.objects = objects;
     if (this.semantic) await this.outline(touched);
     await this.divide();
@@ -311,6 +311,7 @@ export class Editor {
   // A key pressed right after a click means what was clicked.
   async act(name) {
     await this.gesture;
+    if (this.tool?.acts?.(name)) return null;
     const ids = [...this.selected];
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : `Select a ${this.facts.thing} first.`);
     const actions = {
@@ -338,6 +339,8 @@ export class Editor {
 
   async count(ids) {
     const aside = ids.filter((id) => !this.objects.get(id)?.kept);
+    const { ignored, things } = this.facts;
+    if (aside.some((id) => this.objects.get(id)?.reason === ignored)) return this.say(`${this.page.data.regions.length === 1 ? "The region is" : "The regions are"} ignored: count ${things} in it again below the picture.`);
     return aside.length ? this.run({ op: "restore", ids: aside }) : this.say("This counts already.");
   }
 
@@ -369,14 +372,25 @@ export class Editor {
     return null;
   }
 
-  // The state of now, measured: the page of that version.
-  async measured() {
+  // The state of now, measured: the page of that version. settings: those that change.
+  async measured(settings = {}) {
     await this.stored("The outlines are measured once all corrections are saved.");
     return this.next(async () => {
-      if (!this.history.length) return this.say("Nothing was corrected yet.");
+      const edits = this.history.length > 0;
+      if (!edits && !Object.keys(settings).length) return this.say("Nothing was corrected yet.");
       const headers = { ...PAGE, "X-CSRFToken": tokenOf(document), "Content-Type": "application/json" };
-      return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits: true }) })).page;
+      return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits, ...settings }) })).page;
     });
+  }
+
+  // What stands, measured without one more region of the picture.
+  async ignore(region) {
+    const { regions } = this.page.data;
+    this.drawing.ignore([...regions, region]);
+    this.say("Measuring without this region …");
+    const page = await this.measured({ ignore: [...regions, region] });
+    if (page) return this.page.arrive(page);
+    return this.drawing.ignore(regions);
   }
 
   // The image before or after this one in its sample, with the tools open.

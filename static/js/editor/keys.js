@@ -3,7 +3,7 @@
 import { takesKeys } from "../dom.js";
 import { modified } from "../viewport.js";
 
-const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add" };
+const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add", w: "ignore" };
 const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count", i: "alike" };
 const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that act again while they are held down; another one by accident is no correction
 const STEP = 1.25; // by which the brush widens
@@ -54,7 +54,7 @@ function meant(event, editor) {
   const tool = key === "a" && panel.offers("area") ? "area" : TOOLS[key];
   if (tool) return panel.offers(tool) ? () => editor.use(tool) : null;
   if (/^[1-9]$/.test(key)) return editor.classes?.length >= Math.max(2, Number(key)) ? () => panel.chooseClass(Number(key) - 1) : null;
-  if (ACTIONS[key]) return () => (page.doubt?.heeds(ACTIONS[key]) ? null : editor.act(ACTIONS[key]));
+  if (ACTIONS[key]) return () => (editor.tool?.acts?.(ACTIONS[key]) || page.doubt?.heeds(ACTIONS[key]) ? null : editor.act(ACTIONS[key]));
   return {
     " ": () => pan(drawing, true),
     arrowleft: () => editor.step(-1),

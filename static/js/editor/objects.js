@@ -9,18 +9,19 @@ const SAME = 1e-6; // relative, of sizes
 
 // change: what the worker says of an object, { id, data, box, sizes, rings }; page: { automatic, data, facts }. Null where
 // it is gone.
-export function standing({ id, data, box, sizes, rings }, page, classes) {
+export function standing({ id, data, box, sizes, rings, ignored = 0 }, page, classes) {
   if (!data) return null;
   const { automatic, data: result, facts } = page;
   const [place, confidence, byHand, aside] = data;
   const measured = automatic.get(id);
   const named = classes.length > 1 ? { class: classes[place] } : {};
-  const common = { place, pixels: sizes?.area ?? 0, byHand: byHand || aside !== "", ...named };
+  const common = { place, pixels: (sizes?.area ?? 0) * (1 - ignored), byHand: byHand || aside !== "", ...named };
   if (!byHand && measured) return { ...measured, ...common, ...(aside ? { kept: false, reason: aside } : {}) };
   const screened = "screened" in facts;
   const frame = touchesFrame(box, result);
   const small = screened && (sizes?.area ?? 0) < LEAST_AREA;
-  const reason = aside || (screened && frame ? facts.frame : "") || (small ? facts.slip : "");
+  const isIgnored = !("semantic" in facts) && ignored >= Number(facts.inside);
+  const reason = aside || (isIgnored ? facts.ignored : "") || (screened && frame ? facts.frame : "") || (small ? facts.slip : "");
   const state = { ...common, id, confidence, reason, kept: reason === "" };
   const now = sizes ? inUnit(sizes, result.pixel_size) : {};
   if (measured && ["area", ...LENGTHS].every((name) => Math.abs(measured[name] - now[name]) <= SAME * now[name])) return { ...measured, ...state };
@@ -56,7 +57,8 @@ export async function loaded(worker, page) {
   const { facts, data, automatic } = page;
   const answer = await json(`${facts.labels}?format=objects`, { headers: PAGE, cache: "no-store" });
   const { width, height, rows } = data;
-  const areas = await worker.call("open", { width, height, rows, address: facts.labels, byClass: "semantic" in facts, objects: answer });
+  const about = { width, height, rows, address: facts.labels, byClass: "semantic" in facts, regions: data.regions };
+  const areas = await worker.call("open", { ...about, objects: answer });
   const corrected = new Set([...answer.by_hand, ...Object.keys(answer.set_aside).map(Number)]);
   const places = new Map(answer.ids.map((id, i) => [id, answer.classes_of[i]]));
   const [objects, touched] = [new Map(), []];
@@ -65,5 +67,5 @@ export async function loaded(worker, page) {
     else objects.set(id, { ...automatic.get(id), pixels: area, place: places.get(id) ?? 0 });
   }
   for (const change of await worker.call("measure", { ids: touched })) objects.set(change.id, standing(change, page, answer.classes));
-  return { ...answer, objects, touched };
+  return { ...answer, objects, touched, ignored: await worker.call("ignored") };
 }

@@ -21,6 +21,8 @@ export class Panel {
     this.chooser = new Chooser(editor, this);
     this.press("[data-tool]", (button) => editor.use(button.dataset.tool));
     this.press("[data-act]", (button) => editor.act(button.dataset.act));
+    this.press("[data-region-done]", () => editor.act("right"));
+    this.press("[data-region-back]", () => editor.act("delete"));
     this.press("[data-keys]", () => this.help());
     this.press("[data-set-aside]", () => this.setAside());
     this.press("[data-dismiss]", () => this.notice(""));
@@ -123,9 +125,9 @@ export class Panel {
 
   // The share of each class of pixels, where the page has it.
   fractions() {
-    const { objects, classes, page } = this.editor;
+    const { objects, classes, page, ignored } = this.editor;
     const { width, rows } = page.data;
-    const parts = classes.map((name, i) => [...objects.values()].filter(({ place }) => place === i).reduce((sum, each) => sum + each.pixels, 0) / (width * rows));
+    const parts = classes.map((name, i) => [...objects.values()].filter(({ place }) => place === i).reduce((sum, each) => sum + each.pixels, 0) / (width * rows - ignored));
     const words = sharesInWords(parts);
     for (const word of document.querySelectorAll("[data-class-share]")) word.textContent = words[classes.indexOf(word.dataset.classShare)];
     for (const line of document.querySelectorAll(".shares [data-class-name]")) {
@@ -174,6 +176,12 @@ export class Panel {
     this.one("[data-over]").hidden = !["brush", "draw", "circle"].includes(name);
     this.editor.drawing.canvas.dataset.tool = name;
     this.editor.say("");
+  }
+
+  // Of a region that is drawn.
+  corners(count) {
+    this.one("[data-region-options]").hidden = !count; // it lies over the picture
+    this.one("[data-region-done]").disabled = count < 3;
   }
 
   // What to do with the tool that is used.

@@ -264,6 +264,65 @@ class Area extends Gesture {
   }
 }
 
+// A region whose objects do not count: a rectangle by a drag, a polygon by its corners.
+class Ignore extends Gesture {
+  constructor(editor) {
+    super(editor);
+    this.corners = [];
+  }
+
+  tapped(point) {
+    const { corners, editor } = this;
+    const near = (corner) => corner && Math.hypot(point[0] - corner[0], point[1] - corner[1]) * editor.drawing.scale < SAME;
+    if (corners.length > 2 && (near(corners[0]) || near(corners.at(-1)))) return this.finish(corners);
+    if (near(corners.at(-1))) return null;
+    return this.become([...corners, point]);
+  }
+
+  dragged(points) {
+    return this.corners.length ? this.tapped(points.at(-1)) : this.finish(ends(points));
+  }
+
+  become(corners) {
+    this.corners = corners;
+    this.editor.panel.corners(corners.length);
+    if (corners.length) this.editor.say(forFingers(corners.length > 2 ? "Click the first corner again to ignore what lies between." : "Click the next corner."));
+    this.editor.drawing.draw();
+  }
+
+  finish(corners) {
+    const { width, height } = this.editor.page.data;
+    this.become([]);
+    return this.editor.ignore(corners.map(([x, y]) => [Math.min(width, Math.max(0, x)), Math.min(height, Math.max(0, y))]));
+  }
+
+  // Enter closes the polygon, Backspace takes its last corner back.
+  acts(name) {
+    const { corners } = this;
+    if (!corners.length || !["right", "delete"].includes(name)) return false;
+    if (name === "delete") this.become(corners.slice(0, -1));
+    else if (corners.length > 2) this.finish(corners);
+    return true;
+  }
+
+  hover(point) {
+    this.over = point;
+    if (this.corners.length) this.editor.drawing.draw();
+  }
+
+  left() {
+    this.become([]);
+    super.left();
+  }
+
+  preview(context, scale) {
+    if (!this.corners.length) return Select.prototype.preview.call(this, context);
+    trace(context, [...this.corners, ...(this.over ? [this.over] : [])]);
+    context.stroke();
+    return dot(context, this.corners[0], scale);
+  }
+}
+
 class Add extends Gesture {
   constructor(editor) {
     super(editor);
@@ -301,8 +360,8 @@ class Add extends Gesture {
   // What lies under a tap is there already; set aside, it may be what is missed.
   meet({ id, kept, reason }) {
     const { editor } = this;
-    const { frame, slip, thing } = editor.facts;
-    if (kept || reason === frame || reason === slip) return editor.say(`This ${thing} is there already${kept ? "" : `, but ${reason}: it does not count`}.`);
+    const { frame, slip, ignored, thing } = editor.facts;
+    if (kept || [frame, slip, ignored].includes(reason)) return editor.say(`This ${thing} is there already${kept ? "" : `, but ${reason}: it does not count`}.`);
     editor.select([id]);
     return editor.say(`This ${thing} was left out: ${reason}. ${TOUCH ? "Count it?" : "K, or Count it, makes it count."}`);
   }
@@ -320,4 +379,4 @@ class Add extends Gesture {
   }
 }
 
-export const TOOLS = { select: Select, lasso: Lasso, brush: Brush, eraser: Eraser, draw: Draw, split: Split, join: Join, circle: Circle, area: Area, add: Add };
+export const TOOLS = { select: Select, lasso: Lasso, brush: Brush, eraser: Eraser, draw: Draw, split: Split, join: Join, circle: Circle, area: Area, add: Add, ignore: Ignore };

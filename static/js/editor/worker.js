@@ -11,6 +11,7 @@ const HEAD = 6; // numbers before the runs: width, height, top, bottom, number o
 
 let labels = null;
 let byClass = false; // the outline of a class is long: it comes when it is asked for
+let ignored = null; // 1 for each cell in a region to ignore, null without regions
 let steps = []; // corrections in their order: { patch, back }
 
 const answers = {
@@ -18,6 +19,7 @@ const answers = {
   async open({ address, width, height, rows, objects, ...kind }) {
     labels = new Labels(width, height, rows);
     byClass = kind.byClass;
+    ignored = kind.regions.length ? maskOf(kind.regions) : null;
     await load(address, objects.base);
     labels.classes = objects.classes;
     labels.next = objects.next;
@@ -27,8 +29,11 @@ const answers = {
       labels.decide(id, data);
     });
     steps = [];
-    return [...labels.objects].map(([id, { area }]) => [id, area]);
+    return [...labels.objects].map(([id, { area }]) => [id, byClass ? area * (1 - shareIgnored(id)) : area]);
   },
+
+  // How many analysed pixels lie in regions to ignore.
+  ignored: () => ignored?.subarray(0, labels.rows * labels.width).reduce((sum, inside) => sum + inside, 0) ?? 0,
 
   rings: ({ ids }) => ids.map((id) => [id, ringsOf(labels, id)]),
 
@@ -86,6 +91,27 @@ async function load(address, base) {
   }
 }
 
+// The cells whose centres lie in a region: two corners are those of a rectangle.
+function maskOf(regions) {
+  const mask = new Uint8Array(labels.width * labels.height);
+  for (const region of regions) {
+    const [[x0, y0], [x1, y1]] = region;
+    const polygon = region.length > 2 ? region : [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+    const inside = insideOf(polygon);
+    labels.scan(around(polygon), (at, row, column) => inside(row, column) && (mask[at] = 1));
+  }
+  return mask;
+}
+
+// The share of an object's pixels that lies in regions to ignore.
+function shareIgnored(id) {
+  const object = labels.objects.get(id);
+  if (!ignored || !object?.area) return 0;
+  let count = 0;
+  labels.scan(object.box, (at, row, column, here) => here === id && (count += ignored[at]));
+  return count / object.area;
+}
+
 function applied(patch) {
   const back = labels.inverse(patch);
   const touched = labels.apply(patch);
@@ -104,7 +130,7 @@ function changes(touched, { objects }) {
 function described(id) {
   const object = labels.objects.get(id);
   const rings = object && !byClass ? ringsOf(labels, id) : [];
-  return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null, rings };
+  return { id, data: labels.data(id), box: object?.box ?? null, sizes: object ? sizesOf(labels, id) : null, rings, ignored: shareIgnored(id) };
 }
 
 self.onmessage = async ({ data: { call, said }, ports: [port] }) => {

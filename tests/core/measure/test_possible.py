@@ -87,6 +87,14 @@ def test_all_particles_are_the_expected_distribution():
     assert "11 particles (particles whose outline can be seen)" in seen.nano["sentence"]
 
 
+def test_pieces_are_judged_by_the_region_that_they_lie_in():
+    region = {"ignore": [[[10, 10], [29, 30]]]}  # the left piece of the long outline, and less than half of the whole
+    table = measured(outlines(), measurand="all").statistics
+    without = measured(outlines(), measurand="all", **region)
+    assert without.table.kept.all()
+    assert 0 < len(without.statistics.pieces["chance"]) < len(table.pieces["chance"])
+
+
 def test_without_possible_and_hidden_outlines_both_questions_have_one_answer():
     seen, every = (measured(outlines(cuts=()), measurand=measurand).statistics for measurand in ("seen", "all"))
     assert (seen.median, seen.n_kept, seen.intervals) == (every.median, every.n_kept, every.intervals)

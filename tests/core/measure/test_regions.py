@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.filters import Reason, set_aside
-from segmentation.core.measure.regions import mask_of, set_regions_aside
+from segmentation.core.measure.regions import largest_part, mask_of, set_regions_aside
 from segmentation.core.measure.shapes import measure
 
 
@@ -18,7 +18,7 @@ def test_two_corners_are_a_rectangle_and_more_a_polygon():
         mask_of([((1, 1),)], (5, 5))
 
 
-def test_what_lies_in_a_region_does_not_count_unless_a_person_says_so():
+def test_what_lies_in_a_region_does_not_count():
     labels = np.zeros((60, 90), np.int32)
     for number, left in enumerate((10, 40, 65), 1):
         labels[20:40, left : left + 18] = number
@@ -26,4 +26,15 @@ def test_what_lies_in_a_region_does_not_count_unless_a_person_says_so():
     judged = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.IGNORED), (60, 90))
     assert set_aside(judged, True).reasons.tolist() == ["", Reason.IGNORED, ""]
     confirmed = judged.with_measures(by_hand=np.array([False, True, False]))
-    assert set_aside(confirmed, True).kept.all()
+    assert not set_aside(confirmed, True).kept.all(), "a person drew the region, whose area does not count either"
+    marked = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.MARKED), (60, 90))
+    assert set_aside(marked.with_measures(by_hand=np.array([False, True, False])), True).kept.all()
+
+
+def test_the_largest_part_without_a_region_is_a_rectangle_that_none_touches():
+    assert largest_part(mask_of([((60, 0), (100, 80))], (80, 100))) == (0, 0, 80, 60)
+    assert largest_part(mask_of([((30, 30), (40, 40))], (80, 100))) == (0, 40, 80, 100)
+    assert largest_part(np.ones((5, 5), bool)) is None
+    large = mask_of([((0, 0), (700, 3000)), ((0, 2900), (2000, 3000))], (3000, 2000))
+    top, left, bottom, right = largest_part(large)
+    assert not large[top:bottom, left:right].any() and (bottom - top) * (right - left) > 0.98 * (~large).sum()

@@ -19,6 +19,7 @@ from segmentation.core.tasks.layers import LENGTH, TASK
 from segmentation.core.tasks.phases import PhaseSettings, scale
 
 NAMES = ["other", "oxide", "crack"]
+PLAIN = MeasurementSettings()
 OPTIONS = {"layer": "oxide", "filled_by": ["crack"]}
 
 
@@ -91,7 +92,7 @@ def test_how_much_of_the_section_the_layer_is_varies_only_along_it(turned):
 
 
 def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_read():
-    along, spread = TASK.curves(segmented(coated(), **OPTIONS), Calibration.of_pixel(50.0, typed="50"))
+    along, spread = TASK.curves(segmented(coated(), **OPTIONS), Calibration.of_pixel(50.0, typed="50"), PLAIN)
     assert (along.title, along.across) == ("Thickness of oxide (µm)", "Along the layer (µm)")
     thickness, shares = along.lines["oxide"], spread.lines["oxide"]
     assert len(along.x) == len(thickness) <= 200 and along.x[-1] == pytest.approx(15, rel=0.15)
@@ -99,11 +100,11 @@ def test_the_page_draws_the_thickness_along_the_layer_and_how_often_each_was_rea
     assert np.nanmedian(np.array(thickness, float)) == pytest.approx(1.5, rel=0.03)
     interrupted = coated()
     interrupted[:, 140:160] = interrupted[0, 0]
-    (gap, _) = TASK.curves(segmented(interrupted, **OPTIONS), Calibration.absent())
+    (gap, _) = TASK.curves(segmented(interrupted, **OPTIONS), Calibration.absent(), PLAIN)
     assert len(gap.x) == len(gap.lines["oxide"]) and np.isnan(gap.lines["oxide"]).any()
     assert len(spread.x) == len(shares) + 1 and sum(shares) == pytest.approx(100)
     assert spread.across == along.title
-    assert TASK.curves(segmented(np.zeros((60, 80), np.int32), **OPTIONS), Calibration.absent()) == []
+    assert TASK.curves(segmented(np.zeros((60, 80), np.int32), **OPTIONS), Calibration.absent(), PLAIN) == []
 
 
 def test_without_a_layer_there_is_a_sentence_and_no_number():

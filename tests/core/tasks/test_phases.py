@@ -25,6 +25,7 @@ from segmentation.core.tasks.base import Decoded, Measured
 from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
 
 NAMES = ["matrix", "network", "laths"]
+PLAIN = MeasurementSettings()
 CARD = ModelCard("steel", "Steel", "", "1", {"name": "x"}, "a" * 64, Path("x"), "phases", maps=NAMES)
 
 
@@ -91,12 +92,12 @@ def test_lengths_have_the_calibration():
 def test_intercepts_are_drawn_by_their_length_without_those_that_the_frame_cuts():
     classes = np.zeros((64, 64), np.int32)
     classes[8:56, 10:14], classes[8:56, 30:38] = 2, 2
-    (curve,) = phases.curves(segmented(found(classes)), Calibration.of_pixel(2.0, typed="2"))
+    (curve,) = phases.curves(segmented(found(classes)), Calibration.of_pixel(2.0, typed="2"), PLAIN)
     assert set(curve.lines) == {"matrix", "laths"} and curve.across.endswith("(nm)")
     shares = {round(low): share for low, share in zip(curve.x, curve.lines["laths"], strict=False) if share}
     whole = 48 * (4 + 8) + 12 * 48  # px of rows and of columns
     assert shares[5] == pytest.approx(100 * 48 * 4 / whole) and shares[13] == pytest.approx(100 * 48 * 8 / whole)
-    assert phases.curves(segmented(found(np.zeros((64, 64), np.int32))), Calibration.absent()) == []
+    assert phases.curves(segmented(found(np.zeros((64, 64), np.int32))), Calibration.absent(), PLAIN) == []
 
 
 def test_small_regions_go_to_what_surrounds_them():

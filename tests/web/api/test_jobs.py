@@ -236,6 +236,15 @@ class TestRevisions:
         assert settings.measurement.calibration.width_nm(new.micrograph.width) == pytest.approx(5000)
         assert new.parent == job and new.owner == alice
 
+    def test_regions_to_ignore_are_lists_or_text(self, script, make_job, alice):
+        job = make_job(owner=alice, state=Job.State.DONE)
+        regions = [[[10, 20], [200, 80]], [[5, 5], [60, 5], [30, 40.5]]]
+        by_json = self.revise(script, job, {"ignore": regions}, content_type="application/json").json()
+        by_form = self.revise(script, job, {"ignore": "10,20,200,80; 5,5,60,5,30,40.5"}).json()
+        assert by_json["settings"]["ignore"] == by_form["settings"]["ignore"] == regions
+        kept = self.revise(script, Job.objects.get(pk=by_json["id"]), {"filter": "on"}).json()
+        assert kept["settings"]["ignore"] == regions, "what is not sent stays"
+
     def test_a_form_does_the_same(self, script, make_job, alice):
         job = make_job(owner=alice, state=Job.State.DONE)
         answer = self.revise(script, job, {"filter": "on"}).json()
@@ -250,6 +259,8 @@ class TestRevisions:
             ('{"task": "ghosts"}', "There is no kind of analysis named 'ghosts' here: task is one of"),
             ('{"threshold": 7}', "“Threshold” is at most 0.95, not 7."),
             ('{"width": "7 miles"}', "nm"),
+            ('{"ignore": [[[1, 2]]]}', "“Regions to ignore” is a list of at most 50 regions"),
+            ('{"filter": [[[1, 2], [3, 4]]]}', "Send a JSON object"),
         ],
     )
     def test_bad_bodies_have_a_sentence(self, script, make_job, alice, body, sentence):

@@ -221,6 +221,44 @@ class TestScale:
         assert Micrograph.objects.get(pk=arriving.pk).asked == {}
 
 
+class TestRegions:
+    """Regions that one image ignores, for all images of its size."""
+
+    REGIONS = (((0.0, 0.0), (20.0, 20.0)),)
+
+    def ignored(self, sample):
+        members = sample.members.order_by("created", "micrograph__sha256")
+        return [job.get_settings().measurement.ignore for job in members]
+
+    def test_one_press_measures_those_of_the_same_size_again(self, make_micrograph, make_job, commit):
+        large = make_micrograph(sha256="d" * 64, width=999)
+        sample = create([*different(make_micrograph, 3), large])
+        sample.jobs.update(state=DONE)
+        first, second, *_ = sample.members.order_by("micrograph__sha256")
+        settings = first.get_settings().with_(ignore=self.REGIONS)
+        drawn = make_job(micrograph=first.micrograph, parent=first, state=DONE, visitor=ME, settings=settings)
+        assert len(services.others_of_this_size(sample, drawn)) == 2
+        with commit():
+            services.ignore_in_sample(sample=sample, job=drawn)
+        members = {job.micrograph_id: job for job in sample.members}
+        assert members[first.micrograph_id] == drawn and len(members) == 4
+        again = members[second.micrograph_id]
+        assert again.parent == second and again.get_settings() == second.get_settings().with_(ignore=self.REGIONS)
+        assert members[large.pk].get_settings().measurement.ignore == ()
+        assert state(sample) == Sample.State.WAITING
+        with pytest.raises(Refused, match="under way"):
+            services.ignore_in_sample(sample=sample, job=drawn)
+        # An image that comes later ignores what all others of its size do.
+        services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
+        assert sample.members.get(micrograph__sha256="e" * 64).get_settings().measurement.ignore == self.REGIONS
+
+    def test_the_settings_of_a_sample_hold_them(self, make_micrograph):
+        sample = create(different(make_micrograph, 2), settings=AnalysisSettings.of(ignore=self.REGIONS))
+        assert self.ignored(sample) == [self.REGIONS] * 2
+        services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64, width=999)])
+        assert self.ignored(sample) == [self.REGIONS] * 3
+
+
 @pytest.mark.services
 class TestQueue:
     def test_a_message_is_sent_for_each_image_once(self, make_micrograph, queue, commit):

@@ -375,6 +375,20 @@ class TestChange:
         maker.post(address(old, "change/"), {"faint_limit": "0"})
         assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
 
+    def test_regions_are_taken_back_by_one_press_and_typed_without_scripts(self, maker, job):
+        regions = [[[0, 0], [20, 20]], [[30, 5], [60, 5], [45, 40]]]
+        old = job(settings=AnalysisSettings.of(ignore=regions))
+        page = words(maker.get(address(old)))
+        assert "2 regions are ignored. Count again:" in page and "of this size" not in page
+        assert '<input type="hidden" name="ignore" value="30,5,60,5,45,40"><button class="as-link">region 1' in page
+        assert 'name="ignore" id="id_ignore"' in page and 'value="0,0,20,20; 30,5,60,5,45,40"' in page
+        maker.post(address(old, "change/"), {"ignore": "30,5,60,5,45,40"})
+        assert old.reruns.get().get_settings() == old.get_settings().with_(ignore=regions[1:])
+        wrong = maker.post(address(old, "rerun/"), {"ignore": "1,2,3"})
+        assert wrong.status_code == 400 and "is a list of at most 50 regions" in words(wrong)
+        answer = maker.post(address(old, "change/"), {"ignore": "nowhere"})
+        assert answer.status_code == 400 and "is a list of at most 50 regions" in words(answer)
+
     def test_a_warning_shows_the_outlines_it_means(self, maker, job):
         flags = as_json([Flag.doubtful("Look at these.", "They are few", ids=(3, 7)), Flag("A note.")])
         first, _, details = words(maker.get(address(job(summary={**SUMMARY, **flags})))).partition('id="details"')

@@ -109,8 +109,8 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
         values = (in_hundredths(main.name, value).value for value in sample.in_readable_unit().by_image(main.name))
         title = f"{main.term} ({main.unit})"
         return title, ("Image", title), (image.name for image in sample.images), values
-    if entries and sample.analysis:
-        for curve in sample.task.curves(sample.analysis.segmentation, sample.analysis.calibration)[-1:]:
+    if entries and (one := sample.analysis):
+        for curve in sample.task.curves(one.segmentation, one.calibration, one.settings.measurement)[-1:]:
             heads = (f"{curve.across}, from", "to", curve.title)
             return curve.across, heads, curve.x, curve.x[1:], *curve.lines.values()
     return "", ()
