@@ -37,6 +37,7 @@ from .inspection import Killed
 logger = logging.getLogger(__name__)
 KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
 LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
+TOLD_SECONDS = 30.0  # from one correction of the time left to the next
 LOADER = "DataLoader worker"  # begins what torch says of a process that prepares crops and is gone
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
@@ -86,7 +87,7 @@ class TrainingReport:
         self.training, self.progress, self.run = training, progress, run
         self.most = _points(training.summary)
         self.reported: Any = None
-        self.looked = time.monotonic()
+        self.looked = self.told = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
         """Tell the row at once what is new, and ask now and then whether the training may go on."""
@@ -96,6 +97,10 @@ class TrainingReport:
         if time.monotonic() - self.looked > LOOK_SECONDS:
             check_given(self.training)
             self.looked = time.monotonic()
+        ends = None if left is None else timezone.now() + timedelta(seconds=left)
+        if ends and time.monotonic() - self.told > TOLD_SECONDS:  # the machine may have become busy, or free again
+            self.training.change(ends=ends)
+            self.told = time.monotonic()
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
         if now != self.reported:
             self.reported = now
@@ -107,7 +112,7 @@ class TrainingReport:
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
                 brings_progress=points > self.most,
-                ends=None if left is None else timezone.now() + timedelta(seconds=left),
+                ends=ends,
                 **update,
             )
             self.most = max(self.most, points)

@@ -14,7 +14,6 @@ CARDS = ".entries .entry"
 
 def test_several_files_each_by_itself(visit, discs, plain):
     page = visit()
-    page.get_by_text("Options", exact=True).click()
     page.get_by_label("Several files are one sample").uncheck()
     page.set_input_files("#files", [str(discs), str(plain)])
     page.wait_for_url("**/results/")

@@ -129,6 +129,19 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
     assert sample.jobs.count() == 3  # nothing is measured twice
 
 
+def test_a_version_that_was_corrected_further_counts_as_it_is_now(sample):
+    """Its page shows the newest state; the sample counted the version as it was when it was kept."""
+    first = sample.members.order_by("micrograph__sha256").first()
+    services.edit_job(job=first, base=0, operations=[DELETE], visitor=VISITOR)
+    kept = services.finish_corrections(job=first, settings=first.get_settings(), **sample.maker)
+    tasks.do_analyses()
+    kept.refresh_from_db()
+    services.edit_job(job=kept, base=0, operations=[{"op": "delete", "ids": [2]}], visitor=VISITOR)
+    services.count_corrections(sample=sample)
+    new = sample.members.get(micrograph=first.micrograph)
+    assert (new.parent, new.corrects) == (kept, 1) and sample.jobs.count() == 3
+
+
 def test_the_editor_knows_the_image_before_and_after(no_files, sample, corrected, client):
     visit(client, VISITOR)
     first, second, third = sample.members.order_by("micrograph__sha256")

@@ -1,5 +1,7 @@
-"""Whether a file ends before its image does, told by the few bytes that say where its pixels lie; nothing is decoded,
-so that the web process can refuse at the upload what no reader will read."""
+"""Whether a file ends before its image does, told by the few bytes that say where its pixels lie.
+
+Nothing is decoded, so that the web process can refuse at the upload what no reader will read.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ LETTERS = {3: "H", 4: "I", 16: "Q"}
 
 
 def check_whole(file: IO[bytes], kind: Kind, size: int) -> None:
-    """Raises UnreadableImage where the image in a file of `size` bytes goes on beyond its end. Of kinds whose readers
-    do not find this in a few bytes nothing is said. The file is at its start afterwards."""
+    """Raises UnreadableImage where the image in a file of `size` bytes goes on beyond its end.
+
+    Nothing is said of other kinds than PNG, BMP, JPEG and TIFF. The file is at its start afterwards.
+    """
     needed = _NEEDED.get(kind)
     try:
         file.seek(0)

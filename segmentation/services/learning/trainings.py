@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 LONGEST_TITLE = 80
 FEW, FEW_OBJECTS = 5, 100
 RECENT = 20
+LEAST_SHARE = 0.25  # of its threads that a training gets of a machine that is busy
 NOT_THERE = "There is no such dataset."
 NO_IMAGES = "The dataset has no images yet: add images with checked outlines first."
 ONE_IMAGE = "One image is not enough: a training learns from some images and is judged on others. Add a second one."
@@ -224,21 +226,33 @@ def obstacle(dataset: Dataset, user: Any) -> str:
 
 def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
     """About how long a training will take, with or without its learning curve: as its own plan will say, but with the
-    time of a step in the recent trainings of this site, or of a usual computer where there are none."""
+    time of a step in the recent trainings of this site, or of a usual computer where there are none; longer while this
+    machine is busy."""
     usable = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
     groups = {image.group or image.name for image in usable}
     sides = [image.region or (0, 0, image.height, image.width) for image in usable]
     megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
-    paces = sorted(plan["of_step"] for plan in rows.values_list("summary__plan", flat=True)[:RECENT] if plan)
+    plans = rows.values_list("summary__plan", flat=True)[:RECENT]
+    usual = sorted(plan["of_step"] - planning.LOOK_SECONDS / planning.CHECKPOINT for plan in plans if plan)
     chosen = planning.choose(
         max(len(groups), 2),
         megapixels,
-        pace=paces[len(paces) // 2] - planning.LOOK_SECONDS / planning.CHECKPOINT if paces else planning.PACE,
+        pace=slowed() * (usual[len(usual) // 2] if usual else planning.PACE),
         minutes=planning.MINUTES,
         curve=curve,
     )
     return chosen.seconds
+
+
+def slowed() -> float:
+    """How many times longer a training takes because of what this machine does besides: it has the lowest priority. 1
+    where trainings run on other machines."""
+    if not settings.DEEPSEGM_EMBEDDED:
+        return 1.0
+    threads = settings.DEEPSEGM_TRAINING_THREADS
+    free = (os.cpu_count() or 1) - os.getloadavg()[0]
+    return max(threads / max(free, LEAST_SHARE * threads), 1.0)
 
 
 def sufficiency(dataset: Dataset) -> list[str]:

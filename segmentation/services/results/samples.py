@@ -230,19 +230,30 @@ def uncounted(sample: Sample) -> QuerySet[Job]:
 @transaction.atomic
 def count_corrections(*, sample: Sample) -> None:
     """Measure the corrected outlines of its images, which then count. The results before become separate ones. A
-    version that is measured already is not measured again."""
+    version that is measured already is not measured again, and one that was corrected further is followed."""
     lock(sample, GONE)
-    new = []
+    new, left = [], []
     for job in list(uncounted(sample).select_related("micrograph")):
-        measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE).first()
-        if measured is not None:
-            replace_image(sample=sample, job=measured)
+        newest = _newest_version(job)
+        if newest.pk != job.pk and not newest.is_corrected:
+            replace_image(sample=sample, job=newest)
         else:
-            rerun_fields = {"parent": job, "corrects": job.edit_count, "included": job.included}
-            new.append(_job(sample, job.micrograph, job.get_settings(), **rerun_fields))
-    Job.objects.filter(pk__in=[job.parent_id for job in new]).update(sample=None)
+            rerun_fields = {"parent": newest, "corrects": newest.edit_count, "included": job.included}
+            new.append(_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
+            left.append(job.pk)
+    Job.objects.filter(pk__in=left).update(sample=None)
     Job.objects.bulk_create(new)
     refresh_after_commit(sample.pk)
+
+
+def _newest_version(job: Job) -> Job:
+    """The last result that measures the corrections of the one before it as they stand, this one if none does."""
+    while job.is_corrected:
+        measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE)
+        if (later := measured.select_related("micrograph").order_by("created").last()) is None:
+            break
+        job = later
+    return job
 
 
 @transaction.atomic

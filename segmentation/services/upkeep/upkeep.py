@@ -33,7 +33,7 @@ LOST = "The server was interrupted"
 ABANDONED, LATELY = timedelta(days=1), timedelta(days=2)
 FORGOTTEN = timedelta(minutes=10)
 FEW = 100  # messages
-PORTION, MANY = 50, 10_000  # rows that one transaction of the tidying deletes; ids that it reads at once
+PORTION, MANY = 20, 10_000  # rows that one transaction of the tidying deletes; ids that it reads at once
 # Each row of these kinds has a message of its own; an upload has none.
 WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
 _whole_look_due = 0.0  # by the monotonic clock of this process

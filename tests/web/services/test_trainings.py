@@ -107,7 +107,8 @@ class TestAsking:
         dataset.images.filter(name="a.png").update(summary={"objects": 4})
         ask(dataset, alice)
 
-    def test_the_expected_time_follows_the_dataset_and_the_site(self, alice):
+    def test_the_expected_time_follows_the_dataset_and_the_site(self, alice, monkeypatch):
+        monkeypatch.setattr(trainings, "slowed", lambda: 1.0)
         small = make_dataset(alice)
         large = make_dataset(alice, 10)
         large.images.update(width=4000, height=4000)
@@ -118,6 +119,20 @@ class TestAsking:
         assert trainings.expected_seconds(large, curve=False) < 1.5 * plain
         make_training(alice, small, state="done", summary={"plan": {"of_step": 0.3}})
         assert trainings.expected_seconds(small, curve=False) < plain / 2
+
+    def test_a_busy_machine_takes_longer(self, alice, settings, monkeypatch):
+        dataset, load = make_dataset(alice), [0.0]
+        settings.DEEPSEGM_EMBEDDED, settings.DEEPSEGM_TRAINING_THREADS = True, 2
+        monkeypatch.setattr(trainings.os, "cpu_count", lambda: 4)
+        monkeypatch.setattr(trainings.os, "getloadavg", lambda: (load[0], 0.0, 0.0))
+        assert trainings.slowed() == 1.0
+        idle = trainings.expected_seconds(dataset, curve=False)
+        load[0] = 3.0
+        assert trainings.slowed() == 2.0 and trainings.expected_seconds(dataset, curve=False) > idle
+        load[0] = 40.0
+        assert trainings.slowed() == 4.0
+        settings.DEEPSEGM_EMBEDDED = False
+        assert trainings.slowed() == 1.0
 
     def test_images_that_are_not_written_yet(self, alice):
         dataset = make_dataset(alice)
