@@ -35,7 +35,7 @@ EVIDENT = "evident"  # in `Segmentation.used`, where the outlines alone show tha
 FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
 SURE = 0.8  # chance of being right of a sure outline
 # Expected share of right outlines, under which numbers have no ground; where more were removed than are left, SURE. Of
-# 409 micrographs 2 have less, of 24 grey photographs in which something counts 16.
+# 409 micrographs 1 has less, of 24 grey photographs in which something counts 15.
 GROUND = 0.65
 DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
 AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of each side that are looked at

@@ -158,3 +158,16 @@ def test_a_picture_in_many_colours_has_no_numbers_however_sure_its_outlines_are(
 def test_false_colours_and_a_channel_are_measured_with_a_warning_where_they_mislead(kind):
     made = measured(segmentation_of(squares(12), expected=0.97, card=CALIBRATED), {COLOURS: kind})
     assert made.table.kept.all() and any(flag.doubt for flag in made.flags) == (kind != FALSE_COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("used", "counted"),
+    [({"expected": 0.6}, False), ({"expected": 0.7, "dropped": 20}, False), ({"expected": 0.7, "dropped": 3}, True)],
+)
+def test_outlines_that_are_mostly_wrong_by_the_models_own_chances_have_no_ground(used, counted):
+    doubtful = np.full(9, 0.6, np.float32)
+    made = measured(segmentation_of(squares(), doubtful, card=CALIBRATED, **used))
+    assert made.table.kept.all() == counted
+    assert measured(segmentation_of(squares(), doubtful, card=CALIBRATED, **used), measure_unlike=True).table.kept.all()
+    finds_specks = {**CALIBRATED, "options": {**CALIBRATED["options"], "noise": 0.0}}
+    assert measured(segmentation_of(squares(), doubtful, card=finds_specks, **used)).table.kept.all()
