@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .grey import LUMINANCE, Array
+from .grey import LUMINANCE, Array, bands
 
 SAMPLED = 50_000  # pixels or blocks that are looked at
 BLOCK = 4  # px: JPEG halves the resolution of colours, so blocks are compared
@@ -94,15 +94,20 @@ def channel_of(pixels: Array, hues: tuple[int, ...], number: int) -> Array:
 
     Up to three hues that differ are told apart where they mix; of more each pixel belongs to the nearest.
     """
-    colours = pixels[..., :3].astype(np.float32)
     pure = np.stack([_pure(hue) for hue in hues])
-    if len(hues) <= 3:
-        amounts = colours @ np.linalg.pinv(pure.astype(np.float32))[:, number]
-    else:
-        nearest = (_chroma(colours) @ _chroma(pure).T).argmax(-1)
-        amounts = np.where(nearest == number, colours.max(-1), 0)
-    top = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else np.inf
-    return np.ascontiguousarray(np.clip(np.rint(amounts), 0, top).astype(pixels.dtype))
+    unmixed = np.linalg.pinv(pure.astype(np.float32))[:, number]
+    is_whole = pixels.dtype.kind in "ui"
+    top = float(np.iinfo(pixels.dtype).max) if is_whole else np.inf
+    channel = np.empty(pixels.shape[:2], pixels.dtype)
+    for band in bands(channel):
+        colours = pixels[band, :, :3].astype(np.float32)
+        if len(hues) <= 3:
+            amounts = colours @ unmixed
+        else:
+            nearest = (_chroma(colours) @ _chroma(pure).T).argmax(-1)
+            amounts = np.where(nearest == number, colours.max(-1), 0)
+        channel[band] = np.clip(np.rint(amounts) if is_whole else amounts, 0, top)
+    return channel
 
 
 def _chroma(colours: Array) -> Floats:

@@ -115,14 +115,15 @@ class Panel(NamedTuple):
     is_picture: bool
 
 
-def panels_of(pixels: NDArray[Any]) -> list[Panel]:
+def panels_of(pixels: NDArray[Any], *, seams: bool = True) -> list[Panel]:
     """The panels of a figure (H, W), in the order of reading; none of a picture that neither white gutters, nor thin
-    ones of one grey, nor seams part, and none of charts alone."""
+    ones of one grey, nor seams part, and none of charts alone. seams: whether these are looked for; in a photograph
+    the horizon is one."""
     step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED))), pixels.shape
     if pixels.dtype != np.uint8:  # figures are drawn in 8 bits
         return []
     small = pixels[::step, ::step]
-    for between, share in ((_white, 0.0), (_of_one_grey, FILLED), (_seams, FILLED)):
+    for between, share in ((_white, 0.0), (_of_one_grey, FILLED), (_seams, FILLED))[: 3 if seams else 2]:
         boxes = [
             (top, left, bottom, right)
             for top, left, bottom, right in _parted(partial(between, step=step), small, (0, 0, *small.shape))

@@ -83,7 +83,8 @@ def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> tuple[Decoded
             if reader:
                 return _part(reader(path, max_pixels, page), [], page)
             picture = read_picture(path, kind, max_pixels)
-            return _part(picture, panels_of(picture.pixels), page)
+            is_grey = picture.colours is None or colours_of(picture.colours) is None
+            return _part(picture, panels_of(picture.pixels, seams=is_grey), page)
     except UnreadableImage:
         raise
     except MemoryError:

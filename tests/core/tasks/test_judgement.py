@@ -196,3 +196,16 @@ def test_outlines_that_follow_the_core_of_a_shell_are_said(cores, shift, doubts)
     asked = segmentation_of(squares(12), concentric=edges)
     asked = replace(asked, provenance=replace(asked.provenance, settings={"edge": "inner"}))
     assert not any(flag.doubt for flag in measured(asked).flags) and "as chosen" in measured(asked).flags[0].text
+
+
+@pytest.mark.parametrize(
+    ("used", "counted"),
+    [({"expected": 0.6}, False), ({"expected": 0.7, "dropped": 20}, False), ({"expected": 0.7, "dropped": 3}, True)],
+)
+def test_outlines_that_are_mostly_wrong_by_the_models_own_chances_have_no_ground(used, counted):
+    doubtful = np.full(9, 0.6, np.float32)
+    made = measured(segmentation_of(squares(), doubtful, card=CALIBRATED, **used))
+    assert made.table.kept.all() == counted
+    assert measured(segmentation_of(squares(), doubtful, card=CALIBRATED, **used), measure_unlike=True).table.kept.all()
+    finds_specks = {**CALIBRATED, "options": {**CALIBRATED["options"], "noise": 0.0}}
+    assert measured(segmentation_of(squares(), doubtful, card=finds_specks, **used)).table.kept.all()

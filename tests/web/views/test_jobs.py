@@ -96,6 +96,12 @@ class TestWaiting:
         queued_text = words(maker.get(address(job(Job.State.QUEUED, summary=SUMMARY))))
         assert "<b>261</b>" not in queued_text, "they may change at the next attempt"
 
+    def test_each_channel_of_a_map_of_elements_is_one_press(self, maker, job, make_micrograph):
+        metadata = {"pages": 2, "colours": "map of elements", "channels": "red, green"}
+        text = words(maker.get(address(job(micrograph=make_micrograph(metadata=metadata, visitor=VISITOR)))))
+        assert '<button name="page" value="2">Analyse the channel green</button>' in text
+        assert "Another page" not in text
+
     @pytest.mark.parametrize("without", [{"refused": True}, {"statistics": None, "task": "phases"}], ids=str)
     def test_no_count_is_stated_of_a_picture_that_is_refused_or_has_no_sizes(self, maker, job, without):
         running = job(Job.State.RUNNING, stage="writing the files", progress=0.86, summary={**SUMMARY, **without})
