@@ -20,9 +20,11 @@ from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE
 from .measure.quantities import number
+from .measure.regions import mask_of
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
 from .micrograph.databar import data_bar
+from .micrograph.marks import MARKS, Regions, filled, from_metadata
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
 from .network import cards
 from .network.cards import ModelCard, stands_for
@@ -136,8 +138,9 @@ def segment(
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, requested)
-        picture = clip_outliers(micrograph.pixels[:rows])
-    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show)
+        marked = marks_on(micrograph, rows)
+        picture = clip_outliers(without_marks(micrograph, marked).pixels[:rows])
+    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, marks=marked)
     if task.better:
         return search.compared(among, progress)
     if len(among) == 1:
@@ -154,7 +157,8 @@ class Search:
     """The search for a task's objects in one image, by one model after the other.
 
     picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
-    recognised: whether models of other kinds found theirs in the picture, by name.
+    recognised: whether models of other kinds found theirs in the picture, by name. marks: regions with writing or
+    drawing, which the picture no longer shows.
     """
 
     micrograph: Micrograph
@@ -166,6 +170,7 @@ class Search:
     clock: Clock
     show: Show = unseen
     recognised: dict[str, bool] = field(default_factory=dict)
+    marks: Regions = field(default_factory=list)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
         """The segmentation by one model; changed: settings that replace the requested ones."""
@@ -204,7 +209,7 @@ class Search:
             confidence,
             self.rows,
             Provenance(micrograph.sha256, task.name, requested, card.entries(), __version__),
-            {**view.facts, **decoded.used},
+            {**view.facts, **decoded.used, **({MARKS: self.marks} if self.marks else {})},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},
@@ -398,6 +403,21 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
     return tall - bar
 
 
+def marks_on(micrograph: Micrograph, rows: int) -> Regions:
+    """Regions of the analysed rows of a micrograph that writing or drawing covers: coloured pieces, which its reader
+    found, and text and lines in black and white."""
+    coloured = from_metadata(micrograph.metadata)
+    return [region for region in coloured if min(y for _, y in region) < rows]
+
+
+def without_marks(micrograph: Micrograph, marks: Regions) -> Micrograph:
+    """The micrograph with the regions of its marks filled in from their surroundings."""
+    if not marks:
+        return micrograph
+    mask = mask_of(marks, micrograph.shape)
+    return replace(micrograph, pixels=filled(micrograph.pixels, mask)) if mask.any() else micrograph
+
+
 def measure(
     micrograph: Micrograph, segmentation: Segmentation, settings: AnalysisSettings, progress: Progress = quiet
 ) -> Analysis:
@@ -420,7 +440,8 @@ def measure_objects(
     settings = replace(settings, measurement=task.effective(settings.measurement))
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
-        measured = task.measure(segmentation, micrograph, settings.measurement, calibration)
+        shown = without_marks(micrograph, segmentation.used.get(MARKS, ()))
+        measured = task.measure(segmentation, shown, settings.measurement, calibration)
     quantities = measured.quantities
     if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals
         quantities = {

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.segmentation import Segmentation
+from ..micrograph.marks import MARKS
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from .bootstrap import undefined
@@ -22,6 +23,7 @@ from .drawn import t95, with_scale
 from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
+from .regions import set_regions_aside
 from .results import Statistics
 from .table import Table
 
@@ -42,7 +44,9 @@ def table_of(
 
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
-    table = corrected(table.with_measures(**measured), segmentation, settings.faint_limit)
+    marks = segmentation.used.get(MARKS, ())
+    table = set_regions_aside(table.with_measures(**measured), labels, marks, Reason.MARKED, segmentation.labels.shape)
+    table = corrected(table, segmentation, settings.faint_limit)
     return with_reasons_lifted(set_aside(table, settings.filter), [Reason.FRAME]).identified(segmentation.ids)
 
 

@@ -48,6 +48,10 @@ def set_regions_aside(
     had. labels: (H, W) 1..n in the order of the rows. shape: of the uploaded image."""
     if not len(regions) or not len(table):
         return table
-    mask = mask_of(regions, shape)[: len(labels), : labels.shape[1]]
-    is_inside = shares_inside(labels, mask, len(table)) >= INSIDE
+    return set_mask_aside(table, labels, mask_of(regions, shape), reason)
+
+
+def set_mask_aside(table: Table, labels: NDArray[np.int32], mask: NDArray[np.bool_], reason: str) -> Table:
+    """As `set_regions_aside`, with the regions as a mask (H, W)."""
+    is_inside = shares_inside(labels, mask[: len(labels), : labels.shape[1]], len(table)) >= INSIDE
     return table.judged(np.where(is_inside, reason, table.reasons).astype(REASON_TYPE))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .grey import Array, check_size
 from .types import UnreadableImage
@@ -22,6 +23,7 @@ class Decoded:
     was_turned: whether `pixels` were turned or mirrored, so that rows of the header are not their rows.
     stored: rows and columns before any turning; () for the shape of `pixels`.
     pages: how many images of a stack the file holds, of which this is one.
+    marks: (H, W) where coloured marks were drawn on it (`marks.coloured`); None where there are none.
     """
 
     pixels: Array
@@ -31,6 +33,7 @@ class Decoded:
     was_turned: bool = False
     stored: tuple[int, ...] = ()
     pages: int = 1
+    marks: NDArray[np.bool_] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

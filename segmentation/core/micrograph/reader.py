@@ -14,6 +14,7 @@ from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
+from .marks import MARKS, as_text, regions_of
 from .mrc import read_mrc
 from .pages import FIGURE, Panel, panels_of
 from .picture import read_picture
@@ -96,7 +97,8 @@ def _picture(decoded: Decoded, page: int) -> tuple[Decoded, list[Panel]]:
     if page:
         top, left, bottom, right = panels[index].box
         pixels = np.ascontiguousarray(decoded.pixels[top:bottom, left:right])
-        return replace(decoded, pixels=pixels, pages=len(panels)), panels
+        marks = None if decoded.marks is None else decoded.marks[top:bottom, left:right]
+        return replace(decoded, pixels=pixels, pages=len(panels), marks=marks), panels
     numbers = [str(number) for number, panel in enumerate(panels, 1) if panel.is_picture]
     *others, last = numbers
     which = f"Panel {last} is a picture" if not others else f"Panels {', '.join(others)} and {last} are pictures"
@@ -125,6 +127,8 @@ def _micrograph(decoded: Decoded, name: str, sha256: str, notes: list[str], side
     is_as_in_header = not decoded.was_turned and header.columns in (None, columns)
     if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
         metadata["image_rows"] = float(header.rows)
+    if decoded.marks is not None and decoded.marks.any():
+        metadata[MARKS] = as_text(regions_of(decoded.marks))
     return Micrograph(
         pixels=decoded.pixels,
         name=name,

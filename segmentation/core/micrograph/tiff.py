@@ -13,7 +13,18 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
 from .decoded import AGAIN, Decoded, page_index, turned
-from .grey import Array, check_size, colour_notes, inverted, luminance, through_palette, to_grey
+from .grey import (
+    Array,
+    check_size,
+    colour_notes,
+    inverted,
+    is_ramp,
+    luminance,
+    of_palette,
+    through_palette,
+    to_grey,
+)
+from .marks import coloured
 from .types import UnreadableImage
 from .vendors.facts import Facts
 
@@ -56,13 +67,16 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         samples, more = _samples(chosen.asarray(maxworkers=1), chosen.axes)
         plane, plane_notes = _plane(samples, chosen)
         pixels, grey_notes = to_grey(plane)
+        colours = _colours(samples, chosen)
+        marks = None if colours is None else coloured(colours)
         header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     stored = pixels.shape
     pixels, turning = turned(pixels, orientation)
+    marks = None if marks is None else turned(marks, orientation)[0]
     notes += [*more, *plane_notes, *grey_notes, *turning]
-    return Decoded(pixels, kind, tuple(notes), header, bool(turning), stored, pages)
+    return Decoded(pixels, kind, tuple(notes), header, bool(turning), stored, pages, marks)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
@@ -199,14 +213,33 @@ def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:
     return np.moveaxis(image, axes.index("S"), -1), notes
 
 
+def _has_palette(samples: Array, page: TiffPage) -> bool:
+    is_palette = page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None
+    return is_palette and samples.dtype.kind == "u"
+
+
+def _is_rgb(samples: Array, page: TiffPage) -> bool:
+    is_colour = page.photometric == PHOTOMETRIC.RGB or (
+        page.photometric == PHOTOMETRIC.YCBCR and page.compression in _JPEG  # which was decoded as red, green and blue
+    )
+    return is_colour and samples.shape[-1] >= 3
+
+
+def _colours(samples: Array, page: TiffPage) -> Array | None:
+    """(H, W, 3 or more) red, green and blue; None of a grey page, whose palette may colour the data bar."""
+    if _has_palette(samples, page) and not is_ramp(page.colormap):
+        return of_palette(samples[..., 0], page.colormap)
+    return samples if _is_rgb(samples, page) else None
+
+
 def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
     """One grey plane of the samples (H, W, samples), by what the page says they mean, and notes."""
     photometric, count = page.photometric, samples.shape[-1]
-    if photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and samples.dtype.kind == "u":
+    if _has_palette(samples, page):
         return through_palette(samples[..., 0], page.colormap), []
-    if photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) and count >= 3:
-        if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG:
-            return samples[..., 0], []  # the first sample is the luminance
+    if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG and count >= 3:
+        return samples[..., 0], []  # the first sample is the luminance
+    if _is_rgb(samples, page):
         return luminance(samples), colour_notes(samples)
     if photometric == PHOTOMETRIC.SEPARATED and count >= 4:
         paper = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0

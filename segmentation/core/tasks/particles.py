@@ -18,6 +18,7 @@ from ..labels.segmentation import MASKS
 from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
+from ..micrograph.marks import MARKS
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
@@ -258,28 +259,41 @@ class _Judge:
         stand_out = contrasts(grey, self.segmentation.dense[:rows], shared.erased(self.segmentation))
         return self.segmentation.confidence, stand_out.relative, stand_out.gap.astype(float)
 
-    def _judged(self, sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each out. contact, contrast, gap: (k,)."""
+    @cached_property
+    def marks(self) -> NDArray[np.bool_]:
+        """(H, W) where writing or drawing lies on the picture."""
+        from ..measure.regions import mask_of
+
+        return mask_of(self.segmentation.used.get(MARKS, ()), self.micrograph.shape)
+
+    def _judged(
+        self, sizes: Table, contact: NDArray[np.float64], contrast: Floats, gap: Floats, marked: NDArray[np.bool_]
+    ) -> Table:
+        """The sizes of k objects, with the first reason to leave each out. contact, contrast, gap, marked: (k,)."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)
         limit = shared.faint_limit(self.segmentation, self.settings)
         sizes = set_faint_aside(sizes, limit, gap > 0.5, mostly_hidden(sizes, contact))
+        sizes = sizes.judged(np.where(marked, str(Reason.MARKED), sizes.reasons))
         return set_aside(sizes, self.settings.filter)
 
     def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
         """Judged sizes of the objects 1..k of labels (H, W). of_each: as the property, (k,)."""
+        from ..measure.regions import INSIDE, shares_inside
         from ..measure.shapes import contact_shares, measure
 
         confidence, *others = of_each
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        return self._judged(sizes, contact_shares(labels, len(sizes)), *others)
+        marked = shares_inside(labels, self.marks[: len(labels)], len(sizes)) >= INSIDE
+        return self._judged(sizes, contact_shares(labels, len(sizes)), *others, marked)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
         from ..measure.possible import sizes_of_pieces
+        from ..measure.regions import INSIDE, shares_inside
 
         dense, count = self.segmentation.dense, divided.count
         sizes = sizes_of_pieces(divided, dense, self.calibration.nm_per_pixel, self.segmentation.rows)
@@ -288,7 +302,8 @@ class _Judge:
         table, contact = sizes
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
-        return self._judged(table, contact, contrast, gap)
+        marked = shares_inside(dense, self.marks, count) >= INSIDE
+        return self._judged(table, contact, contrast, gap, marked[divided.owners[count:]])
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """Judged sizes under other settings, by name; none where no numbers are given."""

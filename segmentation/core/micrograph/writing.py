@@ -1,0 +1,310 @@
+"""Letters, digits, scale bars, arrows and circles in black or white on a picture, outside its data bar.
+
+The detector that reads data bars finds text, where small pieces suggest it that are as bright or dark as the picture
+gets, end sharply, and have strokes of one thickness; looking for text takes a second or two. A text counts only where
+its strokes are flat and end sharply, so that the texture of a specimen is not taken for letters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .barline import Mask
+from .burntin import INK, LARGEST, scale_bars, texts_over
+from .ocr import SECONDS, CutOff, Text
+from .readings import LEAST_SIDE
+
+Bytes = NDArray[np.uint8]
+TOLERANCES = ((10, 40.0), (25, 60.0))  # grey levels from the extreme one, and least step at the edge of such pieces
+SHARP = 130.0  # step at the edge of a single piece that suggests writing
+EDGE_SHARE = 5  # percentile of the steps all around a piece: nearly all are larger
+MOST_PIECES = 3000  # more are a texture
+MOST_INK = 0.4  # of the picture
+SMALLEST, FEWEST_PX = 7, 10  # px: height and area of a letter
+TALLEST = 0.25  # of the picture's height
+THICK = 0.28  # of a letter's height: half of its thickest stroke
+FEWEST_PAIRS = 2
+BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
+WORD, WORD_SCORE, LETTER_SCORE = 2, 0.85, 0.9  # letters of a word; least scores of it and of a single letter
+MARGIN = 0.35  # of a text's height around its box
+LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # of the box of a text that strokes cover
+WORD_STEP, LETTER_STEP, LETTER_SPREAD = 30.0, 50.0, 6.0  # grey levels
+PAPER_SPREAD, PAPER_SHARE, PAPER_LARGEST = 3, 0.35, 6.0  # a label: grey levels, share of the box, times the box
+RIM = 0.05  # of a text's height, by which strokes are widened, for their blurred edges
+LINE_LEAST, LINE_THIN, LINE_STEP = 24, 0.1, 100.0  # a drawn line: px, half thickness by length, step all around
+LONG = 4.0  # length to width of a line or an arrow
+ROUND = 0.06  # of the radius: spread of the radii of a drawn circle
+MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
+
+
+def writing_on(picture: Bytes, seconds: float = SECONDS) -> Mask | None:
+    """(H, W) what is written or drawn in black and white on a picture (H, W); None where nothing is.
+
+    seconds: of processor time, for the detector in a child process; where it is cut off, no text is found.
+    """
+    if picture.size > LARGEST or min(picture.shape) < LEAST_SIDE or not suggests_writing(picture):
+        return None
+    try:
+        texts = texts_over(picture, seconds)
+    except CutOff:
+        texts = []
+    mask = np.zeros(picture.shape, np.bool_)
+    written = [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]
+    for strokes in written:
+        strokes.draw(mask)
+    if written:
+        _draw_bars(picture, texts, written, mask)
+    _draw_lines(picture, mask)
+    return mask if 0 < mask.mean() <= MOST_MARKED else None
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A piece of one grey. box: left, top, width, height. shape: (h + 2 PAD, w + 2 PAD) its pixels.
+
+    half: px, half of its thickest stroke. step: grey levels by which nearly all around it differs.
+    """
+
+    box: tuple[int, int, int, int]
+    shape: Mask
+    half: float
+    step: float
+
+
+PAD = 4
+
+
+def suggests_writing(picture: Bytes) -> bool:
+    """Whether small pieces of a picture (H, W) look like letters or a scale bar, which is seen in a tenth of a second.
+
+    Of 27 micrographs without writing it is true of 2, of 139 with writing of 122 (docs/development/experiments.md).
+    """
+    for grey in (picture, 255 - picture):
+        for tolerance, step in TOLERANCES:
+            pieces = [piece for piece in _pieces(grey, tolerance) if piece.step >= step]
+            if _pairs(pieces) >= FEWEST_PAIRS or any(_is_sharp(piece) for piece in pieces):
+                return True
+        if any(True for _ in _bars(grey)):
+            return True
+    return False
+
+
+def _is_sharp(piece: Piece) -> bool:
+    return piece.step >= SHARP and piece.half >= 1.9 and piece.box[3] >= FEWEST_PX
+
+
+def _pieces(grey: Bytes, tolerance: int) -> list[Piece]:
+    """The pieces of nearly the brightest grey that have the size and the thin strokes of letters."""
+    import cv2
+
+    rows, top = len(grey), int(grey.max())
+    ink = (grey >= max(1, top - tolerance)).astype(np.uint8)
+    if ink.mean() > MOST_INK:
+        return []
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    wide, tall, area = boxes.T[2:]
+    is_letter = (area >= FEWEST_PX) & (tall >= SMALLEST) & (tall <= TALLEST * rows) & (wide >= 2) & (wide <= 2.5 * tall)
+    is_letter &= (area <= 0.8 * wide * tall) | (wide <= 0.4 * tall)
+    numbers = np.flatnonzero(is_letter)
+    numbers = numbers[numbers > 0]
+    if len(numbers) > MOST_PIECES:
+        return []
+    depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
+    pieces = (_piece(grey, labels, depth, number, boxes[number].tolist()) for number in numbers.tolist())
+    return [piece for piece in pieces if piece.half <= THICK * piece.box[3] + 1]
+
+
+def _piece(grey: Bytes, labels: NDArray[np.int32], depth: NDArray[np.float32], number: int, box: list[int]) -> Piece:
+    import cv2
+
+    left, upper, wide, tall, _ = box
+    view = slice(max(0, upper - PAD), upper + tall + PAD), slice(max(0, left - PAD), left + wide + PAD)
+    shape = labels[view] == number
+    near, far = (cv2.dilate(shape.astype(np.uint8), np.ones((side, side), np.uint8)) > 0 for side in (5, 9))
+    ring = far & ~near & (depth[view] == 0)
+    steps = int(grey.max()) - grey[view][ring].astype(np.int16)
+    step = float(np.percentile(steps, EDGE_SHARE)) if steps.size else 0.0
+    return Piece((left, upper, wide, tall), shape, float(depth[view][shape].max()), step)
+
+
+def _pairs(pieces: Sequence[Piece]) -> int:
+    """How many pairs of pieces stand beside each other on a line, as high and as thick as letters of one word."""
+    ordered, pairs = sorted(pieces, key=lambda piece: piece.box), 0
+    farthest = 0.8 * max((piece.box[3] for piece in pieces), default=0)
+    for number, first in enumerate(ordered):
+        left, upper, wide, tall = first.box
+        for second in ordered[number + 1 :]:
+            gap, highest = second.box[0] - left - wide, max(tall, second.box[3])
+            if gap > farthest:
+                break
+            ends = abs(upper + tall - second.box[1] - second.box[3]), abs(upper - second.box[1])
+            thin, thick = sorted((first.half, second.half))
+            pairs += bool(
+                -0.2 * highest <= gap <= 0.8 * highest
+                and min(tall, second.box[3]) >= 0.6 * highest
+                and min(ends) <= 0.12 * highest + 1
+                and thick <= 1.5 * thin + 0.5
+            )
+    return pairs
+
+
+def _bars(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
+    """Left, top, width, height and grey of straight lines or blocks as long as scale bars, with sharp long edges."""
+    import cv2
+
+    rows, columns = grey.shape
+    top = int(grey.max())
+    ink = (grey >= max(1, top - TOLERANCES[-1][0])).astype(np.uint8)
+    boxes = cv2.connectedComponentsWithStats(ink, connectivity=4)[2][1:]
+    left, upper, wide, tall, area = boxes.T
+    is_bar = (wide >= max(20, BAR_SHARE * columns)) & (wide <= BAR_WIDEST * columns) & (wide >= 3 * tall) & (tall >= 2)
+    is_bar &= (tall <= BAR_TALLEST * rows) & (area >= BAR_FULL * wide * tall) & (left >= 1) & (upper >= PAD)
+    is_bar &= (left + wide < columns) & (upper + tall <= rows - PAD)
+    for x, y, across, down, _ in boxes[is_bar].tolist():
+        beside = grey[[y - 3, y + down + 2], x + 2 : x + across - 2].astype(np.int16)
+        if np.percentile(top - beside, 10) >= BAR_STEP:
+            yield x, y, across, down, float(np.median(grey[y : y + down, x : x + across]))
+
+
+@dataclass(frozen=True, eq=False)
+class Strokes:
+    """What a text was drawn with. top, left: of its pixels `shape` (h, w) in the picture. height: px of its box."""
+
+    top: int
+    left: int
+    shape: Mask
+    height: float
+    is_dark: bool
+    level: float
+
+    def draw(self, mask: Mask) -> None:
+        """Set the pixels, with their blurred rims, in a mask (H, W) of the picture."""
+        rows, columns = self.shape.shape
+        mask[self.top : self.top + rows, self.left : self.left + columns] |= _widened(self.shape, self.height)
+
+
+def _widened(shape: Mask, height: float) -> Mask:
+    """The strokes with their blurred rims; what they hold, such as the inside of an o, is closed where it is small."""
+    import cv2
+
+    rim, gap = 1 + round(RIM * height), 1 + round(RIM * height)
+    wide = cv2.dilate(shape.astype(np.uint8), np.ones((2 * (rim + gap) + 1,) * 2, np.uint8))
+    closed: Mask = cv2.erode(wide, np.ones((2 * gap + 1,) * 2, np.uint8)) > 0
+    return closed
+
+
+def strokes_of(picture: Bytes, text: Text) -> Strokes | None:
+    """The strokes of a text on a picture; None where it has none that are flat and end sharply."""
+    letters = re.sub(r"[^A-Za-z0-9]", "", text.text)
+    is_word = len(letters) >= WORD
+    height = max(6.0, text.bottom - text.top)
+    if text.score < (WORD_SCORE if is_word else LETTER_SCORE) or height > TALLEST * len(picture) or not letters:
+        return None
+    top, left = max(0, int(text.top - MARGIN * height)), max(0, int(text.left - MARGIN * height))
+    part = picture[top : int(text.bottom + MARGIN * height) + 1, left : int(text.right + MARGIN * height) + 1]
+    inner = np.zeros(part.shape, np.bool_)
+    inner[max(0, int(text.top) - top) : int(text.bottom) + 1 - top, max(0, int(text.left) - left) :][
+        :, : int(text.right - text.left) + 1
+    ] = True
+    best: tuple[float, Strokes] | None = None
+    for is_dark in (False, True):
+        grey = (255 - part if is_dark else part).astype(np.int16)
+        shape, level, step, spread = _ink_of(grey, inner, height)
+        share = shape.sum() / max(1, inner.sum())
+        is_drawn = step >= (WORD_STEP if is_word else LETTER_STEP) and (is_word or spread <= LETTER_SPREAD)
+        if is_drawn and LEAST_SHARE <= share <= MOST_SHARE and (best is None or step > best[0]):
+            label = _label_of(grey, inner, height)
+            whole = shape if label is None else shape | label
+            best = step, Strokes(top, left, whole, height, is_dark, level)
+    return best[1] if best else None
+
+
+def _ink_of(grey: NDArray[np.int16], inner: Mask, height: float) -> tuple[Mask, float, float, float]:
+    """The bright strokes in a box, their level, the step at their edges, and the spread of their greys within."""
+    import cv2
+
+    level = float(np.percentile(grey[inner], 98))
+    ink = np.abs(grey - level) <= INK
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    total, inside = (np.bincount(part.ravel(), minlength=count) for part in (labels, labels[inner]))
+    is_stroke = (inside >= 0.7 * total) & (total >= 6) & (boxes[:, 3] <= 1.25 * height)
+    is_stroke[0] = False
+    shape: Mask = is_stroke[labels]
+    if not shape.any():
+        return shape, level, 0.0, np.inf
+    solid = shape.astype(np.uint8)
+    near, far = (cv2.dilate(solid, np.ones((side, side), np.uint8)) > 0 for side in (5, 9))
+    core = cv2.erode(solid, np.ones((3, 3), np.uint8)) > 0
+    within = grey[core if core.sum() >= 6 else shape]
+    around = grey[far & ~near]
+    step = float(np.percentile(level - around, 10)) if around.size else 0.0
+    return shape, level, step, float(within.std())
+
+
+def _label_of(grey: NDArray[np.int16], inner: Mask, height: float) -> Mask | None:
+    """The paper of a label of one grey that the text stands on; None where it stands on the picture itself."""
+    import cv2
+
+    counts = np.bincount(grey[inner].clip(0, 255), minlength=256)
+    paper = int(counts.argmax())
+    flat = np.abs(grey - paper) <= PAPER_SPREAD
+    if flat[inner].mean() < PAPER_SHARE:
+        return None
+    count, labels = cv2.connectedComponents(flat.astype(np.uint8), connectivity=4)
+    sizes = np.bincount(labels.ravel(), inner.ravel(), count)
+    sizes[0] = 0
+    label: Mask = labels == int(sizes.argmax())
+    frame = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
+    return None if frame.mean() > 0.2 else label  # a ground that goes on is the picture's own
+
+
+def _draw_bars(picture: Bytes, texts: Sequence[Text], written: Sequence[Strokes], mask: Mask) -> None:
+    """Set the scale bars: the lines that belong to lengths, and blocks of the grey of any text."""
+    for length, line in scale_bars(picture, texts):
+        rim = 2 + round(RIM * (length.part.bottom - length.part.top))
+        rows = slice(max(0, line.top - rim), line.bottom + rim + 1)
+        mask[rows, max(0, int(line.left) - rim) : int(line.right) + rim + 1] = True
+    for is_dark in {strokes.is_dark for strokes in written}:
+        greys = [strokes.level for strokes in written if strokes.is_dark == is_dark]
+        for left, top, wide, tall, level in _bars(255 - picture if is_dark else picture):
+            if min(abs(level - grey) for grey in greys) <= TOLERANCES[-1][0]:
+                rows = slice(max(0, top - 3), top + tall + 3)
+                mask[rows, max(0, left - 3) : left + wide + 3] = True
+
+
+def _draw_lines(picture: Bytes, mask: Mask) -> None:
+    """Set arrows, lines and circles: long pieces of thin strokes at the extreme grey, which end sharply all around."""
+    import cv2
+
+    for grey in (picture, 255 - picture):
+        ink = (grey >= max(1, int(grey.max()) - TOLERANCES[0][0])).astype(np.uint8)
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+        length = np.hypot(boxes[:, 2], boxes[:, 3])
+        numbers = [number for number in np.flatnonzero(length >= LINE_LEAST).tolist() if number]
+        depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
+        for number in numbers if len(numbers) <= MOST_PIECES and ink.mean() <= MOST_INK else ():
+            piece = _piece(grey, labels, depth, number, boxes[number].tolist())
+            if piece.half <= LINE_THIN * length[number] + 1 and piece.step >= LINE_STEP and _is_drawn(piece):
+                left, upper, _, _ = piece.box
+                rows, columns = piece.shape.shape
+                view = slice(max(0, upper - PAD), None), slice(max(0, left - PAD), None)
+                mask[view][:rows, :columns] |= _widened(piece.shape, 4 * piece.half)
+
+
+def _is_drawn(piece: Piece) -> bool:
+    """Whether a piece is straight, as lines and arrows are, or a circle."""
+    places = np.argwhere(piece.shape).astype(np.float64)
+    centred = places - places.mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2]
+    along, across = (float(np.ptp(centred @ axis)) + 1 for axis in axes)
+    if along >= LONG * across:
+        return True
+    middle = (places.min(axis=0) + places.max(axis=0)) / 2
+    radii = np.hypot(*(places - middle).T)
+    turns = np.unique((np.arctan2(*(places - middle).T) * 18 / np.pi).astype(int))
+    return bool(len(turns) >= 30 and radii.std() <= ROUND * radii.mean() + 0.5)
