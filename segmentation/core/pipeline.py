@@ -24,8 +24,9 @@ from .measure.regions import mask_of
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
 from .micrograph.databar import data_bar
-from .micrograph.marks import MARKS, Regions, filled, from_metadata
+from .micrograph.marks import MARKS, Regions, filled, from_metadata, regions_of
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
+from .micrograph.writing import writing_on
 from .network import cards
 from .network.cards import ModelCard, stands_for
 from .network.inference import Progress as Fraction
@@ -405,9 +406,11 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
 
 def marks_on(micrograph: Micrograph, rows: int) -> Regions:
     """Regions of the analysed rows of a micrograph that writing or drawing covers: coloured pieces, which its reader
-    found, and text and lines in black and white."""
-    coloured = from_metadata(micrograph.metadata)
-    return [region for region in coloured if min(y for _, y in region) < rows]
+    found, and text, bars, lines and circles in black and white, which are looked for where the coloured ones are
+    filled in."""
+    coloured = [region for region in from_metadata(micrograph.metadata) if min(y for _, y in region) < rows]
+    written = writing_on(without_marks(micrograph, coloured).pixels[:rows])
+    return coloured if written is None else [*coloured, *regions_of(written)]
 
 
 def without_marks(micrograph: Micrograph, marks: Regions) -> Micrograph:

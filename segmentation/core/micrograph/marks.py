@@ -78,13 +78,14 @@ def regions_of(mask: Mask) -> Regions:
         for top, left in tiles:
             tile = mask[top : top + TILE, left : left + TILE].astype(np.uint8)
             contours, levels = cv2.findContours(tile, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-            regions += _with_holes([cv2.approxPolyDP(c, shift, True)[:, 0] + (left, top) for c in contours], levels[0])
+            simple = [np.asarray(cv2.approxPolyDP(line, shift, True))[:, 0] + (left, top) for line in contours]
+            regions += _with_holes(simple, levels[0])
         if sum(map(len, regions)) <= MOST_CORNERS:
             break
     return regions[: MOST_CORNERS // 4] if sum(map(len, regions)) > MOST_CORNERS else regions
 
 
-def _with_holes(contours: Sequence[NDArray[np.int32]], levels: NDArray[np.int32]) -> Iterator[list[list[float]]]:
+def _with_holes(contours: Sequence[Array], levels: Array) -> Iterator[list[list[float]]]:
     """Each outer contour with the contours of its holes. levels: next, previous, first hole and outer one of each."""
     for contour, (_, _, hole, outer) in zip(contours, levels.tolist(), strict=True):
         if outer >= 0:

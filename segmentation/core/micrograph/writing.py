@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .barline import Mask
 from .burntin import INK, LARGEST, scale_bars, texts_over
+from .contrast import as_bytes
 from .ocr import SECONDS, CutOff, Text
 from .readings import LEAST_SIDE
+from .types import GreyImage
 
 Bytes = NDArray[np.uint8]
 TOLERANCES = ((10, 40.0), (25, 60.0))  # grey levels from the extreme one, and least step at the edge of such pieces
@@ -30,37 +34,49 @@ TALLEST = 0.25  # of the picture's height
 THICK = 0.28  # of a letter's height: half of its thickest stroke
 FEWEST_PAIRS = 2
 BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
-WORD, WORD_SCORE, LETTER_SCORE = 2, 0.85, 0.9  # letters of a word; least scores of it and of a single letter
+WORD, LENGTH = re.compile(r"[\w()\[\].,'+±°@/=:×& -]{2,}", re.ASCII), re.compile(r"\d.*m\W*$", re.IGNORECASE)
+LETTERS, ROUND_LETTERS = re.compile("[A-Za-z0-9←→↔]"), re.compile("[0689OoQIl1]")  # particles alone look like these
+LENGTH_SCORE, WORD_SCORE, LETTER_SCORE = 0.7, 0.85, 0.9  # least scores of a length, a word and a single letter
 MARGIN = 0.35  # of a text's height around its box
 LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # of the box of a text that strokes cover
 WORD_STEP, LETTER_STEP, LETTER_SPREAD = 30.0, 50.0, 6.0  # grey levels
-PAPER_SPREAD, PAPER_SHARE, PAPER_LARGEST = 3, 0.35, 6.0  # a label: grey levels, share of the box, times the box
-RIM = 0.05  # of a text's height, by which strokes are widened, for their blurred edges
-LINE_LEAST, LINE_THIN, LINE_STEP = 24, 0.1, 100.0  # a drawn line: px, half thickness by length, step all around
-LONG = 4.0  # length to width of a line or an arrow
+PAPER_SPREAD, PAPER_SHARE = 3, 0.35  # a label: grey levels, share of the box
+RIM, BAR_RIM = 0.4, 3  # of half the thickness of strokes, and px, by which they are widened, for their blurred edges
+LINE_LEAST, LINE_STEP, LINE_HALF = (
+    0.06,
+    100.0,
+    3.5,
+)  # a drawn line: of the picture's side, step around, px of half its width
+LINE_SPREAD = 4.0  # grey levels within it
+LONG, LONGEST = 4.0, 0.75  # length to width of a line or an arrow; of the picture: longer is an edge
+MOST_LINES = 10  # as many more are the specimen
 ROUND = 0.06  # of the radius: spread of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
 
-def writing_on(picture: Bytes, seconds: float = SECONDS) -> Mask | None:
+def writing_on(pixels: GreyImage, seconds: float = SECONDS) -> Mask | None:
     """(H, W) what is written or drawn in black and white on a picture (H, W); None where nothing is.
 
     seconds: of processor time, for the detector in a child process; where it is cut off, no text is found.
     """
-    if picture.size > LARGEST or min(picture.shape) < LEAST_SIDE or not suggests_writing(picture):
+    if pixels.size > LARGEST or min(pixels.shape) < LEAST_SIDE:
         return None
-    try:
-        texts = texts_over(picture, seconds)
-    except CutOff:
-        texts = []
+    picture = as_bytes(pixels)
     mask = np.zeros(picture.shape, np.bool_)
+    _draw_lines(picture, mask)
+    if mask.any() or suggests_writing(picture):
+        with suppress(CutOff):
+            draw_texts(picture, texts_over(picture, seconds), mask)
+    return mask if 0 < mask.mean() <= MOST_MARKED else None
+
+
+def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
+    """Set the strokes of texts on a picture (H, W), and their scale bars, in a mask (H, W)."""
     written = [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]
     for strokes in written:
         strokes.draw(mask)
     if written:
         _draw_bars(picture, texts, written, mask)
-    _draw_lines(picture, mask)
-    return mask if 0 < mask.mean() <= MOST_MARKED else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +98,12 @@ PAD = 4
 def suggests_writing(picture: Bytes) -> bool:
     """Whether small pieces of a picture (H, W) look like letters or a scale bar, which is seen in a tenth of a second.
 
-    Of 27 micrographs without writing it is true of 2, of 139 with writing of 122 (docs/development/experiments.md).
+    It is true of 2 of 42 micrographs without writing that are no crops of figures (docs/development/experiments.md).
     """
     for grey in (picture, 255 - picture):
         for tolerance, step in TOLERANCES:
             pieces = [piece for piece in _pieces(grey, tolerance) if piece.step >= step]
-            if _pairs(pieces) >= FEWEST_PAIRS or any(_is_sharp(piece) for piece in pieces):
+            if _pairs(pieces) >= FEWEST_PAIRS or any(map(_is_sharp, pieces)):
                 return True
         if any(True for _ in _bars(grey)):
             return True
@@ -119,7 +135,7 @@ def _pieces(grey: Bytes, tolerance: int) -> list[Piece]:
     return [piece for piece in pieces if piece.half <= THICK * piece.box[3] + 1]
 
 
-def _piece(grey: Bytes, labels: NDArray[np.int32], depth: NDArray[np.float32], number: int, box: list[int]) -> Piece:
+def _piece(grey: Bytes, labels: NDArray[Any], depth: NDArray[Any], number: int, box: list[int]) -> Piece:
     import cv2
 
     left, upper, wide, tall, _ = box
@@ -173,37 +189,46 @@ def _bars(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
 
 @dataclass(frozen=True, eq=False)
 class Strokes:
-    """What a text was drawn with. top, left: of its pixels `shape` (h, w) in the picture. height: px of its box."""
+    """What a text was drawn with. top, left: of its pixels `shape` (h, w) in the picture. level: their grey, of the
+    inverted picture where they are dark."""
 
     top: int
     left: int
     shape: Mask
-    height: float
     is_dark: bool
     level: float
 
     def draw(self, mask: Mask) -> None:
         """Set the pixels, with their blurred rims, in a mask (H, W) of the picture."""
         rows, columns = self.shape.shape
-        mask[self.top : self.top + rows, self.left : self.left + columns] |= _widened(self.shape, self.height)
+        mask[self.top : self.top + rows, self.left : self.left + columns] |= _widened(self.shape)
 
 
-def _widened(shape: Mask, height: float) -> Mask:
-    """The strokes with their blurred rims; what they hold, such as the inside of an o, is closed where it is small."""
+def _widened(shape: Mask) -> Mask:
+    """The strokes with their blurred rims; what they hold, such as the inside of an e, is closed where it is small."""
     import cv2
 
-    rim, gap = 1 + round(RIM * height), 1 + round(RIM * height)
-    wide = cv2.dilate(shape.astype(np.uint8), np.ones((2 * (rim + gap) + 1,) * 2, np.uint8))
-    closed: Mask = cv2.erode(wide, np.ones((2 * gap + 1,) * 2, np.uint8)) > 0
+    rim = 1 + round(RIM * _half(shape))
+    wide = cv2.dilate(shape.astype(np.uint8), np.ones((4 * rim + 1, 4 * rim + 1), np.uint8))
+    closed: Mask = cv2.erode(wide, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
     return closed
+
+
+def _half(shape: Mask) -> float:
+    """px: half of the usual thickness of strokes, by their area and rim; the head of an arrow hardly changes it."""
+    padded = np.pad(shape, 1)
+    whole = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return float(shape.sum() / max(1, int(shape.sum() - whole.sum())))
 
 
 def strokes_of(picture: Bytes, text: Text) -> Strokes | None:
     """The strokes of a text on a picture; None where it has none that are flat and end sharply."""
-    letters = re.sub(r"[^A-Za-z0-9]", "", text.text)
-    is_word = len(letters) >= WORD
+    words = text.text.strip().replace("µ", "u").replace("μ", "u")
+    is_length, is_word = LENGTH.search(words), WORD.fullmatch(words) is not None
+    least = LENGTH_SCORE if is_length and is_word else WORD_SCORE if is_word else LETTER_SCORE
     height = max(6.0, text.bottom - text.top)
-    if text.score < (WORD_SCORE if is_word else LETTER_SCORE) or height > TALLEST * len(picture) or not letters:
+    telling = words if is_word else ROUND_LETTERS.sub("", words)
+    if text.score < least or height > TALLEST * len(picture) or not LETTERS.search(telling):
         return None
     top, left = max(0, int(text.top - MARGIN * height)), max(0, int(text.left - MARGIN * height))
     part = picture[top : int(text.bottom + MARGIN * height) + 1, left : int(text.right + MARGIN * height) + 1]
@@ -218,9 +243,9 @@ def strokes_of(picture: Bytes, text: Text) -> Strokes | None:
         share = shape.sum() / max(1, inner.sum())
         is_drawn = step >= (WORD_STEP if is_word else LETTER_STEP) and (is_word or spread <= LETTER_SPREAD)
         if is_drawn and LEAST_SHARE <= share <= MOST_SHARE and (best is None or step > best[0]):
-            label = _label_of(grey, inner, height)
+            label = _label_of(grey, inner)
             whole = shape if label is None else shape | label
-            best = step, Strokes(top, left, whole, height, is_dark, level)
+            best = step, Strokes(top, left, whole, is_dark, level)
     return best[1] if best else None
 
 
@@ -246,7 +271,7 @@ def _ink_of(grey: NDArray[np.int16], inner: Mask, height: float) -> tuple[Mask, 
     return shape, level, step, float(within.std())
 
 
-def _label_of(grey: NDArray[np.int16], inner: Mask, height: float) -> Mask | None:
+def _label_of(grey: NDArray[np.int16], inner: Mask) -> Mask | None:
     """The paper of a label of one grey that the text stands on; None where it stands on the picture itself."""
     import cv2
 
@@ -265,35 +290,59 @@ def _label_of(grey: NDArray[np.int16], inner: Mask, height: float) -> Mask | Non
 
 def _draw_bars(picture: Bytes, texts: Sequence[Text], written: Sequence[Strokes], mask: Mask) -> None:
     """Set the scale bars: the lines that belong to lengths, and blocks of the grey of any text."""
-    for length, line in scale_bars(picture, texts):
-        rim = 2 + round(RIM * (length.part.bottom - length.part.top))
-        rows = slice(max(0, line.top - rim), line.bottom + rim + 1)
-        mask[rows, max(0, int(line.left) - rim) : int(line.right) + rim + 1] = True
+    for _, line in scale_bars(picture, texts):
+        rows = slice(max(0, line.top - BAR_RIM), line.bottom + BAR_RIM + 1)
+        mask[rows, max(0, int(line.left) - BAR_RIM) : int(line.right) + BAR_RIM + 1] = True
     for is_dark in {strokes.is_dark for strokes in written}:
         greys = [strokes.level for strokes in written if strokes.is_dark == is_dark]
         for left, top, wide, tall, level in _bars(255 - picture if is_dark else picture):
             if min(abs(level - grey) for grey in greys) <= TOLERANCES[-1][0]:
-                rows = slice(max(0, top - 3), top + tall + 3)
-                mask[rows, max(0, left - 3) : left + wide + 3] = True
+                rows = slice(max(0, top - BAR_RIM), top + tall + BAR_RIM)
+                mask[rows, max(0, left - BAR_RIM) : left + wide + BAR_RIM] = True
 
 
 def _draw_lines(picture: Bytes, mask: Mask) -> None:
-    """Set arrows, lines and circles: long pieces of thin strokes at the extreme grey, which end sharply all around."""
+    """Set arrows, lines, circles and bars: long pieces of the extreme grey that end sharply all around."""
+    for grey in (picture, 255 - picture):
+        pieces = list(_lines(grey))
+        for piece in pieces if len(pieces) <= MOST_LINES else ():
+            rows, columns = piece.shape.shape
+            view = slice(max(0, piece.box[1] - PAD), None), slice(max(0, piece.box[0] - PAD), None)
+            mask[view][:rows, :columns] |= _widened(piece.shape)
+
+
+def _lines(grey: Bytes) -> Iterator[Piece]:
+    """The bright pieces of a picture (H, W) that are drawn lines, arrows, circles or bars."""
     import cv2
 
-    for grey in (picture, 255 - picture):
-        ink = (grey >= max(1, int(grey.max()) - TOLERANCES[0][0])).astype(np.uint8)
-        _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-        length = np.hypot(boxes[:, 2], boxes[:, 3])
-        numbers = [number for number in np.flatnonzero(length >= LINE_LEAST).tolist() if number]
-        depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
-        for number in numbers if len(numbers) <= MOST_PIECES and ink.mean() <= MOST_INK else ():
-            piece = _piece(grey, labels, depth, number, boxes[number].tolist())
-            if piece.half <= LINE_THIN * length[number] + 1 and piece.step >= LINE_STEP and _is_drawn(piece):
-                left, upper, _, _ = piece.box
-                rows, columns = piece.shape.shape
-                view = slice(max(0, upper - PAD), None), slice(max(0, left - PAD), None)
-                mask[view][:rows, :columns] |= _widened(piece.shape, 4 * piece.half)
+    rows, columns = grey.shape
+    ink = (grey >= max(1, int(grey.max()) - TOLERANCES[0][0])).astype(np.uint8)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    left, upper, wide, tall, area = boxes.T
+    length = np.hypot(wide, tall)
+    is_long = (length >= LINE_LEAST * min(rows, columns)) & (wide <= LONGEST * columns) & (tall <= LONGEST * rows)
+    is_long &= (left > 0) & (upper > 0) & (left + wide < columns) & (upper + tall < rows)
+    is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LONG * tall)
+    numbers = np.flatnonzero(is_long)
+    if len(numbers) > MOST_PIECES or ink.mean() > MOST_INK:
+        return
+    depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
+    for number in numbers.tolist():
+        piece = _piece(grey, labels, depth, number, boxes[number].tolist())
+        if piece.step < LINE_STEP or _spread(grey, piece) > LINE_SPREAD:
+            continue
+        if is_bar[number] or (_half(piece.shape) <= LINE_HALF and _is_drawn(piece)):
+            yield piece
+
+
+def _spread(grey: Bytes, piece: Piece) -> float:
+    """The standard deviation of a piece's greys, without its rim where it is thick enough."""
+    import cv2
+
+    rows, columns = piece.shape.shape
+    part = grey[max(0, piece.box[1] - PAD) :, max(0, piece.box[0] - PAD) :][:rows, :columns]
+    core = cv2.erode(piece.shape.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return float(part[core if core.any() else piece.shape].std())
 
 
 def _is_drawn(piece: Piece) -> bool:

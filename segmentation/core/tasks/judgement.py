@@ -18,6 +18,7 @@ from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.table import Table
+from ..micrograph.marks import MARKS
 from ..micrograph.types import Micrograph
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
@@ -140,6 +141,8 @@ def warnings(
     """The notes of an import, then all that can be said against a picture and its outlines."""
     used, card = segmentation.used, segmentation.provenance.card
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
+    if used.get(MARKS):
+        yield _on_marks(int((table.reasons == Reason.MARKED).sum()))
     if card.get("name") == MASKS:
         return
     if why := groundless(micrograph, segmentation):
@@ -158,6 +161,14 @@ def warnings(
     if not why:
         yield from _likeness(segmentation)
     yield from _outlines(segmentation, table)
+
+
+def _on_marks(count: int) -> Flag:
+    """The note of a picture with writing or drawing, with the number of outlines that lie on it."""
+    lie = {0: "No outline lies", 1: "1 outline lies"}.get(count, f"{count:,} outlines lie")
+    text = f"Something is written or drawn on the picture. The software looked at the picture without it. {lie} on it"
+    ends = {0: ".", 1: " and does not count."}.get(count, " and do not count.")
+    return Flag(text + ends, reason=str(Reason.MARKED) if count else "")
 
 
 def _flat_share(pixels: NDArray[Any]) -> float:

@@ -283,12 +283,12 @@ class _Judge:
         from ..measure.regions import INSIDE, shares_inside
         from ..measure.shapes import contact_shares, measure
 
-        confidence, *others = of_each
+        confidence, contrast, gap = of_each
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
         marked = shares_inside(labels, self.marks[: len(labels)], len(sizes)) >= INSIDE
-        return self._judged(sizes, contact_shares(labels, len(sizes)), *others, marked)
+        return self._judged(sizes, contact_shares(labels, len(sizes)), contrast, gap, marked)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
