@@ -32,7 +32,10 @@ MOST_INK = 0.4  # of the picture
 SMALLEST, FEWEST_PX = 7, 10  # px: height and area of a letter
 TALLEST = 0.25  # of the picture's height
 THICK = 0.28  # of a letter's height: half of its thickest stroke
-FEWEST_PAIRS = 2
+FEWEST_PAIRS, LEAST_LIKE = (
+    2,
+    0.2,
+)  # and least pairs or sharp pieces by all: where the specimen is as bright, few are letters
 BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
 WORD, LENGTH = re.compile(r"[\w()\[\].,'+±°@/=:×& -]{2,}", re.ASCII), re.compile(r"\d.*m\W*$", re.IGNORECASE)
 LETTERS, ROUND_LETTERS = re.compile("[A-Za-z0-9←→↔]"), re.compile("[0689OoQIl1]")  # particles alone look like these
@@ -49,7 +52,7 @@ LINE_LEAST, LINE_STEP, LINE_HALF = (
 )  # a drawn line: of the picture's side, step around, px of half its width
 LINE_SPREAD = 4.0  # grey levels within it
 LONG, LONGEST = 4.0, 0.75  # length to width of a line or an arrow; of the picture: longer is an edge
-MOST_LINES = 10  # as many more are the specimen
+MOST_LINES, LINE_SHARE = 10, 0.3  # more are the specimen; least share of all that has their grey
 ROUND = 0.06  # of the radius: spread of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
@@ -63,10 +66,10 @@ def writing_on(pixels: GreyImage, seconds: float = SECONDS) -> Mask | None:
         return None
     picture = as_bytes(pixels)
     mask = np.zeros(picture.shape, np.bool_)
-    _draw_lines(picture, mask)
-    if mask.any() or suggests_writing(picture):
+    if suggests_writing(picture):
         with suppress(CutOff):
             draw_texts(picture, texts_over(picture, seconds), mask)
+    draw_lines(picture, mask)
     return mask if 0 < mask.mean() <= MOST_MARKED else None
 
 
@@ -102,8 +105,11 @@ def suggests_writing(picture: Bytes) -> bool:
     """
     for grey in (picture, 255 - picture):
         for tolerance, step in TOLERANCES:
-            pieces = [piece for piece in _pieces(grey, tolerance) if piece.step >= step]
-            if _pairs(pieces) >= FEWEST_PAIRS or any(map(_is_sharp, pieces)):
+            every = _pieces(grey, tolerance)
+            pieces = [piece for piece in every if piece.step >= step]
+            if _pairs(pieces) >= max(FEWEST_PAIRS, LEAST_LIKE * len(pieces)):
+                return True
+            if sum(map(_is_sharp, pieces)) >= max(1, LEAST_LIKE * len(every)):
                 return True
         if any(True for _ in _bars(grey)):
             return True
@@ -301,14 +307,23 @@ def _draw_bars(picture: Bytes, texts: Sequence[Text], written: Sequence[Strokes]
                 mask[rows, max(0, left - BAR_RIM) : left + wide + BAR_RIM] = True
 
 
-def _draw_lines(picture: Bytes, mask: Mask) -> None:
-    """Set arrows, lines, circles and bars: long pieces of the extreme grey that end sharply all around."""
+def draw_lines(picture: Bytes, mask: Mask) -> None:
+    """Set arrows, lines, circles and bars in a mask (H, W) that has the texts: long pieces of the extreme grey that end
+    sharply all around, where hardly anything but drawing and writing has that grey."""
     for grey in (picture, 255 - picture):
         pieces = list(_lines(grey))
-        for piece in pieces if len(pieces) <= MOST_LINES else ():
+        drawn = sum(int(piece.shape.sum()) for piece in pieces)
+        if len(pieces) > MOST_LINES or drawn < LINE_SHARE * np.count_nonzero(_extreme(grey) & ~mask):
+            continue
+        for piece in pieces:
             rows, columns = piece.shape.shape
             view = slice(max(0, piece.box[1] - PAD), None), slice(max(0, piece.box[0] - PAD), None)
             mask[view][:rows, :columns] |= _widened(piece.shape)
+
+
+def _extreme(grey: Bytes) -> Mask:
+    """(H, W) the pixels of nearly the brightest grey."""
+    return np.asarray(grey >= max(1, int(grey.max()) - TOLERANCES[0][0]))
 
 
 def _lines(grey: Bytes) -> Iterator[Piece]:
@@ -316,7 +331,7 @@ def _lines(grey: Bytes) -> Iterator[Piece]:
     import cv2
 
     rows, columns = grey.shape
-    ink = (grey >= max(1, int(grey.max()) - TOLERANCES[0][0])).astype(np.uint8)
+    ink = _extreme(grey).astype(np.uint8)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     left, upper, wide, tall, area = boxes.T
     length = np.hypot(wide, tall)
