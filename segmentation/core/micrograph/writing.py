@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +18,23 @@ from numpy.typing import NDArray
 from .barline import Mask
 from .burntin import INK, LARGEST, scale_bars, texts_over
 from .contrast import as_bytes
+from .letters import (
+    BAR_FULL,
+    MOST_INK,
+    MOST_PIECES,
+    PAD,
+    TALLEST,
+    TOLERANCES,
+    Bytes,
+    Piece,
+    bars,
+    piece_of,
+    places_of_writing,
+)
 from .ocr import SECONDS, CutOff, Text
 from .readings import LEAST_SIDE
 from .types import GreyImage
 
-Bytes = NDArray[np.uint8]
-TOLERANCES = ((10, 40.0), (25, 60.0))  # grey levels from the extreme one, and least step at the edge of such pieces
-SHARP = 130.0  # step at the edge of a single piece that suggests writing
-EDGE_SHARE = 5  # percentile of the steps all around a piece: nearly all are larger
-MOST_PIECES = 3000  # more are a texture
-MOST_INK = 0.4  # of the picture
-SMALLEST, FEWEST_PX = 7, 10  # px: height and area of a letter
-TALLEST = 0.25  # of the picture's height
-THICK = 0.28  # of a letter's height: half of its thickest stroke
-FEWEST_PAIRS, LEAST_LIKE = (
-    2,
-    0.2,
-)  # and least pairs or sharp pieces by all: where the specimen is as bright, few are letters
-BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
 WORD, LENGTH = re.compile(r"[\w()\[\].,'+±°@/=:×& -]{2,}", re.ASCII), re.compile(r"\d.*m\W*$", re.IGNORECASE)
 LETTERS, ROUND_LETTERS = re.compile("[A-Za-z0-9←→↔]"), re.compile("[0689OoQIl1]")  # particles alone look like these
 LENGTH_SCORE, WORD_SCORE, LETTER_SCORE = 0.7, 0.85, 0.9  # least scores of a length, a word and a single letter
@@ -45,11 +43,8 @@ LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # of the box of a text that strokes cover
 WORD_STEP, LETTER_STEP, LETTER_SPREAD = 30.0, 50.0, 6.0  # grey levels
 PAPER_SPREAD, PAPER_SHARE = 3, 0.35  # a label: grey levels, share of the box
 RIM, BAR_RIM = 0.4, 3  # of half the thickness of strokes, and px, by which they are widened, for their blurred edges
-LINE_LEAST, LINE_STEP, LINE_HALF = (
-    0.06,
-    100.0,
-    3.5,
-)  # a drawn line: of the picture's side, step around, px of half its width
+LINE_LEAST = 0.06  # of the picture's shorter side
+LINE_STEP, LINE_HALF = 100.0, 3.5  # step around a drawn line; px, half of its usual width
 LINE_SPREAD = 4.0  # grey levels within it
 LONG, LONGEST = 4.0, 0.75  # length to width of a line or an arrow; of the picture: longer is an edge
 MOST_LINES, LINE_SHARE = 10, 0.3  # more are the specimen; least share of all that has their grey
@@ -66,9 +61,9 @@ def writing_on(pixels: GreyImage, seconds: float = SECONDS) -> Mask | None:
         return None
     picture = as_bytes(pixels)
     mask = np.zeros(picture.shape, np.bool_)
-    if suggests_writing(picture):
+    if places := places_of_writing(picture):
         with suppress(CutOff):
-            draw_texts(picture, texts_over(picture, seconds), mask)
+            draw_texts(picture, texts_over(picture, seconds, places), mask)
     draw_lines(picture, mask)
     return mask if 0 < mask.mean() <= MOST_MARKED else None
 
@@ -80,117 +75,6 @@ def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
         strokes.draw(mask)
     if written:
         _draw_bars(picture, texts, written, mask)
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """A piece of one grey. box: left, top, width, height. shape: (h + 2 PAD, w + 2 PAD) its pixels.
-
-    half: px, half of its thickest stroke. step: grey levels by which nearly all around it differs.
-    """
-
-    box: tuple[int, int, int, int]
-    shape: Mask
-    half: float
-    step: float
-
-
-PAD = 4
-
-
-def suggests_writing(picture: Bytes) -> bool:
-    """Whether small pieces of a picture (H, W) look like letters or a scale bar, which is seen in a tenth of a second.
-
-    It is true of 2 of 42 micrographs without writing that are no crops of figures (docs/development/experiments.md).
-    """
-    for grey in (picture, 255 - picture):
-        for tolerance, step in TOLERANCES:
-            every = _pieces(grey, tolerance)
-            pieces = [piece for piece in every if piece.step >= step]
-            if _pairs(pieces) >= max(FEWEST_PAIRS, LEAST_LIKE * len(pieces)):
-                return True
-            if sum(map(_is_sharp, pieces)) >= max(1, LEAST_LIKE * len(every)):
-                return True
-        if any(True for _ in _bars(grey)):
-            return True
-    return False
-
-
-def _is_sharp(piece: Piece) -> bool:
-    return piece.step >= SHARP and piece.half >= 1.9 and piece.box[3] >= FEWEST_PX
-
-
-def _pieces(grey: Bytes, tolerance: int) -> list[Piece]:
-    """The pieces of nearly the brightest grey that have the size and the thin strokes of letters."""
-    import cv2
-
-    rows, top = len(grey), int(grey.max())
-    ink = (grey >= max(1, top - tolerance)).astype(np.uint8)
-    if ink.mean() > MOST_INK:
-        return []
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    wide, tall, area = boxes.T[2:]
-    is_letter = (area >= FEWEST_PX) & (tall >= SMALLEST) & (tall <= TALLEST * rows) & (wide >= 2) & (wide <= 2.5 * tall)
-    is_letter &= (area <= 0.8 * wide * tall) | (wide <= 0.4 * tall)
-    numbers = np.flatnonzero(is_letter)
-    numbers = numbers[numbers > 0]
-    if len(numbers) > MOST_PIECES:
-        return []
-    depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
-    pieces = (_piece(grey, labels, depth, number, boxes[number].tolist()) for number in numbers.tolist())
-    return [piece for piece in pieces if piece.half <= THICK * piece.box[3] + 1]
-
-
-def _piece(grey: Bytes, labels: NDArray[Any], depth: NDArray[Any], number: int, box: list[int]) -> Piece:
-    import cv2
-
-    left, upper, wide, tall, _ = box
-    view = slice(max(0, upper - PAD), upper + tall + PAD), slice(max(0, left - PAD), left + wide + PAD)
-    shape = labels[view] == number
-    near, far = (cv2.dilate(shape.astype(np.uint8), np.ones((side, side), np.uint8)) > 0 for side in (5, 9))
-    ring = far & ~near & (depth[view] == 0)
-    steps = int(grey.max()) - grey[view][ring].astype(np.int16)
-    step = float(np.percentile(steps, EDGE_SHARE)) if steps.size else 0.0
-    return Piece((left, upper, wide, tall), shape, float(depth[view][shape].max()), step)
-
-
-def _pairs(pieces: Sequence[Piece]) -> int:
-    """How many pairs of pieces stand beside each other on a line, as high and as thick as letters of one word."""
-    ordered, pairs = sorted(pieces, key=lambda piece: piece.box), 0
-    farthest = 0.8 * max((piece.box[3] for piece in pieces), default=0)
-    for number, first in enumerate(ordered):
-        left, upper, wide, tall = first.box
-        for second in ordered[number + 1 :]:
-            gap, highest = second.box[0] - left - wide, max(tall, second.box[3])
-            if gap > farthest:
-                break
-            ends = abs(upper + tall - second.box[1] - second.box[3]), abs(upper - second.box[1])
-            thin, thick = sorted((first.half, second.half))
-            pairs += bool(
-                -0.2 * highest <= gap <= 0.8 * highest
-                and min(tall, second.box[3]) >= 0.6 * highest
-                and min(ends) <= 0.12 * highest + 1
-                and thick <= 1.5 * thin + 0.5
-            )
-    return pairs
-
-
-def _bars(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
-    """Left, top, width, height and grey of straight lines or blocks as long as scale bars, with sharp long edges."""
-    import cv2
-
-    rows, columns = grey.shape
-    top = int(grey.max())
-    ink = (grey >= max(1, top - TOLERANCES[-1][0])).astype(np.uint8)
-    boxes = cv2.connectedComponentsWithStats(ink, connectivity=4)[2][1:]
-    left, upper, wide, tall, area = boxes.T
-    is_bar = (wide >= max(20, BAR_SHARE * columns)) & (wide <= BAR_WIDEST * columns) & (wide >= 3 * tall) & (tall >= 2)
-    is_bar &= (tall <= BAR_TALLEST * rows) & (area >= BAR_FULL * wide * tall) & (left >= 1) & (upper >= PAD)
-    is_bar &= (left + wide < columns) & (upper + tall <= rows - PAD)
-    for x, y, across, down, _ in boxes[is_bar].tolist():
-        beside = grey[[y - 3, y + down + 2], x + 2 : x + across - 2].astype(np.int16)
-        if np.percentile(top - beside, 10) >= BAR_STEP:
-            yield x, y, across, down, float(np.median(grey[y : y + down, x : x + across]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,7 +185,7 @@ def _draw_bars(picture: Bytes, texts: Sequence[Text], written: Sequence[Strokes]
         mask[rows, max(0, int(line.left) - BAR_RIM) : int(line.right) + BAR_RIM + 1] = True
     for is_dark in {strokes.is_dark for strokes in written}:
         greys = [strokes.level for strokes in written if strokes.is_dark == is_dark]
-        for left, top, wide, tall, level in _bars(255 - picture if is_dark else picture):
+        for left, top, wide, tall, level in bars(255 - picture if is_dark else picture):
             if min(abs(level - grey) for grey in greys) <= TOLERANCES[-1][0]:
                 rows = slice(max(0, top - BAR_RIM), top + tall + BAR_RIM)
                 mask[rows, max(0, left - BAR_RIM) : left + wide + BAR_RIM] = True
@@ -343,7 +227,7 @@ def _lines(grey: Bytes) -> Iterator[Piece]:
         return
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     for number in numbers.tolist():
-        piece = _piece(grey, labels, depth, number, boxes[number].tolist())
+        piece = piece_of(grey, labels, depth, number, boxes[number].tolist())
         if piece.step < LINE_STEP or _spread(grey, piece) > LINE_SPREAD:
             continue
         if is_bar[number] or (_half(piece.shape) <= LINE_HALF and _is_drawn(piece)):
