@@ -17,6 +17,7 @@ from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.measure.filters import BY_OTHERS, Reason
 from segmentation.core.micrograph.kinds import clean_name
+from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import Filing
 from segmentation.core.sample import Member
@@ -226,7 +227,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "image": {"width": columns, "height": rows},
             "data_bar": outlines.rows if outlines.rows < rows else None,
             **{name: outlines.used.get(name) for name in ("polarity", "scale", "threshold")},
-            "used": {name: value for name, value in outlines.used.items() if name != "by_others"},
+            "used": {name: value for name, value in outlines.used.items() if name not in ("by_others", MARKS)},
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,

@@ -24,8 +24,9 @@ from .measure.regions import mask_of
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
 from .micrograph.databar import data_bar
-from .micrograph.marks import MARKS, Regions, filled, from_metadata, regions_of
+from .micrograph.marks import Regions, filled, from_metadata, regions_of
 from .micrograph.types import NO_SCALE, Calibration, Micrograph, UnreadableImage
+from .micrograph.vendors.facts import MARKS
 from .micrograph.writing import writing_on
 from .network import cards
 from .network.cards import ModelCard, stands_for

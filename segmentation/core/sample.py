@@ -56,7 +56,7 @@ class AnalysisRecord:
             columns,
             rows,
             segmentation.rows if segmentation.rows < rows else None,
-            analysis.micrograph.metadata,
+            analysis.micrograph.facts,
         )
 
     @property

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.segmentation import Segmentation
-from ..micrograph.marks import MARKS
 from ..micrograph.types import Calibration, Micrograph
+from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from .bootstrap import undefined
 from .distribution import Edge, Floats, WeightedSizes, effective_number

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from .grey import bands
 from .types import GreyImage
+from .vendors.facts import MARKS
 
-MARKS = "marks"  # their name in the metadata of a micrograph, and in `used` of a segmentation
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 Regions = list[list[list[float]]]
@@ -28,7 +28,7 @@ RIM, JPEG_RIM, BLURRED = 1, 2, 0.3  # px around a piece, in which it is blended;
 WIDE, TEXTURE = 8, 0.025  # px from the edge of a piece from which on it is wide; standard deviation, of full white
 TILE = 128  # px: longer pieces are parted, so that each region is soon drawn
 MOST_CORNERS = 6000  # of all regions of a picture
-SHIFTS = (0.7, 1.5, 3.0, 6.0, 12.0, 24.0)  # px by which a corner may be left out, the next where there are too many
+SHIFTS = (0.5, 1.5, 3.0, 6.0, 12.0, 24.0)  # px by which a corner may be left out, the next where there are too many
 
 
 def coloured(colours: Array) -> Mask | None:

@@ -14,13 +14,14 @@ from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
-from .marks import MARKS, as_text, regions_of
+from .marks import as_text, regions_of
 from .mrc import read_mrc
 from .pages import FIGURE, Panel, panels_of
 from .picture import read_picture
 from .ser import read_ser
 from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
+from .vendors.facts import MARKS
 
 MAX_PIXELS = 500_000_000
 LEAST_ROWS = 0.7  # of the rows: a header with fewer is of another picture, as no data bar takes more than a quarter

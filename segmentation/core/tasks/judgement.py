@@ -18,8 +18,8 @@ from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.table import Table
-from ..micrograph.marks import MARKS
 from ..micrograph.types import Micrograph
+from ..micrograph.vendors.facts import MARKS
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
 from ..settings import MeasurementSettings

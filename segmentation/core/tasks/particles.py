@@ -18,8 +18,8 @@ from ..labels.segmentation import MASKS
 from ..measure.filters import Reason, corrected, judged_without, mostly_hidden, set_aside, set_faint_aside
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
-from ..micrograph.marks import MARKS
 from ..micrograph.types import Calibration, Micrograph, Polarity
+from ..micrograph.vendors.facts import MARKS
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
