@@ -58,7 +58,7 @@ def places_of_writing(picture: Bytes) -> list[Place]:
                 places += [_around(*box, 3 * box[3], 2 * box[3]) for box in pairs]
             if len(sharp) >= max(1, LEAST_LIKE * len(every)):
                 places += [_around(*box, 3 * box[3], 2 * box[3]) for box in sharp]
-        places += [_around(*box[:4], box[2] // 2, max(40, box[2] // 2)) for box in bars(grey)]
+        places += [_around(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bars(grey)]
     return _merged(places, picture.shape)
 
 
