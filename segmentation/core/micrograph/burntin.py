@@ -92,13 +92,18 @@ def _texts_in(picture: NDArray[np.uint8], places: Sequence[Place], seconds: floa
 
 def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[Length, Line]]:
     """Every length that stands alone on a picture with a line of its own, the line that is nearest."""
-    bars = []
+    bars, alone = [], {_bare(text.text) for text in texts}
     for length in lengths(texts):
-        forms = (ALONE.fullmatch(text.text.strip()) for text in texts)
-        is_alone = any(form is not None and form[1].strip() == length.text.strip() for form in forms)
+        is_alone = _bare(length.text) in alone
         if length.meaning == "scale bar" and is_alone and (line := _line(picture, length.part, texts)) is not None:
             bars.append((length, line))
     return bars
+
+
+def _bare(words: str) -> str:
+    """A text without the signs around it: the end of a bar beside it may be read as a dash."""
+    form = ALONE.fullmatch(words.strip())
+    return form[1].strip() if form else words.strip()
 
 
 def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line | None:
