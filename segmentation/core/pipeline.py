@@ -140,8 +140,9 @@ def segment(
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, requested)
-        marked = marks_on(micrograph, rows)
-        picture = clip_outliers(without_marks(micrograph, marked).pixels[:rows])
+        shown = without_coloured_marks(micrograph)
+        marked = marks_on(shown, rows)
+        picture = clip_outliers(shown.pixels[:rows])
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, marks=marked)
     if task.better:
         return search.compared(among, progress)
@@ -160,7 +161,7 @@ class Search:
 
     picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
     recognised: whether models of other kinds found theirs in the picture, by name. marks: regions with writing or
-    drawing, which the picture no longer shows.
+    drawing.
     """
 
     micrograph: Micrograph
@@ -407,19 +408,19 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
 
 def marks_on(micrograph: Micrograph, rows: int) -> Regions:
     """Regions of the analysed rows of a micrograph that writing or drawing covers: coloured pieces, which its reader
-    found, and text, bars, lines and circles in black and white, which are looked for where the coloured ones are
-    filled in."""
+    found, and text, bars, lines and circles in black and white. micrograph: without its coloured marks."""
     coloured = [region for region in from_metadata(micrograph.metadata) if min(y for _, y in region) < rows]
-    written = writing_on(without_marks(micrograph, coloured).pixels[:rows])
+    written = writing_on(micrograph.pixels[:rows])
     return coloured if written is None else [*coloured, *regions_of(written)]
 
 
-def without_marks(micrograph: Micrograph, marks: Regions) -> Micrograph:
-    """The micrograph with the regions of its marks filled in from their surroundings."""
-    if not marks:
-        return micrograph
-    mask = mask_of(marks, micrograph.shape)
-    return replace(micrograph, pixels=filled(micrograph.pixels, mask)) if mask.any() else micrograph
+def without_coloured_marks(micrograph: Micrograph) -> Micrograph:
+    """The micrograph with its coloured marks filled in from their surroundings, as thin lines over particles would part
+    them. What is black or white stays: filling it in changes the contrast of the whole, and it hides what lies under
+    it all the same."""
+    marks = from_metadata(micrograph.metadata)
+    mask = mask_of(marks, micrograph.shape) if marks else None
+    return micrograph if mask is None or not mask.any() else replace(micrograph, pixels=filled(micrograph.pixels, mask))
 
 
 def measure(
@@ -444,7 +445,7 @@ def measure_objects(
     settings = replace(settings, measurement=task.effective(settings.measurement))
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     with clock.stage("measure"):
-        shown = without_marks(micrograph, segmentation.used.get(MARKS, ()))
+        shown = without_coloured_marks(micrograph)
         measured = task.measure(segmentation, shown, settings.measurement, calibration)
     quantities = measured.quantities
     if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals

@@ -166,7 +166,7 @@ def warnings(
 def _on_marks(count: int) -> Flag:
     """The note of a picture with writing or drawing, with the number of outlines that lie on it."""
     lie = {0: "No outline lies", 1: "1 outline lies"}.get(count, f"{count:,} outlines lie")
-    text = f"Something is written or drawn on the picture. The software looked at the picture without it. {lie} on it"
+    text = f"Something is written or drawn on the picture, which is no part of the specimen. {lie} on it"
     ends = {0: ".", 1: " and does not count."}.get(count, " and do not count.")
     return Flag(text + ends, reason=str(Reason.MARKED) if count else "")
 

@@ -63,12 +63,13 @@ def test_it_does_not_count_in_other_kinds_of_objects():
     assert list(table.reasons) == ["", str(Reason.MARKED), ""]
 
 
-def test_what_lies_under_marks_is_filled_in_before_it_is_measured():
-    micrograph, segmentation = pictured()
+def test_what_lies_under_coloured_marks_is_filled_in():
+    micrograph, _ = pictured()
     micrograph.pixels[60:80, 60:80] = 255
-    shown = pipeline.without_marks(micrograph, segmentation.used["marks"])
+    assert pipeline.without_coloured_marks(micrograph) is micrograph
+    micrograph.metadata["marks"] = "59,59,80,59,80,80,59,80"
+    shown = pipeline.without_coloured_marks(micrograph)
     assert shown.pixels[60:80, 60:80].max() < 200 and micrograph.pixels[70, 70] == 255
-    assert pipeline.without_marks(micrograph, []) is micrograph
 
 
 def test_coloured_marks_of_the_data_bar_are_none_of_the_picture():
