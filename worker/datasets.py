@@ -19,8 +19,9 @@ from segmentation.core import dataset_files as files
 from segmentation.core.analysis import Objects
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.regions import largest_part, mask_of
+from segmentation.core.measure.regions import INSIDE, largest_part, mask_of, shares_inside
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.settings import Regions
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.core.truth import IMAGE_KINDS, BadDataset, find_pairs
@@ -124,12 +125,18 @@ def _without(regions: Regions, labels: Labels, image: DatasetImage, job: Job, ha
 
 def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     """(labels, number of outlines left out). A training sees left-out outlines as background: a person set them aside,
-    or they may be wrong and nobody confirmed them."""
+    they may be wrong and nobody confirmed them, or they lie on writing or drawing, which is no specimen. What class of
+    the specimen lies under writing is not known, so regions have no class there."""
     outlines = stored_segmentation(job)
+    marks = mask_of(outlines.used.get(MARKS, ()), outlines.labels.shape)
     if find(outlines.provenance.task).semantic:
-        return np.r_[files.UNLABELLED, outlines.classes].astype(np.int32)[outlines.dense], 0
+        classes = np.r_[files.UNLABELLED, outlines.classes].astype(np.int32)[outlines.dense]
+        return np.where(marks, files.UNLABELLED, classes).astype(np.int32), 0
     if learning.drawn:
-        return learning.drawn(outlines.labels), 0
+        on_marks = shares_inside(outlines.dense, marks, len(outlines)) >= INSIDE
+        written = outlines.ids[on_marks & ~np.isin(outlines.ids, list(outlines.by_hand))]
+        unwritten = np.where(np.isin(outlines.labels, written), 0, outlines.labels).astype(np.int32)
+        return learning.drawn(unwritten), len(written)
     rows = objects_of(job)
     rows = _measured_objects(job, outlines) if rows is None else rows
     reasons = {row["id"]: row.get("reason") or "" for row in rows}

@@ -18,6 +18,7 @@ from segmentation.core.labels.segmentation import DAMAGED, Segmentation, Unusabl
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.square import stored_shape
+from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import Filing
 from segmentation.core.sample import Member
@@ -230,7 +231,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "image": {"width": columns, "height": rows},
             "data_bar": outlines.rows if outlines.rows < rows else None,
             **{name: outlines.used.get(name) for name in ("polarity", "scale", "threshold")},
-            "used": {name: value for name, value in outlines.used.items() if name != "by_others"},
+            "used": {name: value for name, value in outlines.used.items() if name not in ("by_others", MARKS)},
             "filter": analysis.settings.measurement.filter,
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,

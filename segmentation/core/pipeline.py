@@ -20,14 +20,17 @@ from .flags import TWO_SCALES, Flag
 from .labels.segmentation import Provenance, Segmentation
 from .measure.filters import LEAST_CONFIDENCE, Reason
 from .measure.quantities import number
-from .measure.regions import area_words, share_of
+from .measure.regions import area_words, mask_of, share_of
 from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
 from .micrograph.contrast import clip_outliers
 from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
 from .micrograph.databar import data_bar
+from .micrograph.marks import Regions, filled, from_metadata, regions_of
 from .micrograph.noise import NOISY, SMOOTH, noise_of
 from .micrograph.types import NO_SCALE, Calibration, GreyImage, Micrograph, UnreadableImage
+from .micrograph.vendors.facts import MARKS
+from .micrograph.writing import writing_on
 from .network import cards
 from .network.cards import ModelCard, stands_for
 from .network.inference import Progress as Fraction
@@ -145,10 +148,12 @@ def segment(
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, requested)
-        picture, noise = clip_outliers(micrograph.pixels[:rows]), {}
+        shown = without_coloured_marks(micrograph)
+        marked = marks_on(shown, rows)
+        picture, noise = clip_outliers(shown.pixels[:rows]), {}
         if task.better and (relative := noise_of(picture)) >= NOISY:
-            picture, noise = _smoothed(micrograph.pixels[:rows]), {"noise": round(relative, 2)}
-    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise)
+            picture, noise = _smoothed(shown.pixels[:rows]), {"noise": round(relative, 2)}
+    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marked)
     if task.better:
         return search.compared(among, progress)
     if len(among) == 1:
@@ -173,7 +178,7 @@ class Search:
 
     picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
     recognised: what models of other kinds found of theirs in the picture, by name; {} of nothing. noise: what is noted
-    of a picture that was smoothed for its noise.
+    of a picture that was smoothed for its noise. marks: regions with writing or drawing.
     """
 
     micrograph: Micrograph
@@ -186,6 +191,7 @@ class Search:
     show: Show = unseen
     recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
+    marks: Regions = field(default_factory=list)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
         """The segmentation by one model; changed: settings that replace the requested ones."""
@@ -224,7 +230,7 @@ class Search:
             confidence,
             self.rows,
             Provenance(micrograph.sha256, task.name, requested, card.entries(), __version__),
-            {**view.facts, **decoded.used, **self.noise},
+            {**view.facts, **decoded.used, **self.noise, **({MARKS: self.marks} if self.marks else {})},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},
@@ -447,6 +453,23 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
     return tall - bar
 
 
+def marks_on(micrograph: Micrograph, rows: int) -> Regions:
+    """Regions of the analysed rows of a micrograph that writing or drawing covers: coloured pieces, which its reader
+    found, and text, bars, lines and circles in black and white. micrograph: without its coloured marks."""
+    coloured = [region for region in from_metadata(micrograph.metadata) if min(y for _, y in region) < rows]
+    written = writing_on(micrograph.pixels[:rows])
+    return coloured if written is None else [*coloured, *regions_of(written)]
+
+
+def without_coloured_marks(micrograph: Micrograph) -> Micrograph:
+    """The micrograph with its coloured marks filled in from their surroundings, as thin lines over particles would part
+    them. What is black or white stays: filling it in changes the contrast of the whole, and it hides what lies under
+    it all the same."""
+    marks = from_metadata(micrograph.metadata)
+    mask = mask_of(marks, micrograph.shape) if marks else None
+    return micrograph if mask is None or not mask.any() else replace(micrograph, pixels=filled(micrograph.pixels, mask))
+
+
 def measure(
     micrograph: Micrograph, segmentation: Segmentation, settings: AnalysisSettings, progress: Progress = quiet
 ) -> Analysis:
@@ -470,9 +493,9 @@ def measure_objects(
     calibration = settings.measurement.scaled(micrograph.own_calibration)
     stretch = _stretch(micrograph, settings.measurement)
     with clock.stage("measure"):
-        outlines, picture, measuring = segmentation, micrograph, settings.measurement
+        outlines, picture, measuring = segmentation, without_coloured_marks(micrograph), settings.measurement
         if stretch:
-            outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(micrograph)
+            outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(picture)
             measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
         measured = task.measure(outlines, picture, measuring, calibration)
     table, quantities = stretch.brought_back(measured.table) if stretch else measured.table, measured.quantities

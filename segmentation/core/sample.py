@@ -58,7 +58,7 @@ class AnalysisRecord:
             columns,
             rows,
             segmentation.rows if segmentation.rows < rows else None,
-            analysis.micrograph.metadata,
+            analysis.micrograph.facts,
         )
 
     @property

@@ -16,6 +16,7 @@ from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE, Source
 from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.square import COLUMNS, ROWS
 from ..core.micrograph.types import Calibration
+from ..core.micrograph.vendors.facts import MARKS
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import row_of, visible
 from ..http.serving import serve
@@ -127,6 +128,9 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
     return png
 
 
+OF_PIXELS = ("panels", MARKS)  # metadata that say where something lies
+
+
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """The scale, instrument and settings from the file, in words; well-known facts first."""
     file_scale = file_calibration(micrograph)
@@ -135,7 +139,7 @@ def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     facts = {
         name: value
         for name, value in micrograph.metadata.items()
-        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT and name != "panels"
+        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT and name not in OF_PIXELS
     }
     first = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
     others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]

@@ -154,8 +154,11 @@ def test_a_result_becomes_an_image_with_labels_that_the_check_likes(result, give
         assert hashlib.sha256(stored.read()).hexdigest() == first.labels_sha256
 
 
-def test_what_a_person_set_aside_or_may_be_wrong_is_background_and_what_is_small_or_cut_is_not(result, give, dataset):
-    reasons = {3: "charging artefact", 5: "smaller than the filter", 9: "low confidence", 12: "mostly hidden by others"}
+@pytest.mark.parametrize("why", ["charging artefact", "writing or drawing on the picture"])
+def test_what_a_person_set_aside_or_may_be_wrong_is_background_and_what_is_small_or_cut_is_not(
+    why, result, give, dataset
+):
+    reasons = {3: why, 5: "smaller than the filter", 9: "low confidence", 12: "mostly hidden by others"}
     image = give(result(reasons=reasons))
     prepared(dataset)
     image.refresh_from_db()
@@ -336,6 +339,7 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
         class_names=("matrix", "pore"),
         classes=np.array([0, 1], np.int32),
         provenance=replace(segmentation.provenance, micrograph=micrograph.sha256, task="phases"),
+        used={**segmentation.used, "marks": [[[100.0, 10.0], [120.0, 30.0]]]},
     )
     segmentation.save(tmp_path / "segmentation.npz")
     settings = AnalysisSettings.of("phases", model="uhcs-steel")
@@ -349,7 +353,10 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
     prepared(made)
     image.refresh_from_db()
     assert made.class_names == ["matrix", "pore"] and not image.error
-    assert (labels_of(image)[:60] == (labels > 0)[:60]).all() and (labels_of(image)[60:] == 255).all()
+    known = np.ones((60, 160), np.bool_)
+    known[10:30, 100:120] = False  # writing lies there
+    assert (labels_of(image)[:60] == np.where(known, (labels > 0)[:60], 255)).all()
+    assert (labels_of(image)[60:] == 255).all()
     other = services.create_dataset(user=ada, name="Other", task="phases", class_names=["a", "b"])
     with pytest.raises(services.Refused, match="classes"):
         services.use_as_training_data(dataset=other, **give)

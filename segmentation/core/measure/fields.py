@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
+from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from .bootstrap import undefined
 from .distribution import Edge, Floats, WeightedSizes, effective_number
@@ -46,6 +47,8 @@ def table_of(
     labels, size = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
     table, ignored = table.with_measures(**measured), str(Reason.IGNORED)
+    marks = segmentation.used.get(MARKS, ())
+    table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)
     table = set_regions_aside(table, labels, settings.ignore, ignored, micrograph.shape)
     table = corrected(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..labels.segmentation import Cut, Segmentation
 from ..micrograph.types import Micrograph
+from ..micrograph.vendors.facts import MARKS
 from ..settings import FROM_FILE, MeasurementSettings, Regions
 from .table import Table
 
@@ -98,6 +99,9 @@ class Stretch:
             layers={name: self.pixels(layer) for name, layer in outlines.layers.items()},
             maps={name: self.pixels(values) for name, values in outlines.maps.items()},
             cuts=tuple(map(self._cut, outlines.cuts)),
+            used={**outlines.used, MARKS: self.regions(marks)}
+            if (marks := outlines.used.get(MARKS))
+            else outlines.used,
         )
 
     def regions(self, regions: Regions) -> Regions:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from .barline import TEN, Line, find_line
 from .barwords import Length, lengths, magnifications, text_without_length
 from .burntin import LARGEST, scale_bars, texts_over
-from .contrast import limits
+from .contrast import as_bytes
 from .crosscheck import LARGEST_DIFFERENCE
 from .databar import data_bar
 from .ocr import SECONDS, CutOff, Text, texts_by_child
@@ -82,9 +81,9 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
     try:
         if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-            reading = _checked_reading(_as_bytes(micrograph.pixels[first:]), first, texts_by_child, reading_of, seconds)
+            reading = _checked_reading(as_bytes(micrograph.pixels[first:]), first, texts_by_child, reading_of, seconds)
         if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
-            reading = _checked_reading(_as_bytes(micrograph.pixels), 0, texts_over, reading_over, seconds)
+            reading = _checked_reading(as_bytes(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
     return None if reading is None else _with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
@@ -249,12 +248,6 @@ def _is_contradicted(
         for other_nm, other in drawn[:index]
         if not _is_same_length(nm / line.length, other_nm / other.length)
     )
-
-
-def _as_bytes(pixels: Any) -> NDArray[np.uint8]:
-    low, high = limits(pixels, 0.0, 100.0)
-    scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
-    return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
 
 
 def _scale_bar(

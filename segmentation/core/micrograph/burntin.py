@@ -17,11 +17,13 @@ from PIL import Image
 
 from .barline import TEN, Line, Mask, far_from, measured, stacks, ticked
 from .barwords import Length, lengths
+from .letters import Place, places_of_writing
 from .ocr import Text, texts_by_child
 
 LARGEST = 1 << 26  # px of an image that is looked through
 SEEN_PX = 2048  # longest side of the picture in which letters are searched
-INK = 40  # grey levels by which a line may differ from the letters of its text
+MOST_PLACES, GUTTER = 6, 12  # that are looked at by themselves; px between them
+INK, CLOSE_INK = 40, 16  # grey levels by which a line may differ from the letters of its text
 EDGE = 2  # px; a line that reaches it may have been cut off
 LEVELS = (98, 2)  # percentiles of a text's box: bright letters, dark ones
 FARTHEST = 1.6  # heights of the text between it and its line
@@ -33,25 +35,75 @@ MOST_BEYOND = 0.35  # share of ink along a line's own edges
 ALONE = re.compile(r"[^\w]{0,3}(.+?)[^\w]{0,3}")
 
 
-def texts_over(picture: NDArray[np.uint8], seconds: float) -> list[Text]:
-    """The texts on a picture (H, W), their boxes in its pixels."""
+def texts_over(picture: NDArray[np.uint8], seconds: float, places: Sequence[Place] | None = None) -> list[Text]:
+    """The texts on a picture (H, W), their boxes in its pixels.
+
+    places: where letters are suggested (`letters.places_of_writing`), if that is known. Where no text was found there,
+    they are looked at again by themselves, as the detector misses small text on a large picture. Raises CutOff.
+    """
     factor = max(1.0, max(picture.shape) / SEEN_PX)
     if factor == 1.0:
-        return texts_by_child(picture, seconds)
-    rows, columns = picture.shape
-    small = Image.fromarray(picture).resize((round(columns / factor), round(rows / factor)), Image.Resampling.BOX)
-    return [text.enlarged(factor) for text in texts_by_child(np.asarray(small), seconds)]
+        texts = texts_by_child(picture, seconds)
+    else:
+        rows, columns = picture.shape
+        size = round(columns / factor), round(rows / factor)
+        small = Image.fromarray(picture).resize(size, Image.Resampling.BOX)
+        texts = [text.enlarged(factor) for text in texts_by_child(np.asarray(small), seconds)]
+    missed = [
+        place for place in (places_of_writing(picture) if places is None else places) if not _has_text(place, texts)
+    ]
+    return [*texts, *_texts_in(picture, missed, seconds)] if missed else texts
+
+
+def _has_text(place: Place, texts: Sequence[Text]) -> bool:
+    """Whether the middle of a text lies in a place."""
+    left, top, right, bottom = place
+    return any(
+        left <= (text.left + text.right) / 2 <= right and top <= (text.top + text.bottom) / 2 <= bottom
+        for text in texts
+    )
+
+
+def _texts_in(picture: NDArray[np.uint8], places: Sequence[Place], seconds: float) -> list[Text]:
+    """The texts in some places of a picture, which are looked at as one picture, one below the other."""
+    largest = sorted(places, key=lambda place: (place[0] - place[2]) * (place[3] - place[1]))[:MOST_PLACES]
+    wide = max(right - left for left, _, right, _ in largest)
+    parts, tops, height = [], [], 0
+    for left, top, right, bottom in largest:
+        part = picture[top:bottom, left:right]
+        parts.append(np.pad(part, ((0, GUTTER), (0, wide - (right - left))), constant_values=int(np.median(part))))
+        tops.append(height)
+        height += len(parts[-1])
+    texts = []
+    for text in texts_by_child(np.concatenate(parts), seconds):
+        number = max(index for index, top in enumerate(tops) if top <= max(0.0, (text.top + text.bottom) / 2))
+        across, down = largest[number][0], largest[number][1] - tops[number]
+        texts.append(
+            replace(
+                text,
+                left=text.left + across,
+                right=text.right + across,
+                top=text.top + down,
+                bottom=text.bottom + down,
+            )
+        )
+    return texts
 
 
 def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[Length, Line]]:
     """Every length that stands alone on a picture with a line of its own, the line that is nearest."""
-    bars = []
+    bars, alone = [], {_bare(text.text) for text in texts}
     for length in lengths(texts):
-        forms = (ALONE.fullmatch(text.text.strip()) for text in texts)
-        is_alone = any(form is not None and form[1].strip() == length.text.strip() for form in forms)
+        is_alone = _bare(length.text) in alone
         if length.meaning == "scale bar" and is_alone and (line := _line(picture, length.part, texts)) is not None:
             bars.append((length, line))
     return bars
+
+
+def _bare(words: str) -> str:
+    """A text without the signs around it: the end of a bar beside it may be read as a dash."""
+    form = ALONE.fullmatch(words.strip())
+    return form[1].strip() if form else words.strip()
 
 
 def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line | None:
@@ -68,8 +120,11 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     for level in np.percentile(box, LEVELS):
         if abs(level - paper) <= INK:
             continue
-        ink: Mask = np.abs(part.astype(np.int16) - int(level)) <= INK
-        lines += _straight(ink, moved, written)
+        away = np.abs(part.astype(np.int16) - int(level))
+        ink: Mask = away <= INK
+        straight = list(_straight(ink, ink, moved, written))
+        # A line over a particle that is nearly as dark is parted from it by the closer limit.
+        lines += straight or _straight(away <= CLOSE_INK, ink, moved, written)
         lines += (row for row in ticked(ink, moved) if row.steps == TEN and row.length <= LONGEST_SHARE * ink.shape[1])
     if not lines:
         return None
@@ -87,8 +142,9 @@ def _is_framed(line: Line, frame: Line, most: float) -> bool:
     return near and beside > 0 and frame.length - line.length <= 2 * most
 
 
-def _straight(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
-    """Lines in the right grey that have a text's size and place, none of them a stroke of what is written."""
+def _straight(ink: Mask, near: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
+    """Lines in the right grey that have a text's size and place, none of them a stroke of what is written. near: (h, w)
+    the pixels that are hardly of another grey, of which few lie along a line's edges."""
     rows, columns = ink.shape
     height = max(6.0, text.bottom - text.top)
     for left, right, top, bottom in stacks(ink, max(8.0, SHORTEST_SHARE * columns)):
@@ -99,7 +155,7 @@ def _straight(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
             continue
         if any(_stroke(ink, left, right, top, bottom, words) for words in written):
             continue
-        beyond = max(ink[max(0, top - 2), left:right].mean(), ink[min(rows - 1, bottom + 2), left:right].mean())
+        beyond = max(near[max(0, top - 2), left:right].mean(), near[min(rows - 1, bottom + 2), left:right].mean())
         far = far_from(left, right, top, bottom, text)
         if beyond > MOST_BEYOND or far > FARTHEST:
             continue

@@ -85,6 +85,13 @@ def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
     return picture
 
 
+def as_bytes(pixels: GreyImage) -> NDArray[np.uint8]:
+    """Pixels (H, W) as bytes from 0 for the darkest to 255 for the brightest, none clipped."""
+    low, high = limits(pixels, 0.0, 100.0)
+    scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
+    return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
+
+
 def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.uint8]:
     """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
     pixels = micrograph.pixels

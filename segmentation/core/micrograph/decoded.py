@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .grey import Array, check_size
 from .types import UnreadableImage
@@ -34,6 +35,7 @@ class Decoded:
     stored: rows and columns before any turning; () for the shape of `pixels`.
     pages: how many images of a stack the file holds, of which this is one.
     colours: red, green and blue (H, W, 3 or more) that `pixels` are the luminance of; None of a grey image.
+    marks: (H, W) where coloured marks were drawn on it (`marks.coloured`); None where there are none.
     """
 
     pixels: Array
@@ -44,6 +46,7 @@ class Decoded:
     stored: tuple[int, ...] = ()
     pages: int = 1
     colours: Array | None = None
+    marks: NDArray[np.bool_] | None = None
 
     @property
     def was_turned(self) -> bool:

@@ -65,17 +65,35 @@ def through_palette(indices: Array, palette: Array) -> Array:
     A palette of 256 entries that is a grey ramp but for a quarter of them at most, as microscopes write to colour the
     data bar, shows the index itself as grey: the index is returned. Any other palette gives 8-bit luminance.
     """
-    table = np.asarray(palette, np.float64).reshape(3, -1)
-    if table.max(initial=0) > 255:
-        table = np.floor(table / 256)
-    entries = table.shape[1]
-    ramp = np.arange(entries) * (255 / max(1, entries - 1))
-    if entries == 256 and (np.abs(table - ramp).max(axis=0) <= 1).mean() >= 0.75:
+    if is_ramp(palette):
         return indices
+    table = _entries(palette)
+    entries = table.shape[1]
     grey: Array = np.zeros(max(entries, int(indices.max(initial=0)) + 1), np.uint8)
     grey[:entries] = np.rint(np.tensordot(LUMINANCE, table, axes=1)).clip(0, 255)
     mapped: Array = grey[indices]
     return mapped
+
+
+def is_ramp(palette: Array) -> bool:
+    """Whether a palette (3, N) is a grey ramp of 256 entries but for a quarter of them at most."""
+    table = _entries(palette)
+    return table.shape[1] == 256 and bool((np.abs(table - np.arange(256)).max(axis=0) <= 1).mean() >= 0.75)
+
+
+def _entries(palette: Array) -> Array:
+    """(3, N) float64: the colours of a palette as 0 to 255."""
+    table = np.asarray(palette, np.float64).reshape(3, -1)
+    return np.floor(table / 256) if table.max(initial=0) > 255 else table
+
+
+def of_palette(indices: Array, palette: Array) -> Array:
+    """(H, W, 3) uint8: the colours of indices (H, W) into a palette (3, N); black where it has no such entry."""
+    table = _entries(palette).clip(0, 255).astype(np.uint8)
+    colours = np.zeros((max(table.shape[1], int(indices.max(initial=0)) + 1), 3), np.uint8)
+    colours[: table.shape[1]] = table.T
+    shown: Array = colours[indices]
+    return shown
 
 
 def inverted(plane: Array, bits: int) -> Array:

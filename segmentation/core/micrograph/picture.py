@@ -10,8 +10,9 @@ from PIL import ExifTags, Image
 
 from .codestream import check_scans
 from .decoded import Decoded, turned
-from .grey import Array, check_size, luminance, through_palette, to_grey
+from .grey import Array, check_size, is_ramp, luminance, of_palette, through_palette, to_grey
 from .kinds import Kind
+from .marks import coloured
 from .vendors import checked, jeol
 from .vendors.facts import Facts
 
@@ -34,14 +35,15 @@ def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
         orientation = int(exif.get(ExifTags.Base.Orientation, 1) or 1)
         maker_note = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote)
         pixels, notes = to_grey(_plane(image))
-        colours = np.asarray(image) if image.mode in ("RGB", "RGBA") else None
+        colours = _colours(image)
+        marks = None if colours is None else coloured(colours)
     first = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
     stored = pixels.shape
     header = (isinstance(maker_note, bytes) and checked(jeol.read_note, maker_note)) or Facts()
     pixels, turning = turned(pixels, orientation)
     every_note = (*first, *notes, *turning)
-    colours = None if colours is None else turned(colours, orientation)[0]
-    return Decoded(pixels, f"{kind}, {bits}", every_note, header, orientation, stored, colours=colours)
+    colours, marks = (None if one is None else turned(one, orientation)[0] for one in (colours, marks))
+    return Decoded(pixels, f"{kind}, {bits}", every_note, header, orientation, stored, 1, colours, marks)
 
 
 def _bits(image: Image.Image) -> str:
@@ -54,11 +56,25 @@ def _bits(image: Image.Image) -> str:
     return colour.get(mode, "8 bit" if mode in ("L", "LA") else "8 bit, RGB")
 
 
+def _palette(image: Image.Image) -> Array | None:
+    """(3, N) uint8: the palette of an image; None where it has none."""
+    colours = image.getpalette("RGB") if image.mode == "P" else None
+    return np.asarray(colours, np.uint8).reshape(-1, 3).T if colours else None
+
+
+def _colours(image: Image.Image) -> Array | None:
+    """(H, W, 3 or 4) uint8: the colours of an image; None of a grey one, whose palette may colour the data bar."""
+    if image.mode in ("RGB", "RGBA"):
+        return np.asarray(image)
+    palette = _palette(image)
+    return None if palette is None or is_ramp(palette) else of_palette(np.asarray(image), palette)
+
+
 def _plane(image: Image.Image) -> Array:
     mode = image.mode
-    colours = image.getpalette("RGB") if mode == "P" else None
-    if colours:
-        return through_palette(np.asarray(image), np.asarray(colours, np.uint8).reshape(-1, 3).T)
+    palette = _palette(image)
+    if palette is not None:
+        return through_palette(np.asarray(image), palette)
     if mode in ("1", "L", "I", "F") or mode.startswith("I;16"):
         return np.asarray(image)
     if mode == "LA":

@@ -16,14 +16,15 @@ from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
+from .marks import as_text, regions_of
 from .mrc import read_mrc
 from .pages import FIGURE, PANELS, Panel, panels_of
 from .picture import read_picture
 from .ser import read_ser
-from .square import squared
+from .square import as_resampled, squared
 from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
-from .vendors.facts import Facts
+from .vendors.facts import MARKS, Facts
 
 MAX_PIXELS = 500_000_000
 LEAST_ROWS = 0.7  # of the rows: a header with fewer is of another picture, as no data bar takes more than a quarter
@@ -100,7 +101,8 @@ def _part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded
         top, left, bottom, right = panels[page_index(page, len(panels))].box
         pixels = np.ascontiguousarray(decoded.pixels[top:bottom, left:right])
         colours = None if decoded.colours is None else decoded.colours[top:bottom, left:right]
-        panel, facts = _coloured(replace(decoded, pixels=pixels, colours=colours), 0)
+        marks = None if decoded.marks is None else decoded.marks[top:bottom, left:right]
+        panel, facts = _coloured(replace(decoded, pixels=pixels, colours=colours, marks=marks), 0)
         return replace(panel, pages=len(panels)), {name: facts[name] for name in facts if name != CHANNELS}
     if panels:
         note = _panels_note(panels)
@@ -122,7 +124,8 @@ def _coloured(decoded: Decoded, page: int) -> tuple[Decoded, dict[str, str]]:
         facts = {COLOURS: said.kind} | ({CHANNELS: ", ".join(channels)} if channels else {})
         return replace(decoded, pages=pages, notes=(*decoded.notes, said.note)), facts
     channel = channel_of(decoded.colours, said.hues, page - 1)
-    return replace(decoded, pixels=channel, pages=len(channels)), {COLOURS: CHANNEL, CHANNEL_HERE: channels[page - 1]}
+    alone = replace(decoded, pixels=channel, pages=len(channels), marks=None)
+    return alone, {COLOURS: CHANNEL, CHANNEL_HERE: channels[page - 1]}
 
 
 def _panels_note(panels: Sequence[Panel]) -> str:
@@ -153,6 +156,8 @@ def _micrograph(decoded: Decoded, header: Facts, max_pixels: int, name: str, sha
     is_as_in_header = not decoded.was_turned and header.columns in (None, columns)
     if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
         metadata["image_rows"] = float(int(header.rows * square.taller))
+    if decoded.marks is not None and decoded.marks.any():
+        metadata[MARKS] = as_text(regions_of(as_resampled(decoded.marks, square.pixels.shape, decoded.marks.shape)))
     return Micrograph(
         pixels=square.pixels,
         name=name,

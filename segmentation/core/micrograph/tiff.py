@@ -13,7 +13,8 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
 from .decoded import AGAIN, Decoded, page_index, turned
-from .grey import Array, check_size, inverted, luminance, through_palette, to_grey
+from .grey import Array, check_size, inverted, is_ramp, luminance, of_palette, through_palette, to_grey
+from .marks import coloured
 from .types import UnreadableImage
 from .vendors.facts import Facts
 
@@ -56,16 +57,17 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         _check_page(chosen, max_pixels)
         samples, more = _samples(chosen.asarray(maxworkers=1), chosen.axes)
         plane, plane_notes = _plane(samples, chosen)
-        is_coloured = samples.shape[-1] >= 3 and _is_coloured(chosen)
         pixels, grey_notes = to_grey(plane)
+        colours = _colours(samples, chosen)
+        marks = None if colours is None else coloured(colours)
         header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     stored = pixels.shape
     pixels, turning = turned(pixels, orientation)
     notes += [*more, *plane_notes, *grey_notes, *turning]
-    colours = turned(samples, orientation)[0] if is_coloured else None
-    return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages, colours)
+    colours, marks = (None if one is None else turned(one, orientation)[0] for one in (colours, marks))
+    return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages, colours, marks)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
@@ -202,20 +204,36 @@ def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:
     return np.moveaxis(image, axes.index("S"), -1), notes
 
 
+def _has_palette(samples: Array, page: TiffPage) -> bool:
+    is_palette = page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None
+    return is_palette and samples.dtype.kind == "u"
+
+
 def _is_coloured(page: TiffPage) -> bool:
     """Whether the samples of a page are red, green and blue when they are decoded."""
     is_rgb, is_ycc = (page.photometric == one for one in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR))
     return is_rgb or (is_ycc and page.compression in _JPEG)
 
 
+def _is_rgb(samples: Array, page: TiffPage) -> bool:
+    return _is_coloured(page) and samples.shape[-1] >= 3
+
+
+def _colours(samples: Array, page: TiffPage) -> Array | None:
+    """(H, W, 3 or more) red, green and blue; None of a grey page, whose palette may colour the data bar."""
+    if _has_palette(samples, page) and not is_ramp(page.colormap):
+        return of_palette(samples[..., 0], page.colormap)
+    return samples if _is_rgb(samples, page) else None
+
+
 def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
     """One grey plane of the samples (H, W, samples), by what the page says they mean, and notes."""
     photometric, count = page.photometric, samples.shape[-1]
-    if photometric == PHOTOMETRIC.PALETTE and page.colormap is not None and samples.dtype.kind == "u":
+    if _has_palette(samples, page):
         return through_palette(samples[..., 0], page.colormap), []
-    if photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) and count >= 3:
-        if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG:
-            return samples[..., 0], []  # the first sample is the luminance
+    if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG and count >= 3:
+        return samples[..., 0], []  # the first sample is the luminance
+    if _is_rgb(samples, page):
         return luminance(samples), []
     if photometric == PHOTOMETRIC.SEPARATED and count >= 4:
         paper = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "u" else 1.0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .crosscheck import Source, contradict
+from .vendors.facts import MARKS
 from .vendors.units import rounding
 
 Polarity = Literal["bright", "dark"]
@@ -149,8 +150,8 @@ class Micrograph:
     reading: the certain reading of its data bar or scale bar; absent without one.
     texts_agree: whether two independent texts led to the reading.
     metadata: plain values by name: `kind` of file, `image_rows` above a data bar that the header states, of a stack
-        `pages` and `page`, of a picture in colour what `colours` says, and facts of the instrument
-        (`vendors.facts.Facts`).
+        `pages` and `page`, `marks` on the picture, of a picture in colour what `colours` says, and facts of the
+        instrument (`vendors.facts.Facts`).
     notes: sentences for the user about the reading ("The file has 3 pages; the first is used.").
     """
 
@@ -167,6 +168,11 @@ class Micrograph:
     def shape(self) -> tuple[int, int]:
         rows, columns = self.pixels.shape
         return rows, columns
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The metadata without the places of marks, which are hundreds of numbers."""
+        return {name: value for name, value in self.metadata.items() if name != MARKS}
 
     @property
     def picture(self) -> tuple[str, str]:

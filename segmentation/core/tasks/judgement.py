@@ -24,6 +24,7 @@ from ..micrograph.colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, MANY,
 from ..micrograph.noise import counts_a_pixel
 from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
+from ..micrograph.vendors.facts import MARKS
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
 from ..settings import FROM_FILE, MeasurementSettings
@@ -273,6 +274,8 @@ def warnings(
     """The notes of an import, then all that can be said against a picture and its outlines."""
     used, card = segmentation.used, segmentation.provenance.card
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
+    if used.get(MARKS):
+        yield _on_marks(int((table.reasons == Reason.MARKED).sum()))
     if card.get("name") == MASKS:
         return
     if why := groundless(micrograph, segmentation):
@@ -330,6 +333,14 @@ def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
         moves="sizes",
         by=edges["shift"],
     )
+
+
+def _on_marks(count: int) -> Flag:
+    """The note of a picture with writing or drawing, with the number of outlines that lie on it."""
+    lie = {0: "No outline lies", 1: "1 outline lies"}.get(count, f"{count:,} outlines lie")
+    text = f"Something is written or drawn on the picture, which is no part of the specimen. {lie} on it"
+    ends = {0: ".", 1: " and does not count."}.get(count, " and do not count.")
+    return Flag(text + ends, reason=str(Reason.MARKED) if count else "")
 
 
 def _flat_share(pixels: NDArray[Any]) -> float:

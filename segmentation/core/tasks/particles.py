@@ -22,6 +22,7 @@ from ..measure.tilt import Tilt
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
+from ..micrograph.vendors.facts import MARKS
 from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
@@ -279,9 +280,10 @@ class _Judge:
         return contrasts(self.grey, labels, shared.erased(self.segmentation))
 
     @cached_property
-    def ignored(self) -> NDArray[np.bool_] | None:
-        """(H, W) what lies in a region to ignore; None without regions."""
-        return mask_of(self.settings.ignore, self.micrograph.shape) if self.settings.ignore else None
+    def regions(self) -> dict[str, NDArray[np.bool_]]:
+        """(H, W) by the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
+        regions = {Reason.MARKED: self.segmentation.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
+        return {str(why): mask_of(some, self.micrograph.shape) for why, some in regions.items() if some}
 
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
@@ -313,26 +315,27 @@ class _Judge:
         """The least contrast that counts, 0 where none is judged."""
         return shared.faint_limit(self.segmentation, self.settings) if self.is_judged else 0.0
 
-    def _judged(self, sizes: Table, is_ignored: NDArray[np.bool_] | None, contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each out. is_ignored, contrast, gap: (k,)."""
+    def _judged(self, sizes: Table, inside: dict[str, NDArray[np.bool_]], contrast: Floats, gap: Floats) -> Table:
+        """The sizes of k objects, with the first reason to leave each out. inside: (k,) whether each lies in `regions`,
+        by their reason. contrast, gap: (k,)."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)
         sizes = set_faint_aside(sizes, self.faint_limit, gap > 0.5)
-        if is_ignored is not None:
-            sizes = with_reason(sizes, is_ignored, str(Reason.IGNORED))
+        for reason, is_inside in inside.items():
+            sizes = with_reason(sizes, is_inside, reason)
         return set_aside(sizes, self.settings.filter)
 
     def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
         """Judged sizes of the objects 1..k of labels (H, W). of_each: as the property, (k,)."""
         from ..measure.shapes import measure
 
-        confidence, *others = of_each
+        confidence, contrast, gap = of_each
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        is_ignored = None if self.ignored is None else are_inside(labels, self.ignored, len(sizes))
-        return self._judged(sizes, is_ignored, *others)
+        inside = {why: are_inside(labels, mask, len(sizes)) for why, mask in self.regions.items()}
+        return self._judged(sizes, inside, contrast, gap)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
@@ -344,8 +347,8 @@ class _Judge:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
-        is_ignored = None if self.ignored is None else divided.pieces_inside(self.ignored)
-        return self._judged(table, is_ignored, contrast, gap)
+        inside = {why: divided.pieces_inside(mask) for why, mask in self.regions.items()}
+        return self._judged(table, inside, contrast, gap)
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """Judged sizes under other settings, by name; none where no numbers are given."""

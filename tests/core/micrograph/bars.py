@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import cv2
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -128,4 +130,81 @@ LAYOUTS = {
     "fei, smaller": (lambda font: fei("4 µm", 340, "12.0 µm", font), 12_000 / 1024, 4000, 340),
     "hitachi, smaller": (lambda font: hitachi("500nm", 22, font), 500 / 220, 500, 220),
     "tescan, larger": (lambda font: tescan("2 µm", 148, "13.8 µm", font), 13_800 / 1024, 2000, 148),
+}
+
+
+def over_picture(
+    length: str,
+    across: int,
+    *,
+    ink: int = 255,
+    paper: int = 95,
+    shape: tuple[int, int] = (700, 900),
+    size: int = 28,
+    thick: int = 6,
+    frame: int = 0,
+    label: int | None = None,
+    halo: bool = False,
+    below: bool = False,
+    beside: bool = False,
+    on_the_left: bool = False,
+    quality: int = 0,
+    seed: int = 1,
+) -> np.ndarray:
+    """A noisy picture with a scale bar in a corner, its text above it.
+
+    paper: mean grey of the ground. frame: px of white around the picture. label: grey of a box behind the bar. halo:
+    a rim of the other grey. quality: of a JPEG, 0 for none.
+    """
+    random = np.random.default_rng(seed)
+    rows, columns = shape
+    soft = cv2.GaussianBlur(random.normal(0, 1, shape), (0, 0), 1.2) * 14
+    picture = paper + soft + random.normal(0, 5, shape)
+    for _ in range(40):  # none in the corners
+        x, y = int(random.integers(40, columns - 40)), int(random.integers(40, int(0.7 * rows)))
+        cv2.circle(picture, (x, y), int(random.integers(8, 26)), 45.0 if paper > 128 else 200.0, -1)
+    image = Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+    draw, font = ImageDraw.Draw(image), ImageFont.truetype(str(FOLDER / FONTS[0]), size)
+    words = draw.textlength(length, font=font)
+    wide, tall = (across + 12 + words if beside else max(words, across)), 1.25 * size + thick + 6
+    x, y = (30 if on_the_left else columns - wide - 30), rows - tall - 26
+    if label is not None:
+        draw.rectangle([x - 10, y - 6, x + wide + 10, y + tall + 8], fill=label)
+    left, top = round(x if beside else x + (wide - across) / 2), round(y if below else y + 1.25 * size + 4)
+    text = (x + (wide - words) / 2, y + thick + 4 if below else y)
+    if beside:
+        top, text = round(y + 0.6 * size), (left + across + 12, y)
+    if halo:
+        draw.rectangle([left - 2, top - 2, left + across + 1, top + thick + 1], fill=255 - ink)
+    draw.text(text, length, font=font, fill=ink, stroke_width=2 * halo, stroke_fill=255 - ink)
+    draw.rectangle([left, top, left + across - 1, top + thick - 1], fill=ink)
+    if frame:
+        framed = Image.new("L", (columns + 2 * frame, rows + 2 * frame), 255)
+        framed.paste(image, (frame, frame))
+        image = framed
+    if quality:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        image = Image.open(file)
+    return np.asarray(image)
+
+
+DARK, LIGHT = 40, 185
+# What is drawn over a picture, by name: the arguments of `over_picture`, and the length in nanometres.
+OVER = {
+    "white on a dark picture": (("5 µm", 160), {}, 5000),
+    "on the left": (("100 nm", 120), {"on_the_left": True}, 100),
+    "black on a light picture": (("100 nm", 140), {"ink": 0, "paper": LIGHT}, 100),
+    "black, of a JPEG": (("100 nm", 140), {"ink": 0, "paper": LIGHT, "quality": 75}, 100),
+    "black, text below": (("200 nm", 143), {"ink": 0, "paper": LIGHT, "below": True, "thick": 9}, 200),
+    "black and small": (("100 nm", 71), {"ink": 0, "paper": LIGHT, "shape": (1024, 1024), "size": 34}, 100),
+    "in a white frame": (("100µm", 150), {"frame": 60, "quality": 80, "on_the_left": True}, 100_000),
+    "in a narrow frame": (("100 µm", 201), {"frame": 12, "quality": 60, "paper": DARK}, 100_000),
+    "black in a white frame": (("100 nm", 140), {"ink": 0, "paper": LIGHT, "frame": 25, "quality": 92}, 100),
+    "with a halo": (("5 µm", 133), {"halo": True}, 5000),
+    "on a black label": (("2 µm", 99), {"label": 0}, 2000),
+    "on a white label": (("20 nm", 111), {"label": 255, "ink": 0, "paper": LIGHT}, 20),
+    "beside its text": (("1 µm", 88), {"beside": True}, 1000),
+    "on a large picture": (("10 µm", 310), {"shape": (1536, 2048), "size": 48, "thick": 14}, 10_000),
+    "on a small picture": (("1µm", 97), {"shape": (480, 640), "size": 18, "thick": 3}, 1000),
 }

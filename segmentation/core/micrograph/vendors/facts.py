@@ -42,6 +42,9 @@ def followed(tags: Tags, code: int, most: int) -> bytes | None:
     return tags.at(int.from_bytes(raw, "little" if tags.little_endian else "big"), most)
 
 
+MARKS = "marks"  # metadata: where coloured marks lie on the picture (`marks.from_metadata`)
+
+
 @dataclass(frozen=True)
 class Facts:
     """The facts that one vendor's reader found.

@@ -7,13 +7,14 @@ from math import isfinite
 from typing import Any
 
 from ..crosscheck import Source
-from .facts import Facts, Tags, metadata_of, text_of, whole
+from .facts import MARKS, Facts, Tags, metadata_of, text_of, whole
 
 DESCRIPTION = 270
 FORMAT = "deepsegm-page/1"
 BEGINS = f'{{"format": "{FORMAT}"'
 MOST_NOTES, LONGEST_NOTE = 20, 500
-OF_FILES = ("kind", "image_rows", "page", "pages", "panels", "channels")  # metadata that every file has by itself
+# Metadata that every file has by itself.
+OF_FILES = ("kind", "image_rows", "page", "pages", "panels", "channels", MARKS)
 
 
 def read(tags: Tags) -> Facts | None:
@@ -35,7 +36,8 @@ def read(tags: Tags) -> Facts | None:
                 for name, value in metadata.items()
                 if name not in OF_FILES
             }
-        ),
+        )
+        | {name: str(metadata[name]) for name in (MARKS,) if name in metadata},
         notes=tuple(str(note)[:LONGEST_NOTE] for note in content["notes"][:MOST_NOTES]),
     )
 

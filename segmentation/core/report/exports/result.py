@@ -63,7 +63,7 @@ def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
             "data_bar": record.data_bar,
             "notes": list(micrograph.notes),
         },
-        "metadata": micrograph.metadata,
+        "metadata": micrograph.facts,
     }
 
 

@@ -1,0 +1,130 @@
+"""Writing and drawing in black and white on a picture: where to look for it, and what of it is left out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from segmentation.core.micrograph import burntin, writing
+from segmentation.core.micrograph.letters import places_of_writing
+from segmentation.core.micrograph.ocr import Text
+from segmentation.core.micrograph.writing import draw_lines, strokes_of, writing_on
+
+from .bars import over_picture
+
+
+def specimen(seed: int = 1, paper: int = 95, discs: int = 40) -> np.ndarray:
+    """Noise with discs in its upper half, 500 x 640, nothing written."""
+    random = np.random.default_rng(seed)
+    picture = np.full((500, 640), float(paper))
+    for _ in range(discs):
+        x, y = random.integers(0, (640, 250)).tolist()
+        cv2.circle(picture, (x, y), int(random.integers(8, 26)), 45.0 if paper > 128 else 200.0, -1)
+    picture = cv2.GaussianBlur(picture, (0, 0), 1.5)
+    picture += cv2.GaussianBlur(random.normal(0, 14, (500, 640)), (0, 0), 1.2) + random.normal(0, 5, (500, 640))
+    return picture.clip(10, 245).astype(np.uint8)
+
+
+@pytest.fixture
+def no_detector(monkeypatch):
+    """The detector must not be asked."""
+
+    def asked(picture, seconds):
+        raise AssertionError("looked for text")
+
+    monkeypatch.setattr(burntin, "texts_by_child", asked)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+@pytest.mark.parametrize("paper", [60, 95, 185])
+def test_a_picture_without_writing_is_not_looked_through(paper, turns, no_detector):
+    assert writing_on(np.rot90(specimen(paper=paper), turns)) is None
+
+
+def test_letters_and_bars_say_where_to_look():
+    picture = over_picture("5 µm", 160)
+    places = places_of_writing(picture)
+    assert places and all(left > 500 and top > 500 for left, top, _, _ in places)
+
+
+def test_small_text_is_looked_at_again_where_letters_are_suggested(monkeypatch):
+    seen = []
+
+    def texts(picture, seconds):
+        seen.append(picture.shape)
+        return [Text("5 µm", 30, 40, 90, 70, 0.99)] if len(seen) == 2 else []
+
+    monkeypatch.setattr(burntin, "texts_by_child", texts)
+    (text,) = burntin.texts_over(over_picture("5 µm", 160), 30.0)
+    assert seen[0] == (700, 900) and seen[1][1] < 450
+    assert text.left > 500 and text.top > 500, "in px of the picture"
+
+
+def written(words: str = "5 um") -> tuple[np.ndarray, Text]:
+    """A picture with white letters, and their box."""
+    picture = specimen()
+    cv2.putText(picture, words, (430, 440), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 255, 3)
+    (wide, tall), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, 1.2, 3)
+    return picture, Text(words, 428, 440 - tall - 2, 432 + wide, 444, 0.97)
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_the_strokes_of_a_text_are_found_whatever_its_polarity(is_dark):
+    picture, text = written()
+    strokes = strokes_of(255 - picture if is_dark else picture, text)
+    assert strokes is not None and strokes.is_dark is is_dark
+    mask = np.zeros(picture.shape, np.bool_)
+    strokes.draw(mask)
+    letters = picture == 255
+    assert mask[letters].mean() > 0.99 and mask.sum() < 4 * letters.sum()
+
+
+def test_a_texture_that_is_read_as_a_letter_has_no_strokes():
+    picture = specimen()
+    assert strokes_of(picture, Text("4", 300, 200, 320, 230, 0.99)) is None
+    disc = specimen()
+    cv2.circle(disc, (300, 200), 14, 230, 3)
+    assert strokes_of(disc, Text("0", 284, 184, 316, 216, 0.97)) is None, "a ring is no digit by itself"
+    _, text = written()
+    assert strokes_of(picture, text) is None
+
+
+def test_what_is_written_is_left_out_with_its_bar():
+    picture = over_picture("5 µm", 160)
+    mask = writing_on(picture)
+    assert mask is not None
+    assert mask[picture == 255].mean() > 0.98 and mask.mean() < 0.03
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_arrows_and_circles_that_end_sharply_are_left_out(grey):
+    picture = specimen(paper=125).clip(20, 235)
+    drawn = np.zeros(picture.shape, np.uint8)
+    cv2.arrowedLine(drawn, (100, 400), (190, 330), 1, 3)
+    cv2.circle(drawn, (450, 380), 60, 1, 3)
+    picture[drawn > 0] = grey
+    mask = np.zeros(picture.shape, np.bool_)
+    draw_lines(picture, mask)
+    assert mask[drawn > 0].mean() > 0.7 and mask.mean() < 0.06
+
+
+def test_many_rods_are_a_specimen():
+    picture = specimen(paper=125).clip(20, 235)
+    random = np.random.default_rng(7)
+    for _ in range(60):
+        x, y, angle = random.uniform(60, 580), random.uniform(60, 440), random.uniform(0, np.pi)
+        ends = [(round(x + s * 25 * np.cos(angle)), round(y + s * 25 * np.sin(angle))) for s in (-1, 1)]
+        cv2.line(picture, *ends, 255, 4)
+    mask = np.zeros(picture.shape, np.bool_)
+    draw_lines(picture, mask)
+    assert not mask.any()
+
+
+def test_a_detector_that_is_cut_off_finds_no_text(monkeypatch):
+    def cut_off(picture, seconds, places):
+        raise writing.CutOff
+
+    monkeypatch.setattr(writing, "texts_over", cut_off)
+    picture, _ = written()
+    assert writing_on(picture) is None
