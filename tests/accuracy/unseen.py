@@ -35,18 +35,17 @@ from segmentation.core.labels.options import OUTLINE_ERRORS, ParticleOptions
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
-from segmentation.core.measure.filters import Reason, judged_without, mostly_hidden, set_aside
+from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
 from segmentation.core.measure.possible import possible
 from segmentation.core.measure.results import Other
-from segmentation.core.measure.shapes import contact_shares
 from segmentation.core.measure.shapes import measure as shapes_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.pipeline import Clock, measure_objects, segment
 from segmentation.core.truth import Pair
 from segmentation.lab.training.data import held_out_pairs, pairs_of
-from segmentation.lab.training.instances.counts import COLUMNS, count_by_size
+from segmentation.lab.training.instances.counts import COLUMNS, count_by_size, mostly_hidden
 from segmentation.lab.training.publish import set_entries
 from segmentation.lab.training.settings import FolderEntry, read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
@@ -137,7 +136,7 @@ def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
     unknown = np.full(int(labels.max()), np.nan, np.float32)
     table = shapes_of(labels, case.micrograph.pixels, unknown, None, case.segmentation.rows)
     every = set_aside(table, MEASURED.measurement.filter).kept
-    seen = every & ~mostly_hidden(table, contact_shares(labels, len(table)))
+    seen = every & ~mostly_hidden(labels, table)
     sizes = table.length("min_feret")
     if seen.sum() < FEWEST:
         return None
@@ -159,8 +158,7 @@ def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
         fraction_100nm=found.fraction_100nm,
         fraction_ends=found.budget["fraction_100nm"]["ends"],
     )
-    everything = judged_without(measured.table, False, Reason.HIDDEN)
-    outlines = {"seen": found.median, "all": float(np.median(everything.length("min_feret")[everything.kept]))}
+    outlines = dict.fromkeys(("seen", "all"), found.median)
     true = {
         question: (float(np.median(sizes[some])) * nm, float((sizes[some] * nm <= NANO_NM).mean()))
         for question, some in (("seen", seen), ("all", every))

@@ -151,9 +151,10 @@ class TestTheScaleWidensIntervals:
         places = {f"centroid_{axis}_px": rng.uniform(0, 200, 40) for axis in "yx"}
         columns = {"ecd_nm": rng.uniform(5, 15, 40), "kept": np.ones(40, bool), "reason": np.full(40, ""), **places}
         plain, wide = (
-            swelling(Table(columns, 2.0), (200, 200), 50.0, Calibration(2.0, "typed", "", 0.0, u)) for u in (0.0, 0.1)
+            swelling(Table(columns, 2.0), CountedArea((200, 200)), 50.0, Calibration(2.0, "typed", "", 0.0, u))
+            for u in (0.0, 0.1)
         )
         gas = (np.pi / 6 * columns["ecd_nm"] ** 3).sum()
         assert plain.value == pytest.approx(gas / (400**2 * 50 - gas))
         self.widened(plain, wide, 1 + plain.value)
-        assert swelling(Table(columns, 2.0), (200, 200), None, Calibration.absent()).value is None
+        assert swelling(Table(columns, 2.0), CountedArea((200, 200)), None, Calibration.absent()).value is None

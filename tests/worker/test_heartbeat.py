@@ -21,6 +21,7 @@ class FakeJob:
 
     pk = attempt = 1
     folder = "jobs/1"
+    progress = 0.0
 
     def __init__(self, *errors, published=False):
         self.errors = list(errors)

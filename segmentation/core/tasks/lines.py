@@ -41,14 +41,15 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def golden() -> Golden:
-    """Ten bars of 40 by 3 px, five of them upright."""
+    """Ten bars of 40 by 3 px, five of them upright. Noise, as flat bars would be a drawing on the picture."""
     inside = np.zeros((200, 200), bool)
     for number in range(5):
         at = 15 + 36 * number
         inside[at : at + 3, 20:60] = inside[20:60, 85 + 22 * number : 88 + 22 * number] = True
     maps = np.where(inside, 255, 0).astype(np.uint8)[None]
     answers = {"lines": 10.0, "line_length_mean": 40.0, "box_diagonal_mean": float(np.hypot(40, 3))}
-    return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 10, answers, 0.05)
+    picture = np.random.default_rng(0).normal(np.where(inside, 200, 60), 4).astype(np.uint8)
+    return Golden(picture, maps, 10, answers, 0.05)
 
 
 TASK = shared.task_of(

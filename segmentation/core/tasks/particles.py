@@ -236,7 +236,8 @@ def measure(
         other=None if judge.is_withheld else other_question(second.outlines, judge.conditions(second, divided)),
         pieces=every.stored_pieces(),
     )
-    none = Value(None) if judge.is_withheld else None  # a picture without numbers has no count either
+    # A picture without numbers, or without outlines, has no count either.
+    none = Value(None) if judge.is_withheld or not len(segmentation) else None
     quantities = {name: none or statistics.value(name) for name in TASK.quantities}
     return Measured(first.outlines.identified(segmentation.ids), statistics, quantities)
 

@@ -33,6 +33,7 @@ WORDS = {
     "describe": "changed the description",
     "edits": "corrected outlines",
     "group": "changed the group of an image",
+    "ignore": "changed the regions to ignore",
     "image": "changed which images count",
     "opened by a new link": "renewed the private link",
     "link": "changed the private link",
