@@ -12,6 +12,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.label_images import Mask, as_labels
 from segmentation.core.labelled import analyse_mask
+from segmentation.core.measure.regions import CountedArea
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
@@ -147,14 +148,13 @@ class TestTheScaleWidensIntervals:
         assert share.value == pytest.approx((labels > 0).mean()) and 0 < share.low < share.value < share.high < 1
 
     def test_of_swelling(self):
-        rng = np.random.default_rng(2)
+        rng, area = np.random.default_rng(2), CountedArea((200, 200))
         places = {f"centroid_{axis}_px": rng.uniform(0, 200, 40) for axis in "yx"}
         columns = {"ecd_nm": rng.uniform(5, 15, 40), "kept": np.ones(40, bool), "reason": np.full(40, ""), **places}
         plain, wide = (
-            swelling(Table(columns, 2.0), CountedArea((200, 200)), 50.0, Calibration(2.0, "typed", "", 0.0, u))
-            for u in (0.0, 0.1)
+            swelling(Table(columns, 2.0), area, 50.0, Calibration(2.0, "typed", "", 0.0, u)) for u in (0.0, 0.1)
         )
         gas = (np.pi / 6 * columns["ecd_nm"] ** 3).sum()
         assert plain.value == pytest.approx(gas / (400**2 * 50 - gas))
         self.widened(plain, wide, 1 + plain.value)
-        assert swelling(Table(columns, 2.0), CountedArea((200, 200)), None, Calibration.absent()).value is None
+        assert swelling(Table(columns, 2.0), area, None, Calibration.absent()).value is None
