@@ -35,7 +35,7 @@ from segmentation.core.labels.options import OUTLINE_ERRORS, ParticleOptions
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
-from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.filters import LEAST_CONFIDENCE, set_aside
 from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
 from segmentation.core.measure.possible import possible
 from segmentation.core.measure.results import Other
@@ -283,15 +283,16 @@ def confidence_lines(cases: Iterator[Known]) -> Iterator[str]:
         cuts = sum(cut.chance for cut in case.segmentation.cuts) / max(1, len(case.segmentation))
         kinds.setdefault(case.kind, []).append(Told(chance, right, cuts))
     heads = " | ".join(f"{low:.0%} to {min(high, 1):.0%}" for low, high in pairwise(BINS))
-    yield f"| kind | outlines | told, right | {heads} |"
-    yield "|---" * (2 + len(BINS)) + "|"
+    yield f"| kind | outlines | told, right | {heads} | wrong from {LEAST_CONFIDENCE:.0%} on |"
+    yield "|---" * (3 + len(BINS)) + "|"
     every_other = [image for kind, images in kinds.items() if kind != PARTED for image in images]
     for kind, images in [*kinds.items(), (f"all but {PARTED}", every_other)]:
         chance = np.concatenate([image.chance for image in images])
         right = np.concatenate([image.right for image in images])
         inside = [(chance >= low) & (chance < high) for low, high in pairwise(BINS)]
         cells = [f"{_told_right(chance[mask], right[mask])} ({mask.sum()})" if mask.any() else "–" for mask in inside]
-        yield f"| {kind} | {len(chance)} | {_told_right(chance, right)} | {' | '.join(cells)} |"
+        wrong = 100 * (1 - right[chance >= LEAST_CONFIDENCE].mean())
+        yield f"| {kind} | {len(chance)} | {_told_right(chance, right)} | {' | '.join(cells)} | {wrong:.1f} % |"
     yield from ("", "| kind | log loss as shipped | slope and intercept | with the image's possible cuts |")
     yield "|---" * 4 + "|"
     del kinds[PARTED]
