@@ -18,4 +18,5 @@ test("the smallest, the one nearest to the median, and the largest; of a few eac
   assert.deepEqual([named([...ten, gap])[0], named([...ten, gap, checked])[0]], [20, 4]);
   assert.deepEqual(named(ten.map((each) => ({ ...each, confidence: 0.6 }))), []);
   assert.deepEqual(named(ten.map((each) => ({ ...each, confidence: NaN }))), [20, 40, 90]);
+  assert.deepEqual(named(ten.map((each) => ({ ...each, confidence: null }))), [20, 40, 90]);
 });
