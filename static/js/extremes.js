@@ -17,7 +17,7 @@ const EXTREMES = ["smallest sure one", "nearest to the median", "largest sure on
 export function extremes(particles, size, unit, least) {
   const counted = sorted(particles.filter((each) => each.kept && !each.cut && Number.isFinite(each[size])), size);
   if (counted.length < FEW) return counted;
-  const every = counted.filter((each) => each.byHand || (each.confidence ?? 1) >= least); // also of unknown confidence
+  const every = counted.filter((each) => each.byHand || !((each.confidence ?? 1) < least)); // also of unknown confidence
   if (every.length < EXTREMES.length) return [];
   const { median } = numbersOf(counted, size, unit);
   const off = (each) => Math.abs(each[size] - median);
