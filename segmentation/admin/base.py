@@ -118,9 +118,9 @@ class LookOnly(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         rows = super().get_queryset(request)
-        if request.method == "POST":  # shows no list: an action may take thousands of rows
+        if request.method == "POST":  # an action may take thousands of rows
             long_columns = (field.name for field in self.model._meta.concrete_fields if isinstance(field, JSONField))
-            return rows.defer(*long_columns)
+            rows = rows.defer(*long_columns)
         if self.files is None:
             return rows
         field = self.model._meta.model_name

@@ -176,8 +176,11 @@ def judged(
     if not len(segmentation):
         none = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
         doubts = tuple(doubts) or (Flag(none.format(things=things), f"No {things} found"),)
-    every, card = [*warnings(micrograph, segmentation, table, settings), *doubts], segmentation.provenance.card
-    if len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
+    every, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
+    has_numbers = not withheld(micrograph, segmentation, settings)
+    if has_numbers:  # of others nothing is to be doubted
+        every += doubts
+    if has_numbers and len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
         why = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
         every.append(Flag.doubtful(why, "The model is experimental", by=UNKNOWN))
     of_file = list(file_signals(micrograph, settings))
