@@ -148,23 +148,6 @@ def true_solidity(table: Table) -> NDArray[np.float64]:
     return np.asarray(area / (area / px["solidity"] - CORNERS * np.pi * px["ecd_px"]))
 
 
-def contact_shares(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
-    """(n,) for each particle 1..n of `labels` (H, W) the share of its outline that other particles touch: of the pixel
-    edges along it, those at the frame left out; 0 without any."""
-    edges, shared = np.zeros(n + 1), np.zeros(n + 1)
-    for block in blocks(labels.shape):
-        rows = labels[block.start : block.stop + 1]
-        beside = labels[block]  # the last row of a block is also the first of the next one
-        for here, there in ((beside[:, :-1], beside[:, 1:]), (rows[:-1], rows[1:])):
-            differ = here != there
-            pair = here[differ], there[differ]
-            both = (pair[0] > 0) & (pair[1] > 0)
-            for labels_of_side in pair:
-                edges += np.bincount(labels_of_side, minlength=n + 1)
-                shared += np.bincount(labels_of_side[both], minlength=n + 1)
-    return shared[1:] / np.maximum(edges[1:], 1)
-
-
 def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray[Any]) -> list[NDArray[np.float32]]:
     """(n,) for the particles 1..n of `labels` (H, W): the mean over each of the values (m,) of the particles 1..m of
     `others` (H, W), NaN where there are none; an array for each kind of values."""

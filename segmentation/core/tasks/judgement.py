@@ -13,21 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, TILTED, WRONG, Flag, ranked
+from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, WRONG, Flag, ranked
 from ..labels.options import EVEN, MOSTLY
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.fused import fused_share
 from ..measure.table import Table, column_name
-from ..measure.tilt import HORIZONTAL, MOST, VERTICAL, Tilt
-from ..micrograph.colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, MANY, MAP, RAINBOW
+from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
 from ..micrograph.noise import counts_a_pixel
-from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
 from ..micrograph.vendors.facts import MARKS
 from ..network.likeness import ENTRY
 from ..network.scale_search import CLEAR
-from ..settings import FROM_FILE, MeasurementSettings
+from ..settings import MeasurementSettings
+from .file_signals import file_signals
 
 UNLIKE = 1.0  # times the distance that a card allows
 SEVERAL = 10  # sure outlines, from which on the picture shows them
@@ -55,13 +54,8 @@ FUSED = "The outlines are ragged and touch along most of their rims, as those of
 MISSED = 0.6
 CROSS = "Straight objects cross here, and the particles are pieces of them"
 UNKNOWN = 0.25  # share of the numbers that a warning is taken to move where nothing says how much
-OF_CHANNEL = 0.5  # the same of a channel of a map, and of colours that say little of the grey
 MOVED = 0.05  # change of the median or D10 from which on it matters which of two edges counts
 EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
-LEAST_TILT = 10.0  # degrees from which on a tilt is a warning: cos 10 is 0.985
-DIRECTIONS = {VERTICAL: "vertical", HORIZONTAL: "horizontal", "": "some"}
-NO_TILT = "The settings ask for a correction of the tilt in the file, but the file states none. Nothing was corrected."
-TILT_CORRECTED = "The microscope corrected for the tilt of the stage, so nothing more was corrected."
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
 
@@ -189,86 +183,6 @@ def judged(
         first = doubtful[0].short
         notes, doubtful = [Flag(CORRECTED.format(doubt=first[0].lower() + first[1:])), *notes], []
     return *ranked([*(flag for flag in of_file if flag.doubt), *doubtful]), *notes, *(f for f in of_file if not f.doubt)
-
-
-def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
-    """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
-    yield from tilt_signals(micrograph, settings)
-    yield from picture_signals(micrograph)
-
-
-def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
-    """Warnings of a figure of several panels, and of colours that are no grey."""
-    if PANELS in micrograph.metadata:
-        yield Flag.doubtful(
-            "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"
-            " panel as an image.",
-            "A figure of several panels, whose scales may differ",
-            moves="sizes",
-            by=1.0,
-        )
-    kind = micrograph.metadata.get(COLOURS)
-    if kind == CHANNEL:
-        yield Flag.doubtful(
-            f"This is the channel {micrograph.metadata.get(CHANNEL_HERE, '')} of a map of elements. Single counts are"
-            " no particles, and edges are as blurred as the map. Compare the outlines with the micrograph.",
-            "One channel of a map of elements",
-            by=OF_CHANNEL,
-        )
-    if kind == RAINBOW:
-        yield Flag.doubtful(
-            "The brightness of the colours in this picture does not follow the grey of the microscope, so edges may lie"
-            " elsewhere. Export the picture in grey.",
-            "The colours do not follow the grey of the microscope",
-            moves="sizes",
-            by=OF_CHANNEL,
-        )
-
-
-def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
-    """A warning of a tilt that nothing corrected for, or what a correction means."""
-    stated, corrected = Tilt.of_file(micrograph.metadata), Tilt.to_correct(settings, micrograph.metadata)
-    if corrected:
-        yield from _corrected_tilt(corrected, stated)
-        return
-    if settings.tilt_correction == FROM_FILE and not (stated and stated.degrees and not stated.corrected):
-        yield Flag(TILT_CORRECTED if stated and stated.corrected else NO_TILT)
-    if stated is None or stated.corrected or stated.degrees < LEAST_TILT:
-        return
-    not_said = "did not correct for it" if stated.corrected is False else "is not known to have corrected for it"
-    begins = f"The stage was tilted by {stated.degrees:.3g}°, and the microscope {not_said}"
-    share, direction = f"{100 * stated.share:.0f} %", DIRECTIONS[stated.direction]
-    short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
-    advice = "Correct for it what lies flat. A ball looks the same from all sides."
-    if stated.degrees > MOST or not stated.direction:
-        short = f"Stage tilted by {stated.degrees:.0f}°: lengths down to {share} of the true ones"
-        advice = "The scan was turned, so choose which lengths to correct for it."
-    if stated.degrees > MOST:
-        advice = "So steep a view cannot be corrected."
-    yield Flag.doubtful(
-        f"{begins}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",
-        short,
-        moves="sizes",
-        by=round(1 - stated.share, 3),
-    )
-
-
-def _corrected_tilt(tilt: Tilt, stated: Tilt | None) -> Iterator[Flag]:
-    """What a correction by the settings means; a warning where the microscope had already made it."""
-    length, degrees = f"{DIRECTIONS[tilt.direction]} lengths", f"{tilt.degrees:.3g}°"
-    if stated and stated.corrected:
-        yield Flag.doubtful(
-            f"The microscope corrected for a tilt of {stated.degrees:.3g}°, and the settings correct for one of"
-            f" {degrees} again: {length} were divided by {tilt.share:.2f}. One of the two is too much.",
-            f"Corrected for a tilt of {tilt.degrees:.0f}°, perhaps twice",
-            moves="sizes",
-            by=min(1.0, round(1 / tilt.share - 1, 3)),
-        )
-        return
-    yield Flag(
-        f"Corrected for a tilt of {degrees}: {length} were divided by its cosine, {tilt.share:.3f}, for a flat"
-        " specimen. How exactly the angle is known is not in the intervals."
-    )
 
 
 def warnings(

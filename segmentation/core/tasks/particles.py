@@ -27,7 +27,8 @@ from ..network.scale_search import LIMITS, View, as_shown, search
 from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
-from .judgement import are_many_sure, doubtful_outlines, tilt_signals, unseen_specks, withheld, without_numbers
+from .file_signals import tilt_signals
+from .judgement import are_many_sure, doubtful_outlines, unseen_specks, withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.contrast import Contrasts

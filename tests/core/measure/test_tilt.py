@@ -20,7 +20,7 @@ from segmentation.core.report.facts import settings_used
 from segmentation.core.report.method import method
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.settings import MeasurementSettings
-from segmentation.core.tasks.judgement import LEAST_TILT, NO_TILT, TILT_CORRECTED, tilt_signals
+from segmentation.core.tasks.file_signals import LEAST_TILT, NO_TILT, TILT_CORRECTED, tilt_signals
 from tests.core.builders import grey_of, segmentation_of
 
 DIAMETER = 60  # px

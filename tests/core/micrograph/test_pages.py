@@ -18,7 +18,7 @@ from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.vendors.page import BEGINS
 from segmentation.core.settings import MeasurementSettings
-from segmentation.core.tasks.judgement import file_signals
+from segmentation.core.tasks.file_signals import file_signals
 from tests.core.micrograph.instrument_files import berkeley, dm, mrc, velox, written
 from tests.hostile import image, tiff
 

@@ -26,7 +26,8 @@ from ....core.measure.matching import (
     pairs,
     without_specks,
 )
-from ....core.measure.shapes import contact_shares, measure, true_solidity
+from ....core.measure.runs import blocks
+from ....core.measure.shapes import measure, true_solidity
 from ....core.measure.table import Table
 from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import near
@@ -137,6 +138,23 @@ def usual_gap(labels: Labels) -> int:
         gaps.append((away[here] + away[there])[meets])
     every = np.concatenate(gaps)
     return round(float(np.median(every))) if len(every) else 0
+
+
+def contact_shares(labels: Labels, n: int) -> Floats:
+    """(n,) for each particle 1..n of `labels` (H, W) the share of its outline that other particles touch: of the pixel
+    edges along it, those at the frame left out; 0 without any."""
+    edges, shared = np.zeros(n + 1), np.zeros(n + 1)
+    for block in blocks(labels.shape):
+        rows = labels[block.start : block.stop + 1]
+        beside = labels[block]  # the last row of a block is also the first of the next one
+        for here, there in ((beside[:, :-1], beside[:, 1:]), (rows[:-1], rows[1:])):
+            differ = here != there
+            pair = here[differ], there[differ]
+            both = (pair[0] > 0) & (pair[1] > 0)
+            for labels_of_side in pair:
+                edges += np.bincount(labels_of_side, minlength=n + 1)
+                shared += np.bincount(labels_of_side[both], minlength=n + 1)
+    return shared[1:] / np.maximum(edges[1:], 1)
 
 
 def mostly_hidden(labels: Labels, table: Table) -> Mask:

@@ -1,0 +1,98 @@
+"""What a file and its picture tell whatever was outlined: a tilt of the stage, panels of a figure, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..flags import TILTED, Flag
+from ..measure.tilt import HORIZONTAL, MOST, VERTICAL, Tilt
+from ..micrograph.colours import CHANNEL, CHANNEL_HERE, COLOURS, RAINBOW
+from ..micrograph.pages import PANELS
+from ..micrograph.types import Micrograph
+from ..settings import FROM_FILE, MeasurementSettings
+
+OF_CHANNEL = 0.5  # share of the numbers that colours are taken to move where nothing says how much
+LEAST_TILT = 10.0  # degrees from which on a tilt is a warning: cos 10 is 0.985
+DIRECTIONS = {VERTICAL: "vertical", HORIZONTAL: "horizontal", "": "some"}
+NO_TILT = "The settings ask for a correction of the tilt in the file, but the file states none. Nothing was corrected."
+TILT_CORRECTED = "The microscope corrected for the tilt of the stage, so nothing more was corrected."
+
+
+def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
+    """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
+    yield from tilt_signals(micrograph, settings)
+    yield from picture_signals(micrograph)
+
+
+def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
+    """Warnings of a figure of several panels, and of colours that are no grey."""
+    if PANELS in micrograph.metadata:
+        yield Flag.doubtful(
+            "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"
+            " panel as an image.",
+            "A figure of several panels, whose scales may differ",
+            moves="sizes",
+            by=1.0,
+        )
+    kind = micrograph.metadata.get(COLOURS)
+    if kind == CHANNEL:
+        yield Flag.doubtful(
+            f"This is the channel {micrograph.metadata.get(CHANNEL_HERE, '')} of a map of elements. Single counts are"
+            " no particles, and edges are as blurred as the map. Compare the outlines with the micrograph.",
+            "One channel of a map of elements",
+            by=OF_CHANNEL,
+        )
+    if kind == RAINBOW:
+        yield Flag.doubtful(
+            "The brightness of the colours in this picture does not follow the grey of the microscope, so edges may lie"
+            " elsewhere. Export the picture in grey.",
+            "The colours do not follow the grey of the microscope",
+            moves="sizes",
+            by=OF_CHANNEL,
+        )
+
+
+def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
+    """A warning of a tilt that nothing corrected for, or what a correction means."""
+    stated, corrected = Tilt.of_file(micrograph.metadata), Tilt.to_correct(settings, micrograph.metadata)
+    if corrected:
+        yield from _corrected_tilt(corrected, stated)
+        return
+    if settings.tilt_correction == FROM_FILE and not (stated and stated.degrees and not stated.corrected):
+        yield Flag(TILT_CORRECTED if stated and stated.corrected else NO_TILT)
+    if stated is None or stated.corrected or stated.degrees < LEAST_TILT:
+        return
+    not_said = "did not correct for it" if stated.corrected is False else "is not known to have corrected for it"
+    begins = f"The stage was tilted by {stated.degrees:.3g}°, and the microscope {not_said}"
+    share, direction = f"{100 * stated.share:.0f} %", DIRECTIONS[stated.direction]
+    short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
+    advice = "Correct for it what lies flat. A ball looks the same from all sides."
+    if stated.degrees > MOST or not stated.direction:
+        short = f"Stage tilted by {stated.degrees:.0f}°: lengths down to {share} of the true ones"
+        advice = "The scan was turned, so choose which lengths to correct for it."
+    if stated.degrees > MOST:
+        advice = "So steep a view cannot be corrected."
+    yield Flag.doubtful(
+        f"{begins}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",
+        short,
+        moves="sizes",
+        by=round(1 - stated.share, 3),
+    )
+
+
+def _corrected_tilt(tilt: Tilt, stated: Tilt | None) -> Iterator[Flag]:
+    """What a correction by the settings means; a warning where the microscope had already made it."""
+    length, degrees = f"{DIRECTIONS[tilt.direction]} lengths", f"{tilt.degrees:.3g}°"
+    if stated and stated.corrected:
+        yield Flag.doubtful(
+            f"The microscope corrected for a tilt of {stated.degrees:.3g}°, and the settings correct for one of"
+            f" {degrees} again: {length} were divided by {tilt.share:.2f}. One of the two is too much.",
+            f"Corrected for a tilt of {tilt.degrees:.0f}°, perhaps twice",
+            moves="sizes",
+            by=min(1.0, round(1 / tilt.share - 1, 3)),
+        )
+        return
+    yield Flag(
+        f"Corrected for a tilt of {degrees}: {length} were divided by its cosine, {tilt.share:.3f}, for a flat"
+        " specimen. How exactly the angle is known is not in the intervals."
+    )
