@@ -8,6 +8,7 @@ python -m tests.accuracy confidence [FOLDER]    what the chance of an outline be
                                                 fit, which was made on EMPS and rendered pictures. Then what a fit of
                                                 slope and intercept on the log-odds, to the other kinds, would change
 python -m tests.accuracy recall [FOLDER]        recall by size, and kinds of errors
+python -m tests.accuracy aside [FOLDER]         right outlines that rules leave out, also of beds without background
 
 FOLDER keeps the segmentations between two calls (ten minutes of a processor core); else a temporary folder does. The
 kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and composites of
@@ -16,12 +17,13 @@ real particles of these publications (../shared/tools/composites.py).
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import log
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +37,7 @@ from segmentation.core.labels.options import OUTLINE_ERRORS, ParticleOptions
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
-from segmentation.core.measure.filters import LEAST_CONFIDENCE, set_aside
+from segmentation.core.measure.filters import LEAST_CONFIDENCE, Reason, set_aside
 from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
 from segmentation.core.measure.possible import possible
 from segmentation.core.measure.results import Other
@@ -56,7 +58,7 @@ DATA = ROOT.parent / "shared" / "data" / "particles"
 TOOL = ROOT.parent / "shared" / "tools" / "composites.py"
 CARDS = ROOT / "segmentation" / "cards"
 PARTED = "agglomerates"  # whose truth is whole agglomerates
-COMPOSITES, SEED = 16, 4711
+COMPOSITES, BEDS, SEED = 16, 6, 4711
 FEWEST = 15  # true particles of an image that has a median worth holding
 LEVEL = 0.9  # share of the images whose true median the total uncertainty is to hold
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -349,6 +351,39 @@ def recall_lines(cases: Iterator[Known]) -> Iterator[str]:
         yield f"| {kind} | {total[:, 0].sum()} | {' | '.join(recall)} | {' | '.join(errors)} |"
 
 
+def beds(folder: Path) -> Iterator[Known]:
+    """Composed beds without background, of particles of held-out publications, kept in the folder."""
+    composed = folder / "beds"
+    if not composed.exists():
+        settings = json.dumps({"bed": 2.5, "size": [34, 60], "spread": [0.12, 0.3]})
+        command = [sys.executable, TOOL, composed, str(BEDS), str(SEED), "held", "768x512", settings]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for pair in pairs_of(composed, FolderEntry(path=str(composed), images="images", labels="labels")):
+        micrograph, truth = pair.load()
+        file = folder / f"bed-{pair.name}.bed.npz"
+        if not file.exists():
+            segment(micrograph, MEASURED, card=find("particles")).save(file)
+        yield Known("beds", micrograph, Segmentation.load(file), truth.astype(np.int32))
+
+
+def aside_lines(cases: Iterator[Known]) -> Iterator[str]:
+    """Of the outlines that are right, those that a rule leaves out, the frame apart, and the worst picture."""
+    kinds: dict[str, list[tuple[int, int]]] = {}
+    for case in cases:
+        overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
+        is_right = np.zeros(len(case.segmentation), bool)
+        is_right[overlap.found_ids[pairs(overlap.iou, RIGHT)[1]] - 1] = True
+        table = measure_objects(case.micrograph, case.segmentation, MEASURED, clock=Clock()).table
+        lost = is_right & ~table.kept & (table.reasons != Reason.FRAME)
+        kinds.setdefault(case.kind, []).append((int(lost.sum()), int(is_right.sum())))
+    yield "| kind | pictures | right outlines | left out by rules | worst picture |"
+    yield "|---" * 5 + "|"
+    for kind, counts in kinds.items():
+        lost, right = np.sum(counts, 0)
+        worst = max(100 * some / max(all_right, 1) for some, all_right in counts)
+        yield f"| {kind} | {len(counts)} | {right} | {lost} ({100 * lost / right:.2f} %) | {worst:.1f} % |"
+
+
 LINES = {"confidence": confidence_lines, "recall": recall_lines}
 
 
@@ -356,7 +391,9 @@ def main(arguments: list[str]) -> None:
     what, *folder = arguments
     with tempfile.TemporaryDirectory() as other:
         kept = Path(folder[0] if folder else other)
-        if what == "contacts":
+        if what == "aside":
+            print(*aside_lines(chain(images(kept), beds(kept))), sep="\n")
+        elif what == "contacts":
             print(*contacts(kept, "--write" in folder), sep="\n")
         else:
             print(*LINES[what](images(kept)), sep="\n")
