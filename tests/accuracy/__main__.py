@@ -1,8 +1,8 @@
 """The tables behind docs/method/accuracy.md and fibres.md: python -m tests.accuracy NAME ..., or all of TABLES. Those
 with a mark on a page are written into it, the others printed. python -m tests.accuracy metamorphic changes pictures in
 ways that must not change the answer; contacts, confidence, recall and aside look at kinds of images that most fits have
-not seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch; doubts
-says how often each warning is right."""
+not seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch;
+doubts says how often each warning is right."""
 
 from __future__ import annotations
 
