@@ -46,7 +46,7 @@ PLACES: dict[Place, tuple[str, str, str]] = {
 
 
 def warning_of_side(side: Row) -> str:
-    """The one warning of one of two results, "" without any."""
+    """The gravest warnings of one of two results, "" without any."""
     return "; ".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 

@@ -341,6 +341,8 @@ class Result(ChartedSummary):
             for score in scores
             if "wrong_over" in score
         ]
+        if not wrong and self._card and (over := self._card.training.get("wrong_over_limit")) is not None:
+            wrong = [f"{significant(100 * over, 2)} % on the pictures that the confidence was fitted to"]
         if not wrong:
             return ""
         return (

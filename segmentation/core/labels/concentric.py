@@ -57,15 +57,15 @@ def rays_of(grey: Grey, labels: Labels, numbers: NDArray[np.int64]) -> Rays:
     """The rays of the outlines `numbers` (n,) of labels (H, W)."""
     boxes, height_width = ndimage.find_objects(labels), np.array(labels.shape)
     centres, reach = np.zeros((len(numbers), 2)), np.zeros((len(numbers), RAYS))
-    for place, number in enumerate(numbers.tolist()):
+    for index, number in enumerate(numbers.tolist()):
         rows, columns = boxes[number - 1]
         mine = np.pad(labels[rows, columns] == number, 1)
         middle = np.argwhere(mine).mean(0)
         away = np.arange(0, float(np.hypot(*mine.shape)), 0.25)
         at = middle[:, None, None] + WAYS[:, :, None] * away
         y, x = np.clip(np.rint(at).astype(int), 0, np.array(mine.shape)[:, None, None] - 1)
-        reach[place] = 0.25 * np.argmin(mine[y, x], axis=1)
-        centres[place] = middle - 1 + (rows.start, columns.start)
+        reach[index] = 0.25 * np.argmin(mine[y, x], axis=1)
+        centres[index] = middle - 1 + (rows.start, columns.start)
     at = centres.T[:, :, None, None] + (WAYS[:, None, :] * reach)[..., None] * SHARES
     values = ndimage.map_coordinates(grey.astype(np.float32), at, order=1, mode="nearest")
     last = height_width[:, None, None, None] - 1
@@ -81,15 +81,15 @@ def other_edges(rays: Rays) -> tuple[Floats, Floats]:
     The grey falls outwards at each of them (the objects are brighter than the ground), and between both edges less.
     """
     outer, inner = (np.full(len(rays.reach), np.nan) for _ in range(2))
-    for place, (grey, reach) in enumerate(zip(rays.grey, rays.reach, strict=True)):
+    for index, (grey, reach) in enumerate(zip(rays.grey, rays.reach, strict=True)):
         is_seen = np.isfinite(grey).sum(0) >= SEEN * RAYS
         end = int(np.argmin(np.append(is_seen, False)))
         if SHARES[end - 1] < 1 + 2 * AT_OUTLINE or not end:
             continue
         sigma = max(BLUR[0], BLUR[1] / max(float(np.median(reach)), 1.0)) / STEP
         middle = ndimage.gaussian_filter1d(np.nanmedian(grey[:, :end], axis=0), sigma, mode="nearest")
-        outer[place] = _second_edge(grey, middle, OUTSIDE, STEPS[0])
-        inner[place] = _second_edge(grey, middle, INSIDE, STEPS[1])
+        outer[index] = _second_edge(grey, middle, OUTSIDE, STEPS[0])
+        inner[index] = _second_edge(grey, middle, INSIDE, STEPS[1])
     return outer, inner
 
 
@@ -99,7 +99,7 @@ def _second_edge(grey: Floats, middle: Floats, limits: tuple[float, float], leas
     slope, shares = -np.gradient(middle, STEP), SHARES[: len(middle)]
     main = int(np.argmax(np.where(abs(shares - 1) < AT_OUTLINE, slope, -np.inf)))
     tops = np.flatnonzero((slope[1:-1] > slope[:-2]) & (slope[1:-1] >= slope[2:])) + 1
-    best, found = 0.0, np.nan
+    best, edge = 0.0, np.nan
     for top in tops[(shares[tops] >= limits[0]) & (shares[tops] <= limits[1])].tolist():
         begin, end = sorted((main, top))
         plateau = begin + int(np.argmin(slope[begin : end + 1]))
@@ -109,15 +109,15 @@ def _second_edge(grey: Floats, middle: Floats, limits: tuple[float, float], leas
         mirrored = int(np.clip(2 * main - plateau, 0, len(middle) - 1))  # the same of the outline's own edge
         ground, before, behind = max(beyond, mirrored), *sorted((plateau, beyond))
         step = middle[before] - middle[behind]
-        own = middle[min(plateau, mirrored)] - middle[max(plateau, mirrored)]
+        outline_step = middle[min(plateau, mirrored)] - middle[max(plateau, mirrored)]
         whole = max(middle[int(MIDDLE / STEP)], middle[before]) - middle[ground]
         sides = (grey[:, max(0, at - 1) : min(at + 2, len(middle))] for at in (before, behind))
         near, far = (np.where(np.isfinite(side).any(1), np.nansum(side, 1), np.nan) / 3 for side in sides)
         steps = (near - far)[np.isfinite(near - far)]
         is_coherent = len(steps) >= SEEN * RAYS and steps.mean() >= COHERENT * steps.std() / np.sqrt(len(steps))
-        if step > max(best, least * whole) and own > least * whole > 0 and is_coherent:
-            best, found = step, float(shares[top])
-    return found
+        if step > max(best, least * whole) and outline_step > least * whole > 0 and is_coherent:
+            best, edge = step, float(shares[top])
+    return edge
 
 
 def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
@@ -165,8 +165,8 @@ def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> L
 
     What grows takes ground only; of pixels that several reach, each goes to the one that it lies deepest in.
     """
-    shown = concentric(grey, labels)
-    if not shown:
+    edges = concentric(grey, labels)
+    if not edges:
         return labels
     parted, count = cores_in_shells(labels), int(labels.max(initial=0))
     labels = _changed(labels, parted if edge == "outer" else dict.fromkeys(parted.values(), 0))
@@ -176,15 +176,15 @@ def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> L
     rays = rays_of(grey, labels, numbers)
     outer, inner = other_edges(rays)
     outer[areas < np.pi / 4 * NARROWEST**2] = inner[areas < np.pi / 4 * NARROWEST**2] = np.nan
-    wanted, other, ratio = (outer, inner, shown["ratio"]) if edge == "outer" else (inner, outer, 1 / shown["ratio"])
+    wanted, other, ratio = (outer, inner, edges["ratio"]) if edge == "outer" else (inner, outer, 1 / edges["ratio"])
     wanted = np.where(abs(np.log(wanted / ratio)) < ALIKE, wanted, np.nan)
     changes, stays = np.isfinite(wanted), np.isfinite(other) & ~np.isfinite(wanted)
     is_alike = _with_alike(changes, stays, np.sqrt(areas), ratio) & ~changes
     wanted = np.where(is_alike, ratio, wanted)
     made, depth = labels.copy(), np.full(labels.shape, np.inf)
-    for place in np.flatnonzero(np.isfinite(wanted)).tolist():
-        ends = _ends(rays, place, float(wanted[place]))
-        _redraw(made, depth, labels, int(numbers[place]), rays.centres[place], ends, float(rays.reach[place].max()))
+    for index in np.flatnonzero(np.isfinite(wanted)).tolist():
+        ends = _ends(rays, index, float(wanted[index]))
+        _redraw(made, depth, labels, int(numbers[index]), rays.centres[index], ends, float(rays.reach[index].max()))
     return made
 
 
@@ -201,7 +201,7 @@ def cores_in_shells(labels: Labels) -> dict[int, int]:
     keys = np.stack(np.divmod(pair, count + 1))
     rims = np.bincount(keys[0], lengths, count + 1)
     is_nested = (keys[0] > 0) & (keys[1] > 0) & (lengths >= NESTED * rims[keys[0]])
-    boxes, found = ndimage.find_objects(labels), dict[int, int]()
+    boxes, shells = ndimage.find_objects(labels), dict[int, int]()
     for core, shell in keys[:, is_nested].T.tolist():
         window = labels[boxes[shell - 1]]
         core_at, whole_at = (np.argwhere(part) for part in (window == core, (window == core) | (window == shell)))
@@ -209,8 +209,8 @@ def cores_in_shells(labels: Labels) -> dict[int, int]:
             continue
         off = float(np.hypot(*(core_at.mean(0) - whole_at.mean(0))))
         if off < CENTRED * np.sqrt(len(whole_at) / np.pi):
-            found[core] = shell
-    return {core: shell for core, shell in found.items() if shell not in found}
+            shells[core] = shell
+    return {core: shell for core, shell in shells.items() if shell not in shells}
 
 
 def _changed(labels: Labels, numbers: Mapping[int, int]) -> Labels:
@@ -233,16 +233,16 @@ def _with_alike(changes: NDArray[np.bool_], stays: NDArray[np.bool_], sizes: Flo
     return changes | (~stays & (abs(sizes - size) < abs(sizes - of_others)))
 
 
-def _ends(rays: Rays, place: int, share: float) -> Floats:
+def _ends(rays: Rays, index: int, share: float) -> Floats:
     """(RAYS,) px from the middle of an outline to its other edge at about `share` of the way: where each ray is
     steepest, smoothed; where nothing is seen, at `share`."""
     is_near = abs(SHARES / share - 1) <= LOOSE
-    grey = ndimage.gaussian_filter1d(rays.grey[place], max(1.0, BLUR[0] / STEP), axis=1, mode="nearest")
+    grey = ndimage.gaussian_filter1d(rays.grey[index], max(1.0, BLUR[0] / STEP), axis=1, mode="nearest")
     slope = np.where(is_near, -np.gradient(grey, axis=1), np.nan)
     is_seen = np.isfinite(slope).any(1)
     steepest = SHARES[np.argmax(np.nan_to_num(slope, nan=-np.inf), axis=1)]
     shares = ndimage.median_filter(np.where(is_seen, steepest, share), 5, mode="wrap")
-    return np.asarray(ndimage.gaussian_filter1d(shares * rays.reach[place], 1.0, mode="wrap"), np.float64)
+    return np.asarray(ndimage.gaussian_filter1d(shares * rays.reach[index], 1.0, mode="wrap"), np.float64)
 
 
 def _redraw(
@@ -257,11 +257,11 @@ def _redraw(
     dy, dx = rows - middle[0], columns - middle[1]
     turn = np.arctan2(dy, dx) % (2 * np.pi)
     share = np.hypot(dy, dx) / np.interp(turn, np.append(ANGLES, 2 * np.pi), np.append(ends, ends[0]))
-    own = labels[window] == number
-    inside = (share <= 1) & (own | ((labels[window] == 0) & (share < depth[window])))
+    mine = labels[window] == number
+    inside = (share <= 1) & (mine | ((labels[window] == 0) & (share < depth[window])))
     if not inside.any():
         return
     part = made[window]
-    part[own] = 0
+    part[mine] = 0
     part[inside] = number
     depth[window][inside] = share[inside]

@@ -128,8 +128,8 @@ def are_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -
 def set_regions_aside(
     table: Table, labels: NDArray[np.int32], regions: Sequence[Region], reason: str, shape: tuple[int, int]
 ) -> Table:
-    """The table without the objects of which INSIDE or more lies in the regions: these get the reason, whatever they
-    had. labels: (H, W) 1..n in the order of the rows. shape: of the uploaded image."""
+    """The table without the objects that lie in the regions with INSIDE of their pixels or more. They get the reason,
+    whatever they had. labels: (H, W) 1..n in the order of the rows. shape: of the uploaded image."""
     if not len(regions) or not len(table):
         return table
     mask = mask_of(regions, shape)[:, : labels.shape[1]]

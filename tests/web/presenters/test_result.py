@@ -298,6 +298,9 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
     job = Job(summary=summary, micrograph=Micrograph())
     sentence = Result(job).confidence_line
     assert sentence.endswith("with 50 % or more these were wrong: 3.7 % on EMPS, 13 % on powder.")
+    fitted = replace(card, scores=[], training={"wrong_over_limit": 0.13})
+    monkeypatch.setattr(cards, "find", lambda name: fitted)
+    assert Result(job).confidence_line.endswith("13 % on the pictures that the confidence was fitted to.")
     other = Job(summary={**SUMMARY, "model": {**SUMMARY["model"], "sha256": "0" * 64}}, micrograph=Micrograph())
     assert Result(other).confidence_line == ""
     for flag, has_line in ((Flag("A note."), True), (Flag.doubtful("Unlike all others.", "Unlike all"), False)):

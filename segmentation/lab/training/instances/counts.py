@@ -162,8 +162,8 @@ def mostly_hidden(labels: Labels, table: Table) -> Mask:
     measures.
 
     This is a rule for scores, not for results: it says of which particles an image can show the size, of true outlines
-    and of found ones alike. The contact of neighbours is counted across the usual gap of the label image. Of particles
-    of which composites of real ones show less than half it names 63 to 79 %, of those that show 80 % or more 5 to 10 %
+    and of found ones alike. The contact of neighbours is counted across the usual gap of the label image. In composites
+    of real particles it names 64 to 79 % of those that show less than half, 5 to 10 % of those that show 80 %
     (docs/development/experiments.md).
     """
     from skimage.segmentation import expand_labels
