@@ -33,7 +33,7 @@ SIGN_IN = {
 }
 ACTIONS = {  # of one row, each at an address of its name
     "sample": (samples, "status images name add retry corrections cancel scale delete"),
-    "job": (jobs, "status proposals cancel retry delete settings rerun change page sign width"),
+    "job": (jobs, "status state proposals cancel retry delete settings rerun change page sign version width"),
     "dataset": (datasets, "status describe add check delete"),
     "training": (trainings, "status cancel retry offer withdraw share delete"),
 }
@@ -59,7 +59,8 @@ urlpatterns = [
     path("samples/<uuid:pk>/link/", samples.link, {"kind": "sample"}, name="sample-link"),
     path("samples/<uuid:pk>/files/<str:name>", samples.file, name="sample-file"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
-    path("jobs/<uuid:pk>/corrections/", jobs.measure_corrections, name="job-corrections"),
+    path("jobs/<uuid:pk>/go-on/", jobs.go_on, name="job-go-on"),
+    path("jobs/<uuid:pk>/automatic/", jobs.automatic, name="job-automatic"),
     path("jobs/<uuid:pk>/add/", samples.add, {"kind": Job}, name="job-add"),
     path("jobs/<uuid:pk>/outlines/", jobs.import_from_tool, name="job-outlines"),
     path("jobs/<uuid:pk>/corrections.json", jobs.log, {"kind": "json"}, name="job-log"),

@@ -18,16 +18,18 @@ from segmentation.core.labels.segmentation import DAMAGED, Segmentation, Unusabl
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.square import stored_shape
+from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import Filing
 from segmentation.core.sample import Member
 from segmentation.core.tasks import find
-from segmentation.models import ExportJob, Job, Signature
+from segmentation.models import ExportJob, Job, Measuring, Signature
 from segmentation.plain import storable
 from segmentation.services.ground import bundles, tables
 from segmentation.services.results import logs
 from segmentation.services.results.combined import COCO_FILE
+from segmentation.services.results.publishing import NAME as SEGMENTATION
 from segmentation.services.results.signing import SIGNATURES
 
 from . import inspection
@@ -36,6 +38,7 @@ from .heartbeat import Progress
 
 MEASURED = 0.1  # of the progress
 _latest: dict[str, Analysis] = {}  # by what it was made of
+_corrected_last: dict[str, Any] = {}  # image and outlines of the result that is being corrected, with their key
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
 LARGEST_KEPT = 1 << 22  # px, of the image of an analysis that is kept
 NO_RESULT = "The result to which these outlines belong has been deleted: send them with another result of the image."
@@ -49,18 +52,59 @@ def keep_latest(job: Job, analysis: Analysis | None) -> None:
 
 
 def _inputs_of(job: Job) -> str:
-    return json.dumps((job.pk, job.attempt, job.segmentation_id, job.settings, job.micrograph.reading), default=str)
+    origin = job.pk, job.attempt, job.segmentation_id, job.step
+    return json.dumps((*origin, job.settings, job.micrograph.reading), default=str)
 
 
-def stored_segmentation(job: Job) -> Segmentation:
-    """What a job found before; raises UnusableSegmentation."""
+def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
+    """The outlines of a job after so many corrections, those that its numbers have by default; raises
+    UnusableSegmentation."""
+    step = job.step if step is None else step
     if job.segmentation is None:
         raise UnusableSegmentation(DAMAGED)
     try:
         with job.segmentation.file.open("rb") as file:
-            return Segmentation.load(file, job.segmentation.get_provenance())
+            original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not step)
     except FileNotFoundError as error:
         raise UnusableSegmentation(DAMAGED) from error
+    return corrected_outlines(job, original, step) if step else original
+
+
+def corrected_outlines(job: Job, original: Segmentation, step: int) -> Segmentation:
+    """The outlines of a job after its first so many corrections, with what other outlines say of each."""
+    outlines = services.after_corrections(job, original, step)
+    return replace(outlines, used={**outlines.used, **_judged_by_others(job)})
+
+
+def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None:
+    """Measure a result anew after its corrections, and put numbers and files in the place of those before."""
+    from segmentation.core import pipeline
+
+    job, step = measuring.job, measuring.step
+    progress("measuring the corrections", 0.0)
+    micrograph, original = _opened(job, folder)
+    outlines, clock = corrected_outlines(job, original, step), pipeline.Clock()
+    analysis = pipeline.measure_objects(micrograph, outlines, job.get_settings(), progress, clock=clock)
+    analysis = pipeline.arranged(analysis, clock)
+    summary = summarise(analysis, reused=True, unread=bool(job.summary.get("unread")))
+    in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None
+    files = stored_files(analysis, folder / "results", in_sample=in_sample)
+    files[SEGMENTATION] = folder / SEGMENTATION
+    outlines.save(files[SEGMENTATION])
+    services.publish_step(measuring=measuring, step=step, files=files, summary=summary)
+
+
+def _opened(job: Job, folder: Path) -> tuple[Micrograph, Segmentation]:
+    """The image and the outlines before all corrections, kept for the next step where they are small."""
+    key = job.pk, job.segmentation_id, str(job.micrograph.reading)
+    if _corrected_last.get("key") != key:
+        _corrected_last.clear()
+        micrograph, original = pixels_of(job.micrograph, folder, lambda: None), stored_segmentation(job, 0)
+        if micrograph.pixels.size > LARGEST_KEPT:
+            return micrograph, original
+        _corrected_last.update(key=key, opened=(micrograph, original))
+    opened: tuple[Micrograph, Segmentation] = _corrected_last["opened"]
+    return opened
 
 
 def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
@@ -152,7 +196,9 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         also=export.figures,
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
-        filing=Filing(job.finished, services.printed_address(job), job.sample.name if job.sample else "", image),
+        filing=Filing(
+            services.last_change(job), services.printed_address(job), job.sample.name if job.sample else "", image
+        ),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=lambda first: services.publish_export(export=export, files=first, early=True),
     )
@@ -183,11 +229,12 @@ def stored_files(
 
 def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
     """Write what shows how a corrected or signed result came to be; what each file holds, the measured ones too."""
-    maker, files = logs.corrected_by(job), {}
-    if maker is None and not signatures:
+    before, log = logs.corrections_of_result(job)
+    files = {}
+    if not log and not signatures:
         return {}
-    if maker and maker.parent and maker.parent.segmentation and (log := logs.edits_measured_by(maker)):
-        with maker.parent.segmentation.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
+    if before is not None and log:
+        with before.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         (out / logs.LOG).write_text("".join(logs.as_json(log)))
         (out / logs.LOG_CSV).write_text("".join(logs.as_csv(log)), encoding="utf-8", newline="")
@@ -199,7 +246,7 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
     if signatures:
         (out / SIGNATURES).write_text(json.dumps([signature.as_dict() for signature in signatures], indent=1) + "\n")
         files[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
-    return {services.results.publishing.NAME: "the outlines as they were measured", **files}
+    return {SEGMENTATION: "the outlines as they were measured", **files}
 
 
 def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:

@@ -68,6 +68,7 @@ from segmentation.models import (
     Delivery,
     ExportJob,
     Job,
+    Measuring,
     Micrograph,
     Proposals,
     Sample,
@@ -88,6 +89,7 @@ from .exporting import (
     imported_segmentation,
     keep_latest,
     keep_outlines,
+    measure_step,
     stored_files,
     stored_segmentation,
     summarise,
@@ -106,13 +108,16 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5  # between two reports of one stage
 WRITING, STORING = 0.75, 0.97  # where these begin in the progress
-_delivering, _importing, _removing = threading.Lock(), threading.Lock(), threading.Lock()
+_measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
 NO_NETWORKS = "The process that calculates the networks does not start"
 NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
 Work = Callable[[Any, Progress, Path], None]
+# Of these an idle or another worker does the rest.
+ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
 SHORT: dict[type[Attempted], Work] = {
+    Measuring: measure_step,
     ExportJob: write_further,
     Comparison: compare_results,
     Sample: pool_sample,
@@ -134,12 +139,15 @@ def do_analyses() -> None:
 
 @shared_task(name=f"worker.{INSPECTIONS}")
 def do_inspections() -> None:
-    """Inspect an upload, or else read a file of outlines; then send a message of a webhook, and remove files of rows
-    that were deleted. Senders take turns in each.
+    """Measure corrections of a small image, for which somebody waits at a page; else inspect an upload, or read a file
+    of outlines; then send a message of a webhook, and remove files of rows that were deleted. Senders take turns in
+    each.
 
-    One thread at a time reads outlines, one sends messages, and one removes files, because each may take a minute and
-    uploads need the others. The thread that did such work rings again while more of it waits.
+    One thread at a time measures, one reads outlines, one sends messages, and one removes files, because each may take
+    a minute and uploads need the others. The thread that did such work rings again while more of it waits.
     """
+    if _do_alone(_measuring, partial(_do_next, Measuring.objects, measure_step, large=False)):
+        ring(INSPECTIONS)
     if _do_first(Micrograph.objects, inspect_upload):
         more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
     else:
@@ -170,9 +178,9 @@ def _do_first(rows: Any, work: Work, **only: Any) -> bool:
     return False
 
 
-def _do_next(rows: Any, work: Work) -> bool:
+def _do_next(rows: Any, work: Work, **only: Any) -> bool:
     """The same; whether another row waits."""
-    return _do_first(rows, work) and rows.waiting().exists()
+    return _do_first(rows, work, **only) and rows.waiting().filter(**only).exists()
 
 
 def _do_alone(lock: threading.Lock, step: Callable[[], bool]) -> bool:
@@ -188,7 +196,7 @@ def _do_alone(lock: threading.Lock, step: Callable[[], bool]) -> bool:
 def _do_short() -> bool:
     global _short_in_a_row
     for kind, work in SHORT.items():
-        if _do_first(kind.objects, work, **({"asked": True} if kind is ExportJob else {})):
+        if _do_first(kind.objects, work, **ONLY.get(kind, {})):
             _short_in_a_row += 1
             return True
     return False

@@ -191,8 +191,8 @@ class WithLink(LookOnly):
         until = f", until {link_of_row.ends:%Y-%m-%d %H:%M}" if link_of_row and link_of_row.ends else ""
         return links.state_of(row) + until
 
-    link_off = action("Switch off the links", partial(links.change_link, off=True), "without a link", by="row")
-    link_renew = action("Renew the links", partial(links.change_link, renew=True), "opened by a new link", by="row")
+    link_off = action("Switch off the links", partial(services.share, off=True), "without a link", by="row")
+    link_renew = action("Renew the links", partial(services.share, renew=True), "opened by a new link", by="row")
 
 
 def preview(micrograph: Micrograph) -> SafeString | str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import numpy as np
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
@@ -25,13 +25,14 @@ from ..services import Refused
 from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
 from ..services.ground.limits import one_edit
 from . import schemas
-from .auth import OUR_PAGE, identify, key_of
+from .auth import identify, key_of
 from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, page_of_rows, takes
 from .sending import Changes, Corrections, OneImage, Sign, json_body, sent_fields, sent_settings
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."
 SINCE = "Only the edits after this number."
+ROWS_SINCE = "Only the objects that edits after this number changed."
 WAIT = "Seconds to wait for a file that is not written yet, at most 30."
 ANNEX = "For report.pdf: with all annexes, as report-annex.pdf."
 PANELS = "For figure.png, .svg and .pdf: letters of the panels, such as C or AD. Default: all."
@@ -82,8 +83,10 @@ def jobs(
 
 @router.does("GET", "/{uuid:pk}", "job", schemas.Job, (404,))
 def job(request: HttpRequest, pk: UUID) -> Any:
-    """Progress and result of a job."""
-    return visible(request, row_of(Job, pk))
+    """Progress and result of a job at its present step."""
+    job = visible(request, row_of(Job, pk))
+    services.ask_for_numbers(job)
+    return job
 
 
 @router.does("DELETE", "/{uuid:pk}", "job", {204: None}, (403, 404))
@@ -219,14 +222,28 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
             rows = services.edit_job(job=analysed, **fields, **who)
     except services.Outdated as old:
         return Status(409, old)
-    except Refused as refusal:
-        if refusal.status != 422 or request.headers.get("X-Requested-With") != OUR_PAGE:
-            raise
-        request.staff_action = None  # nothing was changed
-        return JsonResponse({"error": refusal.sentence})  # our page says it; a browser logs 422 as a fault
-    patches = [step.patch for step in services.steps_made(analysed, rows)]
-    answer = {"base": rows[-1].sequence, "made": [p.made for p in patches], "checks": [p.check for p in patches]}
-    return {**answer, "patches": [patch.as_lists() for patch in patches]} if body.patches else answer
+    steps = services.steps_made(analysed, rows)
+    answer = {
+        "base": rows[-1].sequence,
+        "made": [s.patch.made for s in steps],
+        "checks": [s.patch.check for s in steps],
+    }
+    if body.patches:
+        answer["patches"] = [step.patch.as_lists() for step in steps]
+        answer["before"] = [step.before.as_lists() for step in steps]
+    return {**answer, "standing": services.standing(analysed, body.since)} if body.since is not None else answer
+
+
+@router.does("GET", "/{uuid:pk}/standing", "standing", schemas.Standings, (404, 409, 422))
+def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=ROWS_SINCE)) -> Any:
+    """What the corrections so far leave: the objects that those after `since` changed, numbers, and what to check."""
+    analysed = visible(request, row_of(Job, pk))
+    corrections = services.corrections_of(analysed)
+    operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
+    undone, now = since_first_undone(corrections.steps), corrections.now
+    history = {"base": len(corrections.steps), "operations": operations, "undone": undone}
+    facts = {"classes": now.class_names, "maps": [*now.maps]}
+    return {**history, **facts, "standing": services.standing(analysed, since)}
 
 
 @router.does("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), a_file("text/csv"))

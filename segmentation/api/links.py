@@ -8,6 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from pydantic import Field
 
+from .. import services
 from ..http.access import changeable, link_page, row_of
 from ..models import Job, Sample
 from ..services.access import links
@@ -46,5 +47,5 @@ for router, kind in ((jobs, "job"), (samples, "sample")):
     def change(request: HttpRequest, pk: UUID) -> Any:
         """Set when the link ends, renew it, switch it off or on."""
         row = _row(request, pk)
-        links.change_link(row=row, **json_body(request, Change).model_dump())
+        services.share(row=row, **json_body(request, Change).model_dump())
         return link_page(request, row)

@@ -176,9 +176,12 @@ class Job(Analysis):
     )
     image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
-    unmeasured_corrections: Annotated[int, Of(lambda job, _: job.standing_steps)] = Field(
-        description="Corrections that stand and that result and files do not hold: revisions measure them."
+    step: int = Field(description="After how many edits of the log result and files were made.")
+    unmeasured_corrections: Annotated[int, Of(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)] = (
+        Field(description="Edits that result and files do not hold yet: they are being measured, which takes seconds.")
     )
+    fixed: bool = Field(description="Whether it is a version: signed, shared or named, it never changes.")
+    title: str = Field(description="The name that a person gave the version.")
 
 
 class BeingWritten(Schema):
@@ -254,6 +257,30 @@ class Similar(Schema):
     alike: list[float] = Field(description="Similarity from 0 to 1; 1 for the named objects.")
 
 
+class Standing(Answer):
+    """The objects as the corrections leave them, before everything is measured anew."""
+
+    rows: list[dict[str, Any]] = Field(
+        description='The changed objects, as outlines.json has them; {"id": 7, "gone": true} for one that is gone.'
+    )
+    numbers: dict[str, str] = Field(description="Numbers in words, as far as they can be said at once.")
+    unit: str = Field(description="The unit of lengths in numbers and few.")
+    few: list[str] = Field(description="The sizes of fewer than ten particles, ascending.")
+    cuts: dict[int, int] = Field(description="By its place each possible cut that divides an object, and which one.")
+    doubts: list[dict[str, Any]] = Field(description="What waits for a look, what moves the numbers most at first.")
+
+
+class Standings(Schema):
+    """What the corrections so far leave."""
+
+    base: int = Field(description="The number of the last edit.")
+    operations: list[dict[str, Any]] = Field(description="Operations that can still be undone, in their order.")
+    undone: list[Made] = Field(description="The edits from the first one that was taken back, which may be made again.")
+    classes: list[str] = Field(description="The names of the classes.")
+    maps: list[str] = Field(description="Stored maps of the network. A click adds an object only if there is one.")
+    standing: Standing
+
+
 class Edited(Schema):
     base: int = Field(description="The number of the last edit.")
     made: list[list[int]] = Field(description="For each operation the objects that it changed and that still exist.")
@@ -261,6 +288,8 @@ class Edited(Schema):
         description="For each operation the CRC-32 of the runs of its patch (int32, little-endian)."
     )
     patches: list[dict[str, Any]] = Field([], description=f"For each operation, if asked for. {PATCH}")
+    before: list[dict[str, Any]] = Field([], description="The patches that take these back.")
+    standing: Standing | None = Field(None, description="The objects that changed after since, if that is sent.")
 
 
 class Outdated(Answer):

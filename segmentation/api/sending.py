@@ -78,7 +78,10 @@ class Corrections(Body):
         max_length=MOST,
         description=("Applied in this order, all or none. Points are [x, y] from the top left corner, y down."),
     )
-    patches: bool = Field(False, description="Answer with the patch of each operation, too.")
+    patches: bool = Field(False, description="Answer with the patch of each operation, and the one that takes it back.")
+    since: int | None = Field(
+        None, ge=0, description="Answer with the objects that edits after this number changed, and their numbers."
+    )
 
 
 class Sign(Body):

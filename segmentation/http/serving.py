@@ -25,7 +25,6 @@ from ..core import tasks
 from ..core.archive import streamed_zip
 from ..core.labels.working import STRIP, WorkingLabels
 from ..core.report import exports
-from ..core.report.cells import BYTE_ORDER_MARK
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
@@ -35,8 +34,6 @@ from ..services.ground.refusal import trouble
 from ..services.learning import dataset_exports
 from ..services.results.logs import as_csv, as_json
 
-CSV = "text/csv"
-UNMEASURED = "# corrections: {} stand that this file does not hold - measure them for a version with files of its own\n"
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 LONGEST_STEM = 80
@@ -76,27 +73,16 @@ def file_stem(name: str) -> str:
 def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) -> HttpResponse:
     """A file of a result or a training, named after its upload or sample; what a browser might run is only ever
     downloaded."""
-    stem, kind, comment = "", artifact.content_type, ""
+    stem, kind = "", artifact.content_type
     if isinstance(artifact, Artifact):
-        stem = f"{file_stem(artifact.job.micrograph.name)}_"
-        comment = UNMEASURED.format(steps) if kind == CSV and (steps := artifact.job.standing_steps) else ""
+        step = f"step{artifact.job.step}_" if artifact.job.step else ""
+        stem = f"{file_stem(artifact.job.micrograph.name)}_{step}"
     elif isinstance(artifact, SampleArtifact):
         stem = f"{file_stem(artifact.sample.name.replace('/', '_') + '.')}_"
     inline, tag = kind in SHOWN_INLINE and not download, f"{type(artifact).__name__}-{artifact.pk}-{artifact.attempt}"
-    tag += f"-{artifact.job.edit_count}" if comment else ""
-    response = serve(request, partial(_opened, artifact, comment), kind, f"{stem}{artifact.name}", inline, tag=tag)
+    response = serve(request, partial(bundles.opened, artifact), kind, f"{stem}{artifact.name}", inline, tag=tag)
     packed = kind == "application/json"  # outlines are a quarter as long when packed
     return GZipMiddleware(lambda _: response)(request) if packed else response
-
-
-def _opened(artifact: StoredFile, comment: str) -> IO[bytes]:
-    file = bundles.opened(artifact)
-    if not comment:
-        return file
-    with file:
-        content = file.read()
-    mark = BYTE_ORDER_MARK.encode() if content.startswith(BYTE_ORDER_MARK.encode()) else b""
-    return io.BytesIO(mark + comment.encode() + content.removeprefix(mark))
 
 
 def serve_shown(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:

@@ -12,8 +12,8 @@ from ..core.archive import streamed_zip
 from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.wording import capital
-from ..models import Job, Sample, StoredFile
-from ..services import Refused, ask_for_files, combined_table, unwritten
+from ..models import ExportJob, Job, Measuring, Sample, StoredFile
+from ..services import Refused, ask_for_files, ask_for_numbers, combined_table, unwritten
 from ..services.ground import bundles
 from .serving import file_stem, serve_pieces
 
@@ -36,7 +36,7 @@ class Zipped:
             raise Refused(NO_FILES, 409)
         ready = {job.pk for job, _ in self._stored}
         self._others = [job for job in jobs if job.pk not in ready]
-        asked_for = [ask_for_files(job) for job, _ in self._stored if unwritten(job)]
+        asked_for = [row for job, _ in self._stored if (row := _asked(job))]
         self.written = self.finished - len(asked_for)
         self.is_ready = all(export.error for export in asked_for)
 
@@ -68,6 +68,11 @@ class Zipped:
                 yield f"{folder}/{artifact.name}", content
         if missing:
             yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()
+
+
+def _asked(job: Job) -> Measuring | ExportJob | None:
+    """What measures the present step of a result, or writes its files; None where all are there."""
+    return ask_for_numbers(job) or (ask_for_files(job) if unwritten(job) else None)
 
 
 def _offered_files(row: Job | Sample, of: Of) -> list[StoredFile]:

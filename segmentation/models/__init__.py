@@ -12,7 +12,8 @@ The Job row is the truth and the broker only says that something waits. A job's 
 
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
 by an ExportJob: of a single image in an idle moment, else when one of them is first asked for. It has the same states
-but CANCELLED. So have a Comparison of two results and the Proposals beside a doubtful one.
+but CANCELLED. So have a Comparison of two results, the Proposals beside a doubtful one, and the Measuring of a result
+after corrections, which puts numbers and files in the place of those before.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
@@ -32,7 +33,7 @@ A sample (many images of one specimen) is pooled once none of its images is unde
 from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
-from .jobs import Artifact, Comparison, ExportJob, Job, Proposals, recent_pace
+from .jobs import Artifact, Comparison, ExportJob, Job, Measuring, Proposals, recent_pace
 from .micrographs import Arrival, Micrograph, Segmentation, SideFile, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .tokens import Delivery, Laboratory, Quota, Token, Webhook

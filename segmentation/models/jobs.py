@@ -24,6 +24,7 @@ RECENT_JOBS = 20  # whose pace is expected of the next
 # How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
 # and none waits for ever.
 LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
+LONGEST_TITLE = 80  # characters of the name of a version
 MOST_CANDIDATES = 200  # single jobs of a sender, and as many jobs of its samples, among which the next one is chosen
 
 
@@ -99,6 +100,10 @@ class Job(Owned, Attempted):
     corrects: the number of corrections of the parent that this job measures; None where it measures none.
     outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
     signature_hash: the hash of the last signature, "" before the first one.
+    step: how many of its corrections its numbers and files have. The page shows the state after all of them, so a
+        worker measures it anew (`Measuring`) whenever `edit_count` is another.
+    fixed: whether it is a version: signed, shared or named, it stays what it is, and corrections of it make another
+        result. title: what a person called the version.
     """
 
     State = WorkState
@@ -127,6 +132,9 @@ class Job(Owned, Attempted):
     corrects = models.PositiveIntegerField(null=True, blank=True, editable=False)
     outlines = models.JSONField(default=dict, blank=True, editable=False)
     signature_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    step = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    fixed = models.BooleanField(default=False, db_default=False, editable=False)
+    title = models.CharField(max_length=LONGEST_TITLE, blank=True, default="", db_default="")
 
     objects = JobQuerySet.as_manager()
     imports = ImportQuerySet.as_manager()
@@ -153,8 +161,13 @@ class Job(Owned, Attempted):
         return self.corrects is not None or bool(self.outlines)
 
     @property
+    def is_measured(self) -> bool:
+        """Whether its numbers and files are those of its outlines as its corrections leave them."""
+        return self.step == self.edit_count or (not self.step and not self.is_corrected)
+
+    @property
     def standing_steps(self) -> int:
-        """How many corrections of its outlines stand, of which its numbers and files know nothing."""
+        """How many corrections of its outlines stand."""
         return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
 
     @property
@@ -307,6 +320,23 @@ class ExportJob(Made):
 
     def __str__(self) -> str:
         return f"files of {self.job}"
+
+
+class Measuring(Made):
+    """Work of measuring a result anew after corrections, in its place.
+
+    step: after how many corrections. large: whether its image takes so much memory that a child of the pool for
+    analyses measures it.
+    """
+
+    job = models.OneToOneField(Job, models.CASCADE, related_name="measuring")
+    step = models.PositiveIntegerField(default=0, editable=False)
+    large = models.BooleanField(default=False, editable=False)
+
+    objects = OfJobQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"measuring of {self.job}"
 
 
 class Proposals(Made):

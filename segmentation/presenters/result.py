@@ -14,9 +14,8 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import ADVICE, TILTED, Flag, begins, from_json, warned
 from ..core.labels.options import MOSTLY
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, SURE_CONFIDENCE, Reason
+from ..core.measure.filters import ALWAYS, LEAST_CONFIDENCE, MEASURANDS, Reason
 from ..core.measure.quantities import Quantity, Value, column, nanometre_in, significant
-from ..core.measure.regions import INSIDE
 from ..core.measure.results import MATERIAL, Statistics
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import FIGURE
@@ -273,13 +272,12 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, names of its figures, the confidence
-        of a sure outline, three reasons, and from which share in regions to ignore on one of them holds."""
+        """What the page's script has to know: the measure that is the size, the kind's names of its figures, and three
+        reasons."""
         size = self.task.size or "area"
-        figures = " ".join(f"{name} {figure}" for name, figure in self.task.figures.items())
+        figures = json.dumps(dict(self.task.figures))
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
-        limits = {"sure": f"{SURE_CONFIDENCE:g}", "inside": str(INSIDE)}
-        return {"size": size, "title": column(size).title, "figures": figures, **limits, **reasons}
+        return {"size": size, "title": column(size).title, "figures": figures, **reasons}
 
     @property
     def regions(self) -> list[list[list[float]]]:

@@ -32,15 +32,27 @@ from .results.after_inspection import (
 )
 from .results.combined import combined_table
 from .results.comparisons import comparison_of, result_for
-from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of, steps_made
+from .results.edits import (
+    Outdated,
+    after_corrections,
+    alike_in,
+    broken_edits,
+    corrected,
+    corrections_of,
+    edit_job,
+    log_of,
+    steps_made,
+)
 from .results.exports import file_of, named, publish_export, unwritten, write_ahead
 from .results.jobs import (
+    before_corrections,
     cancel_job,
     change_job,
     create_job,
     delete_job,
     delete_jobs,
     finish_corrections,
+    go_on,
     rerun_job,
     retry_job,
     wait_for_scale,
@@ -66,5 +78,6 @@ from .results.samples import (
     scale_image,
 )
 from .results.signing import broken_signatures, sign_job
+from .results.steps import ask_for_numbers, check_measured, fix, last_change, name_version, publish_step, share
 from .results.uploads import Intake, Note, checked_pages, is_zip, receive_files, receive_upload
 from .upkeep.upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -251,15 +251,44 @@ def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> H
     return serve_tile(request, job.micrograph.viewer_tiles, f"{level}/{column}-{row}.png")
 
 
+@require_safe
+@never_cache
+def state(request: HttpRequest, pk: UUID) -> JsonResponse:
+    """For the page: after how many corrections the numbers of a result were made, and whether these are all of them;
+    if not, they are being made, or why that failed."""
+    job = visible(request, row_of(Job, pk))
+    measuring = services.ask_for_numbers(job)
+    error = measuring.error if measuring and measuring.state == measuring.State.FAILED else ""
+    return JsonResponse({"step": job.step, "measured": job.fixed or job.is_measured, "error": error})
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
-def measure_corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The corrected outlines measured as a new job; asked twice, it is the same one."""
+def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The result in which a version is corrected further, with its tools open."""
     if request.method != "POST":
         return redirect("job", pk)
     job = changeable(request, row_of(Job, pk))
-    token = f"corrections {job.pk} {job.edit_count}"
-    new = services.finish_corrections(job=job, settings=job.get_settings(), token=token, **sender(request))
-    return see_other(reverse("job", args=[new.pk]))
+    if not job.fixed:
+        return see_other(f"{reverse('job', args=[pk])}#correct")
+    return see_other(f"{reverse('job', args=[services.go_on(job=job, **sender(request)).pk])}#correct")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def automatic(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A version of the outlines before all corrections of a result."""
+    if request.method != "POST":
+        return redirect("job", pk)
+    job = changeable(request, row_of(Job, pk))
+    return see_other(reverse("job", args=[services.before_corrections(job=job, **sender(request)).pk]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def version(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Keep the present step of a result as a version with a name."""
+    if request.method == "POST":
+        job = changeable(request, row_of(Job, pk))
+        services.name_version(job=job, title=request.POST.get("title", ""))
+    return see_other(f"{reverse('job', args=[pk])}#revisions")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -354,23 +383,19 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
-    steps = standing_words(job.standing_counts)
-    by_edits = {(revision.job.parent_id, revision.job.corrects): revision for revision in shown_revisions}
-    measured = by_edits.get((job.pk, job.edit_count))
-    # An earlier version is looked at, until somebody wants to go on from it.
-    is_earlier = measured or not (state["revision"].newest or steps or job.sample_id)
+    services.ask_for_numbers(job)
     may_correct = may_change and job.segmentation_id is not None
     context = {
         **state,
-        "measured": measured,
+        "measured": job.fixed or job.is_measured,
         # Whoever merely has the link is not led there.
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "sample": sample_of(job, request.user, request.visitor),
         "acquired": acquired(job.micrograph),
         "link": link_page(request, job) if may_change else None,
-        "steps": steps,
-        "may_correct": may_correct and (not is_earlier or "correct" in request.GET),
-        "may_go_on": may_correct,
+        "steps": standing_words(job.standing_counts),
+        "may_correct": may_correct and not job.fixed,
+        "may_go_on": may_correct and job.fixed,
         "width": request.POST.get("width", _text(settings_calibration(job), job)),
         "token": uuid4().hex,
         "accept": ACCEPTED,

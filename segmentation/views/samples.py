@@ -36,7 +36,6 @@ from ..models import Job, Sample, Training
 from ..presenters.progress import Progress
 from ..presenters.sample import PooledResult
 from ..services import Refused
-from ..services.access import links
 from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
 from .jobs import JUST_DONE
@@ -181,7 +180,7 @@ def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
         ends = request.POST.get("day", "") if ends == "day" else ends
     if way not in WAYS or (way == "end" and not ends):
         raise Refused(NO_DATE)
-    links.change_link(row=row, ends=ends, **WAYS[way])
+    services.share(row=row, ends=ends, **WAYS[way])
     return see_other(request.back)
 
 

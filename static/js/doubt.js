@@ -1,9 +1,8 @@
-// The strip of doubt: outlines that may be wrong and cuts that may be right in one queue, those first that would probably
-// move the numbers most. A tick takes the program's outline, or makes the cut; a cross leaves out, or leaves as it is.
+// The strip of doubt: outlines that may be wrong and cuts that may be right in one queue, in the order of the server: those
+// first that would probably move the numbers most. A tick takes the program's outline, or makes the cut; a cross leaves
+// out, or leaves as it is.
 
 import { takesKeys } from "./dom.js";
-import { doubtsOf } from "./editor/numbers.js";
-import { piecesBy } from "./editor/shapes.js";
 import { modified } from "./viewport.js";
 
 const AROUND = 8; // typical widths that are seen around what is asked about, at least
@@ -37,15 +36,16 @@ export class Doubt {
   }
 
   get cuts() {
-    return this.page.cuts.list.filter(({ place }) => !this.refused.has(place));
+    return this.page.cuts.list.filter(({ id, place }) => id && !this.refused.has(place));
   }
 
   // The objects are others, or the cuts: what is open now.
   changed() {
-    const { objects, facts, data } = this.page;
-    const pixel = data.pixel_size;
-    const sized = (cut) => ({ ...cut, pieces: piecesBy(objects.get(cut.id)?.outline ?? [], cut.line).map((piece) => (piece[facts.size] ?? NaN) * pixel) });
-    this.queue = doubtsOf(objects, this.cuts.map(sized), facts.size, data.unit);
+    const { doubts, objects } = this.page;
+    const cuts = new Map(this.cuts.map((cut) => [cut.place, cut]));
+    this.queue = doubts
+      .filter(({ id, cut }) => objects.has(id) && (cut === null || cuts.has(cut)))
+      .map((doubt) => ({ ...doubt, cut: doubt.cut === null ? undefined : cuts.get(doubt.cut) }));
     if (this.answered.length && (this.page.editor?.history.length ?? 0) < this.answered.at(-1).after) return this.askAgain();
     this.one("count").textContent = this.queue.length ? `${this.queue.length} to check` : "Nothing more to check";
     if (this.current && !this.queue.some((each) => keyOf(each) === keyOf(this.current))) this.go();
@@ -125,10 +125,14 @@ export class Doubt {
     const ids = [current.id];
     const answer = { asked: current, before: editor.history.length, after: 0 };
     this.answered.push(answer);
-    if (!current.cut) await editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
-    else if (yes) await editor.cut(editor.cuts.chain(current.cut));
-    else await this.refuse(current, editor);
+    let made;
+    if (!current.cut) made = editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
+    else if (yes) made = editor.cut(editor.cuts.chain(current.cut));
+    else made = this.refuse(current, editor);
     answer.after = editor.history.length;
+    this.queue = this.queue.filter((each) => keyOf(each) !== keyOf(current)); // the next question need not wait
+    this.go();
+    await made;
   }
 
   // Takes the last answer back; "left as it is" of one cut among several was no correction.
@@ -144,16 +148,15 @@ export class Doubt {
     const { asked } = this.answered.pop();
     if (asked.cut) this.refused.delete(asked.cut.place);
     this.passed.delete(keyOf(asked));
-    await this.page.editor.divide(); // which cuts are possible again
     this.changed();
     this.open(this.queue.find((each) => keyOf(each) === keyOf(asked)) ?? this.queue[0] ?? null);
   }
 
   // Where none of its cuts is left somebody has said that it is one.
-  async refuse({ id, cut }, editor) {
+  refuse({ id, cut }, editor) {
     this.refused.add(cut.place);
-    if (this.queue.some((each) => each.cut && each.id === id && !this.refused.has(each.cut.place))) this.changed();
-    else await editor.run({ op: "reviewed", ids: [id] });
+    if (this.queue.some((each) => each.cut && each.id === id && !this.refused.has(each.cut.place))) return this.changed();
+    return editor.run({ op: "reviewed", ids: [id] });
   }
 
   async all() {

@@ -1,28 +1,11 @@
-// The smallest, the median and the largest of what counts, or each of a few, as parts of the one picture of the page.
+// Examples of what counts, as parts of the one picture of the page; the server chooses them.
 
 import { button, element } from "./dom.js";
-import { numbersOf } from "./editor/numbers.js";
 import { KEPT } from "./viewer-drawing.js";
-import { sorted } from "./viewer-table.js";
 
 const ROOM = 1.5; // sides of a crop over those of its outline
 const LEAST = 32; // px of the upload that a crop shows
-const SAME = 1e-9; // relative; of two as near the smaller one, as in the report
 const LINE = 1.5; // CSS pixels
-const FEW = 10; // of fewer each is shown
-const EXTREMES = ["smallest sure one", "nearest to the median", "largest sure one"];
-
-// Of what counts with its whole size and is surely right, as in the report: the smallest, the one nearest to the median of
-// all, and the largest, none of fewer than three; of a few all, by size. least: the confidence of a sure one.
-export function extremes(particles, size, unit, least) {
-  const counted = sorted(particles.filter((each) => each.kept && !each.cut && Number.isFinite(each[size])), size);
-  if (counted.length < FEW) return counted;
-  const every = counted.filter((each) => each.byHand || !((each.confidence ?? 1) < least)); // also of unknown confidence
-  if (every.length < EXTREMES.length) return [];
-  const { median } = numbersOf(counted, size, unit);
-  const off = (each) => Math.abs(each[size] - median);
-  return [every[0], every.reduce((best, each) => (off(each) < off(best) * (1 - SAME) ? each : best)), every[every.length - 1]];
-}
 
 export class Extremes {
   // page: the result's; box: where they stand.
@@ -34,13 +17,11 @@ export class Extremes {
   }
 
   changed() {
-    const { objects, facts, data, lengths } = this.page;
-    const chosen = extremes([...objects.values()], facts.size, data.unit, Number(facts.sure));
-    const titles = chosen.length === EXTREMES.length ? EXTREMES : chosen.map(({ id }) => `${facts.thing} ${id}`);
-    const words = (particle) => `${lengths.said(particle, facts.size)} ${lengths.unit}${facts.size === "area" ? "²" : ""}`;
-    this.box.hidden = !chosen.length;
+    const { objects, data } = this.page;
+    const examples = (data.examples ?? []).filter(({ id }) => objects.has(id));
+    this.box.hidden = !examples.length;
     this.crops = [];
-    this.box.replaceChildren(...chosen.map((particle, i) => this.figure(particle, titles[i], words(particle))));
+    this.box.replaceChildren(...examples.map(({ id, title, size }) => this.figure(objects.get(id), title, size)));
     this.draw();
   }
 

@@ -42,6 +42,8 @@ export class Drawing {
     this.pointed = null;
     this.selected = []; // particles
     this.preview = null; // draws what a tool does, in pixels of the image
+    this.waiting = []; // what corrections draw that the server has not made yet
+    this.gone = new Set(); // ids that these take away
     this.take(data.particles);
     this.widest = typicalWidth(this.particles);
     canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
@@ -93,13 +95,22 @@ export class Drawing {
     this.colourPaths = new Map(this.colours.map((colour) => [colour, new Path2D()]));
     const standsOut = this.lit ?? this.chosen;
     for (const particle of this.particles) {
-      if (this.hidden.has(particle.reason)) continue;
+      if (this.hidden.has(particle.reason) || this.gone.has(particle.id)) continue;
       const stands = standsOut?.(particle);
       const plain = particle.kept ? `${particle.byHand ? "hand" : "kept"}${particle.cut ? "Cut" : ""}` : "aside";
       const name = stands ? (particle.kept ? "chosenKept" : "chosenAside") : plain;
       this.paths[name].addPath(particle.path);
       if (particle.kept || particle.colour) this.colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
+  }
+
+  // What corrections do that the server has not made yet: each hides objects by their ids, or is a polygon, or a line
+  // with the radius of its brush; one that erases is dark.
+  ghosts(list) {
+    this.waiting = list.filter(({ hidden }) => !hidden);
+    this.gone = new Set(list.flatMap(({ hidden }) => hidden ?? []));
+    this.gather();
+    this.draw();
   }
 
   // regions: lists of corners [x, y], of a rectangle two.
@@ -143,7 +154,7 @@ export class Drawing {
   }
 
   visible(particle) {
-    return !this.hidden.has(particle.reason) && (particle.kept || this.layers.aside);
+    return !this.hidden.has(particle.reason) && !this.gone.has(particle.id) && (particle.kept || this.layers.aside);
   }
 
   // ---- where things are -------------------------------------------------------------------------
@@ -151,11 +162,30 @@ export class Drawing {
   // place: on the canvas, or null. Returns the particle there, or null.
   at(place) {
     if (!place) return null;
-    const { x, y } = this.viewport.toImage(place);
+    return this.under(this.viewport.toImage(place));
+  }
+
+  // The particle at a point of the image, or null.
+  under({ x, y }) {
     const here = { left: x, right: x, top: y, bottom: y };
     const near = this.particles.filter((particle) => overlap(particle.box, here) && this.visible(particle));
     this.context.setTransform(1, 0, 0, 1, 0, 0); // isPointInPath looks through the current transform
     return near.find((particle) => this.context.isPointInPath(particle.path, x, y, FILLED)) ?? null;
+  }
+
+  // The ids of the particles that a polygon holds, at least in part.
+  within(polygon) {
+    const path = new Path2D();
+    trace(path, polygon.flat());
+    path.closePath();
+    const sides = [0, 1].map((axis) => polygon.map((point) => point[axis]));
+    const around = { left: Math.min(...sides[0]), right: Math.max(...sides[0]), top: Math.min(...sides[1]), bottom: Math.max(...sides[1]) };
+    this.context.setTransform(1, 0, 0, 1, 0, 0);
+    const holds = ({ outline = [], path: own }) => {
+      for (let i = 0; i < outline.length; i += 2) if (this.context.isPointInPath(path, outline[i], outline[i + 1])) return true;
+      return polygon.some(([x, y]) => this.context.isPointInPath(own, x, y, FILLED));
+    };
+    return this.particles.filter((particle) => overlap(particle.box, around) && this.visible(particle) && holds(particle)).map(({ id }) => id);
   }
 
   // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too. scaleOf(size,
@@ -215,6 +245,7 @@ export class Drawing {
     this.heard.numbers?.(...numbers);
     for (const particle of [this.pointed, ...this.selected]) this.emphasise(particle);
     this.overlay?.();
+    this.paintWaiting();
     if (!this.preview) return;
     context.lineWidth = 1.5 / this.scale;
     context.strokeStyle = context.fillStyle = ACCENT;
@@ -269,6 +300,23 @@ export class Drawing {
       this.context.fill(path, FILLED);
     }
     this.context.globalAlpha = 1;
+  }
+
+  paintWaiting() {
+    const { context } = this;
+    context.save();
+    context.lineCap = context.lineJoin = "round";
+    for (const { polygon, line, radius, erases } of this.waiting) {
+      const path = new Path2D();
+      trace(path, (polygon ?? line).flat());
+      if (polygon) path.closePath();
+      else if (line.length === 1) path.lineTo(...line[0]);
+      context.globalAlpha = polygon ? 1 : 0.45;
+      context.strokeStyle = erases ? "#000000" : ACCENT;
+      context.lineWidth = polygon ? 2 / this.scale : 2 * radius;
+      context.stroke(path);
+    }
+    context.restore();
   }
 
   // Widths and dashes are in CSS pixels, whatever the zoom.

@@ -1,46 +1,53 @@
-// The page of a result: one picture, one state. Whatever a person corrects, or how wide the image is, picture, numbers,
-// histogram and table follow at once; what only the server measures is not shown until it has measured the same state.
+// The page of a result: one picture, one state. The server says every number. After a correction it answers at once with
+// the outlines that changed and the first numbers; all others stay, grey, until it has measured the same state.
 
 import { Histogram } from "./chart.js";
-import { perCent } from "./chart-scale.js";
 import { Cuts, listed } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { json } from "./editor/calls.js";
-import { asFine, numbersOf } from "./editor/numbers.js";
+import { hasLeft } from "./editor/waiting.js";
+import { fetched, fit, swap } from "./parts.js";
 import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, tools } from "./viewer-drawing.js";
 import { ParticleList, shownLengths } from "./viewer-table.js";
-import { ambiguous, digits, lengthOf } from "./width.js";
+import { ambiguous, lengthOf } from "./width.js";
 
 const section = document.getElementById("viewer");
 const listing = document.getElementById("table"); // not where nothing was found, or the image is of another kind
 const chart = document.getElementById("histogram"); // not of a few particles
-const LENGTHS = ["min_feret", "max_feret", "ecd", "visible_length", "length", "width", "neighbour_distance", "neighbour_gap"];
-const AGAIN = 250; // ms between two questions whether a version is measured
+const AGAIN = 150; // ms between two questions whether a state is measured
+const REST = 300; // ms without a correction, after which the state is measured
 const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
 const FAILED = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
 
 class ResultPage {
   constructor(data) {
-    Object.assign(this, { section, data: { ...data, cuts: listed(data.cuts), regions: JSON.parse(section.dataset.regions) } });
+    this.section = section;
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
-    this.automatic = new Map(data.particles.map((each) => [each.id, Object.assign(each, { byHand: each.by_hand })]));
-    this.objects = new Map(this.automatic);
-    this.cuts = new Cuts(this.data.cuts);
-    this.lengths = shownLengths(data);
+    this.cuts = new Cuts([]);
     this.selected = new Set();
     this.choice = { hidden: new Set(), stands: null, words: "" }; // see shownBy; words: what was chosen
-    this.factor = 1; // of lengths, since they were measured
     this.editor = null;
+    this.take(data, Number(section.dataset.step), JSON.parse(section.dataset.regions));
     this.readout = section.querySelector("[data-readout]");
     this.quiet = this.readout.textContent;
     this.told = ""; // what went wrong, or what to do next
     this.canvas = section.querySelector("canvas");
     this.drawing = new Drawing(this.canvas, data, section.dataset.tiles);
     this.drawing.ignore(this.data.regions);
+  }
+
+  // What the server has measured after so many corrections.
+  take(data, step, regions) {
+    this.data = { ...data, step, regions };
+    this.objects = new Map(data.particles.map((each) => [each.id, Object.assign(each, { byHand: each.by_hand })]));
+    this.cuts.list = listed(data.cuts);
+    this.doubts = data.doubts ?? [];
+    this.lengths = shownLengths(data);
+    this.base = step; // the correction after which the picture stands
   }
 
   // Everything that shows the objects.
@@ -66,24 +73,20 @@ class ResultPage {
 
   // ---- one state --------------------------------------------------------------------------------
 
-  // Whether what is seen is another state than the one that was measured.
-  get moved() {
-    return this.factor !== 1 || Boolean(this.editor?.history.length);
+  // Whether the numbers are not all of what is seen.
+  get stale() {
+    return this.base !== this.data.step || Boolean(this.editor?.sender?.waiting.length);
   }
 
+  // The objects are others, or how they stand.
   changed() {
-    this.numbers();
-    this.stands();
     this.drawn();
     this.select([...this.selected].filter((id) => this.objects.has(id)));
-    this.editor?.panel.changed();
     this.pending ??= requestAnimationFrame(() => {
       this.pending = null;
       const particles = [...this.objects.values()];
       this.list?.replace(particles);
       this.chips?.count(particles);
-      this.histogram?.follow(this.moved ? { objects: () => this.objects.values(), factor: this.factor, unit: this.data.unit } : null);
-      this.extremes?.changed();
     });
   }
 
@@ -93,44 +96,92 @@ class ResultPage {
     this.drawing.select([...this.selected].map((id) => this.objects.get(id)).filter(Boolean));
   }
 
-  // The numbers that follow at once; those that were measured come back with their state.
-  numbers() {
-    const { size } = this.facts;
-    const { unit } = this.data;
-    const { kept, fraction, ...sizes } = numbersOf(this.objects.values(), size, unit);
-    const words = Object.fromEntries(Object.entries(sizes).map(([name, value]) => [name, value === null ? "–" : this.lengths.said({ [size]: value }, size)]));
-    Object.assign(words, { n_kept: kept, n_set_aside: this.objects.size - kept, fraction_100nm: fraction === null ? "–" : perCent(fraction).replace(" %", "") });
-    // Some kinds of analysis have names of their own for a figure of their sizes.
-    const names = this.facts.figures.trim().split(" ");
-    for (let i = 0; i + 1 < names.length; i += 2) words[names[i]] = words[names[i + 1]];
-    for (const box of document.querySelectorAll(".sentence [data-number]")) {
-      box.dataset.was ??= box.textContent;
-      box.textContent = this.moved ? asFine(words[box.dataset.number] ?? "–", box.dataset.was) : box.dataset.was;
+  // What the server answers to corrections, of which the last one has the number `base`.
+  stand({ rows, numbers, unit, few, cuts, doubts }, base) {
+    for (const row of rows) {
+      if (row.gone) this.objects.delete(row.id);
+      else this.objects.set(row.id, { ...row, byHand: row.by_hand });
     }
-    for (const each of document.querySelectorAll("[data-length-unit]")) each.textContent = this.lengths.unit;
-    const things = document.querySelector(".sentence [data-things]");
-    if (things) things.textContent = kept === 1 ? this.facts.thing : this.facts.things;
-    const few = document.querySelector("[data-few]");
-    const counted = few && [...this.objects.values()].filter((each) => each.kept && !each.cut).sort((a, b) => a[size] - b[size]);
-    if (few) few.textContent = counted.map((each) => this.lengths.said(each, size)).join(", ");
+    this.base = base;
+    this.doubts = doubts;
+    for (const cut of this.cuts.list) cut.id = cuts[cut.place] ?? 0;
+    this.say("");
+    this.changed();
+    this.firstNumbers(numbers, unit, few);
+    this.waits();
+    this.doubt?.changed();
   }
 
-  // What the numbers are of.
+  // The numbers that follow at once.
+  firstNumbers(numbers, unit, few) {
+    const words = { ...numbers };
+    for (const [own, name] of Object.entries(JSON.parse(this.facts.figures))) if (words[name] !== undefined) words[own] = words[name]; // names of the kind of analysis
+    for (const box of document.querySelectorAll(".sentence [data-number]")) this.put(box, words[box.dataset.number]);
+    for (const box of document.querySelectorAll("[data-class-share]")) this.put(box, words[box.dataset.classShare]);
+    for (const line of document.querySelectorAll(".shares [data-class-name]")) {
+      const share = words[line.dataset.className];
+      if (share === undefined) continue;
+      line.querySelector("b").textContent = share;
+      line.querySelector(".fraction rect[fill]").setAttribute("width", share.replace(" ", ""));
+    }
+    for (const each of document.querySelectorAll("[data-length-unit]")) if (unit) each.textContent = unit;
+    const things = document.querySelector(".sentence [data-things]");
+    if (things && numbers.n_kept) things.textContent = numbers.n_kept === "1" ? this.facts.thing : this.facts.things;
+    const list = document.querySelector("[data-few]");
+    if (list && few.length) list.textContent = few.join(", ");
+  }
+
+  // A number that is known stands out among those that are still measured.
+  put(box, words) {
+    box.classList.toggle("fresh", words !== undefined);
+    if (words !== undefined) box.textContent = words;
+  }
+
+  // What is not measured yet is grey; it is measured once the hand rests.
+  waits() {
+    const { stale } = this;
+    fit(document.querySelector(".answer"), stale); // the picture stays where it is
+    document.querySelector(".result-page").classList.toggle("stale", stale);
+    this.histogram?.stale(stale);
+    this.stands();
+    if (!stale) return;
+    for (const link of document.querySelectorAll("a[download][href*='/files/']")) link.dataset.further = "";
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.measured(), REST);
+  }
+
+  // How many corrections there are.
   stands() {
-    const strip = document.querySelector("[data-standing]");
-    const sentence = document.querySelector(".sentence");
-    if (sentence && this.moved) sentence.style.minHeight ||= `${sentence.offsetHeight}px`; // the picture stays where it is
-    document.querySelector(".result-page").classList.toggle("moved", this.moved);
-    if (!strip) return;
-    const words = this.editor?.steps ?? "";
-    strip.hidden = !this.moved;
-    strip.querySelector("[data-standing-words]").textContent = words;
-    strip.querySelector("details").hidden = !words;
-    const measured = strip.querySelector("[data-standing-measured]");
-    if (!measured || !this.editor) return;
-    measured.hidden = this.editor.hasNew; // a version has those that were there before
-    strip.querySelector("[data-standing-open]").hidden = !measured.hidden;
-    strip.querySelector("button.primary").textContent = measured.hidden ? "Keep this state" : "Show";
+    const words = document.querySelector("[data-standing-words]");
+    if (words && this.editor?.sender) words.textContent = this.editor.words || words.dataset.none;
+  }
+
+  // All numbers of what is seen, once a worker has measured it; whoever corrects meanwhile gets those of the next state.
+  async measured() {
+    const { base } = this;
+    for (;;) {
+      if (this.base !== base || this.editor?.sender?.waiting.length) return null;
+      const answer = await json(this.facts.state, { cache: "no-store" }).catch(() => null);
+      if (answer?.error) return this.say(answer.error);
+      if (answer?.measured && answer.step >= base) break;
+      await pause(answer ? AGAIN : 10 * AGAIN);
+    }
+    const [page, data] = await Promise.all([fetched(location.pathname), json(section.dataset.outlines, { cache: "no-store" })]).catch(() => []);
+    if (this.base !== base || this.editor?.sender?.waiting.length) return null;
+    const step = Number(page?.getElementById("viewer")?.dataset.step);
+    if (step !== base) return page && this.measured(); // somebody else corrects, too
+    if (Boolean(page.getElementById("histogram")) !== Boolean(chart) || Boolean(page.getElementById("table")) !== Boolean(listing)) return this.reload();
+    return this.arrived(page, data, step);
+  }
+
+  arrived(page, data, step) {
+    this.take(data, step, this.data.regions);
+    swap(document, page);
+    this.histogram?.renew();
+    this.changed();
+    this.waits();
+    this.doubt?.changed();
+    this.extremes?.changed();
   }
 
   // ---- looking and selecting --------------------------------------------------------------------
@@ -146,6 +197,7 @@ class ResultPage {
     if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
     if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
     if (object.byHand) facts.push("checked by hand");
+    if (object.pieces > 1) facts.push(`in ${object.pieces} pieces`);
     const description = [object.class, ...facts].filter(Boolean).join(", ");
     const thing = this.facts.thing.replace(/^./, (letter) => letter.toUpperCase());
     const meaning = () => this.chips?.chips.find((chip) => chip.dataset.state === object.reason)?.title ?? "";
@@ -156,9 +208,11 @@ class ResultPage {
     const [first] = this.selected;
     const object = (this.pointed && this.objects.get(this.pointed.id)) ?? (this.selected.size === 1 ? this.objects.get(first) : null);
     const several = this.selected.size > 1 ? `${this.selected.size} ${this.facts.things} are selected.` : "";
-    const words = this.told || several || (object ? this.sentence(object) : this.editor?.panel.hint || this.quiet);
+    const words = this.told || several || (object ? this.sentence(object) : this.quiet);
     this.readout.textContent = words;
     this.readout.classList.toggle("told", words !== this.quiet);
+    const hint = section.querySelector("[data-hint]");
+    if (hint) hint.textContent = this.editor?.panel.hint ?? "";
   }
 
   say(sentence) {
@@ -212,17 +266,22 @@ class ResultPage {
   // it is pointed at, and stay so by a click.
   lights() {
     const { drawing } = this;
-    for (const link of document.querySelectorAll("[data-lights]")) {
+    const standing = (link) => {
       const { lights: reason, ids = "" } = link.dataset;
       const meant = new Set(ids.split(",").filter(Boolean).map(Number));
-      const stands = (particle) => meant.has(particle.id) || (reason !== "" && particle.reason === reason);
-      for (const event of ["pointerenter", "focus"]) link.addEventListener(event, () => drawing.light(stands));
-      for (const event of ["pointerleave", "blur"]) link.addEventListener(event, () => drawing.light(null));
-      link.addEventListener("click", () => {
-        this.choose(stands, reason ? `what is left out: ${reason}` : "what the warning means");
-        section.scrollIntoView({ block: "nearest" });
-      });
-    }
+      return (particle) => meant.has(particle.id) || (reason !== "" && particle.reason === reason);
+    };
+    const heard = (event, act) => document.addEventListener(event, ({ target }) => {
+      const link = target.closest?.("[data-lights]");
+      if (link) act(link);
+    });
+    for (const event of ["pointerover", "focusin"]) heard(event, (link) => drawing.light(standing(link)));
+    for (const event of ["pointerout", "focusout"]) heard(event, () => drawing.light(null));
+    heard("click", (link) => {
+      const { lights: reason } = link.dataset;
+      this.choose(standing(link), reason ? `what is left out: ${reason}` : "what the warning means");
+      section.scrollIntoView({ block: "nearest" });
+    });
   }
 
   // The region that a press would count again stands out.
@@ -280,92 +339,63 @@ class ResultPage {
     const toggle = async (on) => (await this.correct())?.toggle(on);
     button.addEventListener("click", () => toggle());
     if (location.hash === "#correct") toggle(true);
-    else if ("corrections" in section.dataset) this.correct(); // its numbers do not have them yet
+    else if ("unmeasured" in section.dataset || hasLeft(this.facts.job)) this.correct(); // what is stored, or waits here
   }
 
-  // ---- measuring --------------------------------------------------------------------------------
+  // ---- another scale, other settings ------------------------------------------------------------
 
   measuring() {
-    const strip = document.querySelector("[data-standing]");
-    strip?.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.measure();
-    });
-    // Files and all that is measured belong to a state: it is measured first.
-    document.addEventListener("click", (event) => {
-      const link = event.target.closest?.("#downloads [id]:not(#get-more)");
-      if (!link || !this.moved) return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      this.measure(link.id);
-    }, true);
+    // Whatever is downloaded or sent is what is seen: what waits is stored first.
+    for (const event of ["click", "submit"]) {
+      document.addEventListener(event, (happened) => {
+        const { target } = happened;
+        const takes = event === "submit" || target.closest?.("a[download], #downloads [id]:not(#get-more)");
+        if (!takes || !this.editor || this.editor.settled) return;
+        happened.preventDefault();
+        happened.stopImmediatePropagation();
+        this.editor.stored("This follows when all corrections are saved.").then(() => (event === "submit" ? target.requestSubmit(happened.submitter) : target.click()));
+      }, true);
+    }
     document.addEventListener("submit", (event) => {
       const { target: form } = event;
       const width = form.elements.width?.value ?? "";
       if (!form.action.endsWith("/width/") && !form.action.includes("/width/#")) return;
       if (ambiguous(width) || !lengthOf(width)) return; // the server says what is wrong
       event.preventDefault();
-      if (!this.moved) return this.rescale(form, lengthOf(width));
-      this.say("Keep this state first, then set the scale."); // another scale is that of a state
-      strip?.querySelector("button").focus();
+      this.rescale(form);
     });
   }
 
-  // then: the id of the link that is meant on the page of the measured state.
-  async measure(then = "") {
-    this.busy(true);
-    const address = this.factor === 1 ? await (await this.correct())?.measured() : this.arriving;
-    if (address) await this.arrive(address, then);
-    else this.busy(false);
-  }
-
-  busy(on) {
-    const strip = document.querySelector("[data-standing]");
-    strip?.toggleAttribute("aria-busy", on);
-    for (const button of strip?.querySelectorAll("button") ?? []) button.disabled = on;
-    if (!on) this.stands();
-    else if (strip) strip.querySelector("button.primary").textContent = "Measuring …";
-  }
-
-  // Every length in place, at once; the server measures the same outlines meanwhile.
-  async rescale(form, width) {
-    const body = new FormData(form);
-    this.multiply(width / this.data.width / this.data.pixel_size);
-    this.busy(true);
-    const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
+  // The same outlines with another scale, on the page of that version.
+  async rescale(form) {
+    document.querySelector(".result-page").classList.add("stale");
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
     if (answer?.redirected && new URL(answer.url).pathname !== location.pathname) return this.arrive(answer.url.split("#")[0]);
     return HTMLFormElement.prototype.submit.call(form); // its page says what is wrong, or asks
   }
 
-  multiply(factor) {
-    for (const each of new Set([...this.objects.values(), ...this.automatic.values()])) {
-      for (const name of new Set([...LENGTHS, this.facts.size])) if (name !== "area" && Number.isFinite(each[name])) each[name] *= factor;
-      if (Number.isFinite(each.area)) each.area *= factor ** 2;
-    }
-    Object.assign(this.data, { unit: "nm", pixel_size: this.data.pixel_size * factor });
-    this.factor *= factor;
-    Object.assign(this.lengths, shownLengths(this.data));
-    this.list?.offer(this.data);
-    for (const field of document.querySelectorAll("#chart_unit")) field.value = this.lengths.unit === "µm" ? "um" : "nm";
-    for (const line of document.querySelectorAll(".scale-banner, #width .wrong-text")) line.hidden = true;
-    for (const line of document.querySelectorAll("[data-scale]")) line.textContent = `${digits(this.data.pixel_size)} nm/px`;
-    this.changed();
-    this.doubt?.changed();
-  }
-
   // A version that measures what is seen: its page once it is there, looking at the same place.
-  async arrive(address, then = "") {
-    this.arriving = address;
+  async arrive(address) {
     for (;;) {
       const answer = await fetch(`${address}status/`, { headers: { "HX-Request": "true" }, cache: "no-store" }).catch(() => null);
       if (answer?.headers.has("HX-Refresh")) break;
       await pause(AGAIN);
     }
+    this.keepPlace(address);
+    location.assign(address); // Back leads to the version before
+  }
+
+  // The page anew, where it has other parts now.
+  reload() {
+    this.keepPlace(location.pathname);
+    location.reload();
+  }
+
+  keepPlace(address) {
     const { viewport } = this.drawing;
     const tools = this.editor?.isOpen ? this.editor.name : "";
-    const state = { address: new URL(address, location).pathname, view: viewport.fitted ? null : viewport.view, tools, then };
+    const state = { address: new URL(address, location).pathname, view: viewport.fitted ? null : viewport.view, tools };
     sessionStorage.setItem(NEXT, JSON.stringify(state));
-    location.assign(address); // Back leads to the version before
   }
 
   // Goes on as the page was left whose state was measured.
@@ -381,9 +411,6 @@ class ResultPage {
         if (state.tools === "ignore") editor?.use("ignore"); // one region comes after another
       });
     }
-    const then = document.getElementById(state.then);
-    if (state.then === "get-copy") then?.focus(); // only a press may write to the clipboard
-    else then?.click();
   }
 }
 

@@ -184,6 +184,7 @@ def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
         "reviewed": len(reviewed),
         "corrected_ids": sorted(changed),
         "reviewed_ids": sorted(reviewed),
+        "step": before.get("step", 0) + len(steps),
     }
     provenance = replace(original.provenance, edits=(*original.provenance.edits, *operations))
     corrected = apply(original, [step.patch for step in steps])

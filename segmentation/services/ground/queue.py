@@ -57,6 +57,9 @@ KINDS: dict[type[models.Attempted], Kind] = {
     models.Micrograph: Kind(INSPECTIONS, "upload"),
     models.Sample: Kind(ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."),
     models.ExportJob: Kind(ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"),
+    models.Measuring: Kind(
+        INSPECTIONS, "measuring of corrections", "Measuring the corrections", f"crop the image, or {ASK}"
+    ),
     models.Comparison: Kind(ANALYSES, "comparison", "The comparison"),
     models.Proposals: Kind(ANALYSES, "look at other ways", "The look at other ways"),
     models.Dataset: Kind(

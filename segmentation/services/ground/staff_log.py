@@ -15,7 +15,19 @@ COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "
 # What the log keeps of a row, as far as it has that.
 LOGGED_FIELDS = (
     *("name", "state", "owner_id", "material", "instrument", "licence", "shared", "offered", "overruled_by_id"),
-    *("model_name", "task", "rule", "value", "typed", "included", "signature_hash", "edit_count", "url", "stopped"),
+    *(
+        "model_name",
+        "task",
+        "rule",
+        "value",
+        "typed",
+        "included",
+        "signature_hash",
+        "edit_count",
+        "title",
+        "url",
+        "stopped",
+    ),
     *("revoked", "expires", "read_only", "uid", "user_id", "group_id"),
     *("stored_gb", "megapixels_a_day"),
 )

@@ -41,6 +41,7 @@ MOST_RUNS = 500_000  # of all patches of one request
 MOST_CACHED = 2  # results whose corrections stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
+FIXED = "This result is a version, which stays as it is: make another one with revisions, then correct that."
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 NOT_MEASURED_YET = (
     "Object {number} was made by a correction and is not measured yet: measure the corrections, then ask that result."
@@ -124,9 +125,15 @@ def corrected(job: Job, count: int) -> Segmentation:
     try:
         with job.segmentation.file.open("rb") as file:
             original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not count)
-        return finished(original, steps_of(job.edits.filter(sequence__lte=count)))
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
+    return after_corrections(job, original, count)
+
+
+def after_corrections(job: Job, original: Segmentation, count: int) -> Segmentation:
+    """The outlines of a job, as its file has them, after its first so many corrections; raises Refused."""
+    try:
+        return finished(original, steps_of(job.edits.filter(sequence__lte=count)))
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
 
@@ -178,6 +185,8 @@ def edit_job(
     """
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
+    if job.fixed:
+        raise Refused(FIXED, 409)
     operations = _clean_operations(operations)
     submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
     if earlier := _made_before(job, submission, base, operations):
@@ -208,7 +217,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     size = sum(row.size for row in rows)
     check_edits(job, size)
     with transaction.atomic():
-        mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base)
+        mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base, fixed=False)
         counts = {"edit_count": F("edit_count") + len(rows), "edit_bytes": F("edit_bytes") + size}
         changed = mine.update(**counts, edit_hash=rows[-1].hash)
         if changed:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -15,7 +15,7 @@ from ...core import tasks
 from ...core.report import exports
 from ...core.report.exports.base import Export
 from ...core.report.looks import look_of, with_options
-from ...models import AFRESH, Artifact, ExportJob, Job, Micrograph
+from ...models import AFRESH, Artifact, ExportJob, Job, Measuring, Micrograph
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, publishing, remove_files, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
@@ -23,11 +23,13 @@ from ..ground.refusal import Refused
 from .pooling import refresh_after_commit
 from .publishing import NAME as SEGMENTATION
 from .publishing import heed_reading, store
+from .steps import ask_for_numbers
 
 LONGEST_WAIT = 30.0  # seconds
 AT_ONCE = BoundedSemaphore(2)  # threads of the web process that may wait; the others answer at once
 PAUSE = 0.2  # seconds
 MOST_FORGOTTEN = 1000  # exports at once
+T = TypeVar("T")
 
 
 def unwritten(job: Job) -> dict[str, Export]:
@@ -61,9 +63,14 @@ def named(name: str, options: Mapping[str, str]) -> str:
         raise Refused(str(problem), 422) from None
 
 
-def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | None:
-    """A file of a job, else the export that now writes it, after so many seconds of waiting; None if there is no such
-    file. Figures with options that nobody asked for lately are removed."""
+def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | Measuring | None:
+    """A file of a job at its present step, else what now measures that step or writes the file, after so many seconds
+    of waiting; None if there is no such file. Figures with options that nobody asked for lately are removed."""
+    if name not in _of_page(job) and (measuring := ask_for_numbers(job)) is not None:
+        measuring = _waited_until(measuring, wait)
+        if measuring is not None:
+            return measuring
+        job.refresh_from_db()
     figure = name if look_of(name) and job.is_done and job.segmentation_id else ""
     may_be_written = figure or name in unwritten(job)
     artifact = job.artifact(name)  # asked for last: a worker may have published it meanwhile
@@ -74,25 +81,45 @@ def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | No
     export = ask_for_files(job, figure)
     rows = export.job.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
     delete_with_files(export.job.artifacts.filter(pk__in=[row.pk for row in rows if look_of(row.name)]))
-    if wait > 0 and AT_ONCE.acquire(blocking=False):
-        try:
-            return _waited_for(export, name, min(wait, LONGEST_WAIT))
-        finally:
-            AT_ONCE.release()
-    return export
 
-
-def _waited_for(export: ExportJob, name: str, seconds: float) -> Artifact | ExportJob:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(PAUSE)
+    def written() -> Artifact | None:
         export.refresh_from_db()
-        if export.state == ExportJob.State.FAILED:
-            break
-        artifact = export.job.artifact(name)
-        if artifact is not None:
-            return artifact
-    return export
+        return export.job.artifact(name)
+
+    return _waited_for(written, lambda: export.state == ExportJob.State.FAILED, wait) or export
+
+
+def _of_page(job: Job) -> set[str]:
+    """The files that a page shows at once, of whatever step its numbers have."""
+    listed = exports.listed("image", tasks.find(job.get_settings().task))
+    return {name for name, export in listed.items() if export.for_the_page and export.stored}
+
+
+def _waited_until(measuring: Measuring, seconds: float) -> Measuring | None:
+    """The measuring of a step, None once it is done."""
+
+    def done() -> bool:
+        measuring.refresh_from_db()
+        return measuring.state == Measuring.State.DONE
+
+    return None if _waited_for(done, lambda: measuring.state == Measuring.State.FAILED, seconds) else measuring
+
+
+def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds: float) -> T | None:
+    """What is ready within so many seconds, at most LONGEST_WAIT; None where it is not, or has failed."""
+    if seconds <= 0 or not AT_ONCE.acquire(blocking=False):
+        return None
+    end = time.monotonic() + min(seconds, LONGEST_WAIT)
+    try:
+        while time.monotonic() < end:
+            time.sleep(PAUSE)
+            if answer := ready():
+                return answer
+            if has_failed():
+                break
+        return None
+    finally:
+        AT_ONCE.release()
 
 
 def forget_unasked(before: datetime) -> None:

@@ -37,6 +37,7 @@ OTHER_OUTLINES = (
     "These settings would outline the image anew, without the corrections: beside edits or outlines send only settings"
     " of measuring."
 )
+UNCORRECTED = "before all corrections"
 NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
 UNREADABLE = "The image cannot be read, so trying again would not help: save it as TIFF or PNG and upload that."
 
@@ -209,13 +210,39 @@ def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> J
     return create_job(micrograph=job.micrograph, settings=settings, parent=job, corrects=job.edit_count, **who)
 
 
+def go_on(*, job: Job, **who: Any) -> Job:
+    """The result in which a version is corrected further: its outlines, measured once more; asked twice, it is one.
+
+    who: user, visitor and address, as for `create_job`.
+    """
+    token = f"goes on {job.pk} {job.edit_count}"
+    return rerun_job(job=job, settings=job.get_settings(), token=token, **who)
+
+
+@transaction.atomic
+def before_corrections(*, job: Job, **who: Any) -> Job:
+    """A version of the outlines of a result before all its corrections; asked twice, it is one. who: as of `go_on`."""
+    new = create_job(
+        micrograph=job.micrograph,
+        settings=job.get_settings(),
+        parent=job,
+        segmentation=job.segmentation,
+        token=f"before corrections {job.pk}",
+        **who,
+    )
+    Job.objects.filter(pk=new.pk, fixed=False).update(fixed=True, title=UNCORRECTED)
+    return new
+
+
 def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
-    """Analyse a job's micrograph with other settings; the stored objects are measured again if that is enough.
+    """Analyse a job's micrograph with other settings; its outlines, as corrected, are measured again if that is enough.
 
     again: segment in any case, as with a newer model. who: user, visitor, address and token, as for `create_job`.
     """
-    segmentation = None if again else segmentation_for(job, settings)
-    return create_job(micrograph=job.micrograph, settings=settings, parent=job, segmentation=segmentation, **who)
+    outlines: dict[str, Any] = {"segmentation": None if again else segmentation_for(job, settings)}
+    if outlines["segmentation"] is not None and job.is_corrected:
+        outlines = {"corrects": job.edit_count}
+    return create_job(micrograph=job.micrograph, settings=settings, parent=job, **outlines, **who)
 
 
 @frees_room

@@ -21,6 +21,7 @@ from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.report.cells import lines, name_cell
 from ...core.report.exports.bundle import CHECKSUMS
 from ...models import Edit, Job
+from ...models import Segmentation as SegmentationRow
 from ...models.edits import chain_faults, steps_of
 from .publishing import NAME
 
@@ -59,9 +60,15 @@ def corrected_by(job: Job) -> Job | None:
     return Job.objects.filter(segmentation=job.segmentation_id, corrects__isnull=False).select_related("parent").first()
 
 
-def edits_measured_by(maker: Job) -> list[Edit]:
-    """The corrections that a job measured; none where the result that was corrected is gone."""
-    return list(maker.parent.edits.filter(sequence__lte=maker.corrects)) if maker.parent else []
+def corrections_of_result(job: Job) -> tuple[SegmentationRow | None, list[Edit]]:
+    """The outlines before the last corrections of which a result consists, and these corrections; none where nobody
+    made any, or the result that was corrected is gone."""
+    if job.step:
+        return job.segmentation, list(job.edits.filter(sequence__lte=job.step))
+    maker = corrected_by(job)
+    if maker is None or maker.parent is None:
+        return None, []
+    return maker.parent.segmentation, list(maker.parent.edits.filter(sequence__lte=maker.corrects))
 
 
 def repeated(bundle: Path) -> list[str]:

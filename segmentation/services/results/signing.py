@@ -23,6 +23,7 @@ from ..ground import bundles
 from ..ground.files import delete_with_files
 from ..ground.refusal import LOCKED_OUT, Refused
 from .publishing import NAME
+from .steps import fix
 
 SIGNATURES = "signatures.json"
 STALE = (REPORT, ANNEX, FORM, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature
@@ -94,6 +95,7 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
         raise Refused(NOT_DONE, 409)
     if now.summary.get("unread"):
         raise Refused(UNREAD, 409)
+    fix(now)
     if now.signatures.filter(account=account, meaning=meaning).exists():
         raise Refused(TWICE.format(meaning=meaning), 409)
     try:

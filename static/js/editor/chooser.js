@@ -1,6 +1,6 @@
 // Choosing many objects at once: all of one reason, up to a limit, or like one of them.
 
-import { alikeTo } from "./numbers.js";
+import { PAGE, json } from "./calls.js";
 import { significant } from "../chart-scale.js";
 import { button } from "../dom.js";
 
@@ -17,24 +17,28 @@ export class Chooser {
   }
 
   // All objects like those that are selected now; the slider says how alike.
-  like() {
-    this.seeds = [...this.editor.selected];
+  async like() {
+    const { editor } = this;
+    const query = new URLSearchParams([...editor.selected].map((id) => ["ids", id]).concat([["alike", 0]]));
+    await editor.stored("The outlines are compared once all corrections are saved.");
+    const answer = await json(`${editor.facts.similar}?${query}`, { headers: PAGE }).catch((error) => editor.say(error.message));
+    if (!answer) return;
+    this.likeness = answer.ids.map((id, i) => [id, answer.alike[i]]);
     this.alike();
   }
 
   alike() {
-    const { editor, panel, seeds } = this;
+    const { editor, panel, likeness } = this;
     const least = Number(panel.one("[data-alike]").value);
-    const ids = [...alikeTo(editor.objects.values(), seeds, editor.facts.size)].filter(([, value]) => 100 * value >= least).map(([id]) => id);
     panel.one("[data-alike-words]").textContent = `At least ${least} % alike`;
-    editor.select(ids);
-    this.seeds = seeds; // which another choice ends
+    editor.select(likeness.filter(([id, value]) => 100 * value >= least && editor.objects.has(id)).map(([id]) => id));
+    this.likeness = likeness; // which another choice ends
     panel.one("[data-alike-box]").hidden = false;
   }
 
   // Somebody chose something else.
   left() {
-    this.seeds = null;
+    this.likeness = null;
     const box = this.panel.one("[data-alike-box]");
     if (box) box.hidden = true;
   }
@@ -45,7 +49,7 @@ export class Chooser {
     const counts = new Map();
     for (const each of editor.objects.values()) if (!each.kept) counts.set(each.reason, (counts.get(each.reason) ?? 0) + 1);
     const buttons = [...counts].map(([reason, count]) => button(`${reason} (${count})`, () => editor.select(this.ids((each) => each.reason === reason))));
-    const gone = [...editor.page.automatic.keys()].filter((id) => !editor.objects.has(id));
+    const gone = [...new Set(editor.history.filter(({ op }) => op === "delete").flatMap(({ ids }) => ids))].filter((id) => !editor.objects.has(id));
     if (gone.length) buttons.push(button(`bring back what is gone (${gone.length})`, () => this.restore(gone)));
     panel.one("[data-reasons]").replaceChildren(...buttons);
     for (const option of panel.one("[data-below]").options) option.hidden = option.disabled = !this.values(option.value).length;

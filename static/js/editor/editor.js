@@ -1,16 +1,19 @@
-// The corrections of a result's outlines: each is made here and stored at once. The page loads this when somebody is about
-// to correct, or where corrections are stored that its numbers do not have yet.
+// The corrections of a result's outlines. The server makes each one: until its answer is there the tool's own shape is
+// drawn. The page loads this when somebody is about to correct.
 
-import { Calls, PAGE, json } from "./calls.js";
-import { afterRedo, countOf, meanwhile, paired, redoable, wordsOf } from "./history.js";
+import { PAGE, json } from "./calls.js";
+import { History, countOf, meanwhile, paired, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
-import { loaded, standing } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
 import { take, tokenOf } from "../token.js";
 import { TOOLS, TOUCH } from "./tools.js";
+import { Waiting } from "./waiting.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
+// What needs no look at the image: it is drawn at once, and may wait until the server answers.
+const DRAWN = new Set(["delete", "set_aside", "restore", "reviewed", "paint", "erase", "draw", "undo"]);
+const AWAY = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
 
 export class Editor {
   // page: the result's, with its objects, its picture and what is selected.
@@ -19,16 +22,12 @@ export class Editor {
     this.semantic = "semantic" in this.facts;
     // What merging and splitting have to know where boundaries lie between the objects.
     this.boundary = "bounded" in this.facts ? { boundary: true } : {};
-    this.history = []; // operations that stand, the last one last
-    this.undone = []; // operations that can be done again
-    this.turn = Promise.resolve();
-    this.underWay = 0; // what was pressed and is not made yet
+    this.steps = new History();
     this.radius = RADIUS.first;
     this.ground = !this.semantic;
     this.redrawing = false;
     this.isOpen = false; // whether the tools are seen
     this.panel = new Panel(this);
-    this.worker = new Calls(this.facts.worker, (share) => this.say(share < 1 ? `Loading the outlines: ${Math.round(100 * share)} %` : ""));
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
   }
 
@@ -40,17 +39,20 @@ export class Editor {
     return this.page.selected;
   }
 
-  // Whether corrections were made since the page came.
-  get hasNew() {
-    return Boolean(this.sender) && (this.sender.base !== this.base || !this.settled);
+  get history() {
+    return this.steps.standing;
   }
 
-  // Whether all is saved: what is sent, and what was pressed and waits for its turn.
+  get undone() {
+    return this.steps.undone;
+  }
+
+  // Whether all is saved.
   get settled() {
-    return !this.underWay && (!this.sender || this.sender.settled);
+    return !this.sender || this.sender.settled;
   }
 
-  get steps() {
+  get words() {
     return countOf(this.history);
   }
 
@@ -61,13 +63,15 @@ export class Editor {
   // ---- opening ----------------------------------------------------------------------------------
 
   async start() {
+    const waiting = new Waiting(this.facts.job, globalThis.localStorage);
+    const left = waiting.inherited();
     await this.load();
     this.sender = new Sender({
-      ...{ address: this.facts.edits, token: tokenOf(document), base: this.base },
+      ...{ address: this.facts.edits, token: tokenOf(document), base: this.base, waiting },
       heard: {
-        state: (name, ...values) => this.panel.saving(name === "saved" && this.underWay ? "saving" : name, ...values),
+        state: (name, ...values) => this.panel.saving(name, ...values),
         token: () => this.token(),
-        differs: () => this.again([], ""),
+        made: (batch, answer) => this.made(batch, answer),
         conflict: (answer, unsent) => this.again(unsent, meanwhile(answer.edits, this.facts)),
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
@@ -75,27 +79,25 @@ export class Editor {
     addEventListener("token", ({ detail }) => (this.sender.token = detail));
     this.panel.started();
     listen(this);
+    for (const { batch, list } of left) this.inherit(batch, list);
     return this;
   }
 
-  // What stands on the server now; once more where somebody corrects while it comes.
-  async load(tries = 3) {
-    try {
-      await this.loadNow();
-    } catch (error) {
-      if (tries <= 1) throw error;
-      await this.load(tries - 1);
-    }
+  // Corrections that a window left which is gone. The first may have been made already: its key says so.
+  inherit(batch, list) {
+    if (!this.sender.waiting.length) this.sender.resent = batch;
+    for (const { operation, meant } of list) this.sender.push({ operation, meant, ghost: this.ghost(operation) });
+    for (const { operation } of list) this.steps.push(operation);
+    this.panel.changed();
+    this.page.stands();
   }
 
-  async loadNow() {
-    const { classes, maps, base, operations, undone, objects, touched, ignored } = await loaded(this.worker, this.page);
-    Object.assign(this, { classes, maps, base, ignored, history: operations, undone: redoable(undone) });
-    this.page.objects = objects;
-    if (this.semantic) await this.outline(touched);
-    await this.divide();
-    this.page.changed();
-    this.page.doubt?.changed();
+  // What stands on the server now.
+  async load() {
+    const answer = await json(`${this.facts.standing}?since=${this.page.data.step}`, { headers: PAGE, cache: "no-store" });
+    Object.assign(this, { classes: answer.classes, maps: answer.maps, base: answer.base });
+    this.steps = new History(answer.operations, answer.undone);
+    this.page.stand(answer.standing, answer.base);
   }
 
   // The tools are seen, or away; what was corrected stays.
@@ -105,162 +107,99 @@ export class Editor {
     if (on) return this.use(this.semantic ? "brush" : "select");
     this.tool?.left();
     this.tool = null;
-    return this.drawing.hand(null);
+    this.drawing.hand(null);
+    return this.page.describe();
   }
 
   // ---- corrections ------------------------------------------------------------------------------
 
   // Make one correction; returns the ids that it left, or null where it is impossible.
-  run(operation, { select = false } = {}) {
-    return this.next(async () => {
-      const made = await this.perform(operation);
-      if (made && select) this.select([operation.id ?? Math.max(...made)]);
-      return made;
-    });
-  }
-
-  // One after another, whatever is pressed meanwhile.
-  next(work) {
-    this.underWay += 1;
-    const over = () => {
-      this.underWay -= 1;
-      if (this.sender && this.settled) this.sender.tell("saved");
-    };
-    const failed = (error) => this.say(error.message);
-    this.turn = this.turn.then(work).catch(failed).finally(over);
-    return this.turn;
-  }
-
-  // here: not by the server, which may be waiting for this one.
-  async perform(operation, { again = false, here = false } = {}) {
-    const local = await this.worker.call("correct", { operation });
-    const answer = local ?? (here ? null : await this.remotely(operation));
-    if (!answer) return null;
-    if (local) this.sender.push(operation, local.check);
-    this.history.push(operation);
-    if (!again) this.undone = [];
+  async run(operation, { select = false } = {}) {
+    if (this.sender.offline && !DRAWN.has(operation.op)) return this.say(AWAY);
+    const meant = this.steps.push(operation);
     this.say("");
-    this.changed(answer.changed);
-    return answer.changed.filter((each) => each.data).map((each) => each.id);
-  }
-
-  async remotely(operation) {
-    const busy = (on) => this.page.section.toggleAttribute("aria-busy", on);
-    busy(true);
-    const reply = await this.sender.remote(operation).finally(() => busy(false));
-    if (!reply) return null;
-    const [{ changed }] = await this.worker.call("follow", { patches: reply.patches });
-    return { changed };
-  }
-
-  undo() {
-    return this.next(async () => {
-      if (!this.history.length) return this.say("There is nothing to undo.");
-      const back = await this.worker.call("back");
-      const operation = this.history.at(-1);
-      const changed = back ? back.changed : await this.undoRemotely(operation);
-      if (!changed) return null;
-      if (back) this.sender.push({ op: "undo" }, back.check, operation);
-      this.history.pop();
-      this.undone.push({ operation, made: changed.filter((each) => !each.data).map((each) => each.id) });
-      this.changed(changed);
-      return this.say(`Undone: ${wordsOf(operation, this.facts)}.`);
+    const made = await new Promise((answered) => {
+      this.sender.push({ operation, meant, answered, ghost: this.ghost(operation) });
+      this.shown();
+      if (this.sender.offline) answered([]);
     });
+    if (made?.length && select) this.select([Math.max(...made)]);
+    return made;
+  }
+
+  // The page shows what waits: the tool's own shape, and how many steps there are.
+  shown() {
+    this.drawing.ghosts(this.sender.waiting.flatMap(({ ghost }) => ghost ?? []));
+    this.panel.changed();
+    this.page.waits();
+  }
+
+  // What is drawn of an operation until it is made: { hidden: ids } or { line or polygon, radius, erases }.
+  ghost({ op, ids, points, polygon, radius }) {
+    if (op === "delete" || op === "set_aside") return { hidden: ids };
+    if (polygon) return { polygon, erases: op === "erase" };
+    if (op === "paint" || op === "erase") return { line: points, radius, erases: op === "erase" };
+    return null;
+  }
+
+  // The server has made some corrections.
+  made(batch, { base, standing }) {
+    this.base = base;
+    this.page.stand(standing, base);
+    this.shown();
+  }
+
+  async undo() {
+    const last = this.sender.waiting.at(-1);
+    if (!this.history.length) return this.say("There is nothing to undo.");
+    if (this.sender.offline && last && last.operation.op !== "undo" && !this.sender.kept.batch?.operations.includes(last.operation)) {
+      this.sender.waiting.pop(); // it was not sent yet
+      this.sender.kept.keep();
+      this.steps.push({ op: "undo" });
+      this.shown();
+    } else if ((await this.run({ op: "undo" })) === null) return null;
+    return this.say(`Undone: ${wordsOf(this.undone.at(-1), this.facts)}.`);
   }
 
   // To before the correction at a place of the history.
-  async backTo(place) {
-    while (this.history.length > place) {
-      const { length } = this.history;
-      await this.undo();
-      if (this.history.length === length) return;
-    }
-  }
-
-  async undoRemotely(operation) {
-    const reply = await this.sender.remote({ op: "undo" }, operation);
-    return reply && (await this.worker.call("retrace", { patches: reply.patches })).changed;
+  backTo(place) {
+    const steps = this.history.length - place;
+    return Promise.all(Array.from({ length: steps }, () => this.run({ op: "undo" })));
   }
 
   redo() {
-    return this.next(async () => {
-      const last = this.undone.pop();
-      if (!last) return this.say("There is nothing to do again.");
-      const before = new Set(this.objects.keys());
-      const changed = (await this.perform(last.operation, { again: true })) ?? [];
-      this.undone = afterRedo(this.undone, last.made, changed.filter((id) => !before.has(id)));
-      return changed;
-    });
+    return this.undone.length ? this.run({ op: "redo" }, { select: true }) : this.say("There is nothing to do again.");
   }
 
-  changed(changes) {
-    for (const change of changes) {
-      const now = standing(change, this.page, this.classes);
-      if (now) this.objects.set(change.id, now);
-      else this.objects.delete(change.id);
-    }
-    this.page.changed();
-    if (this.semantic) this.outline(changes.map(({ id }) => id)).then(() => this.page.drawn());
-    this.divide().then(() => this.page.doubt?.changed());
-  }
-
-  // The outlines of classes are long: they follow once they are traced.
-  async outline(ids) {
-    for (const [id, [outline = [], ...rings]] of await this.worker.call("rings", { ids })) {
-      const object = this.objects.get(id);
-      if (object) this.objects.set(id, { ...object, outline, rings, path: null });
-    }
-  }
-
-  // Which object each possible cut divides now: what is cut, or gone, is none any more.
-  async divide() {
-    const every = this.page.data.cuts;
-    if (!every.length) return;
-    const ids = await this.worker.call("divided", { sides: every.map((cut) => cut.sides) });
-    this.cuts.list = every.map((cut, i) => ({ ...cut, id: ids[i] })).filter((cut) => cut.id);
-  }
-
-  // Makes cuts one after another: each is a correction of its own, which can be undone.
-  async cut(some) {
-    let made = 0;
-    for (const cut of some) {
-      const [id] = await this.worker.call("divided", { sides: [cut.sides] });
-      if (id && (await this.run({ op: "split", id, line: pairs(cut.line) }))) made += 1;
-      if (some.length > 1) this.say(`${made} of ${some.length} cuts made.`);
-    }
-    return made;
+  // Makes cuts, with those at whose lines they end, as one correction.
+  cut(some) {
+    return this.run({ op: "split", lines: some.map((cut) => pairs(cut.line)) });
   }
 
   // ---- when the server knows better -------------------------------------------------------------
 
   // Load what stands, and make what was not stored once more.
-  again(unsent, sentence) {
-    return this.next(async () => {
-      const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)], this.facts);
-      await this.load().catch((error) => {
-        this.sender.waiting.unshift(...wanted.filter((each) => !each.answered)); // nothing is lost by that
-        throw error;
-      });
-      this.sender.base = this.base;
-      const lost = [];
-      for (const { operation, answered } of wanted) {
-        const made = answered ? null : await this.perform(operation, { here: true }).catch(() => null);
-        if (!made) lost.push(wordsOf(operation, this.facts));
-      }
-      const mine = wanted.length - lost.length;
-      const sentences = [sentence, mine && sentence ? `${mine === 1 ? "The one of this window was" : "Those of this window were"} made after that.` : ""];
-      if (lost.length) sentences.push(`Not possible any more: ${lost.join(", ")}.`);
-      if (refused.length) {
-        sentences.push(`Not undone: ${refused.join(", ")}, because other corrections came after that.`);
-        this.say("");
-      }
-      this.panel.notice(sentences.filter(Boolean).join(" "));
+  async again(unsent, sentence) {
+    const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)], this.facts);
+    for (const each of unsent) if (!wanted.includes(each)) each.answered?.(null);
+    await this.load().catch((error) => {
+      this.sender.waiting.unshift(...wanted); // nothing is lost by that
+      throw error;
     });
+    this.sender.base = this.base;
+    this.sender.waiting.push(...wanted);
+    for (const { operation } of wanted) this.steps.push(operation);
+    this.sender.single = true; // what is impossible now is told apart
+    this.shown();
+    const sentences = [sentence, wanted.length && sentence ? `${wanted.length === 1 ? "The one of this window follows" : "Those of this window follow"} after that.` : ""];
+    if (refused.length) sentences.push(`Not taken back or made again: ${refused.join(", ")}, because other corrections came after that.`);
+    this.panel.notice(sentences.filter(Boolean).join(" "));
   }
 
   async refused(sentence, unsent) {
-    const [first, ...rest] = unsent;
-    if (!first.answered || rest.length) await this.again(rest, "");
+    const [impossible, ...rest] = unsent;
+    impossible.answered?.(null);
+    await this.again(rest, "");
     this.say(sentence.replace(/^Operation \d+: /, ""));
   }
 
@@ -275,8 +214,9 @@ export class Editor {
 
   // ---- choosing ---------------------------------------------------------------------------------
 
+  // The id of what lies at a point of the image, 0 for nothing.
   at([x, y]) {
-    return this.worker.call("at", { x, y });
+    return this.drawing.under({ x, y })?.id ?? 0;
   }
 
   select(ids, add = false) {
@@ -299,10 +239,10 @@ export class Editor {
     this.page.select([id], { centre: true });
   }
 
-  // Where brush and outline go: into the one that is chosen, or a new object.
+  // Where brush and outline go: into the one that is chosen where they touch it, or a new object.
   target() {
     if (this.semantic) return this.panel.classTarget();
-    if (this.selected.size === 1) return { id: [...this.selected][0] };
+    if (this.selected.size === 1) return { id: [...this.selected][0], touching: true };
     return this.classes.length > 1 ? { class: this.panel.className } : {};
   }
 
@@ -316,7 +256,7 @@ export class Editor {
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : `Select a ${this.facts.thing} first.`);
     const actions = {
       delete: () => this.run({ op: "delete", ids }),
-      merge: () => this.run({ op: "merge", ids, ...this.boundary }, { select: false }).then((made) => made && this.select(made)),
+      merge: () => (ids.length < 2 ? this.say(`Select two ${this.facts.things} to merge.`) : this.run({ op: "merge", ids, ...this.boundary }).then((made) => made && this.select(made))),
       right: () => this.right(ids),
       count: () => this.count(ids),
       smooth: () => this.run({ op: "smooth", ids }),
@@ -372,25 +312,16 @@ export class Editor {
     return null;
   }
 
-  // The state of now, measured: the page of that version. settings: those that change.
-  async measured(settings = {}) {
-    await this.stored("The outlines are measured once all corrections are saved.");
-    return this.next(async () => {
-      const edits = this.history.length > 0;
-      if (!edits && !Object.keys(settings).length) return this.say("Nothing was corrected yet.");
-      const headers = { ...PAGE, "X-CSRFToken": tokenOf(document), "Content-Type": "application/json" };
-      return (await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ edits, ...settings }) })).page;
-    });
-  }
-
-  // What stands, measured without one more region of the picture.
+  // What stands, measured without one more region of the picture: another version.
   async ignore(region) {
     const { regions } = this.page.data;
-    this.drawing.ignore([...regions, region]);
+    const ignore = [...regions, region];
+    this.drawing.ignore(ignore);
+    await this.stored("The picture is measured once all corrections are saved.");
     this.say("Measuring without this region …");
-    const page = await this.measured({ ignore: [...regions, region] });
-    if (page) return this.page.arrive(page);
-    return this.drawing.ignore(regions);
+    const headers = { ...PAGE, "X-CSRFToken": tokenOf(document), "Content-Type": "application/json" };
+    const answer = await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ ignore }) }).catch((error) => this.say(error.message));
+    return answer ? this.page.arrive(answer.page) : this.drawing.ignore(regions);
   }
 
   // The image before or after this one in its sample, with the tools open.
@@ -403,11 +334,9 @@ export class Editor {
 
   // Once all is saved; somebody else's corrections may come in between.
   async stored(sentence) {
-    await this.turn;
     while (!this.settled) {
       this.say(sentence);
       await new Promise((resolve) => (this.panel.whenSaved = resolve));
-      await this.turn;
     }
   }
 

@@ -1,4 +1,4 @@
-// Corrections in words, and which of them can be made again.
+// Corrections in words, and the order in which they stand.
 
 // Whose edits came in between: those of another window of mine are not somebody else's.
 export function meanwhile(edits, { author, visitor }) {
@@ -22,49 +22,34 @@ export function countOf(history) {
   return counts.filter(([count]) => count).map(([count, what]) => `${count} ${what}`).join(", ");
 }
 
-// What was not stored, without corrections that were taken back before they were. wanted: to be made again. refused: an
-// undo of earlier corrections is not, as it would now take back what was done after them; the words of what it was of.
+// The operations that stand, the last one last, and those that can be done again.
+export class History {
+  constructor(standing = [], undone = []) {
+    Object.assign(this, { standing: [...standing], undone: [...undone] });
+  }
+
+  // One more step. Returns the operation that it makes, takes back or makes again; undefined where there is none.
+  push(operation) {
+    const [from, to] = { undo: [this.standing, this.undone], redo: [this.undone, this.standing] }[operation.op] ?? [];
+    if (!from) {
+      this.standing.push(operation);
+      this.undone = [];
+      return operation;
+    }
+    const moved = from.pop();
+    if (moved) to.push(moved);
+    return moved;
+  }
+}
+
+// What was not stored, without corrections that were taken back before they were. wanted: to be made again. refused: the
+// words of what would be taken back or made again now, which was done before others corrected.
 export function paired(unsent, facts) {
   const [wanted, refused] = [[], []];
   for (const each of unsent) {
-    if (each.operation.op !== "undo") wanted.push(each);
-    else if (!wanted.pop()) refused.push(wordsOf(each.of, facts));
+    if (each.operation.op === "redo" || (each.operation.op === "undo" && !wanted.length)) refused.push(wordsOf(each.meant ?? each.operation, facts));
+    else if (each.operation.op === "undo") wanted.pop();
+    else wanted.push(each);
   }
   return { wanted, refused };
-}
-
-// What can be made again after a log of edits, { number, operation, undoes, made }: the last one taken back comes last. Who
-// makes it again sends the same operation; any other one ends that.
-export function redoable(log) {
-  const byNumber = new Map(log.map((edit) => [edit.number, edit]));
-  let undone = [];
-  for (const { operation, undoes, made } of log) {
-    const last = undone.at(-1);
-    if (undoes) undone.push(byNumber.get(undoes));
-    else if (last && alike(last.operation, operation)) undone = afterRedo(undone.slice(0, -1), last.made, made);
-    else undone = [];
-  }
-  return undone.map((each) => ({ operation: each.operation, made: each.made }));
-}
-
-// The order of entries is the database's.
-const alike = (...operations) => new Set(operations.map((each) => JSON.stringify(Object.entries(each).sort()))).size === 1;
-
-// The rest of what can be made again, once the last one was: its objects have other ids now.
-export function afterRedo(rest, before, now) {
-  const ids = counterparts(before, now);
-  return rest.map((each) => ({ ...each, operation: renamed(each.operation, ids) }));
-}
-
-// The ids that objects have once they are made again: an id is never given twice.
-export function counterparts(before, now) {
-  const [old, made] = [before, now].map((ids) => [...ids].sort((a, b) => a - b));
-  return new Map(old.map((id, i) => [id, made[i] ?? id]));
-}
-
-// An operation that means the same objects by their new ids.
-export function renamed(operation, ids) {
-  const now = (id) => ids.get(id) ?? id;
-  const { id, ids: many } = operation;
-  return { ...operation, ...(id === undefined ? {} : { id: now(id) }), ...(many ? { ids: many.map(now) } : {}) };
 }

@@ -3,7 +3,6 @@
 import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";
 import { wordsOf } from "./history.js";
-import { sharesInWords } from "./numbers.js";
 import { TOUCH, forFingers } from "./tools.js";
 
 const SAID = {
@@ -12,6 +11,8 @@ const SAID = {
   denied: (waiting) => `Not saved: ${waiting} step${waiting === 1 ? "" : "s"}`,
   offline: (waiting) => `No connection: ${waiting} step${waiting === 1 ? "" : "s"} will follow`,
 };
+
+const NEED_SERVER = ["split", "join", "area", "add", "ignore"].map((tool) => `[data-tool="${tool}"]`).concat(["merge", "smooth", "fill", "redo"].map((act) => `[data-act="${act}"]`)).join();
 
 export class Panel {
   constructor(editor) {
@@ -83,16 +84,14 @@ export class Panel {
 
   // Of classes of pixels the brush paints with one of them; it has an id once it has pixels.
   classTarget() {
-    const { objects, classes } = this.editor;
-    const number = classes.indexOf(this.className);
-    const object = [...objects.values()].find((each) => each.place === number);
+    const object = [...this.editor.objects.values()].find((each) => each.class === this.className);
     return object ? { id: object.id } : { class: this.className };
   }
 
   // The class of what was clicked is painted with.
   pick([id]) {
     const object = this.editor.objects.get(id);
-    if (object) this.one("[data-class]").value = this.editor.classes[object.place];
+    if (object) this.one("[data-class]").value = object.class;
   }
 
   chooseClass(place) {
@@ -108,10 +107,9 @@ export class Panel {
   // ---- after a correction -----------------------------------------------------------------------
 
   changed() {
-    const { history, undone, semantic } = this.editor;
+    const { history, undone } = this.editor;
     this.one('[data-act="undo"]').disabled = !history.length;
     this.one('[data-act="redo"]').disabled = !undone.length;
-    if (semantic) this.fractions();
     this.selected();
     this.timeline(history);
   }
@@ -121,20 +119,6 @@ export class Panel {
     const list = document.querySelector("[data-steps]");
     const back = (i) => button("back to before this", () => this.editor.backTo(i), { className: "as-link" });
     list.replaceChildren(...history.map((operation, i) => element("li", {}, `${wordsOf(operation, this.editor.facts)} `, back(i))).reverse());
-  }
-
-  // The share of each class of pixels, where the page has it.
-  fractions() {
-    const { objects, classes, page, ignored } = this.editor;
-    const { width, rows } = page.data;
-    const parts = classes.map((name, i) => [...objects.values()].filter(({ place }) => place === i).reduce((sum, each) => sum + each.pixels, 0) / (width * rows - ignored));
-    const words = sharesInWords(parts);
-    for (const word of document.querySelectorAll("[data-class-share]")) word.textContent = words[classes.indexOf(word.dataset.classShare)];
-    for (const line of document.querySelectorAll(".shares [data-class-name]")) {
-      const i = classes.indexOf(line.dataset.className);
-      line.querySelector("b").textContent = words[i];
-      line.querySelector(".fraction rect[fill]").setAttribute("width", `${100 * parts[i]}%`);
-    }
   }
 
   // ---- what is selected -------------------------------------------------------------------------
@@ -149,13 +133,6 @@ export class Panel {
     if (!right) return;
     [right.hidden, count.hidden] = [aside, !aside];
     if (records.length === 1 && records[0].class && !editor.semantic) this.one("[data-class]").value = records[0].class;
-    if (records.length === 1) this.inPieces(records[0].id);
-  }
-
-  async inPieces(id) {
-    if (!(await this.editor.page.correct())) return; // the outlines may still be on their way
-    const count = await this.editor.worker.call("pieces", { id });
-    if (count > 1 && this.editor.selected.size === 1 && this.editor.selected.has(id)) this.editor.say(`This ${this.editor.facts.thing} is in ${count} pieces.`);
   }
 
   async setAside() {
@@ -215,10 +192,20 @@ export class Panel {
     box.querySelector("span").textContent = sentence;
   }
 
+  // What needs the server is disabled while it does not answer.
+  offline(on) {
+    for (const button of this.root.querySelectorAll(NEED_SERVER)) {
+      button.disabled = on;
+      button.toggleAttribute("data-offline", on);
+    }
+    if (!on) this.selected();
+  }
+
   saving(name, waiting, why) {
     const line = document.querySelector("[data-saved]");
     if (why) this.notice(`${why} What you corrected waits in this window and is sent when that is mended.`);
     else if (line.dataset.saved === "denied") this.notice("");
+    if ((line.dataset.saved === "offline" || line.dataset.saved === "denied") !== (name === "offline" || name === "denied")) this.offline(name === "offline" || name === "denied");
     line.dataset.saved = name;
     const words = SAID[name];
     line.textContent = typeof words === "string" ? words : words(waiting);

@@ -1,15 +1,14 @@
 // What a press, a drag and a tap do with each tool. A tool's gesture ends in one operation, which is one correction.
 
-import { closed, thinned } from "./drawn.js";
-
 const SAME = 10; // CSS pixels that the same point may lie beside itself
 const STILL = 4; // CSS pixels that a press may wander and still be a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 // Fingers do not click.
 export const forFingers = (words) => (TOUCH ? words.replaceAll("Click", "Tap").replaceAll("click", "tap") : words);
 const APART = 1.5; // CSS pixels between points that are kept of a stroke
+const MOST_POINTS = 2000; // of an operation
 
-// editor: run(operation), select(ids, add), at(point), worker, selected, radius, ground, say(sentence).
+// editor: run(operation), select(ids, add), at(point), drawing, selected, radius, ground, say(sentence).
 class Gesture {
   constructor(editor) {
     this.editor = editor;
@@ -67,16 +66,41 @@ function trace(context, points) {
   points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
 }
 
+// A line drawn by hand as an outline: where its end runs over its beginning, what hangs over is left away.
+export function closed(line) {
+  for (let i = 0; i < line.length - 1; i++) {
+    for (let j = line.length - 2; j > i + 1; j--) {
+      if (cross(line[i], line[i + 1], line[j], line[j + 1])) return line.slice(i + 1, j + 1);
+    }
+  }
+  return line;
+}
+
+const side = (a, b, c) => Math.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]));
+
+const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
+
+// Points of a gesture at least so far apart, and not more than an operation may hold.
+export function thinned(points, apart) {
+  const spaced = points.filter((point, i) => i === 0);
+  for (const point of points.slice(1)) {
+    const last = spaced[spaced.length - 1];
+    if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= apart) spaced.push(point);
+  }
+  return spaced.length <= MOST_POINTS ? spaced : thinned(points, apart * 1.5);
+}
+
 const ends = (points) => [points[0], points[points.length - 1]];
 
 class Select extends Gesture {
   async tapped(point) {
-    const id = await this.editor.at(point);
+    const id = this.editor.at(point);
     this.editor.select(id ? [id] : [], this.add);
   }
 
   async dragged(points) {
-    this.editor.select(await this.editor.worker.call("within", { corners: ends(points) }), this.add);
+    const [[x0, y0], [x1, y1]] = ends(points);
+    this.editor.select(this.editor.drawing.within([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]), this.add);
   }
 
   preview(context) {
@@ -88,7 +112,7 @@ class Select extends Gesture {
 
 class Lasso extends Select {
   async dragged(points) {
-    this.editor.select(await this.editor.worker.call("within", { polygon: points }), this.add);
+    this.editor.select(this.editor.drawing.within(points), this.add);
   }
 
   preview(context) {
@@ -137,12 +161,11 @@ class Brush extends Gesture {
 }
 
 class Eraser extends Brush {
-  // Of the selected object, else of what lies there.
-  async dragged(points) {
-    const [id, ...others] = this.editor.selected;
-    const erase = { op: "erase", points, radius: this.editor.radius };
-    const made = id !== undefined && !others.length ? await this.editor.run({ ...erase, id }) : null;
-    return made ?? this.editor.run(erase);
+  // Of the selected object where the stroke touches it, else of what lies there.
+  dragged(points) {
+    const { editor } = this;
+    const one = editor.selected.size === 1 ? { id: [...editor.selected][0], touching: true } : {};
+    return editor.run({ op: "erase", points, radius: editor.radius, ...one });
   }
 }
 
@@ -155,12 +178,9 @@ class Draw extends Lasso {
     const { editor } = this;
     const polygon = closed(points);
     if (polygon.length < 3) return editor.say(`Draw all around the ${editor.facts.thing}.`);
-    const replace = editor.redrawing && editor.selected.size === 1 ? { replace: true } : {};
+    const target = editor.redrawing && editor.selected.size === 1 ? { id: [...editor.selected][0], replace: true } : editor.target();
     editor.redrawing = false;
-    const target = editor.target();
-    const touched = target.id && !replace.replace ? await editor.worker.call("within", { polygon }) : [target.id];
-    if (!touched.includes(target.id)) delete target.id; // an object of its own
-    return editor.run({ op: "draw", polygon, ...target, ...replace, ...(editor.ground ? { ground: true } : {}) }, { select: true });
+    return editor.run({ op: "draw", polygon, ...target, ...(editor.ground ? { ground: true } : {}) }, { select: true });
   }
 }
 
@@ -174,7 +194,7 @@ class Split extends Gesture {
     const { editor } = this;
     const cut = this.first ? null : editor.cuts.near({ x: point[0], y: point[1] }, editor.drawing.scale);
     if (cut) return editor.cut(editor.cuts.chain(cut));
-    const id = await editor.at(point);
+    const id = editor.at(point);
     if (!id) return editor.say(forFingers(`Click a point in the ${editor.facts.thing}, then one in its other part.`));
     if (this.first?.id !== id) {
       this.first = { point, id };
@@ -186,11 +206,8 @@ class Split extends Gesture {
     return editor.run({ op: "split", id, points, ...editor.boundary }, { select: true });
   }
 
-  async dragged(points) {
-    if (this.editor.boundary.boundary) return this.editor.run({ op: "split", line: points, boundary: true });
-    const id = await this.editor.worker.call("crossed", { points });
-    if (id) return this.editor.run({ op: "split", id, line: points }, { select: true });
-    return this.editor.say(`Draw the line across one ${this.editor.facts.thing}, from edge to edge.`);
+  dragged(points) {
+    return this.editor.run({ op: "split", line: points, ...this.editor.boundary }, { select: !this.editor.boundary.boundary });
   }
 
   left() {
@@ -216,10 +233,8 @@ class Join extends Gesture {
     return this.dragged([point]);
   }
 
-  async dragged(points) {
-    const ids = await this.editor.worker.call("beside", { points });
-    if (ids.length > 1) return this.editor.run({ op: "merge", ids, boundary: true }, { select: true });
-    return this.editor.say("No boundary is near: zoom in, then press on the boundary itself.");
+  dragged(points) {
+    return this.editor.run({ op: "merge", points, boundary: true }, { select: true });
   }
 }
 
@@ -257,9 +272,8 @@ class Circle extends Gesture {
 class Area extends Gesture {
   async tapped(point) {
     const { editor } = this;
-    const object = editor.objects.get(await editor.at(point));
     const name = editor.panel.className;
-    if (object && editor.classes[object.place] === name) return editor.say(`This is ${name} already: choose another class.`);
+    if (editor.objects.get(editor.at(point))?.class === name) return editor.say(`This is ${name} already: choose another class.`);
     return editor.run({ op: "area", point, ...editor.target() });
   }
 }
@@ -336,7 +350,7 @@ class Add extends Gesture {
 
   async heed(point) {
     const { editor } = this;
-    const id = await editor.at(point);
+    const id = editor.at(point);
     if (id && id === this.last?.id) return this.change(point);
     if (id) return this.meet(editor.objects.get(id));
     return this.make({ op: "add", point });
@@ -345,7 +359,6 @@ class Add extends Gesture {
   // Where the first tap was it gets wider; anywhere else in it that point is left out. What is refused changes nothing.
   async change(point) {
     const { editor } = this;
-    if (editor.sender.offline) return editor.say("This needs the server, which does not answer now.");
     const { operation } = this.last;
     const [dx, dy] = [0, 1].map((axis) => point[axis] - operation.point[axis]);
     const again = Math.hypot(dx, dy) * editor.drawing.scale < SAME;

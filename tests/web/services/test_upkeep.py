@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation import services
-from segmentation.models import Arrival, ExportJob, Job, Micrograph, Sample, Segmentation, WorkerProcess
+from segmentation.models import Arrival, ExportJob, Job, Measuring, Micrograph, Sample, Segmentation, WorkerProcess
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.upkeep import upkeep
 from segmentation.services.upkeep.upkeep import LOST
@@ -168,7 +168,7 @@ def test_each_kind_of_work_says_what_ran_out_and_what_to_do(kind):
     texts = [entry.gave_up(3), entry.needs_memory(), entry.too_long("30 minutes"), entry.too_long()]
     assert all(text.startswith(f"{entry.subject} ") and text.endswith(".") and text.count(". ") == 0 for text in texts)
     assert all("memory" in text for text in texts[:2]) and all("took longer than" in text for text in texts[2:])
-    assert kind in (Job, ExportJob) or not any("the image," in text for text in texts)
+    assert kind in (Job, ExportJob, Measuring) or not any("the image," in text for text in texts)
 
 
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
