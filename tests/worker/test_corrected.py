@@ -10,7 +10,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
-from django.test import Client
 
 from segmentation import services
 from segmentation.core.labels.operations import correct
@@ -21,15 +20,13 @@ from segmentation.models import Job
 from segmentation.models import Segmentation as Stored
 from segmentation.services.ground import tables
 from segmentation.services.ground.bundles import packed
-from segmentation.services.ground.callers import visitor_of
 from segmentation.services.learning.suggestions import suggestions
 from segmentation.services.results.edits import NO_OUTLINES, NOT_MEASURED_YET
 from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
-from tests.web.finished import visit, words
 from tests.web.trained import make_dataset
 from worker.tasks import do_analyses
 
-from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
+from .test_edits import DELETE, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here", "busy")]
 
@@ -120,17 +117,6 @@ def test_a_measured_result_is_named_to_be_corrected_next(result, alice):
     do_analyses()
     (best,) = suggestions(make_dataset(alice), alice)
     assert best.job == result and result.artifact(tables.NAME) is None and best.gain.startswith("About 2 of 3 outlines")
-
-
-def test_the_page_measures_what_was_corrected(send, result, client):
-    send(0, DELETE, {"op": "reviewed", "ids": [3]})
-    page = visit(client, visitor_of(SECRET))
-    assert ">1 correction, 1 confirmed</summary>" in words(page.get(f"/jobs/{result.pk}/"))
-    first, second = (page.post(f"/jobs/{result.pk}/corrections/") for _ in range(2))
-    assert first.status_code == second.status_code == 303 and first["Location"] == second["Location"]
-    assert Job.objects.exclude(pk=result.pk).get().corrects == 2
-    assert Client().post(f"/jobs/{result.pk}/corrections/").status_code == 403
-    assert "is stored" not in words(Client().get(f"/jobs/{result.pk}/"))
 
 
 def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, result):

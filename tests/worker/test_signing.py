@@ -150,14 +150,18 @@ def test_of_two_signatures_at_one_moment_the_later_is_told(sign, finished, monke
 def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one(sign, finished, alice, signed_in):
     sign()
     before = finished.summary, Signature.objects.get().as_dict()
-    services.edit_job(job=finished, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
-    fields = {"settings": finished.get_settings(), "user": alice, "visitor": None, "address": ""}
-    made = services.finish_corrections(job=finished, **fields)
+    with pytest.raises(Refused, match="stays as it is"):
+        services.edit_job(job=finished, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
+    assert "This version stays as it is." in words(signed_in.get(f"/jobs/{finished.pk}/"))
+    address = signed_in.post(f"/jobs/{finished.pk}/go-on/")["Location"]
     do_analyses()
-    signed = Job.objects.get(pk=finished.pk)
+    made = Job.objects.exclude(pk__in=[finished.pk, finished.parent_id]).get()
+    assert address == f"/jobs/{made.pk}/#correct" and made.state == "done"
+    services.edit_job(job=made, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
+    do_inspections()
+    signed, made = Job.objects.get(pk=finished.pk), Job.objects.get(pk=made.pk)
     assert (signed.summary, signed.signatures.get().as_dict()) == before and not made.signatures.exists()
     assert services.broken_signatures(signed) == []
-    assert "the 1 correction" in words(signed_in.get(f"/jobs/{finished.pk}/"))
 
 
 @pytest.mark.services

@@ -223,6 +223,8 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
         if changed:
             Edit.objects.bulk_create(rows)
     if not changed:
+        if _refreshed(job).fixed:
+            raise Refused(FIXED, 409)
         if earlier := _made_before(_refreshed(job), who["submission"], base, operations):
             return earlier
         raise Outdated(job, base)
