@@ -115,7 +115,7 @@ def _along(now: WorkingLabels, line: Floats) -> list[int]:
     distance = np.hypot(down, along).ravel()
     order = np.argsort(distance, kind="stable")[: int((distance <= NEAR).sum())]
     around = np.stack([along.ravel()[order], down.ravel()[order]], axis=1)
-    points = np.floor(points_along(line, (0, 0, now.rows, now.width)))
+    points = np.floor(_points_along(now, line))
     pairs = [np.zeros((0, 2), np.int32)]
     for begin in range(0, len(points), POINTS_AT_ONCE):
         check_time()
@@ -128,6 +128,14 @@ def _along(now: WorkingLabels, line: Floats) -> list[int]:
     if not len(met):
         raise BadEdit(NO_BOUNDARY)
     return [int(number) for number in np.unique(met[2 * counts >= counts.max()])]
+
+
+def _points_along(now: WorkingLabels, line: Floats) -> Floats:
+    """Points (m, 2) on the part of a line that lies in the image, a pixel apart at most."""
+    try:
+        return points_along(line, (0, 0, now.rows, now.width))
+    except ValueError as problem:
+        raise BadEdit("The line is too long: draw it in smaller parts.") from problem
 
 
 def _first(ids: Labels, where: Mask) -> Labels:
@@ -155,22 +163,16 @@ def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs
 
 def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool = False) -> Patch:
     """The object is cut along a line of at least two points; the largest part keeps its id. Without a number every
-    object is cut that the line divides.
+    object is cut that the line divides, but not what its ends stick out into.
 
-    The object of the number, else the one that most of the line lies in, is the one that a person means: if the line as
-    drawn does not divide it, ends of the line go on to an edge that is near (`to_edge`). Others are cut by the line as
-    drawn alone: its ends may stick out into them. boundary: the parts have a boundary between them.
+    If the line as drawn does not divide the object of the number, else the one that most of it lies in, its ends go on
+    to an edge of that which is near (`to_edge`). boundary: the parts have a boundary between them.
     """
     points = points_of(line, 2)
-    ids = [number] if number is not None else []
     if number is None:
-        crossed, _ = now.under(runs_of(*stroke_spans(points, LEAST_RADIUS, now.rows, now.width), 0))
-        lengths = np.bincount(crossed[:, 2], crossed[:, 1])
-        lengths[:1] = 0
-        ids = np.flatnonzero(lengths).tolist()
-        number = int(lengths.argmax()) if ids else None
-    if number is None:
-        raise BadEdit("The line crosses no object: draw it across one, from edge to edge.")
+        ids, number = _crossed(now, points)
+    else:
+        ids = [number]
     runs, objects = [no_runs()], dict[int, Object | None]()
     for object_id, box in now.boxes(ids).items():
         check_time()
@@ -191,6 +193,18 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
         )
     every = np.concatenate(runs)
     return now.patch_to(every[every[:, 0].argsort()], objects)
+
+
+def _crossed(now: WorkingLabels, line: Floats) -> tuple[list[int], int]:
+    """The objects that a line is drawn across, and the one that most of it lies in. At its ends it sticks out into
+    objects that have less than half as much of it as that one."""
+    under = now.at(_points_along(now, line))
+    under = under[under > 0]
+    if not len(under):
+        raise BadEdit("The line crosses no object: draw it across one, from edge to edge.")
+    ids, lengths = np.unique(under, return_counts=True)
+    is_meant = ~np.isin(ids, under[[0, -1]]) | (2 * lengths >= lengths.max())
+    return ids[is_meant].tolist(), int(ids[lengths.argmax()])
 
 
 def _parted(inside: Mask, line: Floats, box: Box, boundary: bool) -> Labels | None:
@@ -241,7 +255,7 @@ def draw(
     return _redraw(now, pixels, number, ground) if replace else assign(now, pixels, number, ground=ground, name=name)
 
 
-def _meant(now: WorkingLabels, pixels: Runs, number: int | None, name: str = "") -> tuple[int | None, str]:
+def _meant(now: WorkingLabels, pixels: Runs, number: int | None, name: str) -> tuple[int | None, str]:
     """The object that drawn pixels belong to, and the class of a new one. Pixels that neither lie in object `number`
     nor beside it belong to none: a new one has its class, if no other is named. An object that is gone is far from
     everything."""
@@ -322,13 +336,13 @@ def erase(
     touching: bool = False,
 ) -> Patch:
     """The pixels of a polygon as in `draw`, or of a stroke as in `paint`, become background; of object `number` alone
-    where it is named. touching: as in `draw`; where they are far from it, whatever lies there goes."""
+    where it is named. touching: where they hold none of that object, whatever lies there goes."""
     if (polygon is None) == (points is None) or (points is None) != (radius is None):
         raise BadEdit("erase needs a polygon, or points and a radius.")
     pixels = _in_polygon(now, polygon) if points is None or radius is None else _in_stroke(now, points, radius)
-    if touching:
-        number, _ = _meant(now, pixels, number)
     runs, _ = now.under(pixels)
+    if touching and not (runs[:, 2] == number).any():
+        number = None
     is_erased = runs[:, 2] != 0 if number is None else runs[:, 2] == now.chosen([number])[0]
     if not is_erased.any():
         raise BadEdit("There is nothing to erase there.")

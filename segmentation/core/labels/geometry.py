@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 32  # steps between the highest and the lowest value of a map
+MOST_ALONG = 1 << 17  # points on a line
 AT_ONCE = 128  # edges between two looks at the clock
 REACH = 3  # px from the end of a line to the edge
 SMALLEST = 9  # px; the network's outlines are no smaller either
@@ -139,18 +140,21 @@ def line_pixels(points: Floats, box: Box) -> Mask:
 
 
 def points_along(line: Floats, box: Box) -> Floats:
-    """Points (m, 2) on a line (n, 2), at most a pixel apart, as far as it lies in a box; a single point is one."""
+    """Points (m, 2) on a line (n, 2), at most a pixel apart, as far as it lies in a box; a single point is one. Raises
+    ValueError for more than MOST_ALONG."""
     top, left, bottom, right = box
     if len(line) == 1:
         return line
-    every = list[Floats]()
+    every, count = [np.zeros((0, 2))], 0
     for one, two in pairwise(line):
-        check_time()
         begin, end = _part_in_box(one, two, np.array([left, top], float), np.array([right, bottom], float))
         if begin <= end:
             steps = ceil(float(np.hypot(*(two - one))) * (end - begin)) + 1
+            count += steps
+            if count > MOST_ALONG:
+                raise ValueError("too long a line")
             every.append(one + np.linspace(begin, end, steps)[:, None] * (two - one))
-    return np.concatenate([np.zeros((0, 2)), *every])
+    return np.concatenate(every)
 
 
 def middle_of(line: Floats) -> tuple[Floats, Floats]:

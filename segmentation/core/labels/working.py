@@ -101,11 +101,13 @@ class WorkingLabels:
 
     def areas(self) -> dict[int, int]:
         """The pixels of every object, by its id."""
-        ids = np.concatenate([strip.ids for strip in self.strips])
-        counts = np.concatenate([strip.ends - strip.starts for strip in self.strips])
-        numbers, places = np.unique(ids, return_inverse=True)
-        areas = np.bincount(places, counts).astype(np.int64).tolist()
-        return {number: area for number, area in zip(numbers.tolist(), areas, strict=True) if number}
+        numbers = np.array(sorted(self.objects), np.int32)
+        areas = np.zeros(len(numbers), np.int64)
+        for strip in self.strips:
+            is_object = strip.ids > 0
+            ids, counts = strip.ids[is_object], (strip.ends - strip.starts)[is_object]
+            areas += np.bincount(np.searchsorted(numbers, ids), counts, len(numbers)).astype(np.int64)
+        return dict(zip(numbers.tolist(), areas.tolist(), strict=True))
 
     def pieces_of(self, ids: Sequence[int]) -> dict[int, int]:
         """Of how many pieces each of some objects is; pixels of one piece share sides. Raises BadEdit as `chosen`."""

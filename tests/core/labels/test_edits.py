@@ -481,6 +481,16 @@ def test_a_line_without_an_id_is_led_on_in_the_object_that_it_is_for_alone():
         edits.split(now, None, [(15.5, 15.5), (20.5, 15.5)])
 
 
+def test_a_line_without_an_id_does_not_cut_what_its_ends_stick_out_into():
+    """Its end passes through a corner of object 2; a line that is as long in both cuts both."""
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:35, 5:35], labels[5:35, 35:55] = 1, 2
+    now = working(segmentation_of(labels))
+    assert edits.split(now, None, [(2, 20), (35, 29), (44, 37)]).made == [1, 3]
+    assert edits.split(now, 2, [(2, 20), (35, 29), (44, 37)]).made == [2, 3]
+    assert edits.split(now, None, [(2, 20), (57, 20)]).made == [1, 3, 2, 4]
+
+
 @pytest.mark.parametrize(
     ("points", "ids"),
     [
@@ -542,3 +552,5 @@ def test_an_eraser_far_from_the_selected_object_takes_what_lies_there():
     assert edits.erase(now, points=[(7, 7)], radius=2, number=5, touching=True).made == [2]
     assert edits.erase(now, points=[(20, 25)], radius=2, number=5, touching=True).made == [5]
     assert edits.erase(now, points=[(7, 7)], radius=2, number=77, touching=True).made == [2]
+    beside = [(20, 22), (22, 22), (22, 24), (20, 24)]
+    assert edits.erase(now, beside, number=5, touching=True).made == [9]  # it touches object 5, and holds none of it
