@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 OF_CORRECTIONS = {"scipy", "skimage"}
 HEAVY = {"torch", "torchvision", "matplotlib", "segmentation_models_pytorch", "timm", *OF_CORRECTIONS}
 MEGABYTES = 165  # with Python 3.11 and its older NumPy 10 less
-CORRECTING = 50  # MB that every operation of the corrections adds to that
+CORRECTING = 40  # MB that every operation of the corrections adds to that
 LOOK = """
 import json, re, sys
 from pathlib import Path
