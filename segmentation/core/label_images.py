@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .labels.geometry import components
+from .labels.runs import Strip, grouped, in_rows, runs_of
 from .micrograph.kinds import clean_name, sha256_of
 from .micrograph.reader import MAX_PIXELS, read
 from .micrograph.square import as_resampled, stored_shape
@@ -112,10 +113,17 @@ def as_labels(
         labels = np.where(is_listed, index + 1, 0).astype(np.int32)
     if len(ids) and not np.array_equal(ids, np.arange(1, len(ids) + 1)):
         notes.append(f"The labels {ids[0]} to {ids[-1]} have gaps and are numbered 1 to {len(ids)}, in their order.")
-    pieces = components(labels, corners=True)[1]
+    pieces = _count_of_pieces(labels)
     if pieces > len(ids):
         notes.append(f"{len(ids)} labels are {pieces} separate pieces; each label is one particle, as in the file.")
     return labels, tuple(notes)
+
+
+def _count_of_pieces(labels: Labels) -> int:
+    """Of how many pieces all labels (H, W) are; pixels of one piece share a side or a corner."""
+    every = Strip.of(labels, 0)
+    runs = runs_of(every.starts, every.ends, every.ids)[every.ids > 0]
+    return int(grouped(in_rows(runs, labels.shape[1]), labels.shape[1], corners=True).max(initial=-1)) + 1
 
 
 def read_array(path: Path) -> NDArray[Any]:

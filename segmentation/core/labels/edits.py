@@ -1,4 +1,4 @@
-"""Corrections of outlines: every operation is a function that returns a Patch; numpy alone.
+"""Corrections of outlines: every operation is a function that returns a Patch.
 
 Positions are (x, y) in pixels of the image, x to the right, y down; (0, 0) is the top left corner of the first pixel,
 so its centre is (0.5, 0.5).
@@ -7,6 +7,7 @@ so its centre is (0.5, 0.5).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from math import nan
 
@@ -16,24 +17,33 @@ from .drawn import polygon_spans, stroke_spans
 from .geometry import (
     BOUNDARY,
     SMALLEST,
+    Box,
+    Floats,
+    Labels,
+    Mask,
     check_time,
     components,
     crosses_itself,
     cut,
-    grouped,
     line_pixels,
+    middle_of,
+    points_along,
     steps_from,
     to_edge,
     without_boundary,
 )
 from .patches import BadEdit, Object, Patch, Points, points_of
-from .runs import Runs, no_runs, runs_in, runs_of, united
+from .runs import Runs, grouped, no_runs, runs_in, runs_of, united
 from .working import WorkingLabels
 
 NO_CHANGES: Mapping[int, Object | None] = {}
 NO_PIXEL = "The outline contains no pixel that can be taken: draw it larger, or over other objects."
 OUTSIDE = "The point lies outside the image."
+NO_BOUNDARY = "No boundary is near: zoom in, then press on the boundary itself."
 GAP = BOUNDARY + 2  # px that a ragged boundary may be wide
+NEAR = 9  # px from a boundary that a line follows to the objects on its sides
+BESIDE = 1.5  # px from the middle of a cut to the pixels that say which object it divides
+POINTS_AT_ONCE = 1 << 10
 LEAST_RADIUS, LARGEST_RADIUS = 0.5, 500.0  # px, of a brush
 
 
@@ -77,9 +87,17 @@ def reclassify(now: WorkingLabels, ids: Sequence[int], name: str) -> Patch:
     return now.patch_to(no_runs(), new)
 
 
-def merge(now: WorkingLabels, ids: Sequence[int], boundary: bool = False) -> Patch:
+def merge(
+    now: WorkingLabels, ids: Sequence[int] | None = None, points: Points | None = None, boundary: bool = False
+) -> Patch:
     """The objects become one object with the id of the largest; of several as large, with the lowest of their ids.
-    boundary: the boundaries between them become part of it."""
+
+    points: instead of ids a line, or one point, on the boundaries that go: `_along`. boundary: the boundaries between
+    the objects become part of it.
+    """
+    if (ids is None) == (points is None):
+        raise BadEdit("merge needs ids or points, one of both.")
+    ids = _along(now, points_of(points, 1)) if points is not None else ids or ()
     if len(set(ids)) < 2:
         raise BadEdit("Choose at least two objects to merge.")
     runs = now.runs_of(now.chosen(ids))
@@ -87,6 +105,43 @@ def merge(now: WorkingLabels, ids: Sequence[int], boundary: bool = False) -> Pat
     every = np.concatenate([runs, *(_background_between(now, now.chosen(ids)) if boundary else ())])
     starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
     return now.patch_to(runs_of(starts, ends, largest), {largest: now.objects[largest].confirmed()})
+
+
+def _along(now: WorkingLabels, line: Floats) -> list[int]:
+    """The objects on both sides of the boundaries that a line crosses or follows. At each of its pixels it is at a
+    boundary if the two nearest objects are at most NEAR away; a boundary that is met less than half as often as the one
+    that is met most often is only brushed against."""
+    down, along = np.mgrid[-NEAR : NEAR + 1, -NEAR : NEAR + 1]
+    distance = np.hypot(down, along).ravel()
+    order = np.argsort(distance, kind="stable")[: int((distance <= NEAR).sum())]
+    around = np.stack([along.ravel()[order], down.ravel()[order]], axis=1)
+    points = np.floor(_points_along(now, line))
+    pairs = [np.zeros((0, 2), np.int32)]
+    for begin in range(0, len(points), POINTS_AT_ONCE):
+        check_time()
+        some = points[begin : begin + POINTS_AT_ONCE, None] + around
+        ids = now.at(some.reshape(-1, 2)).reshape(some.shape[:2])
+        nearest = _first(ids, ids > 0)
+        second = _first(ids, (ids > 0) & (ids != nearest[:, None]))
+        pairs.append(np.sort(np.stack([nearest, second], axis=1)[second > 0], axis=1))
+    met, counts = np.unique(np.concatenate(pairs), axis=0, return_counts=True)
+    if not len(met):
+        raise BadEdit(NO_BOUNDARY)
+    return [int(number) for number in np.unique(met[2 * counts >= counts.max()])]
+
+
+def _points_along(now: WorkingLabels, line: Floats) -> Floats:
+    """Points (m, 2) on the part of a line that lies in the image, a pixel apart at most."""
+    try:
+        return points_along(line, (0, 0, now.rows, now.width))
+    except ValueError as problem:
+        raise BadEdit("The line is too long: draw it in smaller parts.") from problem
+
+
+def _first(ids: Labels, where: Mask) -> Labels:
+    """Of each row (n, m) the first of the ids that are wanted (n,); 0 where there is none."""
+    firsts: Labels = np.where(where.any(1), np.take_along_axis(ids, where.argmax(1)[:, None], 1)[:, 0], 0)
+    return firsts
 
 
 def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs]:
@@ -108,35 +163,74 @@ def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs
 
 def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool = False) -> Patch:
     """The object is cut along a line of at least two points; the largest part keeps its id. Without a number every
-    object is cut that the line crosses. If it cuts none, its ends go on to an edge that is near (`to_edge`).
+    object is cut that the line divides, but not what its ends stick out into.
 
-    boundary: the parts have a boundary between them.
+    If the line as drawn does not divide the object of the number, else the one that most of it lies in, its ends go on
+    to an edge of that which is near (`to_edge`). boundary: the parts have a boundary between them.
     """
     points = points_of(line, 2)
-    ids = [number] if number is not None else []
     if number is None:
-        crossed, _ = now.under(runs_of(*stroke_spans(points, LEAST_RADIUS, now.rows, now.width), 0))
-        ids = sorted({*crossed[:, 2].tolist()} - {0})
-    boxes = now.boxes(ids) if ids else {}
-    for is_extended in (False, True):
-        runs, objects = [no_runs()], dict[int, Object | None]()
-        for object_id, box in boxes.items():
-            inside = now.crop(box) == object_id
-            parts = cut(inside, line_pixels(to_edge(points, inside, box) if is_extended else points, box))
-            parts = without_boundary(parts) if boundary else parts
-            if parts.max() < 2 or (np.bincount(parts[inside])[1:] < SMALLEST).any():
-                continue
-            first = max(now.next_id, 1 + max(objects, default=0))
-            numbers = np.array([0, object_id, *range(first, first + parts.max() - 1)], np.int32)
-            objects |= {new: now.objects[object_id].confirmed() for new in numbers[1:].tolist()}
-            runs.append(runs_in(numbers[parts], inside, box, now.width))
-        if objects:
-            every = np.concatenate(runs)
-            return now.patch_to(every[every[:, 0].argsort()], objects)
-    whole = "any object" if number is None else f"object {number}"
-    raise BadEdit(
-        f"The line does not split {whole}: draw it from edge to edge, so that each part has at least {SMALLEST} px."
-    )
+        ids, number = _crossed(now, points)
+    else:
+        ids = [number]
+    runs, objects = [no_runs()], dict[int, Object | None]()
+    for object_id, box in now.boxes(ids).items():
+        check_time()
+        inside = now.crop(box) == object_id
+        parts = _parted(inside, points, box, boundary)
+        if parts is None and object_id == number:
+            parts = _parted(inside, to_edge(points, inside, box), box, boundary)
+        if parts is None:
+            continue
+        first = max(now.next_id, 1 + max(objects, default=0))
+        numbers = np.array([0, object_id, *range(first, first + parts.max() - 1)], np.int32)
+        objects |= {new: now.objects[object_id].confirmed() for new in numbers[1:].tolist()}
+        runs.append(runs_in(numbers[parts], inside, box, now.width))
+    if not objects:
+        whole = f"object {number}" if len(ids) == 1 else "any object"
+        raise BadEdit(
+            f"The line does not split {whole}: draw it from edge to edge, so that each part has at least {SMALLEST} px."
+        )
+    every = np.concatenate(runs)
+    return now.patch_to(every[every[:, 0].argsort()], objects)
+
+
+def _crossed(now: WorkingLabels, line: Floats) -> tuple[list[int], int]:
+    """The objects that a line is drawn across, and the one that most of it lies in. At its ends it sticks out into
+    objects that have less than half as much of it as that one."""
+    under = now.at(_points_along(now, line))
+    under = under[under > 0]
+    if not len(under):
+        raise BadEdit("The line crosses no object: draw it across one, from edge to edge.")
+    ids, lengths = np.unique(under, return_counts=True)
+    is_meant = ~np.isin(ids, under[[0, -1]]) | (2 * lengths >= lengths.max())
+    return ids[is_meant].tolist(), int(ids[lengths.argmax()])
+
+
+def _parted(inside: Mask, line: Floats, box: Box, boundary: bool) -> Labels | None:
+    """Parts (h, w) 1, 2, ... of an object in a box on both sides of a line; None where it does not divide it."""
+    parts = cut(inside, line_pixels(line, box))
+    parts = without_boundary(parts) if boundary else parts
+    is_divided = parts.max() > 1 and (np.bincount(parts[inside])[1:] >= SMALLEST).all()
+    return parts if is_divided else None
+
+
+def split_along(now: WorkingLabels, lines: Sequence[Points], boundary: bool = False) -> Patch:
+    """Objects are cut along lines, one after the other, as possible cuts are: each line divides the object on both
+    sides of its middle, as it is after the lines before. A line that divides nothing is passed over."""
+    after, written, objects = now, list[Runs](), dict[int, Object | None]()
+    for line in lines:
+        check_time()
+        middle, across = middle_of(points_of(line, 2))
+        one, other = after.at(np.stack([middle - BESIDE * across, middle + BESIDE * across])).tolist()
+        if one != other or not one:
+            continue
+        with suppress(BadEdit):
+            patch = split(after, one, line, boundary)
+            after, objects = after.after([patch]), {**objects, **patch.objects}
+            written.append(patch.runs)
+    none = f"No line splits an object so that each part has at least {SMALLEST} px."
+    return difference(now, after, written, none, objects)
 
 
 def draw(
@@ -147,14 +241,29 @@ def draw(
     ground: bool = False,
     name: str = "",
     replace: bool = False,
+    touching: bool = False,
 ) -> Patch:
     """The pixels whose centres lie in the polygon become an object, or part of object `number`.
 
     ground: take background only, not pixels of other objects. name: class of a new object; the first without one.
-    replace: object `number` has these pixels alone afterwards.
+    replace: object `number` has these pixels alone afterwards. touching: as of `_meant`.
     """
     pixels = _in_polygon(now, polygon)
+    if touching:
+        number, name = _meant(now, pixels, number, name)
+        replace = replace and number is not None
     return _redraw(now, pixels, number, ground) if replace else assign(now, pixels, number, ground=ground, name=name)
+
+
+def _meant(now: WorkingLabels, pixels: Runs, number: int | None, name: str) -> tuple[int | None, str]:
+    """The object that drawn pixels belong to, and the class of a new one. Pixels that neither lie in object `number`
+    nor beside it belong to none: a new one has its class, if no other is named. An object that is gone is far from
+    everything."""
+    if number is None or number not in now.objects:
+        return None, name
+    if now.touches(pixels, number):
+        return number, name
+    return None, name or now.class_names[now.objects[number].class_index]
 
 
 def _redraw(now: WorkingLabels, pixels: Runs, number: int | None, ground: bool) -> Patch:
@@ -180,9 +289,13 @@ def paint(
     *,
     ground: bool = False,
     name: str = "",
+    touching: bool = False,
 ) -> Patch:
     """As `draw`, of the pixels whose centres lie within `radius` of a line through points; one point is a disc."""
-    return assign(now, _in_stroke(now, points, radius), number, ground=ground, name=name)
+    pixels = _in_stroke(now, points, radius)
+    if touching:
+        number, name = _meant(now, pixels, number, name)
+    return assign(now, pixels, number, ground=ground, name=name)
 
 
 def assign(
@@ -209,8 +322,7 @@ def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, 
         raise BadEdit(OUTSIDE)
     runs = now.runs_of([int(now.crop((y, x, y + 1, x + 1))[0, 0])])
     runs = runs[runs[:, 0] < now.rows * now.width]  # background reaches into the data bar
-    top, left = np.divmod(runs[:, 0], now.width)
-    pieces = grouped(top, left, left + runs[:, 1], runs[:, 2].tolist(), now.width + 2)
+    pieces = grouped(runs, now.width)
     piece = pieces[np.searchsorted(runs[:, 0], y * now.width + x, "right") - 1]
     return assign(now, runs[pieces == piece], number, name=name)
 
@@ -221,13 +333,16 @@ def erase(
     points: Points | None = None,
     radius: float | None = None,
     number: int | None = None,
+    touching: bool = False,
 ) -> Patch:
     """The pixels of a polygon as in `draw`, or of a stroke as in `paint`, become background; of object `number` alone
-    where it is named."""
+    where it is named. touching: where they hold none of that object, whatever lies there goes."""
     if (polygon is None) == (points is None) or (points is None) != (radius is None):
         raise BadEdit("erase needs a polygon, or points and a radius.")
     pixels = _in_polygon(now, polygon) if points is None or radius is None else _in_stroke(now, points, radius)
     runs, _ = now.under(pixels)
+    if touching and not (runs[:, 2] == number).any():
+        number = None
     is_erased = runs[:, 2] != 0 if number is None else runs[:, 2] == now.chosen([number])[0]
     if not is_erased.any():
         raise BadEdit("There is nothing to erase there.")

@@ -1,6 +1,7 @@
-"""Geometry of corrections: connected pieces, cut objects, and the pixels of lines; numpy alone.
+"""Geometry of corrections: connected pieces, cut objects, and the pixels of lines.
 
-Positions are (x, y) in pixels of the image, as in `edits`.
+Positions are (x, y) in pixels of the image, as in `edits`. The web process imports scipy and scikit-image when the
+first correction comes, never at its start: so they are imported inside functions.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
 from math import ceil, inf
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 32  # steps between the highest and the lowest value of a map
-AT_ONCE = 128  # edges or runs between two looks at the clock
+MOST_ALONG = 1 << 17  # points on a line
+AT_ONCE = 128  # edges between two looks at the clock
 REACH = 3  # px from the end of a line to the edge
 SMALLEST = 9  # px; the network's outlines are no smaller either
 BOUNDARY = 5  # px between grains, as the finder of grains draws it
@@ -48,45 +49,14 @@ def check_time() -> None:
         raise TooLong
 
 
-def components(mask: Mask | Labels, *, corners: bool = False) -> tuple[Labels, int]:
-    """Connected pieces (H, W) int32 1..n of a mask, or of each of some labels, in reading order, and how many; corners:
-    whether pixels that share only a corner are connected."""
-    wide = mask.shape[1] + 2
-    values = np.pad(mask, ((0, 0), (1, 1)))
-    edges = values[:, 1:] != values[:, :-1]
-    rows, starts = np.nonzero(edges & (values[:, 1:] != 0))
-    ends = np.nonzero(edges & (values[:, :-1] != 0))[1]
-    numbers = grouped(rows, starts, ends, mask[rows, starts].tolist(), wide, int(corners))
-    flat = np.zeros(mask.size, np.int32)
-    flat[np.flatnonzero(mask)] = np.repeat(numbers, ends - starts)
-    return flat.reshape(mask.shape), int(numbers.max(initial=0))
+def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
+    """Connected pieces (H, W) int32 1..n of a mask, in reading order, and how many; corners: whether pixels that share
+    only a corner are connected."""
+    from scipy import ndimage
 
-
-def grouped(
-    rows: NDArray[Any], starts: NDArray[Any], ends: NDArray[Any], labels: list[Any], wide: int, reach: int = 0
-) -> NDArray[np.intp]:
-    """The numbers 1..n of the connected pieces of runs of pixels; different labels are apart. The runs are in reading
-    order, each within its row, its end exclusive. wide: more than a row has. reach: 1 where a corner connects."""
-    below = (rows + 1) * wide
-    first = np.searchsorted(rows * wide + ends, below + starts - reach, "right")
-    last = np.searchsorted(rows * wide + starts, below + ends + reach, "left")
-    parents = list(range(len(rows)))
-
-    def root(run: int) -> int:
-        while parents[run] != run:
-            parents[run] = parents[parents[run]]
-            run = parents[run]
-        return run
-
-    for run, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        if run % AT_ONCE == 0:
-            check_time()
-        for other in range(begin, end):
-            if labels[run] != labels[other]:
-                continue
-            one, two = sorted((root(run), root(other)))
-            parents[two] = one
-    return np.unique([root(run) for run in parents], return_inverse=True)[1] + 1
+    pieces = np.zeros(mask.shape, np.int32)
+    count = ndimage.label(mask, np.ones((3, 3)) if corners else None, output=pieces)
+    return pieces, int(count)
 
 
 def cut(inside: Mask, barrier: Mask) -> Labels:
@@ -95,70 +65,61 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
     parts, count = components(inside & ~barrier)
     areas = np.bincount(parts.ravel(), minlength=count + 1)
     parts[areas[parts] < SMALLEST] = 0
-    _grow(parts, inside)
-    numbers = np.zeros(count + 1, np.int32)
-    for piece in range(1, int(pieces.max(initial=0)) + 1):
-        check_time()
-        numbers_here = np.unique(parts[(pieces == piece) & (parts > 0)])
-        numbers[numbers_here[areas[numbers_here].argsort()[::-1][1:]]] = -1
-    numbers[numbers < 0] = np.arange(2, 2 + int((numbers < 0).sum()))
-    numbers[numbers == 0] = 1
+    parts = _grown(parts, inside)
+    piece_of = np.zeros(count + 1, np.int32)
+    piece_of[parts] = pieces
+    large = np.flatnonzero(areas[1:] >= SMALLEST) + 1
+    large = large[np.lexsort((-areas[large], piece_of[large]))]
+    others = np.sort(large[1:][piece_of[large[1:]] == piece_of[large[:-1]]])
+    numbers = np.ones(count + 1, np.int32)
+    numbers[others] = np.arange(2, 2 + len(others))
     labels: Labels = np.where(inside, numbers[parts], 0).astype(np.int32)
     return labels
 
 
+def _grown(parts: Labels, inside: Mask) -> Labels:
+    """Parts (h, w) after the object's pixels without a part have gone to the part beside them, step by step, of several
+    to the one with the highest number. (A watershed leaves the pixels of a cut to both sides by turns.)"""
+    wide = parts.shape[1] + 2
+    numbers, free = np.pad(parts, 1).ravel(), np.flatnonzero(np.pad(inside & (parts == 0), 1))
+    while free.size:
+        check_time()
+        beside = numbers[free[:, None] + (-wide, -1, 1, wide)].max(1)
+        if not beside.any():
+            break
+        numbers[free], free = beside, free[beside == 0]
+    return numbers.reshape(-1, wide)[1:-1, 1:-1]
+
+
 def without_boundary(parts: Labels) -> Labels:
     """Parts (h, w) of an object, 0 in a boundary, BOUNDARY px wide, where they meet."""
-    met = np.zeros(parts.shape, bool)
+    from scipy import ndimage
+
+    is_met = np.zeros(parts.shape, bool)
     for here, there in (((slice(None), slice(-1)), (slice(None), slice(1, None))), ((slice(-1),), (slice(1, None),))):
-        met[here] |= (parts[here] != parts[there]) & (parts[here] > 0) & (parts[there] > 0)
-    apart: Labels = np.where(steps_from(spread(met), BOUNDARY // 2 - 1) < BOUNDARY // 2, 0, parts).astype(np.int32)
-    return apart
+        is_met[here] |= (parts[here] != parts[there]) & (parts[here] > 0) & (parts[there] > 0)
+    boundary = ndimage.maximum_filter(ndimage.binary_dilation(is_met), 2 * (BOUNDARY // 2) - 1)
+    return np.where(boundary, 0, parts).astype(np.int32)
 
 
-def spread(mask: Mask) -> Mask:
-    """The mask (h, w) with the four neighbours of each of its pixels."""
-    wide = np.pad(mask, 1)
-    wider: Mask = mask | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
-    return wider
-
-
-def steps_from(mask: Mask, most: int) -> NDArray[np.int8]:
+def steps_from(mask: Mask, most: int) -> NDArray[np.int32]:
     """How many steps (h, w) each pixel is from a mask, through sides and corners; most + 1 from there on."""
-    steps = np.where(mask, 0, most + 1).astype(np.int8)
-    for step in range(1, most + 1):
-        wide = np.pad(steps < step, 1)
-        tall = wide[:-2] | wide[1:-1] | wide[2:]
-        steps[(tall[:, :-2] | tall[:, 1:-1] | tall[:, 2:]) & (steps > step)] = step
-    return steps
+    from scipy import ndimage
+
+    if not mask.any():
+        return np.full(mask.shape, most + 1, np.int32)
+    steps: NDArray[np.int32] = ndimage.distance_transform_cdt(~mask, "chessboard")
+    return np.minimum(steps, most + 1)
 
 
 def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
     """Parts (h, w) int32 that grow from their seeds (h, w), 0 where there is none: from the highest values of the map
-    to the lowest, in LEVELS steps (a seeded watershed)."""
-    parts: Labels = np.where(inside, seeds, 0).astype(np.int32)
-    for level in np.linspace(255, 0, LEVELS):
-        _grow(parts, inside & (height >= level))
+    to the lowest, in LEVELS steps, so that noise draws no border (a seeded watershed)."""
+    from skimage.segmentation import watershed
+
+    check_time()
+    parts: Labels = watershed((255 - height) // (256 // LEVELS), np.where(inside, seeds, 0), mask=inside)
     return parts
-
-
-def _grow(parts: Labels, inside: Mask) -> None:
-    """Give the object's pixels without a part to the part beside them, in place: step by step, of several parts that
-    reach a pixel at once the one with the highest number."""
-    room = np.pad(inside & (parts == 0), 1).ravel()
-    numbers = np.pad(parts, 1).ravel()
-    wide = parts.shape[1] + 2
-    front = np.flatnonzero(numbers)
-    while front.size:
-        check_time()
-        beside = (front[:, None] + (-wide, -1, 1, wide)).ravel()
-        values = np.repeat(numbers[front], 4)
-        free = room[beside]
-        beside, values = beside[free], values[free]
-        np.maximum.at(numbers, beside, values)
-        front = np.unique(beside)
-        room[front] = False
-    parts[:] = numbers.reshape(-1, wide)[1:-1, 1:-1]
 
 
 def line_pixels(points: Floats, box: Box) -> Mask:
@@ -176,6 +137,36 @@ def line_pixels(points: Floats, box: Box) -> Mask:
         inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
         barrier[y[inside] - top, x[inside] - left] = True
     return barrier
+
+
+def points_along(line: Floats, box: Box) -> Floats:
+    """Points (m, 2) on a line (n, 2), at most a pixel apart, as far as it lies in a box; a single point is one. Raises
+    ValueError for more than MOST_ALONG."""
+    top, left, bottom, right = box
+    if len(line) == 1:
+        return line
+    every, count = [np.zeros((0, 2))], 0
+    for one, two in pairwise(line):
+        begin, end = _part_in_box(one, two, np.array([left, top], float), np.array([right, bottom], float))
+        if begin <= end:
+            steps = ceil(float(np.hypot(*(two - one))) * (end - begin)) + 1
+            count += steps
+            if count > MOST_ALONG:
+                raise ValueError("too long a line")
+            every.append(one + np.linspace(begin, end, steps)[:, None] * (two - one))
+    return np.concatenate(every)
+
+
+def middle_of(line: Floats) -> tuple[Floats, Floats]:
+    """The point (2,) halfway along a line (n, 2), and the direction (2,) across it there, of length 1."""
+    steps = np.diff(line, axis=0)
+    lengths = np.hypot(*steps.T)
+    ends = lengths.cumsum()
+    at = min(int(np.searchsorted(ends, ends[-1] / 2)), len(steps) - 1)
+    length = max(float(lengths[at]), 1e-9)
+    share = 1 - (ends[at] - ends[-1] / 2) / length
+    across = np.array([-steps[at, 1], steps[at, 0]]) / length
+    return line[at] + share * steps[at], across
 
 
 def to_edge(points: Floats, inside: Mask, box: Box) -> Floats:

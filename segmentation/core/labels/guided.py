@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .edits import OUTSIDE, assign, difference
-from .geometry import BOUNDARY, LEVELS, SMALLEST, Box, Mask, components, flooded, spread, steps_from, without_boundary
+from .geometry import (
+    BOUNDARY,
+    LEVELS,
+    SMALLEST,
+    Box,
+    Mask,
+    check_time,
+    components,
+    flooded,
+    steps_from,
+    without_boundary,
+)
 from .patches import BadEdit, Patch, Points, points_of
 from .runs import runs_in
 from .working import WorkingLabels
@@ -21,6 +32,7 @@ LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
 DEEP, SHALLOW = 25, 5  # of 255: a shallower valley of the distance map divides no object
 WIDER, STEPS = 1.05, 8  # times as large an outline is at least when it is widened; tries for that
 FAINTEST = 0.3  # of the level at which an outline began, below which it is not widened
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and those that share a side with it
 FINE = 1 << 16  # px of a box; in a larger one not every pixel is asked where touching objects part
 
 
@@ -145,6 +157,8 @@ def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Bo
 def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
     """The part of a mask (h, w) around a click that valleys of the distance map, at least `depth` deep, divide off:
     one piece, opened, without holes. In a box larger than FINE only every n-th pixel decides: a click stays quick."""
+    from scipy import ndimage
+
     every = ceil(sqrt(inside.size / FINE))
     offsets = click[0] % every, click[1] % every
     sparse = slice(offsets[0], None, every), slice(offsets[1], None, every)
@@ -154,29 +168,22 @@ def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], de
         for length, offset, most in zip(inside.shape, offsets, coarse.shape, strict=True)
     )
     part: Mask = coarse[np.ix_(*nearest)] & inside
-    opened = spread(~spread(~part)) & part
+    opened = ndimage.binary_dilation(ndimage.binary_erosion(part, border_value=1)) & part
     pieces, _ = components(opened if opened[click] else part)
-    piece = np.pad(pieces == pieces[click], 1)
-    ground, _ = components(~piece)
-    whole: Mask = (ground != ground[0, 0])[1:-1, 1:-1] & inside
+    whole: Mask = ndimage.binary_fill_holes(pieces == pieces[click]) & inside
     return whole
 
 
 def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
     """The basin (h, w) that holds the click, of a watershed from all peaks that rise by `depth` above their saddles."""
+    from skimage.morphology import local_maxima, reconstruction
+
     step = max(depth // 2, 4)
-    height = np.where(inside, distance // step, 0)
-    seeds, total = np.zeros(inside.shape, np.int32), 0
-    for level in range(int(height.max()), -1, -1):
-        pieces, count = components(inside & (height >= level))
-        high, has_seed = np.zeros(count + 1, np.int64), np.zeros(count + 1, bool)
-        np.maximum.at(high, pieces.ravel(), height.ravel())
-        has_seed[pieces[seeds > 0]] = True
-        # A peak counts once the map has fallen by the depth around it, and no other has been met on the way.
-        new = ~has_seed if not level else ~has_seed & ((high - level) * step >= depth)
-        new[0] = False
-        tops = new[pieces] & (height == high[pieces])
-        seeds[tops], total = pieces[tops] + total, total + count  # tops that meet on the way are one seed
+    least = ceil(depth / step) - 1  # a peak rises by more
+    height = np.where(inside, distance // step + np.int64(least + 1), 0)
+    # What is left of peaks that rise by less is a level field that others look down upon, or one with its neighbours.
+    fields = reconstruction(np.maximum(height - least, 0), height, footprint=CROSS)
+    seeds, _ = components(local_maxima(fields, connectivity=1))
     parts = flooded(seeds, distance, inside)
     part: Mask = parts == parts[click]
     return part
@@ -185,14 +192,14 @@ def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, i
 def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """Outlines lose single teeth and notches: a pixel belongs to the object where most of the nine around it do. No
     other object loses a pixel."""
+    from scipy import ndimage
+
     after, written = now, []
     for number, box in now.boxes(ids, margin=1).items():
+        check_time()
         part, labels = now.crop(box), after.crop(box)
         body = part == number
-        around = np.pad(body, 1).astype(np.int8)
-        tall, wide = body.shape
-        nine = sum(around[r : r + tall, c : c + wide] for r in range(3) for c in range(3))
-        most = nine >= 5
+        most = ndimage.convolve(body.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") >= 5
         grown = (labels == 0) & (part == 0) & most
         if not (body & most).any() and not grown.any():
             raise BadEdit(f"Object {number} is too thin to be smoothed.")

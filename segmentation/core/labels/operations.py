@@ -22,6 +22,7 @@ _Point = Annotated[list[int | float], Field(min_length=2, max_length=2)]
 Number = Annotated[_Number, Field(description="a whole number from 1 on")]
 Numbers = Annotated[list[_Number], Field(min_length=1, description="a list of numbers of objects, from 1 on")]
 Points = Annotated[_Point | list[_Point], Field(description="[x, y], or a list of such points")]
+Lines = Annotated[list[list[_Point]], Field(min_length=1, description="a list of lines, each a list of points [x, y]")]
 Radius = Annotated[int | float, Field(description="a number")]
 Text = Annotated[str, Field(description="a text")]
 Flag = Annotated[bool, Field(description="true or false")]
@@ -29,12 +30,28 @@ Entries = Mapping[str, Any]  # name and type
 
 
 def _split(
-    now: WorkingLabels, number: Any = None, line: Any = None, points: Any = None, boundary: bool = False
+    now: WorkingLabels,
+    number: Any = None,
+    line: Any = None,
+    points: Any = None,
+    lines: Any = None,
+    boundary: bool = False,
 ) -> Patch:
-    if (line is None) == (points is None) or (number is None and line is None):
-        raise BadEdit("split needs a line or points, one of both, and id with points.")
-    return guided.split_at(now, number, points, boundary) if line is None else edits.split(now, number, line, boundary)
+    if sum(entry is not None for entry in (line, points, lines)) != 1:
+        raise BadEdit("split needs a line, lines or points, one of these.")
+    if points is not None:
+        if number is None:
+            raise BadEdit("split needs id with points.")
+        return guided.split_at(now, number, points, boundary)
+    if lines is not None:
+        if number is not None:
+            raise BadEdit("split has no id with lines: each divides the object that its middle lies in.")
+        return edits.split_along(now, lines, boundary)
+    return edits.split(now, number, line, boundary)
 
+
+# Of what is drawn; touching: see `edits.draw`.
+DRAWN: Entries = {"id": Number, "class": Text, "ground": Flag, "touching": Flag}
 
 # name of the operation: its function, required entries, optional entries
 OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
@@ -42,14 +59,18 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
     "restore": (edits.restore, {"ids": Numbers}, {}),
     "set_aside": (edits.set_aside, {"ids": Numbers, "reason": Text}, {}),
     "reviewed": (edits.reviewed, {"ids": Numbers}, {}),
-    "merge": (edits.merge, {"ids": Numbers}, {"boundary": Flag}),
-    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "boundary": Flag}),
+    "merge": (edits.merge, {}, {"ids": Numbers, "points": Points, "boundary": Flag}),
+    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "lines": Lines, "boundary": Flag}),
     "add": (guided.add, {"point": Points}, {"outside": Points, "wider": Number}),
     "area": (edits.area, {"point": Points}, {"id": Number, "class": Text}),
     "smooth": (guided.smooth, {"ids": Numbers}, {}),
-    "draw": (edits.draw, {"polygon": Points}, {"id": Number, "class": Text, "ground": Flag, "replace": Flag}),
-    "paint": (edits.paint, {"points": Points, "radius": Radius}, {"id": Number, "class": Text, "ground": Flag}),
-    "erase": (edits.erase, {}, {"polygon": Points, "points": Points, "radius": Radius, "id": Number}),
+    "draw": (edits.draw, {"polygon": Points}, {**DRAWN, "replace": Flag}),
+    "paint": (edits.paint, {"points": Points, "radius": Radius}, DRAWN),
+    "erase": (
+        edits.erase,
+        {},
+        {"polygon": Points, "points": Points, "radius": Radius, "id": Number, "touching": Flag},
+    ),
     "fill": (edits.fill, {"ids": Numbers}, {}),
     "class": (edits.reclassify, {"ids": Numbers, "class": Text}, {}),
 }

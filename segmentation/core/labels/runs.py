@@ -1,4 +1,4 @@
-"""Runs of pixels: a label image as rows of equal ids, which takes a hundredth of its memory; numpy alone.
+"""Runs of pixels: a label image as rows of equal ids, which takes a hundredth of its memory.
 
 A run is (start, count, id); start is the flat index row * width + column of its first pixel.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Box, Labels, Mask
+from .geometry import Box, Labels, Mask, check_time
 
 Runs = NDArray[np.int32]  # (n, 3), in ascending order; no two overlap
 Numbers = NDArray[np.int32]
@@ -84,6 +84,28 @@ def in_rows(runs: Runs, width: int) -> Runs:
     row = np.repeat(starts // width - rows.cumsum() + rows, rows) + np.arange(rows.sum())
     begin, end = np.maximum(np.repeat(starts, rows), row * width), np.minimum(np.repeat(ends, rows), (row + 1) * width)
     return runs_of(begin, end, np.repeat(ids, rows))
+
+
+def grouped(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
+    """The numbers 0..n-1 (m,) of the connected pieces that runs, each within one row, belong to; different ids are
+    apart. corners: whether pixels that share only a corner are connected."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    check_time()
+    wide, reach = width + 2, int(corners)
+    rows, left = np.divmod(runs[:, 0].astype(np.int64), width)
+    starts, ends = rows * wide + left, rows * wide + left + runs[:, 1]
+    first = np.searchsorted(ends, starts + wide - reach, "right")
+    counts = np.searchsorted(starts, ends + wide + reach, "left") - first
+    above = np.repeat(np.arange(len(runs)), counts)
+    below = np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(above))
+    is_same = runs[above, 2] == runs[below, 2]
+    pairs = above[is_same], below[is_same]
+    graph = coo_array((np.ones(len(pairs[0]), np.int8), pairs), shape=(len(runs), len(runs)))
+    numbers: Numbers = connected_components(graph, directed=False)[1]
+    check_time()
+    return numbers
 
 
 def runs_in(ids: Labels, where: Mask, box: Box, width: int) -> Runs:

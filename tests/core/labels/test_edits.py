@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from skimage.measure import label as measure_label
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels import edits, geometry, guided
+from segmentation.core.labels import edits, guided
 from segmentation.core.labels.drawn import stroke_spans
 from segmentation.core.labels.patches import BadEdit, Patch, apply
+from segmentation.core.labels.runs import grouped, repeated, runs_in
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -244,22 +246,22 @@ def test_the_checksum_is_that_of_the_runs_as_little_endian_words():
     assert Patch().check == 0
 
 
-def painted(points, radius, rows, width):
-    """The rule of a brush as it is written, pixel by pixel."""
-    inside = np.zeros((rows, width), bool)
+def from_line(points, rows, width):
+    """How far the centre of each pixel is from a line."""
+    least = np.full((rows, width), np.inf)
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(rows) + 0.5)
     for (ax, ay), (bx, by) in zip(points, points[1:] or points, strict=False):
         dx, dy = bx - ax, by - ay
         length = dx * dx + dy * dy
         t = np.clip(((x - ax) * dx + (y - ay) * dy) / length, 0, 1) if length > 0 else 0.0
         ex, ey = x - (ax + t * dx), y - (ay + t * dy)
-        inside |= ex * ex + ey * ey <= radius * radius
-    return inside
+        least = np.minimum(least, np.hypot(ex, ey))
+    return least
 
 
 @pytest.mark.parametrize("step", [0.5, 1.0, 0.001, 1e-9])
-def test_a_brush_paints_the_pixels_of_its_rule(step):
-    """On and off the grid of pixels, where rounding decides."""
+def test_a_brush_paints_the_pixels_within_its_radius(step):
+    """On and off the grid of pixels; exactly at the rim, where rounding decides, a pixel may lie on either side."""
     rng = np.random.default_rng(5)
     for _ in range(150):
         points = (np.round(rng.uniform(-10, 60, (rng.integers(1, 5), 2)) / step) * step).tolist()
@@ -270,7 +272,9 @@ def test_a_brush_paints_the_pixels_of_its_rule(step):
         pixels = np.zeros(40 * 50, bool)
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             pixels[start:end] = True
-        np.testing.assert_array_equal(pixels.reshape(40, 50), painted(points, radius, 40, 50))
+        distance = from_line(points, 40, 50)
+        clear = np.abs(distance - radius) > 1e-9
+        np.testing.assert_array_equal(pixels.reshape(40, 50)[clear], (distance <= radius)[clear])
 
 
 def test_a_brush_wider_than_the_image_paints_whole_rows():
@@ -281,7 +285,7 @@ def test_a_brush_wider_than_the_image_paints_whole_rows():
 
 def test_painting_and_erasing_with_a_brush():
     after = apply(FOUND, [edits.paint(working(FOUND), [(33, 10)], 3, name="long")])
-    assert area(after, 12) == painted([(33, 10)], 3, 36, 50).sum() and after.classes.tolist() == [0, 1, 0, 1]
+    assert area(after, 12) == (from_line([(33, 10)], 36, 50) <= 3).sum() and after.classes.tolist() == [0, 1, 0, 1]
     grown = apply(FOUND, [edits.paint(working(FOUND), [(24, 25), (30, 25)], 2, 9, ground=True)])
     assert area(grown, 5) == 100 and area(grown, 9) > 50 and grown.next_id == 12
     line = [(5, 25), (45, 25)]
@@ -394,16 +398,16 @@ def test_many_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
 
 
 @pytest.mark.parametrize("corners", [False, True])
-def test_components_are_those_of_scipy(corners):
-    from scipy import ndimage
-
+def test_pieces_of_runs_are_those_of_the_image(corners):
     rng = np.random.default_rng(3)
     for share in (0.0, 0.3, 0.6, 1.0):
-        mask = rng.random((37, 53)) < share
-        components, count = geometry.components(mask, corners=corners)
-        true, many = ndimage.label(mask, np.ones((3, 3)) if corners else None)
-        assert count == many
-        np.testing.assert_array_equal(components, true)
+        labels = (rng.integers(1, 3, (37, 53)) * (rng.random((37, 53)) < share)).astype(np.int32)
+        runs = runs_in(labels, labels > 0, (0, 0, 37, 53), 53)
+        pixels, pieces = repeated(np.column_stack([runs[:, :2], grouped(runs, 53, corners=corners)]))
+        true, many = measure_label(labels, connectivity=1 + corners, return_num=True)
+        assert len(set(pieces.tolist())) == many
+        pairs = set(zip(pieces.tolist(), true.ravel()[pixels].tolist(), strict=True))
+        assert len(pairs) == many  # the same pixels hang together, under other numbers
 
 
 def test_what_a_person_decided_is_what_is_measured():
@@ -448,7 +452,7 @@ def test_a_drawn_boundary_parts_every_grain_that_it_crosses():
     assert (columns > 0).sum() == 15 and len(set(columns.tolist()) - {0}) == 2  # the boundary is 5 px wide
     merged = grains().after([patch, edits.merge(grains().after([patch]), [1, 5], boundary=True)])
     assert (merged.crop((2, 2, 22, 22)) > 0).all()
-    with pytest.raises(BadEdit, match="not split any object"):
+    with pytest.raises(BadEdit, match="crosses no object"):
         edits.split(grains(), None, [(22.5, 0), (22.5, 49)], boundary=True)
 
 
@@ -462,3 +466,91 @@ def test_a_connected_area_takes_another_class():
     assert (corner.crop((0, 0, 30, 40)) == 3).sum() == 1 and corner.objects[3].class_index == 1
     with pytest.raises(BadEdit, match="outside the image"):
         edits.area(phases, (40, 3), 1)
+
+
+def test_a_line_without_an_id_is_led_on_in_the_object_that_it_is_for_alone():
+    """It begins 2 px inside object 1 and ends in object 2, 2 px from the far edge of that."""
+    labels = np.zeros((30, 60), np.int32)
+    labels[5:25, 5:35], labels[5:25, 35:45] = 1, 2
+    now = working(segmentation_of(labels))
+    patch = edits.split(now, None, [(7.5, 15.5), (42.5, 15.5)])
+    assert patch.made == [1, 3] and (now.after([patch]).crop((0, 35, 30, 45))[5:25] == 2).all()
+    with pytest.raises(BadEdit, match="not split any object"):
+        edits.split(now, None, [(20.5, 15.5), (42.5, 15.5)])
+    with pytest.raises(BadEdit, match="not split object 1"):
+        edits.split(now, None, [(15.5, 15.5), (20.5, 15.5)])
+
+
+def test_a_line_without_an_id_does_not_cut_what_its_ends_stick_out_into():
+    """Its end passes through a corner of object 2; a line that is as long in both cuts both."""
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:35, 5:35], labels[5:35, 35:55] = 1, 2
+    now = working(segmentation_of(labels))
+    assert edits.split(now, None, [(2, 20), (35, 29), (44, 37)]).made == [1, 3]
+    assert edits.split(now, 2, [(2, 20), (35, 29), (44, 37)]).made == [2, 3]
+    assert edits.split(now, None, [(2, 20), (57, 20)]).made == [1, 3, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("points", "ids"),
+    [
+        ([(24.5, 10)], {1, 2}),
+        ([(18, 12), (30, 12)], {1, 2}),  # across
+        ([(24.5, 3), (24.5, 45)], {1, 2, 3, 4}),  # along two boundaries
+        ([(24.5, 3), (24.5, 21)], {1, 2}),  # along one, brushing against others at its end
+        ([(-40, 24.5), (90, 24.5)], {1, 2, 3, 4}),
+    ],
+)
+def test_a_line_merges_what_lies_on_both_sides_of_its_boundaries(points, ids):
+    patch = edits.merge(grains(), points=points, boundary=True)
+    after = grains().after([patch])
+    assert set(after.objects) == {1, 2, 3, 4} - ids | {min(ids)}
+    assert after.pieces_of([min(ids)]) == {min(ids): 1}
+
+
+@pytest.mark.parametrize("points", [[(12, 12)], [(3, 12), (9, 12)], [(-5, -5)], [(60, 60), (90, 60)]])
+def test_where_no_boundary_is_near_nothing_is_merged(points):
+    with pytest.raises(BadEdit, match="No boundary is near"):
+        edits.merge(grains(), points=points)
+
+
+def test_cuts_are_made_one_after_another_and_those_that_divide_nothing_are_passed_over():
+    """The third and fourth lines cut a part that the first made; two of the others lie where nothing is."""
+    now = grains()
+    cross = [[(12, 0), (12, 24)], [(24, 0), (24, 24)], [(0, 12), (12, 12)], [(12, 12), (24, 12)], [(40, 23), (45, 23)]]
+    patch = edits.split_along(now, cross)
+    after = now.after([patch])
+    assert set(after.objects) == {1, 2, 3, 4, 5, 6, 7} and patch.next_id == 8
+    assert set(np.unique(after.crop((2, 2, 22, 22)))) == {1, 5, 6, 7}
+    areas = after.areas()
+    assert [areas[number] for number in (2, 3, 4)] == [400] * 3
+    assert sum(areas[number] for number in (1, 5, 6, 7)) == 400
+    same_labels = after.after([now.inverse(patch)]).crop((0, 0, 50, 50)) == now.crop((0, 0, 50, 50))
+    assert same_labels.all()
+    with pytest.raises(BadEdit, match="No line splits"):
+        edits.split_along(now, cross[-1:])
+
+
+BESIDE, FAR = [(25, 20), (29, 20), (29, 24), (25, 24)], [(32, 4), (36, 4), (36, 8), (32, 8)]
+
+
+def test_a_stroke_far_from_the_selected_object_is_a_new_one_of_its_class():
+    now = working(FOUND)
+    assert edits.draw(now, BESIDE, 9, touching=True).made == [9]
+    assert edits.draw(now, [(x + 1, y) for x, y in BESIDE], 9, touching=True).made == [12]  # a pixel between them
+    assert edits.paint(now, [(25.5, 30.5)], 0.5, 9, touching=True).made == [9]  # a corner
+    far = edits.draw(now, FAR, 5, touching=True)
+    assert far.made == [12] and far.objects[12].class_index == 1
+    assert edits.draw(now, FAR, 5, name="round", touching=True).objects[12].class_index == 0
+    assert edits.draw(now, FAR, 5, replace=True, touching=True).objects == far.objects
+    assert edits.paint(now, [(34, 6)], 2, 77, touching=True).made == [12]  # that object is gone
+    assert edits.draw(now, FAR, 5).made == [5]
+
+
+def test_an_eraser_far_from_the_selected_object_takes_what_lies_there():
+    now = working(FOUND)
+    assert edits.erase(now, points=[(7, 7)], radius=2, number=5, touching=True).made == [2]
+    assert edits.erase(now, points=[(20, 25)], radius=2, number=5, touching=True).made == [5]
+    assert edits.erase(now, points=[(7, 7)], radius=2, number=77, touching=True).made == [2]
+    beside = [(20, 22), (22, 22), (22, 24), (20, 24)]
+    assert edits.erase(now, beside, number=5, touching=True).made == [9]  # it touches object 5, and holds none of it

@@ -182,13 +182,17 @@ def test_they_are_written_as_json(found):
     operations = [
         {"op": "split", "id": 1, "points": [[40, 40], [66, 40]]},
         {"op": "add", "point": [100, 40]},
+        {"op": "draw", "polygon": [[40, 18], [41, 18], [41, 25], [40, 25]], "id": 1},
         {"op": "smooth", "ids": [1, 2]},
         {"op": "undo"},
     ]
     after = correct(found, operations)
     assert after.ids.tolist() == [1, 2, 3] and after.used["corrected"] == 3
-    with pytest.raises(BadEdit, match="line or points"):
-        correct(found, [{"op": "split", "id": 1}])
+    for wrong in ({"id": 1}, {"id": 1, "line": [[1, 2], [3, 4]], "points": [[1, 2], [3, 4]]}):
+        with pytest.raises(BadEdit, match="a line, lines or points"):
+            correct(found, [{"op": "split", **wrong}])
+    with pytest.raises(BadEdit, match="needs id with points"):
+        correct(found, [{"op": "split", "points": [[40, 40], [66, 40]]}])
 
 
 def test_further_clicks_make_what_was_added_wider_or_narrower(found):
