@@ -12,7 +12,7 @@ from django.urls import reverse
 from ninja import Query, Status
 
 from .. import services
-from ..core.labels.operations import since_first_undone, standing
+from ..core.labels.operations import redoable, since_first_undone, standing
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
 from ..core.micrograph.width import parse_width
@@ -240,7 +240,7 @@ def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0,
     analysed = visible(request, row_of(Job, pk))
     corrections = services.corrections_of(analysed)
     operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
-    undone, now = since_first_undone(corrections.steps), corrections.now
+    undone, now = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)], corrections.now
     history = {"base": len(corrections.steps), "operations": operations, "undone": undone}
     facts = {"classes": now.class_names, "maps": [*now.maps]}
     return {**history, **facts, "standing": services.standing(analysed, since)}

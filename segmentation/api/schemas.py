@@ -275,7 +275,7 @@ class Standings(Schema):
 
     base: int = Field(description="The number of the last edit.")
     operations: list[dict[str, Any]] = Field(description="Operations that can still be undone, in their order.")
-    undone: list[Made] = Field(description="The edits from the first one that was taken back, which may be made again.")
+    undone: list[dict[str, Any]] = Field(description="Operations that redo makes again, the next one last.")
     classes: list[str] = Field(description="The names of the classes.")
     maps: list[str] = Field(description="Stored maps of the network. A click adds an object only if there is one.")
     standing: Standing

@@ -15,7 +15,7 @@ from .segmentation import Segmentation
 from .working import WorkingLabels
 
 Operation = Mapping[str, Any]
-UNDO = "undo"
+UNDO, REDO = "undo", "redo"
 
 _Number = Annotated[int, Field(ge=1, lt=2**31)]
 _Point = Annotated[list[int | float], Field(min_length=2, max_length=2)]
@@ -89,14 +89,14 @@ def _model(name: str, needed: Entries, optional: Entries) -> type[BaseModel]:
 
 # What each operation looks like as JSON.
 MODELS = {name: _model(name, needed, optional) for name, (_, needed, optional) in OPERATIONS.items()}
-MODELS[UNDO] = _model(UNDO, {}, {})
+MODELS |= {name: _model(name, {}, {}) for name in (UNDO, REDO)}
 
 
 def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) -> Patch:
     """The patch of one operation; original: the outlines before all corrections. Raises BadEdit."""
     name = operation.get("op") if isinstance(operation, Mapping) else None
     if not isinstance(name, str) or name not in OPERATIONS:
-        raise BadEdit(f"op is one of {', '.join(OPERATIONS)} or {UNDO}.")
+        raise BadEdit(f"op is one of {', '.join(OPERATIONS)}, {UNDO} or {REDO}.")
     do, needed, optional = OPERATIONS[name]
     values = {key: value for key, value in operation.items() if value is not None}
     try:
@@ -124,6 +124,10 @@ class Step(NamedTuple):
     before: Patch
     undoes: int | None = None
 
+    def is_like(self, other: Step) -> bool:
+        """Whether it is the same operation and changed the same."""
+        return self.operation == other.operation and self.patch.as_dict() == other.patch.as_dict()
+
 
 def standing(steps: Sequence[Step]) -> list[int]:
     """The numbers of the steps that were not taken back."""
@@ -150,6 +154,20 @@ def _there(patch: Patch) -> list[int]:
     return [number for number, data in patch.objects.items() if data is not None]
 
 
+def redoable(steps: Sequence[Step]) -> list[int]:
+    """The numbers of the steps that can be made again, the one that comes first last: those that were taken back since
+    the last other step. One that was made again gave the same patch."""
+    undone = list[int]()
+    for step in steps:
+        if step.undoes is not None:
+            undone.append(step.undoes)
+        elif undone and step.is_like(steps[undone[-1] - 1]):
+            undone.pop()
+        else:
+            undone = []
+    return undone
+
+
 def undo_of(steps: Sequence[Step], number: int, operation: Operation) -> Step:
     """The step that takes back one of these, from 1 on. All after it were taken back, so it has the patches of that one
     the other way round."""
@@ -171,21 +189,29 @@ class Corrections:
         return later
 
     def do(self, operation: Operation) -> Step:
-        """Make one correction; "undo" takes back the last one that stands. Raises BadEdit, and changes nothing then."""
-        undo = isinstance(operation, Mapping) and operation.get("op") == UNDO
-        if undo and len(operation) > 1:
-            raise BadEdit("undo has no other entries.")
-        last = standing(self.steps)[-1:] if undo else []
-        if undo and not last:
-            raise BadEdit("There is nothing to undo.")
-        if undo:
-            step = undo_of(self.steps, last[0], operation)
-        else:
-            patch = patch_of(self.now, operation, self.original)
-            step = Step(dict(operation), patch, self.now.inverse(patch))
+        """Make one correction; "undo" takes back the last one that stands, "redo" makes the last one that was taken
+        back again, with the same ids. Raises BadEdit, and changes nothing then."""
+        name = operation.get("op") if isinstance(operation, Mapping) else None
+        step = self._moved(name, operation) if name in (UNDO, REDO) else self._made(operation)
         self.now = self.now.after([step.patch])
         self.steps.append(step)
         return step
+
+    def _made(self, operation: Operation) -> Step:
+        patch = patch_of(self.now, operation, self.original)
+        return Step(dict(operation), patch, self.now.inverse(patch))
+
+    def _moved(self, name: str, operation: Operation) -> Step:
+        """The step of an undo or a redo."""
+        if len(operation) > 1:
+            raise BadEdit(f"{name} has no other entries.")
+        last = (standing(self.steps) if name == UNDO else redoable(self.steps))[-1:]
+        if not last:
+            raise BadEdit(f"There is nothing to {name}.")
+        if name == UNDO:
+            return undo_of(self.steps, last[0], operation)
+        again = self.steps[last[0] - 1]  # all is as it was before it
+        return Step(again.operation, again.patch, again.before)
 
 
 def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from segmentation.core.labels.operations import OPERATIONS, UNDO, correct
+from segmentation.core.labels.operations import OPERATIONS, REDO, UNDO, correct
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = (
         "Correct segmentation.npz of a result by the operations in FILE.json, a list such as"
         ' [{"op": "delete", "ids": [7]}, {"op": "split", "id": 9, "line": [[10, 4], [10, 30]]}], and write it to OUT;'
-        f" `measure OUT --images DIR` measures it. Operations: {', '.join(OPERATIONS)}, {UNDO}."
+        f" `measure OUT --images DIR` measures it. Operations: {', '.join(OPERATIONS)}, {UNDO}, {REDO}."
     )
     requires_system_checks = []
 

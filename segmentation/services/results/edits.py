@@ -19,7 +19,7 @@ from django.db.models.functions import Cast, Length
 
 from ...core import tasks
 from ...core.labels.geometry import TooLong, check_time, ending
-from ...core.labels.operations import Corrections, Step, finished
+from ...core.labels.operations import REDO, Corrections, Step, finished
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.labels.stored import opened
@@ -236,7 +236,10 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
 def _made_before(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
     """The rows of the same request, if it was made already; raises Refused if its key stands for another one."""
     rows = list(job.edits.filter(submission=submission)) if submission else []
-    if rows and (rows[0].sequence != base + 1 or [row.operation for row in rows] != operations):
+    others = len(rows) != len(operations) or any(
+        sent not in (row.operation, {"op": REDO}) for row, sent in zip(rows, operations, strict=False)
+    )  # of a redo the log has what was made again
+    if rows and (rows[0].sequence != base + 1 or others):
         raise Refused(OTHER_EDITS, 409)
     return rows
 
