@@ -21,7 +21,7 @@ from segmentation.services import Refused
 from segmentation.services.ground import bundles
 from segmentation.services.results import signing
 from tests.web.finished import words
-from worker.tasks import do_analyses
+from worker.tasks import do_analyses, do_inspections
 
 from .test_edits import DELETE, SPLIT, audit, result, squares  # noqa: F401 (fixtures)
 
@@ -378,8 +378,8 @@ def test_the_log_is_downloaded_from_the_page_and_by_api(finished, signed_in):
 
 
 def test_an_uncorrected_unsigned_result_has_no_such_files(result, finished, alice):  # noqa: F811
-    fields = {"settings": result.get_settings(), "user": alice, "visitor": None, "address": ""}
-    rerun = services.rerun_job(job=Job.objects.get(pk=result.pk), **fields)
+    fields = {"user": alice, "visitor": None, "address": ""}
+    rerun = services.before_corrections(job=Job.objects.get(pk=result.pk), **fields)
     do_analyses()
     with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=rerun.pk)))) as archive:
         assert not {"segmentation.npz", "corrections.json", "signatures.json"} & set(archive.namelist())

@@ -23,7 +23,7 @@ from ..ground import bundles
 from ..ground.files import delete_with_files
 from ..ground.refusal import LOCKED_OUT, Refused
 from .publishing import NAME
-from .steps import fix
+from .steps import check_measured, fix
 
 SIGNATURES = "signatures.json"
 STALE = (REPORT, ANNEX, FORM, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature
@@ -61,6 +61,7 @@ def sign_job(
     printed = " ".join(one_line(storable(name), 10**6).split()) or user.get_full_name() or user.get_username()
     if len(printed) > LONGEST_NAME:
         raise Refused(NO_NAME, 422)
+    check_measured(job)
     second_factor.check(user)
     links.check_open(job, user, request.visitor)
     signer = account_of(request, user.get_username(), storable(password))  # wrong ones count as at the sign-in

@@ -77,32 +77,38 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
         remove_files(row.file.name for row in artifacts)
 
 
-@transaction.atomic
 def name_version(*, job: Job, title: str) -> None:
     """Keep the present step of a result as a version of this name; raises Refused (409 while it is measured, 422)."""
     words = " ".join(one_line(title, 10**6).split())
     if not 0 < len(words) <= LONGEST_TITLE:
         raise Refused(NO_NAME, 422)
-    fix(job)
-    Job.objects.filter(pk=job.pk).update(title=words)
+    check_measured(job)
+    with transaction.atomic():
+        fix(job)
+        Job.objects.filter(pk=job.pk).update(title=words)
 
 
-@transaction.atomic
 def share(*, row: Owned, **wishes: Any) -> Link:
-    """Change the private link of a row, as `links.change_link` does; a result that is shared becomes a version."""
-    link = links.change_link(row=row, **wishes)
-    if isinstance(row, Job) and link.number and not link.off:
-        fix(row)
+    """Change the private link of a row, as `links.change_link` does; a result that is shared becomes a version. Raises
+    Refused as that, and 409 while the present step is measured."""
+    is_result = isinstance(row, Job) and not wishes.get("off")
+    if is_result:
+        check_measured(row)
+    with transaction.atomic():
+        link = links.change_link(row=row, **wishes)
+        if is_result and link.number:
+            fix(row)
     return link
 
 
 def fix(job: Job) -> None:
-    """Make a result a version, which is never measured anew. Within a transaction; raises Refused (409)."""
+    """Make a result a version, which is never measured anew. Within a transaction; raises Refused (409) where somebody
+    has corrected it meanwhile."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         return
-    if not now.fixed:
-        check_measured(now)
+    if not (now.fixed or now.is_measured):
+        raise Refused(UNMEASURED, 409)
     Job.objects.filter(pk=job.pk).update(fixed=True)
     job.fixed = True
 

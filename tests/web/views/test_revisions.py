@@ -90,10 +90,12 @@ def test_the_page_links_them_and_marks_the_newest(client, revise, make_segmentat
     assert f'<a href="/jobs/{second.pk}/">Version 2</a> <span class="badge good">' in page
     assert "version 1 of 2" in page
     assert "<b>Version 1</b>" in page
-    assert "Go to version 2, the newest" in page and "data-correct " not in page
-    assert "data-correct " in words(visit(client, VISITOR).get(f"/jobs/{first.pk}/?correct"))
+    assert "the newest is version 2" in page and "data-correct " in page
+    Job.objects.filter(pk=first.pk).update(fixed=True, title="checked")
+    page = words(visit(client, VISITOR).get(f"/jobs/{first.pk}/"))
+    assert "Version “checked”. This version stays as it is." in page and "data-correct " not in page
     newest = words(visit(client, VISITOR).get(f"/jobs/{second.pk}/"))
-    assert "This is version" not in newest
+    assert "This is version" not in newest and "“checked”" in newest
 
 
 def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph):
