@@ -32,7 +32,7 @@ from .results.after_inspection import (
 )
 from .results.combined import combined_table
 from .results.comparisons import comparison_of, result_for
-from .results.edits import Outdated, alike_in, broken_edits, corrected, corrections_of, edit_job, log_of, steps_made
+from .results.edits import Outdated, broken_edits, corrected, corrections_of, edit_job, log_of, steps_made
 from .results.exports import file_of, named, publish_export, unwritten, write_ahead
 from .results.jobs import (
     cancel_job,
@@ -66,5 +66,6 @@ from .results.samples import (
     scale_image,
 )
 from .results.signing import broken_signatures, sign_job
+from .results.standing import alike_in, doubts_of, examples_of, standing
 from .results.uploads import Intake, Note, checked_pages, is_zip, receive_files, receive_upload
 from .upkeep.upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy

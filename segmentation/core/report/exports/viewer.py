@@ -15,7 +15,6 @@ from PIL import Image
 from ... import tasks
 from ...analysis import Analysis, Objects
 from ...archive import write_zip
-from ...measure.cutouts import in_batches
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
@@ -118,19 +117,17 @@ def _cuts(segmentation: Segmentation, numbers_shown: set[int], nm_per_pixel: flo
 
 def _sizes_made(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[int, list[float | None]]:
     """The sizes of the pieces that each cut makes which is as probable as a DOUBT, by its place among all cuts."""
+    from ...measure.apart import measured_apart
     from ...measure.possible import pieces_of
-    from ...measure.shapes import measure_apart
 
     likely = [place for place, cut in enumerate(segmentation.cuts) if cut.chance >= DOUBT]
     pieces = pieces_of(segmentation.dense, segmentation.cuts, likely)
+    if not pieces:
+        return {}
     size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])
-    every, owners = [of for made in pieces.values() for of in made], np.repeat([*pieces], [*map(len, pieces.values())])
-    sizes: dict[int, list[float | None]] = {}
-    for batch in in_batches(every):
-        table = measure_apart([every[at] for at in batch], nm_per_pixel, frame)
-        for place, length in zip(owners[batch].tolist(), short(table.length(size)), strict=True):
-            sizes.setdefault(place, []).append(length)
-    return sizes
+    table, _ = measured_apart([of for made in pieces.values() for of in made], nm_per_pixel, frame)
+    lengths = iter(short(table.length(size)))
+    return {place: [next(lengths) for _ in made] for place, made in pieces.items()}
 
 
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
