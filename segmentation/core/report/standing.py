@@ -32,7 +32,7 @@ from ..measure.tilt import Stretch
 from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
-from .exports.viewer import MOST_COORDINATES, TOLERANCE, coordinates, further_rings, short
+from .exports.viewer import MOST_COORDINATES, TOLERANCE, WEIGHT, coordinates, further_rings, short
 from .outlines import Points, find_cracks, smooth_rings, thinned
 from .picture import PALETTE
 
@@ -241,7 +241,7 @@ class Standing:
         for number in sorted(touched):
             rows.pop(number, None)
             if number not in now.objects:
-                rows[number] = None
+                rows |= {number: None} if number in self.stored.places else {}
             elif number in self.anew or not _is_alike(now.objects[number], original.objects.get(number)):
                 judged.append(number)
         for number, reason in zip(judged, self._reasons(corrections, judged), strict=True):
@@ -336,7 +336,7 @@ class Standing:
         sizes |= {name: of.sizes[name] for name in SIZES}
         sizes |= {name: _short(of.sizes[name]) for name in DESCRIPTORS if name in columns}
         if self.terms.settings.border_correction == "weight":
-            sizes["weight"] = _short(of.sizes["edge_weight"], 5)
+            sizes["weight"] = _short(of.sizes["edge_weight"], WEIGHT)
         lines = {"outline": coordinates(thinned(of.rings[0], TOLERANCE))}
         rings = {"rings": further_rings(of.rings, MOST_COORDINATES)} if task.parted else {}
         pieces = {"pieces": of.pieces} if of.pieces > 1 else {}

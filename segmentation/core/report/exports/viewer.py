@@ -40,6 +40,7 @@ FIGURE_LOOK = (1000, 60)  # px, quality
 QUALITY = 80
 IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
+WEIGHT = 12  # digits of a weight, so that figures of weighted sizes are those of the full table
 COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # by which the page colours objects
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 
@@ -169,7 +170,7 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     if "shape" in measured:
         columns |= {"shape": table["shape"].tolist(), "shape_chance": short(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return columns | ({"weight": short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": short(table["edge_weight"], WEIGHT)} if weighted and "edge_weight" in measured else {})
 
 
 def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
