@@ -5,7 +5,7 @@ All else waits for the full measuring: intervals, verdict, histogram, and whatev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,7 @@ from ..measure.examples import Example, shown
 from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
 from ..measure.quantities import Unit, Value, nanometre_in, significant
 from ..measure.results import Statistics
-from ..measure.table import REASON_TYPE, Table, column_name
+from ..measure.table import Table, column_name
 from .standing import Floats, Standing
 from .summary import MAIN, Summary
 
@@ -43,8 +43,18 @@ class AtOnce:
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
-        """(n,) of all objects: first of those that are as in the result, then of the others."""
+        """(n,) of all objects, ascending: the order of equal sizes decides the last digits of weighted figures."""
+        return np.sort(self._unordered_ids)
+
+    @cached_property
+    def _unordered_ids(self) -> NDArray[np.int64]:
+        """First of the objects that are as in the result, then of the others."""
         return np.concatenate([self.standing.stored.ids[self._is_left], np.array([*self._rows], np.int64)])
+
+    def _joined(self, stored: NDArray[Any], others: Sequence[Any]) -> NDArray[Any]:
+        """(n,) what is stored of the objects that are as in the result, and what is known of the others."""
+        every = np.concatenate([stored[self._is_left], np.array(others, stored.dtype)])
+        return every[np.argsort(self._unordered_ids, kind="stable")]
 
     @cached_property
     def _rows(self) -> dict[int, dict[str, Any]]:
@@ -61,20 +71,17 @@ class AtOnce:
     def column(self, name: str, missing: float = np.nan) -> Floats:
         """(n,) the numbers of a column of the rows, NaN where they are not known; `missing` where there are none."""
         stored = self.standing.stored.columns.get(name)
-        left = np.full(int(self._is_left.sum()), missing) if stored is None else stored[self._is_left]
-        return np.concatenate([left, np.array([row.get(name, missing) for row in self._rows.values()], float)])
+        stored = np.full(len(self._is_left), missing) if stored is None else stored
+        return self._joined(stored, [row.get(name, missing) for row in self._rows.values()])
 
     def _flags(self, name: str, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return np.concatenate([stored[self._is_left], [bool(row.get(name)) for row in self._rows.values()]]).astype(
-            bool
-        )
+        return self._joined(stored, [bool(row.get(name)) for row in self._rows.values()])
 
     @cached_property
     def table(self) -> Table:
         """A row for each object, those that the frame cuts kept (`is_cut`)."""
         stored, task = self.standing.stored, self.standing.terms.task
-        reasons = np.array([row["reason"] for row in self._rows.values()], REASON_TYPE)
-        reasons = np.concatenate([stored.reasons[self._is_left], reasons])
+        reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
         names = dict.fromkeys(filter(None, (task.size, "ecd")))
         unit: Unit = "px" if stored.nm_per_pixel is None else "nm"
         columns: dict[str, NDArray[Any]] = {column_name(name, unit): self.column(name) for name in names}

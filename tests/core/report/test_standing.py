@@ -11,10 +11,9 @@ import pytest
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.operations import Corrections, finished
-from segmentation.core.labels.segmentation import Cut, Provenance, Segmentation
+from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION
-from segmentation.core.measure.quantities import OF
 from segmentation.core.measure.tilt import Stretch, Tilt
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
