@@ -68,16 +68,15 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
         return np.where(np.isnan(of), np.nan, is_nano(of) - share)
 
     asked = np.flatnonzero(objects.open & objects.whole & (1 - objects.confidence >= DOUBT))
-    chances, effects = 1 - objects.confidence[asked], moved(objects.size[asked])
-    ranked = [
-        (-chance * effect, Doubt(number, None, chance))
-        for number, chance, effect in zip(*(of.tolist() for of in (objects.ids[asked], chances, effects)), strict=True)
+    places = {number: at for at, number in enumerate(objects.ids.tolist())} if cuts else {}
+    likely = [cut for cut in cuts if cut.chance >= DOUBT and cut.id in places and objects.open[places[cut.id]]]
+    ids = np.concatenate([objects.ids[asked], np.array([cut.id for cut in likely], np.int64)])
+    chances = np.concatenate([1 - objects.confidence[asked], [cut.chance for cut in likely]])
+    gone = (objects.size[places[cut.id] : places[cut.id] + 1] for cut in likely)
+    made = [
+        1.0 if cut.pieces is None else float(moved(of, cut.pieces)[0]) for cut, of in zip(likely, gone, strict=True)
     ]
-    places = {number: at for at, number in enumerate(objects.ids.tolist())}
-    for cut in cuts:
-        at = places.get(cut.id)
-        if at is None or not objects.open[at] or cut.chance < DOUBT:
-            continue
-        effect = 1.0 if cut.pieces is None else float(moved(objects.size[at : at + 1], cut.pieces)[0])
-        ranked.append((-cut.chance * effect, Doubt(cut.id, cut.place, cut.chance)))
-    return [doubt for _, doubt in sorted(ranked, key=lambda pair: (pair[0], pair[1].id, pair[1].cut or -1))]
+    effects = np.concatenate([moved(objects.size[asked]), made])
+    of_cut = [None] * len(asked) + [cut.place for cut in likely]
+    order = np.lexsort((ids, -chances * effects))
+    return [Doubt(int(ids[at]), of_cut[at], float(chances[at])) for at in order.tolist()]

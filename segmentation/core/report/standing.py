@@ -356,8 +356,9 @@ class Standing:
             return self.rows[number] or {"id": number, "gone": True}
         return self.stored.row(number) if number in self.stored.places else {"id": number, "gone": True}
 
-    def cuts_after(self, now: WorkingLabels) -> dict[int, int]:
-        """The place of each possible cut that divides an object, and which one that is."""
+    def cuts_after(self, now: WorkingLabels | None) -> dict[int, int]:
+        """The place of each possible cut that divides an object, and which one that is. now: None where nothing was
+        corrected."""
         cuts = self.stored.head.get("cuts") or {}
         stand = dict(zip(cuts.get("place", ()), cuts.get("id", ()), strict=True))
         asked = [
@@ -365,9 +366,10 @@ class Standing:
             for place, number, sides in zip(*(cuts.get(name, ()) for name in ("place", "id", "sides")), strict=True)
             if number in self.rows
         ]
-        ends = _at(now, np.array([sides for _, sides in asked], np.int64).reshape(-1, 2)).reshape(-1, 2).tolist()
-        for (place, _), (one, other) in zip(asked, ends, strict=True):
-            stand[place] = one if one == other else 0
+        if now is not None and asked:
+            ends = _at(now, np.array([sides for _, sides in asked], np.int64).reshape(-1, 2)).reshape(-1, 2).tolist()
+            for (place, _), (one, other) in zip(asked, ends, strict=True):
+                stand[place] = one if one == other else 0
         return {place: number for place, number in stand.items() if number}
 
     def shares(self, now: WorkingLabels) -> dict[str, float]:

@@ -24,6 +24,7 @@ from ..ground.refusal import Refused
 from .edits import NO_OUTLINES, corrections_of
 
 logger = logging.getLogger(__name__)
+MOST_DOUBTS = 500  # of an answer: each answer brings the next ones
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 
@@ -35,8 +36,8 @@ class Standing:
     rows: the changed objects as rows of outlines.json; {"id", "gone": True} of one that is gone; "pieces": of how many
     it is, where these are several. numbers: words by name, as `core.report.at_once.AtOnce` has them. unit: of the
     lengths in these words. few: the sizes of fewer objects than a median needs, in words. cuts: the object that each
-    possible cut still divides, by its place. doubts: what waits for a look, most effect first: {"id", "cut", "chance"}.
-    examples: {"id", "title", "size"} of what is shown beside the numbers.
+    possible cut still divides, by its place. doubts: what waits for a look, most effect first: {"id", "cut", "chance"},
+    MOST_DOUBTS at most of doubt_count. examples: {"id", "title", "size"} of what is shown beside the numbers.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Standing:
     few: list[str] = field(default_factory=list)
     cuts: dict[int, int] = field(default_factory=dict)
     doubts: list[dict[str, Any]] = field(default_factory=list)
+    doubt_count: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -78,38 +80,36 @@ def standing(job: Job, since: int) -> Standing:
     state = _state_of(job, corrections)
     known = _at_once(job, state, corrections)
     cuts = state.cuts_after(corrections.now)
+    doubts = known.doubts(cuts)
     return Standing(
         rows=state.changed_since(corrections, since),
         numbers=known.numbers,
         unit=known.unit,
         few=known.few,
         cuts=cuts,
-        doubts=[doubt._asdict() for doubt in known.doubts(cuts)],
+        doubts=[doubt._asdict() for doubt in doubts[:MOST_DOUBTS]],
+        doubt_count=len(doubts),
         examples=[example._asdict() for example in known.examples],
     )
 
 
 def doubts_of(job: Job) -> list[dict[str, Any]]:
-    """What waits for a look in a result as it stands; as `Standing.doubts`, [] where its objects cannot be read."""
+    """All that waits for a look in a result as it stands; as `Standing.doubts`, [] where its objects cannot be read."""
     try:
-        if job.edit_count:
-            return standing(job, job.edit_count).doubts
-        state = _uncorrected(job)
+        corrections, state = _state_now(job)
     except Refused:
         return []
-    cuts = state.stored.head.get("cuts") or {}
-    stand = dict(zip(cuts.get("place", ()), cuts.get("id", ()), strict=True))
-    return [doubt._asdict() for doubt in _at_once(job, state).doubts(stand)]
+    cuts = state.cuts_after(corrections.now if corrections else None)
+    return [doubt._asdict() for doubt in _at_once(job, state, corrections).doubts(cuts)]
 
 
 def examples_of(job: Job) -> list[dict[str, Any]]:
     """What is shown beside the numbers of a result as it stands; as `Standing.examples`."""
     try:
-        if job.edit_count:
-            return standing(job, job.edit_count).examples
-        return [example._asdict() for example in _at_once(job, _uncorrected(job)).examples]
+        corrections, state = _state_now(job)
     except Refused:
         return []
+    return [example._asdict() for example in _at_once(job, state, corrections).examples]
 
 
 def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
@@ -120,8 +120,7 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     size = tasks.find(job.get_settings().task).size
     if not size:
         raise Refused(NOT_MEASURED, 409)
-    corrections = corrections_of(job) if job.edit_count else None
-    state = _state_of(job, corrections) if corrections else _uncorrected(job)
+    corrections, state = _state_now(job)
     known = _at_once(job, state, corrections)
     places = {number: at for at, number in enumerate(known.ids.tolist())}
     if missing := [number for number in ids if number not in places]:
@@ -141,12 +140,16 @@ def _state_of(job: Job, corrections: Corrections) -> core.Standing:
     return state
 
 
-def _uncorrected(job: Job) -> core.Standing:
-    """A result without corrections, of which no label image is asked."""
+def _state_now(job: Job) -> tuple[Corrections | None, core.Standing]:
+    """The corrections of a result, and how they leave it; None, and the result, where there are none: then no label
+    image is read."""
+    if job.edit_count:
+        corrections = corrections_of(job)
+        return corrections, _state_of(job, corrections)
     file = _file_of(job)
     stored, state = _recent.of(file.file.name) or (_stored(file), None)
     _recent.keep(file.file.name, stored, state)
-    return core.Standing(stored, _terms_of(job), {})
+    return None, core.Standing(stored, _terms_of(job), {})
 
 
 def _at_once(job: Job, state: core.Standing, corrections: Corrections | None = None) -> AtOnce:

@@ -11,7 +11,7 @@ import pytest
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.operations import Corrections, finished
-from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.labels.segmentation import Cut, Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION
 from segmentation.core.measure.tilt import Stretch, Tilt
@@ -126,7 +126,7 @@ def every_kind(case):
         {"op": "set_aside", "ids": [17], "reason": "dirt"},
         {"op": "reviewed", "ids": [1, 18, 3]},
         {"op": "draw", "polygon": [[2.5, 60], [24, 64], [20, 90], [4, 88]]},
-        {"op": "draw", "polygon": [[200, 100], [240, 100], [240, 150], [200, 150]], "replace": True},
+        {"op": "draw", "polygon": [[200, 100], [240, 100], [240, 150], [200, 150]], "id": 19, "replace": True},
         {"op": "paint", "points": [[120, 180], [150, 200]], "radius": 7, "id": 20},
         {"op": "paint", "points": [[296, 200]], "radius": 9},
         {"op": "erase", "points": [[60, 30], [90, 60]], "radius": 5},
@@ -173,3 +173,113 @@ def test_corrections_of_every_kind_leave_what_measuring_everything_says(settings
         case.do({"op": "undo"})
     assert not case.state.rows and not case.state.anew, "taken back, all is as it was found"
     case.check()
+
+
+def phases(**settings):
+    labels = np.ones((90, 120), np.int32)
+    labels[20:60, 10:50], labels[30:80, 70:110], labels[40:50, 20:30] = 2, 3, 1
+    return Case("phases", labels, [0, 1, 2], ("matrix", "sulfide", "oxide"), **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"ignore": [[[0, 0], [40, 45]]]}], ids=["all", "a region to ignore"])
+def test_shares_of_classes_follow_their_pixels(settings):
+    case, stroke = phases(**settings), {"op": "paint", "points": [[60, 40], [90, 20]], "radius": 6, "id": 2}
+    share = case.do(stroke).check()["area_fraction of sulfide"]
+    case.do({"op": "paint", "points": [[30, 30]], "radius": 9, "id": 3}).check()
+    case.do({"op": "draw", "polygon": [[0, 60], [30, 60], [30, 90], [0, 90]], "class": "oxide"}).check()
+    every = [row["id"] for row in case.state.changed_since(case.corrections, 2)]
+    assert every == [1, 2, 3, 4], "the share of one changes those of all"
+    for _ in range(3):
+        case.do({"op": "undo"})
+    assert not case.state.rows and case.check()["area_fraction of sulfide"] != share
+    assert [row["id"] for row in case.state.changed_since(case.corrections, 3)] == [1, 2, 3, 4]
+
+
+def test_a_large_picture_of_classes_keeps_its_lines_until_it_is_measured(monkeypatch):
+    case = phases()
+    monkeypatch.setattr("segmentation.core.report.standing.MOST_TRACED", 100)
+    case.do({"op": "paint", "points": [[60, 40]], "radius": 6, "id": 2})
+    row = case.rows()[2]
+    assert row["area"] > case.state.stored.row(2)["area"] and row["outline"] == case.state.stored.row(2)["outline"]
+
+
+def test_of_kinds_whose_size_is_more_than_an_outline_only_counts_follow_what_is_drawn():
+    case = Case("loops")
+    assert "median" in case.do({"op": "delete", "ids": [9]}).check()
+    said = case.do({"op": "draw", "polygon": [[2, 60], [24, 64], [20, 90], [4, 88]]}).check()
+    assert said["loops"] == said["n_kept"] and "median" not in said
+    row = case.rows()[31]
+    assert row["loop_diameter"] is None and row["ecd"] > 0
+
+
+def test_numbers_that_rest_on_chances_wait_for_the_measuring():
+    left, right = 65, 95
+    cut = Cut(0.45, [[80.0, 85.0], [80.0, 125.0]], [], [78, 105, 82, 105])
+    labels = np.zeros(SHAPE, np.int32)
+    labels[90:120, left:right], labels[20:50, 20:50], labels[150:180, 200:240] = 1, 2, 3
+    case = Case(labels=labels, cuts=(cut,), measurand="all")
+    assert case.do({"op": "delete", "ids": [3]}).at_once.numbers == {"n_set_aside": "0"}
+    case = Case(labels=labels, cuts=(cut,))
+    numbers = case.do({"op": "delete", "ids": [3]}).at_once
+    assert numbers.numbers["n_kept"] == "2" and numbers.few == ["93.0", "93.0"]
+    assert case.rows()[1] == case.file["particles"][0]
+
+
+def test_what_somebody_cut_or_checked_is_not_asked_again():
+    """A cut divides what lies on both of its sides: after a split nothing, after a merge the whole."""
+    labels = disc_labels(30, SHAPE, seed=4)
+    boxes = {number: np.argwhere(labels == number) for number in (9, 10, 15)}
+    middles = {number: places.mean(0).round() for number, places in boxes.items()}
+    cuts = tuple(
+        Cut(chance, [[x, y - 30], [x, y + 30]], [], [int(x) - 2, int(y), int(x) + 2, int(y)])
+        for chance, (y, x) in zip((0.9, 0.7, 0.3), middles.values(), strict=True)
+    )
+    case = Case(labels=labels, cuts=cuts)
+    columns = case.file["cuts"]
+    assert columns["place"] == [0, 1, 2] and columns["pieces"][2] is None
+    whole = case.file["particles"][8]["min_feret"]
+    assert all(0.3 * whole < size < 0.75 * whole for size in columns["pieces"][0]) and len(columns["pieces"][0]) == 2
+    cuts_now = case.state.cuts_after(None)
+    asked = case.at_once.doubts(cuts_now)
+    assert cuts_now == {0: 9, 1: 10, 2: 15} and asked[0].cut in (0, 1)
+    assert {doubt.cut for doubt in asked} == {None, 0, 1} and all(doubt.chance >= 0.4 for doubt in asked)
+    y, x = middles[9]
+    case.do({"op": "split", "id": 9, "line": [[x, y - 30], [x, y + 30]]}, {"op": "reviewed", "ids": [1, 10]})
+    now = case.state.cuts_after(case.corrections.now)
+    assert now == {1: 10, 2: 15}
+    left = {(doubt.id, doubt.cut) for doubt in case.at_once.doubts(now)}
+    assert left == {(doubt.id, doubt.cut) for doubt in asked} - {(9, 0), (10, 1), (1, None), (9, None), (10, None)}
+    case.do({"op": "merge", "ids": [9, 31]})
+    assert case.state.cuts_after(case.corrections.now)[0] in (9, 31)
+
+
+def test_the_answer_names_the_objects_that_later_corrections_touched():
+    case = Case().do({"op": "delete", "ids": [2]}, {"op": "reviewed", "ids": [5]})
+    assert case.state.changed_since(case.corrections, 0)[0] == {"id": 2, "gone": True}
+    assert [row["id"] for row in case.state.changed_since(case.corrections, 1)] == [5]
+    before = case.state
+    later = case.do({"op": "undo"}, {"op": "undo"}).state
+    assert before.rows and [row["id"] for row in later.changed_since(case.corrections, 2)] == [2, 5]
+    assert later.changed_since(case.corrections, 2) == [case.file["particles"][1], case.file["particles"][4]]
+
+
+def test_an_object_in_pieces_says_of_how_many_it_is():
+    case = Case().do({"op": "paint", "points": [[10, 10]], "radius": 4, "id": 20})
+    assert case.rows()[20]["pieces"] == 2
+    case.check()
+
+
+def test_examples_are_those_of_what_stands():
+    case = Case()
+    every = sorted((row["min_feret"], row["id"]) for row in case.file["particles"] if row["confidence"] >= 0.9)
+    first, _, last = case.at_once.examples
+    assert (first.id, last.id) == (every[0][1], every[-1][1])
+    assert (first.title, last.title) == ("smallest sure one", "largest sure one")
+    smallest = min((row["min_feret"], row["id"]) for row in case.file["particles"])[1]
+    case.do({"op": "reviewed", "ids": [smallest]}, {"op": "delete", "ids": [last.id]})
+    first, _, last = case.at_once.examples
+    assert first.id == smallest and last.id == every[-2][1]
+    case.do({"op": "delete", "ids": list(case.corrections.now.objects)[3:]})
+    few = case.at_once.examples
+    assert [example.title for example in few] == [f"particle {example.id}" for example in few] and len(few) == 3
+    assert [example.size for example in few] == case.at_once.few
