@@ -120,7 +120,7 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
 
 def _judged_by_others(parent: Job) -> dict[str, Any]:
     """What other outlines say of each, as whoever corrected this result saw it; {} where it says nothing."""
-    rows, settings = tables.objects_of(parent) or [], parent.get_settings().measurement
+    rows, settings = tables.uncorrected_objects_of(parent) or [], parent.get_settings().measurement
     if not any(row["kept"] for row in rows):
         return {}
     reasons = [reason for reason in BY_OTHERS if reason != Reason.HIDDEN or settings.measurand == "seen"]

@@ -77,6 +77,7 @@ from segmentation.models import (
 )
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
 from segmentation.services.ground.space import is_scarce
+from segmentation.services.results.publishing import NAME as SEGMENTATION
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
@@ -347,6 +348,9 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),  # it may count there
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
+    if job.step:  # the outlines as they were corrected; else they are stored already
+        files[SEGMENTATION] = folder / SEGMENTATION
+        segmented.save(files[SEGMENTATION])
     show_in_squares(job.micrograph, micrograph, folder)
     progress("storing the results", STORING)
     services.publish(job=job, files=files, summary=summary)

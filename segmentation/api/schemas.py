@@ -19,6 +19,7 @@ from ..core.report.schema import JobResult, StoredSample, in_short
 from ..models import Job as JobRow
 from ..presenters.comparison import warning_of_side
 from ..presenters.sample import PooledResult
+from ..services.ground.tables import UNCORRECTED
 from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -151,7 +152,7 @@ class Signature(Answer):
 def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     if not job.is_done:
         return {}
-    names = [*job.artifacts.values_list("name", flat=True), *services.unwritten(job)]
+    names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *services.unwritten(job)]
     names += [PICTURE] if job.micrograph.viewer_image else []
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
 
@@ -268,6 +269,8 @@ class Standing(Answer):
     few: list[str] = Field(description="The sizes of fewer than ten particles, ascending.")
     cuts: dict[int, int] = Field(description="By its place each possible cut that divides an object, and which one.")
     doubts: list[dict[str, Any]] = Field(description="What waits for a look, what moves the numbers most at first.")
+    doubt_count: int = Field(description="How many wait in all.")
+    examples: list[dict[str, Any]] = Field(description="What is shown beside the numbers.")
 
 
 class Standings(Schema):

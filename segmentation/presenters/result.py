@@ -272,12 +272,10 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, the kind's names of its figures, and three
-        reasons."""
+        """What the page's script has to know: the measure that is the size, and three reasons."""
         size = self.task.size or "area"
-        figures = json.dumps(dict(self.task.figures))
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
-        return {"size": size, "title": column(size).title, "figures": figures, **reasons}
+        return {"size": size, "title": column(size).title, **reasons}
 
     @property
     def regions(self) -> list[list[list[float]]]:

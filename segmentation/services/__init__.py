@@ -35,7 +35,6 @@ from .results.comparisons import comparison_of, result_for
 from .results.edits import (
     Outdated,
     after_corrections,
-    alike_in,
     broken_edits,
     corrected,
     corrections_of,
@@ -78,6 +77,7 @@ from .results.samples import (
     scale_image,
 )
 from .results.signing import broken_signatures, sign_job
+from .results.standing import alike_in, standing
 from .results.steps import ask_for_numbers, check_measured, fix, last_change, name_version, publish_step, share
 from .results.uploads import Intake, Note, checked_pages, is_zip, receive_files, receive_upload
 from .upkeep.upkeep import child_died, enqueue_all, optimise, purge, put_back, rescue, storage_used, tidy

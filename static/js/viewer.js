@@ -46,6 +46,7 @@ class ResultPage {
     this.objects = new Map(data.particles.map((each) => [each.id, Object.assign(each, { byHand: each.by_hand })]));
     this.cuts.list = listed(data.cuts);
     this.doubts = data.doubts ?? [];
+    this.doubtCount = this.doubts.length;
     this.lengths = shownLengths(data);
     this.base = step; // the correction after which the picture stands
   }
@@ -97,32 +98,30 @@ class ResultPage {
   }
 
   // What the server answers to corrections, of which the last one has the number `base`.
-  stand({ rows, numbers, unit, few, cuts, doubts }, base) {
+  stand({ rows, numbers, unit, few, cuts, doubts, doubt_count: count, examples }, base) {
     for (const row of rows) {
       if (row.gone) this.objects.delete(row.id);
       else this.objects.set(row.id, { ...row, byHand: row.by_hand });
     }
     this.base = base;
     this.doubts = doubts;
+    this.doubtCount = count;
+    this.data.examples = examples;
     for (const cut of this.cuts.list) cut.id = cuts[cut.place] ?? 0;
     this.say("");
     this.changed();
     this.firstNumbers(numbers, unit, few);
     this.waits();
     this.doubt?.changed();
+    this.extremes?.changed();
   }
 
   // The numbers that follow at once.
   firstNumbers(numbers, unit, few) {
-    const words = { ...numbers };
-    for (const [own, name] of Object.entries(JSON.parse(this.facts.figures))) if (words[name] !== undefined) words[own] = words[name]; // names of the kind of analysis
-    for (const box of document.querySelectorAll(".sentence [data-number]")) this.put(box, words[box.dataset.number]);
-    for (const box of document.querySelectorAll("[data-class-share]")) this.put(box, words[box.dataset.classShare]);
-    for (const line of document.querySelectorAll(".shares [data-class-name]")) {
-      const share = words[line.dataset.className];
-      if (share === undefined) continue;
-      line.querySelector("b").textContent = share;
-      line.querySelector(".fraction rect[fill]").setAttribute("width", share.replace(" ", ""));
+    for (const box of document.querySelectorAll(".sentence [data-number], .shares [data-number]")) this.put(box, numbers[box.dataset.number]);
+    for (const line of document.querySelectorAll(".shares li")) {
+      const share = numbers[line.querySelector("[data-number]").dataset.number];
+      if (share) line.querySelector(".fraction rect[fill]").setAttribute("width", `${share}%`);
     }
     for (const each of document.querySelectorAll("[data-length-unit]")) if (unit) each.textContent = unit;
     const things = document.querySelector(".sentence [data-things]");
@@ -134,7 +133,7 @@ class ResultPage {
   // A number that is known stands out among those that are still measured.
   put(box, words) {
     box.classList.toggle("fresh", words !== undefined);
-    if (words !== undefined) box.textContent = words;
+    if (words !== undefined) box.textContent = `${words}${box.dataset.suffix ?? ""}`;
   }
 
   // What is not measured yet is grey; it is measured once the hand rests.

@@ -21,7 +21,7 @@ from segmentation.models import Segmentation as Stored
 from segmentation.services.ground import tables
 from segmentation.services.ground.bundles import packed
 from segmentation.services.learning.suggestions import suggestions
-from segmentation.services.results.edits import NO_OUTLINES, NOT_MEASURED_YET
+from segmentation.services.results.edits import NO_OUTLINES
 from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.web.trained import make_dataset
 from worker.tasks import do_analyses
@@ -61,8 +61,8 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
 
 
 def test_a_script_asks_which_objects_are_like_one(send, script, result):
-    """Two squares of one size and a larger one, measured as outside a sample. What was deleted is no answer; what was
-    drawn is one once it is measured."""
+    """Two squares of one size and a larger one, measured as outside a sample. What was deleted is no answer, what was
+    drawn is one at once."""
 
     def ask(job, **query):
         return script.get(f"/api/v1/jobs/{job.pk}/similar", query)
@@ -76,10 +76,11 @@ def test_a_script_asks_which_objects_are_like_one(send, script, result):
     assert ask(result, ids=2, alike=likeness["alike"][1] - 0.001).json()["ids"] == [2, 3]
     square = [[120, 70], [150, 70], [150, 100], [120, 100]]
     send(0, {"op": "delete", "ids": [3]}, {"op": "draw", "polygon": square})
-    assert ask(result, ids=2, alike=0).json()["ids"] == [2, 1]
+    assert ask(result, ids=2, alike=0).json()["ids"] == [2, 4, 1]
     assert ask(result, ids=[2, 9]).json()["error"] == "There is no object 9." and ask(result).status_code == 422
-    answer = ask(result, ids=4)
-    assert answer.status_code == 422 and answer.json()["error"] == NOT_MEASURED_YET.format(number=4)
+    at_once = ask(result, ids=4, alike=0).json()
+    assert at_once["ids"] == [2, 4, 1] and at_once["alike"][0] > 0.99
+    assert ask(result, ids=3).json()["error"] == "There is no object 3."
     ids = ask(kept := revision(script, result), ids=4, alike=0).json()["ids"]
     assert ids[0] == 4 and sorted(ids) == [1, 2, 4]
     with kept.segmentation.file.open("rb") as file:  # what others said of each, as the person saw it

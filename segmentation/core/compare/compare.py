@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..measure.bins import FEWEST_COMPARED, LEAST_SIZES, auto_edges
-from ..measure.distribution import Floats, mean_and_deviation, quantiles
-from ..measure.fractions import share_between
+from ..measure.distribution import Floats, mean_and_deviation, quantiles, share_between
 from ..measure.matching import Indices
 from ..measure.resampling import REPEATS
 from . import results

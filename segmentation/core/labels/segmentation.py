@@ -84,6 +84,12 @@ class Cut(NamedTuple):
         one, other = (int(crop((y, x, y + 1, x + 1))[0, 0]) for x, y in ((x0, y0), (x1, y1)))
         return one if one == other else 0
 
+    def shifted(self, right: int, down: int) -> Cut:
+        """The same cut so many pixels further."""
+        x0, y0, x1, y1 = self.sides
+        line = [[x + right, y + down] for x, y in self.line]
+        return self._replace(line=line, sides=[x0 + right, y0 + down, x1 + right, y1 + down])
+
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:

@@ -24,9 +24,9 @@ from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
-from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile
+from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile, share_between
 from .drawn import Z95
-from .fractions import DEVIATES, nano_fraction, share_between, shares_if_scaled, wilson
+from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
 from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
 from .table import Table

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .bins import NANO_NM
 from .quantities import NUMBERS, Unit
 from .results import FIGURES
 from .table import Table
@@ -22,6 +23,7 @@ POWER: dict[Weighting, int] = {"number": 0, "area": 2, "volume": 3}  # of the EC
 WEIGHTINGS: tuple[Weighting, ...] = tuple(POWER)
 DIMENSIONLESS = tuple(name for name in FIGURES if not NUMBERS[name].power)
 TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
+LEAST_NM = 1.0
 MODE_GRID = 256
 MODE_GROUPS = 2048
 SAME = 1e-9  # relative; sizes that differ by less are equal
@@ -107,6 +109,17 @@ class WeightedSizes:
         """The same particles with the ECD as their size."""
         ordered = self.at(np.argsort(self.ecd, kind="stable"))
         return replace(ordered, size=ordered.ecd)
+
+
+def is_nano(size: Floats) -> NDArray[np.bool_]:
+    """(n,) whether each size is 1 to 100 nm; with a tolerance, as converting units may change the last digit."""
+    slack = 1 + 1e-12
+    return np.asarray((size <= NANO_NM * slack) & (size >= LEAST_NM / slack), np.bool_)
+
+
+def share_between(size: Floats, weights: Floats) -> float:
+    """The share of the weights whose sizes are 1 to 100 nm."""
+    return min(float(weights[is_nano(size)].sum() / weights.sum()), 1.0)
 
 
 def effective_number(weights: Floats) -> float:

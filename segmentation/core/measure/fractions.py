@@ -9,10 +9,9 @@ import numpy as np
 from scipy import special
 
 from .bins import NANO_NM
-from .distribution import FEWEST_IMAGES, Floats, WeightedSizes, effective_number
+from .distribution import FEWEST_IMAGES, LEAST_NM, Floats, WeightedSizes, effective_number, is_nano, share_between
 from .drawn import Z95, t95
 
-LEAST_NM = 1.0
 # Normal deviates, in the middles of equal parts; there are so many that 2.5 and 97.5 % are the middles of two parts.
 DEVIATES = special.ndtri((np.arange(180) + 0.5) / 180)
 MANY_IMAGES = 30  # from here on hardly any kind of field is missed
@@ -75,7 +74,7 @@ def _are_alike(sizes: WeightedSizes, share: float) -> bool:
     if share in (0.0, 1.0):
         return True
     image, weights = sizes.image_numbers, sizes.weights["number"]
-    off = np.bincount(image, weights * (_is_nano(sizes.size) - share))
+    off = np.bincount(image, weights * (is_nano(sizes.size) - share))
     spread = float((off**2 / np.bincount(image, weights)).sum()) / (share * (1 - share))
     return bool(special.chdtrc(sizes.images - 1, spread) >= CHANCE)
 
@@ -93,11 +92,6 @@ def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:
     return share, min(low, nano.low), max(high, nano.high)
 
 
-def share_between(size: Floats, weights: Floats) -> float:
-    """The share of the weights whose sizes are 1 to 100 nm."""
-    return min(float(weights[_is_nano(size)].sum() / weights.sum()), 1.0)
-
-
 def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | float = 0.0) -> Floats:
     """(k,) the fraction from 1 to 100 nm with all sizes multiplied by `factors` (k,), then shifted by `shifts` nm."""
     weights, slack = sizes.weights["number"], 1 + 1e-12
@@ -105,12 +99,6 @@ def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | flo
     high = np.searchsorted(sizes.size, (NANO_NM - shifts) / factors * slack, "right")
     low = np.searchsorted(sizes.size, (LEAST_NM - shifts) / factors / slack, "left")
     return np.asarray(np.clip(below[high] - below[low], 0, 1), np.float64)
-
-
-def _is_nano(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """(n,) whether each size is 1 to 100 nm; with a tolerance, as converting units may change the last digit."""
-    slack = 1 + 1e-12
-    return (size <= NANO_NM * slack) & (size >= LEAST_NM / slack)
 
 
 def _trials(sizes: WeightedSizes) -> tuple[float, float]:
@@ -125,7 +113,7 @@ def _trials(sizes: WeightedSizes) -> tuple[float, float]:
         return n, Z95
     image, images = sizes.image_numbers, sizes.images
     share = share_between(sizes.size, weights)
-    off = np.bincount(image, weights * (_is_nano(sizes.size) - share)) / weights.sum()
+    off = np.bincount(image, weights * (is_nano(sizes.size) - share)) / weights.sum()
     variance = float((off**2).sum()) * images / (images - 1)
     if variance > 0:
         n = min(n, share * (1 - share) / variance)

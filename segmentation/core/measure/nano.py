@@ -16,7 +16,7 @@ from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, OUTLINED, Conditions
 from .convergence import FEASIBLE, more_images, rounded_up
-from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation
+from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation, share_between
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
@@ -31,7 +31,7 @@ from .filters import (
     with_reasons_lifted,
     without_doubtful,
 )
-from .fractions import Fraction, nano_fraction, share_between, unseen
+from .fractions import Fraction, nano_fraction, unseen
 from .quantities import DOUBTFUL_FRACTIONS, significant, uncapital
 from .results import MATERIAL, Budget, Nano, Sensitivity, Verdict
 from .table import Table

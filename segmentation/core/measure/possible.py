@@ -19,8 +19,8 @@ from scipy import ndimage, special
 
 from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
-from .distribution import quantile
-from .fractions import share_between
+from .cutouts import CutOut
+from .distribution import quantile, share_between
 from .regions import INSIDE
 from .shapes import measure
 from .table import Table
@@ -109,6 +109,34 @@ def possible(dense: NDArray[np.int32], cuts: Sequence[Cut], settled: Collection[
             odds.append(-np.inf)
             now[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]][mask] = len(boxes)
     return Possible(count, pieces, np.array(odds))
+
+
+def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[int]) -> dict[int, list[CutOut]]:
+    """Of each of the cuts at some places the pieces of its outline 1..n of `dense` (H, W) that it makes, after those at
+    whose lines it ends; no entry where it makes none."""
+    boxes, pieces = ndimage.find_objects(dense), dict[int, list[CutOut]]()
+    divided = {at: cuts[at].divides(lambda box: dense[box[0] :, box[1] :]) for at in range(len(cuts))}
+    for place in places:
+        number = divided[place]
+        if not number:
+            continue
+        rows, columns = boxes[number - 1]
+        alone = (dense[rows, columns] == number).astype(np.int32)
+        here = [cuts[at] for at in _chain(cuts, place) if divided[at] == number]
+        chain = [cut.shifted(-columns.start, -rows.start) for cut in here]
+        of = possible(alone, chain)
+        parents = {piece.parent for piece in of.pieces}
+        leaves = [piece for at, piece in enumerate(of.pieces, of.count) if at not in parents]
+        if leaves:
+            pieces[place] = [
+                CutOut(leaf.mask, rows.start + leaf.box[0], columns.start + leaf.box[1]) for leaf in leaves
+            ]
+    return pieces
+
+
+def _chain(cuts: Sequence[Cut], place: int) -> list[int]:
+    """The place of a cut, and before it those of the cuts at whose lines it ends."""
+    return sorted({place, *(at for before in cuts[place].after for at in _chain(cuts, before))})
 
 
 def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:

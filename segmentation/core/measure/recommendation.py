@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .bins import NANO_NM
-from .distribution import Floats, WeightedSizes
-from .fractions import share_between
+from .distribution import Floats, WeightedSizes, share_between
 from .nano import Terms
 from .results import Agglomerates, Point, Recommendation
 

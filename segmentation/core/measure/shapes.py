@@ -9,6 +9,8 @@ its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..labels.separate import sums_over_labels
 from ..micrograph.types import GreyImage
+from .cutouts import CutOut, side_by_side
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
 from .runs import Runs, blocks, find_runs, first_of_each
@@ -66,16 +69,40 @@ def measure(
         **({} if only_sizes else {"mean_grey": np.divide(*sums_over_labels(labels, pixels)[::-1])}),
         "confidence": confidence.astype(np.float64),
     }
-    measures["touches_frame"] = (
-        (measures["bbox_left_px"] <= 0)
-        | (measures["bbox_top_px"] <= 0)
-        | (measures["bbox_right_px"] >= labels.shape[1])
-        | (measures["bbox_bottom_px"] >= rows)
-    )
+    measures["touches_frame"] = _touches(measures, (rows, labels.shape[1]))
     if not only_sizes:
         measures["group"] = touching_groups(labels, n)
     measures["edge_weight"] = _edge_weight(measures, (rows, labels.shape[1]))
     return Table.of_pixels(measures, nm_per_pixel)
+
+
+def measure_apart(objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int]) -> Table:
+    """The same of some objects of an image whose analysed rows and columns are `frame`, without what other pixels say:
+    mean grey value, confidence and group."""
+    labels, shifts = side_by_side(objects)
+    n, runs = len(objects), find_runs(labels)
+    down, across = shifts[runs.particle].T
+    runs = replace(runs, row=runs.row + down, start=runs.start + across, stop=runs.stop + across)
+    measures = {
+        "label": np.arange(1, n + 1),
+        "kept": np.ones(n, bool),
+        "reason": np.zeros(n, REASON_TYPE),
+        **_shape(labels, runs, n, False),
+        **_position(runs, n),
+    }
+    measures["touches_frame"] = _touches(measures, frame)
+    measures["edge_weight"] = _edge_weight(measures, frame)
+    return Table.of_pixels(measures, nm_per_pixel)
+
+
+def _touches(measures: Measures, frame: tuple[int, int]) -> NDArray[np.bool_]:
+    """(n,) whether a particle reaches the first or last row or column of a frame (rows, columns)."""
+    return np.asarray(
+        (measures["bbox_left_px"] <= 0)
+        | (measures["bbox_top_px"] <= 0)
+        | (measures["bbox_right_px"] >= frame[1])
+        | (measures["bbox_bottom_px"] >= frame[0])
+    )
 
 
 def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float64]:

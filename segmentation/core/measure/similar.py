@@ -2,7 +2,6 @@
 
 A difference counts in units of the spread of its measure among the likely objects of this image, so that no measure
 needs a limit of its own: where a measure has two peaks, the spread is that of the peak of the object.
-`static/js/editor/numbers.js` has the same for outlines that are being corrected (a test compares them).
 """
 
 from __future__ import annotations

@@ -14,10 +14,9 @@ from .budget import DEFAULT, OUTLINED, Case, Conditions, budget
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
-from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile
+from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile, share_between
 from .filters import FILTERED, by_reason, with_reasons_lifted
 from .fitting import log_normal
-from .fractions import share_between
 from .nano import Terms, doubtful_fractions, nano_card, variants_of
 from .recommendation import recommendation
 from .results import Other, Spread, Statistics, WithoutFilter

@@ -20,6 +20,7 @@ from ..labels.segmentation import Cut, Segmentation
 from ..micrograph.types import Micrograph
 from ..micrograph.vendors.facts import MARKS
 from ..settings import FROM_FILE, MeasurementSettings, Regions
+from .cutouts import CutOut
 from .table import Table
 
 VERTICAL, HORIZONTAL = "vertical", "horizontal"
@@ -88,6 +89,14 @@ class Stretch:
         """A picture (H, W) with repeated rows or columns."""
         axis = 0 if self.upright else 1
         return np.take(picture, self._origin(np.arange(self.length(picture.shape[axis]))), axis)
+
+    def cut_out(self, part: CutOut, shape: tuple[int, int]) -> CutOut:
+        """An object of a picture of this shape, in the stretched one."""
+        axis, (first, last) = (0, part.box[::2]) if self.upright else (1, part.box[1::2])
+        origin = self._origin(np.arange(self.length(shape[axis])))
+        begin, end = np.searchsorted(origin, [first, last]).tolist()
+        mask = np.take(part.mask, origin[begin:end] - first, axis)
+        return CutOut(mask, begin, part.left) if self.upright else CutOut(mask, part.top, begin)
 
     def segmentation(self, outlines: Segmentation) -> Segmentation:
         """The outlines with all that lies in pixels. Each object keeps its id, as no row is lost."""

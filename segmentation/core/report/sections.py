@@ -7,11 +7,12 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 from reportlab.platypus import Flowable
 
 from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
+from ..measure.distribution import WeightedSizes, quantile
+from ..measure.examples import extremes
 from ..measure.filters import LEAST_CONFIDENCE, SURE_CONFIDENCE, without_doubtful
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.quantities import Value, readable, significant
@@ -161,19 +162,18 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
 
 def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
     """Pictures of the smallest, the median and the largest object that is surely right (SURE_CONFIDENCE), with a size.
-    The rule is that of static/js/extremes.js. high: points. Nothing without room, or under three such objects."""
+    high: points. Nothing without room, or under three such objects."""
     assert sample.analysis is not None and sample.task.size is not None
     table, box = sample.members[0].sized, high - EXAMPLE_WORDS
     lengths = table.length(sample.task.size)
-    sizes = np.where(without_doubtful(table, SURE_CONFIDENCE).kept, lengths, np.nan)
-    order = np.argsort(sizes)[: int(np.isfinite(sizes).sum())]
-    if box < LEAST_EXAMPLE or len(order) < 3 or "label" not in table.columns:
+    every = WeightedSizes.of(table, edge=sample.analysis.settings.measurement.border_correction, by=sample.task.size)
+    is_sure = without_doubtful(table, SURE_CONFIDENCE).kept
+    if box < LEAST_EXAMPLE or not len(every) or "label" not in table.columns:
         return []
-    off_median = np.abs(sizes[order] / np.nanmedian(lengths[table.kept]) - 1).round(9)
+    rows = extremes(lengths, is_sure, quantile(every.size, every.weights["number"], 0.5)) or ()
     cells: list[Flowable | list[Flowable]] = []
-    rows = order[0], order[off_median.argmin()], order[-1]
-    for title, row in zip(("Smallest", "Nearest to the median", "Largest"), rows, strict=True):
-        size = readable(Value(float(sizes[row]), unit=table.unit))
+    for title, row in zip(("Smallest", "Nearest to the median", "Largest"), rows, strict=False):
+        size = readable(Value(float(lengths[row]), unit=table.unit))
         number = "" if is_unusable(sample.flags) else f": {significant(size.value)} {size.unit}"
         pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
         if pixels is not None:

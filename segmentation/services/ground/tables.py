@@ -18,6 +18,7 @@ from . import bundles
 
 logger = logging.getLogger(__name__)
 NAME, OUTLINES = "table.npz", "outlines.json"
+UNCORRECTED = "uncorrected.json"  # OUTLINES as they were before all corrections of the result
 OBJECTS = "particles"  # the list of objects in OUTLINES, whatever the kind
 LINES = "outline", "rings"  # entries of an object that only a picture needs
 NEXT_OBJECT = b'},{"id":'  # JSON without spaces has it only between objects: in a text its quotes would be escaped
@@ -48,7 +49,16 @@ def load(file: BinaryIO) -> tuple[Table, float]:
 def objects_of(job: Job) -> list[dict[str, Any]] | None:
     """The objects of a result as `core.report.exports.viewer.outlines` has them, without LINES; None where they cannot
     be read."""
-    artifact = job.artifact(OUTLINES)
+    return objects_in(job, OUTLINES)
+
+
+def uncorrected_objects_of(job: Job) -> list[dict[str, Any]] | None:
+    """The same before all corrections of the result."""
+    return objects_in(job, UNCORRECTED if job.artifact(UNCORRECTED) else OUTLINES)
+
+
+def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
+    artifact = job.artifact(name)
     if artifact is None:
         return None
     try:

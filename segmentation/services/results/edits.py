@@ -12,23 +12,19 @@ from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import numpy as np
 from django.db import transaction
 from django.db.models import F, TextField
 from django.db.models.functions import Cast, Length
 
-from ...core import tasks
 from ...core.labels.geometry import TooLong, check_time, ending
 from ...core.labels.operations import REDO, Corrections, Step, finished
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.labels.stored import opened
 from ...core.labels.working import WorkingLabels
-from ...core.measure.similar import CONTRAST, SHAPES, alike
 from ...models import Edit, Job
 from ...models.edits import FIRST, chain_faults, steps_of
 from ...plain import storable
-from ..ground import tables
 from ..ground.callers import submission_of
 from ..ground.limits import check_edits
 from ..ground.refusal import Refused
@@ -42,10 +38,6 @@ MOST_CACHED = 2  # results whose corrections stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 FIXED = "This result is a version, which stays as it is: make another one with revisions, then correct that."
-NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
-NOT_MEASURED_YET = (
-    "Object {number} was made by a correction and is not measured yet: measure the corrections, then ask that result."
-)
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
 TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
@@ -141,27 +133,6 @@ def after_corrections(job: Job, original: Segmentation, count: int) -> Segmentat
 def steps_made(job: Job, rows: Sequence[Edit]) -> list[Step]:
     """The steps of neighbouring edits of a job; raises Refused as `corrections_of`."""
     return corrections_of(_refreshed(job)).steps[rows[0].sequence - 1 : rows[-1].sequence]
-
-
-def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
-    """How alike each measured object that still stands is to the nearest of these, the most alike first, by its id.
-
-    Raises Refused where one of them was not measured, or nothing is measured object by object.
-    """
-    standing, size = corrections_of(job).now.objects, tasks.find(job.get_settings().task).size
-    if not size:
-        raise Refused(NOT_MEASURED, 409)
-    if (objects := tables.objects_of(job)) is None:
-        raise Refused(NO_OUTLINES, 409)
-    places = {row["id"]: index for index, row in enumerate(objects)}
-    if missing := [number for number in ids if number not in places]:
-        sentence = NOT_MEASURED_YET if missing[0] in standing else "There is no object {number}."
-        raise Refused(sentence.format(number=missing[0]), 422)
-    names = (size, "area", *SHAPES, CONTRAST)
-    columns = {name: np.array([row.get(name) for row in objects], float) for name in names}
-    values = alike(columns, [places[number] for number in ids], size).tolist()
-    likeness = {number: value for number, value in zip(places, values, strict=True) if number in standing}
-    return dict(sorted(likeness.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _outlines(job: Job) -> WorkingLabels:

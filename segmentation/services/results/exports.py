@@ -20,6 +20,7 @@ from ..access.webhooks import announce
 from ..ground.files import delete_with_files, publishing, remove_files, remove_folder
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
+from ..ground.tables import UNCORRECTED
 from .pooling import refresh_after_commit
 from .publishing import NAME as SEGMENTATION
 from .publishing import heed_reading, store
@@ -164,7 +165,11 @@ def publish_export(
             same = Job.objects.filter(attempt=job.attempt, signature_hash=job.signature_hash)
             if same.locked(job.pk) is not None:
                 names = {row.name for row in artifacts}
-                replaced = job.artifacts.exclude(name=SEGMENTATION) if summary else job.artifacts.filter(name__in=names)
+                replaced = (
+                    job.artifacts.exclude(name__in=(SEGMENTATION, UNCORRECTED))
+                    if summary
+                    else job.artifacts.filter(name__in=names)
+                )
                 delete_with_files(replaced)
                 Artifact.objects.bulk_create(artifacts)
                 if summary:

@@ -38,6 +38,7 @@ from ..ground import bundles
 from ..ground.calibration import disagreements, settings_calibration, used_calibration
 from ..ground.files import LocalFile, publishing, remove_folder
 from ..ground.queue import enqueue_after_commit
+from ..ground.tables import UNCORRECTED
 from .pooling import refresh_after_commit
 
 NAME = "segmentation.npz"
@@ -89,7 +90,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
     """
     segmentation = job.segmentation
     artifacts = []
-    if segmentation is not None:
+    if segmentation is not None and NAME not in files:
         row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
         artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
@@ -179,7 +180,7 @@ def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequ
         with transaction.atomic():
             yield
             announce(row, f"{row._meta.model_name}.done")
-            kind.objects.filter(**of).delete()
+            kind.objects.filter(**of).exclude(name=UNCORRECTED).delete()
             kind.objects.bulk_create([*more, *artifacts])
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")

@@ -17,6 +17,7 @@ from ..access import links
 from ..ground.files import delete_with_files, publishing, remove_files
 from ..ground.queue import TRY_AGAIN, enqueue_after_commit, ring
 from ..ground.refusal import Refused
+from ..ground.tables import OUTLINES, UNCORRECTED
 from .pooling import refresh_after_commit
 from .publishing import store
 
@@ -68,7 +69,9 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
             measuring.finish(Measuring.State.DONE)
             if Job.objects.filter(attempt=job.attempt, fixed=False).locked(job.pk) is not None:
                 job.artifacts.filter(file=original.file.name if original else "").delete()  # the outlines before all
-                delete_with_files(job.artifacts.all())
+                if not job.artifacts.filter(name=UNCORRECTED).exists():
+                    job.artifacts.filter(name=OUTLINES).update(name=UNCORRECTED)
+                delete_with_files(job.artifacts.exclude(name=UNCORRECTED))
                 Artifact.objects.bulk_create(artifacts)
                 ExportJob.objects.filter(job=job).delete()
                 Job.objects.filter(pk=job.pk).update(summary=summary, step=step)

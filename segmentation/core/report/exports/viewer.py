@@ -16,6 +16,7 @@ from ... import tasks
 from ...analysis import Analysis, Objects
 from ...archive import write_zip
 from ...measure.descriptors import DESCRIPTORS, measures_of
+from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
 from ...micrograph.contrast import displayed, preview
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
@@ -39,7 +40,9 @@ FIGURE_LOOK = (1000, 60)  # px, quality
 QUALITY = 80
 IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
+WEIGHT = 12  # digits of a weight, so that figures of weighted sizes are those of the full table
 COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # by which the page colours objects
+MOST_DOUBTS = 500  # each answer to a correction brings the next ones
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 
 
@@ -62,6 +65,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
 
     cuts: columns of the possible cuts of what is kept or touches the frame, the most probable first. "place" is its
     number among all of the image, "id" the object, "line" [x0, y0, ...]; `Cut` explains "chance", "after" and "sides".
+    "pieces": the sizes of what a cut that is worth a look makes of its object, with those that it ends at; else None.
     """
     rows, columns = analysis.micrograph.shape
     objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
@@ -78,7 +82,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             **({"cut": True} if objects.cut[i] else {}),
             **({"by_hand": True} if int(objects.ids[i]) in used.by_hand else {}),
             **{name: values[i] for name, values in descriptor_columns.items()},
-            "outline": _coordinates(thinned(line, TOLERANCE)),
+            "outline": coordinates(thinned(line, TOLERANCE)),
         }
         for i, line in enumerate(lines)
     ]
@@ -95,31 +99,53 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             particle["colour"] = PALETTE[number % len(PALETTE)]
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
     # The objects come last and begin with their id: services/ground/tables.parts reads the file in pieces.
-    frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids)}
+    frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids, table.nm_per_pixel)}
     return {**frame, "particles": particles}
 
 
-def _cuts(segmentation: Segmentation, numbers_shown: set[int]) -> dict[str, list[Any]]:
+def _cuts(segmentation: Segmentation, numbers_shown: set[int], nm_per_pixel: float | None) -> dict[str, list[Any]]:
     ids = [cut.divides(lambda box: segmentation.labels[box[0] :, box[1] :]) for cut in segmentation.cuts]
     places = [index for index, number in enumerate(ids) if number in numbers_shown]
     cuts = [segmentation.cuts[index] for index in places]
+    made = _sizes_made(segmentation, nm_per_pixel) if cuts else {}
     return {
         "place": places,
         "id": [ids[index] for index in places],
         **{name: [getattr(cut, name) for cut in cuts] for name in ("chance", "after", "sides")},
-        "line": [_coordinates(np.array(cut.line)) for cut in cuts],
+        "line": [coordinates(np.array(cut.line)) for cut in cuts],
+        "pieces": [made.get(place) for place in places],
     }
+
+
+def _sizes_made(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[int, list[float | None]]:
+    """The sizes of the pieces that each cut makes which is as probable as a DOUBT, by its place among all cuts."""
+    from ...measure.apart import measured_apart
+    from ...measure.possible import pieces_of
+
+    likely = [place for place, cut in enumerate(segmentation.cuts) if cut.chance >= DOUBT]
+    pieces = pieces_of(segmentation.dense, segmentation.cuts, likely)
+    if not pieces:
+        return {}
+    size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])
+    table, _ = measured_apart([of for made in pieces.values() for of in made], nm_per_pixel, frame)
+    lengths = iter(short(table.length(size)))
+    return {place: [next(lengths) for _ in made] for place, made in pieces.items()}
 
 
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
     """Give each class its rings; the first is its outline already. Returns how many rings have no room."""
     left_out = 0
     for particle, rings in zip(particles, every, strict=True):
-        lines = [_coordinates(thinned(ring, TOLERANCE)) for ring in rings[1:]]
-        fit = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= MOST_COORDINATES / len(particles)))
-        particle["rings"] = lines[:fit]
-        left_out += len(lines) - fit
+        particle["rings"] = further_rings(rings, MOST_COORDINATES / len(particles))
+        left_out += len(rings[1:]) - len(particle["rings"])
     return left_out
+
+
+def further_rings(rings: list[Points], room: float) -> list[list[float]]:
+    """The rings of an object beside its outline, the largest first, as far as there is room for their coordinates."""
+    lines = [coordinates(thinned(ring, TOLERANCE)) for ring in rings[1:]]
+    fit = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= room))
+    return lines[:fit]
 
 
 def _columns(analysis: Analysis) -> dict[str, list[Any]]:
@@ -145,7 +171,7 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     if "shape" in measured:
         columns |= {"shape": table["shape"].tolist(), "shape_chance": short(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return columns | ({"weight": short(table["edge_weight"], 5)} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": short(table["edge_weight"], WEIGHT)} if weighted and "edge_weight" in measured else {})
 
 
 def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
@@ -153,7 +179,7 @@ def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
     return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _coordinates(line: NDArray[np.float64]) -> list[float]:
+def coordinates(line: NDArray[np.float64]) -> list[float]:
     """The coordinates in turn. Whole ones are integers, which take less room in JSON."""
     return [int(value) if value == int(value) else value for value in line.ravel().tolist()]
 
@@ -208,14 +234,25 @@ def thumbnail(analysis: Analysis) -> bytes:
     return webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
+def with_questions(of: Any) -> dict[str, Any]:
+    """The `outlines` of a result with "doubts", what waits for a look, what moves the numbers most at first, and
+    "examples" beside the numbers, both as `core.report.at_once` chooses them. of: a `context.Context`."""
+    from ..at_once import at_once_of
+
+    content = outlines(of.analysis, of.drawing)
+    known = at_once_of(of.analysis, content)
+    doubts = [doubt._asdict() for doubt in known.doubts(known.standing.cuts_after(None))[:MOST_DOUBTS]]
+    examples = [example._asdict() for example in known.examples]
+    particles = content.pop("particles")  # last: services/ground/tables.parts reads the file in pieces
+    return {**content, "doubts": doubts, "examples": examples, "particles": particles}
+
+
 def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
     return Export(name, "", place, write, image=IN, for_the_page=True, **kind_of)
 
 
 EXPORTS = (
-    _page_layer(
-        "outlines.json", 300, lambda of, to: write_json(outlines(of.analysis, of.drawing), to), stored=True, turn=FIRST
-    ),
+    _page_layer("outlines.json", 300, lambda of, to: write_json(with_questions(of), to), stored=True, turn=FIRST),
     _page_layer(THUMBNAIL_FILE, 320, lambda of, to: to.write_bytes(thumbnail(of.analysis)), stored=True, turn=FIRST),
     _page_layer(
         "figure-small.webp", 330, lambda of, to: to.write_bytes(webp(of.pixels, *FIGURE_LOOK)), sample=IN, turn=FIGURE

@@ -1,0 +1,82 @@
+"""What waits for a look: outlines that may be wrong, and possible cuts that may be right, those first that would
+probably move the numbers most. The web process reads this, too: numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .distribution import Floats, WeightedSizes, is_nano, quantile, share_between
+
+DOUBT = 0.4  # the least chance that an outline is wrong, or a cut right, that is worth a look
+
+
+class Doubt(NamedTuple):
+    """One question. id: of the object. cut: the place of the possible cut that is asked about, None where it is the
+    outline. chance: that the outline is wrong, or the cut right."""
+
+    id: int
+    cut: int | None
+    chance: float
+
+
+class PossibleCut(NamedTuple):
+    """A possible cut of the object `id`, and the sizes of the pieces that it makes; None where they are not known."""
+
+    place: int
+    id: int
+    chance: float
+    pieces: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Objects (n,) that may be asked about. open: whether it counts and nobody decided on it. whole: whether its size
+    is known. size, confidence: NaN where not known."""
+
+    ids: NDArray[np.int64]
+    open: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+    size: Floats
+    confidence: Floats
+
+
+def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) -> list[Doubt]:
+    """The questions with a chance of DOUBT and more, in the order of chance times effect.
+
+    An outline that is wrong takes one object away. A cut that is right makes several of one, and so moves the median
+    further. sizes: of all that count. A cut whose pieces are not known has the effect 1.
+    """
+    weights = sizes.weights["number"]
+    median = quantile(sizes.size, weights, 0.5) if len(sizes) else np.nan
+    share = share_between(sizes.size, weights) if len(sizes) and sizes.unit == "nm" else np.nan
+
+    def moved(gone: Floats, made: Sequence[float] = ()) -> Floats:
+        """(k,) 1 and by how many objects the median moves, and the fraction from 1 to 100 nm times their number."""
+        pieces = np.array(made, float)
+        change = (np.nan_to_num(of(pieces)).sum() - np.nan_to_num(of(gone)) for of in (side, nano))
+        return np.asarray(1 + sum(map(np.abs, change)), np.float64)
+
+    def side(of: Floats) -> Floats:
+        return np.asarray(np.sign(median - of) / 2, np.float64)
+
+    def nano(of: Floats) -> Floats:
+        return np.where(np.isnan(of), np.nan, is_nano(of) - share)
+
+    asked = np.flatnonzero(objects.open & objects.whole & (1 - objects.confidence >= DOUBT))
+    places = {number: at for at, number in enumerate(objects.ids.tolist())} if cuts else {}
+    likely = [cut for cut in cuts if cut.chance >= DOUBT and cut.id in places and objects.open[places[cut.id]]]
+    ids = np.concatenate([objects.ids[asked], np.array([cut.id for cut in likely], np.int64)])
+    chances = np.concatenate([1 - objects.confidence[asked], [cut.chance for cut in likely]])
+    gone = (objects.size[places[cut.id] : places[cut.id] + 1] for cut in likely)
+    made = [
+        1.0 if cut.pieces is None else float(moved(of, cut.pieces)[0]) for cut, of in zip(likely, gone, strict=True)
+    ]
+    effects = np.concatenate([moved(objects.size[asked]), made])
+    of_cut = [None] * len(asked) + [cut.place for cut in likely]
+    order = np.lexsort((ids, -chances * effects))
+    return [Doubt(int(ids[at]), of_cut[at], float(chances[at])) for at in order.tolist()]

@@ -1,0 +1,271 @@
+"""The numbers that follow a correction at once, in the words of `Summary`: counts, sizes and shares, without intervals.
+
+All else waits for the full measuring: intervals, verdict, histogram, and whatever needs more than the outlines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import tasks
+from ..analysis import Analysis
+from ..labels.working import WorkingLabels
+from ..measure.bins import NANO_NM
+from ..measure.distribution import WeightedSizes, figures, quantile, share_between
+from ..measure.doubts import Asked, Doubt, PossibleCut, doubts
+from ..measure.examples import Example, shown
+from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
+from ..measure.quantities import Unit, Value, nanometre_in, significant
+from ..measure.results import Statistics
+from ..measure.table import Table, column_name
+from .standing import Floats, Standing, StoredObjects, Terms
+from .summary import MAIN, Summary
+
+FIGURES_AT_ONCE = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
+
+
+@dataclass(frozen=True, eq=False)
+class AtOnce:
+    """What is known at once of the objects as they stand.
+
+    now: the outlines, None where nothing was corrected. before: the size distribution of the result, None where it has
+    none; quantities: its other numbers. The digits of a number are those that its interval left in the result.
+    """
+
+    standing: Standing
+    now: WorkingLabels | None
+    before: Statistics | None
+    quantities: Mapping[str, Value]
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """(n,) of all objects, ascending: the order of equal sizes decides the last digits of weighted figures."""
+        return np.sort(self._unordered_ids)
+
+    @cached_property
+    def _unordered_ids(self) -> NDArray[np.int64]:
+        """First of the objects that are as in the result, then of the others."""
+        return np.concatenate([self.standing.stored.ids[self._is_left], np.array([*self._rows], np.int64)])
+
+    def _joined(self, stored: NDArray[Any], others: Sequence[Any]) -> NDArray[Any]:
+        """(n,) what is stored of the objects that are as in the result, and what is known of the others."""
+        every = np.concatenate([stored[self._is_left], np.array(others, stored.dtype)])
+        return every[np.argsort(self._unordered_ids, kind="stable")]
+
+    @cached_property
+    def _rows(self) -> dict[int, dict[str, Any]]:
+        return {number: row for number, row in self.standing.rows.items() if row}
+
+    @cached_property
+    def _is_left(self) -> NDArray[np.bool_]:
+        """Which objects of the result are as they were in it."""
+        places = self.standing.stored.places
+        left = np.ones(len(places), np.bool_)
+        left[[places[number] for number in self.standing.rows if number in places]] = False
+        return left
+
+    def column(self, name: str, missing: float = np.nan) -> Floats:
+        """(n,) the numbers of a column of the rows, NaN where they are not known; `missing` where there are none."""
+        stored = self.standing.stored.columns.get(name)
+        stored = np.full(len(self._is_left), missing) if stored is None else stored
+        return self._joined(stored, [row.get(name, missing) for row in self._rows.values()])
+
+    def _flags(self, name: str, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return self._joined(stored, [bool(row.get(name)) for row in self._rows.values()])
+
+    @cached_property
+    def table(self) -> Table:
+        """A row for each object, those that the frame cuts kept (`is_cut`)."""
+        stored, task = self.standing.stored, self.standing.terms.task
+        reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
+        names = dict.fromkeys(filter(None, (task.size, "ecd")))
+        unit: Unit = "px" if stored.nm_per_pixel is None else "nm"
+        columns: dict[str, NDArray[Any]] = {column_name(name, unit): self.column(name) for name in names}
+        columns |= {"edge_weight": self.column("weight"), "confidence": self.column("confidence")}
+        columns |= {"kept": reasons == "", "reason": reasons, BY_HAND: self._flags("by_hand", stored.by_hand)}
+        return Table(columns, stored.nm_per_pixel)
+
+    @cached_property
+    def is_cut(self) -> NDArray[np.bool_]:
+        return self._flags("cut", self.standing.stored.cut)
+
+    @cached_property
+    def sized(self) -> Table:
+        """The same, those that the frame cuts left out."""
+        reasons = np.where(self.table.kept & self.is_cut, str(Reason.FRAME), self.table.reasons)
+        return self.table.judged(reasons)
+
+    @cached_property
+    def sizes(self) -> WeightedSizes | None:
+        """The sizes that count; None where some are not known before all is measured, or there is no size."""
+        task, settings = self.standing.terms.task, self.standing.terms.settings
+        if not task.size or not np.isfinite(self.sized.length(task.size)[self.sized.kept]).all():
+            return None
+        return WeightedSizes.of(self.sized, edge=settings.border_correction, by=task.size)
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether all that outlines may be counts with its chance, which only the full measuring knows."""
+        return self.standing.terms.settings.measurand == "all" and "chance" in self.standing.stored.columns
+
+    @cached_property
+    def statistics(self) -> Statistics | None:
+        """The size distribution with the figures as they are now; those that are not known at once are None. The ends
+        of its intervals are as far from the numbers as they were."""
+        task, stored = self.standing.terms.task, self.standing.stored
+        if not task.size or self.standing.terms.refused:
+            return None
+        unit: Unit = "px" if stored.nm_per_pixel is None else "nm"
+        before = self.before or Statistics(unit, 0, 0, size=task.size, screened=task.screened)
+        new: dict[str, Any] = dict.fromkeys((*FIGURES_AT_ONCE, "fraction_100nm"))
+        kept, sizes = self.sized.kept, None if self.is_expected else self.sizes
+        if sizes is not None and len(sizes):
+            number, by_ecd = sizes.weights["number"], sizes.by_ecd()
+            of = figures(sizes.size, number)
+            new |= {name: of[name] for name in FIGURES_AT_ONCE if name in of} | {"median": of["d50"]}
+            new["ecd_median"] = quantile(by_ecd.size, by_ecd.weights["number"], 0.5)
+            if task.screened and stored.nm_per_pixel is not None and stored.nm_per_pixel <= NANO_NM:
+                new["fraction_100nm"] = share_between(sizes.size, number)
+        return _with_figures(
+            before,
+            new,
+            n_kept=int(kept.sum()),
+            n_set_aside=int((~self.table.kept).sum()),
+            set_aside=by_reason([self.table]),
+        )
+
+    @cached_property
+    def _known(self) -> dict[str, Value]:
+        """The other numbers of the result that are known at once, as they are now."""
+        task, of = self.standing.terms.task, self.statistics
+        if self.standing.terms.refused:
+            return {}
+        if task.semantic:
+            shares = self.standing.shares(self.now) if self.now else {}
+            return {name: replace(self.quantities.get(name, Value(None)), value=of) for name, of in shares.items()}
+        known = {task.things: Value(float(self.table.kept.sum()))} if task.things in task.quantities else {}
+        for name, figure in task.figures.items() if of else ():
+            now = getattr(of, figure)
+            known |= {name: _with_value(self.quantities.get(name, Value(None)), now)} if now is not None else {}
+        return known
+
+    @cached_property
+    def summary(self) -> Summary:
+        task = self.standing.terms.task
+        return Summary(self.statistics, {**self.quantities, **self._known}, task.thing, task.things)
+
+    @cached_property
+    def numbers(self) -> dict[str, str]:
+        """By name what is known at once, in words, without its unit: n_kept and n_set_aside, figures of the sizes, and
+        what a kind of analysis answers with, of classes such as "area_fraction of ferrite". A dash where there is none,
+        as of the median of nothing."""
+        of, task = self.summary, self.standing.terms.task
+        known = {entry.name: entry for entry in of.quantities if entry.name in self._known}
+        words = {name: entry.value for name, entry in known.items()}
+        if task.semantic or self.standing.terms.refused or of.statistics is None:
+            return words
+        words |= {} if self.is_expected else {"n_kept": f"{int(self.table.kept.sum()):,}"}
+        words |= {"n_set_aside": f"{of.statistics.n_set_aside:,}"}
+        if self.is_expected or self.sizes is None:
+            return words
+        names = [name for name in (*MAIN, "fraction_100nm") if name != "fraction_100nm" or task.screened]
+        return words | {name: of.by_number(name).value for name in names}
+
+    @property
+    def unit(self) -> str:
+        """That of the lengths in `numbers` and `few`."""
+        return self.summary.statistics.unit if self.summary.statistics else ("px" if self._in_pixels else "nm")
+
+    @property
+    def _in_pixels(self) -> bool:
+        return self.standing.stored.nm_per_pixel is None
+
+    @property
+    def few(self) -> list[str]:
+        """The sizes in ascending order where they are so few that no median is given; [] of more."""
+        if not self.summary.has_few or self.sizes is None or self.is_expected:
+            return []
+        return [significant(size * nanometre_in(self.unit)) for size in self.sizes.size.tolist()]
+
+    @property
+    def examples(self) -> list[Example]:
+        """What page and report show as examples, with sizes in words."""
+        task, sizes = self.standing.terms.task, self.sizes
+        if sizes is None or not len(sizes):
+            return []
+        counted = np.flatnonzero(self.sized.kept)
+        is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted]
+        size = self.sized.length(task.size)[counted]
+        median = quantile(sizes.size, sizes.weights["number"], 0.5)
+        by_id = [(int(self.ids[counted[at]]), title, size[at]) for at, title in shown(size, is_sure, median)]
+        return [
+            Example(number, title or f"{task.thing} {number}", significant(value * nanometre_in(self.unit)))
+            for number, title, value in by_id
+        ]
+
+    def doubts(self, cuts: Mapping[int, int]) -> list[Doubt]:
+        """What waits for a look. cuts: the object that each possible cut divides, by its place."""
+        task = self.standing.terms.task
+        if not task.size or self.standing.terms.refused:
+            return []
+        size, columns = self.table.length(task.size), self.standing.stored.head.get("cuts") or {}
+        is_open = self.table.kept & ~self.table[BY_HAND].astype(bool)
+        asked = Asked(self.ids, is_open, ~self.is_cut, size, self.table["confidence"])
+        pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
+        every = [
+            PossibleCut(place, cuts[place], chance, of)
+            for place, chance, of in zip(columns.get("place", ()), columns.get("chance", ()), pieces, strict=True)
+            if place in cuts
+        ]
+        finite = self.sized.judged(np.where(np.isfinite(size), self.sized.reasons, str(Reason.FRAME)))
+        edge = self.standing.terms.settings.border_correction
+        return doubts(asked, every, WeightedSizes.of(finite, edge=edge, by=task.size))
+
+
+def at_once_of(analysis: Analysis, content: Mapping[str, Any]) -> AtOnce:
+    """Of a finished analysis. content: its `exports.viewer.outlines`."""
+    stored = StoredObjects.of([content])
+    terms = Terms(tasks.find(analysis.segmentation.provenance.task), analysis.settings.measurement, analysis.refused)
+    return AtOnce(Standing(stored, terms, {}), None, analysis.statistics, analysis.quantities)
+
+
+def _with_figures(before: Statistics, figures: Mapping[str, Any], **changes: Any) -> Statistics:
+    """The statistics with other figures; each end of an interval is as far from its number as it was."""
+    shifts = {
+        name: now - old
+        for name, now in figures.items()
+        if now is not None and (old := getattr(before, name)) is not None
+    }
+    nano = _shifted((before.fraction_low, before.fraction_high), shifts.get("fraction_100nm"))
+    budget: Any = before.budget
+    if budget:
+        totals = {name: budget[name] for name in ("median", "fraction_100nm")}
+        ends = {name: _shifted(of["ends"], shifts.get(name)) for name, of in totals.items()}
+        budget = {**budget, **{name: {**of, "ends": ends[name]} for name, of in totals.items()}}
+    return replace(
+        before,
+        **figures,
+        **changes,
+        intervals={name: _shifted(ends, shifts.get(name)) for name, ends in before.intervals.items()},
+        fraction_low=nano[0] if nano else None,
+        fraction_high=nano[1] if nano else None,
+        budget=budget,
+    )
+
+
+def _with_value(value: Value, now: float) -> Value:
+    """Another number of the same name, with the ends as far from it as they were."""
+    shift = None if value.value is None else now - value.value
+    ends, total = _shifted((value.low, value.high), shift), _shifted(value.total, shift)
+    low, high = ends or (None, None)
+    return Value(now, low, high, value.unit, (total[0], total[1]) if total else None)
+
+
+def _shifted(ends: Any, by: float | None) -> list[float] | None:
+    return None if not ends or by is None or None in ends else [end + by for end in ends]

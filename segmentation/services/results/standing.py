@@ -1,0 +1,164 @@
+"""What a result answers to a correction at once: the changed objects, the numbers that follow, and what waits for a
+look. Only what was corrected is measured."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from ...core import tasks
+from ...core.labels.operations import Corrections
+from ...core.measure import similar
+from ...core.measure.quantities import Value
+from ...core.measure.results import Statistics
+from ...core.measure.tilt import Stretch, Tilt
+from ...core.report import standing as core
+from ...core.report.at_once import AtOnce
+from ...core.report.exports.viewer import MOST_DOUBTS
+from ...models import Artifact, Job
+from ..ground import bundles, tables
+from ..ground.refusal import Refused
+from .edits import NO_OUTLINES, corrections_of
+
+logger = logging.getLogger(__name__)
+MOST_CACHED = 3  # results whose objects stay in memory between two requests
+NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The objects of a result as its corrections leave them, before everything is measured anew.
+
+    rows: the changed objects as rows of outlines.json; {"id", "gone": True} of one that is gone; "pieces": of how many
+    it is, where these are several. numbers: words by name, as `core.report.at_once.AtOnce` has them. unit: of the
+    lengths in these words. few: the sizes of fewer objects than a median needs, in words. cuts: the object that each
+    possible cut still divides, by its place. doubts: what waits for a look, most effect first: {"id", "cut", "chance"},
+    MOST_DOUBTS at most of doubt_count. examples: {"id", "title", "size"} of what is shown beside the numbers.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    numbers: dict[str, str] = field(default_factory=dict)
+    unit: str = ""
+    few: list[str] = field(default_factory=list)
+    cuts: dict[int, int] = field(default_factory=dict)
+    doubts: list[dict[str, Any]] = field(default_factory=list)
+    doubt_count: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Recent:
+    """The objects of the results that were asked for last, by the file that holds them, and how the corrections of each
+    left them: to read a large file takes longer than a correction may."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._by_file = OrderedDict[str, tuple[core.StoredObjects, core.Standing | None]]()
+
+    def of(self, file: str) -> tuple[core.StoredObjects, core.Standing | None] | None:
+        with self._lock:
+            return self._by_file.get(file)
+
+    def keep(self, file: str, stored: core.StoredObjects, state: core.Standing | None) -> None:
+        with self._lock:
+            self._by_file[file] = stored, state
+            self._by_file.move_to_end(file)
+            while len(self._by_file) > MOST_CACHED:
+                self._by_file.popitem(last=False)
+
+
+_recent = _Recent()
+
+
+def standing(job: Job, since: int) -> Standing:
+    """The objects of a result after its corrections, and of those that corrections after number `since` touched the
+    rows; raises Refused as `corrections_of`, and where the result has no stored objects."""
+    corrections = corrections_of(job)
+    state = _state_of(job, corrections)
+    known = _at_once(job, state, corrections)
+    cuts = state.cuts_after(corrections.now)
+    doubts = known.doubts(cuts)
+    return Standing(
+        rows=state.changed_since(corrections, since),
+        numbers=known.numbers,
+        unit=known.unit,
+        few=known.few,
+        cuts=cuts,
+        doubts=[doubt._asdict() for doubt in doubts[:MOST_DOUBTS]],
+        doubt_count=len(doubts),
+        examples=[example._asdict() for example in known.examples],
+    )
+
+
+def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
+    """How alike each object that stands is to the nearest of these, the most alike first, by its id.
+
+    Raises Refused where there is no such object, or nothing is measured object by object.
+    """
+    size = tasks.find(job.get_settings().task).size
+    if not size:
+        raise Refused(NOT_MEASURED, 409)
+    corrections, state = _state_now(job)
+    known = _at_once(job, state, corrections)
+    places = {number: at for at, number in enumerate(known.ids.tolist())}
+    if missing := [number for number in ids if number not in places]:
+        raise Refused(f"There is no object {missing[0]}.", 422)
+    columns = {name: known.column(name) for name in (size, "area", *similar.SHAPES, similar.CONTRAST)}
+    values = similar.alike(columns, [places[number] for number in ids], size).tolist()
+    return dict(sorted(zip(places, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _state_of(job: Job, corrections: Corrections) -> core.Standing:
+    file = _file_of(job)
+    stored, state = _recent.of(file.file.name) or (_stored(file), None)
+    if state is None or not state.is_before(corrections):
+        state = core.Standing.of(stored, corrections.original, _terms_of(job))
+    state = state.followed_by(corrections)
+    _recent.keep(file.file.name, stored, state)
+    return state
+
+
+def _state_now(job: Job) -> tuple[Corrections | None, core.Standing]:
+    """The corrections of a result, and how they leave it; None, and the result, where there are none: then no label
+    image is read."""
+    if job.edit_count:
+        corrections = corrections_of(job)
+        return corrections, _state_of(job, corrections)
+    file = _file_of(job)
+    stored, state = _recent.of(file.file.name) or (_stored(file), None)
+    _recent.keep(file.file.name, stored, state)
+    return None, core.Standing(stored, _terms_of(job), {})
+
+
+def _at_once(job: Job, state: core.Standing, corrections: Corrections | None = None) -> AtOnce:
+    statistics, summary = job.summary.get("statistics"), job.summary
+    quantities = {name: Value.from_dict(summary["quantities"][name]) for name in summary.get("order", ())}
+    before = Statistics.from_dict(statistics) if statistics else None
+    return AtOnce(state, corrections and corrections.now, before, quantities)
+
+
+def _terms_of(job: Job) -> core.Terms:
+    settings = job.get_settings()
+    task = tasks.find(settings.task)
+    measuring = task.effective(settings.measurement)
+    tilt = Tilt.to_correct(measuring, job.micrograph.metadata)
+    return core.Terms(task, measuring, bool(job.summary.get("refused")), Stretch.of(tilt) if tilt else None)
+
+
+def _file_of(job: Job) -> Artifact:
+    file = job.artifact(tables.UNCORRECTED) or job.artifact(tables.OUTLINES)
+    if file is None:
+        raise Refused(NO_OUTLINES, 409)
+    return file
+
+
+def _stored(file: Artifact) -> core.StoredObjects:
+    try:
+        with bundles.opened(file) as content:
+            return core.StoredObjects.of(tables.parts(content), tables.OBJECTS)
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        logger.warning("The outlines of job %s cannot be read.", file.job_id, exc_info=True)
+        raise Refused(NO_OUTLINES, 409) from error
