@@ -75,13 +75,13 @@ def test_what_is_taken_back_is_as_it_was_measured_also_in_another_process(send, 
 
 
 def test_the_queue_of_a_result_that_nobody_corrected_needs_no_label_image(send, measured, monkeypatch):
-    before = services.doubts_of(measured), services.examples_of(measured)
-    assert [example["title"] for example in before[1]] == ["particle 2", "particle 3", "particle 1"]
     monkeypatch.setattr(service, "corrections_of", lambda job: pytest.fail("outlines were read"))
-    assert (services.doubts_of(measured), services.examples_of(measured)) == before
+    with bundles.opened(measured.artifact(tables.OUTLINES)) as file:
+        content = json.load(file)
+    assert [example["title"] for example in content["examples"]] == ["particle 2", "particle 3", "particle 1"]
+    assert content["doubts"] == []
 
 
 def test_a_result_without_stored_objects_has_no_answer(send, result):
     with pytest.raises(Refused, match="not stored"):
         standing(result)
-    assert services.doubts_of(result) == services.examples_of(result) == []
