@@ -24,7 +24,7 @@ from ..labels.segmentation import Provenance, Segmentation
 from ..labels.working import STRIP, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
-from ..measure.filters import FOR_SIZE, OF_FIBRES, Reason, corrected, set_aside, with_reasons_lifted
+from ..measure.filters import FOR_SIZE, Reason, corrected, set_aside, with_reasons_lifted
 from ..measure.quantities import of_class
 from ..measure.regions import INSIDE, Region, mask_of
 from ..measure.table import REASON_TYPE, Table
@@ -38,6 +38,7 @@ from .picture import PALETTE
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
+SHORT_OBJECT = 1  # the class of fibres that are none
 MOST_TRACED = 1 << 22  # px of a picture of classes whose lines are drawn anew at once
 
 
@@ -270,11 +271,17 @@ class Standing:
         table = corrected(table, _decisions(now, numbers), None)
         table = set_aside(table, terms.settings.filter, FOR_SIZE if task.bounded else ())
         judged: list[str] = (table if task.screened else with_reasons_lifted(table, [Reason.FRAME])).reasons.tolist()
-        stay = {str(reason) for reason in OF_FIBRES} if task.parted else set()
-        return [
-            why or (before if before in stay and number not in self.anew else "")
-            for number, why, before in zip(numbers, judged, map(self._stored_reason, numbers), strict=True)
-        ]
+        if not task.parted:
+            return judged
+        return [why or self._reason_of_fibre(now, number) for number, why in zip(numbers, judged, strict=True)]
+
+    def _reason_of_fibre(self, now: WorkingLabels, number: int) -> str:
+        """What `tasks.fibres` says of a fibre whatever a person decided, as far as it is known at once: width and ends
+        of one with other pixels wait for the measuring."""
+        if now.objects[number].class_index == SHORT_OBJECT:
+            return str(Reason.SHORT)
+        stored = self._stored_reason(number)
+        return stored if stored in (Reason.THIN, Reason.PIECE) and number not in self.anew else ""
 
     def _stored_reason(self, number: int) -> str:
         at = self.stored.places.get(number)

@@ -283,3 +283,21 @@ def test_examples_are_those_of_what_stands():
     few = case.at_once.examples
     assert [example.title for example in few] == [f"particle {example.id}" for example in few] and len(few) == 3
     assert [example.size for example in few] == case.at_once.few
+
+
+def test_fibres_keep_what_their_shape_says_whatever_a_person_decided():
+    labels = np.zeros((160, 240), np.int32)
+    labels[37:45, :110], labels[37:45, 130:] = 1, 1  # in two pieces, as another crosses it
+    labels[100:108, 40:200], labels[60:78, 171:189], labels[140:142, 20:200] = 2, 3, 4
+    case = Case("fibres", labels, [0, 0, 1, 0])
+    reasons = {row["id"]: row["reason"] for row in case.file["particles"]}
+    assert reasons == {1: "", 2: "", 3: "not clearly a fibre", 4: "thinner than 3 px"}
+    said = case.do({"op": "reviewed", "ids": [1, 3, 4]}).check()
+    assert said["fibres"] == "2" and "median" in said
+    case.do({"op": "class", "ids": [3], "class": "fibre"}, {"op": "class", "ids": [2], "class": "short object"})
+    assert [case.rows()[number]["reason"] for number in (2, 3)] == ["not clearly a fibre", ""]
+    case.do({"op": "paint", "points": [[60, 41]], "radius": 8, "id": 1})
+    row = case.rows()[1]
+    assert row["pieces"] == 2 and len(row["rings"]) == 1 and row["fibre_diameter"] is None
+    assert "median" not in case.at_once.numbers
+    case.do({"op": "delete", "ids": [1]}, {"op": "undo"}, {"op": "undo"}, {"op": "undo"}, {"op": "undo"}).check()
