@@ -82,7 +82,7 @@ class ResultPage {
       const particles = [...this.objects.values()];
       this.list?.replace(particles);
       this.chips?.count(particles);
-      this.histogram?.follow(this.moved ? { objects: () => this.objects.values(), factor: this.factor, unit: this.data.unit } : null);
+      this.histogram?.stale(this.moved);
       this.extremes?.changed();
     });
   }

@@ -2,7 +2,6 @@
 
 const NANO = 100; // nm
 const SAME = 1e-9; // relative; sizes that differ by less are equal
-const MOST_EDGES = 500;
 const LEAST_SHARE = 5e-4; // which one decimal of a per cent still shows
 const ROUNDING = 1e-6; // of a sum of fractions
 const DOUBT = 0.4; // the least chance that an outline is wrong, or a cut right, that is worth a look
@@ -119,42 +118,6 @@ export function alikeTo(objects, ids, size) {
   };
   const chosen = every.filter(([id]) => ids.includes(id)).map(([, groups]) => groups);
   return new Map(every.map(([id, groups]) => [id, Math.max(0, ...chosen.map((other) => near(groups, other)))]));
-}
-
-const AS_MUCH = { number: () => 1, length: (each) => each.visible_length ?? 0, area: (each) => each.area, volume: (each) => each.ecd ** 3 };
-
-// The bars that the server made, counted once more of these objects: its edges (times factor), and further ones of the
-// same width where sizes lie beyond them. See segmentation/views/histogram.py for what an answer holds.
-export function recounted(bins, objects, { measure, weighting, all, log, power, span }, factor = 1) {
-  const shown = [...objects].filter((each) => ((each.kept && !each.cut) || all) && each[measure] > 0).sort((a, b) => a[measure] - b[measure]);
-  const rest = { fit: null, unfit: bins.fit ? "The log-normal curve comes once this state is kept." : "", problem: bins.problem, n: shown.length };
-  if (!shown.length || !bins.edges.length) return { ...bins, ...rest, edges: [] };
-  const weights = shown.map((each) => AS_MUCH[weighting](each) * ((bins.weighted && each.weight) || 1));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const edges = widened(bins.edges.map((edge) => edge * factor ** power), shown[0][measure], shown[shown.length - 1][measure], log);
-  const sums = () => new Array(edges.length - 1).fill(0);
-  const [counts, heights, aside, shares] = [sums(), sums(), sums(), sums()];
-  const one = weighting === "number" ? total / shown.length : total;
-  let bin = 0;
-  shown.forEach((each, i) => {
-    while (bin < counts.length - 1 && each[measure] >= edges[bin + 1]) bin++;
-    counts[bin] += 1;
-    heights[bin] += weights[i] / one;
-    shares[bin] += weights[i] / total;
-    if (!each.kept) aside[bin] += weights[i] / one;
-  });
-  let sum = 0;
-  const inside = shown.map((each) => Boolean(span) && each[measure] >= span[0] && each[measure] < span[1]);
-  const range = span && { count: inside.filter(Boolean).length, share: weights.reduce((part, weight, i) => part + (inside[i] ? weight : 0), 0) / total };
-  return { ...bins, ...rest, edges, counts, heights, aside, shares, cumulative: shares.map((share) => (sum += share)), range };
-}
-
-function widened(edges, least, most, log) {
-  const step = log ? edges[1] / edges[0] : edges[1] - edges[0];
-  const [next, before] = log ? [(edge) => edge * step, (edge) => edge / step] : [(edge) => edge + step, (edge) => edge - step];
-  while (most > edges[edges.length - 1] && edges.length < MOST_EDGES) edges.push(next(edges[edges.length - 1]));
-  while (least < edges[0] && edges.length < MOST_EDGES) edges.unshift(before(edges[0]));
-  return edges;
 }
 
 // What waits for a look, as { id, cut, chance }: what would probably move the numbers most comes first. An outline that is
