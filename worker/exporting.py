@@ -257,7 +257,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
     measured = outlines, analysis.calibration, analysis.settings.measurement
     curves = () if analysis.refused else find(origin.task).curves(*measured)
     rows, columns = analysis.micrograph.shape
-    pixel_size = analysis.table.nm_per_pixel or 1.0
+    pixel_size, member = analysis.table.nm_per_pixel or 1.0, Member.of(analysis)
     return storable(
         {
             "task": origin.task,
@@ -266,7 +266,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "found": len(outlines),
             "refused": analysis.refused,
             "statistics": statistics and statistics.as_dict(),
-            "histogram": statistics and histogram_of([Member.of(analysis).sized], statistics, pixel_size),
+            "histogram": statistics and histogram_of([member.sized], statistics, pixel_size, pieces=[member.pieces]),
             "curves": [asdict(curve) for curve in curves],
             "calibration": asdict(analysis.calibration),
             "model": {

@@ -8,16 +8,14 @@ from itertools import count
 from math import cos, radians
 from typing import Any
 
-import numpy as np
-
 from . import tasks
 from .flags import DO_NOT_USE, LONGEST, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
-from .measure.bins import auto_edges
 from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
 from .measure.drawn import with_outlines
 from .measure.filters import by_reason
+from .measure.histograms import Population, bars_of, numbers
 from .measure.mats import poisson
 from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, within_images
 from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
@@ -104,9 +102,14 @@ def combine(
     if pooled is None:
         return sample
     pooled = replace(pooled, images=sample.rows[: len(members)], notes=[flag.text for flag in notes])
-    return replace(
-        sample, pooled=pooled, histogram=histogram_of([image.sizes for image in images], pooled, sample.pixel_size)
+    histogram = histogram_of(
+        [image.sizes for image in images],
+        pooled,
+        sample.pixel_size,
+        pieces=_pieces(images),
+        excluded=[image.excluded for image in images],
     )
+    return replace(sample, pooled=pooled, histogram=histogram)
 
 
 def _exclude(images: Sequence[_Image], task: Task) -> None:
@@ -270,14 +273,35 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return list(unique)
 
 
-def histogram_of(tables: Sequence[Table], pooled: Statistics, pixel_size: float) -> dict[str, Any] | None:
-    """The histogram of the sizes in every image, with common bins."""
-    sizes = [table.length(pooled.size)[table.kept] if table.unit == pooled.unit else np.zeros(0) for table in tables]
-    everything = np.concatenate(sizes) if sizes else np.zeros(0)
-    if not len(everything):
+def histogram_of(
+    tables: Sequence[Table],
+    pooled: Statistics,
+    pixel_size: float,
+    *,
+    pieces: Sequence[Table | None] = (),
+    excluded: Sequence[str] = (),
+) -> dict[str, Any] | None:
+    """The bars of the sizes by number as they are stored: "edges", and "counts", the part of the heights that each
+    image has, a list each. None without objects that count.
+
+    tables, pieces: see `Population`. excluded: of each image why it does not count, or "". The bars of an image that
+    does not count lie on the axis of the others, as far as its sizes do.
+    """
+    alike = [at for at, table in enumerate(tables) if table.unit == pooled.unit]
+    population = Population.of(
+        [tables[at] for at in alike],
+        [pieces[at] for at in alike] if pieces else (),
+        size=pooled.size,
+        edge=pooled.edge,
+        unit=pooled.unit,
+        pixel_size=pixel_size,
+    )
+    bars = bars_of(population, axis=[place for place, at in enumerate(alike) if not (excluded and excluded[at])])
+    if bars is None:
         return None
-    edges = auto_edges(everything, pooled.unit, pixel_size)
-    return {"edges": edges.tolist(), "counts": [np.histogram(size, edges)[0].tolist() for size in sizes]}
+    nothing = [0] * len(bars.heights)
+    of_images = {at: numbers(bars.of_image(place)) for place, at in enumerate(alike)}
+    return {"edges": bars.edges.tolist(), "counts": [of_images.get(at, nothing) for at in range(len(tables))]}
 
 
 def _from_one(counted: Sequence[_Image], quantities: Mapping[str, Value]) -> Iterator[Flag]:

@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
-from .measure.fields import whole_only
+from .measure.fields import sized
+from .measure.histograms import pieces_table
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres, in_readable_units, micrometres
 from .measure.regions import share_of
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
-from .measure.table import REASON_TYPE, Table
+from .measure.table import Table
 from .measure.tilt import Tilt
 from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
@@ -124,18 +123,14 @@ class Member:
     def pieces(self) -> Table | None:
         """What its outlines may be instead, as far as they have possible cuts, where all particles count."""
         of = self.statistics
-        if of is None or of.counted != "all" or not of.pieces:
+        if of is None or of.counted != "all":
             return None
-        columns: dict[str, Any] = {name: np.array(values, float) for name, values in of.pieces.items()}
-        count = len(columns["chance"])
-        columns |= {"kept": np.ones(count, bool), "reason": np.zeros(count, REASON_TYPE)}
-        return Table(columns).rescaled(self.table.nm_per_pixel)
+        return pieces_table(of.pieces, self.table.nm_per_pixel)
 
     @property
     def sized(self) -> Table:
         """Its table, in which only the objects of the size distribution are kept."""
-        task = tasks.find(self.record.task)
-        return self.table if task.screened or "touches_frame" not in self.table.columns else whole_only(self.table)
+        return sized(self.table, screened=tasks.find(self.record.task).screened)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +174,7 @@ class SampleAnalysis:
 
     members: in the order given, with unique names. pooled: their statistics, None if pixels belong to classes or
         nothing was found. quantities: the results by name, of one image or of all together.
-        histogram: {"edges": bin edges, "counts": one list per member}, None without objects and of a sample of one.
+        histogram: see `combine.histogram_of`; None without objects and of a sample of one.
     calibration: {"low", "high": nm per pixel or None, "sources": numbers of images by source}. flags: for the user.
     filter: as requested. images: first all members, then the images left out. analysis: with pixels, only for a
         sample of one.

@@ -14,9 +14,9 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// picture: { edges, kept, aside (heights by bin), heights, cumulative or null, fit or null, line or null, log,
-// xTitle, yTitle, factor, labels (by bin), asShare }. Returns, in CSS pixels, bin(x): the bin at an x, -1 outside; and
-// x(size), within the bars.
+// picture: { edges, kept, aside (heights by bin), doubtful (the part of `kept` that is pale), heights, cumulative or null,
+// fit or null, fitted (what it stands for), line or null, log, xTitle, yTitle, labels (by bin), asShare, colours (by bin)
+// or null }. Returns, in CSS pixels, bin(x): the bin at an x, -1 outside; and x(size), within the bars.
 export function draw(svg, picture, width, height) {
   const frame = frameOf(picture, width, height);
   const { edges } = picture;
@@ -55,9 +55,9 @@ function sight(edges, log) {
 function axes(picture, frame) {
   const group = element("g", { class: "axes", "aria-hidden": "true" });
   const across = Math.max(2, Math.floor((frame.right - frame.left) / 64));
-  const ticks = (picture.log ? logTicks : linearTicks)(frame.low / picture.factor, frame.high / picture.factor, across);
+  const ticks = (picture.log ? logTicks : linearTicks)(frame.low, frame.high, across);
   for (const tick of ticks) {
-    const x = frame.x(tick * picture.factor);
+    const x = frame.x(tick);
     group.append(
       element("line", { class: "tick", x1: x, x2: x, y1: frame.bottom, y2: frame.bottom + 5 }),
       element("text", { x, y: frame.bottom + 19, "text-anchor": "middle" }, plain(tick, 6)),
@@ -100,9 +100,10 @@ function bars(picture, frame) {
     column.append(
       element("rect", { class: "column", x: left, width: Math.max(0.5, right - left), y: frame.top, height: frame.bottom - frame.top }),
       part("kept", 0, picture.kept[bin]),
+      ...(picture.doubtful[bin] ? [part("doubtful", picture.kept[bin] - picture.doubtful[bin], picture.kept[bin])] : []),
       part("aside", picture.kept[bin], picture.kept[bin] + picture.aside[bin]),
     );
-    if (picture.colours) column.querySelector(".kept").style.fill = picture.colours((picture.edges[bin] + picture.edges[bin + 1]) / 2);
+    if (picture.colours) column.querySelector(".kept").style.fill = picture.colours[bin];
     group.append(column);
   });
   return group;

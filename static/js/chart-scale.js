@@ -1,4 +1,4 @@
-// Scales, ticks, curves and numbers of the charts.
+// Scales, ticks and curves of the charts, and the numbers at their axes.
 
 // Where a value lies between `start` and `end`, in CSS pixels.
 export function scale(low, high, start, end, log = false) {
@@ -35,13 +35,6 @@ export function density(size, { median, gsd }, ratio = false) {
   const off = Math.log(size / median) / spread;
   const height = Math.exp(-(off ** 2) / 2) / (spread * Math.sqrt(2 * Math.PI));
   return ratio ? height : height / size;
-}
-
-// Decimals that tell two edges apart which are `width` from each other.
-export const decimalsFor = (width) => Math.min(8, Math.max(0, Math.ceil(-Math.log10(width)) + 1));
-
-export function fixed(value, decimals) {
-  return grouped(value.toFixed(decimals));
 }
 
 export function plain(value, digits = 3) {

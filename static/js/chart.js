@@ -1,62 +1,51 @@
 // The interactive histogram: its controls, the bars that the server sends for them, and the range of sizes that is chosen.
+// The server makes every number and every word of a bar (segmentation/presenters/histogram.py says what an answer holds).
 
 import { draw } from "./chart-draw.js";
-import { decimalsFor, fixed, perCent, plain } from "./chart-scale.js";
-import { recounted } from "./editor/numbers.js";
 
-const NANO_NM = 100;
 const HEIGHT = { share: 0.55, least: 190, most: 340 }; // of the width, and in CSS pixels
 const PAUSE = 250; // ms without typing before the server is asked
-const NO_RANGE = "Type two numbers, the smaller one first, or leave a field empty.";
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
-// By the power of a length that a measure is: a number, a length, an area.
-const UNITS = { nm: ["", "nm", "nm²"], um: ["", "µm", "µm²"], px: ["", "px", "px²"] };
 
 const lowered = (title) => title[0].toLowerCase() + title.slice(1);
 
-const numberOf = (text) => Number(text.replace(/\s/g, "").replace(",", "."));
-
-// What the server is asked: the query for a state of the controls. span: [from, to] of the sizes that are chosen, or null.
-export function question({ measure, weighting, log, all, typed, factor, span }) {
-  const bins = typed === "" ? "" : String(numberOf(typed) * (log ? 1 : factor));
-  const range = span ? { from: span[0], to: span[1] } : {};
-  return new URLSearchParams({ measure, weighting, log: log ? "1" : "", all: all ? "1" : "", bins, ...range }).toString();
+// What the server is asked: the query for a state of the controls. span: the range of sizes that is chosen, { low, high }
+// of whole bars or { from, to } as typed, or null. typedIn: the unit in which the width of a bar was typed.
+export function question({ measure, weighting, unit, log, all, typed, typedIn, span }) {
+  const width = typed === "" ? {} : { bins: typed, bins_unit: typedIn };
+  return new URLSearchParams({ measure, weighting, unit, log: log ? "1" : "", all: all ? "1" : "", ...width, ...span }).toString();
 }
 
 // Which particles a range holds: as of a bar its upper end belongs to what follows, that of the last bar to the last.
-export function holder({ edges }, { measure, all }, [from, to]) {
-  const last = to >= edges[edges.length - 1];
+export function holder({ bounds }, { measure, all }, { low, high }) {
+  const last = high >= bounds[bounds.length - 1];
   return (particle) => {
     const size = particle[measure];
-    return ((particle.kept && !particle.cut) || all) && size >= from && (size < to || (last && size === to));
+    return ((particle.kept && !particle.cut) || all) && size >= low && (size < high || (last && size === high));
   };
-}
-
-// How many there are from one size to another, and which share: the sum of whole bars, else what the server counted.
-export function within({ edges, counts, shares, range }, [from, to]) {
-  const [first, last] = [edges.indexOf(from), edges.indexOf(to)];
-  const sum = (values) => values.slice(first, last).reduce((total, value) => total + value, 0);
-  return first < 0 || last < 0 ? range : { count: sum(counts), share: sum(shares) };
 }
 
 // section: holds the controls and the svg. Where there are any, choose(holds, words) and light(holds) are told which
 // particles the chosen range, and the bar that is pointed at, hold; null for none.
 export class Histogram {
   constructor(section, choose, light) {
-    const { thing, things } = section.dataset;
-    Object.assign(this, { section, choose, light, thing, things });
+    Object.assign(this, { section, choose, light, things: section.dataset.things });
     this.svg = section.querySelector("svg");
     this.readout = section.querySelector("[data-chart-readout]");
     this.quiet = this.readout.textContent;
     this.problem = section.querySelector("[data-chart-problem]");
     this.controls = section.querySelector("[data-chart]");
-    this.bins = null; // what the server said last, or these bars of the objects as they are now
-    this.live = null; // { objects, factor, unit }: objects that the server has not measured, lengths times a factor
+    this.bins = null; // what the server said last
     this.asked = ""; // the question to which that is the answer, or will be
     this.under = null; // what stops the question under way
-    this.span = null; // [from, to] of the sizes that are chosen, in the unit of the bins
+    this.old = false; // whether the bars are of an earlier state than what is seen
+    this.renewing = false; // whether those of a newer state are under way
+    this.span = null; // the range of sizes that is chosen, as `question` has it
+    this.held = null; // { low, high, ends, words, name } of it, or of the one that is dragged
+    this.typedIn = this.field("unit").value;
     this.focused = 0;
     this.lit = -1; // the bar whose objects stand out in the picture
+    this.x = null; // where the pointer is over the bars
     this.pressed = null; // the bar where the pointer went down
     this.dragged = null; // the range from there, while it is dragged
     this.controls.addEventListener("submit", (event) => event.preventDefault());
@@ -65,6 +54,25 @@ export class Histogram {
     new ResizeObserver(() => this.paint()).observe(this.svg.parentElement);
     this.changed();
   }
+
+  // ---- the state that the bars are of -------------------------------------------------------------
+
+  // Whether what is seen is another state than that of the bars: they turn grey and stay where they are.
+  stale(on) {
+    this.old = on;
+    this.section.classList.toggle("stale", this.old || this.renewing);
+  }
+
+  // The bars of a newer state, from its address, for the present controls. Until they come the old ones stay, grey.
+  renew(address) {
+    this.section.dataset.bars = address;
+    this.renewing = true;
+    this.stale(false);
+    this.asked = "";
+    this.changed();
+  }
+
+  // ---- from the controls to bars ----------------------------------------------------------------
 
   // What the stored file does not hold cannot be chosen.
   offer({ measures, weightings }) {
@@ -79,53 +87,37 @@ export class Histogram {
 
   get chosenState() {
     const measure = this.field("measure");
-    const { text: title, dataset } = measure.selectedOptions[0];
-    const power = Number(dataset.power);
-    const unit = this.bins?.unit === "px" ? "px" : this.field("unit").value;
     return {
       measure: measure.value,
-      title,
-      power,
+      title: measure.selectedOptions[0].text,
       weighting: this.controls.querySelector("[name=weighting]:checked").value,
-      factor: unit === "um" ? 1000 ** power : 1,
-      unit: UNITS[unit][power],
+      unit: this.field("unit").value,
       log: this.field("log").checked,
       typed: this.field("bins").value.trim(),
+      typedIn: this.typedIn,
       all: this.field("all").checked,
-      span: this.span,
-      fit: this.field("fit").checked && power > 0,
+      span: this.dragged ?? this.span,
+      fit: this.field("fit").checked,
       cumulative: this.field("cumulative").checked,
-      nano: this.field("nano").checked && unit !== "px" && power === 1,
+      nano: this.field("nano").checked && !this.field("nano").disabled,
     };
   }
 
-  // ---- from the controls to bars ----------------------------------------------------------------
-
   typed(name) {
     const range = ["from", "to"].includes(name);
-    if (range && !this.typedRange()) return;
+    if (range) this.typedRange();
+    if (name === "bins") this.typedIn = this.field("unit").value;
     if (["measure", "unit"].includes(name)) this.pick(null);
-    if (name === "unit") this.convert();
     this.changed(range || name === "bins" ? PAUSE : 0);
   }
 
-  // The typed width of a bar stays as long as it was.
-  convert() {
-    const { power, log, unit, typed } = this.chosenState;
-    const width = Number(typed) * (unit.startsWith("nm") ? 1000 : 0.001) ** power;
-    if (!log && typed && Number.isFinite(width)) this.field("bins").value = Number(width.toPrecision(6));
-  }
-
-  // An empty field is no limit. Returns whether the fields hold a range, or nothing.
+  // An empty field is no limit.
   typedRange() {
-    const { factor } = this.chosenState;
     const [from, to] = ["from", "to"].map((name) => this.field(name).value.trim());
-    const span = [from === "" ? -Infinity : numberOf(from) * factor, to === "" ? Infinity : numberOf(to) * factor];
-    const wrong = !(span[0] < span[1]);
-    this.span = wrong || (from === "" && to === "") ? null : span;
-    this.say(wrong ? NO_RANGE : "", ["from", "to"]);
-    if (!this.span) this.tell();
-    return !wrong;
+    this.span = from || to ? { from, to } : null;
+    if (this.span) return;
+    this.held = null;
+    this.tell();
   }
 
   changed(pause = 0) {
@@ -153,45 +145,45 @@ export class Histogram {
     else this.failed();
   }
 
-  // Bars of these objects from now on, in place of those that the server measured; null goes back to those.
-  follow(live) {
-    this.live = live;
-    if (this.served && !this.under) this.answered(this.served);
-  }
-
-  answered(served) {
-    const first = this.bins === null;
-    this.served = served;
-    const { live } = this;
-    const bins = live ? { ...recounted(served, live.objects(), this.chosenState, live.factor), unit: live.unit } : served;
+  answered(bins) {
+    if (!this.bins) this.offer(bins);
     this.bins = bins;
-    if (this.span && !within(bins, this.span)) this.pick(null); // of other controls than those that were asked about
-    if (first) this.offer(bins);
+    this.renewing = false;
+    this.stale(this.old);
+    if (this.typedIn !== this.field("unit").value) {
+      this.field("bins").value = bins.bins;
+      this.typedIn = this.field("unit").value;
+      this.asked = question(this.chosenState);
+    }
     const state = this.chosenState;
+    const { range } = bins;
+    this.held = range && { ...range, low: range.low ?? -Infinity, high: range.high ?? Infinity };
     this.arrange(state);
-    this.say(bins.problem);
-    this.section.querySelector("[data-chart-unfit]").textContent = (!state.all && bins.unfit) || "";
+    this.say(bins.problem, bins.wrong);
+    this.section.querySelector("[data-chart-unfit]").textContent = bins.unfit ?? "";
     this.show(state);
+    if (this.span) this.chosen();
   }
 
   failed() {
     this.asked = "";
     this.controls.hidden = false;
-    this.say(FAILED);
+    this.say(FAILED, ["bins"]);
   }
 
-  arrange({ power, log, unit }) {
-    const pixels = this.bins?.unit === "px";
-    this.field("unit").closest(".field").hidden = pixels || power === 0;
-    this.field("fit").closest(".choice").hidden = !this.bins?.fit;
-    const nano = this.field("nano"); // disabled where objects are not screened as nanomaterials
-    nano.closest(".choice").hidden = nano.disabled || pixels || power !== 1;
+  arrange({ log }) {
     this.section.querySelector("[data-bins-label]").textContent = log ? "Bins per decade" : "Bin width";
+    if (!this.bins) return;
+    const { unit, pixels, fit, limit } = this.bins;
+    this.field("unit").closest(".field").hidden = pixels || !unit;
+    this.field("fit").closest(".choice").hidden = !fit;
+    const nano = this.field("nano"); // disabled where objects are not screened as nanomaterials
+    nano.closest(".choice").hidden = nano.disabled || !limit;
     this.section.querySelector("[data-bins-unit]").textContent = log ? "" : unit;
     this.section.querySelector("[data-range-unit]").textContent = unit;
   }
 
-  say(problem, names = ["bins"]) {
+  say(problem, names) {
     this.problem.textContent = problem;
     this.problem.hidden = problem === "";
     for (const name of ["bins", "from", "to"]) this.field(name).removeAttribute("aria-invalid");
@@ -200,47 +192,58 @@ export class Histogram {
 
   // ---- drawing ----------------------------------------------------------------------------------
 
+  // The bar that is pointed at says what it is now, and lights what it holds now.
   show(state) {
     this.state = state;
     this.paint();
-    if (this.span) this.tell();
+    const bin = this.lit < 0 ? -1 : this.x === null ? Math.min(this.lit, this.last) : (this.at?.bin(this.x) ?? -1);
+    this.lit = null;
+    this.over(bin);
+  }
+
+  get last() {
+    return this.bins.edges.length - 2;
   }
 
   paint() {
-    if (!this.bins) return;
+    if (!this.bins || !this.state) return;
     const width = this.svg.parentElement.clientWidth;
-    const empty = this.bins.n === 0;
+    const empty = !this.bins.edges.length;
     this.section.querySelector("[data-chart-none]").hidden = !empty;
     this.svg.toggleAttribute("hidden", empty);
     if (empty || !width) return;
     const height = Math.round(Math.min(Math.max(HEIGHT.share * width, HEIGHT.least), HEIGHT.most));
-    this.svg.setAttribute("width", width);
-    this.svg.setAttribute("height", height);
-    this.at = draw(this.svg, this.picture(), width, height);
-    this.svg.setAttribute("aria-label", this.title());
-    this.focusable(Math.min(this.focused, this.bins.counts.length - 1), false);
-    this.mark(this.span);
+    const picture = this.picture();
+    const painted = JSON.stringify([picture, width, height]);
+    if (painted !== this.painted) {
+      this.painted = painted;
+      const isFocused = this.svg.contains(document.activeElement);
+      this.svg.setAttribute("width", width);
+      this.svg.setAttribute("height", height);
+      this.at = draw(this.svg, picture, width, height);
+      this.focusable(Math.min(this.focused, this.last), isFocused);
+    }
+    const keys = `Arrow keys go from bin to bin${this.choose ? `, Enter shows its ${this.things}` : ""}.`;
+    this.svg.setAttribute("aria-label", `${this.bins.title} ${keys}`);
+    this.mark();
   }
 
   picture() {
     const { state, bins } = this;
-    const asShare = state.weighting !== "number";
+    const { edges, bounds, heights, aside, doubtful, words, fitted } = bins;
+    const middles = bounds.slice(1).map((bound, i) => (bounds[i] + bound) / 2);
     return {
-      edges: bins.edges,
-      heights: bins.heights,
-      aside: bins.aside,
-      kept: bins.heights.map((height, bin) => height - bins.aside[bin]),
+      ...{ edges, heights, aside, doubtful, fitted },
+      kept: heights.map((height, bin) => height - aside[bin]),
       cumulative: state.cumulative ? bins.cumulative : null,
       fit: state.fit ? bins.fit : null,
-      fitted: asShare ? 1 : bins.n,
-      line: state.nano ? { at: NANO_NM, name: "100 nm" } : null,
+      line: state.nano ? bins.limit : null,
       log: state.log,
-      factor: state.factor,
-      xTitle: state.unit ? `${state.title}, ${state.unit}` : state.title,
-      yTitle: asShare ? `Share by ${state.weighting}, %` : `Number of ${this.things}${bins.weighted ? ", edge-weighted" : ""}`,
-      asShare,
-      labels: bins.counts.map((_, bin) => this.words(bin)),
-      colours: this.coloured?.key === state.measure ? this.coloured.of : null,
+      xTitle: bins.x,
+      yTitle: bins.y,
+      asShare: state.weighting !== "number",
+      labels: words,
+      colours: this.coloured?.key === state.measure ? middles.map(this.coloured.of) : null,
     };
   }
 
@@ -250,40 +253,12 @@ export class Histogram {
     this.paint();
   }
 
-  title() {
-    const { title, weighting } = this.state;
-    return `Histogram: ${lowered(title)} of ${this.bins.n} ${this.things}, by ${weighting}. Arrow keys go from bin to bin${this.choose ? `, Enter shows its ${this.things}` : ""}.`;
-  }
-
-  // The ends of a range: those of whole bars with the decimals that tell one edge from the next, others as they were
-  // typed; what has no end is "".
-  ends(span) {
-    const { factor } = this.state;
-    const { edges } = this.bins;
-    const [first, last] = span.map((end) => edges.indexOf(end));
-    const write = first < 0 || last < 0 ? (end) => plain(end, 6) : (end) => fixed(end, decimalsFor((edges[first + 1] - edges[first]) / factor));
-    return span.map((end) => (Number.isFinite(end) ? write(end / factor) : ""));
-  }
-
-  range(span) {
-    const [from, to] = this.ends(span);
-    const words = from && to ? `${from} to ${to}` : from ? `from ${from}` : `below ${to}`;
-    return this.state.unit ? `${words} ${this.state.unit}` : words;
-  }
-
-  told(span) {
-    const { count, share } = within(this.bins, span) ?? {};
-    if (count === undefined) return `${this.range(span)} …`;
-    return `${this.range(span)}: ${count} ${count === 1 ? this.thing : this.things}, ${perCent(share)} by ${this.state.weighting}`;
-  }
-
-  words(bin) {
-    return `${this.told(this.spanOf(bin, bin))}; ${perCent(this.bins.cumulative[bin])} up to here`;
-  }
-
+  // The range of whole bars from one to another, before the server has said what it holds.
   spanOf(bin, other) {
-    const { edges } = this.bins;
-    return [edges[Math.min(bin, other)], edges[Math.max(bin, other) + 1]];
+    const { edges, bounds, ends, unit } = this.bins;
+    const [first, next] = [Math.min(bin, other), Math.max(bin, other) + 1];
+    const name = `${ends[first]} to ${ends[next]} ${unit}`.trimEnd();
+    return { low: bounds[first], high: bounds[next], from: ends[first], to: ends[next], ends: [edges[first], edges[next]], name, words: `${name} …` };
   }
 
   // ---- pointing and choosing --------------------------------------------------------------------
@@ -292,25 +267,34 @@ export class Histogram {
     const { svg } = this;
     const along = (event) => event.clientX - svg.getBoundingClientRect().left;
     const over = (event) => this.at?.bin(along(event)) ?? -1;
-    svg.addEventListener("pointermove", (event) => (this.pressed === null ? this.over(over(event)) : this.drag(along(event))));
-    svg.addEventListener("pointerleave", () => this.pressed === null && this.over(-1));
+    svg.addEventListener("pointermove", (event) => {
+      this.x = along(event);
+      if (this.pressed === null) this.over(over(event));
+      else this.drag(this.x);
+    });
+    svg.addEventListener("pointerleave", () => {
+      this.x = null;
+      if (this.pressed === null) this.over(-1);
+    });
     svg.addEventListener("pointerdown", (event) => {
-      this.dragged = null;
+      this.wasDragged = false;
       this.pressed = event.button === 0 && over(event) >= 0 ? over(event) : null;
       if (this.pressed !== null) svg.setPointerCapture(event.pointerId);
     });
     svg.addEventListener("pointerup", () => {
-      if (this.dragged) this.pick(this.dragged);
-      this.pressed = null;
+      const { dragged } = this;
+      this.pressed = this.dragged = null;
+      if (dragged) this.pick(this.held);
     });
     svg.addEventListener("pointercancel", () => {
+      const { dragged } = this;
       this.pressed = this.dragged = null;
-      this.mark(this.span);
+      if (dragged) this.changed(); // what was chosen before is told again
       this.over(-1);
     });
     // Assistive technology clicks an element, not a place.
     const clicked = ({ target }) => Number(target.closest(".bin")?.dataset.bin ?? this.focused);
-    svg.addEventListener("click", (event) => (event.detail && this.dragged) || this.toggle(event.detail === 0 ? clicked(event) : over(event)));
+    svg.addEventListener("click", (event) => (event.detail && this.wasDragged) || this.toggle(event.detail === 0 ? clicked(event) : over(event)));
     // On the box around it: listeners for focus would make the svg itself a stop for the Tab key.
     const box = svg.parentElement;
     box.addEventListener("focusin", (event) => {
@@ -322,18 +306,24 @@ export class Histogram {
     svg.addEventListener("keydown", (event) => this.key(event));
   }
 
-  // From the bar where the pointer went down to the one where it is, and to the first or the last beyond the ends.
+  // From the bar where the pointer went down to the one where it is, and to the first or the last beyond the ends. The
+  // server says what each range holds.
   drag(x) {
     const { edges } = this.bins;
-    const bin = x <= this.at.x(edges[0]) ? 0 : x >= this.at.x(edges[edges.length - 1]) ? edges.length - 2 : this.at.bin(x);
+    const bin = x <= this.at.x(edges[0]) ? 0 : x >= this.at.x(edges[edges.length - 1]) ? this.last : this.at.bin(x);
     if (!this.dragged && bin === this.pressed) return;
-    this.dragged = this.spanOf(this.pressed, bin);
-    this.mark(this.dragged);
-    this.readout.textContent = this.told(this.dragged);
+    const range = this.spanOf(this.pressed, bin);
+    if (same(this.dragged, range)) return;
+    this.wasDragged = true;
+    this.dragged = ends(range);
+    this.held = range;
+    this.mark();
+    this.readout.textContent = range.words;
+    this.changed();
   }
 
   key(event) {
-    const last = this.bins.counts.length - 1;
+    const { last } = this;
     const go = { ArrowLeft: this.focused - 1, ArrowRight: this.focused + 1, Home: 0, End: last }[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (go !== undefined) this.focusable(Math.min(Math.max(go, 0), last), true);
@@ -358,7 +348,8 @@ export class Histogram {
   point(bin) {
     this.svg.querySelector(".pointed")?.classList.remove("pointed");
     this.columns()[bin]?.classList.add("pointed");
-    this.readout.textContent = !this.bins?.n ? this.quiet : bin >= 0 ? this.words(bin) : this.span ? this.told(this.span) : this.quiet;
+    const words = this.bins?.edges.length ? ((this.dragged ? null : this.bins.words[bin]) ?? this.held?.words) : "";
+    this.readout.textContent = words || this.quiet;
   }
 
   over(bin) {
@@ -370,44 +361,53 @@ export class Histogram {
 
   // The bar of a particle that is pointed at in the picture.
   pointTo(particle) {
-    this.point(particle && this.bins ? this.bins.counts.findIndex((_, bin) => holder(this.bins, this.state, this.spanOf(bin, bin))(particle)) : -1);
+    const bars = particle && this.bins ? this.bins.edges.slice(1) : [];
+    this.point(bars.findIndex((_, bin) => holder(this.bins, this.state, this.spanOf(bin, bin))(particle)));
   }
 
   toggle(bin) {
     if (bin < 0) return;
     this.focusable(bin, false);
-    const span = this.spanOf(bin, bin);
-    this.pick(this.span?.join() === span.join() ? null : span);
+    const range = this.spanOf(bin, bin);
+    this.pick(same(this.span, range) ? null : range);
   }
 
-  // A range of whole bars or null: nothing needs to be asked, unless another choice does.
-  pick(span) {
-    if (!span && !this.span) return;
-    const isAnswered = this.asked === question(this.chosenState);
-    this.span = span;
-    if (isAnswered) this.asked = question(this.chosenState);
-    const ends = span ? this.ends(span) : ["", ""];
-    ["from", "to"].forEach((name, i) => (this.field(name).value = ends[i]));
+  // A range of whole bars, as `spanOf` has it, or null.
+  pick(range) {
+    if (!range && !this.span) return;
+    this.span = range && ends(range);
+    this.held = range;
+    ["from", "to"].forEach((name) => (this.field(name).value = range?.[name] ?? ""));
     this.tell();
+    this.changed();
   }
 
+  // What is chosen is shown alone, and no longer what was pointed at.
   tell() {
     if (!this.bins) return;
-    this.mark(this.span);
-    this.lit = null; // what is chosen is shown alone, and no longer what was pointed at
+    this.mark();
+    this.lit = null;
     this.over(-1);
-    if (this.span) this.choose?.(holder(this.bins, this.state, this.span), `${lowered(this.state.title)} ${this.range(this.span)}`);
+    this.chosen();
+  }
+
+  chosen() {
+    if (this.held) this.choose?.(holder(this.bins, this.state, this.held), `${lowered(this.state.title)} ${this.held.name}`);
     else this.choose?.(null, "");
   }
 
-  // Bars and band of a range.
-  mark(span) {
+  // Bars and band of the range.
+  mark() {
     const band = this.svg.querySelector(".range");
     if (!band) return;
-    const { edges } = this.bins;
-    this.columns().forEach((column, i) => column.setAttribute("aria-pressed", String(Boolean(span) && edges[i] >= span[0] && edges[i + 1] <= span[1])));
-    const [left, right] = span ? span.map(this.at.x) : [0, 0];
+    const { held } = this;
+    const { bounds } = this.bins;
+    this.columns().forEach((column, i) => column.setAttribute("aria-pressed", String(Boolean(held) && bounds[i] >= held.low && bounds[i + 1] <= held.high)));
+    const [left, right] = held ? held.ends.map(this.at.x) : [0, 0];
     band.setAttribute("x", left);
     band.setAttribute("width", Math.max(0, right - left));
   }
 }
+
+const ends = ({ low, high }) => ({ low, high });
+const same = (one, other) => Boolean(one) && one.low === other.low && one.high === other.high;

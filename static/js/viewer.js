@@ -176,7 +176,7 @@ class ResultPage {
   arrived(page, data, step) {
     this.take(data, step, this.data.regions);
     swap(document, page);
-    this.histogram?.renew();
+    this.histogram?.renew(chart.dataset.bars);
     this.changed();
     this.waits();
     this.doubt?.changed();

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from segmentation.core import tasks
 from segmentation.core.measure import bins
 from segmentation.core.measure.filters import Reason
-from segmentation.views import histogram
+from segmentation.presenters.histogram import answer
+from segmentation.views.histogram import StoredObjects
 
 from .conftest import COUNT, SIZES, open_tab
 
@@ -38,14 +40,14 @@ def look(visit: Any, analysed: str) -> Any:
 
 def pretend(page: Any, outlines: dict[str, Any]) -> None:
     """Other particles than were stored, for picture, table and histogram alike."""
-    particles = histogram.Particles.read(io.BytesIO(json.dumps(outlines).encode()))
-
-    def bars_for(route: Any) -> None:
-        chosen = dict(parse_qsl(urlsplit(route.request.url).query))
-        route.fulfill(json=histogram.bars(particles, chosen))
-
     page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
-    page.route("**/histogram/?*", bars_for)
+    page.route("**/histogram/?*", lambda route: route.fulfill(json=bars_for(route, outlines)))
+
+
+def bars_for(route: Any, outlines: dict[str, Any]) -> dict[str, Any]:
+    """What the site answers to a question about these particles."""
+    population = StoredObjects.read(io.BytesIO(json.dumps(outlines).encode())).population()
+    return answer(population, dict(parse_qsl(urlsplit(route.request.url).query)), tasks.find("particles"))
 
 
 def stored(page: Any, name: str) -> Any:
@@ -56,8 +58,8 @@ def bars(page: Any) -> list[tuple[int, str]]:
     """Particles and share of every bar, as it tells them, once the server has answered."""
     drawn(page)
     labels = page.locator(".chart .bin").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
-    matches = [re.search(r": (\d+) particles?, ([0-9.]+ %) by", text) for text in labels]
-    return [(int(match[1]), match[2]) for match in matches if match]
+    matches = [re.search(r": ([\d,]+) particles?, ([0-9.]+ %) by", text) for text in labels]
+    return [(int(match[1].replace(",", "")), match[2]) for match in matches if match]
 
 
 def drawn(page: Any) -> None:
@@ -199,8 +201,11 @@ def test_every_choice_of_the_histogram(look):
     page.select_option("[name=unit]", "um")
     drawn(page)
     expect(page.locator(".chart .axes")).to_contain_text("µm")
-    page.fill("[name=bins]", "0,05")
+    assert page.input_value("[name=bins]") == "0.05"  # as long as it was
     assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 50.0)) - 1
+    page.fill("[name=bins]", "0,1")
+    assert len(bars(page)) == len(bins.typed_edges(np.array(sizes), 100.0)) - 1
+    expect(page.locator(".chart .bin").first).to_have_attribute("aria-label", re.compile(r" to \d\.\d\d µm: "))
     for wrong, message in (("0.0000001", "more than 500 bars"), ("-3", "above 0"), ("wide", "above 0")):
         page.fill("[name=bins]", wrong)
         drawn(page)
@@ -268,6 +273,57 @@ def test_a_server_that_is_away_is_told_and_asked_again(look):
     assert sum(count for count, _ in bars(page)) == sum(count for count, _ in before)
     assert bars(page) != before
     expect(page.locator("[data-chart-problem]")).to_be_hidden()
+
+
+# As the page of a result does when its state is another: on a section of its own, which no other script draws.
+OWN_HISTOGRAM = r"""async () => {
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+  const { Histogram } = await import(loaded.find((name) => /\/js\/chart(\.\w+)?\.js/.test(name)));
+  const old = document.querySelector("#histogram");
+  const section = old.cloneNode(true);
+  old.replaceWith(section);
+  window.histogram = new Histogram(section);
+}"""
+
+
+def test_bars_of_an_older_state_are_grey_until_the_newer_ones_are_there(look):
+    page = look()
+    before = bars(page)
+    page.evaluate(OWN_HISTOGRAM)
+    assert bars(page) == before
+    section, chart, newer = page.locator("#histogram"), page.locator(".chart"), crowd(300)
+    waiting: list[Any] = []
+    page.route("**/newer/histogram/?*", lambda route: waiting.append(route))
+    page.get_by_text("Chart options").click()
+    page.fill("[name=bins]", "1")
+    drawn(page)
+    page.fill("[name=bins]", "")
+    page.fill("[name=from]", "51")
+    drawn(page)
+    chart.scroll_into_view_if_needed()
+    place = chart.bounding_box()
+    page.locator(".chart .bin").nth(3).hover()
+    readout = page.locator("[data-chart-readout]")
+    expect(readout).to_have_text(page.locator(".chart .bin").nth(3).get_attribute("aria-label"))
+    page.evaluate("window.histogram.stale(true)")
+    expect(section).to_have_class(re.compile(r"\bstale\b"))
+    page.evaluate("window.histogram.renew('/newer/histogram/')")
+    page.wait_for_function("document.querySelector('#histogram').ariaBusy === 'true'")
+    expect(section).to_have_class(re.compile(r"\bstale\b"))
+    assert (chart.bounding_box(), page.locator(".chart .bin").count()) == (place, len(before))
+    assert dict(parse_qsl(urlsplit(waiting[0].request.url).query))["from"] == "51"
+    waiting[0].fulfill(json=bars_for(waiting[0], newer))
+    expect(section).not_to_have_class(re.compile(r"\bstale\b"))
+    assert (chart.bounding_box(), sum(count for count, _ in bars(page))) == (place, 270)
+    pointed = page.locator(".chart .pointed")
+    expect(readout).to_have_text(pointed.get_attribute("aria-label"))  # where the pointer still is
+    page.mouse.move(0, 0)
+    expect(readout).to_contain_text("from 51 nm: 180 particles, 67 % by number")
+    page.route("**/lost/histogram/?*", lambda route: route.fulfill(body="<h1>Bad gateway"))
+    page.evaluate("window.histogram.renew('/lost/histogram/')")
+    expect(page.locator("[data-chart-problem]")).to_contain_text("could not be made")
+    expect(section).to_have_class(re.compile(r"\bstale\b"))
+    assert sum(count for count, _ in bars(page)) == 270
 
 
 def test_reasons_hide_and_show_their_particles(look):

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Element } from "./page.mjs";
-import { holder, question, within } from "../../static/js/chart.js";
+import { holder, question } from "../../static/js/chart.js";
 import { draw } from "../../static/js/chart-draw.js";
-import { decimalsFor, density, fixed, linearTicks, logTicks, perCent, plain, scale, significant } from "../../static/js/chart-scale.js";
+import { density, linearTicks, logTicks, perCent, plain, scale, significant } from "../../static/js/chart-scale.js";
 
 test("a scale leads from one end to the other", () => {
   const along = scale(10, 20, 100, 300);
@@ -45,8 +45,6 @@ test("numbers as the pages write them", () => {
   assert.equal(plain(12345.678, 6), "12,345.7");
   assert.equal(plain(1234), "1230");
   assert.equal(plain(Infinity), "–");
-  assert.equal(fixed(12345.6, 1), "12,345.6");
-  assert.deepEqual([30, 1, 0.2, 0.013, 0].map(decimalsFor), [0, 1, 2, 3, 8]);
 });
 
 test("the log-normal density", () => {
@@ -62,37 +60,30 @@ test("the log-normal density", () => {
   assert.ok(density(50, law, true) > density(49, law, true));
 });
 
-const STATE = { measure: "area", weighting: "number", log: false, all: false, typed: "", factor: 1 };
+const STATE = { measure: "area", weighting: "number", unit: "nm", log: false, all: false, typed: "", typedIn: "nm", span: null };
 const asked = (changes) => Object.fromEntries(new URLSearchParams(question({ ...STATE, ...changes })));
 
 test("what the server is asked", () => {
-  assert.deepEqual(asked({}), { measure: "area", weighting: "number", log: "", all: "", bins: "" });
-  assert.deepEqual(asked({ weighting: "volume", log: true, all: true }), { measure: "area", weighting: "volume", log: "1", all: "1", bins: "" });
-  assert.equal(asked({ typed: "0,05", factor: 1000 }).bins, "50");
-  assert.equal(asked({ typed: "12", factor: 1000, log: true }).bins, "12"); // so many a decade have no unit
-  assert.equal(asked({ typed: "wide" }).bins, "NaN");
-  assert.equal(asked({ factor: 1000 }).bins, "");
-  assert.equal(question(STATE), question({ ...STATE, unit: "nm", fit: true, cumulative: true })); // drawn without asking
+  const plain = { measure: "area", weighting: "number", unit: "nm", log: "", all: "" };
+  assert.deepEqual(asked({}), plain);
+  assert.deepEqual(asked({ weighting: "volume", log: true, all: true, unit: "um" }), { ...plain, weighting: "volume", log: "1", all: "1", unit: "um" });
+  assert.deepEqual(asked({ typed: "0,05", unit: "um" }), { ...plain, unit: "um", bins: "0,05", bins_unit: "nm" }); // as it was typed
+  assert.deepEqual(asked({ span: { low: 10.1, high: 20.2 } }), { ...plain, low: "10.1", high: "20.2" });
+  assert.deepEqual(asked({ span: { from: "12,5", to: "" } }), { ...plain, from: "12,5", to: "" });
+  assert.equal(question(STATE), question({ ...STATE, fit: true, cumulative: true })); // drawn without asking
 });
 
 test("every particle between the edges is in one bar", () => {
-  const edges = [10, 20, 30];
-  const bars = [[10, 20], [20, 30]].map((span) => holder({ edges }, STATE, span));
+  const bounds = [10, 20, 30];
+  const bars = [{ low: 10, high: 20 }, { low: 20, high: 30 }].map((span) => holder({ bounds }, STATE, span));
   const held = (area, kept = true) => bars.map((bar) => bar({ area, kept }));
   assert.deepEqual(held(10), [true, false]);
   assert.deepEqual(held(20), [false, true]);
   assert.deepEqual(held(30), [false, true]);
   for (const outside of [9.99, 30.01, null, undefined, NaN]) assert.deepEqual(held(outside), [false, false]);
   assert.deepEqual(held(15, false), [false, false]);
-  assert.equal(holder({ edges }, { ...STATE, all: true }, [10, 20])({ area: 15, kept: false }), true);
-  assert.equal(holder({ edges }, STATE, [12, Infinity])({ area: 30, kept: true }), true);
-});
-
-test("a range of whole bars is their sum, any other as the server counted it", () => {
-  const bins = { edges: [10, 20, 30, 40], counts: [2, 5, 1], shares: [0.25, 0.625, 0.125], range: { count: 4, share: 0.5 } };
-  assert.deepEqual(within(bins, [10, 30]), { count: 7, share: 0.875 });
-  assert.deepEqual(within(bins, [12, 30]), bins.range);
-  assert.deepEqual(asked({ span: [12, Infinity] }).to, "Infinity");
+  assert.equal(holder({ bounds }, { ...STATE, all: true }, { low: 10, high: 20 })({ area: 15, kept: false }), true);
+  assert.equal(holder({ bounds }, STATE, { low: 12, high: Infinity })({ area: 30, kept: true }), true);
 });
 
 const PICTURE = {
@@ -100,12 +91,12 @@ const PICTURE = {
   heights: [2, 5, 1],
   kept: [2, 4, 1],
   aside: [0, 1, 0],
+  doubtful: [0, 0, 0.5],
   cumulative: [0.25, 0.875, 1],
   fit: { median: 24, gsd: 1.3 },
   fitted: 8,
   line: { at: 25, name: "25 nm" },
   log: false,
-  factor: 1,
   xTitle: "Size, nm",
   yTitle: "Number of particles",
   asShare: false,
@@ -131,6 +122,9 @@ test("bars stand beside each other, those set aside upon those kept", () => {
   assert.ok(Math.abs(heights[0] / heights[2] - 2) < 1e-9 && Math.abs(heights[1] / heights[2] - 4) < 1e-9);
   assert.deepEqual(aside.map((each) => number(each, "height") > 0), [false, true, false]);
   assert.ok(Math.abs(number(aside[1], "y") + number(aside[1], "height") - number(kept[1], "y")) < 1e-9);
+  const [pale, ...others] = classed(svg, "doubtful").map(({ attributes }) => attributes);
+  assert.equal(others.length, 0);
+  assert.ok(Math.abs(number(pale, "height") / heights[2] - 0.5) < 1e-9 && number(pale, "y") === number(kept[2], "y"));
   assert.deepEqual(classed(svg, "bin").map(({ attributes }) => attributes["aria-pressed"]), ["false", "false", "false"]);
   const middles = columns.map((each) => number(each, "x") + number(each, "width") / 2);
   assert.deepEqual(middles.map(at), [0, 1, 2]);
@@ -154,15 +148,15 @@ test("the fit is as high as the bars of its own particles", () => {
   const edges = Array.from({ length: 81 }, (_, i) => 20 + i);
   const heights = edges.slice(1).map((edge) => 1000 * density(edge - 0.5, law));
   const none = heights.map(() => 0);
-  const { svg } = drawn({ edges, heights, kept: heights, aside: none, cumulative: null, line: null, fit: law, fitted: 1000, labels: none.map(String) });
+  const { svg } = drawn({ edges, heights, kept: heights, aside: none, doubtful: none, cumulative: null, line: null, fit: law, fitted: 1000, labels: none.map(String) });
   const top = Math.min(...classed(svg, "kept").map(({ attributes }) => Number(attributes.y)));
   const peak = Math.min(...classed(svg, "fit")[0].attributes.d.match(/ [0-9.]+/g).map(Number));
   assert.ok(Math.abs(top - peak) < 1, `${top} and ${peak}`);
 });
 
-test("an axis in micrometres and one in decades", () => {
+test("an axis of small numbers and one in decades", () => {
   const texts = (svg) => [...svg.all((each) => each.name === "text")].map(({ children }) => children[0]);
-  assert.ok(texts(drawn({ factor: 1000 }).svg).includes("0.02"));
+  assert.ok(texts(drawn({ edges: [0.01, 0.02, 0.03, 0.04], fit: null, line: null }).svg).includes("0.02"));
   const log = drawn({ log: true, edges: [1, 10, 100, 1000] });
   const widths = classed(log.svg, "column").map(({ attributes }) => Number(attributes.width));
   assert.ok(Math.max(...widths) - Math.min(...widths) < 1e-9);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Impossible, closed, crossesItself, thinned } from "../../static/js/editor/drawn.js";
 import { Editor } from "../../static/js/editor/editor.js";
 import { Labels, checksum } from "../../static/js/editor/labels.js";
-import { asFine, doubtsOf, numbersOf, recounted, sharesInWords } from "../../static/js/editor/numbers.js";
+import { asFine, doubtsOf, numbersOf, sharesInWords } from "../../static/js/editor/numbers.js";
 import { beside, piecesOf } from "../../static/js/editor/regions.js";
 import { countOf, counterparts, meanwhile, paired, redoable, renamed } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
@@ -146,23 +146,6 @@ test("median and fraction follow the objects that count", () => {
   assert.deepEqual(numbersOf(objects, "min_feret", "nm"), { kept: 4, median: 150, d10: 70, d90: 230, mean: 150, fraction: 1 / 3 });
   assert.equal(numbersOf(objects, "min_feret", "px").fraction, null);
   assert.deepEqual(numbersOf([], "min_feret", "nm"), { kept: 0, median: null, d10: null, d90: null, mean: null, fraction: null });
-});
-
-const SERVED = { unit: "px", n: 1, weighted: false, edges: [0, 10], heights: [1], counts: [1], fit: {}, problem: "" };
-const CHOSEN = { measure: "min_feret", weighting: "number", all: false, log: false, power: 1, span: null };
-
-test("bars of the objects as they are now: the same edges, further ones for sizes beyond, and none for no object", () => {
-  const bins = recounted(SERVED, [object(1, 5), object(2, 25), object(3, 7, { kept: false })], CHOSEN);
-  assert.deepEqual([bins.edges, bins.counts, bins.heights, bins.cumulative, bins.n, bins.fit], [[0, 10, 20, 30], [1, 0, 1], [1, 0, 1], [0.5, 0.5, 1], 2, null]);
-  assert.deepEqual(recounted(SERVED, [object(3, 7, { kept: false })], { ...CHOSEN, all: true }).aside, [1]);
-  assert.deepEqual(recounted(SERVED, [], CHOSEN).edges, []);
-  const areas = [object(1, 5, { area: 1 }), object(2, 8, { area: 3 })];
-  assert.deepEqual(recounted(SERVED, areas, { ...CHOSEN, weighting: "area", span: [6, 10] }).range, { count: 1, share: 0.75 });
-});
-
-test("another scale multiplies the edges, those of an area twice", () => {
-  assert.deepEqual(recounted(SERVED, [object(1, 25)], CHOSEN, 3).edges, [0, 30]);
-  assert.deepEqual(recounted(SERVED, [object(1, 5, { area: 40 })], { ...CHOSEN, measure: "area", power: 2 }, 3).edges, [0, 90]);
 });
 
 test("a cut that makes small ones of a large one comes before an outline and a cut as doubtful", () => {

@@ -1,4 +1,4 @@
-"""The rule for the bins of a histogram; the figure, the report and the result page share it."""
+"""The rules for the bins of a histogram: where their edges are, and what falls into each."""
 
 from __future__ import annotations
 
@@ -111,10 +111,20 @@ def _widened_edges(sizes: Floats, edges: Floats) -> Floats:
     return edges
 
 
+def places_in(edges: Floats, sizes: Floats) -> NDArray[np.int64]:
+    """(n,) the bin that each size lies in, -1 for none; an upper edge belongs to the next bin, the last to the last."""
+    places = np.searchsorted(edges, sizes, side="right") - 1
+    places[sizes == edges[-1]] = len(edges) - 2
+    return np.where(places < len(edges) - 1, places, -1).astype(np.int64)
+
+
 def histogram(sizes: Floats, weights: Floats, edges: Floats) -> Histogram:
-    """Sizes (n,) with weights (n,) in bins; an upper edge belongs to the next bin, in the last bin to that bin."""
-    counts = np.histogram(sizes, edges)[0].astype(np.int64)
-    sums = np.asarray(np.histogram(sizes, edges, weights=weights)[0], np.float64)
+    """Sizes (n,) with weights (n,) in bins."""
+    # Summed bin by bin: numpy.histogram takes differences of one long sum, and a weight of 1 would not stay 1.
+    places, k = places_in(edges, sizes), len(edges) - 1
+    inside = places >= 0
+    counts = np.bincount(places[inside], minlength=k).astype(np.int64)
+    sums = np.asarray(np.bincount(places[inside], weights[inside], k), np.float64)
     total = float(weights.sum())
     shares = sums / total if total > 0 else np.zeros(len(sums))
     return Histogram(edges, counts, sums, shares, np.cumsum(shares))

@@ -64,15 +64,10 @@ class WeightedSizes:
         places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
         size, ecd = (np.concatenate([table.length(name)[table.kept] for table in every]) for name in (by, "ecd"))
 
-        def weight(name: str) -> Floats:
-            """1 where it is not known, as of a kept particle that touches the frame."""
-            return np.asarray(
-                np.nan_to_num(np.concatenate([table[name][table.kept] for table in every]), nan=1.0), np.float64
-            )
-
-        base = weight("chance") if pieces else np.ones(len(size))
+        kept = np.concatenate([table.kept for table in every])
+        base = known_or_one(every, "chance")[kept] if pieces else np.ones(len(size))
         number = round(float(base.sum()))
-        base = base * weight("edge_weight") if edge == "weight" else base
+        base = base * known_or_one(every, "edge_weight")[kept] if edge == "weight" else base
         image = np.repeat(places, [int(table.kept.sum()) for table in every])
         if pieces and not base.all():  # what is surely divided
             size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
@@ -120,6 +115,12 @@ def is_nano(size: Floats) -> NDArray[np.bool_]:
 def share_between(size: Floats, weights: Floats) -> float:
     """The share of the weights whose sizes are 1 to 100 nm."""
     return min(float(weights[is_nano(size)].sum() / weights.sum()), 1.0)
+
+
+def known_or_one(tables: Sequence[Table], name: str) -> Floats:
+    """A weight of all objects in the tables, (n,): 1 where it is not known, as of one that touches the frame."""
+    joined = np.concatenate([np.zeros(0), *(table[name] for table in tables)])
+    return np.asarray(np.nan_to_num(joined, nan=1.0), np.float64)
 
 
 def effective_number(weights: Floats) -> float:

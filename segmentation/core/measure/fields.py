@@ -60,6 +60,12 @@ def whole_only(table: Table) -> Table:
     return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
 
+def sized(table: Table, *, screened: bool) -> Table:
+    """The table in which only the objects of the size distribution are kept: those that touch the frame are among them
+    where objects are screened as nanomaterials, or where nobody looked."""
+    return table if screened or "touches_frame" not in table.columns else whole_only(table)
+
+
 def distribution(
     table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Statistics:

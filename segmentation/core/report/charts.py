@@ -15,9 +15,10 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from ..measure.bins import LEAST_BARS, LEAST_SIZES, NANO_NM, Histogram, auto_edges, histogram
+from ..measure.bins import LEAST_BARS, LEAST_SIZES, NANO_NM
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import density, unfit
+from ..measure.histograms import Bars, Population, bars_of
 from ..measure.quantities import nanometre_in, significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
@@ -43,15 +44,13 @@ PART = 24  # letters of a contribution in a line
 class Distribution:
     """What is drawn of a sample: its statistics, the sizes of its kept objects, and what kind of objects they are.
 
-    bars: None without objects. doubtful: (k,) the part of each bar that is no certain particle, of an expected
-    distribution.
+    bars: None without objects; their edges in the unit of the sizes.
     """
 
     statistics: Statistics
     sizes: WeightedSizes
-    bars: Histogram | None
+    bars: Bars | None
     task: Task
-    doubtful: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, sample: SampleAnalysis) -> Distribution | None:
@@ -64,15 +63,18 @@ class Distribution:
         pieces = [member.pieces for _, member in sample.counted]
         pieces = pieces if any(table is not None for table in pieces) else []
         every = WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size, pieces=pieces)
-        unit, factor, bars, doubtful = statistics.unit, nanometre_in(statistics.unit), None, None
+        unit, factor = statistics.unit, nanometre_in(statistics.unit)
         sizes = replace(every, unit=unit, size=factor * every.size, ecd=factor * every.ecd)
-        if len(sizes):
-            edges = auto_edges(sizes.size, unit, sample.pixel_size * factor)
-            weights = sizes.weights["number"] * sizes.number / len(sizes)
-            bars = histogram(sizes.size, weights, edges)
-            if pieces and statistics.edge == "exclude":
-                doubtful = histogram(sizes.size, np.where(weights < weights.max() * 0.999, weights, 0), edges).sums
-        return cls(statistics, sizes, bars, sample.task, doubtful)
+        population = Population.of(
+            tables,
+            pieces,
+            size=statistics.size,
+            edge=statistics.edge,
+            unit=every.unit,
+            pixel_size=sample.pixel_size,
+        )
+        bars = bars_of(population)
+        return cls(statistics, sizes, bars and bars.rescaled(factor), sample.task)
 
     @property
     def has_few_sizes(self) -> bool:
@@ -228,11 +230,10 @@ def label_axes(ax: Axes, x: str = "", y: str = "") -> Sheet:
     return sheet
 
 
-def draw_bars(ax: Axes, bars: Histogram) -> None:
+def draw_bars(ax: Axes, edges: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
     """The bars of a histogram, one bin each."""
     colour = sheet_of(ax).colour(BAR)
-    widths = np.diff(bars.edges)
-    ax.bar(bars.edges[:-1], bars.sums, widths, align="edge", color=colour, edgecolor="white", linewidth=0.5)
+    ax.bar(edges[:-1], heights, np.diff(edges), align="edge", color=colour, edgecolor="white", linewidth=0.5)
 
 
 def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
@@ -246,11 +247,11 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
         text = fill(distribution.size_words, letters_in(ax))
         ax.text(0, 0.95, text, transform=ax.transAxes, va="top", fontsize=sheet.font, color=INK)
         return
-    draw_bars(ax, bars)
-    if distribution.doubtful is not None:
-        low, widths = bars.sums - distribution.doubtful, np.diff(bars.edges)
+    draw_bars(ax, bars.edges, bars.heights)
+    if bars.doubtful.any():
+        low, widths = bars.heights - bars.doubtful, np.diff(bars.edges)
         shade: dict[str, Any] = {"align": "edge", "color": "white", "alpha": 0.5, "label": "perhaps several"}
-        ax.bar(bars.edges[:-1], distribution.doubtful, widths, low, **shade)
+        ax.bar(bars.edges[:-1], bars.doubtful, widths, low, **shade)
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter("{x:,.0f}")
@@ -260,8 +261,8 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     size = np.linspace(max(ax.get_xlim()[0], 1e-3 * high), high, 300)
     expected, fit = np.zeros(len(size)), statistics.fit
     if fit is not None and not unfit(fit):
-        expected = density(size, fit) * (bars.edges[-1] - bars.edges[-2]) * bars.sums.sum()
-    highest = max(float(bars.sums.max()), float(expected.max()))
+        expected = density(size, fit) * (bars.edges[-1] - bars.edges[-2]) * bars.heights.sum()
+    highest = max(float(bars.heights.max()), float(expected.max()))
     for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
         how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}

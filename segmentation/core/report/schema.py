@@ -179,7 +179,9 @@ class JobResult(TypedDict):
     found: Annotated[Count, meaning("outlines, counted or left out")]
     refused: Annotated[bool, meaning("whether the image is of another kind, so that nothing was measured")]
     statistics: Statistics | None
-    histogram: NotRequired[Annotated[dict[str, Any] | None, meaning("objects that count, by size: edges, counts")]]
+    histogram: NotRequired[
+        Annotated[dict[str, Any] | None, meaning("the bars of the figure: edges, counts in each image")]
+    ]
     curves: NotRequired[Annotated[list[Curve], meaning("what the page draws of a kind without sizes of objects")]]
     calibration: Calibration
     model: UsedModel

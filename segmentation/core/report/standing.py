@@ -32,7 +32,7 @@ from ..measure.tilt import Stretch
 from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
-from .exports.viewer import MOST_COORDINATES, TOLERANCE, WEIGHT, coordinates, further_rings, short
+from .exports.viewer import MOST_COORDINATES, TOLERANCE, coordinates, further_rings, short
 from .outlines import Points, find_cracks, smooth_rings, thinned
 from .picture import PALETTE
 
@@ -343,7 +343,7 @@ class Standing:
         sizes |= {name: of.sizes[name] for name in SIZES}
         sizes |= {name: _short(of.sizes[name]) for name in DESCRIPTORS if name in columns}
         if self.terms.settings.border_correction == "weight":
-            sizes["weight"] = _short(of.sizes["edge_weight"], WEIGHT)
+            sizes["weight"] = of.sizes["edge_weight"] if np.isfinite(of.sizes["edge_weight"]) else None
         lines = {"outline": coordinates(thinned(of.rings[0], TOLERANCE))}
         rings = {"rings": further_rings(of.rings, MOST_COORDINATES)} if task.parted else {}
         pieces = {"pieces": of.pieces} if of.pieces > 1 else {}

@@ -15,9 +15,12 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.options import CUTS, MOSTLY, ParticleOptions
 from ..labels.segmentation import MASKS
+from ..measure.descriptors import SIZES
+from ..measure.distribution import known_or_one
 from ..measure.filters import Reason, corrected, set_aside, set_faint_aside
 from ..measure.quantities import Value
 from ..measure.regions import are_inside, mask_of, with_reason
+from ..measure.table import column_name
 from ..measure.tilt import Tilt
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.crosscheck import factor_words, far_apart
@@ -253,11 +256,13 @@ class _Tables:
     alternatives: dict[str, Table]
 
     def stored_pieces(self) -> dict[str, list[float]]:
-        """The pieces that count, for samples."""
+        """The pieces that count, for histograms and samples."""
         if self.pieces is None:
             return {}
         px = self.pieces.rescaled(None)
-        return {name: px[name][px.kept].round(4).tolist() for name in ("min_feret_px", "ecd_px", "chance")}
+        stored = {column_name(name, "px"): px.length(name) for name in SIZES}
+        stored |= {name: known_or_one([px], name) for name in ("chance", "edge_weight")}
+        return {name: values[px.kept].round(4).tolist() for name, values in stored.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from PIL import Image
 
-from segmentation.core.measure.bins import histogram
+from segmentation.core.measure.bins import places_in
+from segmentation.core.measure.histograms import Bars
 from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
@@ -321,7 +322,9 @@ def test_the_legend_of_a_histogram_lies_over_no_bar_and_no_line(top, font):
     sizes = np.repeat(np.linspace(60, 240, 8), np.repeat(top, 2))
     sample = SampleAnalysis.of(make_analysis(40))
     distribution = Distribution.of(sample)
-    bars = histogram(sizes, np.ones(len(sizes)), np.linspace(60, 240, 9))
+    certain, edges = np.ones(len(sizes)), np.linspace(60, 240, 9)
+    of_bins, none = places_in(edges, sizes), np.zeros(len(sizes), int)
+    bars = Bars(edges, sizes, of_bins, certain, certain, certain, certain > 0, none)
     middle = replace(distribution.statistics, median=float(np.median(sizes)), mean=float(sizes.mean()))
     for inches in ((2.2, 2.6), (3.4, 1.4), (7, 2.5)):
         sheet = Sheet(inches, font=1.2 * font)

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 
+from segmentation.core import tasks
 from segmentation.core.measure import bins
 from segmentation.core.measure.fitting import log_normal
 from segmentation.models import Job
+from segmentation.presenters.histogram import NO_RANGE, NOT_A_NUMBER, TOO_MANY, TOO_WIDE, answer
 from segmentation.services.ground import tables
-from segmentation.views import histogram
-from segmentation.views.histogram import NOT_A_NUMBER, TOO_MANY, TOO_WIDE, Particles
+from segmentation.views.histogram import StoredObjects
 from tests.web.finished import SUMMARY, VISITOR, visit
 
 pytestmark = pytest.mark.django_db
@@ -50,11 +51,14 @@ def test_fibres_are_weighted_by_their_length():
     content = outlines(np.array([10.0, 10.0, 30.0]), np.zeros(3, bool))
     for particle, length in zip(content["particles"], (100.0, 200.0, 100.0), strict=True):
         particle["visible_length"] = length
-    fibres = Particles.read(io.BytesIO(written(content)))
-    chart = histogram.bars(fibres, {"weighting": "length", "bins": "20"})
+    chart = chart_of(content, weighting="length", bins="20")
     assert chart["weightings"] == ["number", "length", "area"] and chart["heights"] == pytest.approx([0.75, 0.25])
-    plain = Particles.read(io.BytesIO(written(outlines())))
-    assert histogram.bars(plain, {"weighting": "length"})["weightings"] == ["number", "area", "volume"]
+    assert chart_of(outlines(), weighting="length")["weightings"] == ["number", "area", "volume"]
+
+
+def chart_of(content, pieces=None, **chosen):
+    """The answer for a file of outlines, without a site."""
+    return answer(StoredObjects.read(io.BytesIO(written(content))).population(pieces), chosen, tasks.find("particles"))
 
 
 def written(content):
@@ -98,10 +102,11 @@ def test_the_first_bars_are_those_of_the_figure(ask):
     assert chart["shares"] == pytest.approx(expected.shares.tolist())
     assert chart["cumulative"][-1] == pytest.approx(1)
     assert (chart["n"], chart["unit"], chart["problem"], set(chart["aside"])) == (len(sizes), "nm", "", {0})
+    assert (chart["bounds"], set(chart["doubtful"])) == (chart["edges"], {0})
     fit = log_normal(sizes, np.ones(len(sizes)))
     assert chart["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]}) and chart["unfit"] == ""
     assert chart["measures"] == ["min_feret", "max_feret", "ecd", "area", "circularity", "aspect_ratio"]
-    assert (chart["weightings"], chart["weighted"]) == (["number", "area", "volume"], False)
+    assert chart["weightings"] == ["number", "area", "volume"]
 
 
 @pytest.mark.parametrize(("weighting", "power"), [("area", 2), ("volume", 3)])
@@ -126,14 +131,93 @@ def test_a_law_that_does_not_fit_is_left_out_and_it_is_said(ask, weighting):
 def test_a_range_counts_as_bars_do(ask):
     plain, sizes = ask(), SIZES[~ASIDE]
     low, high = plain["edges"][2], plain["edges"][-1]
-    assert plain["range"] is None and ask(**{"from": "wide", "to": "9"})["range"] is None
-    whole = ask(**{"from": low, "to": high}, weighting="area")
-    assert whole["range"] == pytest.approx({"count": sum(plain["counts"][2:]), "share": sum(whole["shares"][2:])})
+    assert plain["range"] is None
+    whole = ask(low=low, high=high, weighting="area")
+    held = {name: whole["range"][name] for name in ("count", "share")}
+    assert held == pytest.approx({"count": sum(plain["counts"][2:]), "share": sum(whole["shares"][2:])})
     inside = (sizes >= 40) & (sizes < 60.5)
     typed = ask(**{"from": "40", "to": "60.5"}, weighting="volume")["range"]
-    assert typed == pytest.approx({"count": inside.sum(), "share": (sizes[inside] ** 3).sum() / (sizes**3).sum()})
-    assert ask(**{"from": "-Infinity", "to": "Infinity"})["range"] == {"count": len(sizes), "share": pytest.approx(1)}
-    assert ask(**{"from": "nan", "to": "inf"})["range"] == {"count": 0, "share": 0}
+    assert (typed["low"], typed["high"], typed["count"]) == (40, 60.5, inside.sum())
+    assert typed["share"] == pytest.approx((sizes[inside] ** 3).sum() / (sizes**3).sum())
+    every = ask(**{"from": "-Infinity", "to": "Infinity"})["range"]
+    assert (every["low"], every["high"], every["count"], every["ends"]) == (
+        *(None, None, len(sizes)),
+        [plain["edges"][0], plain["edges"][-1]],
+    )
+
+
+@pytest.mark.parametrize(("low", "high"), [("wide", "9"), ("9", "nan"), ("9", "3"), ("5", "5")])
+def test_what_is_no_range_is_said(ask, low, high):
+    chart = ask(**{"from": low, "to": high})
+    assert (chart["range"], chart["problem"], chart["wrong"]) == (None, NO_RANGE, ["from", "to"])
+
+
+def test_bars_and_ranges_have_their_words(ask):
+    chart = ask(all="1")
+    assert (chart["edges"][:3], chart["ends"][:3], chart["counts"][:2]) == ([10, 20, 30], ["10", "20", "30"], [2, 10])
+    assert chart["words"][0] == "10 to 20 nm: 2 particles, 2 % by number; 2 % up to here"
+    assert chart["words"][1] == "20 to 30 nm: 10 particles, 8 % by number; 10 % up to here"
+    assert chart["title"] == "Histogram: minimum Feret diameter of 120 particles, by number."
+    assert (chart["x"], chart["y"]) == ("Minimum Feret diameter, nm", "Number of particles")
+    typed = ask(**{"from": "40", "to": " 60,5"})["range"]
+    assert (typed["from"], typed["to"], typed["name"]) == ("40", "60,5", "40 to 60,5 nm")
+    assert typed["words"] == f"40 to 60,5 nm: {typed['count']} particles, {round(100 * typed['share'])} % by number"
+    assert ask(**{"from": "", "to": "60"})["range"]["name"] == "below 60 nm"
+    picked = ask(low=chart["bounds"][1], high=chart["bounds"][3], weighting="area")["range"]
+    assert (picked["low"], picked["high"], picked["name"]) == (20, 40, "20 to 40 nm")
+
+
+def test_the_answer_has_the_unit_that_was_chosen(ask):
+    nm, um = ask(), ask(unit="um")
+    assert um["bounds"] == nm["edges"] and um["heights"] == nm["heights"]
+    assert um["edges"] == [0.001 * edge for edge in nm["edges"]]
+    assert um["words"][2] == nm["words"][2].replace("30 to 40 nm", "0.030 to 0.040 µm")
+    assert (um["x"], um["limit"]) == ("Minimum Feret diameter, µm", {"at": 0.1, "name": "100 nm"})
+    assert um["fit"] == pytest.approx({**nm["fit"], "median": nm["fit"]["median"] / 1000})
+    assert ask(unit="um", measure="area")["edges"] == [1e-6 * edge for edge in ask(measure="area")["edges"]]
+    assert ask(unit="um", measure="aspect_ratio")["unit"] == "" and ask(measure="aspect_ratio")["limit"] is None
+    typed = ask(unit="um", **{"from": "0.07", "to": "0,1"})["range"]
+    assert (typed["low"], typed["high"], typed["ends"]) == (70, 100, [0.07, 0.1])
+
+
+def test_a_typed_width_stays_as_long_as_it_was(ask):
+    wide = ask(bins="70")
+    assert (wide["bins"], wide["bounds"][1] - wide["bounds"][0]) == ("70", 70)
+    for chosen in ({"bins": "0.07"}, {"bins": "70", "bins_unit": "nm"}, {"bins": "0,07", "bins_unit": "um"}):
+        chart = ask(unit="um", **chosen)
+        assert chart["bounds"] == wide["bounds"] and chart["bins"].replace(",", ".") == "0.07"
+    assert ask(bins="0.07", bins_unit="um")["bins"] == "70"
+    assert ask(bins="12", bins_unit="um", log="1")["bins"] == "12"
+
+
+PIECES = {"min_feret_px": [10.0, 30.0], "ecd_px": [12.0, 31.0], "chance": [0.25, 0.5]}
+
+
+def test_pieces_are_in_the_bars_with_their_chances(make_job, stored):
+    plain = outlines(np.array([20.0, 80.0]), np.zeros(2, bool))
+    for particle, chance in zip(plain["particles"], (1.0, 0.4), strict=True):
+        particle["chance"] = chance
+    assert chart_of(plain, bins="25")["heights"] == [1, 0, 0, 1]  # of a result that counts what is seen
+    chart = chart_of(plain, PIECES, bins="25")
+    assert chart["heights"] == [1, 0.25, 0, 0.9] and chart["doubtful"] == [0, 0.25, 0, 0.9]
+    assert (chart["n"], chart["counts"]) == (2, chart["heights"])
+    assert chart["words"][1].startswith("25 to 50 nm: about 0.2 particles, 12 % by number; ")
+    assert chart["words"][1].endswith("; pale: perhaps several")
+    # What an older result did not store of its pieces, and what is not measured of any, has bars of outlines alone.
+    for measure, log in (("max_feret", ""), ("circularity", "1")):
+        assert sum(chart_of(plain, PIECES, measure=measure, log=log)["counts"]) == pytest.approx(1.4)
+    assert sum(chart_of(plain, PIECES, weighting="volume")["shares"]) == pytest.approx(1)
+    assert sum(chart_of(plain, PIECES, weighting="area")["counts"]) == pytest.approx(1.4)
+
+
+def test_what_was_left_out_stands_as_it_was_outlined():
+    content = outlines(np.array([20.0, 80.0]), np.array([False, True]))
+    for particle in content["particles"]:
+        particle["chance"], particle["weight"] = 0.5, 2.0
+    chart = chart_of(content, PIECES, all="1", bins="200")
+    kept = chart_of(content, PIECES, bins="200")
+    assert kept["heights"] == pytest.approx([1.25])
+    assert chart["heights"][0] - chart["aside"][0] == pytest.approx(1.25) and chart["counts"] == [2.25]
 
 
 def test_those_set_aside_are_told_apart(ask):
@@ -153,7 +237,7 @@ def test_edge_weights_count(ask):
     chart, sizes = ask(file), SIZES[~ASIDE]
     weights = np.where(sizes > 60, 1.5, 1.0)
     expected = bins.histogram(sizes, weights, np.array(chart["edges"]))
-    assert chart["weighted"]
+    assert chart["y"] == "Number of particles, edge-weighted"
     assert chart["shares"] == pytest.approx(expected.shares.tolist())
     assert chart["counts"] == expected.counts.tolist()
     assert sum(chart["heights"]) == pytest.approx(len(sizes))
@@ -189,8 +273,8 @@ def test_chosen_bars(ask):
 )  # fmt: skip
 def test_bars_that_cannot_be_are_the_automatic_ones(ask, typed, log, problem):
     chart = ask(bins=typed, log=log)
-    assert chart["problem"] == problem
-    assert {**chart, "problem": ""} == ask(log=log)
+    assert (chart["problem"], chart["wrong"], chart["bins"]) == (problem, ["bins"], typed)
+    assert {**chart, "problem": "", "wrong": [], "bins": ""} == ask(log=log)
 
 
 def test_unknown_choices_are_as_if_not_chosen(ask):
@@ -228,16 +312,16 @@ def test_a_lost_file_is_not_found(client, stored, make_job):
 def test_a_file_is_read_in_parts(monkeypatch, chunk):
     content = outlines()
     content["particles"][-1]["reason"] = 'typed },{"id":'
-    whole = Particles.read(io.BytesIO(written(content)))
+    whole = StoredObjects.read(io.BytesIO(written(content))).population()
     monkeypatch.setattr(tables, "CHUNK", chunk)
     for text in (written(content), json.dumps(content, indent=1).encode()):
-        table = Particles.read(io.BytesIO(text))
+        table = StoredObjects.read(io.BytesIO(text)).population()
         assert list(table.columns) == list(whole.columns)
         assert (table.unit, table.pixel_size) == (whole.unit, whole.pixel_size)
         assert all(np.array_equal(table.columns[name], whole.columns[name], equal_nan=True) for name in whole.columns)
-        assert np.array_equal(table.kept, whole.kept) and np.array_equal(table.weights, whole.weights)
+        assert np.array_equal(table.counts, whole.counts) and np.array_equal(table.chance, whole.chance)
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):
-        Particles.read(io.BytesIO(written(outlines())[:-30]))
+        StoredObjects.read(io.BytesIO(written(outlines())[:-30]))
 
 
 def test_of_a_long_file_little_is_in_memory():

@@ -47,16 +47,20 @@ class TestHistogram:
         chart = client.get(f"{page_of(sample)}histogram/?bins=10").json()
         assert (chart["unit"], chart["n"], chart["measures"]) == ("nm", 4, ["min_feret"])
         assert dict(zip(chart["edges"], chart["counts"], strict=False)) == {10.0: 1, 20.0: 2, 30.0: 1}
-        assert chart["weighted"] is False and chart["heights"] == chart["counts"]
+        assert chart["y"] == "Number of particles" and chart["heights"] == chart["counts"]
         sample.pooled = {**sample.pooled, "edge": "weight"}
         sample.save()
         chart = client.get(f"{page_of(sample)}histogram/?bins=10").json()
-        assert chart["weighted"] is True and chart["heights"] == pytest.approx([2 / 3, 8 / 3, 2 / 3])
+        assert chart["y"].endswith(", edge-weighted") and chart["heights"] == pytest.approx([2 / 3, 8 / 3, 2 / 3])
         assert client.get(f"{page_of(sample)}histogram/?all=1").json()["n"] == 6
         assert "/histogram/" in words(client.get(page_of(sample)))
 
     def test_only_of_what_is_pooled(self, client, sample):
-        sample.pooled["of"] = sample.pooled["of"][:1]
+        rows = sample.pooled["images"]
+        sample.pooled["images"] = [{**rows[0], "excluded": "It has no scale."}, *rows[1:]]
+        sample.save()
+        assert client.get(f"{page_of(sample)}histogram/").json()["bounds"][0] == 20
+        sample.pooled["of"], sample.pooled["images"] = sample.pooled["of"][:1], rows[:1]
         sample.save()
         assert client.get(f"{page_of(sample)}histogram/").json()["n"] == 2
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...measure.bins import auto_edges, histogram
+from ...measure.bins import Floats, auto_edges, histogram
 from ...measure.quantities import nanometre_in, significant
 from ..wording import one_line
 from .base import Export
@@ -97,7 +97,7 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
     distance = np.sort(factor * table.length("neighbour_distance")[table.whole])
     sheet = label_axes(ax, f"Nearest neighbour, centre to centre ({unit})", drawing.task.things.capitalize())
     set_title(ax, "Nearest neighbours")
-    draw_bars(ax, histogram(distance, np.ones(len(distance)), auto_edges(distance, unit)))
+    draw_bars(ax, *_equal_bars(distance, unit))
     marks = {"mean": (neighbours["mean"], MEAN, "solid"), "at random": (neighbours.get("chance"), INK, "dashed")}
     for name, (value, colour, style) in marks.items():
         if value is not None:
@@ -152,7 +152,13 @@ def draw_rods(ax: Axes, drawing: Drawing, side: str) -> None:
         text = ", ".join(map(significant, sizes.tolist())) or "no rods"
         ax.text(0, 0.9, fill(text, 26), transform=ax.transAxes, va="top", fontsize=sheet.font)
         return
-    draw_bars(ax, histogram(sizes, np.ones(len(sizes)), auto_edges(sizes, unit)))
+    draw_bars(ax, *_equal_bars(sizes, unit))
+
+
+def _equal_bars(lengths: Floats, unit: str) -> tuple[Floats, Floats]:
+    """Edges and heights of a histogram in which each of the lengths (n,) counts as one."""
+    edges = auto_edges(lengths, unit)
+    return edges, histogram(lengths, np.ones(len(lengths)), edges).sums
 
 
 def _unit(drawing: Drawing) -> str:

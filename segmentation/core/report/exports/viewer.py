@@ -40,7 +40,6 @@ FIGURE_LOOK = (1000, 60)  # px, quality
 QUALITY = 80
 IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
-WEIGHT = 12  # digits of a weight, so that figures of weighted sizes are those of the full table
 COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # by which the page colours objects
 MOST_DOUBTS = 500  # each answer to a correction brings the next ones
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
@@ -55,10 +54,10 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     Each particle has "id", "kept", "reason" and "outline". Where they are known it has "class", "cut", "weight",
     measures_of(task.size), "confidence", "chance", "visible_length", "length", "width", COLOURED, "shape",
     "shape_chance" and, of classes, "certainty" and "area_fraction".
-    Sizes are in `unit` with all their digits, so that the page puts them into the same bins as the figure. None stands
-    where there is no number. cut: it is kept but touches the frame, so that its size is not known. weight: that of the
-    border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload, true to about a pixel,
-    without the first point again.
+    Sizes are in `unit`. They, chances and weights have all their digits, so that the page has the bars of the figure.
+    None stands where there is no number. cut: it is kept but touches the frame, so that its size is not known.
+    weight: that of the border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload,
+    true to about a pixel, without the first point again.
 
     Where pixels belong to classes, a class has the "colour" of the figure. Its "rings" are its further pieces and its
     holes, the largest first, as far as there is room; "left_out" counts the others.
@@ -154,24 +153,26 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     measured = {quantity.name for quantity in table.quantities}
     size = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(size) if name not in DESCRIPTORS]
-    columns: dict[str, list[Any]] = {
-        # JSON has no NaN; the table of a refused image has it.
-        name: [value if math.isfinite(value) else None for value in table.length(name).tolist()]
-        for name in sizes
-        if name in measured
-    }
+    columns: dict[str, list[Any]] = {name: _exact(table.length(name)) for name in sizes if name in measured}
     shapes = [
         name
-        for name in (*DESCRIPTORS, "confidence", "chance", "relative_contrast", "certainty", "area_fraction")
+        for name in (*DESCRIPTORS, "confidence", "relative_contrast", "certainty", "area_fraction")
         if name in measured and np.isfinite(table[name]).any()
     ]
     columns |= {name: short(table[name]) for name in shapes}
+    if "chance" in measured:
+        columns["chance"] = _exact(table["chance"])
     lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in measured]
     columns |= {name: short(table.length(name)) for name in lengths}
     if "shape" in measured:
         columns |= {"shape": table["shape"].tolist(), "shape_chance": short(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return columns | ({"weight": short(table["edge_weight"], WEIGHT)} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": _exact(table["edge_weight"])} if weighted and "edge_weight" in measured else {})
+
+
+def _exact(values: NDArray[np.float64]) -> list[float | None]:
+    """The values with all their digits, None where not finite: JSON has no NaN; the table of a refused image has it."""
+    return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
 def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:

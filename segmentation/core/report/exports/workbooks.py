@@ -72,7 +72,7 @@ DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image", "T
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
     """The answer on one screen; `_first` with a chart beside it."""
     lines, (title, heads, *columns) = list(_first(sample, filing)), _chart_content(sample)
-    beside = [heads, *zip(*(map(_rounded_cell, column) for column in columns), strict=False)]
+    beside = [heads, *zip(*columns, strict=False)]
     whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
     sheet = _add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
@@ -90,29 +90,31 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
 
 def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
     """What the chart beside the numbers shows: its title and the heads of its cells, then their columns, the first what
-    each bar is, the last its height. Sizes, else shares of classes, else the main number of each image or the thickness
-    of a layer; no columns where there is none of these."""
+    each bar is, the last its height. Sizes, whose bars are those of the page with all digits, else shares of classes,
+    else the main number of each image or the thickness of a layer; no columns where there is none of these."""
     from ..charts import Distribution
 
     drawn, entries = Distribution.of(sample), Summary.of(sample).known_quantities
     if drawn is not None and drawn.bars is not None and not drawn.has_few_sizes:
         unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
-        heads = (f"From ({unit})", f"to ({unit})", things)
-        return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.counts.tolist()
+        weighted = ", edge-weighted" if drawn.statistics.edge == "weight" else ""
+        heads = (f"From ({unit})", f"to ({unit})", f"{things}{weighted}")
+        return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.heights.tolist()
     if entries and entries[0].kind == "fraction":
         of, title = entries[0].name.partition(OF)[0] + OF, number(entries[0].name.partition(OF)[0]).title
         shares = {entry.name.removeprefix(of): entry.number.value for entry in entries if entry.name.startswith(of)}
         names = (sample.task.thing.capitalize(), f"{title} (%)")
-        return title, names, shares, (100 * (share or 0.0) for share in shares.values())
+        return title, names, shares, (_rounded_cell(100 * (share or 0.0)) for share in shares.values())
     if entries and sample.analysis is None:
         main = next((entry for entry in entries if entry.kind != "integer"), entries[0])
         values = (in_hundredths(main.name, value).value for value in sample.in_readable_unit().by_image(main.name))
         title = f"{main.term} ({main.unit})"
-        return title, ("Image", title), (image.name for image in sample.images), values
+        return title, ("Image", title), (image.name for image in sample.images), map(_rounded_cell, values)
     if entries and (one := sample.analysis):
         for curve in sample.task.curves(one.segmentation, one.calibration, one.settings.measurement)[-1:]:
             heads = (f"{curve.across}, from", "to", curve.title)
-            return curve.across, heads, curve.x, curve.x[1:], *curve.lines.values()
+            columns = (map(_rounded_cell, column) for column in (curve.x, curve.x[1:], *curve.lines.values()))
+            return curve.across, heads, *columns
     return "", ()
 
 
