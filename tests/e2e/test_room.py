@@ -54,15 +54,14 @@ def changes(page: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
 
     yield "no strip", every("[data-doubt]", "each.hidden = true")
     yield "the strip", every("[data-doubt]", "each.hidden = false")
-    yield "a page without a scroll bar", every("#more, .screen > .stack, .masthead ~ footer", "each.style.display = 'none'")
-    yield "a page with a scroll bar", every("#more, .screen > .stack", "each.style.display = ''")
+    yield "a page without a scroll bar", every("main", "each.style.cssText = 'height: 400px; overflow: hidden'")
+    yield "a page with one", every("main", "each.style.cssText = ''")
     yield "a long page", script("document.querySelector('main').style.paddingBottom = '3000px'")
     yield "a long readout", every("[data-readout]", f"each.textContent = '{LONG}'; each.classList.add('told')")
     yield "a hint of a tool", every("[data-tool-hint]", f"each.textContent = '{LONG}'")
     yield "a note of what is shown", every("[data-chosen]", "each.hidden = false")
     yield "a legend", every("[data-legend]", "each.innerHTML = '<li>small<li>large'; each.hidden = false")
-    yield "a region that is ignored", every("#viewer", "each.append(Object.assign(document.createElement('p'), "
-                                            "{ textContent: '1 region is ignored.' }))")
+    yield "a region that is ignored", every("#viewer", "each.insertAdjacentHTML('beforeend', '<p>1 region.')")
     yield "the tools", lambda: page.locator("[data-correct]").click()
     yield "a notice of the tools", every("[data-notice]", "each.hidden = false; each.firstChild.textContent = 'No.'")
     yield "no notice", every("[data-notice]", "each.hidden = true")
