@@ -97,10 +97,8 @@ class Owned(models.Model):
 # What a row has when it enters the queue: AGAIN for another attempt, whose progress goes on from that of the last one;
 # AFRESH for a first attempt or one that a person wants.
 AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
-AFRESH: dict[str, Any] = {
-    **AGAIN,
-    **{"progress": 0.0, "deaths": 0, "faults": 0, "due": None, "error": "", "finished": None},
-}
+AFRESH: dict[str, Any] = {**AGAIN, "progress": 0.0, "deaths": 0, "faults": 0}
+AFRESH |= {"due": None, "error": "", "finished": None}
 
 
 STARTING = "starting"  # stage of a row that is claimed, until its attempt reports the first one of its own

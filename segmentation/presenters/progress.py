@@ -35,7 +35,7 @@ def spent(job: Job) -> list[tuple[str, float]]:
 class Progress:
     """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
     jobs are done, None where not known. arriving: images still to be read; they are under way, too. part: what is done
-    of the jobs under way, in jobs. place: of its first image in the queue, until a first image is at work. told: the per
+    of the jobs under way, in jobs. place: of its first image in the queue, until one of them is at work. told: the per
     cent that the page has shown, which more images do not take back."""
 
     total: int

@@ -57,8 +57,8 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended the page reloads. ?late=ATTEMPT, of an ended page:
-    204 while analysis or bars go on; then an empty 200, which ends the asking, or a reload after another attempt. ?told:
-    the per cent that the page shows."""
+    204 while analysis or bars go on; then an empty 200, which ends the asking, or a reload after another attempt.
+    ?told=PER_CENT, as the page shows it."""
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
     if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):

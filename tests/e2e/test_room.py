@@ -103,4 +103,4 @@ def test_the_tools_are_in_sight_and_hide_no_answer(page):
     for act in ("undo", "alike"):  # what has no room is reached by a scroll sideways
         page.locator(f"[data-act={act}]").scroll_into_view_if_needed()
         box = page.locator(f"[data-act={act}]").bounding_box()
-        assert 0 <= box["x"] and box["x"] + box["width"] <= width
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width

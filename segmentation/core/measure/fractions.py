@@ -75,7 +75,7 @@ def _are_alike(sizes: WeightedSizes, share: float) -> bool:
     if share in (0.0, 1.0):
         return True
     image, weights = sizes.image_numbers, sizes.weights["number"]
-    off = np.bincount(image, weights * (_is_nano(sizes.size) - share))
+    off = np.bincount(image, weights * (is_nano(sizes.size) - share))
     spread = float((off**2 / np.bincount(image, weights)).sum()) / (share * (1 - share))
     return bool(special.chdtrc(sizes.images - 1, spread) >= CHANCE)
 
@@ -95,7 +95,7 @@ def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:
 
 def share_between(size: Floats, weights: Floats) -> float:
     """The share of the weights whose sizes are 1 to 100 nm."""
-    return min(float(weights[_is_nano(size)].sum() / weights.sum()), 1.0)
+    return min(float(weights[is_nano(size)].sum() / weights.sum()), 1.0)
 
 
 def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | float = 0.0) -> Floats:
@@ -107,7 +107,7 @@ def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | flo
     return np.asarray(np.clip(below[high] - below[low], 0, 1), np.float64)
 
 
-def _is_nano(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def is_nano(size: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """(n,) whether each size is 1 to 100 nm; with a tolerance, as converting units may change the last digit."""
     slack = 1 + 1e-12
     return (size <= NANO_NM * slack) & (size >= LEAST_NM / slack)
@@ -125,7 +125,7 @@ def _trials(sizes: WeightedSizes) -> tuple[float, float]:
         return n, Z95
     image, images = sizes.image_numbers, sizes.images
     share = share_between(sizes.size, weights)
-    off = np.bincount(image, weights * (_is_nano(sizes.size) - share)) / weights.sum()
+    off = np.bincount(image, weights * (is_nano(sizes.size) - share)) / weights.sum()
     variance = float((off**2).sum()) * images / (images - 1)
     if variance > 0:
         n = min(n, share * (1 - share) / variance)
