@@ -293,12 +293,13 @@ def _run(rows: Any, pk: Any, work: Work) -> bool:
 
 class ProgressReporter:
     """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Superseded`. It
-    never goes back: a second look at the image begins where the first one was."""
+    never goes back: a second look at the image, or another attempt, waits where the first one was. The time left is
+    that of this attempt."""
 
     def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
         self._row, self._heartbeat = row, heartbeat
         self._forecast = row.forecast() if isinstance(row, Job) else None
-        self._stage, self._reported, self._furthest = "", 0.0, row.progress
+        self._stage, self._reported, self._furthest, self._before = "", 0.0, 0.0, row.progress
 
     def __call__(self, stage: str, fraction: float) -> None:
         if self._heartbeat.superseded.is_set():
@@ -310,7 +311,7 @@ class ProgressReporter:
         fraction = self._furthest = max(self._furthest, min(fraction, 1.0))
         seconds_left = self._forecast.left(fraction) if self._forecast else None
         ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
-        self._row.report(stage=stage, progress=fraction, **ends)
+        self._row.report(stage=stage, progress=max(fraction, self._before), **ends)
 
 
 def _attempt(job: Job, progress: Progress, folder: Path) -> None:

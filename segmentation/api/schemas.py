@@ -171,9 +171,9 @@ class Job(Analysis):
     stage: Annotated[str, Of(lambda job, _: job.stage or ("" if job.ready or job.is_finished else READING))] = Field(
         description="What it is doing, in words."
     )
-    progress: float = Field(description="From 0 to 1.")
+    progress: float = Field(description="From 0 to 1; it never goes back.")
     position: Annotated[int | None, Of(lambda job, _: job.position())] = Field(
-        description="Place in the queue; 1 is next."
+        description="Place in the queue among those that came before; 1 is next. It never grows."
     )
     image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]

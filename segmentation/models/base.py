@@ -94,9 +94,11 @@ class Owned(models.Model):
         return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
-# What a row has when it enters the queue: AGAIN for another attempt, AFRESH for a first one or one that a person wants.
-AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "progress": 0.0, "started": None}
-AFRESH: dict[str, Any] = {**AGAIN, "deaths": 0, "faults": 0, "due": None, "error": "", "finished": None}
+# What a row has when it enters the queue: AGAIN for another attempt, whose progress goes on from that of the last one;
+# AFRESH for a first attempt or one that a person wants.
+AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
+AFRESH: dict[str, Any] = {**AGAIN, "progress": 0.0, "deaths": 0, "faults": 0}
+AFRESH |= {"due": None, "error": "", "finished": None}
 
 
 STARTING = "starting"  # stage of a row that is claimed, until its attempt reports the first one of its own
@@ -129,6 +131,7 @@ class Attempted(models.Model):
     """A row that workers take, one attempt at a time.
 
     attempt: grows with every claim, so that reports of superseded workers are refused.
+    progress: 0 to 1; it never goes back, not from one attempt to the next either.
     deaths: how often in a row a worker's own child died while it worked on the row. A retry by a person starts at 0.
     faults: how often in a row the machine had a fault (disk, storage, database) or the worker was lost.
     due: the time before which no worker takes the row, because of such a fault or a message that was not accepted.

@@ -216,7 +216,8 @@ class Job(Owned, Attempted):
         return self.artifacts.filter(name=name).first()
 
     def position(self, line: WaitingLine | None = None) -> int | None:
-        """Place in the queue, 1 for the next one; None when the job does not wait. line: as it is now, if known."""
+        """Place in the queue, 1 for the next one; None when the job does not wait. It never goes back (`WaitingLine`).
+        line: as it is now, if known."""
         if self.state != self.State.QUEUED or not self.ready:
             return None
         return sum(count for count, _ in (line or WaitingLine()).ahead(self)) + 1
@@ -255,30 +256,31 @@ class Job(Owned, Attempted):
 
 
 class WaitingLine:
-    """The analyses that wait, as they are now, with whose turn it is."""
+    """The analyses that wait, as they are now."""
 
     def __init__(self) -> None:
         waiting = Job.objects.filter(state=WorkState.QUEUED, finished=None, ready=True).by_sender().order_by()
-        of_row = "pk", "sender", "queued", "sample", "micrograph__width", "micrograph__height"
+        of_row = "pk", "sender", "queued", "sample", "attempt", "micrograph__width", "micrograph__height"
         self.rows = list(waiting.values_list(*of_row))
-        self.turns = Job.objects.last_turns() if self.rows else {}
 
     def ahead(self, job: Job) -> list[tuple[int, float]]:
         """How many jobs of each sender are taken before this one, if their sizes did not matter, and their mean
-        megapixels; as senders take turns, at most one more of another than of one's own."""
+        megapixels; as senders take turns, at most one more of another than of one's own.
+
+        Those count that came before and were not begun yet. So the number never grows: who comes later and is taken
+        first, or is taken once more after its worker was lost, adds nothing, and whose turn it is changes nothing.
+        """
         mine = next((sender for pk, sender, *_ in self.rows if pk == job.pk), None)
         later = LATER_IN_A_SAMPLE if job.sample_id else timedelta()
         moment = job.queued + later, job.pk
         sizes: dict[Any, list[float]] = {}
-        for pk, sender, queued, sample, width, height in self.rows:
+        for pk, sender, queued, sample, attempt, width, height in self.rows:
             is_before = (queued + (LATER_IN_A_SAMPLE if sample else timedelta()), pk) < moment
-            if sender != mine or is_before:
+            if not attempt and (queued, pk) < (job.queued, job.pk) and (sender != mine or is_before):
                 sizes.setdefault(sender, []).append(width * height / 1e6)
-        own, totals = sizes.pop(mine, []), []
-        for sender, megapixels in sizes.items():
-            earlier = sender not in self.turns or (mine in self.turns and self.turns[sender] < self.turns[mine])
-            totals.append((min(len(megapixels), len(own) + earlier), mean(megapixels)))
-        return [(len(own), mean(own) if own else 0.0), *totals]
+        own = sizes.pop(mine, [])
+        others = [(min(len(megapixels), len(own) + 1), mean(megapixels)) for megapixels in sizes.values()]
+        return [(len(own), mean(own) if own else 0.0), *others]
 
 
 def workers_of(queue: str) -> int:

@@ -34,8 +34,9 @@ def spent(job: Job) -> list[tuple[str, float]]:
 @dataclass(frozen=True)
 class Progress:
     """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
-    jobs are done, None where not known. arriving: images still to be read; they are under way, too. place: of its first
-    image in the queue, while none is at work."""
+    jobs are done, None where not known. arriving: images still to be read; they are under way, too. part: what is done
+    of the jobs under way, in jobs. place: of its first image in the queue, until one of them is at work. told: the per
+    cent that the page has shown, which more images do not take back."""
 
     total: int
     done: int
@@ -44,16 +45,20 @@ class Progress:
     now: tuple[Job, ...] = ()
     seconds: float | None = None
     arriving: int = 0
+    part: float = 0.0
     place: int | None = None
+    told: int = 0
 
     @classmethod
-    def of(cls, sample: Sample) -> Progress:
+    def of(cls, sample: Sample, told: int = 0) -> Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
         arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
         unfinished = sample.members.filter(state__in=Job.UNFINISHED).select_related("micrograph")
         jobs = list(unfinished.defer("summary", "settings").order_by("queued", "pk"))
         running = [job for job in jobs if job.state == Job.State.RUNNING]
         waiting = [job for job in jobs if job.state == Job.State.QUEUED]
+        is_begun = any(job.attempt for job in jobs) or counts.keys() - {Job.State.QUEUED}
+        first = next((job for job in waiting if job.ready), None)
         return cls(
             sum(counts.values()) + arriving,
             counts.get(Job.State.DONE, 0),
@@ -62,7 +67,9 @@ class Progress:
             tuple(running),
             None if arriving else _seconds(running, waiting),
             arriving,
-            waiting[0].position() if waiting and not running else None,
+            sum(job.progress for job in jobs),
+            first.position() if first and not is_begun else None,
+            told,
         )
 
     @property
@@ -71,7 +78,8 @@ class Progress:
 
     @property
     def per_cent(self) -> int:
-        return round(100 * (self.ended + sum(job.progress for job in self.now)) / self.total) if self.total else 0
+        per_cent = round(100 * (self.ended + self.part) / self.total) if self.total else 0
+        return max(per_cent, self.told)
 
     @property
     def line(self) -> str:
@@ -110,23 +118,27 @@ class Status:
 
 
 def status_of(job: Job) -> Status:
-    """The state of a job in words."""
+    """The state of a job in words, and how far it is: also of one that waits for its scale or for another attempt."""
+    title, line = _words_of(job)
+    return Status(title, line, 100 if job.is_done else 0 if job.is_finished else round(100 * job.progress))
+
+
+def _words_of(job: Job) -> tuple[str, str]:
     if job.state == Job.State.QUEUED and job.stage:
-        return Status(f"Waiting: {uncapital(job.stage)}", "It continues by itself once the problem is solved.")
+        return f"Waiting: {uncapital(job.stage)}", "It continues by itself once the problem is solved."
     if job.state == Job.State.QUEUED and (job.deaths or job.faults):
-        return Status("Starting again", "The process that analysed it has ended. Nothing is lost.")
+        return "Starting again", "The process that analysed it has ended. Nothing is lost."
     if job.state == Job.State.QUEUED and not job.ready:
-        return Status("Reading the scale" if job.micrograph.is_read else "Reading the image", "The numbers follow.")
+        return "Reading the scale" if job.micrograph.is_read else "Reading the image", "The numbers follow."
     if job.state == Job.State.QUEUED:
-        return Status("Waiting for its turn", _line(place_words(job.position() or 1), job))
+        return "Waiting for its turn", _line(place_words(job.position() or 1), job)
     if job.state == Job.State.RUNNING:
-        per_cent = round(100 * job.progress)
-        return Status(capital(job.stage or "starting"), _line(f"{per_cent} % done", job), per_cent)
+        return capital(job.stage or "starting"), _line(f"{round(100 * job.progress)} % done", job)
     if job.state == Job.State.FAILED:
-        return Status("The analysis failed", job.error)
+        return "The analysis failed", job.error
     if job.state == Job.State.CANCELLED:
-        return Status("Cancelled", "The analysis was stopped. The image is kept, so you can try again.")
-    return Status("Done", "The result is ready.", 100)
+        return "Cancelled", "The analysis was stopped. The image is kept, so you can try again."
+    return "Done", "The result is ready."
 
 
 def _line(words: str, job: Job) -> str:

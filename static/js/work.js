@@ -189,13 +189,12 @@ async function one(files, more) {
   const mine = round;
   changed = false;
   show(files[0]);
-  const [line, bar] = [element("p", { role: "status" }), element("progress", { "aria-label": `Upload of ${name}` })];
+  const line = element("p", { role: "status" });
   headed(name, "");
-  tell(line, bar);
+  tell(line, element("progress", { value: 0, "aria-hidden": "true" })); // of the analysis, which it never takes back
   byId("now").replaceChildren(press("Cancel the upload", () => sending?.abort()));
   const answer = await post(work.dataset.home, bodyOf(files, more), (part, request) => {
     sending = request;
-    bar.value = part;
     line.textContent = part < 1 ? `Uploading, ${Math.round(100 * part)} %` : "Storing the picture";
   });
   if (mine !== round) return; // another file came

@@ -20,5 +20,20 @@ def test_no_value_of_an_attribute_holds_logic():
     assert [f"{path}: {match[0]}" for path in TEMPLATES for match in LOGIC.finditer(text(path))] == []
 
 
+def test_the_strip_of_doubt_has_the_same_keys_everywhere():
+    """On its buttons, in the list of keys, in the help and in the documents."""
+    strip = text(TEMPLATES[0].parent / "_doubt.html")
+    buttons = {name: re.search(rf"data-doubt-{name} title=\"(\w)\b.*?<kbd[^>]*>(\w)</kbd>", strip, re.S).groups()
+               for name in ("right", "wrong", "go")}  # fmt: skip
+    assert buttons == {"right": ("Y", "Y"), "wrong": ("N", "N"), "go": ("U", "U")}
+    keys = text(TEMPLATES[0].parent / "_tools.html")
+    assert "<kbd>Y</kbd> <kbd>N</kbd> <kbd>U</kbd></dt><dd>answer yes, no, unsure" in keys
+    assert "“Yes” (Y) cuts, “No” (N) leaves it, “Unsure” (U) goes on" in text(TEMPLATES[0].parent / "help.html")
+    docs = TEMPLATES[0].parents[1] / "docs" / "use"
+    corrections = text(docs / "corrections.md")
+    assert all(words in corrections for words in ("*Yes* (Y or Enter)", "*No* (N or Delete)", "*Unsure* (U) goes on"))
+    assert "Y yes, N no, U unsure" in text(docs / "own-model.md")
+
+
 def text(path: Path) -> str:
     return path.read_text("utf-8")

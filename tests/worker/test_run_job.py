@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import sys
 import threading
 from datetime import timedelta
@@ -113,6 +114,40 @@ def test_progress_never_goes_back(make_job):
         report(stage, fraction)
         job.refresh_from_db()
         assert (job.stage, job.progress) == (stage, max(fraction, 0.5))
+
+
+def test_another_attempt_begins_where_the_last_one_was(make_job):
+    job = make_job(state="running", attempt=2, progress=0.6)
+    report = tasks.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
+    for stage, fraction in (("reading the image", 0.0), ("segmenting", 0.4), ("measuring", 0.7)):
+        report(stage, fraction)
+        job.refresh_from_db()
+        assert (job.stage, job.progress) == (stage, max(fraction, 0.6))
+
+
+def test_a_waiting_page_never_goes_back(science, make_job, client, settings):
+    """Outlines are found, its scale is waited for, it waits for its turn, its worker is lost, it runs again."""
+    job, seen = make_job(visitor=None), []
+
+    def look():
+        page = client.get(f"/jobs/{job.pk}/status/").content.decode()
+        seen.append(int(re.search(r'<progress max="100" value="(\d+)"', page)[1]))
+
+    look()
+    Job.objects.claim(job.pk).report(stage="separating", progress=0.64)
+    look()
+    Job.objects.filter(pk=job.pk).update(ready=False)
+    services.wait_for_scale(Job.objects.get(pk=job.pk))
+    look()
+    Job.objects.filter(pk=job.pk).update(ready=True, queued=timezone.now())
+    look()
+    lost = Job.objects.claim(job.pk)
+    look()
+    services.requeue(row=lost)
+    look()
+    tasks.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))("measuring", 0.2)
+    look()
+    assert seen == [0, *[64] * (len(seen) - 1)]
 
 
 def test_a_job_ends_done_with_its_files_and_summary(science, make_job, own_storage, caplog):

@@ -64,10 +64,9 @@ class WeightedSizes:
         places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
         size, ecd = (np.concatenate([table.length(name)[table.kept] for table in every]) for name in (by, "ecd"))
 
-        kept = np.concatenate([table.kept for table in every])
-        base = known_or_one(every, "chance")[kept] if pieces else np.ones(len(size))
-        number = round(float(base.sum()))
-        base = base * known_or_one(every, "edge_weight")[kept] if edge == "weight" else base
+        chance = number_weights(every, chances=bool(pieces))
+        number = round(float(chance.sum()))
+        base = number_weights(every, edge, chances=bool(pieces))
         image = np.repeat(places, [int(table.kept.sum()) for table in every])
         if pieces and not base.all():  # what is surely divided
             size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
@@ -121,6 +120,17 @@ def known_or_one(tables: Sequence[Table], name: str) -> Floats:
     """A weight of all objects in the tables, (n,): 1 where it is not known, as of one that touches the frame."""
     joined = np.concatenate([np.zeros(0), *(table[name] for table in tables)])
     return np.asarray(np.nan_to_num(joined, nan=1.0), np.float64)
+
+
+def number_weights(tables: Sequence[Table], edge: Edge = "exclude", *, chances: bool = False) -> Floats:
+    """(n,) the weight by number of each kept particle of the tables: its edge weight, if edges are weighted, times its
+    chance, if these count. Either is 1 where it is not known, as of a kept particle that touches the frame."""
+    names = [*(["chance"] if chances else []), *(["edge_weight"] if edge == "weight" else [])]
+    weights = np.ones(sum(int(table.kept.sum()) for table in tables))
+    kept = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in tables)])
+    for name in names:
+        weights = weights * known_or_one(tables, name)[kept]
+    return np.asarray(weights, np.float64)
 
 
 def effective_number(weights: Floats) -> float:

@@ -7,13 +7,14 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from reportlab.platypus import Flowable
 
 from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
 from ..measure.distribution import WeightedSizes, quantile
 from ..measure.examples import extremes
-from ..measure.filters import LEAST_CONFIDENCE, SURE_CONFIDENCE, without_doubtful
+from ..measure.filters import BY_HAND, LEAST_CONFIDENCE, SURE_CONFIDENCE, without_doubtful
 from ..measure.fitting import CHANCE, CLOSE, NEAR
 from ..measure.quantities import Value, readable, significant
 from ..measure.results import Statistics
@@ -178,7 +179,9 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
         pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
         if pixels is not None:
             cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
-    judged = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if sample.task.screened else ""
+    chances, confirmed = table["confidence"][table.kept], table.columns.get(BY_HAND, np.zeros(len(table)))[table.kept]
+    judged = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if np.isfinite(chances).any() else ""
+    judged += ", or confirmed" if judged and (confirmed == 1).any() else ""
     head = heading(f"The smallest, the median and the largest {sample.task.thing}{judged}")
     return [head, abreast(*cells)] if len(cells) == 3 else []
 

@@ -218,6 +218,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
+    from ..measure.nano import decided_by_one
     from ..measure.possible import possible
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
@@ -235,15 +236,18 @@ def measure(
     seen = _Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
     first, second = (every, seen) if settings.measurand == "all" else (seen, every)
+    conditions = judge.conditions(first, divided)
     statistics = replace(
-        summarise(first.outlines, judge.conditions(first, divided)),
+        summarise(first.outlines, conditions),
         other=None if judge.is_withheld else other_question(second.outlines, judge.conditions(second, divided)),
         pieces=every.stored_pieces(),
     )
     # A picture without numbers, or without outlines, has no count either.
     none = Value(None) if judge.is_withheld or not len(segmentation) else None
     quantities = {name: none or statistics.value(name) for name in TASK.quantities}
-    return Measured(first.outlines.identified(segmentation.ids), statistics, quantities)
+    counted = first.outlines.identified(segmentation.ids)
+    decider = decided_by_one(counted, conditions)
+    return Measured(counted, statistics, quantities, (decider,) if decider else ())
 
 
 @dataclass(frozen=True, eq=False)

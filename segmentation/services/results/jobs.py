@@ -168,8 +168,7 @@ def begin_unscaled(job: Job) -> None:
 def wait_for_scale(job: Job) -> None:
     """Give a job back whose outlines were found while the data bar of its image was read: what measures them knows the
     scale. Raises Superseded where the job is another's by now."""
-    again = {name: value for name, value in AGAIN.items() if name != "progress"}  # it goes on with its outlines
-    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**again):
+    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**AGAIN):
         job.report()
     job.refresh_from_db()
     if job.ready:

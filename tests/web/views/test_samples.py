@@ -18,7 +18,7 @@ from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.results import NO_PIXEL_SIZE
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.forms.samples import NO_PIXEL
-from segmentation.models import Job, Micrograph, Sample, SampleArtifact, SideFile, WorkerProcess
+from segmentation.models import AGAIN, Job, Micrograph, Sample, SampleArtifact, SideFile, WorkerProcess
 from segmentation.presenters.progress import Progress
 from segmentation.presenters.sample import EXCLUDED
 from segmentation.services.results.samples import UNDER_WAY
@@ -219,6 +219,18 @@ class TestPage:
         assert re.search("1 of 4 images done, 1 without", page)
         assert "2.png: segmenting, 50 %" in page
         assert "hx-get" in page
+
+    def test_what_the_page_has_told_is_not_taken_back(self, client, make_sample, make_job):
+        """An image that waits again keeps what is done of it; more images do not lower what was told."""
+        sample = make_sample(DONE, RUNNING)
+        Job.objects.filter(state=RUNNING).update(progress=0.6, attempt=1)
+        page = client.get(f"{page_of(sample)}status/")
+        assert page.context["progress"].per_cent == 80 and "?told=80" in page.content.decode()
+        Job.objects.filter(state=RUNNING).update(**AGAIN)
+        make_job(sample=sample, owner=sample.owner, visitor=sample.visitor)
+        for told, shown in (("80", 80), ("", 53), ("999", 100), ("-1", 53), ("x", 53)):
+            progress = client.get(f"{page_of(sample)}status/?told={told}").context["progress"]
+            assert (progress.per_cent, progress.place) == (shown, None), "its place was told before the first one ran"
 
     def test_polling_ends_with_the_page_loaded_anew_and_no_form_sent_again(self, client, finished):
         sample = finished()
