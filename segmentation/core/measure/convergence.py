@@ -130,9 +130,7 @@ def more_images_words(more: int | None, target: float, uncertainty: float | None
         return scale
     if remedy:
         return f"more images alone cannot bring the median to {aim}; better: {remedy.removesuffix('.')}"
-    return (
-        f"even with {FEASIBLE} more images the median would not be known to {aim}: the images differ too much"
-    )
+    return f"even with {FEASIBLE} more images the median would not be known to {aim}: the images differ too much"
 
 
 def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> str:

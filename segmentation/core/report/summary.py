@@ -458,7 +458,8 @@ class Summary:
     def _better_than_images(self, target: float) -> str:
         """What makes the median more certain where the parts that no further image reduces are too large for
         `target`; "" where they are not, or not known."""
-        rows: Sequence[Mapping[str, Any]] = ((self.statistics.budget if self.statistics else None) or {}).get("rows", ())
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        rows: Sequence[Mapping[str, Any]] = budget.get("rows", ())
         rest = [row for row in rows if row["median"] and not row["name"].startswith("sampling_")]
         if not rest or Z95 * hypot(*(row["median"] for row in rest)) < target:
             return ""
