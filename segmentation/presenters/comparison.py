@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
-from math import sqrt
-from typing import Any
+from math import floor, log10, sqrt
+from typing import Any, Literal, NamedTuple
 
+from ..core.compare.results import ALIKE, Limits, Place, of_difference, with_like_intervals
 from ..core.compare.results import Comparison as Compared
-from ..core.compare.results import Limits, Place, of_difference, with_like_intervals
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
 from ..core.measure.bins import LEAST_BARS
@@ -34,6 +35,8 @@ NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
 FAR = 1  # times from which on a difference is not said in per cent, too
+FINER = 2  # decimals more with which two numbers and their difference may be written so that they agree
+PARTED = 10_000  # from here on thousands are parted by commas
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
     "matched": ("Matched", "One of each, outlined alike.", "first"),
@@ -45,36 +48,52 @@ PLACES: dict[Place, tuple[str, str, str]] = {
 }
 
 
+CHANGED: tuple[Place, ...] = ("inexact", "split", "merged", "missed", "invented")
+WAYS: dict[Place, str] = {"invented": " more", "split": " cut", "merged": " merged", "inexact": " drawn otherwise"}
+ALL_CHANGED = ("All that differ", "Every outline that is not alike in both.")
+
+
 def warning_of_side(side: Row) -> str:
     """The gravest warnings of one of two results, "" without any."""
     return "; ".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 
+class Cell(NamedTuple):
+    """One of the two numbers as the page writes it."""
+
+    value: str
+    unit: str
+    interval: str
+
+
 @dataclass(frozen=True)
 class Difference:
-    """One number of two results; difference: the second less the first one, "" where one of them is missing; interval:
-    its 95 % interval in words, "" where there is none; value, low, high: the same in the unit of `after.number`."""
+    """One number of two results; difference: the second less the first one, "" where one of them is missing; shown:
+    both numbers, written so that it is their difference; interval: its 95 % interval in words, "" where there is none;
+    value, low, high: the same in the unit of `after.number`."""
 
     term: str
     definition: str
     before: Entry
     after: Entry
     difference: str
+    shown: tuple[str, str] = ("", "")
     interval: str = ""
     value: float | None = None
     low: float | None = None
     high: float | None = None
 
     @property
-    def cells(self) -> list[Entry]:
-        return [self.before, self.after]
+    def cells(self) -> list[Cell]:
+        sides = zip((self.before, self.after), self.shown, strict=True)
+        return [Cell(text or entry.value, entry.unit, entry.interval) for entry, text in sides]
 
 
 @dataclass(frozen=True)
 class PlaceRow:
     """The objects of one place: how many, and their ids in each result, separated by commas."""
 
-    name: Place
+    name: Place | Literal["changed"]
     title: str
     definition: str
     count: int
@@ -110,21 +129,70 @@ class ComparedResults:
 
     @property
     def answer(self) -> str:
-        """The first difference in words, and how far the distributions differ: "B is 6 nm larger in median size: the
-        distributions hardly differ."; "" without any."""
+        """What the comparison shows: "No difference shown: 8 nm, −38 to +58, in median size.", of two outlinings of one
+        image "Without 3 outlines the median is 8 nm larger."; "" without a number that both have."""
         rows = sorted(self.main, key=lambda row: (row.after.name != "median", row.after.kind == "integer"))
         if not rows or rows[0].value is None or not self.result:
             return ""
         row, is_size = rows[0], rows[0].after.name == "median"
-        much, what = row.difference.partition(" (")[0].strip("+−±"), "median size" if is_size else uncapital(row.term)
-        words = ("larger", "smaller") if is_size else ("higher", "lower")
-        chance = "this may be chance" if row.low is not None and row.low <= 0 <= (row.high or 0.0) else ""
-        untold = bool(self._distance) and (self._distance["least_p"] or 0.0) >= CHANCE
-        first = f"B {'may be' if chance or untold else 'is'} {much} {words[row.value < 0]} in {what}"
-        if row.difference.startswith("±"):
-            first = f"A and B have the same {what}"
-        far = uncapital(self._distance["reading"].partition(". ")[0]) if self._distance else chance
-        return f"{first}{': ' if far else ''}{far}."
+        signed, is_same = row.difference.partition(" (")[0], row.difference.startswith("±")
+        much, what = signed.strip("+−±"), "median size" if is_size else uncapital(row.term)
+        more = f"{much} {(('larger', 'smaller') if is_size else ('higher', 'lower'))[row.value < 0]}"
+        if changes := self.changed_words:
+            of = f"the {what.removesuffix(' size') if is_size else what}"
+            return f"{changes} {of} {'stays the same' if is_same else f'is {more}'}."
+        far = uncapital(self._distance["reading"].partition(". ")[0]) if self._distance else ""
+        then = f": {far}." if far else "."
+        if row.low is not None and row.low <= 0 <= (row.high or 0.0) and self.result["how"] == "independent":
+            is_told = self._few_images or self._distributions_differ
+            return f"No difference shown: {signed.lstrip('+')}, {row.interval}, in {what}{then if is_told else '.'}"
+        if is_same:
+            return f"A and B have the same {what}{then}"
+        return f"B {'may be' if self._few_images else 'is'} {more} in {what}{then}"
+
+    @property
+    def _few_images(self) -> bool:
+        """Whether there are too few images to tell whether the distributions differ."""
+        return bool(self._distance) and (self._distance["least_p"] or 0.0) >= CHANCE
+
+    @property
+    def _distributions_differ(self) -> bool:
+        """Whether they do by more than chance explains."""
+        of = self._distance
+        return bool(of) and of["distance"] >= ALIKE and of["p"] is not None and of["p"] < CHANCE
+
+    @property
+    def _changes(self) -> dict[Place, int]:
+        """How many outlines became what, each in one place: what was merged or cut may have a partner that is outlined
+        otherwise for that reason alone."""
+        assert self._agreement is not None
+        of = self._agreement["places"]
+        explained = {*of["merged"]["second"]} & {*of["inexact"]["second"]}
+        cut = {*of["split"]["first"]} & {*of["inexact"]["first"]}
+        counts: dict[Place, int] = {
+            name: len(of[name]["second" if name == "invented" else "first"]) for name in CHANGED
+        }
+        return counts | {"inexact": max(counts["inexact"] - len(explained) - len(cut), 0)}
+
+    @property
+    def changed_words(self) -> str:
+        """What is other in B of two outlinings of one image, as the beginning of a sentence: "Without 3 outlines, with
+        2 more and 1 cut,"; "" where objects are not paired."""
+        if not self._agreement or not self._agreement["scores"]:
+            return ""
+        changes = self._changes
+        others = [(changes[name], way) for name, way in WAYS.items() if changes[name]]
+        without, told = changes["missed"], [f"{count:,}{way}" for count, way in others]
+        if not without and not others:
+            return "The outlines are the same;"
+        if others and not without:  # the first part says what is counted
+            (count, way), noun = others[0], f" outline{'' if others[0][0] == 1 else 's'}"
+            told[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
+        listed = " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
+        if not without:
+            return f"With {listed}" + ("," if len(told) > 1 else "")
+        lead = f"Without {without:,} outline{'' if without == 1 else 's'}"
+        return f"{lead}, with {listed}," if told else lead
 
     @property
     def how_line(self) -> str:
@@ -187,12 +255,15 @@ class ComparedResults:
 
     @property
     def places(self) -> list[PlaceRow]:
-        """What became of the objects; none where they are not paired."""
+        """What became of the objects, first all that are not outlined alike in both; none where they are not paired."""
         if not self._agreement or not self._agreement["scores"]:
             return []
-        rows = []
+        of = self._agreement["places"]
+        ids = {side: sorted({pk for name in CHANGED for pk in of[name][side]}) for side in ("first", "second")}  # type: ignore[literal-required]
+        written = (",".join(map(str, pks)) for pks in ids.values())
+        rows = [PlaceRow("changed", *ALL_CHANGED, sum(self._changes.values()), *written)]
         for name, (title, definition, counted) in PLACES.items():
-            objects = self._agreement["places"][name]
+            objects = of[name]
             ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
             rows.append(PlaceRow(name, title, definition, len(objects[counted]), **ids))
         return rows
@@ -304,14 +375,15 @@ def _difference(before: Entry, after: Entry, limits: Limits | None) -> Differenc
     if one is None or other is None:
         return Difference(term, after.definition, before, after, "")
     change = other - one
-    digits = _digits(change, before, after, limits)
+    *shown, digits = agreeing(before, after)
     unit = "points" if after.kind == "fraction" else after.unit
     text = f"{_sign(change, digits) or '±'}{digits} {unit}".strip()
     if digits != "0" and after.kind != "fraction" and abs(change) < FAR * abs(one):
         text += f" ({100 * change / one:+.1f} %)".replace("-", "−")
     ends = [(limit, _writer(after, limits)(abs(limit))) for limit in limits or ()]
     interval = " to ".join(f"{_sign(limit, end)}{end}" for limit, end in ends)  # such as "−12 to +5"
-    return Difference(term, after.definition, before, after, text, interval, change, *(limits or (None, None)))
+    numbers = (shown[0], shown[1]), interval, change
+    return Difference(term, after.definition, before, after, text, *numbers, *(limits or (None, None)))
 
 
 def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
@@ -320,17 +392,47 @@ def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
     return replace(after, number=number).write
 
 
-def _digits(change: float, before: Entry, after: Entry, limits: Limits | None) -> str:
-    """A difference without sign and unit, "0" where it rounds to zero: as fine as its own interval, else at least as
-    fine as the numbers beside it, and at most by a digit finer. Of numbers that read differently it is never "0"."""
-    magnitude = abs(change) * (100 if after.kind == "fraction" else 1)
-    decimals = len(after.value.partition(".")[2])
-    beside, finer = (f"{magnitude:.{most}f}" for most in (decimals, decimals + 1))
-    exact = _writer(after, limits)(abs(change))
-    digits = exact if limits else max(min(exact, finer, key=len), beside, key=len)
-    if not float(digits.replace(",", "")) and before.value != after.value:
-        digits = finer
-    return digits if float(digits.replace(",", "")) else "0"
+def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
+    """Both numbers and their difference without sign and unit, all with the same decimals, so that the difference is
+    that of the numbers that stand there: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
+
+    As fine as the finer of both on its own page; by a digit finer where only that shows a difference, and by FINER at
+    most where they would not agree else. The difference is "0" where it rounds to zero.
+    """
+    if after.kind in ("integer", "halves"):
+        return before.value, after.value, after.write(abs((after.number.value or 0.0) - (before.number.value or 0.0)))
+    factor = 100 if after.kind == "fraction" else 1
+    one, other = (factor * (entry.number.value or 0.0) for entry in (before, after))
+    own = [_decimals(entry.value) for entry in (before, after)]
+    places, change = max(own), abs(other - one)
+    first_digit = -floor(log10(change)) if change else places
+    start = places + 1 if first_digit == places + 1 else places
+    for to in (*range(start, places + FINER + 1), start):
+        shown = [
+            entry.value if to == decimals else _with_decimals(value, to)
+            for entry, decimals, value in zip((before, after), own, (one, other), strict=True)
+        ]
+        apart = abs(_number(shown[1]) - _number(shown[0]))
+        if apart == _number(_with_decimals(change, to)):
+            break
+    digits = _with_decimals(float(apart), to)
+    return shown[0], shown[1], digits if apart else "0"
+
+
+def _decimals(text: str) -> int:
+    """With how many decimals a number is written, -1 for tens; at most so many where zeros leave it open."""
+    whole, _, part = text.replace(",", "").partition(".")
+    return len(part) or -(len(whole) - len(whole.rstrip("0")) if whole.strip("-0") else 0)
+
+
+def _with_decimals(value: float, decimals: int) -> str:
+    rounded = round(value, decimals)
+    text = f"{rounded:,.{max(decimals, 0)}f}"
+    return text if abs(rounded) >= PARTED else text.replace(",", "")
+
+
+def _number(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
 
 
 def _sign(value: float, text: str) -> str:

@@ -113,15 +113,25 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(job: Job, sample: Sample) -> Neighbours | None:
-    """Those of a result whose image the sample has; None without another image."""
-    members = sample.members.filter(state=Job.State.DONE, segmentation__isnull=False).select_related("micrograph")
-    members = in_order(members.only("created", "micrograph__name", "micrograph__sha256"))
-    index = next((i for i, member in enumerate(members) if member.micrograph_id == job.micrograph_id), None)
-    if index is None or len(members) < 2:
+    """Those of a result whose image the sample has, be it the one that counts, the one that was corrected or a version
+    of it; None without another image. An image that is measured again stays among them, with the result before."""
+    fields = ("created", "micrograph__name", "micrograph__sha256")
+    fields += tuple(f"{of}{name}" for of in ("", "parent__") for name in ("state", "segmentation", "parent"))
+    members = in_order(sample.members.select_related("micrograph", "parent").only(*fields))
+    walk = [(member.micrograph_id, shown.pk) for member in members if (shown := _last_outlined(member))]
+    index = next((i for i, (micrograph, _) in enumerate(walk) if micrograph == job.micrograph_id), None)
+    if index is None or len(walk) < 2:
         return None
-    before, after = members[index - 1 : index], members[index + 1 : index + 2]
-    addresses = ["".join(reverse("job", args=[member.pk]) for member in side) for side in (before, after)]
-    return Neighbours(*addresses, index + 1, len(members))
+    before, after = walk[max(index - 1, 0) : index], walk[index + 1 : index + 2]
+    addresses = ["".join(reverse("job", args=[pk]) for _, pk in side) for side in (before, after)]
+    return Neighbours(*addresses, index + 1, len(walk))
+
+
+def _last_outlined(job: Job | None) -> Job | None:
+    """The result itself, or while it has no outlines the one that it measures again; None where there is none."""
+    while job is not None and (job.state != Job.State.DONE or job.segmentation_id is None):
+        job = job.parent
+    return job
 
 
 def in_order(jobs: QuerySet) -> list[Job]:

@@ -1,4 +1,5 @@
-// Two results side by side: both pictures move and zoom together, and a line of the table lights its objects in both.
+// Two results side by side: both pictures move and zoom together, and a line of the table lights its objects in both; from
+// the start all those that differ.
 
 import { element } from "./dom.js";
 import { json } from "./editor/calls.js";
@@ -31,12 +32,15 @@ function lights(sides) {
       const ids = new Set((chosen?.dataset[box.dataset.side] ?? "").split(",").filter(Boolean).map(Number));
       drawing.light(chosen && ((object) => object.kept && ids.has(object.id)));
     }
-    if (chosen) section.scrollIntoView({ block: "nearest" });
   };
   for (const button of buttons) {
     button.disabled = false;
-    button.addEventListener("click", () => light(button.getAttribute("aria-pressed") === "true" ? null : button));
+    button.addEventListener("click", () => {
+      light(button.getAttribute("aria-pressed") === "true" ? null : button);
+      section.scrollIntoView({ block: "nearest" });
+    });
   }
+  light(document.querySelector('[data-place="changed"]:not([data-count="0"]) button'));
 }
 
 function slide() {

@@ -74,7 +74,9 @@ const near = new IntersectionObserver((entries) => {
     isWritten(target.dataset.whenWritten).then((written) => written && (target.src = target.dataset.whenWritten));
   }
 }, { rootMargin: "600px" });
-document.querySelectorAll("[data-when-written]").forEach((image) => near.observe(image));
+const watch = () => document.querySelectorAll("[data-when-written]:not([src])").forEach((image) => near.observe(image));
+watch();
+document.addEventListener("settled", watch);
 
 // Words to be copied by hand, where the browser refuses as it does without https.
 function byHand(words) {
@@ -94,23 +96,27 @@ document.addEventListener("click", ({ target }) => {
 });
 
 // A figure as a picture; with it, where there are any, its caption and method.
-for (const copy of document.querySelectorAll("[data-copy-picture]")) {
-  const { copyPicture, copyText } = copy.dataset;
+function offerCopies() {
+  for (const copy of document.querySelectorAll("[data-copy-picture]")) copy.hidden = !copy.dataset.copyText && !navigator.clipboard?.write;
+}
+offerCopies();
+document.addEventListener("settled", offerCopies);
+
+document.addEventListener("click", ({ target: copy }) => {
+  const { copyPicture, copyText } = copy.dataset ?? {};
+  if (!copyPicture) return;
   const file = async (address) => (await isWritten(address)) && (await fetch(address)).blob();
   const written = async () => {
     const words = copyText ? { "text/plain": file(copyText).then((text) => new Blob([text], { type: "text/plain" })) } : {};
     await navigator.clipboard.write([new ClipboardItem({ "image/png": file(copyPicture), ...words })]);
   };
-  copy.hidden = !copyText && !navigator.clipboard?.write;
-  copy.addEventListener("click", () => {
-    const copying = written(); // at once: the browser allows it only within the press
-    copy.textContent = "Copying …";
-    copying.then(() => (copy.textContent = copyText ? "Copied: figure and text" : "Copied"), async () => {
-      copy.textContent = copyText ? "Copy" : "The browser does not allow copying";
-      if (copyText) byHand(await (await file(copyText)).text());
-    });
+  const copying = written(); // at once: the browser allows it only within the press
+  copy.textContent = "Copying …";
+  copying.then(() => (copy.textContent = copyText ? "Copied: figure and text" : "Copied"), async () => {
+    copy.textContent = copyText ? "Copy" : "The browser does not allow copying";
+    if (copyText) byHand(await (await file(copyText)).text());
   });
-}
+});
 
 // What opens over the page closes by Escape, and by a press elsewhere.
 const OVER = ":is(details[name=word], details[name=why], details[data-display])[open]";

@@ -1,44 +1,102 @@
 // The page of a sample: the histogram of the particles of all its images, the form for another scale, the images that a
-// note means, and arrow keys from image to image.
+// note means, arrow keys from image to image, and a new count, which leaves the page where it is.
 
 import { Histogram } from "./chart.js";
-import { button, element } from "./dom.js";
+import { button, element, pause } from "./dom.js";
+import { settle } from "./settle.js";
 
-const section = document.getElementById("histogram");
-if (section) new Histogram(section);
+const ASK_AGAIN = 700; // ms
+const histogram = () => document.getElementById("histogram");
+let chart = histogram() && new Histogram(histogram());
 
 // Typing a number means choosing its rule.
-for (const input of document.querySelectorAll("#scale [name^=rule_]")) {
-  input.addEventListener("input", () => (input.closest(".rule").querySelector("[name=rule]").checked = true));
-}
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("#scale [name^=rule_]")) target.closest(".rule").querySelector("[name=rule]").checked = true;
+});
 
 // A note shows its images alone, each with its reason, until all are asked for again.
-const only = document.querySelector("[data-only]");
 function listOnly(places) {
   const rows = [...document.querySelectorAll(".images > li")];
   for (const row of rows) row.hidden = !(places?.includes(row.dataset.place) ?? true);
   const images = rows.filter((row) => row.dataset.place); // the last row adds one
   const visible = images.filter((row) => !row.hidden);
+  const only = document.querySelector("[data-only]");
   only.hidden = visible.length === images.length;
   only.querySelector("span").textContent = `Only ${visible.length} of ${images.length} images.`;
   only.scrollIntoView({ block: "nearest" });
   if (places) visible[0]?.querySelector("a.name").focus();
 }
-for (const note of document.querySelectorAll("[data-ids]")) note.addEventListener("click", () => listOnly(note.dataset.ids.split(",")));
-only.querySelector("button").addEventListener("click", () => listOnly(null));
+document.addEventListener("click", ({ target }) => {
+  const note = target.closest("[data-ids]");
+  if (note) listOnly(note.dataset.ids.split(","));
+  else if (target.matches("[data-only] button")) listOnly(null);
+});
 
 // Many images are left out or taken in with one press.
-const list = () => document.getElementById("images");
+const form = () => document.getElementById("counting");
+const boxes = () => [...document.querySelectorAll("#images [name=counted]")];
+const chosen = () => `${boxes().filter((box) => box.checked).length} of ${boxes().length} images`;
 function counting() {
-  const press = list().querySelector("#counting button");
+  const press = form()?.querySelector("button");
   if (!press) return;
-  const boxes = [...list().querySelectorAll("[name=counted]")];
-  press.hidden = boxes.every((box) => box.checked === box.defaultChecked);
-  press.textContent = `Count ${boxes.filter((box) => box.checked).length} of ${boxes.length} images`;
+  press.hidden = boxes().every((box) => box.checked === box.defaultChecked);
+  press.textContent = `Count ${chosen()}`;
 }
 document.addEventListener("change", (event) => event.target.name === "counted" && counting());
 document.addEventListener("settled", counting);
 counting();
+
+// The page stays where it is: the numbers of before stand there, grey, until the new ones take their places.
+const PLACES = [".head", "#downloads", ".answer", "#pooled", "#images"];
+const MORE = "#more > [data-tab]";
+let turn = 0; // the last press counts
+
+async function pageOf(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(answer.statusText);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// Puts what is new into its place; false where the page has other parts now.
+function renew(fresh) {
+  const names = (page) => [...PLACES.map((place) => !page.querySelector(place)), ...[...page.querySelectorAll(MORE)].map(({ id }) => id)];
+  if (names(document).join() !== names(fresh).join()) return false;
+  const drawn = histogram();
+  if (drawn) fresh.getElementById("histogram")?.replaceWith(fresh.importNode(drawn, true)); // it asks for its bars itself
+  for (const place of PLACES) if (fresh.querySelector(place)) settle(document.querySelector(place), fresh.querySelector(place));
+  const parts = [...fresh.querySelectorAll(MORE)];
+  [...document.querySelectorAll(MORE)].forEach((part, at) => part.replaceChildren(...parts[at].childNodes));
+  document.title = fresh.title;
+  if (histogram() === drawn) askAnew();
+  else chart = histogram() && new Histogram(histogram());
+  document.dispatchEvent(new Event("settled"));
+  return true;
+}
+
+function askAnew() {
+  if (!chart) return;
+  chart.asked = "";
+  chart.changed();
+}
+
+async function count(now) {
+  const { action, dataset } = form();
+  const answer = await fetch(action, { method: "POST", body: new FormData(form()), redirect: "manual" });
+  if (answer.type !== "opaqueredirect") throw new Error(answer.statusText);
+  while (now === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(ASK_AGAIN);
+  if (now === turn && !renew(await pageOf(location.pathname))) location.reload();
+}
+
+document.addEventListener("submit", (event) => {
+  if (event.target !== form()) return;
+  event.preventDefault();
+  turn += 1;
+  count(turn).catch(() => location.reload()); // which says what is the matter
+  for (const box of boxes()) box.defaultChecked = box.checked;
+  counting();
+  for (const part of document.querySelectorAll(".answer, #pooled")) part.setAttribute("aria-busy", "true");
+  form().querySelector("[data-ask]").textContent = `Counting ${chosen()} …`;
+});
 
 document.addEventListener("keydown", (event) => {
   const { activeElement: here } = document;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -35,6 +35,27 @@ def corrected():
     labels[labels == 40] = 5
     labels[labels == 39] = 6
     return labels
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"missed": 3}, "Without 3 outlines"),
+        ({"missed": 1, "invented": 2, "split": 1}, "Without 1 outline, with 2 more and 1 cut,"),
+        ({"invented": 1}, "With 1 more outline"),
+        ({"inexact": 4, "merged": 2}, "With 2 outlines merged and 4 drawn otherwise,"),
+        ({"split": 1}, "With 1 outline cut"),
+        ({}, "The outlines are the same;"),
+    ],
+)
+def test_what_changed_in_the_outlines_is_said_first(changes, words):
+    places = {
+        name: {side: [100 * at + one for one in range(changes.get(name, 0))] for side in ("first", "second")}
+        for at, name in enumerate(comparison.PLACES)
+    }
+    page = ComparedResults.__new__(ComparedResults)
+    page._agreement = {"scores": [{}], "places": places}
+    assert page.changed_words == words
 
 
 @pytest.fixture
@@ -97,6 +118,7 @@ class TestResults:
         expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
         assert (median["low"], median["high"]) == (difference.low, difference.high) == pytest.approx(expected)
         assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
+        assert page.answer.startswith("B is 183 nm larger in median size: the distributions differ")
         assert re.search("Median[^.]*: the interval includes the known uncertainty", page.interval_line)
         assert page.how_line.endswith("each difference has the intervals of both numbers.")
 
@@ -110,9 +132,27 @@ class TestResults:
         page = ComparedResults(Comparison.objects.get())
         (difference,) = (row for row in page.main if row.after.name == "median")
         ends = [job.summary["statistics"]["intervals"]["median"] for job in (first, second)]
-        assert [(cell.number.low, cell.number.high) for cell in difference.cells] == [tuple(of) for of in ends]
+        sides = (difference.before.number, difference.after.number)
+        assert [(of.low, of.high) for of in sides] == [tuple(of) for of in ends]
         assert median["high"] < 800, "the difference has the intervals beside it"
         assert re.search(r"Median[^.]*: the interval includes scale and counting", page.interval_line)
+
+    def test_what_is_not_shown_is_said_first_with_its_interval(self, result):
+        first, second = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
+        compared(first, second)
+        page = ComparedResults(Comparison.objects.get())
+        page.result["distance"] |= {"distance": 0.05, "p": 0.7}
+        for side, median, ends in ((page.a, 430.0, [390, 480]), (page.b, 438.0, [400, 470])):
+            side.statistics = replace(side.statistics, median=median, budget=None)
+            side.statistics.intervals["median"] = ends
+        row = next(row for row in page.result["differences"] if row["name"] == "median")
+        row |= {"low": -38.0, "high": 58.0}
+        assert page.answer == "No difference shown: 8 nm, −38 to +58, in median size."
+        del page.main
+        page.result["distance"] |= {"distance": 0.4, "p": 0.001, "reading": "The distributions differ clearly. In A …"}
+        assert page.answer == (
+            "No difference shown: 8 nm, −38 to +58, in median size: the distributions differ clearly."
+        )
 
     def test_amounts_in_different_images_have_no_difference(self, result):
         compared(result(), result(disc_labels(60, (300, 400), 3), "c" * 64))
@@ -234,9 +274,12 @@ class TestAddresses:
         assert all(part in page for part in ('data-first="5"', 'id="distance"', "data-over", "Particles that count"))
         answer = re.search(r'id="answer">(.*?)</h1>', page)[1]
         assert re.fullmatch(
-            r"(A and B have the same|B (is|may be) .* (larg|small)er in) median size: the distributions .*differ.*\.",
-            answer,
+            r"Without 1 outline, with 1 merged, the median (stays the same|is .* (larg|small)er)\.", answer
         )
+        changed = re.search(
+            r'data-place="changed" data-count="(\d+)".*?data-first="(.*?)" data-second="(.*?)"', page, re.S
+        )
+        assert changed.groups() == ("2", "5,6,7", "7"), "lit on both sides"
 
     def test_what_a_person_corrected_is_the_truth_on_either_side(self, two):
         for sides, truth in ((two, "B"), (two[::-1], "A")):

@@ -12,11 +12,10 @@ from ..measure.distribution import Floats, effective_number
 from ..measure.fitting import CHANCE
 from ..measure.pooling import POINTS, kolmogorov
 from ..measure.quantities import significant
-from .results import Distance, How, Test
+from .results import ALIKE, CLEAR, Distance, How, Test
 from .sides import Sizes
 
 MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as many are drawn
-ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
 SAME = 1e-9  # distances that differ by less are equal
 NOT_INDEPENDENT = {
     "paired": "Both results are of the same image, so nothing is tested.",

@@ -22,6 +22,7 @@ PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", 
 # What the test takes as independent of each other; "" where there is no test.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]
+ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
 
 
 class Difference(TypedDict):

@@ -25,7 +25,7 @@ from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile, share_between
-from .drawn import Z95
+from .drawn import LEAST_END, Z95
 from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
 from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
@@ -34,7 +34,6 @@ from .table import Table
 ERROR = "median_error"  # per cent, of a card's scores
 OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
 SCALE = ("calibration_reading", "calibration_instrument")
-LEAST_END = 1e-3  # of the median: an end below it says no more than 0 does
 HIDDEN = "unresolved_contacts"
 WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
 OUTLINED = "the outlines alone"  # without what they may be instead, of an expected distribution

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from math import ceil, hypot, sqrt
+from math import ceil, exp, hypot, log, sqrt
 
 import numpy as np
 
 from .bins import LEAST_SIZES
 from .bootstrap import median_interval, undefined
 from .distribution import FEWEST_IMAGES, WeightedSizes, quantile
-from .drawn import Z95, t95
+from .drawn import LEAST_END, Z95, t95
 from .results import Convergence, Interval
 
 WANTED = 0.05  # of the median
 POINTS = 24  # of a curve
 POINTS_BY_IMAGE = 12
+FEWEST_DRAWN = 5  # images: a curve of three or four shows nothing but the order in which they came
 FEASIBLE = 50  # more images; nobody takes more than that
 MOST_IMAGES = 10_000  # asking for more is no advice
 Point = tuple[int, float, float, float]  # n, median, low, high
 
 
-def converge(sizes: WeightedSizes, whole: Interval, uncertainty: float, rng: np.random.Generator) -> Convergence | None:
+def converge(
+    sizes: WeightedSizes,
+    whole: Interval,
+    uncertainty: float,
+    rng: np.random.Generator,
+    total: tuple[float, float] | None = None,
+) -> Convergence | None:
     """The convergence of the median as sizes are counted, or where the images are enough whole images; None if the
-    median has no interval.
+    median has no interval. Of fewer than FEWEST_DRAWN images it is the end of a curve alone.
 
-    whole: the interval of the median of all, the end of the curve. uncertainty: of the calibration, relative.
+    whole: the interval of the median of all, the end of the curve. uncertainty: of the calibration, relative. total:
+    its ends with all that is known, which people read where there are any: then the curve ends with these, and each
+    interval before is wider by the same part, which more images do not make smaller.
     """
     if whole is None:
         return None
@@ -33,13 +42,19 @@ def converge(sizes: WeightedSizes, whole: Interval, uncertainty: float, rng: np.
     order = rng.permutation(n)
     points: list[Point] = []
     steps = np.unique(np.geomspace(least, n, count).round().astype(int))
-    for step in steps[steps < n].tolist():
+    is_drawn = not by_image or n >= FEWEST_DRAWN
+    for step in steps[steps < n].tolist() if is_drawn else ():
         some = sizes.at(np.isin(sizes.image_numbers, order[:step]) if by_image else np.sort(order[:step]))
         limits = None if by_image and undefined(some) else median_interval(some, rng, uncertainty)
         if limits is not None:  # some of the first few may weigh too much for an interval
             points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))
     points.append((n, quantile(sizes.size, sizes.weights["number"], 0.5), whole[0], whole[1]))
-    reach, fixed = _reach(points[-1]), Z95 * uncertainty
+    fixed = Z95 * uncertainty
+    if total is not None:
+        beyond = _beyond(points[-1], total)
+        points = [*(_wider(point, beyond) for point in points[:-1]), (*points[-1][:2], *total)]
+        fixed = hypot(fixed, *beyond)
+    reach = _reach(points[-1])
     if by_image:
         more = 0 if reach <= WANTED else more_images(n, sqrt(max(reach**2 - fixed**2, 0.0)), WANTED, fixed)
         return {**_curve(points, more), "by": "image"}
@@ -47,6 +62,26 @@ def converge(sizes: WeightedSizes, whole: Interval, uncertainty: float, rng: np.
         return _curve(points, 0 if reach <= WANTED else None)
     # Counting more particles lowers its own part by the root of their number; the calibration's part stays.
     return _curve(points, rounded_up(max(1, ceil(n * (reach**2 - fixed**2) / (WANTED**2 - fixed**2)) - n)))
+
+
+def _beyond(point: Point, total: tuple[float, float]) -> tuple[float, float]:
+    """How much further than its interval the total one reaches below and above, as logarithms of factors, whose squares
+    add."""
+    inner, outer = _reaches(point), _reaches((*point[:2], *total))
+    below, above = (sqrt(max(out**2 - of**2, 0.0)) for of, out in zip(inner, outer, strict=True))
+    return below, above
+
+
+def _reaches(point: Point) -> tuple[float, float]:
+    """How far the interval reaches below and above the median, as logarithms of factors."""
+    _, median, low, high = point
+    return log(median / max(low, LEAST_END * median)), log(high / median)
+
+
+def _wider(point: Point, beyond: tuple[float, float]) -> Point:
+    n, median, *_ = point
+    below, above = map(hypot, _reaches(point), beyond)
+    return n, median, median * exp(-below), median * exp(above)
 
 
 def _reach(point: Point) -> float:
@@ -80,19 +115,22 @@ def _shrinking(images: int) -> float:
     return t95(images - 1) / sqrt(images)
 
 
-def more_images_words(more: int | None, target: float, uncertainty: float | None) -> str:
+def more_images_words(more: int | None, target: float, uncertainty: float | None, remedy: str = "") -> str:
     """How many more images would give the median to within `target`, as a part of a sentence.
 
-    more: from `more_images`. uncertainty: of the calibration, relative; None if not known.
+    more: from `more_images`. uncertainty: of the calibration, relative; None if not known. remedy: what helps where
+    another part of the uncertainty is in the way; "" where none is.
     """
     aim = f"±{100 * target:g} %"
     if more and more <= FEASIBLE:
         return f"about {more:,} more image{'' if more == 1 else 's'} would bring the median to {aim}"
     if more == 0:
         return f"these images are enough for the median to {aim}"
-    return scale_in_the_way("images", target, uncertainty) or (
-        f"even with {FEASIBLE} more images the median would not be known to {aim}: the images differ too much"
-    )
+    if scale := scale_in_the_way("images", target, uncertainty):
+        return scale
+    if remedy:
+        return f"more images alone cannot bring the median to {aim}; better: {remedy.removesuffix('.')}"
+    return f"even with {FEASIBLE} more images the median would not be known to {aim}: the images differ too much"
 
 
 def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> str:

@@ -26,6 +26,7 @@ WIDEST_BY_IMAGE = 3.0  # the same of several images, and of the lower end
 UNBOUNDED = 100.0  # ln(figure); such an extreme draw comes from a resample of equal sizes
 MIDDLE: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054
+LEAST_END = 1e-3  # of the median: an end below it says no more than 0 does
 COMMON = 10  # see half_steps
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
 PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # places in w, w z, w z^2

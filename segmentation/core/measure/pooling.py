@@ -59,7 +59,8 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
     described, sizes = describe(chosen, replace(conditions, obstacle=obstacle))
     if sizes.by_image:
         rng, whole = np.random.default_rng(conditions.seed), described["intervals"]["median"]
-        described["convergence"] = converge(sizes, whole, conditions.uncertainty, rng)
+        total = (described.get("budget") or {}).get("median", {}).get("ends")
+        described["convergence"] = converge(sizes, whole, conditions.uncertainty, rng, total and tuple(total))
     return PooledStatistics(
         **described,
         interval_basis=BY_IMAGE if sizes.by_image else PER_IMAGE,

@@ -58,7 +58,7 @@ class Fit(TypedDict):
 
 class Convergence(TypedDict):
     """The median of the first n objects or images in random order, with its 95 % interval, which includes the
-    calibration. The last interval is that of the median."""
+    calibration, and of images the total uncertainty where that is known. The last interval is that of the median."""
 
     n: list[int]
     median: list[float]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -23,6 +24,14 @@ def lines(of: Iterable[Iterable[Any]], delimiter: str = ",") -> str:
 def inert(value: object) -> str:
     """The value as text on one line and in one cell; risky characters as %XX of their UTF-8 bytes."""
     return "".join(c if c.isprintable() and c not in RISKY else _percent_encoded(c) for c in str(value))
+
+
+def comment(text: object) -> str:
+    """The text for a line that begins with "#", which people read and nothing joins with: one cell in any spreadsheet,
+    as what separates cells or quotes them becomes a dash, a space or an apostrophe: "3 images, all of B" becomes
+    "3 images - all of B". What cannot be printed stands as %XX."""
+    dashed = re.sub(r"\s*[,;]\s+", " - ", re.sub(r"[,;](?=\S)", " ", str(text))).rstrip(",;")
+    return "".join(c if c.isprintable() else _percent_encoded(c) for c in dashed.replace('"', "'"))
 
 
 def name_cell(name: str) -> str:

@@ -23,7 +23,7 @@ from .charts import INK, WARNED, Distribution, Sheet
 from .entries import Entry
 from .facts import main_settings, model_words
 from .fonts import unbroken, writable
-from .images import BELOW, BESIDE, LETTER, LINE, own_intervals, panels_of
+from .images import BELOW, BESIDE, LETTER, LINE, charted, own_intervals, panels_of
 from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
@@ -121,7 +121,7 @@ def caption_of(sample: SampleAnalysis) -> str:
     sentences += ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
-        intervals = [own_intervals(sample, name) for name in sample.headline_quantities[:1]]
+        intervals = [own_intervals(sample, name) for name in charted(sample)[:1]]
         sentences += [agreement_words(sample.between), sample.interval_note, *intervals]
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)

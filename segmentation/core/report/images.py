@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..measure.quantities import number
+from ..flags import Flag, begins
+from ..measure.quantities import Value, number
 from ..sample import SampleAnalysis, SampleImage
 from .charts import (
     BAR,
@@ -30,6 +31,7 @@ from .charts import (
     width_of,
 )
 from .entries import Entry, answers
+from .exports.images_csv import contents_of_intervals
 from .fonts import writable
 from .looks import FONT
 from .panel_charts import draw_lines
@@ -58,7 +60,7 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
     """Of screened particles the sizes of all images together, and the median and the histogram of each. Of other kinds
     the numbers of all images together, their sizes if any, and the main numbers of each."""
     distribution = Distribution.of(sample)
-    names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
+    names = charted(sample)
     if not sample.task.screened:
         entries = [entry for entry in answers(sample.quantities) if entry.number.value is not None]
         yield Panel(LINE * LETTER * (len(entries) + 0.5), partial(_draw_numbers, entries=entries))
@@ -75,6 +77,11 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
         rows = ceil(min(len(multiples), MOST_SMALL) / _histograms_per_row(len(multiples)))
         high = rows * SMALL + 1.2 * LINE * LETTER
         yield Panel(high, partial(_draw_histograms_of_images, sample=sample, multiples=multiples))
+
+
+def charted(sample: SampleAnalysis) -> list[str]:
+    """The numbers of each image that a chart shows."""
+    return ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
 
 
 def _draw_numbers(frame: Axes, letter: str, entries: Sequence[Entry]) -> None:
@@ -133,20 +140,17 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
     """A number of each image that has it; outliers and excluded ones in red, open. Dashed: the number of all together.
-    Objects that are not screened have intervals: a line for each image, and a shaded band for all together."""
-    whole, names = in_hundredths(name, sample.quantities[name]), _numbered(sample, letters)
-    of_images = zip(sample.images, sample.by_image(name), strict=True)
-    values = [
-        (at, image, in_hundredths(name, of)) for at, (image, of) in enumerate(of_images, 1) if of.value is not None
-    ]
+    The intervals are those that people read: a line for each image, and a shaded band for all together."""
+    whole, names = in_hundredths(name, _said(sample.quantities[name], sample.flags)), _numbered(sample, letters)
+    of_images = enumerate(zip(sample.images, _said_by_image(sample, name), strict=True), 1)
+    values = [(at, image, in_hundredths(name, of)) for at, (image, of) in of_images if of.value is not None]
     if not values:
         ax.set_axis_off()
     thin = min(1.0, 40 / max(len(values), 1))
     for y, (_, image, value) in enumerate(values):
         apart = image.outlier or image.excluded
         colour = ASIDE if apart else MEDIAN
-        # Of particles the interval of an image's own page holds more than counting: a shorter one would contradict it.
-        if not sample.task.screened and value.low is not None and value.high is not None:
+        if value.low is not None and value.high is not None:
             ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
         style: dict[str, Any] = {"color": colour, "markersize": max(3.5 * thin, 1.6), "mfc": "w" if apart else colour}
         ax.plot([value.value or 0.0], [y], "o", **style)
@@ -170,6 +174,16 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: str(values[int(y)][0]) if 0 <= y < len(values) else ""))
 
 
+def _said(value: Value, flags: Sequence[Flag]) -> Value:
+    """With the interval of its own page: none where most is probably wrong."""
+    return Value(value.value, unit=value.unit) if begins(flags) else value.reported
+
+
+def _said_by_image(sample: SampleAnalysis, name: str) -> list[Value]:
+    flags = (image.member.flags if image.member else () for image in sample.images)
+    return list(map(_said, sample.by_image(name), flags))
+
+
 def is_compared(sample: SampleAnalysis, name: str) -> bool:
     """Whether several images have the number, so that a chart has something to compare."""
     return sum(value.value is not None for value in sample.by_image(name)) > 1
@@ -177,16 +191,21 @@ def is_compared(sample: SampleAnalysis, name: str) -> bool:
 
 def is_shaded(sample: SampleAnalysis, name: str) -> bool:
     """Whether a chart of the number shows the interval of all images together."""
-    return not sample.task.screened and sample.quantities[name].low is not None
+    return _said(sample.quantities[name], sample.flags).low is not None
 
 
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
-    """What the intervals of images beside each other are: without errors that all share; "" without any."""
-    lows = {value.low for value in sample.by_image(name)}
-    if sample.task.screened or not is_compared(sample, name) or lows == {None}:
+    """What the intervals of images beside each other include; "" without any."""
+    with_ends = [value.low is not None for value in _said_by_image(sample, name)]
+    if not is_compared(sample, name) or not any(with_ends):
         return ""
     parts = filter(None, [Summary.of(sample).scale_in(number(name)), number(name).interval])
-    return f"Lines: 95 % interval of each image ({' and '.join(parts)})."
+    of_images: dict[str, list[str]] = {}
+    for at, includes in enumerate(contents_of_intervals(sample) or [" and ".join(parts)] * len(with_ends)):
+        if with_ends[at]:
+            of_images.setdefault(includes, []).append(str(at + 1))
+    every = (of if len(of_images) == 1 else f"{of}: {', '.join(numbers)}" for of, numbers in of_images.items())
+    return f"Lines: 95 % interval of each image ({'; '.join(every)})."
 
 
 def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:

@@ -53,7 +53,7 @@ from .facts import (
 )
 from .figure import drawn_alone, picture_alone
 from .guideline import form_of
-from .images import ALONE, MOST_ABREAST, are_apart, draw_by_image, is_compared, is_shaded, own_intervals
+from .images import ALONE, are_apart, charted, draw_by_image, is_compared, is_shaded, own_intervals
 from .method import method, references
 from .panels import PANELS, draw_panel
 from .sections import first_micrographs, micrographs
@@ -290,13 +290,15 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     yield heading("Images")
     if agreement := agreement_words(sample.between):
         yield words(agreement)
-    names = ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
+    names = charted(sample)
     for part in _charts_of_images(sample, [name for name in names if name not in _compared_first(sample)]):
         yield from part.fill(part.least) if isinstance(part, Room) else [part]
     columns = dict(columns_of(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
     yield table(list(columns), list(zip(*cells, strict=True)), widths)
+    if sample.task.screened and (line := own_intervals(sample, "median")):
+        yield words(line.replace("Lines:", "In brackets:"), SMALL)
 
 
 def _compared_first(sample: SampleAnalysis) -> list[str]:

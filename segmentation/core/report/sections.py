@@ -88,8 +88,8 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
     sentence = "Share of all up to each size."
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
-        holds = summary.by_number("median").holds
-        sentence = f"Left: s{sentence[1:]} Right: median of the first ones in random order, 95 % interval ({holds})."
+        curve = f"median of the first ones in random order, 95 % interval ({summary.convergence_holds})"
+        sentence = f"Left: s{sentence[1:]} Right: {curve}."
     return [
         heading("Size distribution"),
         together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),

@@ -5,8 +5,9 @@ The web process reads it too: nothing here needs scipy, matplotlib or pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from ..flags import Flag, begins, beside_numbers, ranked
@@ -14,6 +15,7 @@ from ..measure.bins import LEAST_BARS, LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
 from ..measure.distribution import FEWEST_IMAGES
+from ..measure.drawn import Z95
 from ..measure.filters import BY_OTHERS, MEASURANDS, Reason
 from ..measure.fitting import LEAST, fit_words
 from ..measure.quantities import COLUMNS, COUNTING, DOUBTFUL_FRACTIONS, NUMBERS, OF, Quantity, Value, significant
@@ -432,9 +434,9 @@ class Summary:
         if instead := self._instead_of_counting:
             return instead
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
-        of = f" ({median.holds})" if (median := self.by_number("median")).total else ""
+        of = f" ({self.convergence_holds})" if self.by_number("median").total else ""
         if convergence.get("by") == "image":
-            advice = capital(more_images_words(more, target, doubt))
+            advice = capital(more_images_words(more, target, doubt, self._better_than_images(target)))
             return f"{advice}{of if more is not None and more <= FEASIBLE else ''}."
         aim = f"± {per_cent(target)}{of}"
         if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
@@ -445,6 +447,23 @@ class Summary:
             return f"{self.kept:,} {self.things} are enough for the median to {aim}."
         things = self.thing if more == 1 else self.things
         return f"About {round(more, 2 - len(str(more))):,} more {things} would bring the median to {aim}."
+
+    @property
+    def convergence_holds(self) -> str:
+        """What the intervals of its curve include: what that of the sentence does, where the curve ends with it."""
+        median, curve = self.by_number("median"), self.statistics.convergence if self.statistics else None
+        ends = (curve["low"][-1], curve["high"][-1]) if curve else None
+        return median.includes if median.total == ends else median.holds
+
+    def _better_than_images(self, target: float) -> str:
+        """What makes the median more certain where the parts that no further image reduces are too large for
+        `target`; "" where they are not, or not known."""
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        rows: Sequence[Mapping[str, Any]] = budget.get("rows", ())
+        rest = [row for row in rows if row["median"] and not row["name"].startswith("sampling_")]
+        if not rest or Z95 * hypot(*(row["median"] for row in rest)) < target:
+            return ""
+        return str(max(rest, key=lambda row: row["median"])["remedy"])
 
     @property
     def _instead_of_counting(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ...core.flags import from_json, shorts
-from ...core.report.cells import BYTE_ORDER_MARK, lines, name_cell
+from ...core.report.cells import BYTE_ORDER_MARK, comment, lines, name_cell
 from ...core.tasks import UnknownTask, find
 from ...models import Artifact, Job, Sample
 from ..ground import bundles
@@ -42,7 +42,7 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
         return
     columns = list(dict.fromkeys(name for table in tables for name in table.columns))
     yield BYTE_ORDER_MARK if any(table.marked for table in tables) else ""
-    yield from (f"# not included: {name_cell(job.micrograph.name)}\n" for job in missing)
+    yield from (f"# not included: {comment(job.micrograph.name)}\n" for job in missing)
     yield lines([(*FIRST, *columns)])
     for table in tables:
         yield lines(_aligned_rows(table, columns))

@@ -12,13 +12,14 @@ from scipy import stats
 
 from segmentation.core.combine import combine, unique_names
 from segmentation.core.flags import Flag
-from segmentation.core.measure.budget import Conditions
+from segmentation.core.measure.budget import Conditions, Evidence
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY, between_images, find_outliers, holm, kolmogorov, pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, common_calibration
+from segmentation.core.report.summary import Summary
 from segmentation.core.sample import Member
 from tests.core.measure.particle_tables import log_normal, table_of
 
@@ -215,9 +216,10 @@ def test_the_median_settles_by_image_and_ends_at_the_interval_beside_it(uncertai
     line = statistics.convergence
     assert (line["by"], line["n"][0], line["n"][-1]) == ("image", 3, 12)
     assert line["n"] == sorted(set(line["n"]))
-    assert [line["low"][-1], line["high"][-1]] == statistics.intervals["median"]
+    said = statistics.value("median").reported
+    low, high = said.low, said.high
+    assert [line["low"][-1], line["high"][-1]] == [low, high] == statistics.budget["median"]["ends"]
     assert line["median"][-1] == statistics.median
-    low, high = statistics.intervals["median"]
     assert (line["more"] == 0) == (max(statistics.median - low, high - statistics.median) <= 0.05 * statistics.median)
     first, last = ((line["high"][at] - line["low"][at]) / line["median"][at] for at in (0, -1))
     assert last < first
@@ -271,10 +273,28 @@ def test_two_images_say_what_holds_in_them_by_particle():
     assert "sampling_between" not in {row["name"] for row in two.budget["rows"]}
 
 
-def test_three_images_have_the_end_of_a_curve_only():
-    statistics = pooled(images(3, between=1.2))
-    assert statistics.convergence["n"] == [3]
-    assert [statistics.convergence["low"][0], statistics.convergence["high"][0]] == statistics.intervals["median"]
+@pytest.mark.parametrize(("count", "drawn"), [(3, [3]), (4, [4]), (5, [3, 4, 5])])
+def test_under_five_images_there_is_the_end_of_a_curve_only(count, drawn):
+    statistics = pooled(images(count, between=1.2))
+    assert statistics.convergence["n"] == drawn
+    said = statistics.value("median").reported
+    assert (statistics.convergence["low"][-1], statistics.convergence["high"][-1]) == (said.low, said.high)
+
+
+def test_what_no_further_image_reduces_widens_every_interval_of_the_curve():
+    """Errors of the outlines: each interval reaches as much further as the last one does, and more images do not help
+    where these alone reach further than wanted."""
+    tables = images(12, 50, between=1.05)
+    sure = pooled(tables)
+    conditions = Conditions(evidence=Evidence(scores=[{"data": "d", "median_error": 6.0}]))
+    doubtful = pool(tables, conditions)
+    one, other = sure.convergence, doubtful.convergence
+    assert one["n"] == other["n"] and one["median"] == other["median"] and one["more"] is not None
+    assert all(low > further for low, further in zip(one["low"], other["low"], strict=True))
+    assert doubtful.value("median").reported.high == other["high"][-1]
+    assert other["more"] is None
+    sentence = Summary(doubtful, {}, "particle", "particles").enough
+    assert "Better: measure outlines that were corrected by hand" in sentence
 
 
 @pytest.mark.parametrize("edge", ["exclude", "weight"])

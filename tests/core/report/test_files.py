@@ -103,6 +103,15 @@ def test_no_text_from_a_file_becomes_a_formula(start):
         assert not line.startswith("#") or len(next(csv.reader([line]))) == 1
 
 
+def test_the_head_of_a_csv_is_read_by_people():
+    """The sample "Powder 8, lot B" stood there as "Powder 8%2C lot B"."""
+    text = written(renamed(make_analysis(9), "Powder 8, lot B; the 2nd's, 1,234 \t.tif"))
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    assert "# image: Powder 8 - lot B - the 2nd's - 1 234 %09.tif - " in "\n".join(head)
+    assert not any(sign in line for sign in ("%2C", "%3B", "%27", ",", ";") for line in head)
+    assert [line for line in particles_csv.with_commas(text).splitlines() if line.startswith("#")][3:] == head[3:]
+
+
 def test_csv_has_a_byte_order_mark_only_where_it_is_needed():
     analysis = make_analysis(3, (60, 80))
     assert written(analysis).isascii()

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from segmentation.core.combine import combine
-from segmentation.core.flags import TWO_SCALES, Flag, warned
+from segmentation.core.flags import TWO_SCALES, WRONG, Flag, warned
 from segmentation.core.measure.budget_table import ANSWERS, ends_words, uncertainty_words
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
@@ -28,13 +28,15 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import exports, figure, pages, sections
-from segmentation.core.report.charts import WARNED
+from segmentation.core.report.charts import WARNED, Sheet
 from segmentation.core.report.context import Context
 from segmentation.core.report.document import WIDTH
+from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.facts import acquisition_dates
+from segmentation.core.report.figure import caption_of
 from segmentation.core.report.files import write_all
-from segmentation.core.report.images import own_intervals
+from segmentation.core.report.images import draw_by_image, own_intervals
 from segmentation.core.report.method import left_out_words, method
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, Member, SampleImage
@@ -92,11 +94,51 @@ def test_pictures_of_the_first_page_are_as_large_as_it_allows(count, columns, tm
     assert columns == 1 or [len(row._cellvalues[0]) for row in rows] == [columns] * -(-min(count, 6) // columns)
 
 
-def test_lines_of_images_hold_no_errors_that_all_share():
-    scaled = combine("lot", members(3))
-    assert own_intervals(scaled, "median") == "", "a chart of particles has no shorter intervals than their own pages"
-    median = scaled.by_image("median")[0]
-    assert median.total and median.low > median.total[0] and scaled.rows[0]["low"] == median.total[0]
+def lines_of(sample):
+    """The intervals that a chart of the images draws: (low, high) of each image."""
+    ax = Sheet((4, 2)).subplots()
+    draw_by_image(ax, sample, "median")
+    lines = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2 and len(set(line.get_ydata())) == 1]
+    return [tuple(map(float, line)) for line in lines]
+
+
+def test_the_median_of_each_image_has_the_interval_of_its_own_page_and_the_word_for_it(tmp_path):
+    sample = combine("lot", members(3))
+    medians = sample.by_image("median")
+    assert all(of.total and of.low > of.total[0] for of in medians)
+    assert lines_of(sample) == [of.total for of in medians] == [(row["low"], row["high"]) for row in sample.rows]
+    words = "95 % interval of each image (the known uncertainty)"
+    assert own_intervals(sample, "median") == f"Lines: {words}."
+    assert words in caption_of(sample).replace("\u00a0", " ")
+    files = written(sample, tmp_path, "sample.xlsx", "images.csv")
+    assert set(pandas.read_csv(files["images.csv"], encoding="utf-8-sig")["interval_includes"]) == {
+        "the known uncertainty"
+    }
+    sheet = pandas.read_excel(files["sample.xlsx"], sheet_name="Images")
+    assert list(sheet)[4:7] == ["Median (nm), 95 % from", "Median (nm), to", "The interval includes"]
+    assert set(sheet["The interval includes"]) == {"the known uncertainty"}
+
+
+@pytest.mark.usefixtures("coarse")
+def test_the_report_says_which_interval_the_median_of_each_image_has():
+    sample = combine("lot", members(3))
+    words = report_words(sample)
+    first = Entry("", "", sample.by_image("median")[0]).ends
+    assert first and first in words
+    assert words.count("95 % interval of each image (the known uncertainty)") == 2, "chart and table"
+
+
+def test_where_images_have_other_intervals_each_is_named():
+    """One without a budget, as the only image whose outlines another tool made; and of a picture that is probably wrong
+    no interval stands."""
+    first, second, third = members(3)
+    bare = replace(second, statistics=replace(second.statistics, budget=None))
+    wrong = replace(third, flags=(Flag.doubtful("Most are wrong.", WRONG, moves="all"),))
+    sample = combine("lot", [first, bare, wrong])
+    assert own_intervals(sample, "median") == (
+        "Lines: 95 % interval of each image (the known uncertainty: 1; counting only: 2)."
+    )
+    assert len(lines_of(sample)) == 2
 
 
 @pytest.mark.usefixtures("coarse")

@@ -360,7 +360,10 @@ class TestComparison:
         assert (rows["Counted"].before.value, rows["Counted"].after.value, rows["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
-        assert rows["Median"].difference == "−5.4 nm (−3.5 %)"
+        assert ([cell.value for cell in rows["Median"].cells], rows["Median"].difference) == (
+            ["155", "150"],
+            "−5 nm (−3.5 %)",
+        )
         assert rows[NANO_FRACTION].difference == "+3.1 points"
         assert rows["D10"].difference == "±0 nm"
 
@@ -371,6 +374,31 @@ class TestComparison:
         entry, other = (Entry("mean", "Mean", Value(value, unit="nm")) for value in (5.0, 4.9996))
         change = _difference(entry, other, limits)
         assert change.interval == ends and change.difference.startswith("±0 nm")
+
+    @pytest.mark.parametrize(
+        ("kind", "first", "second", "written"),
+        [
+            ("fraction", Value(0.044, 0.01, 0.25), Value(0.076, 0.02, 0.35), ("4.4", "7.6", "+3.2 points")),
+            ("fraction", Value(0.041, 0.01, 0.25), Value(0.072, 0.02, 0.35), ("4", "7", "+3 points")),
+            ("number", Value(432.1, 380, 480, "nm"), Value(440.3, 390, 490, "nm"), ("432", "440", "+8 nm (+1.9 %)")),
+            ("number", Value(430.2, 380, 480, "nm"), Value(440.3, 390, 490, "nm"), ("430", "440", "+10 nm (+2.3 %)")),
+            (
+                "number",
+                Value(20.14, 19.7, 20.5, "nm"),
+                Value(20.36, 20, 20.8, "nm"),
+                ("20.14", "20.36", "+0.22 nm (+1.1 %)"),
+            ),
+            ("number", Value(440.12, 380, 480, "nm"), Value(440.16, 390, 490, "nm"), ("440", "440", "±0 nm")),
+            ("number", Value(12034.0, unit="nm"), Value(9981.0, unit="nm"), ("12,030", "9980", "−2050 nm (−17.1 %)")),
+        ],
+    )
+    def test_numbers_and_their_difference_are_rounded_so_that_they_agree(self, kind, first, second, written):
+        change = _difference(*(Entry("x", "X", value, kind=kind) for value in (first, second)), None)
+        assert (*(cell.value for cell in change.cells), change.difference) == written
+        one, other, apart = (
+            float(text.replace(",", "").replace("−", "-").replace("±", "").split()[0]) for text in written
+        )
+        assert other - one == pytest.approx(apart)
 
     def test_a_difference_has_the_decimals_of_the_numbers_beside_it(self):
         entry, other = (Entry("n_kept", "Counted", Value(value), kind="integer") for value in (120.0, 137.0))

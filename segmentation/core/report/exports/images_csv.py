@@ -12,6 +12,7 @@ from ...measure.quantities import OF, Value, number
 from ...sample import Member, SampleAnalysis
 from ..cells import lines, marked, name_cell
 from ..entries import Entry
+from ..summary import Summary
 from ..wording import in_hundredths, version
 from .base import Export
 from .particles_csv import as_decimal
@@ -36,12 +37,23 @@ HOW: dict[str, Callable[[Member], Any]] = {  # how an image was measured, by the
 def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
     heads, rows = numbers_of(sample)
     facts = ("outlier", "excluded", "warning", "sha256")
-    yield ("image", *heads, "nm_per_pixel", "calibration_source", *facts, *HOW, "software")
-    for image, row in zip(sample.images, rows, strict=True):
+    includes = contents_of_intervals(sample)
+    yield (
+        "image",
+        *heads,
+        *(["interval_includes"] if includes else []),
+        "nm_per_pixel",
+        "calibration_source",
+        *facts,
+        *HOW,
+        "software",
+    )
+    for at, (image, row) in enumerate(zip(sample.images, rows, strict=True)):
         calibration = None if image.member is None else image.member.calibration
         yield (
             name_cell(image.name),
             *(value if isinstance(value, int) else as_decimal(value) for value in row),
+            *includes[at : at + 1],
             "" if calibration is None else as_decimal(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
             *(getattr(image, fact) for fact in facts),
@@ -65,6 +77,19 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         columns.append([(value.value, value.low, value.high) for value in values])
     counts = (image.counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
+
+
+def contents_of_intervals(sample: SampleAnalysis) -> list[str]:
+    """What the interval of each image's median includes, as its own page says it, "" of one without an interval; empty
+    for kinds whose answer is no median of sizes."""
+    if not sample.task.screened:
+        return []
+    return [
+        Summary(image.member.statistics, {}).by_number("median").includes
+        if image.member is not None and image.member.statistics is not None and size.reported.low is not None
+        else ""
+        for image, size in zip(sample.images, sample.by_image("median"), strict=True)
+    ]
 
 
 def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Entry]]]:

@@ -21,7 +21,7 @@ from ...flags import warned
 from ...measure.quantities import OF
 from ...measure.table import Table
 from ...sample import SampleAnalysis
-from ..cells import inert, lines, marked, name_cell
+from ..cells import comment, lines, marked, name_cell
 from ..entries import Entry, answers, known_number
 from ..facts import edge_of
 from ..wording import WHOLE, imported_words, version
@@ -43,7 +43,7 @@ def as_text(sample: SampleAnalysis) -> str:
     digits, never an exponent; a cell is empty where there is no number. Lines end with "\\n".
     """
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
-    comments = "".join(f"# {inert(name)}: {inert(value)}\n" for name, value in _comments(sample))
+    comments = "".join(f"# {comment(name)}: {comment(value)}\n" for name, value in _comments(sample))
     if sample.analysis is not None:
         return marked(comments + lines([table.columns, *(row for kept in (True, False) for row in rows(table, kept))]))
     pooled = (
@@ -70,7 +70,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     if sample.task.semantic:
         of = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
-        of += f" - {WHOLE.format(statistics.n_kept, counts[0] - statistics.n_kept)}".replace(",", "")
+        of += f" - {WHOLE.format(statistics.n_kept, counts[0] - statistics.n_kept)}"
     scale, imported, note = sample.extent.partition(", ")[0], "", sample.interval_note.removesuffix(".")
     if sample.analysis is not None:
         note = ""

@@ -25,7 +25,7 @@ from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, sample_scale, version
 from .base import Export
-from .images_csv import columns_of
+from .images_csv import columns_of, contents_of_intervals
 from .result import versions
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
         if any(entry.number.low is not None for entry in entries):
             columns[f"{head}, 95 % from"] = [_rounded_cell(entry.reported.low) for entry in entries]
             columns[f"{head}, to"] = [_rounded_cell(entry.reported.high) for entry in entries]
+            if includes := contents_of_intervals(sample):
+                columns["The interval includes"] = includes
     widths = [50 if head == "Remark" else max(12, len(head) + 3) for head in columns]
     _add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
 
