@@ -210,7 +210,7 @@ class ResultPage {
     const words = this.told || several || (object ? this.sentence(object) : this.quiet);
     this.readout.textContent = words;
     this.readout.classList.toggle("told", words !== this.quiet);
-    const hint = section.querySelector("[data-hint]");
+    const hint = section.querySelector("[data-tool-hint]");
     if (hint) hint.textContent = this.editor?.panel.hint ?? "";
   }
 
