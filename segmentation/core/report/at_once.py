@@ -195,7 +195,7 @@ class AtOnce:
     def examples(self) -> list[Example]:
         """What page and report show as examples, with sizes in words."""
         task, sizes = self.standing.terms.task, self.sizes
-        if sizes is None or not len(sizes):
+        if self.standing.terms.refused or sizes is None or not len(sizes):
             return []
         counted = np.flatnonzero(self.sized.kept)
         is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted]
