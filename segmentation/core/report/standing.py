@@ -60,7 +60,7 @@ class StoredObjects:
     cut: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, parts: Iterable[Mapping[str, Any]], objects: str = "particles") -> Self:
+    def of(cls, parts: Iterable[Mapping[str, Any]], objects: str) -> Self:
         """From the parts of the file, of which only the first has its head. objects: the name of their list."""
         head, texts, numbers, flags = dict[str, Any](), list[bytes](), list[dict[str, float]](), list[Any]()
         for part in parts:

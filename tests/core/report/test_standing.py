@@ -53,7 +53,7 @@ class Case:
         tilt = Tilt.to_correct(measuring, {})
         terms = Terms(self.task, measuring, self.analysis.refused, Stretch.of(tilt) if tilt else None)
         self.corrections = Corrections(WorkingLabels.of(self.segmentation))
-        self.state = Standing.of(StoredObjects.of([self.file]), self.corrections.original, terms)
+        self.state = Standing.of(StoredObjects.of([self.file], "particles"), self.corrections.original, terms)
 
     def do(self, *operations):
         for operation in operations:
