@@ -85,8 +85,7 @@ class AtOnce:
         stored, task = self.standing.stored, self.standing.terms.task
         reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
         names = dict.fromkeys(filter(None, (task.size, "ecd")))
-        unit: Unit = "px" if stored.nm_per_pixel is None else "nm"
-        columns: dict[str, NDArray[Any]] = {column_name(name, unit): self.column(name) for name in names}
+        columns: dict[str, NDArray[Any]] = {column_name(name, self._unit): self.column(name) for name in names}
         columns |= {"edge_weight": self.column("weight"), "confidence": self.column("confidence")}
         columns |= {"kept": reasons == "", "reason": reasons, BY_HAND: self._flags("by_hand", stored.by_hand)}
         return Table(columns, stored.nm_per_pixel)
@@ -121,8 +120,7 @@ class AtOnce:
         task, stored = self.standing.terms.task, self.standing.stored
         if not task.size or self.standing.terms.refused:
             return None
-        unit: Unit = "px" if stored.nm_per_pixel is None else "nm"
-        before = self.before or Statistics(unit, 0, 0, size=task.size, screened=task.screened)
+        before = self.before or Statistics(self._unit, 0, 0, size=task.size, screened=task.screened)
         new: dict[str, Any] = dict.fromkeys((*FIGURES_AT_ONCE, "fraction_100nm"))
         kept, sizes = self.sized.kept, None if self.is_expected else self.sizes
         if sizes is not None and len(sizes):
@@ -179,12 +177,15 @@ class AtOnce:
 
     @property
     def unit(self) -> str:
-        """That of the lengths in `numbers` and `few`."""
-        return self.summary.statistics.unit if self.summary.statistics else ("px" if self._in_pixels else "nm")
+        """That of the lengths in `numbers`, `few` and `examples`: without a median now that of the result."""
+        of = self.summary.statistics
+        of = of if of is None or of.median is not None else self.before
+        return of.readable_unit if of else self._unit
 
     @property
-    def _in_pixels(self) -> bool:
-        return self.standing.stored.nm_per_pixel is None
+    def _unit(self) -> Unit:
+        """That of the stored lengths."""
+        return "px" if self.standing.stored.nm_per_pixel is None else "nm"
 
     @property
     def few(self) -> list[str]:
@@ -197,7 +198,7 @@ class AtOnce:
     def examples(self) -> list[Example]:
         """What page and report show as examples, with sizes in words."""
         task, sizes = self.standing.terms.task, self.sizes
-        if sizes is None or not len(sizes):
+        if self.standing.terms.refused or sizes is None or not len(sizes):
             return []
         counted = np.flatnonzero(self.sized.kept)
         is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted]

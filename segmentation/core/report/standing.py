@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -59,7 +60,7 @@ class StoredObjects:
     cut: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, parts: Iterable[Mapping[str, Any]], objects: str = "particles") -> Self:
+    def of(cls, parts: Iterable[Mapping[str, Any]], objects: str) -> Self:
         """From the parts of the file, of which only the first has its head. objects: the name of their list."""
         head, texts, numbers, flags = dict[str, Any](), list[bytes](), list[dict[str, float]](), list[Any]()
         for part in parts:
@@ -98,7 +99,8 @@ class StoredObjects:
 @dataclass(frozen=True, eq=False)
 class Terms:
     """How a result is measured. settings: as they count for the kind of analysis. refused: whether no numbers are given
-    because the image is of another kind. stretch: how the picture is stretched to be seen from above."""
+    because the image is of another kind; a correction says that it is not. stretch: how the picture is stretched to be
+    seen from above."""
 
     task: Task
     settings: MeasurementSettings
@@ -261,8 +263,6 @@ class Standing:
         now, task, terms = corrections.now, self.terms.task, self.terms
         if not numbers:
             return []
-        if terms.refused and not task.screened:
-            return [str(Reason.UNLIKE)] * len(numbers)
         reasons = [self._reason_before(corrections, number) for number in numbers]
         px = [self._judged_by(now, number) for number in numbers]
         columns = {name: np.array([of[name] for of in px], float) for name in px[0]}
@@ -290,15 +290,17 @@ class Standing:
     def _reason_before(self, corrections: Corrections, number: int) -> str:
         """What others and regions say of an object: of others what they said when the person began."""
         stored, of = self._stored_reason(number), self.anew.get(number)
-        by_others = {str(Reason.FAINT), str(Reason.GAP), str(Reason.UNLIKE)}
+        by_others = {str(Reason.FAINT), str(Reason.GAP)}
         if of is not None:
             return of.inside or (stored if stored in by_others else "")
         before = corrections.original.objects.get(number)
         regions = self.terms.regions(corrections.now)
         if regions and ((before is not None and before.reason) or stored == Reason.UNLIKE):
             box = self._box(number)
-            part = None if box is None else CutOut.of(corrections.now, number, box)
-            return (_inside(part, regions) if part else "") or (stored if stored == Reason.UNLIKE else "")
+            with suppress(BadEdit):  # it reaches over too much of the picture
+                part = None if box is None else CutOut.of(corrections.now, number, box)
+                stored = (_inside(part, regions) if part else "") or stored
+            return stored if stored in regions else ""
         return stored if stored in by_others | {*regions} else ""
 
     def _judged_by(self, now: WorkingLabels, number: int) -> dict[str, float]:
@@ -521,7 +523,7 @@ def _rows_of_classes(standing: Standing, corrections: Corrections, moved: set[in
     for number, data in now.objects.items():
         name, count = now.class_names[data.class_index], sums[data.class_index]
         before = standing.rows.get(number) or (stored.row(number) if number in stored.places else {})
-        reason = str(Reason.UNLIKE) if standing.terms.refused else "" if count > 0 else str(Reason.IGNORED)
+        reason = "" if count > 0 else str(Reason.IGNORED)
         lines = rings.get(number)
         rows[number] = {
             "id": number,

@@ -15,6 +15,7 @@ from segmentation.core.labels.segmentation import Cut, Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION
 from segmentation.core.measure.tilt import Stretch, Tilt
+from segmentation.core.micrograph.colours import COLOURS, MANY
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from segmentation.core.report.at_once import AtOnce
@@ -33,26 +34,26 @@ SHAPES_OF = {"aspect_ratio", "circularity", "solidity", "convexity", "compactnes
 class Case:
     """A drawn picture of a kind, its result as it is stored, and the corrections of it."""
 
-    def __init__(self, task="particles", labels=None, classes=None, names=(), scale=SCALE, cuts=(), **settings):
+    def __init__(self, task="particles", labels=None, classes=None, names=(), scale=SCALE, metadata=None, **settings):
+        outlined = {name: settings.pop(name) for name in ("cuts", "set_aside") if name in settings}
         labels = disc_labels(30, SHAPE, seed=4) if labels is None else labels
         ids = np.unique(labels[labels > 0]).astype(np.int32)
         self.task = tasks.find(task)
         confidence = np.linspace(0.2, 0.99, len(ids)).astype(np.float32)
         classes = np.zeros(len(ids), np.int32) if classes is None else np.array(classes, np.int32)
         origin = Provenance("0" * 64, task, card={"name": "a", "options": {}, "scores": []})
-        self.segmentation = Segmentation(
-            labels, ids, classes, names or self.task.class_names, confidence, labels.shape[0], origin, cuts=cuts
-        )
-        self.micrograph = Micrograph(grey_of(labels), "a.tif", "0" * 64, scale)
+        facts = names or self.task.class_names, confidence, labels.shape[0], origin
+        self.segmentation = Segmentation(labels, ids, classes, *facts, **outlined)
+        self.micrograph = Micrograph(grey_of(labels), "a.tif", "0" * 64, scale, metadata=metadata or {})
         settings = {"faint_limit": 0, **settings} if self.task.screened else settings
         self.settings = AnalysisSettings.of(task, **settings)
         self.analysis = measure(self.micrograph, self.segmentation, self.settings)
         self.file = json.loads(json.dumps(outlines(self.analysis)))
         measuring = self.task.effective(self.settings.measurement)
         tilt = Tilt.to_correct(measuring, {})
-        terms = Terms(self.task, measuring, stretch=Stretch.of(tilt) if tilt else None)
+        terms = Terms(self.task, measuring, self.analysis.refused, Stretch.of(tilt) if tilt else None)
         self.corrections = Corrections(WorkingLabels.of(self.segmentation))
-        self.state = Standing.of(StoredObjects.of([self.file]), self.corrections.original, terms)
+        self.state = Standing.of(StoredObjects.of([self.file], "particles"), self.corrections.original, terms)
 
     def do(self, *operations):
         for operation in operations:
@@ -301,3 +302,36 @@ def test_fibres_keep_what_their_shape_says_whatever_a_person_decided():
     assert row["pieces"] == 2 and len(row["rings"]) == 1 and row["fibre_diameter"] is None
     assert "median" not in case.at_once.numbers
     case.do({"op": "delete", "ids": [1]}, {"op": "undo"}, {"op": "undo"}, {"op": "undo"}, {"op": "undo"}).check()
+
+
+@pytest.mark.parametrize("task", ["particles", "bubbles"])
+def test_the_numbers_of_a_refused_picture_wait_for_the_measuring(task):
+    """A correction says that the picture is none of another kind: then everything is judged anew."""
+    case = Case(task, metadata={COLOURS: MANY})
+    assert case.analysis.refused and not case.at_once.numbers
+    case.do({"op": "reviewed", "ids": [1, 9]}, {"op": "draw", "polygon": [[2, 60], [24, 64], [20, 90], [4, 88]]})
+    full = {row["id"]: row["reason"] for row in outlines(case.measured())["particles"]}
+    touched = {number: row["reason"] for number, row in case.state.rows.items()}
+    assert touched.keys() == {1, 8, 9, 31} and touched == {number: full[number] for number in touched}
+    assert (case.at_once.numbers, case.at_once.examples, case.at_once.doubts({})) == ({}, [], [])
+
+
+def test_what_a_person_left_out_within_a_region_stays_in_it_when_it_is_confirmed():
+    """In a result that measures corrections the reason of the person stands where that of the region stood."""
+    case = Case()
+    reasons = {9: "dirt", 17: "dirt"}
+    top, left, bottom, right = case.state.extents[9]
+    later = Case(
+        labels=case.segmentation.labels, ignore=[[[left - 3, top - 3], [right + 3, bottom + 3]]], set_aside=reasons
+    )
+    later.do({"op": "reviewed", "ids": [9, 17]}).check()
+    assert [later.rows()[number]["reason"] for number in (9, 17)] == ["in a region to ignore", ""]
+
+
+def test_an_object_that_reaches_over_too_much_of_the_picture_waits_for_the_measuring(monkeypatch):
+    case = Case()
+    monkeypatch.setattr("segmentation.core.labels.working.MOST_CROPPED", 5_000)
+    case.do({"op": "merge", "ids": [1, 30]})
+    [row] = [row for row in case.state.changed_since(case.corrections, 0) if "gone" not in row]
+    assert row["kept"] and "min_feret" not in row and row["outline"]
+    assert case.at_once.numbers == {"n_kept": "29", "n_set_aside": "0"}
