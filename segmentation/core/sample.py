@@ -11,7 +11,7 @@ from . import tasks
 from .analysis import Analysis
 from .flags import Flag, as_json, shorts
 from .labels.segmentation import MASKS
-from .measure.fields import sized
+from .measure.filters import sized
 from .measure.histograms import pieces_table
 from .measure.quantities import NUMBERS, Unit, Value, in_micrometres, in_readable_units, micrometres
 from .measure.regions import share_of

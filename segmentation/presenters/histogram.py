@@ -24,6 +24,7 @@ NO_RANGE = "Type two numbers, the smaller one first, or leave a field empty."
 TOO_MANY = f"That would be more than {bins.MOST_TYPED} bars; choose wider ones."
 TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 REFUSALS = {"": "", "many": TOO_MANY, "wide": TOO_WIDE}
+LEAST_SHARE = 0.0005  # that one decimal of a per cent still shows
 DIGITS = 6  # of what was typed, in another unit
 
 
@@ -174,8 +175,11 @@ def _count(expected: float, task: Task) -> str:
 
 
 def _share(share: float) -> str:
-    """A share in whole per cent, near both ends with one decimal."""
-    return per_cent(share, 2 if share == 0 or 0.01 <= share <= 0.99 else 3)
+    """A share in whole per cent, near both ends with one decimal; what is not all or nothing does not read so."""
+    share = round(share, 9)  # sums of fractions
+    if 0 < share < LEAST_SHARE or LEAST_SHARE > 1 - share > 0:
+        return "under 0.1 %" if share < LEAST_SHARE else "over 99.9 %"
+    return per_cent(share, 2 if share in (0, 1) or 0.01 <= share <= 0.99 else 3)
 
 
 def _law(bars: Bars, axis: _Axis, choice: Choice) -> dict[str, Any]:

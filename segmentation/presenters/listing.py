@@ -180,11 +180,11 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
     return readable(with_numbers, sample, bare)
 
 
-def _counts(summary: dict[str, Any]) -> list[int]:
-    """The histogram of all images together; [] of too few sizes."""
+def _counts(summary: dict[str, Any]) -> list[float]:
+    """The heights of the bars of all images together; [] of too few sizes."""
     counts = (summary.get("histogram") or {}).get("counts") or []
     sums = [sum(column) for column in zip(*counts, strict=True)]
-    return sums if sum(sums) >= LEAST_BARS else []
+    return sums if round(sum(sums)) >= LEAST_BARS else []  # rounded as `n_kept`: parts of objects may be counted
 
 
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:

@@ -410,7 +410,7 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
     return ImageRow(*fields, why, counted, outlier, warning, path, number=number)
 
 
-def bars(counts: list[int]) -> str:
+def bars(counts: Sequence[float]) -> str:
     """A histogram as the path of its bars in a box of 100 by HEIGHT; "" where nothing is counted."""
     most = max(counts, default=0)
     if not most:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from ..core import tasks
 from ..core.measure.descriptors import measures_of
 from ..core.measure.distribution import Edge, Floats
-from ..core.measure.fields import sized
+from ..core.measure.filters import sized
 from ..core.measure.histograms import LENGTH, Population, pieces_table
 from ..core.measure.quantities import Unit
 from ..core.measure.table import REASON_TYPE, Table, column_name

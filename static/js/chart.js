@@ -146,7 +146,7 @@ export class Histogram {
   }
 
   answered(bins) {
-    if (!this.bins) this.offer(bins);
+    this.offer(bins);
     this.bins = bins;
     this.renewing = false;
     this.stale(this.old);

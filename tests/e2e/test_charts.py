@@ -58,7 +58,7 @@ def bars(page: Any) -> list[tuple[int, str]]:
     """Particles and share of every bar, as it tells them, once the server has answered."""
     drawn(page)
     labels = page.locator(".chart .bin").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
-    matches = [re.search(r": ([\d,]+) particles?, ([0-9.]+ %) by", text) for text in labels]
+    matches = [re.search(r": ([\d,]+) particles?, ((?:under |over )?[0-9.]+ %) by", text) for text in labels]
     return [(int(match[1].replace(",", "")), match[2]) for match in matches if match]
 
 
@@ -102,6 +102,8 @@ def test_page_and_files_agree(look):
 
 def words(share: float) -> str:
     hundred = 100 * share
+    if 0 < hundred < 0.05:
+        return "under 0.1 %"
     return f"{hundred:.1f} %" if 0 < hundred < 1 or 99 < hundred < 100 else f"{hundred:.0f} %"
 
 

@@ -42,7 +42,8 @@ def outlines(sha256: str = "b" * 64, weights: str = "a" * 64) -> Segmentation:
 def analysis(micrograph, recipe, segmentation):
     """What the worker reads of an Analysis; one number is not finite, as JSON must survive that."""
     numbers = {"n_kept": 1, "median": np.float64(12.5), "sd": float("nan")}
-    statistics = SimpleNamespace(as_dict=lambda: numbers, budget=None, size="min_feret", unit="px")
+    sizes = {"size": "min_feret", "unit": "px", "edge": "exclude", "counted": "seen", "pieces": {}}
+    statistics = SimpleNamespace(as_dict=lambda: numbers, budget=None, **sizes)
     return SimpleNamespace(
         micrograph=micrograph,
         settings=recipe,

@@ -20,7 +20,7 @@ from ..settings import MeasurementSettings
 from .bootstrap import undefined
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .drawn import t95, with_scale
-from .filters import Reason, by_reason, corrected, set_aside, with_reasons_lifted
+from .filters import Reason, by_reason, corrected, set_aside, whole_only, with_reasons_lifted
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .regions import CountedArea, set_regions_aside
@@ -53,17 +53,6 @@ def table_of(
     table = corrected(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)
     return with_reasons_lifted(judged, [Reason.FRAME]).identified(segmentation.ids)
-
-
-def whole_only(table: Table) -> Table:
-    """The table with all objects that touch the frame set aside."""
-    return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
-
-
-def sized(table: Table, *, screened: bool) -> Table:
-    """The table in which only the objects of the size distribution are kept: those that touch the frame are among them
-    where objects are screened as nanomaterials, or where nobody looked."""
-    return table if screened or "touches_frame" not in table.columns else whole_only(table)
 
 
 def distribution(

@@ -186,6 +186,17 @@ def with_reasons_lifted(table: Table, reasons: Sequence[Reason]) -> Table:
     return table.judged(np.where(lifted, "", table.reasons).astype(REASON_TYPE))
 
 
+def whole_only(table: Table) -> Table:
+    """The table with all objects that touch the frame set aside."""
+    return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
+
+
+def sized(table: Table, *, screened: bool) -> Table:
+    """The table in which only the objects of the size distribution are kept: those that touch the frame are among them
+    where objects are screened as nanomaterials, or where nobody looked."""
+    return table if screened or "touches_frame" not in table.columns else whole_only(table)
+
+
 def by_reason(tables: Sequence[Table]) -> dict[str, int]:
     """How many particles were set aside, by reason, in the order of judging."""
     counts = Counter(reason for table in tables for reason in table.reasons[~table.kept].tolist())

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..measure.drawn import with_scale
-from ..measure.fields import areas_of_blocks, if_enough, mean_of, over_blocks, per_area, per_block, whole_only
-from ..measure.filters import Reason
+from ..measure.fields import areas_of_blocks, if_enough, mean_of, over_blocks, per_area, per_block
+from ..measure.filters import Reason, whole_only
 from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
 from ..measure.quantities import Value, registered
 from ..micrograph.types import Calibration

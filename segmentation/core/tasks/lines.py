@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.fields import mean_of, per_area, whole_only
+from ..measure.fields import mean_of, per_area
+from ..measure.filters import whole_only
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..measure.quantities import Value, registered
 from . import shared

@@ -15,6 +15,7 @@ from segmentation.core import tasks
 from segmentation.core.measure import bins
 from segmentation.core.measure.fitting import log_normal
 from segmentation.models import Job
+from segmentation.presenters import histogram as presented
 from segmentation.presenters.histogram import NO_RANGE, NOT_A_NUMBER, TOO_MANY, TOO_WIDE, answer
 from segmentation.services.ground import tables
 from segmentation.views.histogram import StoredObjects
@@ -165,6 +166,15 @@ def test_bars_and_ranges_have_their_words(ask):
     assert ask(**{"from": "", "to": "60"})["range"]["name"] == "below 60 nm"
     picked = ask(low=chart["bounds"][1], high=chart["bounds"][3], weighting="area")["range"]
     assert (picked["low"], picked["high"], picked["name"]) == (20, 40, "20 to 40 nm")
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0, "0 %"), (1e-5, "under 0.1 %"), (0.004, "0.4 %"), (0.115, "12 %"), (0.996, "99.6 %"), (0.99999, "over 99.9 %"),
+     (1 - 1e-12, "100 %")],
+)  # fmt: skip
+def test_a_share_that_is_not_all_or_nothing_does_not_read_so(share, words):
+    assert presented._share(share) == words
 
 
 def test_the_answer_has_the_unit_that_was_chosen(ask):

@@ -60,6 +60,15 @@ def test_rows_in_every_state(maker, make_job):
         assert text in page, text
 
 
+@pytest.mark.parametrize(("counts", "path"), [([[9.2, 0.4]], True), ([[9.1, 0.3]], False)])
+def test_a_card_has_bars_of_as_many_as_the_page_counts(maker, make_job, counts, path):
+    """Of an expected distribution parts of objects are counted."""
+    stored = {**SUMMARY, "histogram": {"edges": [0, 1, 2], "counts": counts}}
+    make_job(visitor=VISITOR, state=Job.State.DONE, summary=stored)
+    (card,) = maker.get("/results/").context["cards"]
+    assert bool(card.bars) == path
+
+
 def test_nothing_kept_has_no_median(maker, make_job):
     make_job(visitor=VISITOR, state=Job.State.DONE, summary=summary(n_kept=0, median=None))
     (card,) = maker.get("/results/").context["cards"]
