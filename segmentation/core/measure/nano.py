@@ -46,7 +46,7 @@ SMALL_COUNTED = "small outlines also counted"
 OTHERS = " Images of other places may decide."
 INCLUDES = "the interval includes 50 %"
 # One particle that carries so much of the share from 1 to 100 nm, and of all particles, is named: whether its outline
-# is right decides the share, whoever confirmed it. That much of all is seen in a share that is read in whole per cent.
+# is right decides the share, whoever confirmed it. Of equal weights only one of 25 or fewer carries so much of all.
 DECIDES, SEEN = 0.5, 0.04
 
 
