@@ -3,6 +3,7 @@
 
 import { element } from "./dom.js";
 import { json } from "./editor/calls.js";
+import { lights } from "./lights.js";
 import { link } from "./linked.js";
 import { Drawing, tools } from "./viewer-drawing.js";
 
@@ -22,25 +23,6 @@ function describe({ box, drawing }) {
     readout.textContent = object ? `${object.id}${object.kept ? "" : `, left out: ${object.reason}`}` : "";
   };
   drawing.heard = { hover: tell, tap: tell };
-}
-
-function lights(sides) {
-  const buttons = [...document.querySelectorAll("[data-place] button")];
-  const light = (chosen) => {
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
-    for (const { box, drawing } of sides) {
-      const ids = new Set((chosen?.dataset[box.dataset.side] ?? "").split(",").filter(Boolean).map(Number));
-      drawing.light(chosen && ((object) => object.kept && ids.has(object.id)));
-    }
-  };
-  for (const button of buttons) {
-    button.disabled = false;
-    button.addEventListener("click", () => {
-      light(button.getAttribute("aria-pressed") === "true" ? null : button);
-      section.scrollIntoView({ block: "nearest" });
-    });
-  }
-  light(document.querySelector('[data-place="changed"]:not([data-count="0"]) button'));
 }
 
 function slide() {
@@ -65,7 +47,7 @@ async function begin() {
   sides.forEach(describe);
   link(sides, "same" in section.dataset);
   tools(section, sides.map(({ drawing }) => drawing));
-  lights(sides);
+  lights(sides, [...document.querySelectorAll("[data-place]")], () => section.scrollIntoView({ block: "nearest" }));
   slide();
 }
 
