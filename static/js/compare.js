@@ -8,6 +8,7 @@ import { link } from "./linked.js";
 import { Drawing, tools } from "./viewer-drawing.js";
 
 const section = document.getElementById("linked");
+const DASHES = [5, 4]; // CSS pixels
 
 async function opened(box) {
   const drawing = new Drawing(box.querySelector("canvas"), await json(box.dataset.outlines), box.dataset.tiles);
@@ -23,6 +24,21 @@ function describe({ box, drawing }) {
     readout.textContent = object ? `${object.id}${object.kept ? "" : `, left out: ${object.reason}`}` : "";
   };
   drawing.heard = { hover: tell, tap: tell };
+}
+
+// Of one image each picture has what is lit in the other, too, dashed: what one side lacks is seen on both.
+function besides(sides) {
+  const [first, second] = sides;
+  if (!("same" in section.dataset) || first.viewport.columns !== second.viewport.columns) return;
+  for (const [{ drawing }, other] of [[first, second], [second, first]]) {
+    drawing.overlay = () => {
+      const { lit, particles } = other.drawing;
+      for (const { path } of lit ? particles.filter(lit) : []) {
+        drawing.stroke(path, "#000000", 3.5);
+        drawing.stroke(path, "#ffffff", 1.5, DASHES);
+      }
+    };
+  }
 }
 
 function slide() {
@@ -47,6 +63,7 @@ async function begin() {
   sides.forEach(describe);
   link(sides, "same" in section.dataset);
   tools(section, sides.map(({ drawing }) => drawing));
+  besides(sides);
   lights(sides, [...document.querySelectorAll("[data-place]")], () => section.scrollIntoView({ block: "nearest" }));
   slide();
 }

@@ -10,6 +10,7 @@ export function lights(sides, lines, looked) {
       const ids = new Set((chosen?.dataset[box.dataset.side] ?? "").split(",").filter(Boolean).map(Number));
       drawing.light(chosen && ((object) => object.kept && ids.has(object.id)));
     }
+    sides[0].drawing.draw(); // which shows what is lit in the other, too
   };
   for (const button of buttons) {
     button.disabled = false;

@@ -10,7 +10,7 @@ function page(count) {
     button.getAttribute = (name) => button.attributes[name];
     return { dataset: { place, count: String(objects) }, querySelector: () => button };
   };
-  const sides = ["first", "second"].map((side) => ({ box: { dataset: { side } }, drawing: { light(stands) { this.lit = stands; } } }));
+  const sides = ["first", "second"].map((side) => ({ box: { dataset: { side } }, drawing: { light(stands) { this.lit = stands; }, draw() {} } }));
   const lines = [line("changed", count ? "5,6" : "", count ? "7" : "", count), line("matched", "1", "2", 1)];
   let looked = 0;
   lights(sides, lines, () => (looked += 1));
