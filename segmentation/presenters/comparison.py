@@ -35,7 +35,8 @@ NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
 FAR = 1  # times from which on a difference is not said in per cent, too
-FINER = 2  # decimals more with which two numbers and their difference may be written so that they agree
+FINER = 1  # decimals more with which two numbers and their difference may be written so that they agree
+NEARLY = 0.05  # of a difference: that of the numbers as they are written may be off by so much
 PARTED = 10_000  # from here on thousands are parted by commas
 # Title, what it means, and on which side its objects are counted.
 PLACES: dict[Place, tuple[str, str, str]] = {
@@ -397,7 +398,7 @@ def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
     that of the numbers that stand there: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
 
     As fine as the finer of both on its own page; by a digit finer where only that shows a difference, and by FINER at
-    most where they would not agree else. The difference is "0" where it rounds to zero.
+    most where the difference would be too far off else. It is "0" where it rounds to zero.
     """
     if after.kind in ("integer", "halves"):
         return before.value, after.value, after.write(abs((after.number.value or 0.0) - (before.number.value or 0.0)))
@@ -413,7 +414,7 @@ def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
             for entry, decimals, value in zip((before, after), own, (one, other), strict=True)
         ]
         apart = abs(_number(shown[1]) - _number(shown[0]))
-        if apart == _number(_with_decimals(change, to)):
+        if apart == _number(_with_decimals(change, to)) or abs(float(apart) - change) <= NEARLY * change:
             break
     digits = _with_decimals(float(apart), to)
     return shown[0], shown[1], digits if apart else "0"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import Count
+from django.http import QueryDict
 
 from ..core.pace import about
 from ..core.report.wording import capital, uncapital
 from ..models import Job, Micrograph, Sample
 
+DIGITS = 7  # and more are no place in any queue
 STAGES = {
     "load": "Load the model",
     "prepare": "Prepare the image",
@@ -31,12 +34,35 @@ def spent(job: Job) -> list[tuple[str, float]]:
     return [("Wait for a worker", max(wait, 0.0)), *stages, ("Read, store and all else", max(rest, 0.0))]
 
 
+class Said(NamedTuple):
+    """What a page has said of the progress of a sample, which it asks with again and again: neither goes backwards.
+    place: the smallest in the queue, None for none. per_cent: the largest."""
+
+    place: int | None = None
+    per_cent: int = 0
+
+    @classmethod
+    def of(cls, query: QueryDict) -> Said:
+        texts = [query.get(name, "") for name in cls._fields]
+        place, per_cent = (
+            int(text) if text.isascii() and text.isdigit() and len(text) < DIGITS else 0 for text in texts
+        )
+        return cls(place or None, min(per_cent, 100))
+
+    @property
+    def query(self) -> str:
+        return "&".join(f"{name}={value}" for name, value in self._asdict().items() if value)
+
+
+NOTHING_SAID = Said()
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
     jobs are done, None where not known. arriving: images still to be read; they are under way, too. part: what is done
-    of the jobs under way, in jobs. place: of its first image in the queue, until one of them is at work. told: the per
-    cent that the page has shown, which more images do not take back."""
+    of the jobs under way, in jobs. place: of its first image in the queue, while none is at work. said: what the page said before: a sender that used less may overtake,
+    and an image that starts again is at 0 %, but of this the page says nothing."""
 
     total: int
     done: int
@@ -47,18 +73,16 @@ class Progress:
     arriving: int = 0
     part: float = 0.0
     place: int | None = None
-    told: int = 0
+    said: Said = NOTHING_SAID
 
     @classmethod
-    def of(cls, sample: Sample, told: int = 0) -> Progress:
+    def of(cls, sample: Sample, said: Said = NOTHING_SAID) -> Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
         arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
         unfinished = sample.members.filter(state__in=Job.UNFINISHED).select_related("micrograph")
         jobs = list(unfinished.defer("summary", "settings").order_by("queued", "pk"))
         running = [job for job in jobs if job.state == Job.State.RUNNING]
         waiting = [job for job in jobs if job.state == Job.State.QUEUED]
-        is_begun = any(job.attempt for job in jobs) or counts.keys() - {Job.State.QUEUED}
-        first = next((job for job in waiting if job.ready), None)
         return cls(
             sum(counts.values()) + arriving,
             counts.get(Job.State.DONE, 0),
@@ -68,8 +92,8 @@ class Progress:
             None if arriving else _seconds(running, waiting),
             arriving,
             sum(job.progress for job in jobs),
-            first.position() if first and not is_begun else None,
-            told,
+            waiting[0].position() if waiting and not running else None,
+            said,
         )
 
     @property
@@ -78,8 +102,14 @@ class Progress:
 
     @property
     def per_cent(self) -> int:
-        per_cent = round(100 * (self.ended + self.part) / self.total) if self.total else 0
-        return max(per_cent, self.told)
+        done = self.ended + self.part
+        return max(round(100 * done / self.total) if self.total else 0, self.said.per_cent)
+
+    @property
+    def then_said(self) -> Said:
+        """What the page has said with this."""
+        places = [place for place in (self.place, self.said.place) if place]
+        return Said(min(places, default=None), self.per_cent)
 
     @property
     def line(self) -> str:
@@ -87,7 +117,8 @@ class Progress:
         text = f"{self.done} of {self.total} images done"
         text += f", {self.failed} without a result" if self.failed else ""
         text += f", {self.arriving} still to be read" if self.arriving else ""
-        text += f", {place_words(self.place)}" if self.place else ""
+        is_nearer = self.place is not None and self.place == self.then_said.place
+        text += f", {place_words(self.place)}" if self.place and is_nearer else ""
         return text + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property

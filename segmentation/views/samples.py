@@ -33,7 +33,7 @@ from ..http.access import (
 from ..http.serving import files_of, serve_pieces, serve_stored
 from ..middleware import sender
 from ..models import Job, Sample, Training
-from ..presenters.progress import Progress
+from ..presenters.progress import Progress, Said
 from ..presenters.sample import PooledResult
 from ..services import Refused
 from ..services.ground.calibration import width_text
@@ -56,8 +56,7 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The progress, asked for again and again; once all has ended the page reloads. ?late=ATTEMPT, of an ended page:
-    204 while analysis or bars go on; then an empty 200, which ends the asking, or a reload after another attempt.
-    ?told=PER_CENT, as the page shows it."""
+    204 while analysis or bars go on; then an empty 200, which ends the asking, or a reload after another attempt."""
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
     if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):
@@ -66,9 +65,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
         here = urlsplit(request.htmx.current_url or "").path == address_of(sample)
         return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(address_of(sample))
-    told = request.GET.get("told", "")[:3]
-    progress = Progress.of(sample, told=min(int(told), 100) if told.isascii() and told.isdecimal() else 0)
-    context = {"sample": sample, "pooled": pooled, "progress": progress}
+    context = {"sample": sample, "pooled": pooled, "progress": Progress.of(sample, Said.of(request.GET))}
     return render(request, "samples/_status.html", context)
 
 

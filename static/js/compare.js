@@ -3,10 +3,12 @@
 
 import { element } from "./dom.js";
 import { json } from "./editor/calls.js";
+import { lights } from "./lights.js";
 import { link } from "./linked.js";
 import { Drawing, tools } from "./viewer-drawing.js";
 
 const section = document.getElementById("linked");
+const DASHES = [5, 4]; // CSS pixels
 
 async function opened(box) {
   const drawing = new Drawing(box.querySelector("canvas"), await json(box.dataset.outlines), box.dataset.tiles);
@@ -24,23 +26,19 @@ function describe({ box, drawing }) {
   drawing.heard = { hover: tell, tap: tell };
 }
 
-function lights(sides) {
-  const buttons = [...document.querySelectorAll("[data-place] button")];
-  const light = (chosen) => {
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
-    for (const { box, drawing } of sides) {
-      const ids = new Set((chosen?.dataset[box.dataset.side] ?? "").split(",").filter(Boolean).map(Number));
-      drawing.light(chosen && ((object) => object.kept && ids.has(object.id)));
-    }
-  };
-  for (const button of buttons) {
-    button.disabled = false;
-    button.addEventListener("click", () => {
-      light(button.getAttribute("aria-pressed") === "true" ? null : button);
-      section.scrollIntoView({ block: "nearest" });
-    });
+// Of one image each picture has what is lit in the other, too, dashed: what one side lacks is seen on both.
+function besides(sides) {
+  const [first, second] = sides;
+  if (!("same" in section.dataset) || first.viewport.columns !== second.viewport.columns) return;
+  for (const [{ drawing }, other] of [[first, second], [second, first]]) {
+    drawing.overlay = () => {
+      const { lit, particles } = other.drawing;
+      for (const { path } of lit ? particles.filter(lit) : []) {
+        drawing.stroke(path, "#000000", 3.5);
+        drawing.stroke(path, "#ffffff", 1.5, DASHES);
+      }
+    };
   }
-  light(document.querySelector('[data-place="changed"]:not([data-count="0"]) button'));
 }
 
 function slide() {
@@ -65,7 +63,8 @@ async function begin() {
   sides.forEach(describe);
   link(sides, "same" in section.dataset);
   tools(section, sides.map(({ drawing }) => drawing));
-  lights(sides);
+  besides(sides);
+  lights(sides, [...document.querySelectorAll("[data-place]")], () => section.scrollIntoView({ block: "nearest" }));
   slide();
 }
 

@@ -47,9 +47,12 @@ document.addEventListener("settled", counting);
 counting();
 
 // The page stays where it is: the numbers of before stand there, grey, until the new ones take their places.
-const PLACES = [".head", "#downloads", ".answer", "#pooled", "#images"];
+const PLACES = [".head", "#downloads", "#status", ".answer", "#pooled", "#images"];
 const MORE = "#more > [data-tab]";
 let turn = 0; // the last press counts
+let isUnderWay = false; // then nothing else asks, which would load the page anew
+
+document.body.addEventListener("htmx:beforeRequest", (event) => isUnderWay && event.preventDefault());
 
 async function pageOf(address) {
   const answer = await fetch(address);
@@ -66,6 +69,9 @@ function renew(fresh) {
   for (const place of PLACES) if (fresh.querySelector(place)) settle(document.querySelector(place), fresh.querySelector(place));
   const parts = [...fresh.querySelectorAll(MORE)];
   [...document.querySelectorAll(MORE)].forEach((part, at) => part.replaceChildren(...parts[at].childNodes));
+  const [late, later] = [document, fresh].map((page) => page.getElementById("late"));
+  late?.replaceWith(later ?? element("p", { id: "late", className: "quiet small" }, "The bars in the images have been read."));
+  if (late && later) window.htmx?.process(later);
   document.title = fresh.title;
   if (histogram() === drawn) askAnew();
   else chart = histogram() && new Histogram(histogram());
@@ -84,13 +90,16 @@ async function count(now) {
   const answer = await fetch(action, { method: "POST", body: new FormData(form()), redirect: "manual" });
   if (answer.type !== "opaqueredirect") throw new Error(answer.statusText);
   while (now === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(ASK_AGAIN);
-  if (now === turn && !renew(await pageOf(location.pathname))) location.reload();
+  if (now !== turn) return;
+  if (!renew(await pageOf(location.pathname))) location.reload();
+  isUnderWay = false;
 }
 
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;
   event.preventDefault();
   turn += 1;
+  isUnderWay = true;
   count(turn).catch(() => location.reload()); // which says what is the matter
   for (const box of boxes()) box.defaultChecked = box.checked;
   counting();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -53,19 +54,67 @@ def test_a_zip_is_one_sample(visit, batch):
     assert fits_both(page)
     picture(page, "sample")
 
+    assert is_no_picture_covered(page)
     page.get_by_label("Count 2.png").uncheck()
-    page.get_by_role("button", name="Count 2 of 3 images").click()
-    page.get_by_text("2 of 3 images counted").wait_for()
+    count_in_place(page, "Count 2 of 3 images")
+    expect(page.locator(".sentence")).to_contain_text("2 of 3 images counted")
     assert 0 < int(page.locator(".sentence [data-number=n_kept]").inner_text()) < everything
     expect(page.locator(".images .out")).to_contain_text(EXCLUDED, use_inner_text=True)
     page.get_by_label("Count 2.png").check()
-    page.get_by_role("button", name="Count 3 of 3 images").click()
-    page.get_by_text("3 images", exact=True).wait_for()
+    count_in_place(page, "Count 3 of 3 images")
+    expect(page.locator(".sentence")).to_contain_text("3 images,", use_inner_text=True)
     expect(page.locator(".sentence [data-number=n_kept]")).to_have_text(str(everything))
+    expect(page.locator("#histogram svg.chart")).to_have_attribute(
+        "aria-label", re.compile(f" of {everything} particles")
+    )
+    expect(page.get_by_role("button", name="Copy figure")).to_be_visible()
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Report", exact=True).click()
     assert waiting.value.suggested_filename == "Powder 7_report.pdf"
     assert Path(waiting.value.path()).read_bytes().startswith(b"%PDF")
+
+
+def count_in_place(page, press):
+    """Presses the button that counts the ticked images: the page stays that page, at that place, with the sentence in
+    sight, whose old numbers are grey until the new ones are there."""
+    tick = page.get_by_label("Count 2.png")
+    before, address = tick.bounding_box(), page.url
+    page.evaluate("window.stays = true")
+    page.get_by_role("button", name=press).click()
+    expect(page.locator(".answer")).to_have_attribute("aria-busy", "true")
+    expect(page.locator(".sentence")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".answer:not([aria-busy])")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".sentence")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("button", name=press)).to_be_hidden()
+    after = tick.bounding_box()
+    assert page.evaluate("window.stays") and page.url == address and abs(after["y"] - before["y"]) < 2
+
+
+def is_no_picture_covered(page):
+    """Whether nothing that stays in sight lies over a picture, wherever the page is scrolled to."""
+    covered = """() => {
+        const boxes = (names) => [...document.querySelectorAll(names)].map((each) => each.getBoundingClientRect());
+        return boxes(".images .shot").some((one) => boxes(".answer, #counting").some(
+            (other) => one.left < other.right && other.left < one.right
+                && one.top < other.bottom && other.top < one.bottom));
+    }"""
+    seen = []
+    for place in (0, 100, 300, 600):
+        page.evaluate(f"scrollTo(0, {place})")
+        seen.append(page.evaluate(covered))
+    page.evaluate("scrollTo(0, 100)")
+    return not any(seen)
+
+
+def test_on_a_phone_the_sentence_stays_above_the_images(look):
+    page = look("phone")
+    last = page.locator(".images [data-place]").last
+    place = last.evaluate("image => { image.scrollIntoView({ block: 'center' }); return scrollY; }")
+    expect(page.locator(".sentence")).to_be_in_viewport(ratio=1)
+    assert place > 0
+    over = "() => document.elementFromPoint(100, 40).closest('.answer') === null"
+    page.evaluate("document.getElementById('more').scrollIntoView()")
+    assert page.evaluate(over), "the sentence ends where the images end"
 
 
 @pytest.fixture(scope="module")

@@ -58,10 +58,8 @@ def test_it_goes_in_by_one_click_and_back_by_one(no_files, sample, corrected, cl
     automatic, address = corrected.parent, reverse("sample-page", args=[sample.pk])
     page = client.get(address).content.decode()
     assert reverse("sample-image", args=[sample.pk, corrected.pk]) in page and "data-corrected" not in page
-    assert (
-        reverse("sample-image", args=[sample.pk, corrected.pk])
-        in client.get(reverse("job", args=[corrected.pk])).content.decode()
-    )
+    own_page = client.get(reverse("job", args=[corrected.pk])).content.decode()
+    assert reverse("sample-image", args=[sample.pk, corrected.pk]) not in own_page, "asked in one place"
 
     client.post(reverse("sample-image", args=[sample.pk, corrected.pk]), {"included": "instead"})
     pool(sample)
@@ -114,7 +112,8 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
     finished = services.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
     tasks.do_analyses()
     page, address = reverse("sample-page", args=[sample.pk]), reverse("sample-corrections", args=[sample.pk])
-    assert "2 images have changes" in words(visit(client, VISITOR).get(page))
+    text = words(visit(client, VISITOR).get(page))
+    assert "2 images have changes" in text and 'value="instead"' not in text, "one question"
     assert client.post(address).status_code == 303
     new = sample.members.get(micrograph=first.micrograph)
     assert (new.parent, new.corrects, new.state) == (first, 1, "queued")
@@ -123,6 +122,7 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
     assert set(sample.pooled["of"]) == {str(job.pk) for job in (new, finished, third)}
     assert sample.pooled["corrected"]["images"] == 2
     text = words(client.get(page))
+    assert "have changes" not in text and "has changes" not in text
     assert "have corrections" not in text and "has corrections" not in text
     assert client.get(page).context["pooled"].images[0].other == first.pk  # the automatic outlines can count again
     services.count_corrections(sample=sample)
@@ -149,8 +149,25 @@ def test_the_editor_knows_the_image_before_and_after(no_files, sample, corrected
     neighbours = [client.get(page).context["neighbours"] for page in pages]
     assert neighbours == [("", pages[1], 1, 3), (pages[0], pages[2], 2, 3), (pages[1], "", 3, 3)]
     assert client.get(reverse("job", args=[corrected.pk])).context["neighbours"] == neighbours[0]  # of the same image
+    address = reverse("job", args=[corrected.pk])
+    page = words(client.get(address))
+    assert f'rel="next" href="{pages[1]}"' in page and "another version of it counts in the sample" in page
+
+    # The version counts: then the page of the original is of the same image, too.
+    services.replace_image(sample=sample, job=corrected)
+    assert client.get(address).context["neighbours"] == neighbours[0]
+    assert client.get(pages[0]).context["neighbours"] == neighbours[0]
+    assert client.get(pages[1]).context["neighbours"] == (address, pages[2], 2, 3)
+
+    # A version that is still to be measured: until then the result before it is in the walk.
+    services.edit_job(job=corrected, base=0, operations=[DELETE], visitor=VISITOR)
+    services.count_corrections(sample=sample)
+    assert client.get(pages[1]).context["neighbours"] == (address, pages[2], 2, 3)
+    assert client.get(address).context["neighbours"] == neighbours[0]
+
     Job.objects.filter(pk=second.pk).update(state="failed")
-    assert client.get(pages[0]).context["neighbours"] == ("", pages[2], 1, 2)
+    Job.objects.filter(sample=sample, parent=corrected).update(state="failed")
+    assert client.get(address).context["neighbours"] == ("", pages[2], 1, 2)
     Job.objects.filter(pk=third.pk).delete()
-    page = client.get(pages[0])
+    page = client.get(address)
     assert page.context["neighbours"] is None and 'class="neighbours"' not in words(page)

@@ -59,7 +59,9 @@ def test_numbers_and_files_follow_in_their_place(measured, send, script):
     assert [row["id"] for row in tables.objects_of(job)] == [1, 3, 4]
     names = {artifact.name: artifact.file.name for artifact in job.artifacts.all()}
     assert names.pop(tables.UNCORRECTED) == before["outlines.json"] and not set(names.values()) & set(before.values())
-    assert job.segmentation.file.name == before["segmentation.npz"] and job.segmentation.file.storage.exists(job.segmentation.file.name)
+    assert job.segmentation.file.name == before["segmentation.npz"] and job.segmentation.file.storage.exists(
+        job.segmentation.file.name
+    )
     with job.artifact("segmentation.npz").file.open("rb") as file:
         assert np.array_equal(Segmentation.load(file).labels, outlines(job))
     assert Job.objects.count() == 1, "no other row"

@@ -46,4 +46,4 @@ export class Waiting {
 }
 
 // Whether corrections of a result wait in this browser.
-export const hasLeft = (job) => Object.keys(globalThis.localStorage ?? {}).some((key) => key.startsWith(`deepsegm-edits ${job} `));
+export const hasLeft = (job, store = globalThis.localStorage) => Object.keys(store ?? {}).some((key) => key.startsWith(`deepsegm-edits ${job} `));

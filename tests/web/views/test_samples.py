@@ -18,7 +18,7 @@ from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.results import NO_PIXEL_SIZE
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.forms.samples import NO_PIXEL
-from segmentation.models import AGAIN, Job, Micrograph, Sample, SampleArtifact, SideFile, WorkerProcess
+from segmentation.models import Job, Micrograph, Sample, SampleArtifact, SideFile, WorkerProcess
 from segmentation.presenters.progress import Progress
 from segmentation.presenters.sample import EXCLUDED
 from segmentation.services.results.samples import UNDER_WAY
@@ -220,17 +220,25 @@ class TestPage:
         assert "2.png: segmenting, 50 %" in page
         assert "hx-get" in page
 
-    def test_what_the_page_has_told_is_not_taken_back(self, client, make_sample, make_job):
-        """An image that waits again keeps what is done of it; more images do not lower what was told."""
+    def test_neither_place_nor_progress_goes_backwards(self, client, make_sample, monkeypatch):
+        """Another sender overtook: number 3 became number 5; and an image that started again was at 0 %."""
+        sample = make_sample(DONE, QUEUED)
+        address = f"{page_of(sample)}status/"
+        places = iter([3, 5, 2, 4])
+        monkeypatch.setattr(Job, "position", lambda job: next(places))
+        said = []
+        for _ in range(4):
+            page = words(client.get(address))
+            said.append(re.search(r"number (\d) in the queue", page))
+            address = re.search(r'hx-get="(.*?)"', page)[1].replace("&amp;", "&")
+        assert [of and of[1] for of in said] == ["3", None, "2", None]
         sample = make_sample(DONE, RUNNING)
-        Job.objects.filter(state=RUNNING).update(progress=0.6, attempt=1)
-        page = client.get(f"{page_of(sample)}status/")
-        assert page.context["progress"].per_cent == 80 and "?told=80" in page.content.decode()
-        Job.objects.filter(state=RUNNING).update(**AGAIN)
-        make_job(sample=sample, owner=sample.owner, visitor=sample.visitor)
-        for told, shown in (("80", 80), ("", 53), ("999", 100), ("-1", 53), ("x", 53)):
-            progress = client.get(f"{page_of(sample)}status/?told={told}").context["progress"]
-            assert (progress.per_cent, progress.place) == (shown, None), "its place was told before the first one ran"
+        Job.objects.filter(state=RUNNING).update(progress=0.5)
+        page = words(client.get(f"{page_of(sample)}status/"))
+        address = re.search(r'hx-get="(.*?)"', page)[1].replace("&amp;", "&")
+        Job.objects.filter(state=RUNNING).update(progress=0.0)
+        assert 'value="75"' in page and 'value="75"' in words(client.get(address))
+        assert client.get(f"{page_of(sample)}status/?place=x&per_cent=-1").context["progress"].per_cent == 50
 
     def test_polling_ends_with_the_page_loaded_anew_and_no_form_sent_again(self, client, finished):
         sample = finished()
@@ -252,6 +260,18 @@ class TestPage:
         Sample.objects.update(pooled={})
         page = words(client.get(page_of(sample)))
         assert "0.png" in page and "155" in page and 'id="pooled"' not in page and "data-tabs" not in page
+
+    def test_the_sentence_stands_beside_the_images_and_is_grey_while_they_are_counted(self, finished, client):
+        sample, maker = finished(DONE, DONE, visitor=VISITOR), visit(client, VISITOR)
+        page = words(maker.get(page_of(sample)))
+        said = page[page.index('class="stack said"') : page.index('aria-label="Images"')]
+        assert 'class="sentence"' in said and 'id="counting"' in said and "aria-busy" not in said
+        assert 'id="counting"' not in page[page.index('aria-label="Images"') :], "no strip lies over the pictures"
+        Sample.objects.update(state=Sample.State.QUEUED)
+        page = words(maker.get(page_of(sample)))
+        assert page.count('aria-busy="true"') == 2 and '<noscript><meta http-equiv="refresh"' in page
+        Sample.objects.update(state=Sample.State.DONE, pooled={})
+        assert words(maker.get(page_of(sample))).count('id="counting"') == 1, "also where no image counts"
 
     def test_many_images_are_left_out_and_counted_once(self, finished, queue, commit):
         sample, maker = finished(DONE, DONE, DONE, visitor=VISITOR), visit(Client(), VISITOR)
