@@ -61,8 +61,8 @@ NOTHING_SAID = Said()
 class Progress:
     """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
     jobs are done, None where not known. arriving: images still to be read; they are under way, too. part: what is done
-    of the jobs under way, in jobs. place: of its first image in the queue, while none is at work. said: what the page said before: a sender that used less may overtake,
-    and an image that starts again is at 0 %, but of this the page says nothing."""
+    of the jobs under way, in jobs. place: of its first image in the queue, while none is at work. said: what the page
+    said before: a sender that used less may overtake, but of this the page says nothing."""
 
     total: int
     done: int
