@@ -229,9 +229,9 @@ class AtOnce:
         return doubts(asked, every, WeightedSizes.of(finite, edge=edge, by=task.size))
 
 
-def at_once_of(analysis: Analysis, content: Mapping[str, Any]) -> AtOnce:
-    """Of a finished analysis. content: its `exports.viewer.outlines`."""
-    stored = StoredObjects.of([content])
+def at_once_of(analysis: Analysis, content: Mapping[str, Any], objects: str) -> AtOnce:
+    """Of a finished analysis. content: its `exports.viewer.outlines`; objects: the name of their list."""
+    stored = StoredObjects.of([content], objects)
     terms = Terms(tasks.find(analysis.segmentation.provenance.task), analysis.settings.measurement, analysis.refused)
     return AtOnce(Standing(stored, terms, {}), None, analysis.statistics, analysis.quantities)
 

@@ -241,7 +241,7 @@ def with_questions(of: Any) -> dict[str, Any]:
     from ..at_once import at_once_of
 
     content = outlines(of.analysis, of.drawing)
-    known = at_once_of(of.analysis, content)
+    known = at_once_of(of.analysis, content, "particles")
     doubts = [doubt._asdict() for doubt in known.doubts(known.standing.cuts_after(None))[:MOST_DOUBTS]]
     examples = [example._asdict() for example in known.examples]
     particles = content.pop("particles")  # last: services/ground/tables.parts reads the file in pieces
