@@ -160,9 +160,9 @@ class TestLooking:
 
 
 def test_a_refused_correction_was_not_made(desk, alice, make_job, monkeypatch):
-    """Our page gets the refusal with 200, which a browser does not write down as a fault."""
+    """An answer has one status for everybody."""
     monkeypatch.setattr("segmentation.services.edit_job", Mock(side_effect=Refused("There is no object 9.", 422)))
     send = {"content_type": "application/json", "headers": {"X-Requested-With": "DeepSegm"}}
     address = f"/api/v1/jobs/{make_job(owner=alice, state='done').pk}/edits"
     refused = desk.post(address, {"base": 0, "operations": [{"op": "delete", "ids": [9]}]}, **send)
-    assert refused.status_code == 200 and refused.json()["error"] and not StaffAction.objects.exists()
+    assert refused.status_code == 422 and refused.json()["error"] and not StaffAction.objects.exists()

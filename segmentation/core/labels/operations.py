@@ -34,19 +34,19 @@ def _split(
     number: Any = None,
     line: Any = None,
     points: Any = None,
-    lines: Any = None,
+    cuts: Any = None,
     boundary: bool = False,
 ) -> Patch:
-    if sum(entry is not None for entry in (line, points, lines)) != 1:
-        raise BadEdit("split needs a line, lines or points, one of these.")
+    if sum(entry is not None for entry in (line, points, cuts)) != 1:
+        raise BadEdit("split needs a line, cuts or points, one of these.")
     if points is not None:
         if number is None:
             raise BadEdit("split needs id with points.")
         return guided.split_at(now, number, points, boundary)
-    if lines is not None:
+    if cuts is not None:
         if number is not None:
-            raise BadEdit("split has no id with lines: each divides the object that its middle lies in.")
-        return edits.split_along(now, lines, boundary)
+            raise BadEdit("split has no id with cuts: each divides the object that its middle lies in.")
+        return edits.split_along(now, cuts, boundary)
     return edits.split(now, number, line, boundary)
 
 
@@ -60,7 +60,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
     "set_aside": (edits.set_aside, {"ids": Numbers, "reason": Text}, {}),
     "reviewed": (edits.reviewed, {"ids": Numbers}, {}),
     "merge": (edits.merge, {}, {"ids": Numbers, "points": Points, "boundary": Flag}),
-    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "lines": Lines, "boundary": Flag}),
+    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "cuts": Lines, "boundary": Flag}),
     "add": (guided.add, {"point": Points}, {"outside": Points, "wider": Number}),
     "area": (edits.area, {"point": Points}, {"id": Number, "class": Text}),
     "smooth": (guided.smooth, {"ids": Numbers}, {}),

@@ -173,7 +173,7 @@ export class Editor {
 
   // Makes cuts, with those at whose lines they end, as one correction.
   cut(some) {
-    return this.run({ op: "split", lines: some.map((cut) => pairs(cut.line)) });
+    return this.run({ op: "split", cuts: some.map((cut) => pairs(cut.line)) });
   }
 
   // ---- when the server knows better -------------------------------------------------------------

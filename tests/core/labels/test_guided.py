@@ -189,7 +189,7 @@ def test_they_are_written_as_json(found):
     after = correct(found, operations)
     assert after.ids.tolist() == [1, 2, 3] and after.used["corrected"] == 3
     for wrong in ({"id": 1}, {"id": 1, "line": [[1, 2], [3, 4]], "points": [[1, 2], [3, 4]]}):
-        with pytest.raises(BadEdit, match="a line, lines or points"):
+        with pytest.raises(BadEdit, match="a line, cuts or points"):
             correct(found, [{"op": "split", **wrong}])
     with pytest.raises(BadEdit, match="needs id with points"):
         correct(found, [{"op": "split", "points": [[40, 40], [66, 40]]}])

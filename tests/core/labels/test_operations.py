@@ -42,7 +42,7 @@ def test_every_operation_can_be_written_as_json():
 def test_the_other_entries_of_operations_can_be_written_as_json():
     operations = [
         {"op": "merge", "points": [[20, 25]]},
-        {"op": "split", "lines": [[[20, 18], [20, 32]], [[0, 0], [1, 1]]]},
+        {"op": "split", "cuts": [[[20, 18], [20, 32]], [[0, 0], [1, 1]]]},
         {"op": "paint", "points": [[40, 8]], "radius": 3, "id": 2, "touching": True},
         {"op": "erase", "points": [[41, 8]], "radius": 3, "id": 2, "touching": True},
     ]
@@ -76,9 +76,9 @@ def test_undo_takes_back_one_operation_after_the_other():
         ({"op": "merge", "ids": [2, 77]}, "no object 77"),
         ({"op": "merge"}, "ids or points"),
         ({"op": "merge", "ids": [2, 5], "points": [[20, 25]]}, "ids or points"),
-        ({"op": "split", "lines": [[20, 25], [9, 25]]}, "lines is a list of lines"),
-        ({"op": "split", "id": 5, "lines": [[[9, 25], [22, 25]]]}, "no id with lines"),
-        ({"op": "split", "lines": [[[9, 25]]]}, "It takes 2"),
+        ({"op": "split", "cuts": [[20, 25], [9, 25]]}, "cuts is a list of lines"),
+        ({"op": "split", "id": 5, "cuts": [[[9, 25], [22, 25]]]}, "no id with cuts"),
+        ({"op": "split", "cuts": [[[9, 25]]]}, "It takes 2"),
     ],
 )
 def test_what_cannot_be_done_names_its_place(operation, sentence):
