@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import PATIENCE, open_scale, open_tab
+from .conftest import PATIENCE, open_scale
 from .specimen import COLUMNS, DISCS, ROWS
 from .test_journey import jobs_of, result
 
@@ -142,36 +142,43 @@ def test_every_tool_makes_one_correction_that_undo_takes_back(page):
     for _ in range(6):
         hand.press("Control+z")
     hand.kept(DISCS)
-    expect(page.locator("[data-standing]")).to_be_hidden()
+    expect(page.locator("[data-standing-words]")).to_have_text("No corrections")
     hand.press("Control+Shift+z")
     hand.saved()
 
 
-def test_all_numbers_of_the_page_are_of_one_state_until_the_next_is_measured(page):
-    """After a deletion nothing of the outlines before is left to be read beside what follows at once; files wait."""
+def test_every_number_follows_a_deletion_in_its_place_and_so_does_excel(page):
+    """The count follows at once, what is measured turns grey and stays, and then all is of the new state."""
     (_, x, y), *_ = discs_of(page)
     page.locator("#histogram:not([aria-busy])").wait_for()
     bars = page.locator(".chart .bin")
     counts = "bars => bars.reduce((sum, bar) => sum + Number(/: (\\d+) part/.exec(bar.ariaLabel)[1]), 0)"
-    measured = page.locator(".result-page [data-measured]:visible")
-    assert bars.evaluate_all(counts) == DISCS and measured.count()
-    hand = Hand(page).open()
+    assert bars.evaluate_all(counts) == DISCS
+    hand, state = Hand(page).open(), page.locator(".result-page")
+    intervals = page.locator(".sentence .interval")
+    shown, canvas = intervals.count(), page.locator(CANVAS).bounding_box()
+    assert shown > 0
+    page.route("**/state/", lambda route: (page.wait_for_timeout(300), route.continue_()))
     hand.click(x, y)
     hand.press("Delete")
     hand.kept(DISCS - 1)
-    expect(measured).to_have_count(0)
-    assert bars.evaluate_all(counts) == DISCS - 1
+    expect(state).to_contain_class("stale")
+    assert intervals.count() == shown and page.locator(CANVAS).bounding_box() == canvas
     expect(page.locator("[data-chips] [data-state=''] b")).to_have_text(str(DISCS - 1))
     expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS - 1} of {DISCS - 1} rows")
+    expect(state).not_to_contain_class("stale", timeout=PATIENCE)
+    assert intervals.count() == shown and page.locator(CANVAS).bounding_box() == canvas
+    expect(page.locator("#histogram:not(.stale)")).to_be_visible()
+    assert bars.evaluate_all(counts) == DISCS - 1
     before = page.url
     with page.expect_download() as waiting:
         page.locator("#get-workbook").click()
-    assert waiting.value.suggested_filename.endswith(".xlsx") and page.url != before
-    hand.kept(DISCS - 1)
-    assert measured.count()
-    page.locator("[data-tools]:not([hidden])").wait_for()  # it goes on as it was left
-    open_tab(page, "Details")
-    expect(page.locator("#revisions")).to_be_visible()
+    assert waiting.value.suggested_filename.endswith("_step1_particles.xlsx") and page.url == before
+    hand.press("Control+z")
+    with page.expect_download() as waiting:
+        page.locator("#get-workbook").click()
+    assert "_step2_" in waiting.value.suggested_filename
+    hand.kept(DISCS)
 
 
 def test_picture_and_histogram_light_each_other(page):
@@ -191,17 +198,37 @@ def test_picture_and_histogram_light_each_other(page):
 
 def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     outlines = page.locator("#viewer").evaluate("each => fetch(each.dataset.outlines).then(each => each.json())")
-    for number, particle in enumerate(outlines["particles"]):
-        particle["confidence"] = 0.9 if number else 0.2
-    left, without = outlines["particles"][1], outlines.get("cuts")
-    cuts = {"place": [0], "id": [left["id"]], "chance": [0.9], "after": [[]]}
+    (first, left, *_), decided = outlines["particles"], set()
     xs, ys = left["outline"][::2], left["outline"][1::2]
     x, top, bottom = sum(xs) / len(xs), min(ys) - 2, max(ys) + 2
-    y = (top + bottom) / 2
-    outlines["cuts"] = {**cuts, "line": [[x, top, x, bottom]], "sides": [[x - 3, y, x + 3, y]]}
-    page.route("**/files/outlines.json", lambda route: route.fulfill(json=outlines))
-    late = "const asked = fetch; window.fetch = async (address, more) => { if (String(address).includes('=objects'))"
-    page.add_init_script(f"{late} await new Promise((go) => setTimeout(go, 500)); return asked(address, more); }}")
+    y, line = (top + bottom) / 2, [x, top, x, bottom]
+    cuts = {"place": [0], "id": [left["id"]], "chance": [0.9], "after": [[]], "pieces": [None]}
+    cuts |= {"line": [line], "sides": [[x - 3, y, x + 3, y]]}
+    doubts = [{"id": left["id"], "cut": 0, "chance": 0.9}, {"id": first["id"], "cut": None, "chance": 0.8}]
+
+    def open_doubts():
+        listed = [doubt for doubt in doubts if doubt["id"] not in decided]
+        return {"doubts": listed, "doubt_count": len(listed)}
+
+    def of_the_picture(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"cuts": cuts} | open_doubts())
+
+    def of_an_answer(route):
+        answer = route.fetch()
+        content = answer.json()
+        standing = content.get("standing")
+        for row in standing["rows"] if standing else ():
+            (decided.add if row.get("gone") or row["by_hand" if "by_hand" in row else "reason"] else decided.discard)(
+                row["id"]
+            )
+        if standing:
+            standing |= open_doubts()
+            standing["cuts"] = {} if left["id"] in decided or not cuts["place"] else {"0": left["id"]}
+        route.fulfill(response=answer, json=content)
+
+    page.route("**/files/outlines.json", of_the_picture)
+    page.route(re.compile("/(edits|standing)(\\?.*)?$"), of_an_answer)
     page.reload()
     hand, strip = Hand(page).looks(), page.locator("[data-doubt]")
     expect(strip.locator("[data-doubt-count]")).to_have_text("2 to check")
@@ -224,9 +251,8 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     hand.press("Control+z")
     hand.kept(DISCS + 1)
     hand.saved()
-    for more in (2, 3):  # so that the strip stays
-        outlines["particles"][more]["confidence"] = more / 10
-    outlines["cuts"] = without
+    cuts = {name: [] for name in cuts}
+    doubts[:] = [{"id": each["id"], "cut": None, "chance": 0.8} for each in outlines["particles"][:4]]
     page.reload()
     hand.looks()
     hand.press("u")
@@ -253,9 +279,10 @@ def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(page, 
     hand.press("Delete")
     hand.kept(DISCS - 1)
     hand.saved()
+    expect(page.locator(".result-page")).not_to_contain_class("stale", timeout=PATIENCE)
     other = visit()
     other.goto(page.url)
-    Hand(other).kept(DISCS)
+    Hand(other).kept(DISCS - 1)
     expect(other.locator("[data-correct], [data-doubt-right], [data-standing]")).to_have_count(0)
     expect(other.get_by_text("Delete this result")).to_have_count(0)
     expect(page.get_by_text("Delete this result")).to_have_count(1)
@@ -264,7 +291,7 @@ def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(page, 
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
 
 
-def test_a_width_multiplies_all_numbers_at_once(page, visit):
+def test_a_width_makes_a_version_in_which_all_numbers_are_multiplied(page, visit):
     page.locator("#histogram:not([aria-busy])").wait_for()
     median = page.locator(".sentence > details > summary [data-number=median]")
     before, address = float(median.inner_text()), page.url
@@ -278,12 +305,10 @@ def test_a_width_multiplies_all_numbers_at_once(page, visit):
     asked: list[Any] = []
     page.route(re.compile("/width/$"), lambda route: asked.append(route))
     measure.click(no_wait_after=True)
-    expect(median).to_have_text(f"{2 * before:.3g}")
-    expect(page.locator(".result-page [data-measured]:visible")).to_have_count(0)
+    expect(page.locator(".result-page")).to_contain_class("stale")
     asked[0].continue_()
     page.wait_for_url(lambda url: url.split("#")[0] not in (address, f"{address}width/"))
     expect(median).to_have_text(f"{2 * before:.3g}")
-    assert page.locator(".result-page [data-measured]:visible").count()
     expect(page.locator("main")).to_contain_text("with the outlines of the earlier result")
     page.go_back()
     expect(page).to_have_url(f"{address}#width")  # the page of the result, not of the form that was sent

@@ -44,7 +44,20 @@ def test_what_the_staff_do_with_others_results(desk, ada, alice, make_job):
 
 
 def test_each_address_that_changes_a_row_has_words():
-    looks = {"page", "status", "state", "proposals", "histogram", "tile", "log", "log-csv", "file", "preview", "export", "new"}
+    looks = {
+        "page",
+        "status",
+        "state",
+        "proposals",
+        "histogram",
+        "tile",
+        "log",
+        "log-csv",
+        "file",
+        "preview",
+        "export",
+        "new",
+    }
     parts = [pattern.name.partition("-") for pattern in urls.urlpatterns if getattr(pattern, "name", None)]
     rows = ("job", "sample", "dataset", "training")
     changing = [f"{row}-{what}" for row, _, what in parts if row in rows and what and what not in looks | {"download"}]
