@@ -90,7 +90,9 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
 @router.does("GET", "/{uuid:pk}", "sample", schemas.Sample, (404,))
 def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
-    return _fresh(visible(request, row_of(Sample, pk)))
+    sample = visible(request, row_of(Sample, pk))
+    services.count_present_steps(sample)
+    return _fresh(sample)
 
 
 @router.does("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))

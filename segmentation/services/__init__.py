@@ -64,6 +64,7 @@ from .results.samples import (
     add_images,
     cancel_sample,
     count_corrections,
+    count_present_steps,
     create_sample,
     delete_sample,
     ignore_in_sample,

@@ -50,7 +50,9 @@ NO_DATE = "Choose the day on which the link ends."
 @never_cache
 def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One sample: progress, pooled numbers, its images."""
-    return _page(request, visible(request, row_of(Sample, pk)))
+    sample = visible(request, row_of(Sample, pk))
+    services.count_present_steps(sample)
+    return _page(request, sample)
 
 
 @reload_if_gone

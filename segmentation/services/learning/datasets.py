@@ -31,6 +31,7 @@ from ..ground.space import check_space, frees_room, storing
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE
 from ..results.samples import visible_text
+from ..results.steps import check_measured
 from ..results.uploads import is_zip, sha256_of_upload
 from ..results.usage import check_quota
 
@@ -49,7 +50,6 @@ NOBODYS = "This result belongs to no account: keep it in your account first, und
 UNREVIEWED = "Confirm that you have checked every outline. Unchecked outlines cannot be used for training."
 NO_CONSENT = "Agree that models may learn from this image, or leave it out."
 NOT_DONE = "Only a finished result can be training data: wait until it is finished."
-UNMEASURED = "The corrections of this result are not measured yet: measure them, and use the corrected result."
 NOT_MEASURED = (
     "The image was taken for another kind, so its outlines were left out: measure it all the same, correct its"
     " outlines, and use that result."
@@ -351,8 +351,7 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         raise Refused(NOT_DONE, 409)
     if job.segmentation is None:
         raise Refused(NO_OUTLINES, 409)
-    if job.is_corrected and not job.reruns.filter(corrects=job.edit_count).exists():
-        raise Refused(UNMEASURED, 409)
+    check_measured(job)
     if job.summary["refused"] or str(Reason.UNLIKE) in (job.summary["statistics"] or {}).get("set_aside", {}):
         raise Refused(NOT_MEASURED, 409)
     task = tasks.find(job.get_settings().task)

@@ -13,6 +13,7 @@ from ...models.jobs import Compared
 from ..ground.callers import fingerprint
 from ..ground.queue import TRY_AGAIN, enqueue_after_commit
 from ..ground.refusal import Refused
+from .steps import check_measured
 
 ITSELF = "Both are the same result: choose two different ones."
 UNFINISHED = "{name} is not finished yet: wait until it is, then compare."
@@ -40,10 +41,14 @@ def summary_of(side: Compared) -> dict[str, Any]:
 def comparison_of(first: Compared, second: Compared) -> Comparison:
     """The comparison of two results, started if it is not there or failed; raises Refused (409, 422) if impossible."""
     _check_comparable(first, second)
+    for side in (first, second):
+        if isinstance(side, Job):
+            check_measured(side)
     sides = {}
     for role, side in (("first", first), ("second", second)):
         sides[f"{role}_{'sample' if isinstance(side, Sample) else 'job'}"] = side
-    content = fingerprint("comparison by total intervals", *(f"{side.pk} {side.attempt}" for side in (first, second)))
+    states = (f"{side.pk} {side.attempt} {getattr(side, 'step', 0) or ''}".rstrip() for side in (first, second))
+    content = fingerprint("comparison by total intervals", *states)
     with transaction.atomic():
         Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)

@@ -28,6 +28,7 @@ from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
 from .signing import signed_jobs
+from .steps import ask_for_numbers
 from .uploads import Note, discard_unused
 
 GONE = "This sample has been deleted."
@@ -221,16 +222,28 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     refresh_after_commit(sample.pk)
 
 
-def uncounted(sample: Sample) -> QuerySet[Job]:
-    """The results of its images with stored corrections that its numbers do not have."""
+def _unmeasured(sample: Sample) -> QuerySet[Job]:
+    """The results of its images that lack the numbers of their last corrections."""
     undone = Count("edits", filter=Q(edits__undoes__isnull=False))
-    return sample.members.filter(state=Job.State.DONE).annotate(undone=undone).filter(edit_count__gt=2 * F("undone"))
+    done = sample.members.filter(state=Job.State.DONE).exclude(edit_count=F("step")).annotate(undone=undone)
+    return done.filter(Q(step__gt=0) | Q(edit_count__gt=2 * F("undone")))
+
+
+def uncounted(sample: Sample) -> QuerySet[Job]:
+    """The versions among its images whose stored corrections, of earlier releases, its numbers do not have."""
+    return _unmeasured(sample).filter(fixed=True)
+
+
+def count_present_steps(sample: Sample) -> None:
+    """Let its images be measured as they were corrected; the sample is pooled anew with each."""
+    for job in _unmeasured(sample).filter(fixed=False).select_related("micrograph", "segmentation"):
+        ask_for_numbers(job)
 
 
 @transaction.atomic
 def count_corrections(*, sample: Sample) -> None:
-    """Measure the corrected outlines of its images, which then count. The results before become separate ones. A
-    version that is measured already is not measured again, and one that was corrected further is followed."""
+    """Measure the corrected outlines of versions among its images, which then count. The results before become separate
+    ones. A version that is measured already is not measured again, and one that was corrected further is followed."""
     lock(sample, GONE)
     new, left = [], []
     for job in list(uncounted(sample).select_related("micrograph")):
@@ -336,7 +349,7 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
     reruns = []
     for other in others_of_this_size(sample, job):
         settings = other.get_settings().with_(ignore=job.get_settings().measurement.ignore)
-        reruns.append(_measured_again(other, settings, corrected=other.is_corrected))
+        reruns.append(_measured_again(other, settings))
     Job.objects.bulk_create(reruns)
     refresh_after_commit(sample.pk)
 
@@ -354,9 +367,11 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
     return new
 
 
-def _measured_again(job: Job, settings: AnalysisSettings, corrected: bool = False) -> Job:
-    """A new result in the sample of a job, made from it and in its place; corrected: with its corrections."""
-    outlines = {"corrects": job.edit_count} if corrected else {"segmentation": segmentation_for(job, settings)}
+def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
+    """A new result in the sample of a job, made from it as it was corrected, and in its place."""
+    segmentation = segmentation_for(job, settings)
+    is_corrected = segmentation is not None and job.is_corrected
+    outlines = {"corrects": job.edit_count} if is_corrected else {"segmentation": segmentation}
     rerun_fields = {"parent": job, "included": job.included, **outlines}
     return _job(job.sample, job.micrograph, settings, **rerun_fields)
 
