@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -203,7 +204,8 @@ def open_copy(visit: Any, analysed_discs: tuple[str, list[Any]], data_folder: Pa
 
 
 def copy_rows(database: Path, job: str, owner: str) -> UUID:
-    """Image, segmentation, job and artifacts once more under new ids; returns the id of the new job."""
+    """Image, segmentation, job and artifacts once more under new ids; returns the id of the new job. Its artifacts have
+    files of their own, as a correction replaces them."""
     new = {table: uuid4() for table in ("micrograph", "segmentation", "job")}
     with closing(sqlite3.connect(database, timeout=60)) as rows, rows:
         rows.row_factory = sqlite3.Row
@@ -217,10 +219,20 @@ def copy_rows(database: Path, job: str, owner: str) -> UUID:
             for row in rows.execute(f"select * from segmentation_{table} where {column} = ?", [pk]).fetchall():
                 copy = {**dict(row), "id": new[table].hex if table in new else None}
                 copy |= {name: value for name, value in changed.items() if name in copy}
+                if table == "artifact" and copy["file"].startswith("jobs/"):
+                    copy["file"] = copied_file(database.parent / "files", copy["file"], new["job"])
                 marks = ", ".join("?" * len(copy))
                 into = f"insert into segmentation_{table} ({', '.join(copy)}) values ({marks})"
                 rows.execute(into, list(copy.values()))
     return new["job"]
+
+
+def copied_file(storage: Path, name: str, job: UUID) -> str:
+    """A file of a job once more, as one of another job; returns its name."""
+    copy = f"jobs/{job}/{name.split('/', 2)[2]}"
+    (storage / copy).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(storage / name, storage / copy)
+    return copy
 
 
 def open_tab(page: Any, name: str) -> None:
