@@ -27,7 +27,7 @@ from ..core.report.wording import agreement_words, capital, corrected_images_wor
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
-from ..models import Job, Micrograph, Sample
+from ..models import Job, Measuring, Micrograph, Sample
 from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import BY_IMAGE, title_of
 from ..services.results.samples import uncounted
@@ -158,11 +158,17 @@ class PooledResult(ChartedSummary):
 
     @property
     def state(self) -> str:
-        return STATES[Sample.State(self.sample.state)]
+        return "measuring corrections" if self.is_measuring else STATES[Sample.State(self.sample.state)]
+
+    @cached_property
+    def is_measuring(self) -> bool:
+        """Whether images that were corrected are measured anew, after which it is pooled once more."""
+        ended = self.sample.state in (Sample.State.DONE, Sample.State.FAILED)
+        return ended and Measuring.objects.filter(job__sample=self.sample, finished=None).exists()
 
     @property
     def active(self) -> bool:
-        return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED)
+        return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED) or self.is_measuring
 
     @property
     def waiting(self) -> bool:

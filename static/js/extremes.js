@@ -17,11 +17,12 @@ export class Extremes {
   }
 
   changed() {
-    const { objects, data } = this.page;
+    const { objects, data, facts, lengths } = this.page;
+    const unit = `${lengths.unit}${facts.size === "area" ? "²" : ""}`;
     const examples = (data.examples ?? []).filter(({ id }) => objects.has(id));
     this.box.hidden = !examples.length;
     this.crops = [];
-    this.box.replaceChildren(...examples.map(({ id, title, size }) => this.figure(objects.get(id), title, size)));
+    this.box.replaceChildren(...examples.map(({ id, title, size }) => this.figure(objects.get(id), title, `${size} ${unit}`)));
     this.draw();
   }
 

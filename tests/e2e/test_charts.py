@@ -465,10 +465,12 @@ def test_table_and_figure_are_copied(look, analysed):
 
 def test_the_smallest_the_median_and_the_largest(look):
     outlines = crowd(101)
-    page = look(outlines=outlines)
+    kept = sorted((each for each in outlines["particles"] if each["kept"]), key=lambda each: each["min_feret"])
+    chosen = [kept[at] for at in (0, len(kept) // 2, -1)]
+    examples = [{"id": each["id"], "title": "one", "size": f"{each['min_feret']:.3g}"} for each in chosen]
+    page = look(outlines=outlines | {"examples": examples})
     figures = page.locator(".extremes figure")
     expect(figures).to_have_count(3)
-    sizes = sorted(particle["min_feret"] for particle in outlines["particles"] if particle["kept"])
     printed_sizes = [float(text.split()[-2]) for text in figures.all_inner_texts()]
-    assert printed_sizes == [float(f"{sizes[at]:.3g}") for at in (0, len(sizes) // 2, -1)]
+    assert printed_sizes == [float(each["size"]) for each in examples]
     expect(page.locator("[data-doubt]")).to_be_hidden()  # of no particle the confidence is known

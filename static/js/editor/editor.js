@@ -151,14 +151,15 @@ export class Editor {
 
   async undo() {
     const last = this.sender.waiting.at(-1);
-    if (!this.history.length) return this.say("There is nothing to undo.");
+    const undone = this.history.at(-1);
+    if (!undone) return this.say("There is nothing to undo.");
     if (this.sender.offline && last && last.operation.op !== "undo" && !this.sender.kept.batch?.operations.includes(last.operation)) {
       this.sender.waiting.pop(); // it was not sent yet
       this.sender.kept.keep();
       this.steps.push({ op: "undo" });
       this.shown();
     } else if ((await this.run({ op: "undo" })) === null) return null;
-    return this.say(`Undone: ${wordsOf(this.undone.at(-1), this.facts)}.`);
+    return this.say(`Undone: ${wordsOf(undone, this.facts)}.`);
   }
 
   // To before the correction at a place of the history.
@@ -330,6 +331,11 @@ export class Editor {
     if (!address) return address === undefined ? null : this.say(`This is the ${side === "after" ? "last" : "first"} image of the sample.`);
     await this.stored("The other image opens when all corrections are saved.");
     return location.assign(`${address}#correct`);
+  }
+
+  // Once what is drawn is what stands, which a point of the picture is then looked up in; not without the server.
+  async standing() {
+    while (!this.settled && !this.sender.offline) await new Promise((resolve) => this.sender.rests.push(resolve));
   }
 
   // Once all is saved; somebody else's corrections may come in between.

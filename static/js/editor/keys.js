@@ -28,7 +28,7 @@ function pressed(event, editor) {
   const { target } = event;
   const control = event.ctrlKey || event.metaKey;
   if (!(editor.isOpen || control) || takesKeys(target)) return;
-  if (target !== document.body && !editor.page.section.contains(target) && !target.closest("#table")) return;
+  if (!control && target !== document.body && !editor.page.section.contains(target) && !target.closest("#table")) return;
   const act = control ? withControl(event, editor) : meant(event, editor);
   if (!act) return;
   event.preventDefault();

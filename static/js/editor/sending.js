@@ -19,6 +19,7 @@ export class Sender {
   constructor({ address, token, base, waiting, heard }) {
     Object.assign(this, { address, token, base, heard, kept: waiting, waiting: waiting.list });
     this.busy = false;
+    this.rests = []; // who waits until nothing is on its way, or the server does not answer
     this.offline = false; // the server takes nothing now
     this.denied = ""; // why, where it answers: nothing can be stored until that changes
     for (const back of ["online", "focus"]) globalThis.addEventListener?.(back, () => this.wake?.());
@@ -53,6 +54,7 @@ export class Sender {
   tell(state) {
     const name = this.denied ? "denied" : this.offline ? "offline" : state;
     this.heard.state(name, this.waiting.length, this.denied);
+    if (name !== "saving") for (const go of this.rests.splice(0)) go();
   }
 
   // The answer, however often it takes without a network: the key makes tries of one request one.

@@ -34,7 +34,13 @@ class Gesture {
     this.editor.drawing.draw();
     if (!points.length) return;
     const { editor } = this;
-    editor.gesture = this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.drawing.scale));
+    const act = () => (this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.drawing.scale)));
+    editor.gesture = this.draws ? act() : editor.standing().then(act);
+  }
+
+  // Whether the gesture is the shape itself, whatever lies under it.
+  get draws() {
+    return false;
   }
 
   cancel() {
@@ -123,6 +129,10 @@ class Lasso extends Select {
 }
 
 class Brush extends Gesture {
+  get draws() {
+    return true;
+  }
+
   tapped(point) {
     return this.dragged([point]);
   }
@@ -170,6 +180,10 @@ class Eraser extends Brush {
 }
 
 class Draw extends Lasso {
+  get draws() {
+    return true;
+  }
+
   tapped() {
     this.editor.say(`Hold and draw around the ${this.editor.facts.thing}.`);
   }
@@ -240,6 +254,10 @@ class Join extends Gesture {
 
 // A disc, from its middle to its edge; always a new object.
 class Circle extends Gesture {
+  get draws() {
+    return true;
+  }
+
   tapped() {
     this.editor.say("Hold in the middle and draw to the edge.");
   }
