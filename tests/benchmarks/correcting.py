@@ -184,7 +184,6 @@ class Person:
 
         Raises Refused.
         """
-        self.page.evaluate("probe.calls.length = 0")
         took: dict[str, float] = {}
         yield took
         self.until("answered")
@@ -192,9 +191,7 @@ class Person:
             raise Refused(self.said)
         took |= self.page.evaluate("""() => {
             const after = (name) => probe[name] - probe.gesture;
-            const worked = probe.calls.filter(([call]) => ["correct", "back", "follow", "retrace"].includes(call));
-            const worker = worked.reduce((sum, [, ms]) => sum + ms, 0);
-            return {worker, shown: after("shown"), outlines: after("drawn"), saved: after("saved")};
+            return {shown: after("shown"), outlines: after("drawn"), saved: after("saved")};
         }""")
         self.waited += took["shown"] / 1000
 

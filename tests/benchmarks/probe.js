@@ -1,7 +1,7 @@
 // Put into the page before its own scripts: notes when a gesture ends, and when numbers, outlines and "saved" follow it.
 // All times are those of performance.now(), in ms.
 (() => {
-  const probe = { gesture: 0, numbers: 0, shown: 0, chosen: 0, saved: 0, told: 0, saving: "", drawn: 0, painted: 0, view: null, calls: [], gaps: [] };
+  const probe = { gesture: 0, numbers: 0, shown: 0, chosen: 0, saved: 0, told: 0, saving: "", drawn: 0, painted: 0, view: null, gaps: [], measured: 0 };
   const now = () => performance.now();
   const seen = (node, heard, how = { childList: true, attributes: true }) => new MutationObserver(heard).observe(node, how);
   for (const name of ["pointerup", "keydown"]) addEventListener(name, (event) => (probe.gesture = event.timeStamp), true);
@@ -14,6 +14,8 @@
     const saved = page.querySelector("[data-saved]");
     seen(saved, () => ((probe.saving = saved.dataset.saved) === "saved" ? (probe.saved = now()) : 0));
     probe.saving = saved.dataset.saved;
+    const state = page.querySelector(".result-page");
+    seen(state, () => state.classList.contains("stale") || (probe.measured = now()), { attributes: true });
   };
   // evaluate() may wait for these; Playwright's own waiting needs eval, which our content-security policy forbids.
   const states = {
@@ -23,6 +25,7 @@
     settled: () => states.seen() && probe.saved > probe.gesture && probe.drawn > probe.numbers,
   };
   const refused = () => probe.told > probe.gesture && probe.numbers < probe.gesture && now() - probe.told > 200 && probe.saving === "saved";
+  states.measured = () => states.settled() && probe.measured > probe.saved;
   states.answered = () => states.settled() || refused();
   probe.is = states;
   probe.until = async (state) => {
@@ -38,20 +41,6 @@
     const [scale, , , , x, y] = to;
     if (this.canvas.closest?.("#viewer") && (x || y || scale !== 1)) [probe.view, probe.painted, probe.drawn] = [{ scale, x: -x / scale, y: -y / scale }, probe.painted + 1, now()];
     return setTransform.apply(this, to);
-  };
-
-  // How long the editor's worker takes for each call.
-  const { postMessage } = Worker.prototype;
-  Worker.prototype.postMessage = function post(said, ...rest) {
-    if (!this.noted) {
-      this.noted = new Map();
-      this.addEventListener("message", ({ data }) => {
-        const [call, sent] = this.noted.get(data.number) ?? [];
-        if (call) probe.calls.push([call, now() - sent]);
-      });
-    }
-    if (said?.call) this.noted.set(said.number, [said.call, now()]);
-    return postMessage.call(this, said, ...rest);
   };
 
   probe.frames = (on) => {
