@@ -107,6 +107,8 @@ def moving(person: Person) -> None:
         if notches:
             frames(person, f"panning, {name}", lambda turn: panned(person, middle, turn))
         frames(person, f"zooming, {name}", lambda turn: mouse.wheel(0, 20 if turn % 40 < 20 else -20))
+    person.page.evaluate("scrollTo(0, 0)")  # a wheel that finds the picture at its smallest moves the page
+    person.rest()
 
 
 def panned(person: Person, middle: Point, turn: int) -> None:
