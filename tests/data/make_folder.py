@@ -84,7 +84,7 @@ def work() -> None:
 
 
 def small() -> None:
-    """A result of Alice with a correction and its revision; no file that is written when somebody asks for it."""
+    """A result of Alice with a correction and a version of that; no file that is written when somebody asks for it."""
     viewer.LONGEST_FIGURE, tasks._do_idle = 160, lambda: None
     call_command("migrate", verbosity=0)
     get_user_model().objects.create_user(**ALICE)
@@ -93,7 +93,8 @@ def small() -> None:
     edit = {"base": 0, "operations": [{"op": "delete", "ids": [1]}]}
     script = {"headers": {"Authorization": BASIC}, "content_type": "application/json"}
     assert alice.post(f"/api/v1/jobs/{first}/edits", edit, **script).status_code == 200
-    posted(alice, f"/jobs/{first}/corrections/")
+    assert alice.post(f"/api/v1/jobs/{first}/revisions", {"edits": True}, **script).status_code == 202
+    work()
     note()
 
 

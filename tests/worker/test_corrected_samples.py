@@ -103,7 +103,26 @@ def test_others_are_offered_nothing(no_files, sample, corrected, client):
 
 
 @pytest.mark.services
-def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sample, client):
+def test_images_count_as_they_were_corrected_and_nobody_is_asked(sample, client):
+    scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
+    sample.jobs.update(settings=scaled)
+    first, second, third = sample.members.order_by("micrograph__sha256")
+    for job, operations in ((first, [DELETE, DELETE | {"ids": [2]}]), (third, [DELETE, {"op": "undo"}])):
+        services.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
+    page, before = reverse("sample-page", args=[sample.pk]), sample.pooled["n_kept"]
+    text = words(visit(client, VISITOR).get(page))
+    assert "measuring corrections" in text.lower() and "do not count yet" not in text
+    tasks.do_inspections()
+    pool(sample)
+    sample.refresh_from_db()
+    assert set(sample.pooled["of"]) == {str(job.pk) for job in (first, second, third)}, "the same results"
+    assert sample.pooled["n_kept"] < before and sample.pooled["corrected"]["images"] == 1
+    text = words(client.get(page)).lower()
+    assert "measuring corrections" not in text and "do not count yet" not in text
+
+
+@pytest.mark.services
+def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at_once(sample, client):
     scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
     sample.jobs.update(settings=scaled)
     first, second, third = sample.members.order_by("micrograph__sha256")
@@ -111,6 +130,7 @@ def test_stored_corrections_of_its_images_are_measured_and_counted_at_once(sampl
         services.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
     finished = services.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
     tasks.do_analyses()
+    sample.jobs.update(fixed=True)
     page, address = reverse("sample-page", args=[sample.pk]), reverse("sample-corrections", args=[sample.pk])
     text = words(visit(client, VISITOR).get(page))
     assert "2 images have changes" in text and 'value="instead"' not in text, "one question"
@@ -137,6 +157,7 @@ def test_a_version_that_was_corrected_further_counts_as_it_is_now(sample):
     tasks.do_analyses()
     kept.refresh_from_db()
     services.edit_job(job=kept, base=0, operations=[{"op": "delete", "ids": [2]}], visitor=VISITOR)
+    sample.jobs.update(fixed=True)
     services.count_corrections(sample=sample)
     new = sample.members.get(micrograph=first.micrograph)
     assert (new.parent, new.corrects) == (kept, 1) and sample.jobs.count() == 3
