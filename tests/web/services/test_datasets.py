@@ -97,11 +97,12 @@ def test_what_cannot_be_training_data_is_refused_in_a_sentence(ada, alice, resul
     assert DatasetImage.objects.count() == 0
 
 
-def test_corrections_must_be_measured_first(ada, result, dataset, make_job):
+def test_corrections_must_be_measured_first(ada, result, dataset):
     job = result(ada, edit_count=1)
     Edit.objects.create(job=job, sequence=1, operation={"op": "delete", "ids": [1]}, patch={}, before={})
-    assert "corrected result" in refusal(409, give, job, dataset, ada)
-    make_job(micrograph=job.micrograph, parent=job, corrects=1)
+    assert "still being made" in refusal(409, give, job, dataset, ada)
+    Job.objects.filter(pk=job.pk).update(step=1)
+    job.refresh_from_db()
     assert give(job, dataset, ada)
 
 
