@@ -103,7 +103,8 @@ export class Doubt {
     this.one("go").hidden = !this.queue.length;
     const likely = this.likely.length;
     const all = this.one("all");
-    [all.hidden, all.textContent] = [!current?.cut || likely < 2, `Cut all ${likely} with ${percent(LIKELY)} or more`];
+    [all.hidden, all.textContent] = [!current || likely < 2, `Cut all ${likely} with ${percent(LIKELY)} or more`];
+    all.classList.toggle("unseen", !current?.cut); // its room is kept for the next cut
     page.drawing.draw();
   }
 
@@ -120,17 +121,22 @@ export class Doubt {
 
   async answer(yes) {
     const { current } = this;
-    const editor = await this.page.correct();
-    if (!current || !editor) return;
+    if (!current || this.waiting) return; // one press is one answer, also while the tools are still being loaded
+    this.waiting = true;
+    const editor = await this.page.correct().finally(() => (this.waiting = false));
+    if (!editor) return;
     const ids = [current.id];
+    const cuts = current.cut && yes ? editor.cuts.chain(current.cut) : [];
     const answer = { asked: current, before: editor.history.length, after: 0 };
     this.answered.push(answer);
     let made;
     if (!current.cut) made = editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
-    else if (yes) made = editor.cut(editor.cuts.chain(current.cut));
+    else if (yes) made = editor.cut(cuts);
     else made = this.refuse(current, editor);
     answer.after = editor.history.length;
-    this.queue = this.queue.filter((each) => keyOf(each) !== keyOf(current)); // the next question need not wait
+    // The next question need not wait for the server; the cuts at whose lines this one ends are made with it.
+    const settled = new Set([current, ...cuts.map((cut) => ({ cut }))].map(keyOf));
+    this.queue = this.queue.filter((each) => !settled.has(keyOf(each)));
     this.go();
     await made;
   }

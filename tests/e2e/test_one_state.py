@@ -165,3 +165,34 @@ def test_after_each_tool_every_place_says_the_same(visit):
         assert job["step"] == steps, tool.__name__
         assert page.locator(CANVAS).bounding_box() == canvas, tool.__name__
     assert job["result"]["used"]["corrected"] >= 5 and job["result"]["used"]["reviewed"] == 1
+
+
+SLOW = """const real = window.fetch;
+window.fetch = async (address, options) => {
+  if (String(address).endsWith("/edits")) await new Promise((go) => setTimeout(go, 2000));
+  return real(address, options);
+};"""
+
+
+def test_doubts_are_answered_before_the_server_has_made_the_corrections(visit):
+    """A refused correction would be a complaint of the browser, which fails the test."""
+    page = visit()
+    page.add_init_script(SLOW)
+    page.get_by_role("button", name="See this result").click()
+    page.locator(".result-page .sentence").wait_for()
+    page.wait_for_load_state("networkidle")
+    state = State(page)
+    strip, canvas = page.locator("[data-doubt]"), page.locator(CANVAS)
+    strip.get_by_role("button", name="Check").click()
+    place = canvas.bounding_box()
+    for _ in range(int(strip.locator("[data-doubt-count]").inner_text().split()[0])):
+        yes = strip.get_by_role("button", name="Yes")
+        if yes.is_hidden():  # a cut that was made with an earlier one
+            break
+        yes.click()
+    state.measured()
+    job = page.request.get(state.api).json()
+    used = job["result"]["used"]
+    assert used["reviewed"] > 0 and used["corrected"] > 1
+    assert canvas.bounding_box() == place
+    assert strip.get_by_role("button", name="Yes").is_hidden()

@@ -184,3 +184,23 @@ def test_files_that_are_being_written_for_an_earlier_step_are_given_up(measured,
     send(0, DELETE)
     state(script, measured), do_inspections()
     assert not ExportJob.objects.exists()
+
+
+def test_a_page_that_read_the_row_before_its_numbers_came_asks_for_nothing(measured, send, script):
+    send(0, DELETE)
+    late = now(measured)
+    state(script, measured), do_inspections()
+    services.ask_for_numbers(late)
+    assert Measuring.objects.get().state == "done"
+
+
+def test_a_file_is_waited_for_although_a_correction_is_measured_meanwhile(measured, send, script, monkeypatch):
+    def corrected_meanwhile(seconds):
+        if now(measured).step == 0:
+            send(0, DELETE)
+            state(script, measured), do_inspections()
+
+    monkeypatch.setattr("time.sleep", corrected_meanwhile)
+    assert services.file_of(now(measured), "report.pdf", wait=1.0) == ExportJob.objects.get()
+    do_analyses()
+    assert services.file_of(now(measured), "report.pdf").name == "report.pdf"

@@ -67,6 +67,14 @@ def named(name: str, options: Mapping[str, str]) -> str:
 def file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | Measuring | None:
     """A file of a job at its present step, else what now measures that step or writes the file, after so many seconds
     of waiting; None if there is no such file. Figures with options that nobody asked for lately are removed."""
+    try:
+        return _file_of(job, name, wait)
+    except ExportJob.DoesNotExist:  # a correction that was measured meanwhile: its files are to be written
+        job.refresh_from_db()
+        return _file_of(job, name)
+
+
+def _file_of(job: Job, name: str, wait: float = 0.0) -> Artifact | ExportJob | Measuring | None:
     if name not in _of_page(job) and (measuring := ask_for_numbers(job)) is not None:
         measuring = _waited_until(measuring, wait)
         if measuring is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from ...core.report.wording import one_line
@@ -38,7 +39,9 @@ def ask_for_numbers(job: Job) -> Measuring | None:
     rows = Measuring.objects.filter(pk=row.pk)
     if not is_new:
         now = Measuring.State
-        late = rows.exclude(step=job.edit_count) | rows.filter(state=now.DONE)
+        # This row of the job may be older than the numbers that a worker has just published.
+        late = rows.exclude(step=job.edit_count)
+        late |= rows.filter(state=now.DONE).exclude(job__step=F("job__edit_count"))
         failed = rows.filter(state=now.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
         is_new = bool((late | failed).update(**AFRESH, **fields))
     if is_new:
