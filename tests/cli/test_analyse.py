@@ -38,7 +38,7 @@ def sample(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "write", write_words)
         for reader in ("barreading", "burntin"):
-            patch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda picture, seconds: [])
+            patch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda *strip, **how: [])
         done = manage("analyse", SAMPLE, "--out", out)
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
