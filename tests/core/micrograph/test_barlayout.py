@@ -6,11 +6,14 @@ import io
 import json
 from dataclasses import asdict, replace
 from itertools import combinations
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from segmentation.core.micrograph import ocr
 from segmentation.core.micrograph.barreading import decisive_text, reading_of
 from segmentation.core.micrograph.barresult import BarReading, repeated
 from segmentation.core.micrograph.ocr import Text
@@ -148,3 +151,17 @@ def test_a_text_is_read_twice_only_where_this_decides() -> None:
     assert decisive_text(strip, doubtful) is None
     apart = [*texts[:-1], Text("200", 520.0, 12.0, 550.0, 26.0, 0.95), Text("nm", 556.0, 12.0, 580.0, 26.0, 0.95)]
     assert reading_of(strip, apart) and decisive_text(strip, apart) is None  # two texts are not read again as one
+
+
+@pytest.mark.parametrize(("is_bar", "read_twice"), [(True, ["200 nm"]), (False, ["WD 8.1 mm", "200 nm"])])
+def test_of_a_bar_one_text_is_read_twice(monkeypatch: pytest.MonkeyPatch, is_bar: bool, read_twice: list[str]) -> None:
+    strip, texts = drawn()
+    corners = [[[text.left, text.top], [text.right, text.bottom]] for text in texts]
+    words = [text.text for text in texts]
+    recognised = SimpleNamespace(boxes=np.array(corners), txts=words, scores=[0.95] * len(texts))
+    monkeypatch.setattr(ocr, "_engine", lambda side: lambda pixels: recognised)
+    again = Mock(return_value="again")
+    monkeypatch.setattr(ocr, "_text_read_again", again)
+    answer = ocr.texts_of(strip, is_bar=is_bar)
+    assert [text[0] for text in answer] == words
+    assert [text[0] for text in answer if text[-1]] == read_twice and again.call_count == len(read_twice)
