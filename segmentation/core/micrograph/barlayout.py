@@ -64,7 +64,7 @@ def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None
         return None
     telling = _texts_of_scale(texts)
     others = [text for text in texts if text not in telling]
-    firm = tuple(_box(text, MARGIN, MARGIN, strip) for text in telling)
+    firm = tuple(_box_of_ink(strip, _box(text, 0, 0, strip)) for text in telling)
     free = tuple(_box(text, FREE_ACROSS * _height(text), FREE_DOWN * _height(text), strip) for text in others)
     around = None
     if line is not None:
@@ -101,6 +101,17 @@ def _box(text: Text, across: float, down: float, strip: NDArray[np.uint8]) -> Bo
     rows, columns = strip.shape
     left, top = max(0, math.floor(text.left - across)), max(0, math.floor(text.top - down))
     return left, top, min(columns, math.ceil(text.right + across)), min(rows, math.ceil(text.bottom + down))
+
+
+def _box_of_ink(strip: NDArray[np.uint8], box: Box) -> Box:
+    """The letters in a box, with a margin: boxes of texts reach beyond them, to where JPEG mixes in the picture."""
+    left, top, right, bottom = box
+    down, across = np.nonzero(ink_of(strip)[top:bottom, left:right])
+    if not down.size:
+        return box
+    x, y, rows, columns = left + int(across.min()), top + int(down.min()), *strip.shape
+    right, bottom = left + int(across.max()) + 1, top + int(down.max()) + 1
+    return max(0, x - MARGIN), max(0, y - MARGIN), min(columns, right + MARGIN), min(rows, bottom + MARGIN)
 
 
 def _hash(strip: NDArray[np.uint8], firm: Sequence[Box], free: Sequence[Box], line: Box | None) -> str:
