@@ -227,7 +227,7 @@ def write_words(figure, file: Path) -> None:
 def no_text(monkeypatch):
     """No text is recognised in any picture: that takes two seconds, also where there is none."""
     for reader in ("barreading", "burntin"):
-        monkeypatch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda picture, seconds: [])
+        monkeypatch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda *strip, **how: [])
 
 
 @pytest.fixture

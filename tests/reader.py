@@ -28,7 +28,7 @@ class Reader:
     facts: dict[str, Any] = field(default_factory=lambda: {"metadata": {}, "notes": [], "data_bar": None})
     told: list[tuple[str, list[str], bool]] = field(default_factory=list)
 
-    def __call__(self, path: Path, *, name: str, side=(), read_bar=True, later=False, keep_as="", alive=None):
+    def __call__(self, path: Path, *, name: str, side=(), read_bar=True, later=False, keep_as="", known=(), alive=None):
         self.told.append((name, [beside for beside, _ in side], read_bar))
         content = path.read_bytes()
         try:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from segmentation.core.micrograph.barreading import BarReading
+from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.types import IMAGE, IMAGE_SHA256, Calibration
 from segmentation.services.ground.limits import most_pixels
 

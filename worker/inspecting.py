@@ -36,7 +36,8 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Killed, Superseded.
 
     An image is inspected twice: reading the text of its data bar takes seconds, so it is done when `may_read_bars`
-    allows it. Where it no longer does meanwhile, it is done later, from the start.
+    allows it. Where it no longer does meanwhile, it is done later, from the start. A bar that is the same as in an
+    earlier image of the sender needs no second look.
     """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
@@ -50,6 +51,7 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
         path, side = _in_place_of_stack(micrograph, path, side, folder, partial(progress, stage, 0.3))
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not is_second_look}
     options["keep_as"] = "" if is_second_look else str(micrograph.pk)
+    options["known"] = Micrograph.objects.known_bars(micrograph)
 
     def alive() -> None:
         progress(stage, 0.5)

@@ -100,19 +100,22 @@ def inspect(
     read_bar: bool = True,
     later: bool = False,
     keep_as: str = "",
+    known: Sequence[dict[str, Any]] = (),
     alive: Callable[[], None] = lambda: None,
 ) -> Inspection:
     """The facts about the file at `path`, called `name` by its uploader; raises Unreadable, Killed.
 
     side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
     is read too, as a suggestion: some seconds of work. later: not now. keep_as: a name by which the pixels are kept for
-    an analysis on this machine (`scratch.keep`), if they are not too many; "": not kept. alive: called now and then;
-    whatever it raises ends the child.
+    an analysis on this machine (`scratch.keep`), if they are not too many; "": not kept. known: readings of the data
+    bars of earlier images of the same sender: one counts where the bar is the same, also with `later`. alive: called
+    now and then; whatever it raises ends the child.
     """
     with scratch() as folder:
         preview, pixels = folder / "preview.npy", folder / "pixels.npy"
         options = [f"--preview={preview}", *([] if read_bar else ["--no-reading"]), *(["--later"] if later else [])]
         options += [f"--pixels={pixels}", f"--most-bytes={LARGEST_KEPT}"] if keep_as else []
+        options += [f"--known={json.dumps(reading)}" for reading in known]
         facts = _facts(path, name, side, options, alive)
         picture = io.BytesIO()
         with _understanding(facts):

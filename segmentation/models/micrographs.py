@@ -45,6 +45,7 @@ class Arrival(Owned):
 MOST_AT_ONCE = 2  # half of what a worker reads: somebody else's file is read meanwhile
 # A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)  # of those WANTED, and of all
+LOOKED_THROUGH, MOST_BARS = 24, 8  # latest images whose bars are remembered, and different bars among them
 WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
 
 
@@ -63,6 +64,21 @@ class MicrographQuerySet(AttemptedQuerySet):
         now = timezone.now()
         waited_long, waited_longest = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
         return self.filter(waited_longest | (WANTED & waited_long))
+
+    def known_bars(self, micrograph: Micrograph) -> list[dict[str, Any]]:
+        """The latest readings of data bars in other images of the same account, or of the same visitor without one.
+
+        Each different bar comes once; by them the same bar is known again (`core.micrograph.barresult.repeated`).
+        """
+        if micrograph.owner_id is None and micrograph.visitor is None:
+            return []
+        of_sender = Q(owner=micrograph.owner_id) if micrograph.owner_id else Q(owner=None, visitor=micrograph.visitor)
+        rows = self.filter(of_sender, reading__layout__rows__gt=0).exclude(pk=micrograph.pk).order_by("-created")
+        bars: dict[str, dict[str, Any]] = {}
+        for name, reading in rows.values_list("name", "reading")[:LOOKED_THROUGH]:
+            same_as = reading["same_as"] or name
+            bars.setdefault(reading["layout"]["sha256"], {**reading, "same_as": same_as, "texts": []})
+        return list(bars.values())[:MOST_BARS]
 
     def first_in_turn(self) -> Any:
         """As of any row, but a worker reads no more than MOST_AT_ONCE of one sender at a time, and images with only the
@@ -95,8 +111,8 @@ class Micrograph(Owned, Attempted):
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
         `Calibration` as a dict.
     data_bar: first row of the data bar, None without one.
-    reading: the `BarReading` of data bar or picture, {} without one. read_bar: whether it
-        is to be read even where the file says its scale.
+    reading: the `BarReading` of data bar or picture, {} without one; it was read there, or in an earlier image with
+        the same data bar (`known_bars`). read_bar: whether it is to be read even where the file says its scale.
     side: the files of the microscope that were sent with it, as {"name", "sha256", "file": where it is stored}; each
         has a `SideFile`, which says who else has it. size: without them.
     viewer_image, viewer_tiles: the picture in the viewer, whole and in squares (core.report.exports.viewer);

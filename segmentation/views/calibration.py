@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +47,7 @@ class Suggestion:
     state: "offered" to be accepted, "agrees" with the calibration in use, "read" if it is in use automatically, or
     "used" if the user has confirmed it.
     size, doubt, width, detail: pixel size, its uncertainty, width for the field, and how it was read, in words.
+    same_as: name of the earlier image whose bar was read, where that of this image is the same; "" where it was read.
     """
 
     state: str
@@ -55,12 +56,14 @@ class Suggestion:
     width: str
     detail: str
     pictured: bool
+    same_as: str = ""
 
 
 def suggestion(job: Job) -> Suggestion | None:
     """What was read in the image of a job, beside the calibration in use; None if nothing was read."""
     read, micrograph = calibration_of(job.micrograph.reading), job.micrograph
-    return _suggested(read, _state(read, used_calibration(job)), micrograph, box_of(micrograph) is not None)
+    suggested = _suggested(read, _state(read, used_calibration(job)), micrograph, box_of(micrograph) is not None)
+    return suggested and replace(suggested, same_as=micrograph.reading.get("same_as", ""))
 
 
 def filed(job: Job) -> Suggestion | None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from segmentation.core.report import exports, figure
 from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
 from tests.conftest import write_words
+from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.shell import manage
 
 SQRT3 = 3**0.5
@@ -38,7 +40,7 @@ def sample(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "write", write_words)
         for reader in ("barreading", "burntin"):
-            patch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda picture, seconds: [])
+            patch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda *strip, **how: [])
         done = manage("analyse", SAMPLE, "--out", out)
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"
@@ -183,6 +185,18 @@ def test_bad_options_are_explained(tmp_path, options, word, no_text):
     done = manage("analyse", SAMPLE, "--out", tmp_path / "out", *options)
     assert done.returncode == 2
     assert word in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_same_bar_is_read_once_in_a_run(monkeypatch):
+    read_bar = Mock(return_value=EARLIER)
+    monkeypatch.setattr(_inputs, "read_bar", read_bar)
+    options = {"size": None}
+    strips = [drawn(time=time)[0] for time in ("10:00:00", "11:11:11", "12:22:22")]
+    micrographs = [_inputs.with_reading(image_with(strip), options) for strip in (*strips, drawn("2 µm")[0])]
+    assert read_bar.call_count == 2
+    assert {micrograph.reading.nm_per_pixel for micrograph in micrographs} == {EARLIER.nm_per_pixel}
+    _inputs.with_reading(image_with(strips[0]), {"size": None})
+    assert read_bar.call_count == 3  # another run
 
 
 def test_a_data_bar_is_read_beside_a_typed_width_as_well():

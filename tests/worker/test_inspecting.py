@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from unittest.mock import Mock
 from uuid import uuid4
@@ -21,19 +22,21 @@ from PIL import Image
 
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.inspect import _look, _options
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
-from segmentation.models.micrographs import LONGEST_HELD
+from segmentation.models.micrographs import LONGEST_HELD, MOST_BARS
 from segmentation.services import Refused, Scale
 from segmentation.services.ground.calibration import disagreements
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL
 from segmentation.services.results.jobs import UNREADABLE
 from tests.conftest import inspect_uploads, picture
+from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.hostile import image, tiff
-from worker import inspecting, inspection
+from worker import answers, inspecting, inspection
 from worker.fetching import pixels_of
 from worker.scratch import path_of
 
@@ -281,6 +284,81 @@ class TestTurns:
         inspect_uploads(1)
         assert Micrograph.objects.filter(state="done").count() == 1
         assert set(messages) == {"worker.inspections"}
+
+
+class TestKnownBars:
+    """A bar that is the same as in an earlier image of the sender is not read: no text, and no second look."""
+
+    STORED = json.loads(json.dumps({**asdict(EARLIER), "same_as": ""}))
+
+    @pytest.fixture
+    def read_bar(self, monkeypatch):
+        """The child does its work in this process. How often it reads text."""
+        mock = Mock(return_value=replace(EARLIER, same_as=""))
+        monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", mock)
+
+        def facts(path, name, side, options, alive):
+            arguments = _options([str(path), f"--name={name}", *options])
+            return answers.Facts.model_validate(json.loads(json.dumps(_look(arguments))))
+
+        monkeypatch.setattr(inspection, "_facts", facts)
+        return mock
+
+    def image(self, time, name="a.tif", seed=0, **who):
+        """An image without a scale of its own, under which the bar says another time."""
+        return receive(tiff(image_with(drawn(time=time)[0], seed).pixels), name, **who)
+
+    def known(self, **who):
+        return Micrograph.objects.known_bars(receive(name="new.png", **who))
+
+    def test_the_bar_of_the_next_image_is_known_at_its_first_look(self, read_bar):
+        visitor = uuid4()
+        self.image("10:00:00", "first.tif", visitor=visitor)
+        inspect_uploads()
+        assert read_bar.call_count == 1
+        second = self.image("11:11:11", "second.tif", 1, visitor=visitor)
+        inspect_uploads(1)
+        third = self.image("12:22:22", "third.tif", 2, visitor=visitor)
+        inspect_uploads(1)
+        assert read_bar.call_count == 1
+        for micrograph in (second, third):
+            micrograph.refresh_from_db()
+            assert (micrograph.state, micrograph.reading["same_as"]) == ("done", "first.tif")
+            assert micrograph.own_calibration.nm_per_pixel == EARLIER.nm_per_pixel
+        self.image("11:11:11", "of another.tif", 3, visitor=uuid4())
+        inspect_uploads()
+        assert read_bar.call_count == 2
+
+    def test_of_images_that_come_together_one_is_read(self, read_bar):
+        visitor = uuid4()
+        for number in range(4):
+            self.image(f"10:00:0{number}", f"{number}.tif", number, visitor=visitor)
+        inspect_uploads()
+        assert read_bar.call_count == 1
+        assert set(Micrograph.objects.values_list("state", "reading__sure")) == {("done", EARLIER.sure)}
+
+    def test_nobody_gets_what_was_read_for_another(self, django_user_model):
+        one, other = (django_user_model.objects.create_user(name) for name in ("one", "other"))
+        visitor = uuid4()
+        Micrograph.objects.filter(pk=receive(name="o.png", user=one, visitor=visitor).pk).update(reading=self.STORED)
+        Micrograph.objects.filter(pk=receive(name="v.png", visitor=visitor).pk).update(reading=self.STORED)
+        Micrograph.objects.filter(pk=receive(name="n.png").pk).update(reading=self.STORED)
+        assert [bar["same_as"] for bar in self.known(user=one)] == ["o.png"]
+        assert [bar["same_as"] for bar in self.known(visitor=visitor)] == ["v.png"]
+        assert self.known(user=other) == self.known(user=other, visitor=visitor) == self.known(visitor=uuid4()) == []
+        assert self.known() == []
+
+    def test_the_latest_different_bars_are_known(self):
+        visitor = uuid4()
+        for number in range(2 * MOST_BARS + 4):
+            layout = {**self.STORED["layout"], "sha256": str(number // 2)}
+            reading = {**self.STORED, "layout": layout, "same_as": "first.png" if number % 2 else ""}
+            Micrograph.objects.filter(pk=receive(name=f"{number}.png", visitor=visitor).pk).update(reading=reading)
+        for reading in ({}, {"note": CUT_OFF}, {**self.STORED, "layout": None}):
+            Micrograph.objects.filter(pk=receive(name="-", visitor=visitor).pk).update(reading=reading)
+        known = self.known(visitor=visitor)
+        assert [bar["layout"]["sha256"] for bar in known] == [str(MOST_BARS + 1 - place) for place in range(MOST_BARS)]
+        assert {bar["same_as"] for bar in known} == {"first.png"}
 
 
 @pytest.mark.services

@@ -56,10 +56,7 @@ def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (),
     Where no line is near, one that is the only line or block of the strip belongs to the text at any distance if
     `alone`: no other text there is a length.
     """
-    grey = strip.astype(np.int16)
-    paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
-    away = np.abs(grey - paper)
-    ink: Mask = away > max(20.0, INK * float(away.max()))
+    ink = ink_of(strip)
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
     written = [text, *(other for other in others if _is_writing(other.text))]
@@ -67,6 +64,14 @@ def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (),
     lines = [*_broken_lines(ink, text), *whole, *ticked(ink, text)]
     near = min((line for line in lines if line.far <= FARTHEST), key=lambda line: line.far, default=None)
     return whole[0] if near is None and alone and len(whole) == 1 else near
+
+
+def ink_of(strip: NDArray[np.uint8]) -> Mask:
+    """(h, w) where a strip has another grey than its paper, the commonest: letters and lines."""
+    paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
+    away = np.abs(strip.astype(np.int16) - paper)
+    ink: Mask = away > max(20.0, INK * float(away.max()))
+    return ink
 
 
 def _is_writing(text: str) -> bool:

@@ -8,17 +8,19 @@ A row of ticks is certain only with ten steps, because in any other row a tick m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .barlayout import layout_of
 from .barline import TEN, Line, find_line
+from .barresult import BarReading, Way, with_other_tick_count
 from .barwords import Length, lengths, magnifications, text_without_length
 from .burntin import LARGEST, scale_bars, texts_over
 from .contrast import as_bytes
-from .crosscheck import LARGEST_DIFFERENCE
 from .databar import data_bar
 from .ocr import SECONDS, CutOff, Text, texts_by_child
 from .readings import CUT_OFF, LEAST_SIDE, SAME
@@ -29,47 +31,9 @@ END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is 
 MARGIN = 4
 LARGEST_STRIP = 1 << 23  # px
 NO_LENGTH = "The scale bar says “{}”, which is no length. Type the width of the image, or sizes stay in pixels."
-RECOUNTED = (
-    "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"
-    " nm/px, which fits {} steps. We probably miscounted and use the scale of the file."
-)
 SURE_SCORE = 0.8  # of a text
 LEAST_PICOMETRES = 5e-4  # nm: no microscope's pixel is smaller, so that a "p" is a misread µ
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to the pixel size: nanometres, relative standard uncertainty, and the text that was read."""
-
-    nm_per_pixel: float
-    relative_uncertainty: float
-    text: str
-
-
-@dataclass(frozen=True)
-class BarReading(Way):
-    """The pixel size from a data bar, or from a scale bar in the image.
-
-    nm_per_pixel, relative_uncertainty: by the surest of the ways that agree.
-    text: the text that gives it. texts: all texts that were read.
-    length_nm, length_px: of the scale bar, None without one.
-    box: x, y, width, height of the texts in the image.
-    ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
-    confidence: 0..1; below 0.5 if ways contradict each other. sure: whether it is certain.
-    note: a sentence if the text is no length or reading took too long (nm_per_pixel is then 0), or a tick was missed.
-    steps: between the ticks of the scale bar where it is a row of them, else 0.
-    """
-
-    length_nm: float | None
-    length_px: float | None
-    box: tuple[int, int, int, int]
-    ways: dict[str, Way] = field(default_factory=dict)
-    texts: tuple[str, ...] = ()
-    confidence: float = 0.0
-    sure: bool = False
-    note: str = ""
-    steps: int = 0
 
 
 def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
@@ -79,37 +43,15 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     note says so. Only an image without pixels makes it fail.
     """
     first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
+    texts_of_bar = partial(texts_by_child, is_bar=True)
     try:
         if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-            reading = _checked_reading(as_bytes(micrograph.pixels[first:]), first, texts_by_child, reading_of, seconds)
+            reading = _checked_reading(as_bytes(micrograph.pixels[first:]), first, texts_of_bar, reading_of, seconds)
         if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
             reading = _checked_reading(as_bytes(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
-    return None if reading is None else _with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
-
-
-def _with_other_tick_count(reading: BarReading, of_file: float | None) -> BarReading:
-    """The reading with one tick more or less, if it then agrees with the file; such a reading proves nothing.
-
-    of_file: nanometres per pixel of the file.
-    """
-    if not of_file or not reading.steps or abs(reading.nm_per_pixel / of_file - 1) <= LARGEST_DIFFERENCE:
-        return reading
-    for steps in (reading.steps - 1, reading.steps + 1):
-        # The printed length spans `steps` steps. Each step has as many pixels as before.
-        factor = reading.steps / steps
-        if abs(reading.nm_per_pixel * factor / of_file - 1) <= LARGEST_DIFFERENCE:
-            return replace(
-                reading,
-                nm_per_pixel=reading.nm_per_pixel * factor,
-                length_px=None if reading.length_px is None else round(reading.length_px / factor, 2),
-                ways={name: replace(way, nm_per_pixel=way.nm_per_pixel * factor) for name, way in reading.ways.items()},
-                sure=False,
-                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, of_file, steps),
-                steps=steps,
-            )
-    return reading
+    return None if reading is None else with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
 
 
 def _checked_reading(
@@ -140,6 +82,19 @@ def _read_alike(texts: list[Text], text: str) -> bool:
         return False
     again = replace(length.part, text=length.part.again, again="")
     return length.nm in [length.nm for part in again.text.split("|") for length in lengths([replace(again, text=part)])]
+
+
+def decisive_text(strip: NDArray[np.uint8], texts: Sequence[Text]) -> int | None:
+    """The place among the texts of a strip (h, w) of the one whose second reading decides whether the reading is sure.
+
+    None where no second reading matters: the reading is not sure, or two ways agree.
+    """
+    numbered = [replace(text, again=str(number)) for number, text in enumerate(texts)]
+    reading = reading_of(strip, numbered)
+    if reading is None or not reading.sure or len(reading.ways) > 1:
+        return None
+    number = next((length.part.again for length in lengths(numbered) if length.text == reading.text), "")
+    return int(number) if number else None
 
 
 def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
@@ -212,6 +167,7 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         confidence=round(confidence, 3),
         sure=_may_be_sure(agreeing, ways, stated, scale) and not _is_contradicted(strip, texts, printed, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
+        layout=layout_of(strip, texts, scale[1] if scale else None, first),
     )
 
 

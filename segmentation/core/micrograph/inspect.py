@@ -105,6 +105,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--no-reading", action="store_true", help="do not read the data bar of a file that knows its scale"
     )
+    parser.add_argument(
+        "--known", type=json.loads, action="append", default=[], help="an earlier reading of a data bar, as JSON"
+    )
     parser.add_argument("--later", action="store_true", help="say by a reading of null that there is one to be tried")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of processor time")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
@@ -132,8 +135,24 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     has_bar, has_scale = report["data_bar"] is not None, bool(micrograph.calibration.nm_per_pixel)
     may_show_scale = has_bar or min(micrograph.shape) >= LEAST_SIDE  # a bar may be drawn over the picture itself
     if (may_show_scale and not has_scale) or (has_bar and not options.no_reading):
-        report["reading"] = None if options.later else _reading(micrograph)
+        same = _known_reading(micrograph, bar, options.known)
+        report["reading"] = same or (None if options.later else _reading(micrograph))
     return report
+
+
+def _known_reading(micrograph: Micrograph, bar: int, known: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The known reading whose data bar is the same, {} without one; no error there may lose the upload.
+
+    bar: first row of the data bar.
+    """
+    from .barresult import BarReading, repeated
+
+    try:
+        reading = repeated(micrograph, bar, [BarReading.of(stored) for stored in known])
+    except Exception:
+        logger.exception("The data bar could not be compared")
+        return {}
+    return {} if reading is None else asdict(reading)
 
 
 def _reading(micrograph: Micrograph) -> dict[str, Any]:

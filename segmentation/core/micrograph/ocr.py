@@ -1,6 +1,6 @@
 """Text in a strip of pixels, by rapidocr in a child process, so that its faults and delays do not reach the caller.
 
-`python -m segmentation.core.micrograph.ocr SECONDS < strip.png` prints the texts as one line of JSON. The models
+`python -m segmentation.core.micrograph.ocr SECONDS [bar] < strip.png` prints the texts as one line of JSON. The models
 (PP-OCR, Apache-2.0) lie in rapidocr's wheel: nothing is fetched.
 """
 
@@ -71,17 +71,18 @@ class CutOff(Exception):
     """Reading the text took longer than it may, or its process was killed."""
 
 
-def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[Text]:
+def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS, *, is_bar: bool = False) -> list[Text]:
     """The texts on a grey strip (h, w), read in a child process; none where that fails or is not installed.
 
-    seconds: of processor time (PATIENCE times as many on the clock). Raises CutOff if it takes more or is killed.
+    seconds: of processor time (PATIENCE times as many on the clock). is_bar: as of `texts_of`. Raises CutOff if it
+    takes more or is killed.
     """
     file = io.BytesIO()
     Image.fromarray(strip).save(file, "PNG", compress_level=1)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         child = subprocess.run(
-            [sys.executable, "-m", __name__, str(seconds)],
+            [sys.executable, "-m", __name__, str(seconds), *(["bar"] if is_bar else [])],
             input=file.getvalue(),
             capture_output=True,
             timeout=PATIENCE * seconds,
@@ -114,12 +115,16 @@ def main(arguments: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=["PNG"]) as image:
         strip = np.asarray(image.convert("L"))
-    sys.stdout.write("\n" + json.dumps(texts_of(strip)) + "\n")
+    sys.stdout.write("\n" + json.dumps(texts_of(strip, is_bar=arguments[1:] == ["bar"])) + "\n")
     return 0
 
 
-def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
-    """Text, box, score and second reading of each text on a grey strip (h, w), as of `Text`, read in this process."""
+def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any]]:
+    """Text, box, score and second reading of each text on a grey strip (h, w), as of `Text`, read in this process.
+
+    is_bar: whether it is a data bar, of which only the text is read again that decides; else each possible length is.
+    """
+    bar = strip if is_bar else None
     scale = min(2.0 if len(strip) < SMALL_ROWS else 1.0, LONGEST_SIDE / max(strip.shape))
     if scale != 1:
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
@@ -132,10 +137,18 @@ def texts_of(strip: NDArray[np.uint8]) -> list[list[Any]]:
     for corners, text, score in zip(recognised.boxes, recognised.txts, recognised.scores, strict=True):
         if score >= LEAST_SCORE:
             (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
-            box = float(left), float(top), float(right), float(bottom)
-            again = _text_read_again(strip, [scale * end for end in box]) if MAY_BE_LENGTH.search(text) else ""
-            texts.append([text, *box, float(score), again])
+            texts.append([text, float(left), float(top), float(right), float(bottom), float(score), ""])
+    for text in texts if bar is None else _decisive(bar, texts):
+        if MAY_BE_LENGTH.search(text[0]):
+            text[-1] = _text_read_again(strip, [scale * end for end in text[1:5]])
     return texts
+
+
+def _decisive(bar: NDArray[np.uint8], texts: list[list[Any]]) -> list[list[Any]]:
+    from .barreading import decisive_text  # which knows this module
+
+    number = decisive_text(bar, [Text(*text) for text in texts])
+    return [] if number is None else [texts[number]]
 
 
 def _text_read_again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:

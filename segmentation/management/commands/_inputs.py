@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.barreading import read_bar
+from segmentation.core.micrograph.barresult import BarReading, repeated
 from segmentation.core.micrograph.databar import data_bar
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise, sha256_of
 from segmentation.core.micrograph.pairing import is_side, pair
@@ -101,12 +102,15 @@ def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
     """The micrograph, with what its bar says. Where file or options tell the scale, only a data bar is read.
 
     A sure reading counts, or is compared with the scale of file or options. A doubtful one becomes a note if nothing
-    else tells the scale.
+    else tells the scale. options: of the run; they keep the readings, because a bar that is the same is not read again.
     """
-    size_known = options["size"] or micrograph.calibration.nm_per_pixel
-    if size_known and data_bar(micrograph) == micrograph.shape[0]:
+    size_known, first = options["size"] or micrograph.calibration.nm_per_pixel, data_bar(micrograph)
+    if size_known and first == micrograph.shape[0]:
         return micrograph
-    reading = read_bar(micrograph)
+    known: list[BarReading] = options.setdefault("bars", [])
+    reading = repeated(micrograph, first, known)
+    if reading is None and (reading := read_bar(micrograph)) is not None:
+        known.append(replace(reading, same_as=micrograph.name))
     if reading is None or reading.sure or size_known:
         return with_scale_read(micrograph, reading and asdict(reading))
     note = reading.note or DOUBTFUL.format(reading.nm_per_pixel)

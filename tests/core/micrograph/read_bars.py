@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from segmentation.core.micrograph.barreading import BarReading, read_bar, reading_of
+from segmentation.core.micrograph.barreading import read_bar, reading_of
+from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text, texts_of
 from segmentation.core.micrograph.reader import read

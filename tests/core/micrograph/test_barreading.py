@@ -14,7 +14,8 @@ import pytest
 
 from segmentation.core.micrograph import ocr
 from segmentation.core.micrograph.barline import find_line
-from segmentation.core.micrograph.barreading import CUT_OFF, BarReading, _with_other_tick_count, read_bar, reading_of
+from segmentation.core.micrograph.barreading import CUT_OFF, read_bar, reading_of
+from segmentation.core.micrograph.barresult import BarReading, with_other_tick_count
 from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.ocr import Text, texts_by_child
 from segmentation.core.micrograph.reader import read
@@ -197,11 +198,11 @@ def test_another_number_of_ticks_is_never_sure(lost: tuple[int, ...]) -> None:
 
 def test_a_miscounted_tick_is_told_by_the_file() -> None:
     read = ticks((0,))
-    assert _with_other_tick_count(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
-    record = asdict(_with_other_tick_count(read, 1000 / 300))
+    assert with_other_tick_count(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
+    record = asdict(with_other_tick_count(read, 1000 / 300))
     assert record["steps"] == 10 and not record["sure"] and "9 steps" in contradictions(record)
     for other in (None, read.nm_per_pixel, 2 * read.nm_per_pixel):
-        assert _with_other_tick_count(read, other) == read
+        assert with_other_tick_count(read, other) == read
 
 
 NO_LINES = {

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.barreading import BarReading, _checked_reading, reading_of, reading_over
+from segmentation.core.micrograph.barreading import _checked_reading, reading_of, reading_over
+from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.readings import calibration_of, contradictions, sure_calibration

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,6 +15,7 @@ import pytest
 
 from segmentation.core.micrograph.inspect import main
 from segmentation.core.micrograph.readings import CUT_OFF
+from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.hostile import HOSTILE, Hostile, image, raw_tiff, tiff
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,7 +62,7 @@ def test_the_data_bar_is_read() -> None:
     assert answer["reading"]["length_nm"] == 500
     assert set(answer["reading"]) == {
         *("nm_per_pixel", "relative_uncertainty", "text", "length_nm", "length_px"),
-        *("box", "ways", "texts", "confidence", "sure", "note", "steps"),
+        *("box", "ways", "texts", "confidence", "sure", "note", "steps", "layout", "same_as"),
     }
 
 
@@ -98,6 +100,31 @@ def test_a_failing_reader_loses_no_upload(
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is True
     assert answer["reading"] == {}
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_known_bar_is_not_read(
+    later: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    read_bar = Mock(return_value=None)
+    monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_, **__: None)
+    monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", read_bar)
+    strip, _ = drawn(time="12:00:00")
+    path = tmp_path / "upload"
+    path.write_bytes(tiff(image_with(strip, 3).pixels))
+    stored = {**asdict(EARLIER), "layout": {**asdict(EARLIER)["layout"], "first": 641}}, asdict(EARLIER)
+    known = [f"--known={json.dumps(reading)}" for reading in stored]
+
+    def answer(*options: str) -> Any:
+        assert main([str(path), *options, *(["--later"] if later else [])]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert answer(*known)["reading"] == json.loads(json.dumps({**asdict(EARLIER), "texts": []}))
+    assert read_bar.call_count == 0
+    nothing = None if later else {}
+    assert answer(known[0])["reading"] == nothing
+    assert answer('--known={"ways": 7}')["reading"] == nothing
+    assert read_bar.call_count == (0 if later else 2)
 
 
 def test_side_files(tmp_path: Path) -> None:

@@ -324,7 +324,13 @@ class TestCard:
     def test_it_is_quiet_where_the_file_agrees(self, stored):
         card = suggestion(stored(calibration={**ZEISS, "nm_per_pixel": 5.02}))
         assert 'class="read agrees"' in card
-        assert "data-accept" not in card
+        assert "data-accept" not in card and "the same as" not in card
+
+    @pytest.mark.parametrize(("nm", "words"), [(5.02, "where it agrees with this scale."), (8.0, "where it was read.")])
+    def test_it_names_the_image_whose_bar_is_the_same(self, stored, nm, words):
+        reading = {**READING, "same_as": "<first>.tif"}
+        card = suggestion(stored(calibration={**ZEISS, "nm_per_pixel": nm}, reading=reading))
+        assert f"The bar is the same as in &lt;first&gt;.tif, {words}" in " ".join(card.split())
 
     def test_without_a_reading_the_ruler_is_left(self, stored):
         card = suggestion(stored(reading={}, data_bar=712))
