@@ -1,0 +1,48 @@
+"""One bar for all images of a command, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+FORM = "{desc}: {percentage:3.0f}% |{bar}| {remaining} left, {postfix}"
+
+
+class Bar:
+    """How far a command is with all its images, and the time left. Called, it is the `progress` of the pipeline for
+    the image that was begun last."""
+
+    def __init__(self, images: int) -> None:
+        self.images, self.number = images, 0
+        show = sys.stderr.isatty()
+        self._bar = tqdm(total=images, disable=not show, leave=False, bar_format=FORM, smoothing=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def begin(self, name: str) -> None:
+        """An image, after all those begun before."""
+        self.number += 1
+        self._bar.set_description_str(
+            f"{name} ({self.number} of {self.images})" if self.images > 1 else name, refresh=False
+        )
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """The image that was begun last is in this stage, and this fraction of it is done."""
+        self._to(stage, self.number - 1 + fraction)
+
+    def wrote(self, images: int) -> None:
+        """So many images have all their files."""
+        self._to("writing the files", images)
+
+    def _to(self, stage: str, images: float) -> None:
+        self._bar.set_postfix_str(stage, refresh=False)
+        self._bar.update(max(images - self._bar.n, 0))
