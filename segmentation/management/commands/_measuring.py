@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ from segmentation.core.sample import Member, SampleImage
 from segmentation.core.tasks.base import Task
 
 from . import _inputs as inputs
-from ._processes import Files, Measured, Processes, Words, failed, here, measure_and_write, write, write_pooled
+from ._processes import Files, Measured, Processes, Words, cores, failed, here, measure_and_write, write, write_pooled
 from ._progress import Bar
 
 FAILURES = (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice, BrokenProcessPool)
@@ -101,8 +100,8 @@ class Measuring(BaseCommand):
         """
         work = list(inputs.folders_of(list(self.files(paths, options["out"])), options["out"]))
         several = min(options["jobs"], len(work))
-        threads = max(1, _cores() // several) if several > 1 else 0
-        count = several if threads else int(_cores() > 1 and len(work) > 1)
+        threads = max(1, cores() // several) if several > 1 else 0
+        count = several if threads else int(cores() > 1 and len(work) > 1)
         try:
             with Processes(count, threads) as processes, Bar(len(work)) as bar:
                 run = _Run(self, settings, options, processes, bar)
@@ -197,11 +196,6 @@ class _Run:
                 self.command.stderr.write(note)
             for line in lines:
                 self.command.stdout.write(line)
-
-
-def _cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _jobs(text: str) -> int:

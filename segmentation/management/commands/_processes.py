@@ -54,6 +54,11 @@ class Measured:
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def failed(error: BaseException) -> Future[Any]:
     """An error that waits until the result is asked for."""
     future: Future[Any] = Future()
