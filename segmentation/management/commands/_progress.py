@@ -8,7 +8,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-FORM = "{desc}: {percentage:3.0f}% |{bar}| {remaining} left, {postfix}"
+FORM = "{desc}: {percentage:3.0f}% |{bar}| {remaining} left{postfix}"  # a postfix begins with a comma
 
 
 class Bar:
@@ -17,8 +17,9 @@ class Bar:
 
     def __init__(self, images: int) -> None:
         self.images, self.number = images, 0
-        show = sys.stderr.isatty()
-        self._bar = tqdm(total=images, disable=not show, leave=False, bar_format=FORM, smoothing=0)
+        is_shown = sys.stderr.isatty()
+        # smoothing: time left by the mean of all images. miniters: a stage is shown however little it advances.
+        self._bar = tqdm(total=images, disable=not is_shown, leave=False, bar_format=FORM, smoothing=0, miniters=0)
 
     def __enter__(self) -> Self:
         return self
