@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,7 +48,8 @@ def content(file: Path) -> bytes | list[bytes]:
     if file.suffix != ".xlsx":
         return file.read_bytes()
     with zipfile.ZipFile(file) as archive:
-        return [archive.read(name) for name in sorted(archive.namelist()) if name != "docProps/core.xml"]
+        parts = [archive.read(name) for name in sorted(archive.namelist()) if name != "docProps/core.xml"]
+    return [re.sub(rb"<v>\d{5}\.\d{6,}</v>", b"", part) for part in parts]  # days since 1900, with the time
 
 
 def measured(masks: Path, out: Path, *options: object):

@@ -19,7 +19,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice
-from segmentation.core.pipeline import Progress
+from segmentation.core.pipeline import DONE, Progress
 from segmentation.core.sample import Member, SampleImage
 from segmentation.core.tasks.base import Task
 
@@ -140,6 +140,8 @@ class _Run:
             waiting.append((path, folder, self._begun(path, folder)))
             if len(waiting) > ahead:
                 self._settle(*waiting.popleft())
+        if waiting and not self.processes.threads:
+            self.bar("writing the files", DONE)
         for image in waiting:
             self._settle(*image)
 
@@ -149,9 +151,9 @@ class _Run:
     def _begun(self, path: Path, folder: Path) -> Future[tuple[Words, Any]]:
         """Analyse a file here and have its files written, or have both done."""
         files, command = self._files(folder), self.command
-        self.bar.begin(path.name)
         if self.processes.threads:
             return self.processes.submit(measure_and_write, type(command), path, self.settings, self.options, files)
+        self.bar.begin(path.name)
         try:
             measured = command.measured(path, self.settings, self.options, self.bar)
         except FAILURES as error:
@@ -185,7 +187,10 @@ class _Run:
             self._say([], [f"{name}: No image could be measured, so there is nothing to pool."])
             return
         rules = {"edge": measurement.border_correction, "filter": measurement.filter, "left_out": self.failed}
-        extent, flags = self.processes.submit(write_pooled, name, self.members, rules, self._files(out)).result()
+        try:
+            extent, flags = self.processes.submit(write_pooled, name, self.members, rules, self._files(out)).result()
+        except FAILURES as error:
+            raise CommandError(f"{name}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
         missing = f", {len(self.failed)} could not be measured" if self.failed else ""
         self._say([f"{name} -> {out}: {extent}, pooled{missing}"], [f"{name}: {flag}" for flag in flags])
 

@@ -19,7 +19,8 @@ class Bar:
         self.images, self.number = images, 0
         is_shown = sys.stderr.isatty()
         # smoothing: time left by the mean of all images. miniters: a stage is shown however little it advances.
-        self._bar = tqdm(total=images, disable=not is_shown, leave=False, bar_format=FORM, smoothing=0, miniters=0)
+        how = {"leave": False, "bar_format": FORM, "smoothing": 0, "miniters": 0}
+        self._bar = tqdm(total=images, desc=f"{images} images", disable=not is_shown, **how)
 
     def __enter__(self) -> Self:
         return self
@@ -32,18 +33,14 @@ class Bar:
     def begin(self, name: str) -> None:
         """An image, after all those begun before."""
         self.number += 1
-        self._bar.set_description_str(
-            f"{name} ({self.number} of {self.images})" if self.images > 1 else name, refresh=False
-        )
+        place = f" ({self.number} of {self.images})" if self.images > 1 else ""
+        self._bar.set_description_str(name + place, refresh=False)
 
     def __call__(self, stage: str, fraction: float) -> None:
         """The image that was begun last is in this stage, and this fraction of it is done."""
-        self._to(stage, self.number - 1 + fraction)
+        self._bar.set_postfix_str(stage, refresh=False)
+        self._bar.update(max(self.number - 1 + fraction - self._bar.n, 0))
 
     def wrote(self, images: int) -> None:
         """So many images have all their files."""
-        self._to("writing the files", images)
-
-    def _to(self, stage: str, images: float) -> None:
-        self._bar.set_postfix_str(stage, refresh=False)
         self._bar.update(max(images - self._bar.n, 0))
