@@ -31,9 +31,9 @@ FAILURES = (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice, Bro
 MOST_JOBS = 64  # more than a machine has use for
 STOPPED = 130  # exit status after Ctrl-C, as of shells
 JOBS = (
-    "analyse so many images at a time (1): each analysis needs {analysing} MB for 1024 x 768 px and {further} MB for"
-    " each further megapixel. With 1, and several cores, one more process of {writing} MB writes the files of an image"
-    " while the next one is analysed"
+    "analyse so many images at a time (1), each in a process that needs 1.1 GB of memory for 1024 x 768 px and up to 4"
+    " GB for 8192 x 8192 px. With 1, on two cores or more, one further process writes files while the next image is"
+    " analysed: 0.4 GB, with all files 0.5 GB"
 )
 
 
@@ -57,8 +57,7 @@ class Measuring(BaseCommand):
         parser.add_argument("--all", action="store_true", help=help_)
         help_ = f"pool the {self.what}s as one sample"
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
-        help_ = JOBS.format(analysing=1000, further=100, writing=500)
-        parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help=help_)
+        parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help=JOBS)
 
     def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
         """Those of the files of a folder that are measured; images: those of them that are images."""
