@@ -33,7 +33,7 @@ STOPPED = 130  # exit status after Ctrl-C, as of shells
 JOBS = (
     "analyse so many images at a time (1), each in a process that needs 1.1 GB of memory for 1024 x 768 px and up to 4"
     " GB for 8192 x 8192 px. With 1, on two cores or more, one further process writes files while the next image is"
-    " analysed: 0.4 GB, with all files 0.5 GB"
+    " analysed: 0.4 GB for 1024 x 768 px, with all files 0.5 GB"
 )
 
 
