@@ -224,6 +224,12 @@ def write_words(figure, file: Path) -> None:
 
 
 @pytest.fixture
+def one_core(monkeypatch):
+    """The command line needs no further process, which takes seconds to start and knows nothing of what is patched."""
+    monkeypatch.setattr("segmentation.management.commands._measuring.cores", lambda: 1)
+
+
+@pytest.fixture
 def no_text(monkeypatch):
     """No text is recognised in any picture: that takes two seconds, also where there is none."""
     for reader in ("barreading", "burntin"):

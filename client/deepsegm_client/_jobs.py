@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -159,6 +160,27 @@ class _Measured(_Files[M]):
     @property
     def warnings(self) -> list[str]:
         return list(self.data["result"].get("warnings", []))
+
+    def _chosen(self, patterns: Sequence[str]) -> list[str]:
+        """The names of its files that fit one of the patterns; without patterns those that the site calls usual."""
+        names = self.files
+        if not patterns:
+            return [name for name in self.data.get("usual_files", names) if name in names]
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise DeepSegmError(f"“{pattern}” is none of the files of this result: {', '.join(names)}.")
+        return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+    @_step
+    def save_files(self, to: File = ".", *patterns: str) -> Steps[list[Path]]:
+        """Save files in a folder, made if need be; gives their paths. patterns: names of files, or patterns such as
+        "*.svg", "*" for all; without any the usual files: result.json, tables, figure.png, labels.tif, rois.zip."""
+        names, folder = self._chosen(patterns), Path(to)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for name in names:
+            paths.append(_save(folder / Path(name).name, (yield from self._read(name))))
+        return paths
 
     def _table(self) -> Steps[str]:
         for name in TABLES:

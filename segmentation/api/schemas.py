@@ -14,8 +14,10 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, WithJsonSche
 
 from .. import services
 from ..core.compare.results import Comparison
+from ..core.report.choice import usual
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.schema import JobResult, StoredSample, in_short
+from ..core.tasks import find
 from ..models import Job as JobRow
 from ..presenters.comparison import warning_of_side
 from ..presenters.sample import PooledResult
@@ -46,6 +48,7 @@ SCALE_CHECK = (
     " enough time to read the bar; retry reads it again."
 )
 FILES = "The address of each file by its name. Most files are written at the first request."
+USUAL_FILES = "The names of those files that the command line and the clients save unless they are asked for others."
 READING = "reading the image"
 UNSET = object()  # of a field that is left out
 
@@ -157,11 +160,17 @@ def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
 
 
+def usual_names(of: Literal["image", "sample"]) -> Of:
+    """The names of the files that most people save, [] without a result."""
+    return Of(lambda row, _: usual(of, find(row.settings["task"])) if row.state == "done" else [])
+
+
 class Job(Analysis):
     """The analysis of one image."""
 
     expected_seconds: Annotated[float | None, Of(lambda job, _: job.expected_seconds())]
     files: Annotated[dict[str, str], Of(_files_of_job)] = Field(description=FILES)
+    usual_files: Annotated[list[str], usual_names("image")] = Field(description=USUAL_FILES)
     state: State
     result: Annotated[
         dict[str, Any] | None,
@@ -513,6 +522,7 @@ class Sample(Analysis):
         float | None, Of(lambda sample, _: sample.counted.seconds if sample.counted.under_way else None)
     ]
     files: Annotated[dict[str, str], files_at("api:sample-file")] = Field(description=FILES)
+    usual_files: Annotated[list[str], usual_names("sample")] = Field(description=USUAL_FILES)
     result: Annotated[
         dict[str, Any] | None,
         WithJsonSchema({STORED: "StoredSample"}),

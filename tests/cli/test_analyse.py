@@ -14,17 +14,13 @@ import tifffile
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE
-from segmentation.core.report import exports, figure
-from segmentation.core.tasks import find
 from segmentation.management.commands import _inputs, analyse, measure
-from tests.conftest import write_words
 from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.shell import manage
 
 SQRT3 = 3**0.5
 ROOT = Path(__file__).resolve().parents[2]
-LISTED = exports.listed("image", find("particles"))
-IN_BUNDLE = {name for name, entry in LISTED.items() if not entry.for_the_page} - {"bundle.zip", "notebook.eln"}
+USUAL = {"result.json", "particles.csv", "particles.xlsx", "labels.tif", "rois.zip", "figure.png", "timings.json"}
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 
 
@@ -38,7 +34,6 @@ def sample(tmp_path_factory):
     """The sample analysed once."""
     out = tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure, "write", write_words)
         for reader in ("barreading", "burntin"):
             patch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda *strip, **how: [])
         done = manage("analyse", SAMPLE, "--out", out)
@@ -59,11 +54,11 @@ def test_neither_data_folder_nor_database_is_needed(tmp_path):
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "plain" / "bundle.zip").stat().st_size
+    assert (tmp_path / "out" / "plain" / "figure.png").stat().st_size
 
 
-def test_the_files_are_there(sample):
-    assert {file.name for file in sample.iterdir()} == {*IN_BUNDLE, "bundle.zip", "notebook.eln", "timings.json"}
+def test_the_usual_files_are_there(sample):
+    assert {file.name for file in sample.iterdir()} == USUAL
     assert all(file.stat().st_size for file in sample.iterdir())
 
 
@@ -106,7 +101,7 @@ def write(folder, name, pixels=None, **options):
     return folder / name
 
 
-def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse, no_text):
+def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, no_text):
     done = manage("analyse", write(tmp_path, "plain.tif"), "--out", tmp_path / "out")
     assert done.returncode == 0
     assert f"\n  {NO_SCALE}" in done.stdout
@@ -115,17 +110,17 @@ def test_without_width_sizes_are_in_pixels_never_7520(tmp_path, coarse, no_text)
     assert "min_feret_px" in rows_of(tmp_path / "out/plain/particles.csv")[0]
 
 
-def test_pages_of_a_stack(tmp_path, monkeypatch, coarse):
+def test_pages_of_a_stack(tmp_path, monkeypatch):
     stack = write(tmp_path, "stack.tif", np.stack([tifffile.imread(SAMPLE)[:256, :256]] * 3), photometric="minisblack")
     image, out, analysed = write(tmp_path, "one.tif"), tmp_path / "out", []
-    monkeypatch.setattr(analyse.Command, "analysed", lambda command, file, *how: analysed.append(file))
+    monkeypatch.setattr(analyse.Command, "measure", lambda command, files, *how: analysed.extend(files))
     assert manage("analyse", stack, image, "--pages", "all", "--out", out).returncode == 0
     assert analysed == [*(out / "pages" / f"stack page {page}.tif" for page in (1, 2, 3)), image]
     wrong = manage("analyse", stack, "--pages", "2-4", "--out", out)
     assert wrong.returncode == 2 and "so there is no page 4" in wrong.stderr
 
 
-def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, coarse, no_text):
+def test_two_inputs_of_one_stem_and_a_bad_one(tmp_path, no_text, one_core):
     first, second = write(tmp_path / "a", "x.tif"), write(tmp_path / "b", "x.tif")
     bad = tmp_path / "bad.tif"
     bad.write_bytes(b"no picture at all")
@@ -178,6 +173,9 @@ def test_a_typed_scale_is_as_uncertain_as_its_last_digit(command, option, text, 
         (["--model", "nosuch"], "no model named"),
         (["--width-nm", "10", "--nm-per-pixel", "1"], "not allowed"),
         (["--scale", "1000"], "0.02 to 2"),
+        (["--files", "report.pdf,*.doc"], "--files: “*.doc” is none of the files of a result: report.pdf, "),
+        (["--files", "images.csv"], "is none of the files"),
+        (["--jobs", "0"], "not a whole number from 1 to 64"),
         (["--data-bar", "5000"], "The data bar cannot take 5000 rows"),
     ],
 )

@@ -12,7 +12,7 @@ FILES = {case.build(): case for case in READABLE}.values()
 
 
 @pytest.mark.slow
-def test_all_hostile_files_in_one_call(tmp_path, coarse):
+def test_all_hostile_files_in_one_call(tmp_path, one_core):
     bad = [case.write(tmp_path) for case in REFUSED]
     good = [case.write(tmp_path) for case in FILES]
     mixed = [path for pair in zip(bad, good, strict=False) for path in pair] + bad[len(good) :]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import time
-import zipfile
 from hashlib import sha256
 from unittest.mock import Mock
 
@@ -20,6 +18,7 @@ from tests.cli.test_analyse import SAMPLE, write
 from tests.client.fake import Site, json_answer
 from tests.shell import manage
 
+USUAL, FILES = {"particles.csv", "result.json"}, {"particles.csv", "result.json", "report.pdf", "figure.svg"}
 QUICK = ("--once", "--settle", "0")
 
 
@@ -40,8 +39,8 @@ class Watched(Site):
         self.reading = 0  # looks until what was sent last is read
 
     def job(self, number):
-        files = {"bundle.zip": "", "result.json": ""}
-        return {"id": f"j{number}", "state": "done", "progress": 1.0, "files": files, "page": f"http://x/j{number}"}
+        files = {"files": dict.fromkeys(FILES, ""), "usual_files": [*USUAL]}
+        return {"id": f"j{number}", "state": "done", "progress": 1.0, **files, "page": f"http://x/j{number}"}
 
     def sample(self):
         rows = [
@@ -57,13 +56,11 @@ class Watched(Site):
         state = "waiting" if self.reading else "done"
         return {**self.job(0), "id": "s", "images": rows, **counts, "state": state, "page": "http://x/s"}
 
-    def bundle(self, number):
-        file = io.BytesIO()
+    def file(self, number, name):
+        if name != "result.json":
+            return b"label\n1\n"
         digest = sha256(self.contents[number]).hexdigest()
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("result.json", json.dumps({"image": {"sha256": digest}, "quantities": {}}))
-            archive.writestr("particles.csv", "label\n1\n")
-        return file.getvalue()
+        return json.dumps({"image": {"sha256": digest}, "quantities": {}}).encode()
 
     def usual(self, request, endpoint):
         method, _, path = endpoint.partition(" ")
@@ -83,10 +80,8 @@ class Watched(Site):
             return json_answer(200, self.sample())
         self.reading -= self.reading > 0
         number = int(path.split("/")[2][1:] or 0) if path.startswith("/jobs") else 0
-        if path.endswith("bundle.zip"):
-            return httpx.Response(200, content=self.bundle(number))
-        if path.endswith("result.json"):
-            return httpx.Response(200, content=zipfile.ZipFile(io.BytesIO(self.bundle(number))).read("result.json"))
+        if "/files/" in path:
+            return httpx.Response(200, content=self.file(number, path.rpartition("/")[2]))
         return json_answer(200, self.job(number) if path.startswith("/jobs") else self.sample())
 
 
@@ -153,7 +148,7 @@ def test_results_may_lie_elsewhere(folder, counted, tmp_path):
 def test_a_file_is_whole_once_it_has_looked_the_same_for_long_enough(folder, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(watch.time, "monotonic", lambda: clock[0])
-    watched = watch.Folder({"folder": folder, "out": None, "settle": 10.0}, {})
+    watched = watch.Folder({"folder": folder, "out": None, "settle": 10.0, "files": ()}, {})
     image = folder / "deep" / "a.tif"
     assert watched.ready() == ([], True)
     clock[0] += 9
@@ -195,7 +190,8 @@ def test_ctrl_c_ends_it_and_leaves_nothing_half_made(folder, counted, monkeypatc
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [(["--url", "site.example"], "http://"), ([*AT, "--nm-per-pixel", "5"], "--nm-per-pixel"),
+    [(["--url", "site.example"], "http://"), ([*AT, "--files", "*.doc"], "none of the files of a result"),
+     ([*AT, "--nm-per-pixel", "5"], "--nm-per-pixel"),
      ([*AT, "--sample", "B"], "DEEPSEGM_TOKEN"), (["--once"], "--url"), ([*AT, "--settle", "-1"], "seconds")],
 )  # fmt: skip
 def test_bad_options_are_explained(folder, options, word):
@@ -206,7 +202,7 @@ def test_bad_options_are_explained(folder, options, word):
 def test_a_share_that_goes_away_is_waited_for(folder, counted, monkeypatch):
     monkeypatch.setattr(watch.Folder, "images", Mock(side_effect=OSError(5, "Input/output error")))
     with pytest.raises(OSError):
-        watch.Folder({"folder": folder, "out": None, "settle": 0}, {}).ready()
+        watch.Folder({"folder": folder, "out": None, "settle": 0, "files": ()}, {}).ready()
     turns = iter([None, KeyboardInterrupt])
 
     def sleep(seconds):
@@ -226,13 +222,22 @@ def test_a_folder_that_is_not_there_is_said(tmp_path):
 def test_a_site_measures_and_a_killed_watcher_sends_the_same_key(folder, site):
     assert manage("watch", folder, *AT_SITE, "--filter").returncode == 0
     output = folder / "deep" / "a.tif.deepsegm"
-    assert {"particles.csv", "bundle.zip", "watched.json"} <= {file.name for file in output.iterdir()}
+    assert {*USUAL, "watched.json"} == {file.name for file in output.iterdir()}
     sent = site.bodies[0].decode(errors="replace")
     assert 'name="width"\r\n\r\n5 um' in sent and 'name="filter"\r\n\r\non' in sent
     assert site.requests[0].headers["Authorization"] == "Bearer deepsegm_from_the_environment"
     (output / "watched.json").unlink()
     manage("watch", folder, *AT_SITE, "--filter")
     assert len(site.keys) == 2 and site.keys[0] == site.keys[1]
+
+
+def test_other_files_are_fetched_without_measuring_again(folder, site):
+    results, sample = folder / "deep" / "a.tif.deepsegm", (*AT_SITE, "--sample", "Batch 7")
+    for asked, names in (((), USUAL), (("--files", "*.pdf, images.csv"), {"report.pdf"}), (("--files", "all"), FILES)):
+        assert manage("watch", folder, *sample, *asked).returncode == 0
+        for place in (results, folder / "sample.deepsegm"):
+            assert {file.name for file in place.iterdir()} == {*names, "watched.json"}
+    assert len(site.contents) == 1
 
 
 def test_a_site_that_is_away_or_refuses(folder, site):

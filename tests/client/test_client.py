@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 import tifffile
-from deepsegm_client import Client, Failed, Outdated, Refused, TimedOut, Unreachable
+from deepsegm_client import Client, DeepSegmError, Failed, Outdated, Refused, TimedOut, Unreachable
 from deepsegm_client._steps import segment
 
 from .fake import Site, json_answer
@@ -23,7 +23,8 @@ DONE = {
     **QUEUED,
     "state": "done",
     "progress": 1.0,
-    "files": {"particles.csv": "", "labels.tif": ""},
+    "files": {"particles.csv": "", "labels.tif": "", "report.pdf": ""},
+    "usual_files": ["particles.csv", "figure.png"],
     "result": {"quantities": MEDIAN, "warnings": ["Scale doubtful."]},
 }
 TABLE = b"\xef\xbb\xbf# median: 7 nm\r\nlabel,kept,reason,ecd_nm\r\n1,TRUE,,7.25\r\n2,FALSE,touches the frame,\r\n"
@@ -197,6 +198,22 @@ def test_a_file_that_is_still_written_is_waited_for(site, tmp_path):
     site.answers["GET /jobs/j1/files/figure.png"] = [httpx.Response(200, content=b"x")]
     assert result.read("figure.png", panels="AD", font=8) == b"x"
     assert dict(site.requests[-1].url.params) == {"wait": "20", "panels": "AD", "font": "8"}
+
+
+def test_the_usual_files_or_those_of_names_and_patterns_are_saved(site, tmp_path):
+    result = site.client().analyse(b"II*")
+    for name in DONE["files"]:
+        site.answers[f"GET /jobs/j1/files/{name}"] = [httpx.Response(200, content=b"x")] * 2
+    for patterns, names in (
+        ((), ["particles.csv"]),  # the figure is not among its files
+        (("report.pdf", "*.tif"), ["labels.tif", "report.pdf"]),
+        (("*.csv",), ["particles.csv"]),
+    ):
+        paths = result.save_files(tmp_path / "new", *patterns)
+        assert paths == [tmp_path / "new" / name for name in names] and all(path.is_file() for path in paths)
+    with pytest.raises(DeepSegmError, match=r"“figure\.png” is none of .* particles\.csv, labels"):
+        result.save_files(tmp_path / "none", "figure.png")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_file_never_leaves_the_folder_it_is_saved_in(site, tmp_path):

@@ -255,12 +255,13 @@ class TestSite:
         assert response.json()["result"]["quantities"].keys() == pooled["quantities"].keys()
 
 
-@pytest.mark.usefixtures("coarse", "no_text")
+@pytest.mark.usefixtures("coarse", "no_text", "one_core")
 @pytest.mark.slow
 def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind, image, tmp_path, capsys):
     other = tmp_path / "other.png"
     other.write_bytes(image.read_bytes())
     arguments = ["analyse", str(image), str(other), "--model", kind.card.name, "--sample", "Both", "--data-bar", "none"]
+    arguments += ["--files", "all"]
     out = tmp_path / "out"
     call_command(*arguments, "--out", str(out))
     assert "Both -> " in (output := capsys.readouterr().out) and "2 images" in output and kind.task.things in output

@@ -1,46 +1,41 @@
-"""What the commands that measure share: options, folders of images, folders for results, sentences, the bar."""
+"""What the commands that measure share: options, folders of images, folders for results, sentences."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from tqdm import tqdm
+from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.barreading import read_bar
 from segmentation.core.micrograph.barresult import BarReading, repeated
 from segmentation.core.micrograph.databar import data_bar
-from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise, sha256_of
+from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
 from segmentation.core.micrograph.pairing import is_side, pair
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
-from segmentation.core.network.cards import AlteredWeights, NoDevice
-from segmentation.core.pipeline import DONE
-from segmentation.core.report.exports.viewer import thumbnail
-from segmentation.core.report.signatures import Filing
-from segmentation.core.report.wording import write_json
-from segmentation.core.sample import Member, SampleImage
-from segmentation.core.settings import MeasurementSettings
+from segmentation.core.report.choice import UnknownFile, offered, read_choice, usual
+from segmentation.core.report.exports.base import Of
+from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import BadSetting, Setting, number_of, read_settings, settings_of_task
 from segmentation.models import SHOWN_NAME
 from segmentation.services.ground.calibration import with_site_uncertainty
 from segmentation.services.results.samples import visible_text
+
+from ._processes import DIED
 
 BAD_INPUT = 2
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images
@@ -143,6 +138,30 @@ def settings(task: Task, allowed: Iterable[Setting], options: dict[str, Any], **
         raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None
 
 
+def add_files(parser: CommandParser) -> None:
+    """The flag that says which files are written; `files` reads it."""
+    task = find(DEFAULT_TASK)
+    names = ", ".join(usual("image", task)), ", ".join(usual("sample", task))
+    help_ = (
+        "which files are written: all, or names and patterns separated by commas, such as report.pdf,*.svg; without"
+        " it {} of an image and {} of a sample (particles is objects or classes in other kinds of analysis)"
+    ).format(*names)
+    parser.add_argument("--files", default="", metavar="NAMES", help=help_)
+
+
+def files(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
+    """What --files says, as patterns; CommandError for one that fits no file of these kinds of analysis.
+
+    pooled: whether a sample's files are written, too.
+    """
+    kinds: tuple[Of, ...] = ("image", "sample") if pooled else ("image",)
+    names = [name for task in tasks for of in kinds for name in offered(of, task)]
+    try:
+        return read_choice(text, names)
+    except UnknownFile as error:
+        raise CommandError(f"--files: {error}", returncode=BAD_INPUT) from None
+
+
 def outcome(analysis: Any) -> str:
     """What came of an analysis, in a line."""
     task, statistics = find(analysis.settings.task), analysis.statistics
@@ -152,124 +171,18 @@ def outcome(analysis: Any) -> str:
     return f"{task.count(statistics.n_kept)} counted, {statistics.n_set_aside:,} left out"
 
 
-def write(analysis: Any, file: Path | None, folder: Path, bar: Callable[[str, float], None], *, keep_all: bool) -> None:
-    """Write all files that a user takes away, the same in every run but for the report's date, and timings.json.
-
-    file: of the image. keep_all: whether labels.tif and rois.zip have the particles that were left out, too.
-    """
-    from segmentation.core.report.files import write_all
-
-    def report(stage: str, fraction: float) -> None:
-        bar(stage, DONE + (1 - DONE) * fraction)
-
-    filing = Filing(datetime.now(UTC), image=file)
-    write_all(analysis, folder, for_the_page=False, keep_all=keep_all, filing=filing, progress=report)
-    write_json(analysis.timings, folder / "timings.json", indent=2)
-    bar("done", 1.0)
-
-
-class Measuring(BaseCommand):
-    """A command that measures files, each into a folder of its own, and may pool them. what: one of them."""
-
-    requires_system_checks: list[str] = []
-    what = "image"
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-        size = parser.add_mutually_exclusive_group()
-        size.add_argument("--width-nm", dest="size", type=width, metavar="W", help='image width: 7520, "7.52 um"')
-        size.add_argument("--nm-per-pixel", dest="size", type=pixel_size, metavar="P", help="size of a pixel in nm")
-        parser.add_argument("--all", action="store_true", help="left out particles in labels.tif and rois.zip, too")
-        help_ = f"pool the {self.what}s as one sample"
-        parser.add_argument("--sample", type=sample_name, metavar="NAME", help=help_)
-
-    def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
-        """Those of the files of a folder that are measured; images: those of them that are images."""
-        return list(images)
-
-    def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        """The analysis of a file, after its results were written into the folder."""
-        raise NotImplementedError
-
-    def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:
-        """The files named, and those to measure of the folders named; says on the terminal what is left out there."""
-        for path in paths:
-            if not path.is_dir():
-                yield path
-                continue
-            images, others = images_in(path, but=out)
-            names = self.to_measure((*images, *others), images)
-            yield from names
-            rest = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
-            if not names:
-                self.stderr.write(f"{path}: There is no {self.what} in this folder.")
-            elif rest:
-                some = "1 file is no image and was" if len(rest) == 1 else f"{len(rest)} files are no images and were"
-                self.stderr.write(f"{path}: {some} left out: {', '.join(rest)}")
-
-    def measure(self, paths: Iterable[Path], settings: AnalysisSettings, options: dict[str, Any]) -> None:
-        """Analyse each file into a folder of its own, then write the pooled files, if the sample has a name.
-
-        A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
-        command exits with BAD_INPUT.
-        """
-        members: list[Member] = []
-        failed: list[SampleImage] = []
-        for path, folder in folders_of(list(self.files(paths, options["out"])), options["out"]):
-            try:
-                analysis = self.analysed(path, folder, settings, options)
-            except (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice) as error:
-                reason, sha256 = sentence(error), ""
-                with suppress(OSError):
-                    sha256 = sha256_of(path)
-                self.stderr.write(f"{path}: {reason}")
-                failed.append(SampleImage.failed(path.name, reason, sha256))
-                continue
-            if options["sample"]:  # what pooling needs of it: its pictures may go
-                members.append(Member.of(analysis, thumbnail(analysis)))
-        if options["sample"]:
-            self.pool(options["sample"], options["out"], settings.measurement, members, failed)
-        if failed:
-            sys.exit(BAD_INPUT)
-
-    def pool(self, name: str, out: Path, settings: MeasurementSettings, members: list[Any], failed: list[Any]) -> None:
-        """Write the pooled files into `out`."""
-        from segmentation.core.combine import combine
-        from segmentation.core.report.files import write_all
-
-        if not members:
-            self.stderr.write(f"{name}: No image could be measured, so there is nothing to pool.")
-            return
-        sample = combine(name, members, edge=settings.border_correction, filter=settings.filter, left_out=failed)
-        write_all(sample, out, for_the_page=False, filing=Filing(datetime.now(UTC)))
-        for warning in sample.flags:
-            self.stderr.write(f"{name}: {warning}")
-        missing = f", {len(failed)} could not be measured" if failed else ""
-        self.stdout.write(f"{name} -> {out}: {sample.extent}, pooled{missing}")
-
-
 def sentence(error: BaseException) -> str:
     """What went wrong, in one line."""
     if isinstance(error, FileNotFoundError):
         return "There is no such file."
+    if isinstance(error, BrokenProcessPool):
+        return DIED
     if isinstance(error, MemoryError):
         return "The image needs more memory than this machine has; crop it or use a larger machine."
     if isinstance(error, OSError):
-        return f"The file cannot be read or written: {os.strerror(error.errno) if error.errno else error}."
+        file = f"The file {error.filename}" if error.filename else "The file"
+        return f"{file} cannot be read or written: {os.strerror(error.errno) if error.errno else error}."
     return " ".join(str(error).split())
-
-
-@contextmanager
-def progress_bar(name: str) -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on a terminal, silence elsewhere; what it gives is the pipeline's `progress`."""
-    form = "{desc}: {percentage:3.0f}% |{bar}| {postfix}"
-    with tqdm(total=100, desc=name, disable=not sys.stderr.isatty(), leave=False, bar_format=form) as bar:
-
-        def show(stage: str, fraction: float) -> None:
-            bar.set_postfix_str(stage, refresh=False)
-            bar.update(100 * fraction - bar.n)
-
-        yield show
 
 
 def width(text: str) -> Callable[[int], Calibration]:
@@ -293,7 +206,11 @@ def pixel_size(text: str) -> Callable[[int], Calibration]:
         raise argparse.ArgumentTypeError(
             f"{text!r} can mean two sizes, one a thousand times the other: leave the comma out"
         )
-    return lambda columns: Calibration.of_pixel(nm, typed=text.strip())
+    return partial(_of_pixel, nm, text.strip())
+
+
+def _of_pixel(nm: float, typed: str, columns: int) -> Calibration:
+    return Calibration.of_pixel(nm, typed=typed)
 
 
 def sample_name(text: str) -> str:

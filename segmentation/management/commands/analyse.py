@@ -15,15 +15,17 @@ from segmentation.core.errors import UserError
 from segmentation.core.micrograph.pages import page_name, take_pages, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
-from segmentation.core.pipeline import Runtime, analyse
+from segmentation.core.pipeline import Progress, Runtime, analyse
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
 
 from . import _inputs as inputs
+from ._measuring import Measuring
+from ._processes import Measured, Words
 
 
-class Command(inputs.Measuring):
+class Command(Measuring):
     help = (
         "Segment micrographs and measure what is found; writes DIR/<stem>/ for each image,"
         " and with --sample the pooled files into DIR."
@@ -40,9 +42,9 @@ class Command(inputs.Measuring):
         try:
             options["model"] = options["model"] or cards.automatic(DEFAULT_TASK)
             task = find(cards.stands_for(options["model"])[0].task)
-            options["out"].mkdir(parents=True, exist_ok=True)
-        except (cards.UnknownModel, UnknownTask, OSError) as error:
+        except (cards.UnknownModel, UnknownTask) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+        self.prepared(options, [task])
         if options["pages"]:
             options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
         self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
@@ -55,17 +57,12 @@ class Command(inputs.Measuring):
             except (UserError, OSError, MemoryError) as error:
                 raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
 
-    def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
+    def measured(self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
         micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
-        with inputs.progress_bar(file.name) as bar:
-            runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
-            analysis = analyse(micrograph, settings, bar, runtime=runtime)
-            inputs.write(analysis, file, folder, bar, keep_all=options["all"])
-        self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
-        for warning in analysis.flags:
-            self.stdout.write(f"  {warning}")
-        return analysis
+        runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
+        analysis = analyse(micrograph, settings, progress, runtime=runtime)
+        return Measured(analysis, Words(inputs.outcome(analysis), tuple(map(str, analysis.flags))), file)
 
 
 def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:

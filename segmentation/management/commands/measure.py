@@ -19,13 +19,15 @@ from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.pipeline import analysed_rows, measure
+from segmentation.core.pipeline import Progress, analysed_rows, measure
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import every, find
 from segmentation.core.truth import owner_of
 from segmentation.core.typed import Setting, settings_of
 
 from . import _inputs as inputs
+from ._measuring import Measuring
+from ._processes import Measured, Words
 
 STORED = ".npz"
 SHAPES = (".roi", ".zip", ".json")  # only where they are named: folders of results hold others, too
@@ -34,7 +36,7 @@ NO_IMAGE = "This file holds outlines without their image: give the folder of the
 OTHER_IMAGES = "No image in {folder} is the one with these outlines (SHA-256 {sha256}…)."
 
 
-class Command(inputs.Measuring):
+class Command(Measuring):
     help = (
         "Measure label images or binary masks made by other tools, ImageJ ROI ZIPs and COCO JSON (each named, with"
         " --images), or segmentation.npz of a result; writes DIR/<stem>/ for each, and with --sample the pooled files"
@@ -59,20 +61,18 @@ class Command(inputs.Measuring):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["images"] is not None and not options["images"].is_dir():
             raise CommandError(f"There is no folder {options['images']}.", returncode=inputs.BAD_INPUT)
-        try:
-            options["out"].mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        settings = inputs.settings(find(options["task"]), _settings(), options)
+        task = find(options["task"])
+        has_stored = any(path.is_dir() or path.suffix.lower() == STORED for path in options["labels"])
+        self.prepared(options, every() if has_stored else [task])  # stored segmentations are of any kind
+        settings = inputs.settings(task, _settings(), options)
         self.measure(options["labels"], settings, options)
 
     def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
         return sorted(file for file in files if file.suffix.lower() in MASKS)
 
-    def analysed(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        """Measure one file of labels or outlines, or a stored segmentation, and write its files."""
+    def measured(self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
         if file.suffix.lower() == STORED:
-            return self._measure_stored(file, folder, settings, options)
+            return _measured_again(file, settings, options, progress)
         image = _image(file, options)
         if file.suffix.lower() in SHAPES:
             mask = _labels_of_outlines(file, image, settings)
@@ -80,30 +80,23 @@ class Command(inputs.Measuring):
             corners = find(settings.task).corners
             mask = read_mask(file, kind=options["kind"], background=options["background"], corners=corners)
         settings = settings.with_(calibration=inputs.calibration(options, mask.labels.shape[1]))
-        with inputs.progress_bar(file.name) as bar:
-            analysis = analyse_mask(mask, settings, bar, image=image)
-            inputs.write(analysis, None, folder, bar, keep_all=options["all"])
-        for note in mask.notes:
-            self.stderr.write(f"{file}: {note}")
-        self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
-        return analysis
+        analysis = analyse_mask(mask, settings, progress, image=image)
+        return Measured(analysis, Words(inputs.outcome(analysis), notes=tuple(mask.notes)))
 
-    def _measure_stored(self, file: Path, folder: Path, settings: AnalysisSettings, options: dict[str, Any]) -> Any:
-        """A segmentation as a worker stored it, measured without its model; it knows its kind of analysis itself."""
-        try:
-            segmentation = Segmentation.load(file)
-        except UnusableSegmentation as error:
-            raise UnreadableImage(str(error)) from error
-        micrograph = _image_of(segmentation.provenance.micrograph, options)
-        origin = segmentation.provenance
-        requested = AnalysisSettings.of(origin.task, **origin.settings)
-        requested = replace(requested, measurement=settings.measurement)
-        requested = requested.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
-        with inputs.progress_bar(file.name) as bar:
-            analysis = measure(micrograph, segmentation, requested, bar)
-            inputs.write(analysis, None, folder, bar, keep_all=options["all"])
-        self.stdout.write(f"{file} -> {folder}: {inputs.outcome(analysis)}")
-        return analysis
+
+def _measured_again(file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
+    """A segmentation as a worker stored it, measured without its model; it knows its kind of analysis itself."""
+    try:
+        segmentation = Segmentation.load(file)
+    except UnusableSegmentation as error:
+        raise UnreadableImage(str(error)) from error
+    micrograph = _image_of(segmentation.provenance.micrograph, options)
+    origin = segmentation.provenance
+    requested = AnalysisSettings.of(origin.task, **origin.settings)
+    requested = replace(requested, measurement=settings.measurement)
+    requested = requested.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
+    analysis = measure(micrograph, segmentation, requested, progress)
+    return Measured(analysis, Words(inputs.outcome(analysis)))
 
 
 def _labels_of_outlines(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> Mask:

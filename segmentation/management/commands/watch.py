@@ -9,11 +9,10 @@ import shutil
 import signal
 import sys
 import time
-import zipfile
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from io import BytesIO
+from fnmatch import fnmatchcase
 from pathlib import Path
 from site import addsitedir
 from typing import TYPE_CHECKING, Any
@@ -22,15 +21,16 @@ from django.conf import settings as configured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.micrograph.kinds import sha256_of
+from segmentation.core.tasks import every
 
 from . import _inputs as inputs
 from .analyse import every_setting
 
 if TYPE_CHECKING:
-    from deepsegm_client import Client, Job, Sample, Sync
+    from deepsegm_client import Client, Job, Result, Sample, SampleResult, Sync
 
 TOKEN = "DEEPSEGM_TOKEN"
-STATE, ERROR, BUNDLE = "watched.json", "error.txt", "bundle.zip"
+STATE, ERROR = "watched.json", "error.txt"
 POOLED = f"sample{inputs.RESULTS}"  # the folder of the pooled files
 UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")  # names of half-copied files
 ENDED = ("done", "failed", "cancelled")
@@ -69,6 +69,7 @@ class Command(BaseCommand):
         parser.add_argument("--width-nm", dest="width", metavar="W", help='image width: 7520, "7.52 um"')
         help_ = "pool the images as one sample"
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
+        inputs.add_files(parser)
         parser.add_argument("--once", action="store_true", help="end when all images are measured")
         parser.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="look again after S seconds (5)")
         help_ = "an image is complete when its size and time have not changed for S seconds (10)"
@@ -80,6 +81,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no folder {options['folder']}.", returncode=inputs.BAD_INPUT)
         if options["sample"] and not options["token"]:
             raise CommandError(NO_TOKEN, returncode=inputs.BAD_INPUT)
+        options["files"] = inputs.files(options["files"], every(), pooled=bool(options["sample"]))
         addsitedir(str(configured.BASE_DIR / "client"))  # it lies beside the server, which does not depend on it
         from deepsegm_client import Client
 
@@ -143,13 +145,14 @@ class Command(BaseCommand):
 class Folder:
     """A folder that images come into: which of them are whole, which are measured, and where their results lie.
 
-    requested: what the command line says of all images; where it says something else, they are measured anew. seen: how
-    each image looked last, and since when. notes: what was noted with its results, as read from the disk.
+    requested: what the command line says of all images; where it says something else, they are measured anew. files:
+    which files are asked for, as patterns; where these are others, they are fetched anew. seen: how each image looked
+    last, and since when. notes: what was noted with its results, as read from the disk.
     """
 
     def __init__(self, options: dict[str, Any], requested: dict[str, str]) -> None:
         self.path, self.out, self.settle = options["folder"], options["out"], options["settle"]
-        self.requested = requested
+        self.requested, self.files = requested, list(options["files"])
         self.base: Path = self.out or self.path
         self.seen: dict[Path, tuple[list[int], float]] = {}
         self.notes: dict[Path, dict[str, Any]] = {}
@@ -169,12 +172,18 @@ class Folder:
             self.notes[image] = _stored_note(folder)
         return self.notes[image]
 
+    def has_files(self, state: dict[str, Any]) -> bool:
+        """Whether the files that were fetched are those asked for; of version 1.0 they are all."""
+        return bool(state.get("files", self.files) == self.files)
+
     def ready(self) -> tuple[list[Path], bool]:
         """The images to be measured now, and whether others may still be being written."""
         images, waiting = [], False
         for image in self.images():
             look, state = _look(image), self.state(image)
-            if look is None or (state.get("look") == look and state["asked"] == self.requested):
+            if look is None or (
+                state.get("look") == look and state["asked"] == self.requested and self.has_files(state)
+            ):
                 continue
             before, since = self.seen.get(image, (None, 0.0))
             if before != look:
@@ -194,6 +203,7 @@ class Folder:
         Raises Later where the image has changed meanwhile.
         """
         note: dict[str, Any] = {"sha256": sha256_of(image), "asked": self.requested, "look": self.seen[image][0]}
+        note["files"] = self.files
         with appearing(self.results_of(image)) as part:
             try:
                 yield part, note
@@ -223,9 +233,14 @@ class Site:
             else:
                 job = self._in_sample(image, note) if self.name else self._send(self.client.submit, image, note)
             note["job"] = job.id
-            bundle = job.wait().read(BUNDLE)
-        _unpack(bundle, part)
+            self._save(job.wait(), part)
         self.tell(f"{image} -> {self.folder.results_of(image)}: {job.page}")
+
+    def _save(self, result: Result[Sync] | SampleResult[Sync], part: Path) -> None:
+        """Fetch the files that are asked for, as far as this result has such."""
+        names = [name for name in result.files if any(fnmatchcase(name, pattern) for pattern in self.folder.files)]
+        if names or not self.folder.files:
+            result.save_files(part, *names)
 
     def _send(self, submit: Any, image: Path, note: dict[str, Any]) -> Any:
         """Send an image; the same one has the same key, so that a killed watcher has nothing measured twice."""
@@ -270,20 +285,22 @@ class Site:
 
     def finish(self) -> None:
         """Fetch the pooled files where they are missing, or an image is new or changed; none if the pooling failed."""
-        if not self.name or ((self.pooled / BUNDLE).exists() and not self.changed):
+        fetched = _stored_note(self.pooled).get("files") == self.folder.files
+        if not self.name or (fetched and not self.changed):
             return
         try:
             with self.meaning():
-                row = self._sample()
-                bundle = row.wait().read(BUNDLE) if row else None
+                if (row := self._sample()) is None:
+                    return
+                result = row.wait()
+                with appearing(self.pooled) as part:
+                    self._save(result, part)
+                    note = {"sample": row.id, "files": self.folder.files}
+                    (part / STATE).write_text(json.dumps(note), encoding="utf-8")
         except Bad:
             return
-        if row and bundle:
-            with appearing(self.pooled) as part:
-                _unpack(bundle, part)
-                (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
-            self.changed = False
-            self.tell(f"{self.name} -> {self.pooled}: {row.page}")
+        self.changed = False
+        self.tell(f"{self.name} -> {self.pooled}: {row.page}")
 
     @contextmanager
     def meaning(self) -> Iterator[None]:
@@ -344,12 +361,6 @@ def _read(row: Sample[Sync]) -> None:
     while row.state == "waiting" and row.data["under_way"] > sum(image["state"] not in ENDED for image in row.images):
         time.sleep(READ_SECONDS)
         row.refresh()
-
-
-def _unpack(bundle: bytes, part: Path) -> None:
-    with zipfile.ZipFile(BytesIO(bundle)) as archive:
-        archive.extractall(part)
-    (part / BUNDLE).write_bytes(bundle)
 
 
 def _side(image: Path) -> list[Path]:

@@ -159,6 +159,7 @@ class TestRead:
         assert answer["result"]["statistics"]["n_kept"] == 261
         assert answer["settings"] == AnalysisSettings.of().as_dict()
         assert set(answer["files"]) == set(FILES)
+        assert {"result.json", "particles.csv", "figure.png"} < set(answer["usual_files"])
         address = answer["files"]["particles.csv"].removeprefix("http://testserver")
         file = script.get(address, headers=basic("alice"))
         assert b"".join(file.streaming_content) == b"content"
@@ -167,6 +168,7 @@ class TestRead:
     def test_a_failure_says_why(self, script, make_job):
         answer = script.get(f"{JOBS}/{make_job(state=Job.State.FAILED, error='Too big.').pk}").json()
         assert (answer["state"], answer["error"], answer["files"]) == ("failed", "Too big.", {})
+        assert answer["usual_files"] == []
 
     def test_what_is_not_there(self, script, done):
         for address in (f"{JOBS}/{uuid4()}", f"{JOBS}/{done.pk}/files/nothing.png", "/api/v1/", "/api/v2/jobs"):

@@ -56,7 +56,8 @@ class Export:
     granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
     of_objects: whether only kinds of analysis that find objects have the file.
     for_the_page: whether it is only shown on the page, not to be taken away. stored: whether it is written with every
-    result of an image; the others are written when one of them is asked for. turn: FIRST for what answers the question,
+    result of an image; the others are written when one of them is asked for. usual: whether the command line and the
+    client write it where nobody says which files. turn: FIRST for what answers the question,
     FIGURE for what of it waits until a picture is compressed, NORMAL, WITH_SUMS of all before, or LAST.
     """
 
@@ -73,6 +74,7 @@ class Export:
     for_the_page: bool = False
     of_objects: bool = False
     stored: bool = False
+    usual: bool = False
     turn: int = NORMAL
 
     def is_of(self, of: Of, task: Task) -> bool:

@@ -54,6 +54,7 @@ EXPORTS = (
         _write_picture,
         image="four panels, 170 mm wide, readable in one column of a journal",
         sample="all images together and each of them",
+        usual=True,
         turn=FIGURE,
     ),
     Export(

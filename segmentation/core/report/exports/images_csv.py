@@ -118,5 +118,6 @@ EXPORTS = (
         65,
         lambda of, to: to.write_text(marked(lines(_lines(of.sample))), encoding="utf-8", newline=""),
         sample="one row per image",
+        usual=True,
     ),
 )

@@ -88,6 +88,7 @@ EXPORTS = (
         lambda of, to: write_tiff(of.analysis, to, of.keep_all),
         image="label image of {counted}, for ImageJ, with the size of a pixel; 0 is background",
         image_classes="the class of every pixel, from 0 on in the order of the model's card; 255: not analysed",
+        usual=True,
     ),
     Export(
         "labels-all.tif",

@@ -150,6 +150,7 @@ EXPORTS = (
         image="{figures}, then one row per {thing}",
         sample="{figures}, then one row per {thing} with the name and warnings of its image",
         stored=True,
+        usual=True,
         turn=FIRST,
     ),
 )

@@ -142,6 +142,7 @@ EXPORTS = (
         image="all numbers with intervals, settings, scale, model and versions, for programs",
         sample="numbers of all images with intervals and one entry per image, for programs",
         stored=True,
+        usual=True,
     ),
     Export(
         "result.schema.json",

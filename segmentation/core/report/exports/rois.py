@@ -73,6 +73,7 @@ EXPORTS = (
         130,
         lambda of, to: write_rois(of.analysis, of.shapes, to, of.keep_all),
         image="outlines of {counted}, for ImageJ's ROI Manager",
+        usual=True,
     ),
     Export(
         "rois-all.zip",

@@ -361,6 +361,7 @@ EXPORTS = (
         70,
         lambda of, to: write_xlsx(of.sample, to, of.filing),
         image="for Excel: summary with a chart, every {thing}, all details",
+        usual=True,
     ),
     Export(
         "sample.xlsx",
@@ -368,5 +369,6 @@ EXPORTS = (
         75,
         lambda of, to: write_xlsx(of.sample, to, of.filing),
         sample="for Excel: summary with a chart, images, every {thing}, all details",
+        usual=True,
     ),
 )

@@ -1,0 +1,208 @@
+"""What `analyse` and `measure` share: from many files to a folder of results for each, and to a sample."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.kinds import sha256_of
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network.cards import AlteredWeights, NoDevice
+from segmentation.core.pipeline import DONE, Progress
+from segmentation.core.sample import Member, SampleImage
+from segmentation.core.tasks.base import Task
+
+from . import _inputs as inputs
+from ._processes import Files, Measured, Processes, Words, cores, failed, here, measure_and_write, write, write_pooled
+from ._progress import Bar
+
+FAILURES = (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice, BrokenProcessPool)
+MOST_JOBS = 64  # more than a machine has use for
+STOPPED = 130  # exit status after Ctrl-C, as of shells
+JOBS = (
+    "analyse so many images at a time (1), each in a process that needs 1.1 GB of memory for 1024 x 768 px and up to 4"
+    " GB for 8192 x 8192 px. With 1, on two cores or more, one further process writes files while the next image is"
+    " analysed: 0.4 GB for 1024 x 768 px, with all files 0.5 GB"
+)
+
+
+class Measuring(BaseCommand):
+    """A command that measures files, each into a folder of its own, and may pool them. what: one of them."""
+
+    requires_system_checks: list[str] = []
+    what = "image"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+        size = parser.add_mutually_exclusive_group()
+        size.add_argument(
+            "--width-nm", dest="size", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"'
+        )
+        size.add_argument(
+            "--nm-per-pixel", dest="size", type=inputs.pixel_size, metavar="P", help="size of a pixel in nm"
+        )
+        inputs.add_files(parser)
+        help_ = "left out particles in labels.tif and rois.zip, too (which files are written says --files)"
+        parser.add_argument("--all", action="store_true", help=help_)
+        help_ = f"pool the {self.what}s as one sample"
+        parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
+        parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help=JOBS)
+
+    def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+        """Those of the files of a folder that are measured; images: those of them that are images."""
+        return list(images)
+
+    def measured(self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
+        """The analysis of a file, and what is said of it; raises one of FAILURES."""
+        raise NotImplementedError
+
+    def prepared(self, options: dict[str, Any], tasks: Iterable[Task]) -> None:
+        """Read which files are asked for, and make the folder; tasks: the kinds of analysis that there may be."""
+        options["files"] = inputs.files(options["files"], tasks, pooled=bool(options["sample"]))
+        try:
+            options["out"].mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+
+    def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:
+        """The files named, and those to measure of the folders named; says on the terminal what is left out there."""
+        for path in paths:
+            if not path.is_dir():
+                yield path
+                continue
+            images, others = inputs.images_in(path, but=out)
+            names = self.to_measure((*images, *others), images)
+            yield from names
+            rest = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
+            if not names:
+                self.stderr.write(f"{path}: There is no {self.what} in this folder.")
+            elif rest:
+                some = "1 file is no image and was" if len(rest) == 1 else f"{len(rest)} files are no images and were"
+                self.stderr.write(f"{path}: {some} left out: {', '.join(rest)}")
+
+    def measure(self, paths: Iterable[Path], settings: AnalysisSettings, options: dict[str, Any]) -> None:
+        """Analyse each file into a folder of its own, then write the pooled files, if the sample has a name.
+
+        A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
+        command exits with BAD_INPUT.
+        """
+        work = list(inputs.folders_of(list(self.files(paths, options["out"])), options["out"]))
+        several = min(options["jobs"], len(work))
+        threads = max(1, cores() // several) if several > 1 else 0
+        count = several if threads else int(cores() > 1 and len(work) > 1)
+        try:
+            with Processes(count, threads) as processes, Bar(len(work)) as bar:
+                run = _Run(self, settings, options, processes, bar)
+                run.go_through(work)
+                if options["sample"]:
+                    run.pool(options["sample"])
+        except KeyboardInterrupt:
+            self.stderr.write("Stopped.")
+            sys.exit(STOPPED)
+        if run.failed:
+            sys.exit(inputs.BAD_INPUT)
+
+
+class _Run:
+    """The images of one command. members, failed: what pooling needs of those that could be measured, or could not."""
+
+    def __init__(
+        self,
+        command: Measuring,
+        settings: AnalysisSettings,
+        options: dict[str, Any],
+        processes: Processes,
+        bar: Bar,
+    ) -> None:
+        self.command, self.settings, self.processes, self.bar = command, settings, processes, bar
+        self.options = {name: option for name, option in options.items() if name not in ("stdout", "stderr")}
+        self.members: list[Member] = []
+        self.failed: list[SampleImage] = []
+        self.ended = 0
+
+    def go_through(self, work: Iterable[tuple[Path, Path]]) -> None:
+        """Measure each file into its folder. A few are under way at a time, and said in their order."""
+        ahead = self.processes.count * (2 if self.processes.threads else 1)
+        waiting: deque[tuple[Path, Path, Future[tuple[Words, Any]]]] = deque()
+        for path, folder in work:
+            waiting.append((path, folder, self._begun(path, folder)))
+            if len(waiting) > ahead:
+                self._settle(*waiting.popleft())
+        if waiting and not self.processes.threads:
+            self.bar("writing the files", DONE)
+        for image in waiting:
+            self._settle(*image)
+
+    def _files(self, folder: Path) -> Files:
+        return Files(folder, self.options["files"], self.options["all"], bool(self.options["sample"]))
+
+    def _begun(self, path: Path, folder: Path) -> Future[tuple[Words, Any]]:
+        """Analyse a file here and have its files written, or have both done."""
+        files, command = self._files(folder), self.command
+        if self.processes.threads:
+            return self.processes.submit(measure_and_write, type(command), path, self.settings, self.options, files)
+        self.bar.begin(path.name)
+        try:
+            measured = command.measured(path, self.settings, self.options, self.bar)
+        except FAILURES as error:
+            return failed(error)
+        if self.processes.count:
+            return self.processes.submit(write, measured, files)
+        return here(write, measured, files, self.bar)
+
+    def _settle(self, path: Path, folder: Path, future: Future[tuple[Words, Any]]) -> None:
+        """Wait for an image, and say what came of it."""
+        try:
+            words, member = future.result()
+        except FAILURES as error:
+            reason, sha256 = inputs.sentence(error), ""
+            with suppress(OSError):
+                sha256 = sha256_of(path)
+            self._say([], [f"{path}: {reason}"])
+            self.failed.append(SampleImage.failed(path.name, reason, sha256))
+        else:
+            warnings = [f"  {warning}" for warning in words.warnings]
+            self._say([f"{path} -> {folder}: {words.outcome}", *warnings], [f"{path}: {note}" for note in words.notes])
+            if member is not None:
+                self.members.append(member)
+        self.ended += 1
+        self.bar.wrote(self.ended)
+
+    def pool(self, name: str) -> None:
+        """Write the pooled files into the folder of the results."""
+        measurement, out = self.settings.measurement, self.options["out"]
+        if not self.members:
+            self._say([], [f"{name}: No image could be measured, so there is nothing to pool."])
+            return
+        rules = {"edge": measurement.border_correction, "filter": measurement.filter, "left_out": self.failed}
+        try:
+            extent, flags = self.processes.submit(write_pooled, name, self.members, rules, self._files(out)).result()
+        except FAILURES as error:
+            raise CommandError(f"{name}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
+        missing = f", {len(self.failed)} could not be measured" if self.failed else ""
+        self._say([f"{name} -> {out}: {extent}, pooled{missing}"], [f"{name}: {flag}" for flag in flags])
+
+    def _say(self, lines: Sequence[str], notes: Sequence[str]) -> None:
+        """Notes on standard error, then lines, while the bar is out of the way."""
+        with tqdm.external_write_mode():
+            for note in notes:
+                self.command.stderr.write(note)
+            for line in lines:
+                self.command.stdout.write(line)
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_JOBS}")
+    return int(text)
