@@ -84,8 +84,11 @@ def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[T
                 output, errors = output_of(child, PATIENCE * seconds)
             finally:
                 child.kill_group()
-        if child.returncode:
-            raise ChildProcessError(f"status {child.returncode}, {errors.decode(errors='replace')}")
+        status = child.returncode or 0
+        if status < 0:  # killed: by its own alarm, or where memory is short
+            raise CutOff
+        if status:
+            raise ChildProcessError(f"status {status}, {errors.decode(errors='replace')}")
         return [
             Text(str(text), float(left), float(top), float(right), float(bottom), float(score), str(again))
             for text, left, top, right, bottom, score, again in json.loads(output.splitlines()[-1])
@@ -93,8 +96,6 @@ def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS) -> list[T
     except Late as error:
         raise CutOff from error
     except (OSError, MemoryError, ValueError, IndexError, TypeError) as error:
-        if child.returncode and child.returncode < 0:  # killed: by its own alarm, or where memory is short
-            raise CutOff from error
         logger.warning("The data bar was not read: %s", error)
         return []
 
