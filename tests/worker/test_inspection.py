@@ -300,9 +300,9 @@ def test_without_forks_each_reader_is_a_new_process(tmp_path: Path, monkeypatch:
     ids=["killed", "aborted", "ended", "failed", "processor", "hung"],
 )  # fmt: skip
 def test_a_fork_that_dies_is_judged_as_a_process_that_dies(
-    monkeypatch: pytest.MonkeyPatch, settings: Any, code: str, error: type[Exception], sentence: str
+    monkeypatch: pytest.MonkeyPatch, code: str, error: type[Exception], sentence: str
 ) -> None:
-    monkeypatch.setattr(inspection, "PATIENCE", 3)
+    monkeypatch.setattr(inspection, "PATIENCE", 1 if "sleep" in code else 600)
     monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(DEED))
     with pytest.raises(error) as refused:
         inspection._run([sys.executable, "-m", DEED, code], lambda: None, inspection.DIED, inspection.TOO_SLOW, 1.0)

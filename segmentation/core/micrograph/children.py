@@ -20,7 +20,7 @@ HOUSE = Path(__file__).resolve().parents[3]
 PASSED = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
 # A child multiplies no matrices, threads take time to start, and a process that has some cannot be forked.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 LOOK_SECONDS = 0.2  # between two looks at a child, and at whether anybody still wants its answer
 MOST_SAID, LAST_ERRORS = 2**25, 2000  # bytes that a child may say, as of 100,000 outlines; kept of its errors
 MOST_OPEN = 4096  # files that a process which forks readers has open: a handful, and one for each child

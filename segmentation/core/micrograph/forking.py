@@ -148,6 +148,8 @@ class ForkServer:
                     if self._socket is requests:
                         self._end()
                 raise ConnectionError("the server of forks has ended") from error
+            if not pid:
+                raise ConnectionError("the system gives the server no process")
             near.pop_all()
         child = ForkOfServer(pid, to_output[0], to_errors[0], control)
         with suppress(BrokenPipeError), os.fdopen(to_input[1], "wb") as pipe:  # a child that has died says so itself

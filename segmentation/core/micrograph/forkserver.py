@@ -88,14 +88,20 @@ class _Server:
         if not message:
             return False
         if len(descriptors) == DESCRIPTORS:
-            *streams, control = descriptors
-            parent, pid = os.getpid(), os.fork()
-            if not pid:
-                become(partial(self._run, parent), streams)
-            self._controls[pid] = socket.socket(fileno=control)
-            self._events.register(self._controls[pid], selectors.EVENT_READ, pid)
+            *streams, number = descriptors
+            parent, control = os.getpid(), socket.socket(fileno=number)
+            try:
+                pid = os.fork()
+            except OSError:  # no memory, or too many processes: the other children go on
+                _say(control, 0)
+                control.close()
+            else:
+                if not pid:
+                    become(partial(self._run, parent), streams)
+                self._controls[pid] = control
+                self._events.register(control, selectors.EVENT_READ, pid)
+                _say(control, pid)
             descriptors = streams
-            _say(self._controls[pid], pid)
         for descriptor in descriptors:
             os.close(descriptor)
         return True
@@ -104,7 +110,8 @@ class _Server:
         """In the child: lead a group, end with the server, and do what the first line of its input says."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
+        with suppress(PermissionError):  # in the group of a reader that is confined already
+            os.setsid()
         confined.end_with_parent()
         if os.getppid() != parent:
             return 1

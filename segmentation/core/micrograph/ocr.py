@@ -180,7 +180,6 @@ def _engine(side: int) -> Any:
     """rapidocr on one core, without the turning of upside-down text; imported here, because only this function needs
     it."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report each network that it loads to its makers
-    importlib.import_module("cv2").setNumThreads(1)  # a process with threads cannot be forked
     one_core = {f"EngineConfig.onnxruntime.{name}_op_num_threads": 1 for name in ("intra", "inter")}
     settings = {
         "Det.limit_side_len": side,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
-from segmentation.core.micrograph import forking
+from segmentation.core.micrograph import forking, forkserver
 from segmentation.core.micrograph.children import HOUSE, Late, output_of
 from segmentation.core.micrograph.confined import landlock_version
 from segmentation.core.micrograph.forking import ForkServer
@@ -145,6 +147,16 @@ def test_a_child_whose_server_is_killed_is_killed(server: ForkServer) -> None:
         assert child.wait() == -signal.SIGKILL
     wait_for(lambda: not lives(child.pid), "it is gone")
     assert said(server, "print(1)") == 1  # by another server
+
+
+def test_where_no_process_can_be_forked_the_server_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control, of_server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    monkeypatch.setattr(os, "fork", Mock(side_effect=BlockingIOError))
+    with near, far, control, of_server, Path(os.devnull).open() as nothing:
+        socket.send_fds(near, [b"."], [*[nothing.fileno()] * 3, of_server.fileno()])
+        assert forkserver._Server(far, {})._fork() is True
+        assert control.recv(9) == b"0"
 
 
 def test_a_server_ends_when_nobody_asks_and_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
