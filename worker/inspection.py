@@ -11,14 +11,10 @@ import io
 import json
 import logging
 import os
-import selectors
 import signal
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -32,6 +28,8 @@ from PIL import Image
 from segmentation.core.dataset_files import UNLABELLED
 from segmentation.core.imported.reading import OUTLINES, Outlines
 from segmentation.core.labels.segmentation import MOST_IDS
+from segmentation.core.micrograph import forking
+from segmentation.core.micrograph.children import Child, Endless, Late, NewProcess, output_of
 from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.pages import page_name
@@ -47,20 +45,14 @@ from .scratch import LARGEST_KEPT, keep, scratch
 
 logger = logging.getLogger(__name__)
 
-MOST_SAID, MOST_FACTS = 2**25, 2**20  # bytes that a child may say of 100,000 outlines, and of an image
-LAST_ERRORS = 2000  # bytes
+MOST_FACTS = 2**20  # bytes that a child may say of an image
 LONGEST_SENTENCE = 500
-# The variables of our environment that a child gets. No key, password or address of the site is among them.
-PASSED = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
 PATIENCE = 10  # times the processor time on the clock, after which a child hangs; a busy machine changes no result
 KILLS = (signal.SIGKILL, signal.SIGTERM)
-LOOK_SECONDS = 0.2  # between two looks at the child, and at whether anybody still wants its answer
-AHEAD_SECONDS = 3.0  # after a file, when its analysis is over and nobody waits for the processor
 # Of the processor, to decode a file: images take 0.5 s and 0.1 s a MB. Never more than DEEPSEGM_INSPECTION_SECONDS.
 DECODING_SECONDS, DECODING_SECONDS_PER_MB = 10.0, 1.0
 DECODES_ONLY = ("--later", "--pixels", "--page-file")  # options: no text is read
-READER = [sys.executable, "-m", "segmentation.core.micrograph.inspect"]
+READER = [sys.executable, "-m", forking.INSPECT]
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
 ARCHIVE_TOO_SLOW = "The ZIP archive takes too long to unpack: make it again, or drop the images themselves."
@@ -169,7 +161,7 @@ def unpack(
     largest, free = settings.DEEPSEGM_MAX_ARCHIVE_MB, free_bytes()
     seconds = DIRECTORY_SECONDS + SECONDS_PER_MB * largest
     command = [
-        *(sys.executable, "-m", "segmentation.core.micrograph.unpacking", str(path), str(folder)),
+        *(sys.executable, "-m", forking.UNPACKING, str(path), str(folder)),
         *(f"--entry-mb={settings.DEEPSEGM_MAX_UPLOAD_MB}", f"--archive-mb={largest}", f"--images={images}"),
         *([] if free is None else [f"--room={free - settings.DEEPSEGM_MIN_FREE_MB * 2**20}"]),
         *(f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}", f"--seconds={seconds}"),
@@ -209,7 +201,7 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
     with scratch() as folder:
         labels = folder / "labels.npy"
         command = [
-            *(sys.executable, "-m", "segmentation.core.imported", str(path)),
+            *(sys.executable, "-m", forking.IMPORTED, str(path)),
             *(f"--asked={json.dumps(query)}", f"--labels={labels}"),
             f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
             f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
@@ -252,93 +244,42 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
 def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str, seconds: float = 0.0) -> bytes:
     """The child's standard output; raises TooSlow, Killed where somebody killed the child, Unreadable where it died by
     itself. seconds: of the processor; 0.0 stands for DEEPSEGM_INSPECTION_SECONDS."""
-    end = time.monotonic() + PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
-    with _child_ahead(command) or _start_child(command) as child:
+    patience = PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
+    with _start_child(command) as child:
         try:
-            output, errors = _output_of(child, end, alive, died, too_slow)
+            output, errors = output_of(child, patience, alive=alive)
+        except Late:
+            raise TooSlow(too_slow) from None
+        except Endless:
+            raise Unreadable(died) from None
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # with all that it started
-    if child.returncode or errors:
-        logger.warning("Inspection ended with %s: %s", child.returncode, errors.decode(errors="replace"))
-    if -child.returncode == signal.SIGXCPU:
+            child.kill_group()
+    status = child.returncode or 0
+    if status or errors:
+        logger.warning("Inspection ended with %s: %s", status, errors.decode(errors="replace"))
+    if -status == signal.SIGXCPU:
         raise Unreadable(too_slow)
-    if -child.returncode in KILLS:
+    if -status in KILLS:
         raise Killed(died)
-    if child.returncode:
+    if status:
         raise Unreadable(died)
     return output
 
 
-def _start_child(command: list[str], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
-    env = {**passed, "OPENBLAS_NUM_THREADS": "1"}  # a child multiplies no matrices, and threads take time to start
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=env, start_new_session=True, **pipes)
+def keep_reader() -> None:
+    """Have the process that forks readers ready for the next file, and let it stay: nobody need wait for its start."""
+    forking.FILES.keep()
 
 
-_ahead: list[subprocess.Popen[bytes]] = []  # a child that waits for its file, or none
-_timers: list[threading.Timer] = []  # that will start one
-
-
-def prepare_child() -> None:
-    """Start a child for the next file, in a moment: Python and its libraries take a quarter of a second, for which
-    nobody need wait. It has seen no file, and ends when this process does, because its input then ends."""
-
-    def start() -> None:
-        _timers.clear()
-        if not _ahead:
-            _ahead.append(_start_child([*READER, "--ahead"], subprocess.PIPE))
-
-    if not _ahead and not _timers:
-        _timers.append(timer := threading.Timer(AHEAD_SECONDS, start))
-        timer.daemon = True
-        timer.start()
-
-
-def _child_ahead(command: list[str]) -> subprocess.Popen[bytes] | None:
-    """The child that waits for a file, with this command; None without one, or where somebody has killed it."""
-    if command[: len(READER)] != READER:
-        return None
-    with suppress(IndexError, OSError):
-        child = _ahead.pop()
-        assert child.stdin
-        with child.stdin as pipe:
-            pipe.write(json.dumps(command[len(READER) :]).encode())
-        return child
-    return None
-
-
-def _output_of(
-    child: subprocess.Popen[bytes], end: float, alive: Callable[[], None], died: str, too_slow: str
-) -> tuple[bytes, bytes]:
-    """The child's output, and the last of its errors, when it has ended by itself; raises TooSlow at the time `end`,
-    Unreadable if its output is too long."""
-    outputs = {child.stdout: bytearray(), child.stderr: bytearray()}
-    looked = time.monotonic()
-    with selectors.DefaultSelector() as pipes:
-        for pipe in outputs:
-            pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
-        while pipes.get_map() or child.poll() is None:
-            for key, _ in pipes.select(LOOK_SECONDS) if pipes.get_map() else ():
-                piece = os.read(key.fd, MOST_SAID)
-                outputs[key.fileobj] += piece  # type: ignore[index]
-                if not piece:
-                    pipes.unregister(key.fileobj)
-            if not pipes.get_map():
-                with suppress(subprocess.TimeoutExpired):
-                    child.wait(LOOK_SECONDS)
-            del outputs[child.stderr][:-LAST_ERRORS]
-            now = time.monotonic()
-            if len(outputs[child.stdout]) > MOST_SAID:
-                raise Unreadable(died)
-            if now > end:
-                raise TooSlow(too_slow)
-            if now - looked > LOOK_SECONDS:
-                looked = now
-                alive()
-    output, errors = outputs.values()
-    return bytes(output), bytes(errors)
+def _start_child(command: list[str]) -> Child:
+    """A child that runs a program; by a fork of the server that has loaded what it needs, if it is one of ours."""
+    if command[:2] != [sys.executable, "-m"]:
+        return NewProcess(command)
+    program, arguments = command[2], command[3:]
+    server = forking.OUTLINES if program == forking.IMPORTED else forking.FILES
+    if program == forking.INSPECT and not any(word.startswith(DECODES_ONLY) for word in arguments):
+        server = forking.TEXTS
+    return server.start(program, arguments)
 
 
 @contextmanager

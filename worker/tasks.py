@@ -156,7 +156,7 @@ def do_inspections() -> None:
     to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, deliver))
     if _do_alone(_removing, services.remove_the_rest) or to_send or more:
         ring(INSPECTIONS)
-    inspection.prepare_child()
+    inspection.keep_reader()
 
 
 @shared_task(

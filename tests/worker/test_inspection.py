@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from segmentation.core.micrograph import forking
+from tests.core.micrograph.deed import DEED
 from tests.hostile import image, tiff
-from tests.worker.lab import wait_for
 from worker import inspection
 
 
@@ -243,29 +245,66 @@ def test_a_child_that_unpacks_something_else_than_files_is_not_believed(
         inspection.unpack(tmp_path / "upload", tmp_path, lambda: None)
 
 
-def test_a_child_that_started_ahead_reads_the_next_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each reads one file. Where somebody has killed it, another one is started."""
-    monkeypatch.setattr(inspection, "AHEAD_SECONDS", 0.0)
+def test_a_reader_that_takes_more_memory_than_it_may_is_refused(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the process that forks readers has loaded counts for none of them."""
+    path = tmp_path / "upload"
+    path.write_bytes(tiff(np.zeros((22_000, 22_000), np.uint8), compression="zlib", rowsperstrip=22_000))
+    settings.DEEPSEGM_INSPECTION_MEMORY_MB = 400
+    monkeypatch.setattr(inspection, "most_pixels", lambda: 10**9)
+    with pytest.raises(inspection.Unreadable, match="memory"):
+        inspection.inspect(path, name="a.tif")
+
+
+def test_a_server_that_is_killed_between_two_files_loses_none(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(tiff(image()))
-
-    def child_ahead() -> Any:
-        inspection.prepare_child()
-        wait_for(lambda: inspection._ahead, "a child was started ahead")
-        return inspection._ahead[0]
-
-    def is_read() -> bool:
-        return inspection.inspect(tmp_path / "upload", name="a.tif").facts["kind"] == "TIFF, 8 bit"
-
-    first = child_ahead()
-    assert is_read() and first.returncode == 0 and not inspection._ahead
-    assert is_read()
-    killed = child_ahead()
-    killed.kill()
-    killed.wait()
-    assert is_read() and not inspection._ahead
+    servers = set()
+    for _ in range(2):
+        outcome = inspection.inspect(tmp_path / "upload", name="a.tif", later=True)
+        assert outcome.facts["kind"] == "TIFF, 8 bit"
+        servers.add(forking.FILES.pid)
+        os.kill(forking.FILES.pid or 0, signal.SIGKILL)
+    assert len(servers) == 2 and None not in servers
 
 
-def test_a_child_without_a_file_ends_with_its_worker() -> None:
-    with inspection._start_child([*inspection.READER, "--ahead"], stdin=subprocess.PIPE) as child:
-        pass  # its input ends
-    assert child.returncode == 0
+def test_files_at_once_are_read_by_children_of_one_server(tmp_path: Path) -> None:
+    inspection.keep_reader()
+    server = forking.FILES.pid
+
+    def width_of(number: int) -> int:
+        (tmp_path / str(number)).write_bytes(tiff(image(48, 64 + number)))
+        return int(inspection.inspect(tmp_path / str(number), name="a.tif", later=True).facts["width"])
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(width_of, range(12))) == [64 + number for number in range(12)]
+    assert forking.FILES.pid == server
+
+
+def test_without_forks_each_reader_is_a_new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "POSSIBLE", False)
+    monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(forking.INSPECT))
+    (tmp_path / "upload").write_bytes(tiff(image()))
+    inspection.keep_reader()
+    assert inspection.inspect(tmp_path / "upload", name="a.tif", later=True).facts["kind"] == "TIFF, 8 bit"
+    assert server.pid is None
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "sentence"),
+    [("os.kill(os.getpid(), 9)", inspection.Killed, inspection.DIED),
+     ("os.abort()", inspection.Unreadable, inspection.DIED), ("os._exit(3)", inspection.Unreadable, inspection.DIED),
+     ("1 / 0", inspection.Unreadable, inspection.DIED),
+     ("resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass", inspection.Unreadable, inspection.TOO_SLOW),
+     ("import time; time.sleep(600)", inspection.TooSlow, inspection.TOO_SLOW)],
+    ids=["killed", "aborted", "ended", "failed", "processor", "hung"],
+)  # fmt: skip
+def test_a_fork_that_dies_is_judged_as_a_process_that_dies(
+    monkeypatch: pytest.MonkeyPatch, code: str, error: type[Exception], sentence: str
+) -> None:
+    monkeypatch.setattr(inspection, "PATIENCE", 1 if "sleep" in code else 600)
+    monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(DEED))
+    with pytest.raises(error) as refused:
+        inspection._run([sys.executable, "-m", DEED, code], lambda: None, inspection.DIED, inspection.TOO_SLOW, 1.0)
+    assert (type(refused.value), str(refused.value)) == (error, sentence)
+    server.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from .shapes import Frame
 MEMORY = "The file of outlines needs more memory than there is: split it into parts."
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Read outlines from another tool and say what they are, as JSON.")
     parser.add_argument("input", type=Path)
     parser.add_argument("--asked", type=json.loads, required=True, help="what is known of the image and the result")
     parser.add_argument("--labels", type=Path, required=True, help="where the labels are written, as npy")
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     limits = options.max_memory_mb, options.seconds, [options.labels.parent], [options.input]
     return answer(lambda: _read(options), *limits, memory=MEMORY)
 

@@ -49,6 +49,8 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
+preloaded = 0  # bytes of what the server that forked this process had loaded beyond a new process of its program
+
 
 class Calls(NamedTuple):
     """Numbers of system calls on one architecture.
@@ -104,22 +106,28 @@ def confine(
     alone: bool = False,
     largest: int = LARGEST_FILE,
 ) -> bool:
-    """Confine this process for good: so much memory, processor time, reading of these files beside the
-    programs of the system, making of plain files in these folders only, each of at most `largest` bytes (at least
-    LARGEST_FILE), no network. The same holds for its children; with `alone` it can start none and send no signal. It
-    ends with its parent. Returns whether Landlock and seccomp are there."""
-    _limit(resource.RLIMIT_AS, megabytes << 20)
+    """Confine this process for good: so much memory beside what was `preloaded`, processor time,
+    reading of these files beside the programs of the system, making of plain files in these folders
+    only, each of at most `largest` bytes (at least LARGEST_FILE), no network. The same holds for its
+    children; with `alone` it can start none and send no signal. It ends with its parent. Returns
+    whether Landlock and seccomp are there."""
+    _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU says why it ended, before SIGKILL ends it
     _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest))
     _limit(resource.RLIMIT_CORE, 0)
     if sys.platform != "linux":
         return False
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, KILL, 0, 0, 0)
+    end_with_parent()
     try:
         return all([_landlock(writable, readable), _seccomp(alone)])
     except OSError as error:
         logger.warning("Decoding is not confined: %s.", error)
         return False
+
+
+def end_with_parent() -> None:
+    """Let the system kill this process when the thread that started it is gone. Linux only."""
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, KILL, 0, 0, 0)
 
 
 def _limit(kind: int, size: int, more: int = 0) -> None:

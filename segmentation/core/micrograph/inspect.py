@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from .confined import LARGEST_FILE, confine
 from .contrast import preview
@@ -31,25 +34,27 @@ logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
 SECONDS = 60.0  # of processor time, for everything
+LATER_IMPORTS = ("cv2", "h5py", "numpy.ma")  # by functions that read some of the files
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result.
     With --pixels or --page-file no text is read, which another process would have to do: it stays alone.
-
-    With --ahead alone the command line follows as JSON on the standard input, once there is a file; or nothing does.
     """
-    if arguments is None and sys.argv[1:] == ["--ahead"]:
-        following = sys.stdin.read()
-        if not following:
-            return 0
-        arguments = json.loads(following)
     options = _options(arguments)
     writable = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
     readable = [options.input, *(Path(path) for _, path in options.side)]
     reads_no_text, largest = bool(options.pixels or options.page_file) or options.later, 4 * options.max_pixels + 2**20
     bounds = options.max_memory_mb, options.seconds, writable, readable
     return answer(lambda: _look(options), *bounds, memory=MEMORY, alone=reads_no_text, largest=largest)
+
+
+def preload() -> None:
+    """Import what reading a file imports later."""
+    for name in LATER_IMPORTS:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    Image.preinit()
 
 
 def answer(

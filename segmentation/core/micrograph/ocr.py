@@ -1,7 +1,8 @@
 """Text in a strip of pixels, by rapidocr in a child process, so that its faults and delays do not reach the caller.
 
-`python -m segmentation.core.micrograph.ocr SECONDS [bar] < strip.png` prints the texts as one line of JSON. The models
-(PP-OCR, Apache-2.0) lie in rapidocr's wheel: nothing is fetched.
+A process with one thread, as a reader of files is, forks this child itself; elsewhere a server does that has loaded
+the networks (`forking.TEXTS`) runs `python -m segmentation.core.micrograph.ocr SECONDS [bar] < strip.png`, which prints
+the texts as one line of JSON. The models (PP-OCR, Apache-2.0) lie in rapidocr's wheel: nothing is fetched.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ import logging
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from .children import Child, ForkOfThis, Late, output_of
+from .forking import OCR, TEXTS, has_one_thread
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,6 @@ AGAIN_PX = 40.0  # height of a text at its second reading; one that has about th
 PICTURE_SIDE, STRIP_SIDE, AGAIN_SIDE = 736, 256, 128
 STRIP_ROWS = 128  # at most so many rows: a strip, with letters that fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
-HOUSE = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -77,46 +79,62 @@ def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS, *, is_bar
     seconds: of processor time (PATIENCE times as many on the clock). is_bar: as of `texts_of`. Raises CutOff if it
     takes more or is killed.
     """
-    file = io.BytesIO()
-    Image.fromarray(strip).save(file, "PNG", compress_level=1)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", __name__, str(seconds), *(["bar"] if is_bar else [])],
-            input=file.getvalue(),
-            capture_output=True,
-            timeout=PATIENCE * seconds,
-            check=True,
-            cwd=HOUSE,
-            env=environment,
-        )
+        with _started(strip, seconds, is_bar) as child:
+            try:
+                output, errors = output_of(child, PATIENCE * seconds)
+            finally:
+                child.kill_group()
+        status = child.returncode or 0
+        if status < 0:  # killed: by its own alarm, or where memory is short
+            raise CutOff
+        if status:
+            raise ChildProcessError(f"status {status}, {errors.decode(errors='replace')}")
         return [
             Text(str(text), float(left), float(top), float(right), float(bottom), float(score), str(again))
-            for text, left, top, right, bottom, score, again in json.loads(child.stdout.splitlines()[-1])
+            for text, left, top, right, bottom, score, again in json.loads(output.splitlines()[-1])
         ]
-    except subprocess.TimeoutExpired as error:
+    except Late as error:
         raise CutOff from error
-    except subprocess.CalledProcessError as error:
-        if error.returncode < 0:  # killed: by its own alarm, or where memory is short
-            raise CutOff from error
-        logger.warning("The data bar was not read: %s", error)
-        return []
-    except (OSError, MemoryError, subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
+    except (OSError, MemoryError, ValueError, IndexError, TypeError) as error:
         logger.warning("The data bar was not read: %s", error)
         return []
 
 
-def main(arguments: list[str]) -> int:
-    """Read the strip on standard input, within so many seconds of processor time; killed by its own alarm, should its
-    parent no longer be there to do so."""
-    seconds = max(1, int(float(arguments[0])))
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # a child of a confined process may set no limits
-    signal.alarm(PATIENCE * seconds + 1)
-    logging.disable(logging.CRITICAL)
+def _started(strip: NDArray[np.uint8], seconds: float, is_bar: bool) -> Child:
+    """A child that reads a strip."""
+    if has_one_thread():
+        return ForkOfThis(partial(_print_texts, strip, seconds, is_bar=is_bar))
+    file = io.BytesIO()
+    Image.fromarray(strip).save(file, "PNG", compress_level=1)
+    return TEXTS.start(OCR, [str(seconds), *(["bar"] if is_bar else [])], file.getvalue())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the strip on standard input, within so many seconds of processor time."""
     with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=["PNG"]) as image:
         strip = np.asarray(image.convert("L"))
-    sys.stdout.write("\n" + json.dumps(texts_of(strip, is_bar=arguments[1:] == ["bar"])) + "\n")
+    return _print_texts(strip, float(arguments[0]), is_bar=list(arguments[1:]) == ["bar"])
+
+
+def _print_texts(strip: NDArray[np.uint8], seconds: float, *, is_bar: bool) -> int:
+    """Print the texts on a strip; killed by its own alarm, should its parent no longer be there to do so."""
+    whole = max(1, int(seconds))
+    signal.setitimer(signal.ITIMER_PROF, whole)  # a child of a confined process may set no limits
+    signal.alarm(PATIENCE * whole + 1)
+    logging.disable(logging.CRITICAL)
+    sys.stdout.write("\n" + json.dumps(texts_of(strip, is_bar=is_bar)) + "\n")
     return 0
+
+
+def preload() -> None:
+    """Load the networks, but for the one that searches text in a whole picture: it would need 150 MB to do so."""
+    nothing = np.zeros((32, 64, 3), np.uint8)
+    with suppress(Exception):  # the child that reads says what is missing
+        for side in (AGAIN_SIDE, STRIP_SIDE, PICTURE_SIDE):
+            _engine(side)(nothing, use_det=False, use_rec=True)
+        for side in (AGAIN_SIDE, STRIP_SIDE):
+            _engine(side)(nothing, use_det=True, use_rec=True)
 
 
 def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any]]:
@@ -130,7 +148,7 @@ def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
         strip = np.asarray(Image.fromarray(strip).resize(size, Image.Resampling.BICUBIC))
     side = STRIP_SIDE if len(strip) <= STRIP_ROWS else PICTURE_SIDE
-    recognised = _engine(side)(np.repeat(strip[..., np.newaxis], 3, axis=2))
+    recognised = _recognised(strip, side)
     texts: list[list[Any]] = []
     if recognised.boxes is None:
         return texts
@@ -161,14 +179,20 @@ def _text_read_again(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
     factor = AGAIN_PX / height if not 0.8 < AGAIN_PX / height < 1.25 else 1.5
     size = (max(1, round(factor * part.width)), max(1, round(factor * part.height)))
     larger = np.asarray(part.resize(size, Image.Resampling.BICUBIC))
-    recognised = _engine(AGAIN_SIDE)(np.repeat(larger[..., np.newaxis], 3, axis=2))
+    recognised = _recognised(larger, AGAIN_SIDE)
     return " | ".join(recognised.txts) if recognised.boxes is not None else ""
+
+
+def _recognised(strip: NDArray[np.uint8], side: int) -> Any:
+    """What rapidocr finds on a grey strip (h, w); it keeps what an earlier call asked for, unless it is told."""
+    return _engine(side)(np.repeat(strip[..., np.newaxis], 3, axis=2), use_det=True, use_rec=True)
 
 
 @cache
 def _engine(side: int) -> Any:
     """rapidocr on one core, without the turning of upside-down text; imported here, because only this function needs
     it."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report each network that it loads to its makers
     one_core = {f"EngineConfig.onnxruntime.{name}_op_num_threads": 1 for name in ("intra", "inter")}
     settings = {
         "Det.limit_side_len": side,

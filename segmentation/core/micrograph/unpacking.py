@@ -298,7 +298,7 @@ def is_junk(name: str) -> bool:
     return last in JUNK or last.startswith("._") or any(folder in JUNK_FOLDERS for folder in folders)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     from .inspect import answer  # with all that decodes images
 
     parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")
@@ -308,7 +308,7 @@ def main() -> int:
         parser.add_argument(name, type=int, default=None if name == "--room" else 0)
     parser.add_argument("--max-memory-mb", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="of processor time, for everything")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     limits = Limits(options.entry_mb, options.archive_mb, options.images, options.room)
 
     def report() -> dict[str, Any]:

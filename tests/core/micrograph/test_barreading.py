@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -12,11 +10,12 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import ocr
+from segmentation.core.micrograph import forking, ocr
 from segmentation.core.micrograph.barline import find_line
 from segmentation.core.micrograph.barreading import CUT_OFF, read_bar, reading_of
 from segmentation.core.micrograph.barresult import BarReading, with_other_tick_count
 from segmentation.core.micrograph.barwords import lengths
+from segmentation.core.micrograph.children import NewProcess
 from segmentation.core.micrograph.ocr import Text, texts_by_child
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.readings import contradictions
@@ -270,29 +269,53 @@ def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch:
     assert looked == [image.shape]
 
 
-@pytest.mark.parametrize(
-    "failure", [OSError("no more processes"), MemoryError(), subprocess.CalledProcessError(1, "python")]
-)
-def test_a_reader_that_fails_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
-    run = Mock(side_effect=failure)
-    monkeypatch.setattr(subprocess, "run", run)
+def answering(monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """Replace the child that reads text by a shell command."""
+    monkeypatch.setattr(ocr, "_started", lambda *_: NewProcess(["sh", "-c", does]))
+
+
+@pytest.mark.parametrize("failure", [OSError("no more processes"), MemoryError()])
+def test_a_reader_that_does_not_start_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    monkeypatch.setattr(ocr, "_started", Mock(side_effect=failure))
     assert texts_by_child(strip()) == []
     assert read_bar(read(SAMPLE)) is None
 
 
-@pytest.mark.parametrize("output", [b"", b"{}", b"null", b"[[1]]", b"garbage", b'[["a", "b", 1, 2, 3, 4]]', b"[7]"])
-def test_a_reader_that_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPatch, output: bytes) -> None:
-    answer = subprocess.CompletedProcess([], 0, output)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+@pytest.mark.parametrize("does", ["exit 1", ":", *(
+    f"echo '{answer}'" for answer in ("{}", "null", "[[1]]", "garbage", '[["a", "b", 1, 2, 3, 4]]', "[7]")
+)])  # fmt: skip
+def test_a_reader_that_fails_or_talks_nonsense_reads_nothing(monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    answering(monkeypatch, does)
     assert texts_by_child(strip()) == []
 
 
-@pytest.mark.parametrize("by", [signal.SIGPROF, signal.SIGALRM, signal.SIGKILL, signal.SIGABRT])
-def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch, by: signal.Signals) -> None:
-    run = Mock(side_effect=subprocess.CalledProcessError(-by, "python"))
-    monkeypatch.setattr(subprocess, "run", run)
+@pytest.mark.parametrize("by", ["PROF", "ALRM", "KILL", "ABRT"])
+def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    answering(monkeypatch, f"kill -s {by} $$")
     reading = read_bar(read(SAMPLE))
     assert reading is not None and reading.note == CUT_OFF and not reading.nm_per_pixel
+
+
+def test_a_reader_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, "exec sleep 600")
+    with pytest.raises(ocr.CutOff):
+        texts_by_child(strip(), 0.01)
+
+
+def test_a_fork_and_a_child_of_the_server_read_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And nobody is told of it: what onnxruntime would report to its makers would lie in the home folder."""
+    pytest.importorskip("rapidocr")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    server = forking.ForkServer(forking.OCR)
+    monkeypatch.setattr(ocr, "TEXTS", server)
+    texts = []
+    for can_fork in (False, True):
+        monkeypatch.setattr(ocr, "has_one_thread", lambda can_fork=can_fork: can_fork)
+        texts.append(texts_by_child(read(SAMPLE).pixels[704:], 300))
+    assert texts[0] == texts[1] and "500 nm" in [text.text for text in texts[0]]
+    assert "Threads:\t1\n" in Path(f"/proc/{server.pid}/status").read_text()
+    server.close()
+    assert [*tmp_path.rglob("*.db")] == []
 
 
 @pytest.mark.slow
