@@ -122,6 +122,8 @@ def become(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         os.closerange(len(streams), MOST_OPEN)
+        # The parent's may hold what it has not written yet, or be others than these.
+        sys.stdin, sys.stdout, sys.stderr = map(os.fdopen, range(3), "rww")
         status = work()
         sys.stdout.flush()
     except SystemExit as end:
