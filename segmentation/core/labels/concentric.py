@@ -92,7 +92,7 @@ def other_edges(rays: Rays) -> tuple[Floats, Floats]:
     return outer, inner
 
 
-def _profiles(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+def _profiles(grey: Floats) -> tuple[Floats, NDArray[np.intp]]:
     """Of grey (n, RAYS, k) the median (n, k) of the rays that are not NaN, and the place (n,) up to which enough of
     them are seen."""
     counts = np.isfinite(grey).sum(1)
@@ -100,7 +100,7 @@ def _profiles(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     ascending = np.sort(grey, axis=1)  # NaN last
     middles = (np.maximum(counts - 1, 0) // 2, counts // 2)
     low, high = (np.take_along_axis(ascending, at[:, None], axis=1)[:, 0] for at in middles)
-    return (low + high) / 2, np.argmin(is_seen, axis=1)
+    return (low + high) / 2, np.asarray(np.argmin(is_seen, axis=1), np.intp)
 
 
 def _second_edge(
