@@ -32,9 +32,10 @@ from .micrograph.types import NO_SCALE, Calibration, GreyImage, Micrograph, Unre
 from .micrograph.vendors.facts import MARKS
 from .micrograph.writing import writing_on
 from .network import cards
+from .network.answers import Answers
 from .network.cards import ModelCard, stands_for
 from .network.inference import Progress as Fraction
-from .network.inference import no_progress, predict, predict_augmented
+from .network.inference import no_progress, predict_augmented
 from .network.likeness import ENTRY, NEAR, OWN, relative_distance
 from .network.resample import middle, resize
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
@@ -155,10 +156,11 @@ def segment(
             picture, noise = _smoothed(shown.pixels[:rows]), {"noise": round(relative, 2)}
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marked)
     if task.better:
-        return search.compared(among, progress)
+        return search.completed(search.compared(among, progress), among)
     if len(among) == 1:
-        return search.find(among[0], progress)
-    return _with_reason(search.find((nearest(picture, among) or among)[0], progress), NEAREST.format(count=len(among)))
+        return search.completed(search.find(among[0], progress), among)
+    best = search.find((nearest(picture, among) or among)[0], progress)
+    return search.completed(_with_reason(best, NEAREST.format(count=len(among))), among)
 
 
 def _smoothed(pixels: GreyImage) -> Picture:
@@ -178,7 +180,7 @@ class Search:
 
     picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
     recognised: what models of other kinds found of theirs in the picture, by name; {} of nothing. noise: what is noted
-    of a picture that was smoothed for its noise. marks: regions with writing or drawing.
+    of a picture that was smoothed for its noise. marks: regions with writing or drawing. answers: of the networks.
     """
 
     micrograph: Micrograph
@@ -192,6 +194,7 @@ class Search:
     recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     marks: Regions = field(default_factory=list)
+    answers: Answers = field(default_factory=Answers)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
         """The segmentation by one model; changed: settings that replace the requested ones."""
@@ -206,7 +209,8 @@ class Search:
                 seen = replace(view, scale=view.scale / view.trial.scale)
                 self.show(*task.first_look(view.trial.maps, grey, seen, card, requested))
 
-        maps, view = predict_maps(self.picture, requested, card, self.runtime, progress, self.clock, show_trial)
+        reports = progress, self.clock, show_trial
+        maps, view = predict_maps(self.picture, requested, card, self.runtime, self.answers, *reports)
         grey = as_shown(self.picture, view.polarity)
         if grey.size > FREED_FROM:  # separating makes other arrays than the network did
             give_freed_memory_back()
@@ -280,7 +284,7 @@ class Search:
         if card.name not in self.recognised:
             task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
             network = load_network(card, self.runtime, len(channels))
-            ask = partial(predict, network, activation=channels.activation)
+            ask = partial(self.answers.predict, network, activation=channels.activation)
             self.recognised[card.name] = task.recognised(ask, card, self.picture)
         return self.recognised[card.name]
 
@@ -316,6 +320,19 @@ class Search:
         fine = self.find(card, progress, scale=1.0)
         return fine if better(fine, reading) else reading
 
+    def completed(self, best: Segmentation, among: Sequence[ModelCard]) -> Segmentation:
+        """The chosen reading with what no other reading needs. among: the models of which one made it."""
+        if self.task.further is None:
+            return best
+        card = next(card for card in among if card.name == best.provenance.model)
+        view = View(best.used["polarity"], best.used["scale"])
+        maps = np.stack([values[: self.rows] for values in best.maps.values()])
+        grey, labels = as_shown(self.picture, view.polarity), best.labels[: self.rows]
+        with self.clock.stage("labels"):
+            alternatives, used = self.task.further(labels, maps, grey, view, card, self.requested)
+        alternatives = {name: _in_uploaded_rows(values, self.micrograph) for name, values in alternatives.items()}
+        return replace(best, alternatives={**alternatives, **best.alternatives}, used={**best.used, **used})
+
     def _small_objects(self, card: ModelCard, reading: Segmentation) -> int:
         """About how many small objects another model shows in a picture that was read coarsely, by the middle of it in
         its own size; 0 where they are not FAR_MORE than what was outlined. Specks on supports are such, but the
@@ -325,7 +342,7 @@ class Search:
             return 0
         picture = np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
         requested = self.requested.replaced(scale=1.0)
-        maps, view = predict_maps(picture, requested, card, self.runtime)
+        maps, view = predict_maps(picture, requested, card, self.runtime, self.answers)
         decoded = self.task.decode(maps, as_shown(picture, view.polarity), view, card, requested)
         times = self.picture.size / picture.size
         seen = {**decoded.used, **{name: decoded.used[name] * times for name in ("promised", "inside")}}
@@ -367,22 +384,21 @@ class Search:
         from .labels.contrast import contrasts
 
         scale = reading.used["scale"]
-        if scale > COARSE or not len(reading) or not self.picture.any():
+        if scale > COARSE or not len(reading) or not self.picture.any() or self.task.first_look is None:
             return {}
         below = card.smallest / (scale * reading.used["second_scale"])
         outlined = reading.labels[: self.rows] > 0
         window = barest_window(outlined, LOOKED_AT)
         picture = np.ascontiguousarray(self.picture[window])
         requested = self.requested.replaced(polarity=reading.used["polarity"], scale=1.0)
-        maps, view = predict_maps(picture, requested, card, self.runtime)
-        decoded = self.task.decode(maps, as_shown(picture, view.polarity), view, card, requested)
+        maps, view = predict_maps(picture, requested, card, self.runtime, self.answers)
+        small, chances = self.task.first_look(maps, as_shown(picture, view.polarity), view, card, requested)
         areas, hidden = (
-            np.bincount(labels, minlength=len(decoded.confidence) + 1)[1:]
-            for labels in (decoded.labels.ravel(), decoded.labels[outlined[window]])
+            np.bincount(labels, minlength=len(chances) + 1)[1:] for labels in (small.ravel(), small[outlined[window]])
         )
-        specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (decoded.confidence >= LEAST_CONFIDENCE)
+        specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (chances >= LEAST_CONFIDENCE)
         numbers, both = np.r_[0, np.where(specks, np.cumsum(specks), 0)], reading.labels[: self.rows].copy()
-        added = np.where(both[window] > 0, 0, numbers[decoded.labels])
+        added = np.where(both[window] > 0, 0, numbers[small])
         both[window] += np.where(added > 0, added + len(reading), 0).astype(np.int32)
         stand_out = contrasts(as_shown(self.picture, reading.used["polarity"]), both)
         faint = stand_out.faint(getattr(self.task.options.of(card), "faint", 0.0))[len(reading) :]
@@ -399,11 +415,13 @@ def predict_maps(
     requested: SegmentationSettings,
     card: ModelCard,
     runtime: Runtime,
+    answers: Answers | None = None,
     progress: Progress = quiet,
     clock: Clock | None = None,
     seen: Callable[[View], None] = lambda view: None,
 ) -> tuple[Maps, View]:
     """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown; `seen` hears of that first.
+    answers: of the networks so far.
 
     A picture without contrast has empty maps, because it shows nothing, whatever the network predicts.
     """
@@ -411,10 +429,10 @@ def predict_maps(
     channels = task.channels(card)
     if not picture.any():
         return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
-    network = load_network(card, runtime, len(channels))
+    network, answers = load_network(card, runtime, len(channels)), answers or Answers()
 
     def ask(copy: Picture, fraction: Fraction = no_progress) -> Maps:
-        return predict(network, copy, activation=channels.activation, progress=fraction)
+        return answers.predict(network, copy, activation=channels.activation, progress=fraction)
 
     progress(f"estimating the size of the {task.things}", SEARCHING)
     with clock.stage("search"):

@@ -72,6 +72,25 @@ class CpuClock(Clock):
         self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - began
 
 
+@pytest.mark.parametrize("name", ["sample", "half its size", "its middle, twice as large"])
+def test_processor_seconds_of_an_analysis(name):
+    """By stage, of the second analysis in a process; rest: whether models of other kinds recognise the picture, and
+    specks in one that was read coarsely. ONEDNN_MAX_CPU_ISA=AVX2: as on a processor without bfloat16."""
+    sample = read(SAMPLE).pixels[:704]
+    grey = {
+        "sample": sample,
+        "half its size": np.ascontiguousarray(sample[::2, ::2]),
+        "its middle, twice as large": np.kron(sample[224:480, 384:640], np.ones((2, 2), np.uint8)),
+    }[name]
+    micrograph = Micrograph(grey, f"{name}.tif", "0" * 64, Calibration(5.0, "metadata"))
+    for _ in range(2):
+        clock, began = CpuClock(), time.process_time()
+        outlines = segment(micrograph, AnalysisSettings.of(), clock=clock)
+        arranged(measure_objects(micrograph, outlines, AnalysisSettings.of(), clock=clock), clock)
+        spent = time.process_time() - began
+    print_shares(f"{name}, {grey.shape}", clock.seconds | {"rest": spent - sum(clock.seconds.values())})
+
+
 def test_cost_of_large_images_by_their_pixels():
     """1024 to 8192 px square, network to measures: at most 4 GB, linear in the pixels. What is computed twice, where
     windows overlap, makes network and separation together at most 1.3 times as expensive."""

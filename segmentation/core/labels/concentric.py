@@ -81,26 +81,41 @@ def other_edges(rays: Rays) -> tuple[Floats, Floats]:
     The grey falls outwards at each of them (the objects are brighter than the ground), and between both edges less.
     """
     outer, inner = (np.full(len(rays.reach), np.nan) for _ in range(2))
-    for index, (grey, reach) in enumerate(zip(rays.grey, rays.reach, strict=True)):
-        is_seen = np.isfinite(grey).sum(0) >= SEEN * RAYS
-        end = int(np.argmin(np.append(is_seen, False)))
-        if SHARES[end - 1] < 1 + 2 * AT_OUTLINE or not end:
-            continue
-        sigma = max(BLUR[0], BLUR[1] / max(float(np.median(reach)), 1.0)) / STEP
-        middle = ndimage.gaussian_filter1d(np.nanmedian(grey[:, :end], axis=0), sigma, mode="nearest")
-        outer[index] = _second_edge(grey, middle, OUTSIDE, STEPS[0])
-        inner[index] = _second_edge(grey, middle, INSIDE, STEPS[1])
+    medians, ends = _profiles(rays.grey)
+    sigmas = np.maximum(BLUR[0], BLUR[1] / np.maximum(np.median(rays.reach, axis=1), 1.0)) / STEP
+    for index in np.flatnonzero((ends > 0) & (SHARES[ends - 1] >= 1 + 2 * AT_OUTLINE)).tolist():
+        middle = ndimage.gaussian_filter1d(medians[index, : ends[index]], float(sigmas[index]), mode="nearest")
+        slope = -np.gradient(middle, STEP)
+        tops = np.flatnonzero((slope[1:-1] > slope[:-2]) & (slope[1:-1] >= slope[2:])) + 1
+        outer[index] = _second_edge(rays.grey[index], middle, slope, tops, OUTSIDE, STEPS[0])
+        inner[index] = _second_edge(rays.grey[index], middle, slope, tops, INSIDE, STEPS[1])
     return outer, inner
 
 
-def _second_edge(grey: Floats, middle: Floats, limits: tuple[float, float], least: float) -> float:
+def _profiles(grey: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Of grey (n, RAYS, k) the median (n, k) of the rays that are not NaN, and the place (n,) up to which enough of
+    them are seen."""
+    counts = np.isfinite(grey).sum(1)
+    is_seen = np.pad(counts >= SEEN * RAYS, ((0, 0), (0, 1)))
+    ascending = np.sort(grey, axis=1)  # NaN last
+    middles = (np.maximum(counts - 1, 0) // 2, counts // 2)
+    low, high = (np.take_along_axis(ascending, at[:, None], axis=1)[:, 0] for at in middles)
+    return (low + high) / 2, np.asarray(np.argmin(is_seen, axis=1), np.intp)
+
+
+def _second_edge(
+    grey: Floats, middle: Floats, slope: Floats, tops: NDArray[np.intp], limits: tuple[float, float], least: float
+) -> float:
     """The share of the way at which the largest step lies within limits, NaN without one. grey: (RAYS, k). middle: (m,)
-    the median of the rays, as far as enough of them are seen. least: share of the whole contrast."""
-    slope, shares = -np.gradient(middle, STEP), SHARES[: len(middle)]
-    main = int(np.argmax(np.where(abs(shares - 1) < AT_OUTLINE, slope, -np.inf)))
-    tops = np.flatnonzero((slope[1:-1] > slope[:-2]) & (slope[1:-1] >= slope[2:])) + 1
+    the median of the rays, as far as enough of them are seen. slope: (m,) downwards; tops: its maxima. least: share of
+    the whole contrast."""
+    shares = SHARES[: len(middle)]
+    tops = tops[(shares[tops] >= limits[0]) & (shares[tops] <= limits[1])]
     best, edge = 0.0, np.nan
-    for top in tops[(shares[tops] >= limits[0]) & (shares[tops] <= limits[1])].tolist():
+    if not len(tops):
+        return edge
+    main = int(np.argmax(np.where(abs(shares - 1) < AT_OUTLINE, slope, -np.inf)))
+    for top in tops.tolist():
         begin, end = sorted((main, top))
         plateau = begin + int(np.argmin(slope[begin : end + 1]))
         if slope[plateau] > PLATEAU * min(slope[top], slope[main]):

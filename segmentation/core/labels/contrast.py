@@ -130,12 +130,12 @@ def rings(
     for top in range(0, len(labels), step):
         above = min(top, far)
         part, rows = labels[top - above : top + step + far], slice(above, above + step)
-        owner = _largest_within(part, far)[rows]
-        ring = (owner > 0) & ~_largest_within(part > 0, near)[rows]
+        owner = largest_within(part, far)[rows]
+        ring = (owner > 0) & ~largest_within(part > 0, near)[rows]
         yield owner[ring], slice(top, top + step), ring
 
 
-def _largest_within(values: NDArray[Any], reach: int) -> NDArray[Any]:
+def largest_within(values: NDArray[Any], reach: int) -> NDArray[Any]:
     """(H, W) the largest of the values (H, W), 0 or more, up to `reach` px away along rows, columns and diagonals."""
     for _ in range(2):
         across, width, size = np.pad(values, ((reach, reach), (0, 0))), 2 * reach + 1, 1

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .separate import Labels, sums_over_labels
+from .contrast import largest_within
+from .separate import Labels, interior, sums_over_labels
 
 Floats = NDArray[np.float64]
 GAP = 4  # px across which an outline touches another
@@ -28,8 +29,9 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels) -> NDArray[np.bool_]:
     areas, sums = sums_over_labels(labels, grey)
     means = sums / np.maximum(areas, 1)
     lowest = float(np.percentile(grey, 1)) if grey.size else 0.0
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        margin = GAP + 1
+    boxes, margin = ndimage.find_objects(labels), GAP + 1
+    for number in _nearly_ringed(labels, count).tolist():
+        box = boxes[number - 1]
         at_frame = any(side.start == 0 or side.stop == length for side, length in zip(box, labels.shape, strict=True))
         if at_frame:
             continue
@@ -49,3 +51,14 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels) -> NDArray[np.bool_]:
         contrast = float(np.median(means[neighbours - 1])) - lowest
         is_gap[number - 1] = means[number - 1] <= means[neighbours - 1].min() - DARKER * max(contrast, 1.0)
     return is_gap
+
+
+def _nearly_ringed(labels: Labels, count: int) -> NDArray[np.intp]:
+    """The outlines of labels (H, W) 1..n whose rim lies at others, where these are looked for in squares, which hold
+    the circles of GAP px: few are, and distances from all others take long."""
+    backwards = np.where(labels > 0, count + 1 - labels, 0)
+    highest, lowest = largest_within(labels, GAP), count + 1 - largest_within(backwards, GAP)
+    is_rim = (labels > 0) & ~interior(labels)
+    at_others = is_rim & ((highest != labels) | (lowest != labels))
+    rims, beside = (np.bincount(labels[where], minlength=count + 1) for where in (is_rim, at_others))
+    return np.flatnonzero((rims > 0) & (beside >= RINGED * rims))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ..labels.separate import interior
 from .distribution import Floats
 from .filters import Reason
 from .runs import find_runs, first_of_each
@@ -74,14 +75,6 @@ def gaps(labels: NDArray[np.int32], indices: NDArray[np.intp], points: Floats) -
             apart = edge_tree.query(edges[j], distance_upper_bound=nearest[i])[0].min()
             nearest[i], nearest[j] = min(nearest[i], apart), min(nearest[j], apart)
     return np.asarray(np.maximum(nearest - 1, 0.0), np.float64)
-
-
-def interior(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(H, W): the pixels whose four neighbours have the same label; none at the frame."""
-    inner, middle = np.zeros(labels.shape, bool), labels[1:-1, 1:-1]
-    sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
-    inner[1:-1, 1:-1] = np.logical_and.reduce([middle == side for side in sides])
-    return inner
 
 
 def _edges(labels: NDArray[np.int32], indices: NDArray[np.intp]) -> list[Floats]:

@@ -27,8 +27,10 @@ from ..settings import MeasurementSettings, SegmentationSettings
 
 Maps = NDArray[np.uint8]
 Predict = Callable[[NDArray[np.float32]], Maps]
-
-
+Further = Callable[
+    [NDArray[np.int32], Maps, NDArray[np.uint8], View, "ModelCard", Any],
+    tuple[dict[str, NDArray[np.int32]], dict[str, Any]],
+]
 FirstLook = Callable[[Maps, NDArray[np.uint8], View, "ModelCard", Any], tuple[NDArray[np.int32], NDArray[np.float32]]]
 
 
@@ -164,7 +166,10 @@ class Task:
         outlines are doubtful. Only asked where `better` is set. A reading whose `used["worth"]` is clearly higher than
         that of the first, or that `outdoes` it, replaces it.
     first_look(maps, grey, view, card, settings): labels (h, w) and the chances (n,) of their objects in the maps of one
-        trial of `scale`, in a fraction of the time of `decode`; None where nothing is shown so early.
+        trial of `scale`, or of a part of the picture, in a fraction of the time of `decode`; None where nothing is
+        shown so early.
+    further(labels, maps, grey, view, card, settings): of the reading that is chosen in the end, labels (H, W): other
+        labels by the changed setting, and facts, as `alternatives` and `used` of Decoded; None for nothing.
     plausible(decoded): whether what its model found in an image says that the image shows this kind; where it does,
         textures alone speak for no other. None where textures alone decide.
     recognised(predict, card, picture): what its model finds of such things in a picture, {} for nothing, as an entry
@@ -209,6 +214,7 @@ class Task:
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None
+    further: Further | None = None
     plausible: Callable[[Decoded], bool] | None = None
     recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], Mapping[str, Any]] = lambda *shown: {}
     parted: bool = False

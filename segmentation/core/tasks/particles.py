@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
-AT_ONCE = ((2**22, 3), (2**26, 2))  # px up to which the outlines under so many thresholds are found at the same time
+AT_ONCE = 2**26  # px up to which the outlines under two thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
 WORTHY = 0.1  # share of the contrast that outlines explain; a reading with less is compared with others
 LARGEST = 2**21  # px at which readings at a finer scale stop
@@ -152,31 +152,43 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
     ]
 
 
-def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
-    """The outlines under the threshold, and as alternatives those under thresholds beside it, which show how much the
-    numbers depend on it, and those with more cuts; where these were asked for, they are the outlines."""
-    from ..labels.concentric import along_edge, concentric
-    from ..labels.contrast import contrasts, explained_contrast
-    from ..labels.outline import outline, outline_twice, that_stand_out
+def outlines_under(
+    step: float,
+    maps: Maps,
+    grey: NDArray[np.uint8],
+    view: View,
+    card: ModelCard,
+    settings: ParticleSettings,
+    *,
+    twice: bool = False,
+) -> list[Outlines]:
+    """The outlines under the threshold plus a step, along the edge that was asked for; twice: and those with more cuts,
+    where the model merges regions."""
+    from ..labels.concentric import along_edge
+    from ..labels.outline import outline, outline_twice
 
     options = ParticleOptions.of(card)
-    threshold = card.threshold if settings.threshold is None else settings.threshold
+    inputs = maps, grey, view.scale, threshold_of(card, settings) + step, options
+    every = [*outline_twice(*inputs)] if twice and options.region_merging else [outline(*inputs)]
+    if settings.edge == "auto":
+        return every
+    return [each.redrawn(along_edge(grey, each.labels, settings.edge)) for each in every]
 
-    def with_threshold(step: float) -> Sequence[Outlines]:
-        inputs = maps, grey, view.scale, threshold + step, options
-        every = [outline(*inputs)] if step or not options.region_merging else outline_twice(*inputs)
-        if settings.edge == "auto":
-            return every
-        return [each.redrawn(along_edge(grey, each.labels, settings.edge)) for each in every]
 
-    steps = [0.0, *(step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1)]
-    # Much of the work runs without Python's lock; of a large image's three, fewer at a time fit into memory.
-    at_once = next((number for most, number in AT_ONCE if maps[0].size <= most), 1)
-    with ThreadPoolExecutor(at_once) as pool:
-        (usual, *separated), *others = pool.map(with_threshold, steps)
+def threshold_of(card: ModelCard, settings: ParticleSettings) -> float:
+    return card.threshold if settings.threshold is None else settings.threshold
+
+
+def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
+    """The outlines under the threshold, and as an alternative those with more cuts; where these were asked for, they
+    are the outlines."""
+    from ..labels.contrast import contrasts, explained_contrast
+    from ..labels.outline import that_stand_out
+
+    options = ParticleOptions.of(card)
+    usual, *separated = outlines_under(0.0, maps, grey, view, card, settings, twice=True)
     if settings.separation == "more" and separated:
         usual = separated.pop()
-    alternatives = {f"threshold {step:+.1f}": other.labels for step, (other,) in zip(steps[1:], others, strict=True)}
     areas = np.bincount(usual.labels.ravel(), minlength=len(usual.confidence) + 1)[1:]
     # Outlines of noise explain nothing.
     probable = usual.expected >= options.noise or are_many_sure(usual.confidence)
@@ -187,7 +199,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     inside = ~np.isin(np.arange(1, len(chances) + 1), edge)
     used: dict[str, Any] = {
-        "threshold": threshold,
+        "threshold": threshold_of(card, settings),
         "expected": usual.expected,
         "dropped": usual.dropped,
         "worth": round(believed * explained_contrast(grey, usual.labels), 4),
@@ -195,22 +207,39 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         "promised": round(float(chances[inside].sum()), 2),  # of these to be right
         "against": 1.0 if stand_out.dark else round(float(faint.mean()), 4) if len(faint) else 0.0,
     }
-    if edges := concentric(grey, usual.labels):
-        used["concentric"] = edges
-    for more in separated:
-        alternatives[SEPARATED] = more.labels
     classes = np.zeros(len(usual.confidence), np.int32)
+    alternatives = {SEPARATED: separated[0].labels} if separated else {}
     return Decoded(usual.labels, usual.confidence, classes, used, alternatives, cuts=usual.cuts)
+
+
+def further(
+    labels: NDArray[np.int32],
+    maps: Maps,
+    grey: NDArray[np.uint8],
+    view: View,
+    card: ModelCard,
+    settings: ParticleSettings,
+) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any]]:
+    """The outlines under thresholds beside the usual one, which show how much the numbers depend on it; and what the
+    picture shows of concentric edges."""
+    from ..labels.concentric import concentric
+
+    threshold = threshold_of(card, settings)
+    steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
+    # Much of the work runs without Python's lock; of a large image's two, one at a time fits into memory.
+    with ThreadPoolExecutor(2 if maps[0].size <= AT_ONCE else 1) as pool:
+        others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
+        alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
+    edges = concentric(grey, labels)
+    return alternatives, {"concentric": edges} if edges else {}
 
 
 def first_look(
     maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The outlines under the threshold alone, and their chances."""
-    from ..labels.outline import outline
-
-    threshold = card.threshold if settings.threshold is None else settings.threshold
-    outlines = outline(maps, grey, view.scale, threshold, ParticleOptions.of(card))
+    """The outlines of `decode` and their chances."""
+    is_twice = settings.separation == "more"
+    outlines = outlines_under(0.0, maps, grey, view, card, settings, twice=is_twice)[-1]
     return outlines.labels, outlines.confidence
 
 
@@ -508,6 +537,7 @@ TASK = Task(
     size="min_feret",
     pool_fields=None,
     first_look=first_look,
+    further=further,
     unsure=is_unsure,
     better=is_better,
     outdoes=shows_more,

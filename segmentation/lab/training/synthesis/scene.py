@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import label as connected
 
-from ....core.measure.neighbours import interior
+from ....core.labels.separate import interior
 from ..contract import Field, Floats, Labels, Mask, Rng, Shape
 from .bodies import CONVEX, Body, Form, dressed, make_body, relief_field
 from .noise import smooth_field, turned_or_mirrored
