@@ -31,7 +31,6 @@ from .document import (
     facts_abreast,
     heading,
     page,
-    picture,
     space,
     table,
     words,
@@ -163,7 +162,7 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
         name = names[0] if sample.analysis.refused else names[-1]
         panel = PANELS["image" if sample.analysis.refused else name]
         draw = partial(picture_alone, name, context.drawing, WIDTH)
-        yield Room(lambda high: [picture(draw(high), WIDTH, high)], LEAST_PICTURE)
+        yield Room(lambda high: [Chart(draw(high))], LEAST_PICTURE)
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
