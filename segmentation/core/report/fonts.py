@@ -6,7 +6,7 @@ import io
 import re
 import unicodedata
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from itertools import groupby
 
@@ -74,6 +74,7 @@ def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
     return [(name, "".join(letters)) for name, letters in parts]
 
 
+@lru_cache(maxsize=4096)
 def markup(words: str, font: str) -> str:
     """The words for a paragraph of reportlab: nothing in them is markup."""
     parts = runs(writable(words), font)
