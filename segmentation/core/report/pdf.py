@@ -111,8 +111,8 @@ class _Recorder(RendererBase):
 
     def draw_picture(self, content: bytes, box: Bbox) -> None:
         """A picture file that fills the box."""
-        left, bottom, width, height = box.bounds
-        self.marks.append(lambda canvas: canvas.drawImage(ImageReader(io.BytesIO(content)), left, bottom, width, height))
+        picture = ImageReader(io.BytesIO(content))
+        self.marks.append(lambda canvas: canvas.drawImage(picture, *box.bounds))
 
     def draw_text(
         self,

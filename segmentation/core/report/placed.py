@@ -65,6 +65,6 @@ class Svg(RendererSVG):
         """A picture file that fills the box."""
         kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
         place = {"x": box.x0, "y": self.height - box.y1, "width": box.width, "height": box.height}
-        attributes = {name: f"{value:.3f}" for name, value in place.items()}
-        attributes |= {"preserveAspectRatio": "none", "xlink:href": f"data:image/{kind};base64,{b64encode(content).decode()}"}
-        self.writer.element("image", attrib=attributes)
+        content_within = {"xlink:href": f"data:image/{kind};base64,{b64encode(content).decode()}"}
+        attributes = {name: f"{value:.3f}" for name, value in place.items()} | {"preserveAspectRatio": "none"}
+        self.writer.element("image", attrib=attributes | content_within)
