@@ -157,7 +157,7 @@ def _write_svg(sheet: Sheet, file: TextIO) -> None:
     sheet.dpi = 72
     try:
         width, height = (72 * float(inches) for inches in sheet.get_size_inches())
-        svg = Svg(width, height, file, metadata=facts)
+        svg: Any = Svg(width, height, file, metadata=facts)  # type: ignore[no-untyped-call]
         sheet.draw(svg)
         svg.finalize()
     finally:

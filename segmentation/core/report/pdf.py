@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import Affine2D, Bbox
@@ -101,7 +102,7 @@ class _Recorder(RendererBase):
         code = "\n".join([*words, outline])
         self.marks.append(partial(_draw, code, stroke=stroke, fill=rgbFace is not None, alphas=alphas))
         if (hatching := gc.get_hatch_path()) is not None:
-            *ink, alpha = gc.get_hatch_color()
+            *ink, alpha = to_rgba(gc.get_hatch_color())
             left, bottom, right, top = path.get_extents(transform).extents / TILE
             tiles = [(x, y) for x in range(int(left), int(right) + 1) for y in range(int(bottom), int(top) + 1)]
             squares = [Affine2D().scale(TILE).translate(x * TILE, y * TILE) for x, y in tiles]

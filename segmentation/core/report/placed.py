@@ -67,4 +67,5 @@ class Svg(RendererSVG):
         place = {"x": box.x0, "y": self.height - box.y1, "width": box.width, "height": box.height}
         content_within = {"xlink:href": f"data:image/{kind};base64,{b64encode(content).decode()}"}
         attributes = {name: f"{value:.3f}" for name, value in place.items()} | {"preserveAspectRatio": "none"}
-        self.writer.element("image", attrib=attributes | content_within)
+        writer: Any = self.writer
+        writer.element("image", attrib=attributes | content_within)
