@@ -20,10 +20,13 @@ from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import MARKS
+from segmentation.core.report import exports
+from segmentation.core.report.exports.base import GROUPS, WITH_SUMS
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import Filing
 from segmentation.core.sample import Member
 from segmentation.core.tasks import find
+from segmentation.core.tasks.base import Task
 from segmentation.models import ExportJob, Job, Measuring, Signature
 from segmentation.plain import storable
 from segmentation.services.ground import bundles, tables
@@ -37,6 +40,8 @@ from .fetching import fetch, pixels_of
 from .heartbeat import Progress
 
 MEASURED = 0.1  # of the progress
+# On the page of a result.
+SHOWN = {"figure-small.webp", "arrangement.png", "panel-lengths.png", "panel-rose.png"}
 _latest: dict[str, Analysis] = {}  # by what it was made of
 _corrected_last: dict[str, Any] = {}  # image and outlines of the result that is being corrected, with their key
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
@@ -162,8 +167,8 @@ def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: 
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write and publish the files that are not stored with every result; before them the numbers and the stored ones,
-    where the data bar of the image was read after the result was measured."""
+    """Write and publish the files that are not stored with every result, of those for nobody yet only `_ahead`; before
+    them the numbers and the stored ones, where the data bar of the image was read after the result was measured."""
     from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 
@@ -193,7 +198,8 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         analysis,
         out,
         stored=names,
-        also=export.figures,
+        stored_only=not export.asked,
+        also=[*export.figures, *_ahead(find(job.get_settings().task))],
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
         filing=Filing(
@@ -203,6 +209,15 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         first_written=lambda first: services.publish_export(export=export, files=first, early=True),
     )
     services.publish_export(export=export, files=files)
+    if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
+        services.ask_for_files(job)  # somebody asked meanwhile, perhaps for one of the others
+
+
+def _ahead(task: Task) -> list[str]:
+    """The names of the files of an image that are written before anybody asks: pages show them, or most people take
+    them. They are half the work of all."""
+    listed = exports.listed("image", task).items()
+    return [name for name, of in listed if name in SHOWN or (of.group == GROUPS[0] and of.turn < WITH_SUMS)]
 
 
 def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:

@@ -307,8 +307,8 @@ def recent_pace() -> Pace:
 class ExportJob(Made):
     """Work of writing the files of a finished job that are not stored with every result.
 
-    asked: whether somebody has asked for one of them; until then they are written in idle moments. figures: names of
-    the last figures with options that somebody asked for.
+    asked: whether somebody has asked for one of them; until then those are written, in idle moments, that pages show or
+    most people take. figures: names of the last figures with options that somebody asked for.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="export")

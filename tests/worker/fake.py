@@ -74,7 +74,7 @@ def write_all(
     outcome, folder: Path, *, progress=None, stored_only=False, also=(), stored=(), **more
 ) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
-    names = FILES if stored_only else (*FILES, *FURTHER)
+    names = (*FILES, *(name for name in FURTHER if name in also or not stored_only))
     for number, name in enumerate(names):
         progress("drawing the figure", number / len(names))
         if name not in stored:

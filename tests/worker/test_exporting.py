@@ -112,18 +112,38 @@ def test_a_file_that_is_published_while_it_is_asked_for_is_no_missing_one(done, 
     assert services.file_of(done, "figure.png") is not None
 
 
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_who_asks_for_a_file_that_is_not_written_ahead_gets_all(done, brief, monkeypatch, meanwhile):
+    ExportJob.objects.create(job=done, asked=False)
+    if meanwhile:
+        published = services.publish_export
+
+        def asked_before(**what):
+            services.file_of(done, "bundle.zip")
+            published(**what)
+
+        monkeypatch.setattr(services, "publish_export", asked_before)
+    tasks.do_analyses()
+    if not meanwhile:
+        assert "bundle.zip" in services.unwritten(done)
+        services.file_of(done, "bundle.zip")
+    tasks.do_analyses()
+    assert services.unwritten(done) == {}
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 def test_what_was_written_ahead_for_nobody_goes_after_an_hour(done, brief, own_storage, wanted, commit):
     before = {path for path in own_storage.rglob("*") if path.is_file()}
     ExportJob.objects.create(job=done, asked=False)
     tasks.do_analyses()
-    assert services.unwritten(done) == {}
+    ahead = {"figure.png", "figure-small.webp", "arrangement.png", "report.pdf", "caption-and-method.txt"}
+    assert EVERY.keys() - services.unwritten(done) == STORED | ahead | {"particles.xlsx", "particles-comma.csv"}
     if wanted:
         services.file_of(done, "figure.png")
     ExportJob.objects.update(finished=timezone.now() - timedelta(hours=2))
     with commit():
         services.tidy()
-    assert bool(services.unwritten(Job.objects.get(pk=done.pk))) != wanted
+    assert ("report.pdf" in services.unwritten(Job.objects.get(pk=done.pk))) != wanted
     assert wanted or {path for path in own_storage.rglob("*") if path.is_file()} == before
 
 

@@ -168,7 +168,8 @@ def set_title(ax: Axes, words: str) -> None:
     sheet, (wide, _) = sheet_of(ax), size_in_inches(ax)
     inset = sheet.insets.get(ax, 0.0)
     size = sheet.font * min(1.0, 1.1 * sheet.letters(wide + inset) / max(len(words), 1))
-    ax.set_title(words, loc="left", fontsize=size, pad=4, x=-inset / wide)
+    # With y given, matplotlib does not measure all marks of the axes to find a free place above them.
+    ax.set_title(words, loc="left", fontsize=size, pad=4, x=-inset / wide, y=1.0)
 
 
 def set_legend(ax: Axes, handles: list[Patch]) -> None:

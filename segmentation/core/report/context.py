@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ..analysis import Analysis
 from ..flags import warned
@@ -20,6 +21,9 @@ from .outlines import Polygon, polygons
 from .panels import Drawing
 from .signatures import UNFILED, Filing, Signed
 from .wording import calibration_words
+
+if TYPE_CHECKING:
+    from reportlab.platypus import Flowable
 
 
 class Context:
@@ -76,6 +80,13 @@ class Context:
     def drawing(self) -> Drawing:
         """The one image's; raises ValueError for several."""
         return self._drawing or Drawing.of(self.sample)
+
+    @cached_property
+    def report(self) -> list[Flowable]:
+        """The two pages of the report, which the one with annexes has, too."""
+        from .pages import two_pages
+
+        return two_pages(self)
 
     @cached_property
     def distribution(self) -> Distribution | None:

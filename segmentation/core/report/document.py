@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -22,7 +23,7 @@ from reportlab.platypus import Flowable, Image, KeepInFrame, KeepTogether, Parag
 
 from .charts import WARNED, Sheet
 from .fonts import BOLD, REGULAR, markup, unbroken, use_fonts, writable
-from .pdf import draw_figure, draw_words
+from .pdf import Mark, draw_marks, draw_words, marks_of
 from .wording import one_line, version
 
 LEAST = 9.0  # points of letters
@@ -162,15 +163,19 @@ def _height(parts: Iterable[Flowable]) -> float:
 
 
 class Chart(Flowable):  # type: ignore[misc]
-    """A matplotlib figure as lines and text."""
+    """A matplotlib figure as lines and text, drawn once for all documents."""
 
     def __init__(self, figure: Figure) -> None:
         super().__init__()
         self.figure = figure
         self.width, self.height = (float(inches) * 72 for inches in figure.get_size_inches())
 
+    @cached_property
+    def marks(self) -> list[Mark]:
+        return marks_of(self.figure)
+
     def draw(self) -> None:
-        draw_figure(self.canv, self.figure)
+        draw_marks(self.canv, self.marks)
 
 
 def picture(content: bytes, width: float, height: float) -> Image:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import Any, TextIO
 
 import matplotlib
 import numpy as np
@@ -27,18 +27,19 @@ from .images import BELOW, BESIDE, LETTER, LINE, charted, own_intervals, panels_
 from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
+from .pdf import write_figure
+from .placed import Svg
 from .summary import Summary
 from .wording import agreement_words, calibration_words, capital, corrected_images_words, one_line, uncapital, version
 
 Pixels = NDArray[np.uint8]
-DPI, IN_VECTORS, IN_REPORT = 360, 240, 200  # of the figure, of pictures among its lines and text, and of the report
+DPI = 360
 COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, and smaller figures
 WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
 MARGIN, GAP = 0.03, 0.16  # inches
 TALLEST, LEAST_CHART = 5.0, 2.0  # inches: highest picture, least height of a chart
 WIDE, TALL = 0.45, 1.5  # height over width below which pictures stand one under another, above which up to 3 abreast
-# Without a salt the ids in an SVG differ from run to run. Fonts of type 42 can be edited in a PDF.
-matplotlib.rcParams |= {"svg.hashsalt": "DeepSegm", "pdf.fonttype": 42}
+matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"  # without it the ids in an SVG differ from run to run
 
 
 def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | None = None) -> Sheet:
@@ -142,10 +143,25 @@ def write(sheet: Sheet, file: Path) -> None:
     """Write a drawn figure as PNG, SVG or PDF, by the suffix; the same figure gives the same bytes (no dates)."""
     if file.suffix == ".png":
         file.write_bytes(as_png(rendered(sheet), sheet))
-        return
-    date, about = ("Date", "Description") if file.suffix == ".svg" else ("CreationDate", "Subject")
-    facts = {date: None, about: sheet.about, "Creator": version(), "Title": sheet.title}
-    sheet.savefig(file, dpi=IN_VECTORS, metadata=facts)
+    elif file.suffix == ".svg":
+        with file.open("w", encoding="utf-8") as text:
+            _write_svg(sheet, text)
+    else:
+        with file.open("wb") as content:
+            write_figure(content, sheet, title=sheet.title, subject=sheet.about, creator=version())
+
+
+def _write_svg(sheet: Sheet, file: TextIO) -> None:
+    facts: dict[str, Any] = {"Date": None, "Description": sheet.about, "Creator": version(), "Title": sheet.title}
+    before = sheet.dpi
+    sheet.dpi = 72
+    try:
+        width, height = (72 * float(inches) for inches in sheet.get_size_inches())
+        svg: Any = Svg(width, height, file, metadata=facts)  # type: ignore[no-untyped-call]
+        sheet.draw(svg)
+        svg.finalize()
+    finally:
+        sheet.dpi = before
 
 
 def rendered(sheet: Sheet) -> Pixels:
@@ -172,15 +188,16 @@ def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float], left:
     return sheet
 
 
-def picture_alone(name: str, drawing: Drawing, width: float, height: float) -> bytes:
-    """A panel that is a picture, within so many points, with a scale bar: a PNG."""
+def picture_alone(name: str, drawing: Drawing, width: float, height: float) -> Sheet:
+    """A panel that is a picture, within so many points, with a scale bar."""
     rows, columns = drawing.shape
     scale = min(width / columns, height / rows) / 72
-    sheet = Sheet((columns * scale, rows * scale), IN_REPORT, 9)
+    sheet = Sheet((columns * scale, rows * scale), DPI, 9)
     ax = sheet.add_axes((0, 0, 1, 1))
     draw_panel(name, ax, drawing, "")
+    ax.set_title("", loc="left")
     add_scale_bar(ax, drawing)
-    return as_png(rendered(sheet))
+    return sheet
 
 
 def as_png(pixels: Pixels, sheet: Sheet | None = None) -> bytes:

@@ -6,7 +6,7 @@ import io
 import re
 import unicodedata
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from itertools import groupby
 
@@ -26,6 +26,7 @@ REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 CJK = str(noto_cjk_sans_jp_regular.FONT_PATH)
 FAMILIES = ["DejaVu Sans", "Noto Sans CJK JP"]
 BLOCK = 16  # characters; of a block in use the PDF embeds only the letters that occur
+MOST_WIDTHS, MOST_PARAGRAPHS = 20_000, 4096  # that are kept
 RIGHT_TO_LEFT = ("R", "AL")
 
 # From here on matplotlib writes in both fonts. Its list ends with the one that was added.
@@ -38,7 +39,10 @@ matplotlib.rcParams["font.family"] = FAMILIES
 def use_fonts() -> None:
     """Make DejaVu Sans known to reportlab, which embeds only the letters used."""
     for name, weight in ((REGULAR, "normal"), (BOLD, "bold")):
-        pdfmetrics.registerFont(TTFont(name, findfont(FontProperties(family=FAMILIES[:1], weight=weight))))
+        font = TTFont(name, findfont(FontProperties(family=FAMILIES[:1], weight=weight)))
+        # reportlab adds up letters anew whenever it looks where a line ends.
+        font.stringWidth = lru_cache(maxsize=MOST_WIDTHS)(font.stringWidth)
+        pdfmetrics.registerFont(font)
     pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
 
 
@@ -74,6 +78,7 @@ def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
     return [(name, "".join(letters)) for name, letters in parts]
 
 
+@lru_cache(maxsize=MOST_PARAGRAPHS)
 def markup(words: str, font: str) -> str:
     """The words for a paragraph of reportlab: nothing in them is markup."""
     parts = runs(writable(words), font)

@@ -31,7 +31,6 @@ from .document import (
     facts_abreast,
     heading,
     page,
-    picture,
     space,
     table,
     words,
@@ -83,10 +82,15 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
     sample = context.sample
     of = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{of}"
-    readable = sample.in_readable_unit()
+    behind = _annex(context, sample.in_readable_unit()) if annex else ()
+    write(file, title, [*context.report, *behind], context.filing.made)
+
+
+def two_pages(context: Context) -> list[Flowable]:
+    """The parts of the report without its annex, for any number of documents."""
+    readable = context.sample.in_readable_unit()
     summary = Summary.of(readable)
-    story = [page(*_answer(context, readable, summary)), PageBreak(), page(*_basis(context, readable, summary))]
-    write(file, title, [*story, *(_annex(context, readable, summary) if annex else ())], context.filing.made)
+    return [page(*_answer(context, readable, summary)), PageBreak(), page(*_basis(context, readable, summary))]
 
 
 def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
@@ -163,7 +167,7 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
         name = names[0] if sample.analysis.refused else names[-1]
         panel = PANELS["image" if sample.analysis.refused else name]
         draw = partial(picture_alone, name, context.drawing, WIDTH)
-        yield Room(lambda high: [picture(draw(high), WIDTH, high)], LEAST_PICTURE)
+        yield Room(lambda high: [Chart(draw(high))], LEAST_PICTURE)
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
@@ -230,10 +234,10 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
     yield from sections.signatures(context.signatures)
 
 
-def _annex(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
+def _annex(context: Context, sample: SampleAnalysis) -> Iterator[Flowable]:
     """All that the two pages rest on."""
     yield PageBreak()
-    has_numbers, distribution = not _without_numbers(sample), context.distribution
+    summary, has_numbers, distribution = Summary.of(sample), not _without_numbers(sample), context.distribution
     yield words("Annex", TITLE)
     yield from sections.notes(sample.flags)
     if has_numbers and distribution is not None and summary.kept:

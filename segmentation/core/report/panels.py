@@ -35,6 +35,7 @@ from .picture import (
     rimmed,
     sampled,
 )
+from .placed import Placed
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
@@ -107,10 +108,9 @@ class Panel:
 def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
     """A picture (h, w) or (h, w, 3) of the analysed area."""
     rows, columns = drawing.shape
-    how = "nearest" if max(picture.shape[:2]) <= SMALL else "auto"
     if sheet_of(ax).grey and picture.ndim == 3:
         picture = (picture @ LUMINANCE).astype(np.uint8)
-    ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=(0, columns, rows, 0), interpolation=how, zorder=0)
+    Placed(ax, picture, (0, columns, rows, 0), squares=max(picture.shape[:2]) <= SMALL)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     for region in drawing.analysis.settings.measurement.ignore:  # hatched, as on the page
         ax.add_patch(
@@ -231,6 +231,8 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
             ink = sheet.colour(INK) if sheet.grey else usual
             solid, label = are_many or word == counted, f"{some.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
+    if ax.get_position().y1 >= 1:  # no room above, where the legend would stand
+        return
     near = {"handlelength": 1.2, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.15, "borderpad": 0.0}
     near |= {"fontsize": sheet.font}
     ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles), frameon=False, **near)

@@ -1,18 +1,24 @@
-"""The charts of a report: matplotlib's drawings on a page of reportlab, as lines and text."""
+"""The charts of a report and the figure as PDF: matplotlib's drawings on a page of reportlab, as lines and text."""
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.transforms import Affine2D, Bbox
 from reportlab import rl_config
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.pathobject import PDFPathObject
 
-from .fonts import BOLD, REGULAR, runs
+from .fonts import BOLD, REGULAR, runs, use_fonts
 
 # Binary streams: a quarter smaller than reportlab's text ones.
 rl_config.useA85 = 0
@@ -21,19 +27,44 @@ MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79  # as matplotlib.path.Path 
 VERBS = {MOVE: " m", LINE: " l", CUBIC: " c"}
 CAPS = {"butt": 0, "round": 1, "projecting": 2}
 JOINS = {"miter": 0, "round": 1, "bevel": 2}
+TILE = 72.0  # points of a square of hatching
+Mark = Callable[[Canvas], None]
 
 
-def draw_figure(canvas: Canvas, figure: Figure) -> None:
-    """Draw a figure on the canvas in its own size, its lower left corner at the origin."""
+def write_figure(file: BinaryIO, figure: Figure, *, title: str, subject: str, creator: str) -> None:
+    """A page of the figure's size; the same figure gives the same bytes: they have no date."""
+    width, height = (72 * float(inches) for inches in figure.get_size_inches())
+    use_fonts()
+    canvas = Canvas(file, pagesize=(width, height), initialFontName=REGULAR, pageCompression=1, invariant=1)
+    canvas.setTitle(title)
+    canvas.setSubject(subject)
+    canvas.setCreator(creator)
+    canvas.setDateFormatter(lambda *_: "")
+    draw_marks(canvas, marks_of(figure))
+    canvas.showPage()
+    canvas.save()
+
+
+def marks_of(figure: Figure) -> list[Mark]:
+    """What a figure in its own size is made of, its lower left corner at the origin: a page may have it several times,
+    and several documents."""
     before = figure.dpi
     figure.dpi = 72
-    canvas.saveState()
     try:
         width, height = figure.get_size_inches() * 72
-        figure.draw(_PdfRenderer(canvas, float(width), float(height)))
+        recorder = _Recorder(float(width), float(height))
+        figure.draw(recorder)
     finally:
-        canvas.restoreState()
         figure.dpi = before
+    return recorder.marks
+
+
+def draw_marks(canvas: Canvas, marks: list[Mark]) -> None:
+    """Draw each of them on the canvas, which is left as it was."""
+    for mark in marks:
+        canvas.saveState()
+        mark(canvas)
+        canvas.restoreState()
 
 
 def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.0, y: float = 0.0) -> None:
@@ -44,12 +75,13 @@ def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.
         x += canvas.stringWidth(part, name, size)
 
 
-class _PdfRenderer(RendererBase):
-    """What matplotlib draws, on a reportlab canvas; one unit is one point, y points up."""
+class _Recorder(RendererBase):
+    """What matplotlib draws, for a reportlab canvas; one unit is one point, y points up."""
 
-    def __init__(self, canvas: Canvas, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float) -> None:
         super().__init__()
-        self.canvas, self.size = canvas, (width, height)
+        self.size = width, height
+        self.marks: list[Mark] = []
 
     def get_canvas_width_height(self) -> tuple[float, float]:
         return self.size
@@ -58,28 +90,30 @@ class _PdfRenderer(RendererBase):
         return False
 
     def draw_path(self, gc: GraphicsContextBase, path: Any, transform: Any, rgbFace: Any = None) -> None:  # noqa: N803
-        self.canvas.saveState()
-        box = gc.get_clip_rectangle()
-        if box is not None:
-            outline = self.canvas.beginPath()
-            outline.rect(*box.bounds)
-            self.canvas.clipPath(outline, stroke=0, fill=0)
+        within, outline = _clip(gc), _path(path, transform)
         stroke = gc.get_linewidth() > 0 and gc.get_rgb()[3] > 0
+        words, alphas = [within], [1.0, 1.0]
         if stroke:
-            self.canvas.setStrokeColorRGB(*gc.get_rgb()[:3])
-            self.canvas.setStrokeAlpha(gc.get_rgb()[3])
-            self.canvas.setLineWidth(gc.get_linewidth())
-            self.canvas.setLineCap(CAPS[gc.get_capstyle()])
-            self.canvas.setLineJoin(JOINS[gc.get_joinstyle()])
-            offset, dashes = gc.get_dashes()
-            if dashes is not None:
-                self.canvas.setDash(np.asarray(dashes, float).tolist(), float(offset))
+            *ink, alphas[0] = gc.get_rgb()
+            words.append(_stroke(gc, ink, gc.get_linewidth()))
         if rgbFace is not None:
-            self.canvas.setFillColorRGB(*rgbFace[:3])
-            alpha = gc.get_alpha() if gc.get_forced_alpha() else (rgbFace[3] if len(rgbFace) > 3 else 1.0)
-            self.canvas.setFillAlpha(alpha)
-        self.canvas.drawPath(_path(path, transform), stroke=int(stroke), fill=int(rgbFace is not None))
-        self.canvas.restoreState()
+            words.append("{:.4f} {:.4f} {:.4f} rg".format(*rgbFace[:3]))
+            alphas[1] = gc.get_alpha() if gc.get_forced_alpha() else (rgbFace[3] if len(rgbFace) > 3 else 1.0)
+        code = "\n".join([*words, outline])
+        self.marks.append(partial(_draw, code, stroke=stroke, fill=rgbFace is not None, alphas=alphas))
+        if (hatching := gc.get_hatch_path()) is not None:
+            *ink, alpha = to_rgba(gc.get_hatch_color())
+            left, bottom, right, top = path.get_extents(transform).extents / TILE
+            tiles = [(x, y) for x in range(int(left), int(right) + 1) for y in range(int(bottom), int(top) + 1)]
+            squares = [Affine2D().scale(TILE).translate(x * TILE, y * TILE) for x, y in tiles]
+            lines = [_path(hatching, square) for square in squares]
+            code = "\n".join([within, outline, "W n", _stroke(gc, ink, gc.get_hatch_linewidth()), *lines])
+            self.marks.append(partial(_draw, code, stroke=True, fill=False, alphas=[alpha, 1.0]))
+
+    def draw_picture(self, content: bytes, box: Bbox) -> None:
+        """A picture file that fills the box."""
+        picture = ImageReader(io.BytesIO(content))
+        self.marks.append(lambda canvas: canvas.drawImage(picture, *box.bounds))
 
     def draw_text(
         self,
@@ -92,16 +126,45 @@ class _PdfRenderer(RendererBase):
         ismath: bool | str = False,
         mtext: Any = None,
     ) -> None:
-        self.canvas.saveState()
-        self.canvas.translate(x, y)
-        self.canvas.rotate(angle)
-        self.canvas.setFillColorRGB(*gc.get_rgb()[:3])
-        draw_words(self.canvas, s, BOLD if prop.get_weight() == "bold" else REGULAR, prop.get_size_in_points())
-        self.canvas.restoreState()
+        font, size, ink = BOLD if prop.get_weight() == "bold" else REGULAR, prop.get_size_in_points(), gc.get_rgb()[:3]
+
+        def write(canvas: Canvas) -> None:
+            canvas.translate(x, y)
+            canvas.rotate(angle)
+            canvas.setFillColorRGB(*ink)
+            draw_words(canvas, s, font, size)
+
+        self.marks.append(write)
 
 
-def _path(path: Any, transform: Any) -> PDFPathObject:
+def _draw(code: str, canvas: Canvas, *, stroke: bool, fill: bool, alphas: list[float]) -> None:
+    """A path in PDF's own words. alphas: of its line and its area."""
+    if alphas[0] < 1:
+        canvas.setStrokeAlpha(alphas[0])
+    if alphas[1] < 1:
+        canvas.setFillAlpha(alphas[1])
+    canvas.drawPath(PDFPathObject(code=[code]), stroke=int(stroke), fill=int(fill))
+
+
+def _clip(gc: GraphicsContextBase) -> str:
+    box = gc.get_clip_rectangle()
+    return "" if box is None else "{:.3f} {:.3f} {:.3f} {:.3f} re W n".format(*box.bounds)
+
+
+def _stroke(gc: GraphicsContextBase, ink: list[float], width: float) -> str:
+    """Colour, width, ends, corners and dashes of a line."""
+    offset, dashes = gc.get_dashes()
+    dashed = "" if dashes is None else f" [{' '.join(f'{dash:.3f}' for dash in np.asarray(dashes, float))}] {offset} d"
+    ends = f"{CAPS[gc.get_capstyle()]} J {JOINS[gc.get_joinstyle()]} j"
+    return "{:.4f} {:.4f} {:.4f} RG".format(*ink) + f" {width:.4f} w {ends}{dashed}"
+
+
+def _path(path: Any, transform: Any) -> str:
     """The path in PDF's own words, written here since reportlab's way of writing numbers takes ten times as long."""
+    if path.codes is None and len(path.vertices) > 1:
+        points = transform.transform(path.vertices)
+        if np.isfinite(points).all():
+            return ("%.3f %.3f m" + "\n%.3f %.3f l" * (len(points) - 1)) % tuple(points.ravel().tolist())
     words: list[str] = []
     x0 = y0 = 0.0
     for points, code in path.iter_segments(transform, simplify=False, curves=True):
@@ -111,4 +174,4 @@ def _path(path: Any, transform: Any) -> PDFPathObject:
             values = [x0 + 2 / 3 * (cx - x0), y0 + 2 / 3 * (cy - y0), x + 2 / 3 * (cx - x), y + 2 / 3 * (cy - y), x, y]
         words.append("h" if code == CLOSE else " ".join([f"{value:.3f}" for value in values]) + VERBS[code])
         x0, y0 = values[-2:]
-    return PDFPathObject(code=words)
+    return "\n".join(words)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from base64 import b64decode
 from dataclasses import replace
 
 import numpy as np
+import pypdf
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
+from matplotlib.patches import Polygon
 from PIL import Image
 
 from segmentation.core.measure.bins import places_in
@@ -20,7 +23,9 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
 from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.report.panels import Drawing
+from segmentation.core.report.pdf import marks_of
 from segmentation.core.report.picture import before_and_after, colour_numbers
+from segmentation.core.report.placed import Placed
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import calibration_words
@@ -190,6 +195,36 @@ def test_one_drawing_serves_all_formats_and_stays_small(tmp_path):
             figure.write(drawn, file)
         assert file.read_bytes().startswith(start)
         assert form == "png" or file.stat().st_size < 5_000_000
+
+
+def test_files_of_lines_hold_the_pictures_in_their_own_pixels_and_the_same_bytes_again(tmp_path):
+    drawn, files = draw(make_analysis(15, (450, 600))), []
+    for name in ("a.pdf", "b.pdf", "a.svg", "b.svg"):
+        figure.write(drawn, tmp_path / name)
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1] and files[2] == files[3]
+    (page,) = pypdf.PdfReader(io.BytesIO(files[0])).pages
+    within = re.findall(rb'xlink:href="data:image/jpeg;base64,([^"]+)"', files[2])
+    pictures = [Image.open(io.BytesIO(b64decode(content))) for content in within]
+    assert [picture.size for picture in pictures] == [(600, 450)] * 3
+    assert {shown.image.size for shown in page.images} == {(600, 450)}
+    shown = np.asarray(pictures[0]).astype(int) - drawn.axes[0].images[0].pixels
+    assert np.median(np.abs(shown)) <= 1 and "Helvetica" not in str(page["/Resources"]["/Font"])
+
+
+def test_single_pixels_stay_squares_and_ignored_regions_are_hatched_in_a_pdf(tmp_path):
+    sheet = Sheet((3, 3))
+    ax = sheet.add_axes((0, 0, 1, 1))
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    placed = Placed(ax, pixels, (0, 4, 3, 0), squares=True)
+    enlarged = np.asarray(Image.open(io.BytesIO(placed.content)))
+    assert enlarged.shape == (750, 1000) and (enlarged[::250, ::250] == pixels).all()
+    plain = len(marks_of(sheet))
+    ax.add_patch(Polygon([(1, 1), (3, 1), (3, 2)], hatch="////", facecolor="none", edgecolor="red"))
+    figure.write(sheet, tmp_path / "hatched.pdf")
+    assert len(marks_of(sheet)) == plain + 2  # the region, and the lines over it
+    (page,) = pypdf.PdfReader(tmp_path / "hatched.pdf").pages
+    assert page.get_contents().get_data().count(b"W n") >= 1
 
 
 def test_large_images_are_drawn_small():

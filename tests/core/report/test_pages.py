@@ -178,11 +178,18 @@ def test_sample_and_width_of_the_image_are_told_also_where_they_are_not_known():
     assert "wide." not in said(written(made("pixels"), False))
 
 
+def pictures_on(page):
+    """The matrices that place them, in points."""
+    matrices = []
+    page.extract_text(visitor_operand_before=lambda name, _, matrix, __: name == b"Do" and matrices.append(matrix))
+    return matrices
+
+
 def test_the_picture_is_whole_and_takes_the_room_of_the_first_page():
     inches = {}
     for case in ("many", "wide"):
-        (shown,) = pypdf.PdfReader(io.BytesIO(written(made(case), False))).pages[0].images
-        wide, high = (side / figure.IN_REPORT for side in shown.image.size)
+        (placed,) = pictures_on(pypdf.PdfReader(io.BytesIO(written(made(case), False))).pages[0])
+        wide, high = placed[0] / 72, placed[3] / 72
         rows, columns = made(case).micrograph.shape
         assert high / wide == pytest.approx(rows / columns, rel=0.02)
         inches[case] = wide, high
@@ -253,11 +260,19 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
         assert line in words
 
 
-def test_only_the_picture_that_is_printed_is_compressed(monkeypatch, tmp_path):
-    compressed, as_png = [], figure.as_png
-    monkeypatch.setattr(figure, "as_png", lambda *of: compressed.append(1) or as_png(*of))
+def test_for_the_report_alone_no_figure_is_drawn(monkeypatch, tmp_path):
+    monkeypatch.setattr(figure, "rendered", lambda sheet: pytest.fail("it was drawn"))
     write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, also={"report.pdf"})
-    assert len(compressed) == 1
+
+
+def test_report_and_annex_share_their_pages_and_are_the_same_as_alone():
+    analysis = make_analysis(30, (200, 240))
+    shared, files = context_of(analysis), [io.BytesIO() for _ in range(4)]
+    for file, annex in zip(files[:3], (True, False, True), strict=True):
+        pages.write_report(shared, file, annex=annex)
+    pages.write_report(context_of(analysis), files[3])
+    with_annex, alone, again, anew = (file.getvalue() for file in files)
+    assert with_annex == again and alone == anew and with_annex != alone
 
 
 def test_its_numbers_are_those_of_the_result():
