@@ -35,14 +35,24 @@ fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))  # the 
 matplotlib.rcParams["font.family"] = FAMILIES
 
 
+class _MeasuredFont(TTFont):  # type: ignore[misc]
+    """A font that keeps the widths of words: reportlab adds up their letters anew for each line that it ends."""
+
+    def __init__(self, name: str, file: str) -> None:
+        super().__init__(name, file)
+        self._widths = lru_cache(maxsize=MOST_WIDTHS)(super().stringWidth)
+
+    def stringWidth(self, text: str, size: float, encoding: str = "utf8") -> float:  # noqa: N802
+        """The width of a text in points."""
+        return float(self._widths(text, size, encoding))
+
+
 @cache
 def use_fonts() -> None:
     """Make DejaVu Sans known to reportlab, which embeds only the letters used."""
     for name, weight in ((REGULAR, "normal"), (BOLD, "bold")):
-        font = TTFont(name, findfont(FontProperties(family=FAMILIES[:1], weight=weight)))
-        # reportlab adds up letters anew whenever it looks where a line ends.
-        font.stringWidth = lru_cache(maxsize=MOST_WIDTHS)(font.stringWidth)
-        pdfmetrics.registerFont(font)
+        file = findfont(FontProperties(family=FAMILIES[:1], weight=weight))
+        pdfmetrics.registerFont(_MeasuredFont(name, file))
     pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR, boldItalic=BOLD)
 
 
