@@ -1,5 +1,1 @@
-"""Configuration, and nothing else."""
-
-from .celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""DeepSegm."""
