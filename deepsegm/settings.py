@@ -9,7 +9,7 @@ from pathlib import Path
 from django.core.management.utils import get_random_secret_key
 from platformdirs import user_data_path
 
-from segmentation.location import IS_INSTALLED, PAGES, ROOT
+from segmentation.location import FILES, IS_INSTALLED, ROOT
 
 from . import env
 from .celery import app  # noqa: F401  the current one of Celery from here on: whoever sends a task asks for that
@@ -135,7 +135,7 @@ WSGI_APPLICATION = "deepsegm.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [PAGES / "templates"],
+        "DIRS": [FILES / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -257,7 +257,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "segmentation.static_files.CollectedFiles"},
 }
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [PAGES / "static"]
+STATICFILES_DIRS = [FILES / "static"]
 STATIC_ROOT = DEEPSEGM_DATA / "static"
 # If nothing was collected, WhiteNoise serves static/ and the admin's files from their own places.
 WHITENOISE_USE_FINDERS = True

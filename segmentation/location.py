@@ -1,7 +1,7 @@
 """Where this program lies: in a checkout, or installed from a wheel.
 
-The wheel holds templates/ and static/ inside the package `deepsegm` (setup.py): two folders of such common names must
-not lie among the packages of others.
+The wheel holds templates/, static/ and client/ inside the package `deepsegm` (setup.py): folders of
+such common names must not lie among the packages of others.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # the checkout, or site-packages
 IS_INSTALLED = (ROOT / "deepsegm" / "templates").is_dir()
-PAGES = ROOT / "deepsegm" if IS_INSTALLED else ROOT  # templates/ and static/ lie in it
+FILES = ROOT / "deepsegm" if IS_INSTALLED else ROOT  # templates/, static/ and client/ lie in it
 COMMAND = "deepsegm" if IS_INSTALLED else "python manage.py"  # what people type

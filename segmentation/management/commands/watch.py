@@ -18,10 +18,10 @@ from pathlib import Path
 from site import addsitedir
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings as configured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from segmentation.core.micrograph.kinds import sha256_of
+from segmentation.location import FILES
 
 from . import _inputs as inputs
 from .analyse import every_setting
@@ -80,7 +80,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no folder {options['folder']}.", returncode=inputs.BAD_INPUT)
         if options["sample"] and not options["token"]:
             raise CommandError(NO_TOKEN, returncode=inputs.BAD_INPUT)
-        addsitedir(str(configured.BASE_DIR / "client"))  # it lies beside the server, which does not depend on it
+        addsitedir(str(FILES / "client"))  # it lies beside the server, which does not depend on it
         from deepsegm_client import Client
 
         names = ("width", *(setting.name for setting in every_setting()))
