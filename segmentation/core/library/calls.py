@@ -10,7 +10,6 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..analysis import AnalysisSettings
-from ..combine import combine
 from ..errors import UserError
 from ..label_images import Kind
 from ..labelled import analyse_mask
@@ -22,7 +21,7 @@ from ..report.exports.viewer import thumbnail
 from ..sample import Member
 from ..settings import DEFAULT_TASK, MeasurementSettings
 from ..typed import settings_of_task
-from .inputs import Picture, PixelSize, mask_of, read, settings_of, task_named
+from .inputs import Picture, PixelSize, mask_of, model_for, read, settings_of, task_named
 from .results import Pooled, Result
 
 OF_MASKS = ("data_bar", *(name for name in MeasurementSettings.model_fields if name != "measure_unlike"))
@@ -55,7 +54,8 @@ def analyse(
     """
     task = task_named(kind)
     names = [setting.name for setting in settings_of_task(task)]
-    requested = settings_of(task, nm_per_pixel, settings, names)
+    model = model_for(task, settings.pop("model", ""))
+    requested = settings_of(task, nm_per_pixel, {**settings, "model": model}, names)
     micrograph = read(image, page=page, nm_per_pixel=nm_per_pixel)
     file = Path(image) if isinstance(image, str | os.PathLike) else None
     return analysed(micrograph, requested, runtime=Runtime(device), progress=progress, file=file)
@@ -121,6 +121,8 @@ def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
     rules = {(one.task, one.measurement.border_correction, one.measurement.filter) for one in requested}
     if len(rules) > 1:
         raise UserError("Only results of one kind, with the same border correction and filter, can be pooled.")
+    from ..combine import combine  # scipy.stats
+
     members = [Member.of(result.analysis, thumbnail(result.analysis)) for result in results]
     sample = combine(name, members, edge=rule.border_correction, filter=rule.filter)
     return Pooled(sample, tuple(results))

@@ -26,7 +26,7 @@ from ..micrograph.pairing import is_side, pair
 from ..micrograph.reader import read as read_file
 from ..micrograph.readings import with_scale_read
 from ..micrograph.types import Calibration, Micrograph
-from ..network.cards import UnknownModel, stands_for
+from ..network.cards import UnknownModel, automatic, stands_for
 from ..tasks.base import Task
 from ..typed import read_settings
 
@@ -124,6 +124,18 @@ def calibration_of(nm_per_pixel: PixelSize) -> Calibration | None:
     return Calibration.of_pixel(size)
 
 
+def model_for(task: Task, name: str) -> str:
+    """The name of a model for this kind of analysis, by default the one that chooses by the image;
+    raises UserError."""
+    try:
+        model = name or automatic(task.name)
+        if task.name not in {card.task for card in stands_for(model)}:
+            raise UserError(f"The model {model} is not for {task.things}: choose another model.")
+    except UnknownModel as error:
+        raise UserError(str(error)) from None
+    return model
+
+
 def settings_of(
     task: Task, nm_per_pixel: PixelSize, given: Mapping[str, Any], allowed: Sequence[str]
 ) -> AnalysisSettings:
@@ -138,10 +150,6 @@ def settings_of(
     plain = {name: of.item() if isinstance(of, np.generic) else of for name, of in given.items()}
     try:
         settings = read_settings(task, plain)
-        model = settings.segmentation.model
-        if task.name not in {card.task for card in stands_for(model)}:
-            words = f"The model {model} is not for {task.things}: choose another model."
-            raise UserError(words)
-    except (UnknownModel, ValueError) as error:
+    except ValueError as error:
         raise UserError(str(error)) from None
     return settings.with_(calibration=calibration_of(nm_per_pixel))
