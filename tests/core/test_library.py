@@ -118,7 +118,7 @@ def test_masks_lie_on_their_image():
     result = deepsegm.measure(LABELS, 2.0, image=grey)
     np.testing.assert_array_equal(result.analysis.micrograph.pixels, grey)
     with pytest.raises(deepsegm.UserError, match="must agree"):
-        deepsegm.measure(LABELS, image=grey[:-1])
+        deepsegm.measure(LABELS, 2.0, image=grey[:-1])
     pieces = deepsegm.measure(LABELS > 0, values="binary", data_bar="none")
     assert pieces.numbers["median"].unit == "px"
 
