@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say of the wheel: its packages, and what it needs, by requirements.txt."""
+"""What pyproject.toml cannot say of the wheel: its packages, and what requirements.txt asks for."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ FILES = {"templates": "**/*", "static": "**/*", "client": "deepsegm_client/*"}
 # What an analysis on one machine's processor does without.
 GPU = ("torch", "torchvision", "segmentation-models-pytorch", "timm", "safetensors")
 EXTRAS = {"gpu": GPU, "lab": (*GPU, "onnx"), "server": ("psycopg", "redis", "django-storages")}
+PACKAGES = ("deepsegm", "segmentation", "worker")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
@@ -34,7 +35,7 @@ optional = {name for names in EXTRAS.values() for name in names}
 always = [line for name, lines in needed.items() if name not in optional for line in lines]
 setup(
     packages=[
-        *find_packages(include=[f"{name}{of}" for name in ("deepsegm", "segmentation", "worker") for of in ("", ".*")]),
+        *find_packages(include=[f"{name}{below}" for name in PACKAGES for below in ("", ".*")]),
         *(f"deepsegm.{name}" for name in FILES),
     ],
     package_dir={f"deepsegm.{name}": name for name in FILES},

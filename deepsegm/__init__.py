@@ -1,10 +1,10 @@
-"""DeepSegm as a library: outlines, sizes and intervals of what is in an electron micrograph (docs/use/library.md).
+"""DeepSegm as a library: outlines and sizes in electron micrographs (docs/use/library.md).
 
     import deepsegm
     result = deepsegm.analyse("image.tif", nm_per_pixel=7.34)
 
-The names come from `segmentation.core.library` when they are first used: this package is also the configuration of the
-site (settings, addresses, Celery), which needs none of them, and they need nothing of it.
+The names come from `segmentation.core.library` when they are first used: this package is also the
+configuration of the site (settings, addresses, Celery). Neither needs the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Arrays as micrographs: the same pixels as a file of them, and a sentence for what is no picture."""
+"""Arrays as micrographs: the pixels of a file of them, and a sentence for what is no picture."""
 
 from __future__ import annotations
 
