@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gpu fresh test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
+.PHONY: run gpu fresh wheel test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
 	@echo "Preparing ..."
@@ -51,6 +51,12 @@ benchmarks: .venv/test-ready
 # Before a version: a bare Debian in a folder, a fresh clone, `make run`, the sample, `make test`. As root.
 fresh:
 	.ci/fresh $(or $(SUITE),trixie)
+
+# dist/: the wheel and its sources, by the backend that pyproject.toml names. A former build's remains would get into it.
+wheel: .venv/made
+	@$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
+	@rm -rf build dist *.egg-info
+	$(BIN)/uv build --out-dir dist
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .

@@ -7,11 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
+from platformdirs import user_data_path
+
+from segmentation.location import FILES, IS_INSTALLED, ROOT
 
 from . import env
+from .celery import app  # noqa: F401  the current one of Celery from here on: whoever sends a task asks for that
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(BASE_DIR / "data"))).expanduser().absolute()
+BASE_DIR = ROOT
+_USUAL_DATA = user_data_path("deepsegm", appauthor=False) if IS_INSTALLED else ROOT / "data"
+DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(_USUAL_DATA))).expanduser().absolute()
 DEEPSEGM_MODELS = Path(env.text("DEEPSEGM_MODELS", str(DEEPSEGM_DATA / "models"))).expanduser().absolute()
 DEEPSEGM_SECRET_FILE = DEEPSEGM_DATA / "secret-key"
 DEEPSEGM_BIND = env.text("DEEPSEGM_BIND", "127.0.0.1")
@@ -130,7 +135,7 @@ WSGI_APPLICATION = "deepsegm.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [FILES / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -252,7 +257,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "segmentation.static_files.CollectedFiles"},
 }
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [FILES / "static"]
 STATIC_ROOT = DEEPSEGM_DATA / "static"
 # If nothing was collected, WhiteNoise serves static/ and the admin's files from their own places.
 WHITENOISE_USE_FINDERS = True

@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from .core.micrograph.confined import landlock_version
 from .core.network import cards
+from .location import COMMAND
 
 BROKERS = ("spool", "redis", "rediss", "sentinel", "unix", "socket", "amqp", "amqps", "memory")
 EXAMPLE = "change-me"  # how each secret of docker/example.env begins
@@ -121,7 +122,7 @@ def secret_key(**kwargs: Any) -> list[CheckMessage]:
     """A key made for one process signs everyone out when that process ends."""
     if settings.DEEPSEGM_SECRET_KEY_LASTS:
         return []
-    hint = "Set DEEPSEGM_SECRET_KEY or DEEPSEGM_SECRET_KEY_FILE, or let `manage.py up` make one."
+    hint = f"Set DEEPSEGM_SECRET_KEY or DEEPSEGM_SECRET_KEY_FILE, or let `{COMMAND} up` make one."
     return [Warning("There is no lasting secret key.", hint=hint, id="deepsegm.W004")]
 
 

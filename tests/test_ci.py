@@ -1,13 +1,21 @@
-"""The steps of `.ci/run` that run beside each other."""
+"""The steps of `.ci/run` that run beside each other; the workflows; the number of a version."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-CI = Path(__file__).resolve().parents[1] / ".ci"
+from segmentation import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+CI = ROOT / ".ci"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 HEAD = """set -euo pipefail
 scratch=$(mktemp -d)
 set -m
@@ -44,3 +52,34 @@ def test_a_failure_that_is_known_only_at_the_end():
         ["late"],
         4,
     )
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_a_workflow_is_pinned_and_has_few_rights(file):
+    workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        uses = [job.get("uses"), *(step.get("uses") for step in job.get("steps", ()))]
+        for action in filter(None, uses):
+            assert re.fullmatch(r"\./\.github/workflows/\w+\.yml|[\w/-]+@[0-9a-f]{40}", action), name
+        assert job.get("timeout-minutes") or job.get("uses"), name
+
+
+def test_a_version_is_built_from_what_ci_accepted():
+    ci, release = (yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"] for file in WORKFLOWS)
+    assert ".ci/run" in [step.get("run") for step in ci["run"]["steps"]]
+    assert release["ci"] == {"uses": "./.github/workflows/ci.yml"}
+    assert release["wheel"]["needs"] == release["image"]["needs"] == "ci"
+    assert "make wheel" in [step.get("run") for step in release["wheel"]["steps"]]
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    for target in release["image"]["strategy"]["matrix"]["target"]:
+        assert f" AS {target}\n" in dockerfile
+
+
+def test_the_version_is_the_same_everywhere():
+    for file in ("pyproject.toml", "client/pyproject.toml"):
+        assert tomllib.loads((ROOT / file).read_text(encoding="utf-8"))["project"]["version"] == __version__
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
+    assert json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))["version"] == __version__
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == __version__

@@ -15,6 +15,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.network.served import ServerGone
 from segmentation.core.tasks import UnknownTask
+from segmentation.location import COMMAND
 from segmentation.models import Attempted, Training
 from segmentation.services.ground.queue import KINDS
 
@@ -35,7 +36,7 @@ def sentence_for(row: Attempted, error: Exception) -> str:
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
         # The folder is ours, and people have no shell: they know the dataset by its page.
-        sentence = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition("; see `manage.py")[0]
+        sentence = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition(f"; see `{COMMAND}")[0]
         return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", sentence).rstrip(".") + "."
     kind = KINDS[type(row)]
     context = kind.noun.capitalize(), row.pk, row.attempt

@@ -25,6 +25,7 @@ from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.network.package import BadPackage
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..http.serving import serve_local
+from ..location import COMMAND
 from ..presenters.training import TrainedModel
 from ..services.ground.limits import most_pixels
 from ..services.results.models_offered import (
@@ -54,6 +55,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "max_megapixels": most_pixels() // 1_000_000,
         "retention_days": settings.DEEPSEGM_RETENTION_DAYS,
+        "command": COMMAND,
         "site": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "help.html", context)

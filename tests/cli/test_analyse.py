@@ -187,7 +187,7 @@ def test_bad_options_are_explained(tmp_path, options, word, no_text):
 
 def test_the_same_bar_is_read_once_in_a_run(monkeypatch):
     read_bar = Mock(return_value=EARLIER)
-    monkeypatch.setattr(_inputs, "read_bar", read_bar)
+    monkeypatch.setattr("segmentation.core.library.inputs.read_bar", read_bar)
     options = {"size": None}
     strips = [drawn(time=time)[0] for time in ("10:00:00", "11:11:11", "12:22:22")]
     micrographs = [_inputs.with_reading(image_with(strip), options) for strip in (*strips, drawn("2 µm")[0])]

@@ -14,5 +14,5 @@ if __name__ == "__main__":
     from worker.management.commands import up
 
     supervise.LONGEST_WAIT = 2.0
-    up.COMMAND = (sys.executable, "-m", "tests.worker.slow_app")
+    up.WORKER = (sys.executable, "-m", "tests.worker.slow_app")
     execute_from_command_line(["manage.py", "up", *sys.argv[1:]])

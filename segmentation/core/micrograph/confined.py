@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from segmentation.location import IS_INSTALLED
+
 logger = logging.getLogger(__name__)
 
 LARGEST_FILE = 2**31  # bytes: 500 megapixels of 32 bit
@@ -154,10 +156,11 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     handled = struct.pack("QQQ", reading | writing | REMOVE_AND_MAKE, 0, SIGNALS)[: 24 if version >= 6 else 8]
     ruleset = _raise_if_failed(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
     named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
-    libraries = (path for path in map(Path, named) if path not in (Path(), PROGRAM.parent))
+    closed = Path() if IS_INSTALLED else PROGRAM.parent  # site-packages hold neither keys nor data
+    libraries = (path for path in map(Path, named) if path not in (Path(), closed))
     etc = (Path("/etc", name) for name in ETC)
     use = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *etc, *libraries, PROGRAM, *readable]
-    # The folder of our package may hold keys and data, too: Python lists it to find the package.
+    # The folder of a checkout may hold keys and data, too: Python lists it to find the package.
     allowed = [(Path("/dev/null"), WRITE_FILE), (PROGRAM.parent, READ_DIR), *((path, reading) for path in use)]
     try:
         for path, rights in [*allowed, *((folder, reading | writing) for folder in writable)]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
+from ...location import ADD_TORCH
 from ..errors import UserError
 from ..settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..validation import sentence
@@ -46,10 +47,7 @@ class UnknownModel(LookupError):
     """No card of this name; the message lists those there are."""
 
 
-NEEDS_TORCH = (
-    "{what} needs torch, which is not installed here. Run `make gpu` once in the folder of the program (5 GB, 2 to 10"
-    " minutes), then try again."
-)
+NEEDS_TORCH = f"{{what}} needs torch, which is not installed here. {ADD_TORCH}, then try again."
 REPAIR = "choose another model, or ask the administrator to install this one again."
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ...location import COMMAND
 from ..errors import UserError
 from .cards import GRAPH, TEST, ModelCard, check_weights, graph_of
 
@@ -42,7 +43,7 @@ def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[t
     """
     test = card.weights.with_suffix(TEST)
     if not card.graph or not test.is_file():
-        raise BadPackage(f"The model {card.name} has no ONNX: `manage.py models graph {card.name}` makes it.")
+        raise BadPackage(f"The model {card.name} has no ONNX: `{COMMAND} models graph {card.name}` makes it.")
     check_weights(card)
     weights, graph = card.weights.read_bytes(), graph_of(card).read_bytes()
     packed_name = card.weights.name.replace(*STORED)

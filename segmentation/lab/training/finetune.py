@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.network.cards import ModelCard
+from ...location import COMMAND
 from .check import check_folder
 from .data import validation_groups
 from .pretrained import base_card, maps_of
@@ -41,7 +42,7 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
         f"fine-tuning keeps the {len(classes)} classes of {card.name} ({', '.join(classes)}). To add a class, train a"
         f' recipe with start_from = "{card.name}" and all classes in heads'
     )
-    checked.refuse(str(folder), f"; {advice if count else f'see `manage.py dataset check {folder}`'}")
+    checked.refuse(str(folder), f"; {advice if count else f'see `{COMMAND} dataset check {folder}`'}")
     groups = [pair.group for pair in checked.pairs if pair.taught]  # of these some are held out
     apart = validation_groups(groups, 0.0, 0, DEFAULTS["folds"])
     images = sum(group not in apart for group in groups)

@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.barreading import read_bar
-from segmentation.core.micrograph.barresult import BarReading, repeated
-from segmentation.core.micrograph.databar import data_bar
+from segmentation.core.library.inputs import with_bar
+from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
-from segmentation.core.micrograph.pairing import is_side, pair
-from segmentation.core.micrograph.readings import with_scale_read
+from segmentation.core.micrograph.pairing import is_side
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
@@ -62,17 +59,6 @@ def images_in(folder: Path, *, but: Path | None) -> tuple[list[Path], list[Path]
     return images, others
 
 
-def beside(image: Path) -> list[tuple[str, Path]]:
-    """The side files of the microscope that lie next to an image, as (name, path)."""
-    try:
-        near = [path for path in image.parent.iterdir() if is_side(path.name) and path.is_file()]
-    except OSError:
-        return []
-    by_name = {path.name: path for path in near}
-    paired = pair([image.name, *sorted(by_name)]).get(image.name, [])
-    return [(name, by_name[name]) for name in paired]
-
-
 def folders_of(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
     """Each file with its own folder; a second file of one stem gets `<stem>-2`, or the next number that is free."""
     stems = {file.stem for file in files}
@@ -94,22 +80,9 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
 
 
 def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
-    """The micrograph, with what its bar says. Where file or options tell the scale, only a data bar is read.
-
-    A sure reading counts, or is compared with the scale of file or options. A doubtful one becomes a note if nothing
-    else tells the scale. options: of the run; they keep the readings, because a bar that is the same is not read again.
-    """
-    size_known, first = options["size"] or micrograph.calibration.nm_per_pixel, data_bar(micrograph)
-    if size_known and first == micrograph.shape[0]:
-        return micrograph
+    """The micrograph, with what its bar says (`with_bar`). options: of the run; they keep what was read."""
     known: list[BarReading] = options.setdefault("bars", [])
-    reading = repeated(micrograph, first, known)
-    if reading is None and (reading := read_bar(micrograph)) is not None:
-        known.append(replace(reading, same_as=micrograph.name))
-    if reading is None or reading.sure or size_known:
-        return with_scale_read(micrograph, reading and asdict(reading))
-    note = reading.note or DOUBTFUL.format(reading.nm_per_pixel)
-    return replace(micrograph, notes=(*micrograph.notes, note))
+    return with_bar(micrograph, is_scale_known=bool(options["size"]), doubtful=DOUBTFUL, known=known)
 
 
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:

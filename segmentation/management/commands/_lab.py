@@ -14,8 +14,9 @@ from segmentation.core.errors import UserError
 from segmentation.core.network.cards import NEEDS_TORCH, ModelCard, UnknownModel, find, read_card
 from segmentation.core.tasks import UnknownTask
 from segmentation.core.validation import sentence
+from segmentation.location import IS_INSTALLED, ROOT
 
-BASE = Path(settings.BASE_DIR)  # from which the paths of a recipe go out
+BASE = Path.cwd() if IS_INSTALLED else ROOT  # from which the paths of a recipe go out
 OF_SETTINGS = ("polarity", "scale", "flips")  # of the segmentation; not every kind of analysis has them
 
 

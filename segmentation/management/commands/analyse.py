@@ -12,10 +12,13 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.errors import UserError
+from segmentation.core.library.calls import analysed
+from segmentation.core.library.inputs import side_files
 from segmentation.core.micrograph.pages import page_name, take_pages, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
-from segmentation.core.pipeline import Progress, Runtime, analyse
+from segmentation.core.network.runtime import Runtime
+from segmentation.core.pipeline import Progress
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
@@ -58,16 +61,16 @@ class Command(Measuring):
                 raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
 
     def measured(self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
-        micrograph = inputs.with_reading(read(file, side=inputs.beside(file)), options)
+        micrograph = inputs.with_reading(read(file, side=side_files(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
-        analysis = analyse(micrograph, settings, progress, runtime=runtime)
+        analysis = analysed(micrograph, settings, runtime=runtime, progress=progress).analysis
         return Measured(analysis, Words(inputs.outcome(analysis), tuple(map(str, analysis.flags))), file)
 
 
 def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
     """The file of a page, written into the folder, and how many pages there are; a file of one page stays as it is."""
-    micrograph, file = read(path, side=inputs.beside(path), page=page), folder / page_name(path.name, page)
+    micrograph, file = read(path, side=side_files(path), page=page), folder / page_name(path.name, page)
     if (pages := micrograph.metadata.get("pages", 1)) == 1:
         return path, 1
     folder.mkdir(exist_ok=True)

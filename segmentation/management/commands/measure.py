@@ -15,6 +15,7 @@ from segmentation.core.imported.shapes import Frame
 from segmentation.core.label_images import Mask, read_mask
 from segmentation.core.labelled import analyse_mask
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
+from segmentation.core.library.inputs import side_files
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.square import stored_shape
@@ -116,7 +117,7 @@ def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:
         raise UnreadableImage(NO_IMAGE)
     for path in sorted(folder.iterdir()):
         if path.is_file() and sha256_of(path) == sha256:
-            return inputs.with_reading(read(path, side=inputs.beside(path)), options)
+            return inputs.with_reading(read(path, side=side_files(path)), options)
     raise UnreadableImage(OTHER_IMAGES.format(folder=folder, sha256=sha256[:12]))
 
 
@@ -136,4 +137,4 @@ def _image(mask: Path, options: dict[str, Any]) -> Micrograph | None:
     image = owner_of(mask, [path for path in files if not inputs.is_side(path.name)])
     if image is None:
         raise UnreadableImage(f"There is no image {mask.stem} in {folder}.")
-    return inputs.with_reading(read(image, side=inputs.beside(image)), options)
+    return inputs.with_reading(read(image, side=side_files(image)), options)

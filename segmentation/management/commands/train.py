@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from segmentation.location import COMMAND
+
 from ._lab import BASE, LabCommand
 
 CHANGED = ("name", "steps", "fold", "device")  # what the command line may say in place of the recipe
@@ -62,7 +64,7 @@ class Command(LabCommand):
             self.say(choice)
         self.say(f"weights and ModelCard: {card}")
         self._compare(read_recipe(options["out"] / "recipe.toml"), card)
-        self.say(f"to offer it in the form: manage.py models add {options['out']}")
+        self.say(f"to offer it in the form: {COMMAND} models add {options['out']}")
 
     def _adapt(self, options: dict[str, Any]) -> None:
         """Fine-tune, and say what it brought on held-out images."""
@@ -95,7 +97,7 @@ class Command(LabCommand):
             self.say(f"{kind['images']} {kind['data']}: {figure_change}")
         self.say(summary["outcome"]["sentence"])
         self.say(summary["share"]["sentence"])
-        self.say(f"to offer it in the form: manage.py models add {out / 'final'}")
+        self.say(f"to offer it in the form: {COMMAND} models add {out / 'final'}")
 
     def _compare(self, recipe: Any, card: Path) -> None:
         """Say what the training brought on the images held out, where it began with a model of this kind."""

@@ -17,11 +17,12 @@ from pathlib import Path
 from site import addsitedir
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings as configured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from segmentation.core.library.inputs import side_files
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.tasks import every
+from segmentation.location import FILES
 
 from . import _inputs as inputs
 from .analyse import every_setting
@@ -82,7 +83,7 @@ class Command(BaseCommand):
         if options["sample"] and not options["token"]:
             raise CommandError(NO_TOKEN, returncode=inputs.BAD_INPUT)
         options["files"] = inputs.files(options["files"], every(), pooled=bool(options["sample"]))
-        addsitedir(str(configured.BASE_DIR / "client"))  # it lies beside the server, which does not depend on it
+        addsitedir(str(FILES / "client"))  # it lies beside the server, which does not depend on it
         from deepsegm_client import Client
 
         names = ("width", *(setting.name for setting in every_setting()))
@@ -364,7 +365,7 @@ def _read(row: Sample[Sync]) -> None:
 
 
 def _side(image: Path) -> list[Path]:
-    return [path for _, path in inputs.beside(image)]
+    return [path for _, path in side_files(image)]
 
 
 def _seconds(text: str) -> float:

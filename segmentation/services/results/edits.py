@@ -22,6 +22,7 @@ from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.labels.stored import opened
 from ...core.labels.working import WorkingLabels
+from ...location import COMMAND
 from ...models import Edit, Job
 from ...models.edits import FIRST, chain_faults, steps_of
 from ...plain import storable
@@ -39,7 +40,7 @@ UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 FIXED = "This result is a version, which stays as it is: make another one with revisions, then correct that."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
-ALTERED = "The log of corrections was altered, so the corrected outlines are not known: see `manage.py audit verify`."
+ALTERED = f"The log of corrections was altered, so the corrected outlines are not known: see `{COMMAND} audit verify`."
 TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
 TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
 OTHER_EDITS = "This Idempotency-Key belongs to other corrections of this result: use a new key."

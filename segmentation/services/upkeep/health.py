@@ -26,6 +26,7 @@ from django.utils import timezone
 
 from ...checks import probe
 from ...core.pace import about
+from ...location import COMMAND
 from ...models import Job, Micrograph, StaffAction, WorkerProcess
 from ...models.upkeep import ALIVE
 from ..ground import staff_log
@@ -215,7 +216,7 @@ def _migrations() -> str:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     noun = "1 migration is" if len(plan) == 1 else f"{len(plan)} migrations are"
-    return f"{noun} not applied: run manage.py migrate." if plan else ""
+    return f"{noun} not applied: run {COMMAND} migrate." if plan else ""
 
 
 def _storage() -> str:

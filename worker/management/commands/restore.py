@@ -17,7 +17,7 @@ from worker.backup import restore_backup
 
 class Command(BaseCommand):
     help = (
-        "Restore FILE, which `manage.py backup` wrote, into an empty database and data folder; the site must not run."
+        "Restore FILE, which `backup` wrote, into an empty database and data folder; the site must not run."
         " FILE is checked first: nothing is touched if it is damaged. What was running then waits in the queue."
     )
     requires_system_checks = []  # there may be no database yet

@@ -26,13 +26,15 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import OperationalError, close_old_connections, connection
 
 from segmentation import services
+from segmentation.location import COMMAND, IS_INSTALLED
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.space import keep_reserve
 from segmentation.static_files import collect
 from worker import data_directory
 from worker.scratch import sweep
 from worker.server import address, listen
-from worker.supervise import COMMAND, Supervisor
+from worker.supervise import COMMAND as WORKER
+from worker.supervise import Supervisor
 
 logger = logging.getLogger("worker.up")
 
@@ -97,9 +99,7 @@ class Command(BaseCommand):
 
     def _welcome(self, server: Any) -> None:
         if not get_user_model().objects.filter(is_superuser=True, is_active=True).exists():
-            python, folder = Path(sys.executable), Path.cwd()
-            python = python.relative_to(folder) if python.is_relative_to(folder) else python
-            self._tell(f"There is no administrator yet. Make one with: {python} manage.py createsuperuser")
+            self._tell(f"There is no administrator yet. Make one with: {_shell_command()} createsuperuser")
         host, port = address(server)
         if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:  # this computer's own names alone
             self._tell("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
@@ -117,6 +117,14 @@ class Command(BaseCommand):
             with suppress(BrokenPipeError):  # nobody reads it any more
                 self.stdout.write(words)
                 self.stdout.flush()
+
+
+def _shell_command() -> str:
+    """What starts a command from here, with the Python that runs this one."""
+    if IS_INSTALLED:
+        return COMMAND
+    python, folder = Path(sys.executable), Path.cwd()
+    return f"{python.relative_to(folder) if python.is_relative_to(folder) else python} manage.py"
 
 
 def prepare() -> None:
@@ -158,7 +166,7 @@ def working(is_needed: bool) -> Iterator[None]:
         services.rescue(died=tuple(KINDS))
         services.enqueue_all()
     supervisors = [
-        Supervisor((*COMMAND, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, queue))
+        Supervisor((*WORKER, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, queue))
         for queue in dict.fromkeys(kind.queue for kind in KINDS.values())
     ]
     for supervisor in supervisors:

@@ -220,10 +220,10 @@ def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALI
     return file.getvalue()
 
 
-def thumbnail(analysis: Analysis) -> bytes:
-    """The analysed area as WebP, no side over THUMBNAIL px, with the rims of objects that count, and in red of all of
+def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
+    """The analysed area as WebP, no side over `longest` px, with the rims of objects that count, and in red of all of
     a refused image, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
-    picture, used = analysed(analysis, THUMBNAIL), analysis.segmentation
+    picture, used = analysed(analysis, longest), analysis.segmentation
     labels = sampled(used.dense[: used.rows], picture.shape)
     kept = Objects.of(analysis).kept
     counts = np.r_[False, kept | analysis.refused]

@@ -1,0 +1,128 @@
+"""Analyse an image, measure masks of other tools, pool results: what a program asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ..analysis import AnalysisSettings
+from ..errors import UserError
+from ..label_images import Kind
+from ..labelled import analyse_mask
+from ..micrograph.types import Micrograph
+from ..network.runtime import Runtime
+from ..pipeline import Progress, quiet
+from ..pipeline import analyse as run
+from ..report.exports.viewer import thumbnail
+from ..sample import Member
+from ..settings import DEFAULT_TASK, MeasurementSettings
+from ..typed import settings_of_task
+from .inputs import Picture, PixelSize, mask_of, model_for, read, settings_of, task_named
+from .results import Pooled, Result
+
+OF_MASKS = ("data_bar", *(name for name in MeasurementSettings.model_fields if name != "measure_unlike"))
+
+
+def analyse(
+    image: Picture,
+    nm_per_pixel: PixelSize = None,
+    kind: str = DEFAULT_TASK,
+    *,
+    page: int = 0,
+    device: str = "auto",
+    progress: Progress = quiet,
+    **settings: Any,
+) -> Result:
+    """Outline and measure what is in an image, as a site and the command line do.
+
+    image: a file, an array or a Micrograph (`read`). page: of a stack, from 1.
+    nm_per_pixel: the size of a pixel in nm, such as 7.34, whose last digit says how well it is
+        known. Without it the file tells the scale, or a bar in the image; else sizes are in pixels.
+    kind: what is looked for: particles, grains, bubbles, phases, layers, fibres, or another kind
+        that has a model.
+    device: "auto" (a GPU where there is one, and torch), "cpu" or "cuda".
+    progress(stage, fraction): is told the stage and the part that is done, 0 to 1; it may raise to
+        stop.
+    settings: by their names in docs/use/settings.md, as values or as texts: filter=True,
+        model="supported".
+    Raises UserError (a ValueError), one sentence, for an image, a number or a setting that cannot
+    be used.
+    """
+    task = task_named(kind)
+    names = [setting.name for setting in settings_of_task(task)]
+    model = model_for(task, settings.pop("model", ""))
+    requested = settings_of(task, nm_per_pixel, {**settings, "model": model}, names)
+    micrograph = read(image, page=page, nm_per_pixel=nm_per_pixel)
+    file = Path(image) if isinstance(image, str | os.PathLike) else None
+    return analysed(micrograph, requested, runtime=Runtime(device), progress=progress, file=file)
+
+
+def analysed(
+    micrograph: Micrograph,
+    settings: AnalysisSettings,
+    *,
+    runtime: Runtime | None = None,
+    progress: Progress = quiet,
+    file: Path | None = None,
+) -> Result:
+    """The same of an image that is read and settings that are checked. file: of the image, which
+    the electronic notebook entry contains."""
+    return Result(run(micrograph, settings, progress, runtime=runtime), file)
+
+
+def measure(
+    labels: str | os.PathLike[str] | ArrayLike,
+    nm_per_pixel: PixelSize = None,
+    kind: str = DEFAULT_TASK,
+    *,
+    image: Picture | None = None,
+    values: Kind = "auto",
+    background: int = 0,
+    progress: Progress = quiet,
+    **settings: Any,
+) -> Result:
+    """Measure the objects of a mask made by another tool, as our own outlines, without a model.
+
+    labels: (H, W) whole numbers, one for each object and 0 between them, or a TIFF, PNG, BMP or npy
+        file of them.
+    values: "labels" makes an object of each number, "binary" of each connected piece; "auto" takes
+        a mask with a single number for a binary one. background: the number between objects.
+    image: the micrograph of the same rows and columns, for the pictures, the data bar and, without
+        nm_per_pixel, the scale. Without it the scale of a TIFF of labels counts.
+    nm_per_pixel, kind, progress, settings: as of `analyse`; of the settings those of measuring, and
+        data_bar.
+    Raises UserError (a ValueError), one sentence.
+    """
+    task = task_named(kind)
+    if task.semantic:
+        raise UserError(f"{task.title} have no single objects, so that a mask of them is not measured.")
+    requested = settings_of(task, nm_per_pixel, settings, OF_MASKS)
+    mask = mask_of(labels, task, values=values, background=background)
+    micrograph = None if image is None else read(image, nm_per_pixel=nm_per_pixel)
+    return Result(analyse_mask(mask, requested, progress, image=micrograph))
+
+
+def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
+    """Several images of one material as one sample; docs/method/statistics.md has the methods.
+
+    results: at least one, all of one kind and measured under one border correction and filter; their
+        order is of no account. name: of the sample.
+    Raises UserError (a ValueError), one sentence.
+    """
+    results = list(results)
+    if not results:
+        raise UserError("There is no result to pool.")
+    requested = [result.analysis.settings for result in results]
+    rule = requested[0].measurement
+    rules = {(one.task, one.measurement.border_correction, one.measurement.filter) for one in requested}
+    if len(rules) > 1:
+        raise UserError("Only results of one kind, with the same border correction and filter, can be pooled.")
+    from ..combine import combine  # scipy.stats
+
+    members = [Member.of(result.analysis, thumbnail(result.analysis)) for result in results]
+    sample = combine(name, members, edge=rule.border_correction, filter=rule.filter)
+    return Pooled(sample, tuple(results))

@@ -1,0 +1,216 @@
+"""What a caller gets: a table, labels, numbers with intervals, a sentence, a figure and files."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis import Analysis
+from ..measure.table import aligned
+from ..report.entries import Entry, known_number
+from ..report.exports.base import Of
+from ..report.exports.result import as_dict, json_value
+from ..report.exports.viewer import thumbnail
+from ..report.summary import Summary
+from ..sample import SampleAnalysis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 900  # px of the longer side of a picture in a notebook
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a result.
+
+    value: in `unit`; a fraction is from 0 to 1. None where it is not defined.
+    interval: the ends of its 95 % interval, with the total uncertainty where that is known, else
+        None. includes: what is in the interval, such as "counting".
+    unit: such as "nm", "nm²" and "px", or "". title: what people call it. definition: one sentence.
+    source: of the definition, "" where it is our own. words: as pages write it: "85 nm (80–90)".
+    """
+
+    name: str
+    value: float | None
+    interval: tuple[float, float] | None
+    includes: str
+    unit: str
+    title: str
+    definition: str
+    source: str
+    words: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> Number:
+        """The number of an entry as result.json has it."""
+        stored, quantity = json_value(entry.number.as_dict()), known_number(entry.name)
+        ends = stored["interval"]
+        return cls(
+            name=entry.name,
+            value=stored["value"],
+            interval=None if ends is None or None in ends else (ends[0], ends[1]),
+            includes=entry.includes,
+            unit=stored["unit"],
+            title=quantity.title,
+            definition=quantity.definition,
+            source=quantity.source,
+            words=entry.words,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.words}"
+
+
+class Reported:
+    """What the result of one image and that of several have in common.
+
+    sample: all that the engine knows. file: of the image, None without one.
+    """
+
+    def __init__(self, sample: SampleAnalysis, file: Path | None = None) -> None:
+        self.sample, self.file = sample, file
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Number]:
+        """The numbers that this kind of analysis answers with, by their names: those of
+        `quantities` in result.json, with the same values."""
+        summary = Summary.of(self.sample, readable=False)
+        entries = (Entry.of(name, value) for name, value in self.sample.quantities.items())
+        return {entry.name: Number.of(summary.with_basis(entry)) for entry in entries}
+
+    @cached_property
+    def sentence(self) -> str:
+        """The main numbers in words, as the caption of the figure says them."""
+        from ..report.figure import caption_of  # matplotlib
+
+        return caption_of(self.sample)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What there is to say about the numbers, the gravest first; () for nothing."""
+        ranked = sorted(self.sample.flags, key=lambda flag: flag.lightness)
+        return tuple(flag.text for flag in ranked)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All details in plain JSON types: what result.json holds and result.schema.json
+        describes."""
+        return as_dict(self.sample)
+
+    def figure(self) -> Figure:
+        """The figure of the result: of an image its panels with a caption, 170 mm wide."""
+        from ..report.figure import draw  # matplotlib
+
+        return draw(self.sample)
+
+    def save(
+        self, folder: str | Path, files: str | Collection[str] | None = None, *, all_objects: bool = False
+    ) -> list[Path]:
+        """Write files that a user takes away into a folder, made if need be; gives their paths.
+
+        files: their names or patterns, such as ["particles.csv", "*.pdf"] (docs/use/exports.md), or
+            "all"; None for those that `deepsegm analyse` writes.
+        all_objects: whether labels.tif and rois.zip have what was left out, too.
+        Raises UserError for a name that no file of this result has, OSError where the disk does.
+        """
+        from ..report.choice import offered, read_choice
+        from ..report.files import write_chosen
+        from ..report.signatures import Filing
+
+        of: Of = "image" if self.sample.analysis is not None else "sample"
+        names = [files] if isinstance(files, str) else files or []
+        patterns = read_choice(",".join(names), offered(of, self.sample.task))
+        filing, folder = Filing(datetime.now(UTC), image=self.file), Path(folder)
+        written = write_chosen(self.sample, folder, patterns, keep_all=all_objects, filing=filing)
+        return [folder / name for name in written]
+
+    def _repr_html_(self) -> str:
+        lines = [f"<p><b>{escape(self.sentence)}</b></p>"]
+        lines += [f"<p>{escape(warning)}</p>" for warning in self.warnings]
+        return f"<div>{self._picture()}{''.join(lines)}</div>"
+
+    def _picture(self) -> str:
+        """An HTML image, or nothing."""
+        return ""
+
+    def __repr__(self) -> str:
+        return f"<deepsegm.{type(self).__name__}: {self.sentence}>"
+
+
+class Result(Reported):
+    """The result of one image.
+
+    analysis: all of it as the engine has it: `micrograph`, `settings`, `calibration`,
+        `segmentation`, `table`, `statistics`.
+    """
+
+    def __init__(self, analysis: Analysis, file: Path | None = None) -> None:
+        super().__init__(SampleAnalysis.of(analysis), file)
+        self.analysis = analysis
+
+    @cached_property
+    def table(self) -> Any:
+        """One row for each object, also for those left out (`kept`, `reason`); of phases one for
+        each class.
+
+        A pandas DataFrame where pandas is installed, else a structured numpy array (n,) with the
+        same columns: those of particles.csv, whose names end with their units.
+        docs/method/accuracy.md defines them.
+        """
+        return as_frame(self.analysis.table.columns)
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """(H, W) int32 of the image's own pixels: 0 is background, other numbers are those of the
+        column `label`; of phases 1, 2, ... for the classes of the table."""
+        return self.analysis.segmentation.labels
+
+    def _picture(self) -> str:
+        picture = base64.b64encode(thumbnail(self.analysis, SHOWN)).decode()
+        return f'<img alt="The image and its outlines" src="data:image/webp;base64,{picture}">'
+
+
+class Pooled(Reported):
+    """The result of several images of one material. results: of the images."""
+
+    def __init__(self, sample: SampleAnalysis, results: tuple[Result, ...]) -> None:
+        super().__init__(sample)
+        self.results = results
+
+    @cached_property
+    def table(self) -> Any:
+        """The rows of all images that count, as `Result.table` has them, behind a first column
+        `image` with the names of the images."""
+        counted = [(image.name, member.table) for image, member in self.sample.counted]
+        columns: dict[str, NDArray[Any]] = {}
+        if counted:
+            tables = aligned([table for _, table in counted])
+            names = [np.full(len(table), name) for name, table in counted]
+            columns = {"image": np.concatenate(names)} | {
+                column: np.concatenate([table[column] for table in tables]) for column in tables[0].columns
+            }
+        return as_frame(columns)
+
+
+def as_frame(columns: Mapping[str, NDArray[Any]]) -> Any:
+    """Columns (n,) as a pandas DataFrame where pandas is installed, else as a structured numpy array
+    (n,)."""
+    if find_spec("pandas"):
+        import pandas as pd
+
+        return pd.DataFrame({name: values.copy() for name, values in columns.items()})
+    count = len(next(iter(columns.values()), ()))
+    rows = np.empty(count, [(name, values.dtype) for name, values in columns.items()])
+    for name, values in columns.items():
+        rows[name] = values
+    return rows
