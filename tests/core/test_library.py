@@ -105,7 +105,7 @@ def test_it_saves_the_files_asked_for_and_no_others(result, tmp_path):
     assert [path.name for path in paths] == ["labels.tif", "result.schema.json"]
     kept = set(result.table["label"][result.table["kept"]])
     assert set(np.unique(tifffile.imread(paths[0]))) - {0} == kept
-    with pytest.raises(deepsegm.UserError, match=r"There is no file labels.png; .* labels.tif"):
+    with pytest.raises(deepsegm.UserError, match=r"“labels.png” is none of the files .* labels.tif"):
         result.save(tmp_path, ["labels.png"])
 
 
