@@ -138,15 +138,17 @@ class Answer:
         print(f"  {title:30s}" + "".join(f"  {what} {s:5.2f} ({cpu:5.2f})" for what, (s, cpu) in self.at.items()))
 
 
+def is_ready(address: str) -> bool:
+    """Whether all workers of a site are there."""
+    try:
+        return not json.loads(Visitor(address).ask("ready", "/readyz"))["degraded"]
+    except AssertionError:
+        return False
+
+
 def test_first_answer(site):
     address, process = site
     Visitor.took = {}
-
-    def ready() -> bool:
-        try:
-            return not json.loads(Visitor(address).ask("ready", "/readyz"))["degraded"]
-        except AssertionError:
-            return False
 
     def idle() -> bool:
         before = processor(process)
@@ -154,7 +156,7 @@ def test_first_answer(site):
         return processor(process) - before < QUIET
 
     began = time.perf_counter()
-    wait_for(ready, "all workers are there")
+    wait_for(lambda: is_ready(address), "all workers are there")
     wait_for(idle, "the workers have started")
     print(f"\nWorkers ready to work {time.perf_counter() - began:.1f} s after the site answers.")
     print("First answer for 1024 x 768 px, seconds on the clock (of processors):")

@@ -116,6 +116,9 @@ class TestSite:
         assert kinds(content["result"]["quantities"]) == list(kind.task.quantities)
         answer = client.get(f"/jobs/{job.pk}/")
         worker.do_analyses()  # an idle moment after somebody looked at it
+        assert client.get(f"/api/v1/jobs/{job.pk}/files/figure.png").status_code == 200
+        assert client.get(f"/api/v1/jobs/{job.pk}/files/bundle.zip").status_code == 202
+        worker.do_analyses()
         files = exports.listed("image", kind.task)
         assert {artifact.name for artifact in job.artifacts.all()} >= {*files, "segmentation.npz"}
         assert content["files"].keys() == {*files, "segmentation.npz", "image.webp"}

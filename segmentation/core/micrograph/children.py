@@ -123,7 +123,8 @@ def become(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
             os.dup2(stream, number)
         os.closerange(len(streams), MOST_OPEN)
         # The parent's may hold what it has not written yet, or be others than these.
-        sys.stdin, sys.stdout, sys.stderr = map(os.fdopen, range(3), "rww")
+        # They close nothing when they go: a fork of this one has the same numbers.
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(at, mode, closefd=False) for at, mode in enumerate("rww"))
         status = work()
         sys.stdout.flush()
     except SystemExit as end:

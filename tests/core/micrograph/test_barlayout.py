@@ -159,7 +159,7 @@ def test_of_a_bar_one_text_is_read_twice(monkeypatch: pytest.MonkeyPatch, is_bar
     corners = [[[text.left, text.top], [text.right, text.bottom]] for text in texts]
     words = [text.text for text in texts]
     recognised = SimpleNamespace(boxes=np.array(corners), txts=words, scores=[0.95] * len(texts))
-    monkeypatch.setattr(ocr, "_engine", lambda side: lambda pixels: recognised)
+    monkeypatch.setattr(ocr, "_engine", lambda side: lambda pixels, **how: recognised)
     again = Mock(return_value="again")
     monkeypatch.setattr(ocr, "_text_read_again", again)
     answer = ocr.texts_of(strip, is_bar=is_bar)

@@ -80,6 +80,20 @@ def test_a_child_has_its_input_and_nothing_else_that_is_open(server: ForkServer)
 
 
 @pytest.mark.skipif(landlock_version() < 1, reason="no Landlock")
+def test_a_fork_of_a_child_is_heard(server: ForkServer) -> None:
+    """As the reader of text is, which a reader of files forks."""
+    code = """
+from segmentation.core.micrograph.children import ForkOfThis, output_of
+def speak():
+    sys.stdout.write("inner")
+    print("aside", file=sys.stderr)
+    return 0
+with ForkOfThis(speak) as child:
+    heard = [part.decode() for part in output_of(child, 60)]
+print(json.dumps([*heard, child.returncode]))"""
+    assert said(server, code) == ["inner", "aside\n", 0]
+
+
 def test_a_child_reads_its_own_file_and_no_other(server: ForkServer, tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).write_text(name)

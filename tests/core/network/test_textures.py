@@ -12,7 +12,7 @@ from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.network import cards, textures
+from segmentation.core.network import answers, cards, textures
 from segmentation.lab.research import textures as learning
 
 
@@ -90,7 +90,7 @@ def test_the_user_is_told_which_model_to_take(taught, monkeypatch):
     monkeypatch.setattr(textures, "LIKELY", textures.UNFAMILIAR)
     monkeypatch.setattr(pipeline.tasks, "find", lambda name, find=pipeline.tasks.find: find("particles"))
     empty = lambda network, picture, **options: np.zeros((3, *picture.shape), np.uint8)  # noqa: E731
-    monkeypatch.setattr(pipeline, "predict", empty)  # what a network finds in noise depends on the processor
+    monkeypatch.setattr(answers, "predict", empty)  # what a network finds in noise depends on the processor
     pixels = (grain(20, 8.0) * 255).astype(np.uint8)
     analysis = pipeline.analyse(Micrograph(pixels, "a.png", "0" * 64, Calibration.absent()), AnalysisSettings.of())
     assert any("Coarse" in flag.text and "use the other model" in flag.text for flag in analysis.flags)
