@@ -279,7 +279,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 4 * DEEPSEGM_SAMPLE_IMAGES + 1000
 DEEPSEGM_EMBEDDED = not env.secret("DEEPSEGM_BROKER_URL")
 CELERY_BROKER_URL = env.secret("DEEPSEGM_BROKER_URL") or "spool://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"folder": str(DEEPSEGM_DATA / "spool"), "polling_interval": 0.2}
+    {"folder": str(DEEPSEGM_DATA / "spool"), "polling_interval": 2.0}
     if DEEPSEGM_EMBEDDED
     else {"socket_connect_timeout": 3, "socket_timeout": 10, "max_retries": 0}  # `rescue` tries again
 )

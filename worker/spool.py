@@ -8,8 +8,12 @@ not the reference: `services.rescue` enqueues messages again that are lost in a 
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import select
 import time
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -19,7 +23,41 @@ from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
-GLANCE = 0.02  # seconds
+GLANCE = 0.5  # seconds between two looks at the folder by one who waits for the bell
+GLANCE_WITHOUT = 0.02  # the same where no pipe can be made, as on some network drives
+BELLS = "bells"
+
+
+class Bell:
+    """A pipe with a name, in which whoever sends a message rings; one of each process that waits for some."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError where the file system knows no pipes."""
+        path = folder / BELLS / uuid4().hex
+        os.mkfifo(path, 0o600)
+        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # both ends, so that it never reads as ended
+
+    def heard(self, seconds: float) -> bool:
+        """Whether somebody rang, within so many seconds or since the last time."""
+        rung, _, _ = select.select([self._pipe], [], [], seconds)
+        if rung:
+            with suppress(BlockingIOError):
+                os.read(self._pipe, 4096)
+        return bool(rung)
+
+
+def ring(folder: Path) -> None:
+    """Wake all who wait for messages; the bells of those that are gone are removed."""
+    for path in (folder / BELLS).glob("*"):
+        try:
+            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                path.unlink(missing_ok=True)
+            continue
+        with suppress(BlockingIOError):  # it is full of what nobody has heard yet
+            os.write(pipe, b"!")
+        os.close(pipe)
 
 
 class Channel(filesystem.Channel):
@@ -32,7 +70,7 @@ class Channel(filesystem.Channel):
     def folder(self) -> Path:
         """Where messages lie; made whenever it is missing, as somebody may tidy up the data folder."""
         folder = Path(self.transport_options["folder"])
-        for path in (folder, folder / "taken", folder / "quarantine"):
+        for path in (folder, *(folder / name for name in ("taken", "quarantine", BELLS))):
             path.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -55,6 +93,7 @@ class Channel(filesystem.Channel):
         except OSError:  # no room: the file there is no message
             aside.unlink(missing_ok=True)
             raise
+        ring(self.folder)
 
     def _get(self, queue: str) -> dict[str, Any]:
         """Take the oldest message that is one; raises Empty."""
@@ -94,12 +133,13 @@ class Transport(filesystem.Transport):
     global_state = virtual.BrokerState()
     implements = filesystem.Transport.implements.extend(exchange_type=frozenset(["direct", "topic"]))
     driver_type = driver_name = "spool"
+    _bell: Bell | None = None
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Wait for the next message; raises TimeoutError.
 
-        The folder is read when something in it has changed, and at the polling interval all the same, since two changes
-        may have one time. One look at its time costs a worker next to nothing. One that is to stop waits no longer.
+        The folder is read when the bell rings or something in it has changed, and at the polling interval all the same,
+        since two changes may have one time. One that is to stop waits no longer.
         """
         from celery.worker import state  # not for those who only send
 
@@ -114,8 +154,18 @@ class Transport(filesystem.Transport):
             except Empty:
                 if state.should_stop is not None or (end is not None and time.monotonic() >= end):
                     raise TimeoutError from None
-            while _time_of_change(folder) == changed and time.monotonic() < late:
-                time.sleep(GLANCE)
+            while _time_of_change(folder) == changed and (left := late - time.monotonic()) > 0:
+                if state.should_stop is not None or self._rung(folder, left):
+                    break
+
+    def _rung(self, folder: Path, seconds: float) -> bool:
+        """Whether somebody rings within so many seconds, or a glance."""
+        try:
+            self._bell = self._bell or Bell(folder)
+        except OSError:
+            time.sleep(min(GLANCE_WITHOUT, seconds))
+            return False
+        return self._bell.heard(min(GLANCE, seconds))
 
 
 def _time_of_change(folder: Path) -> int:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from queue import Empty
+from unittest.mock import Mock
 
 import pytest
 from kombu import Connection, Queue
 
 import deepsegm.celery  # noqa: F401  registers spool://
 from worker.data_directory import empty_spool
-from worker.spool import GLANCE
+from worker.spool import GLANCE_WITHOUT, Bell
 
 from .lab import REPOSITORY
 
@@ -183,10 +185,31 @@ def test_a_folder_that_was_cleared_away_is_made_again(channel, spool):
     assert channel._get("analyses")
 
 
-def test_a_message_is_taken_at_the_next_glance(tmp_path, monkeypatch):
-    """It waited up to 0.2 s for a worker that had slept for long."""
+def test_a_message_is_taken_when_the_bell_rings(tmp_path, monkeypatch):
+    """Whoever waits sleeps until then; bells of processes that are gone are removed."""
+    options = {"folder": str(tmp_path / "spool"), "polling_interval": 30.0}
+    with Connection("spool://", transport_options=options) as connection:
+        queue, sender = connection.SimpleQueue("analyses"), connection.clone().SimpleQueue("analyses")
+        with pytest.raises(Empty):
+            queue.get(timeout=0.001)
+        os.mkfifo(tmp_path / "spool" / "bells" / "gone")
+        heard, rung = Bell.heard, []
+
+        def wait(bell, seconds):
+            sender.put("message")
+            rung.append(heard(bell, 30.0))
+            return rung[-1]
+
+        monkeypatch.setattr(Bell, "heard", wait)
+        queue.get(timeout=60).ack()
+        assert rung == [True]
+    assert len(list((tmp_path / "spool" / "bells").iterdir())) == 1
+
+
+def test_where_no_pipe_can_be_made_it_is_taken_at_the_next_glance(tmp_path, monkeypatch):
     slept = []
     options = {"folder": str(tmp_path / "spool"), "polling_interval": 30.0}
+    monkeypatch.setattr("os.mkfifo", Mock(side_effect=PermissionError))
     with Connection("spool://", transport_options=options) as connection:
         queue, sender = connection.SimpleQueue("analyses"), connection.clone().SimpleQueue("analyses")
         with pytest.raises(Empty):
@@ -198,7 +221,7 @@ def test_a_message_is_taken_at_the_next_glance(tmp_path, monkeypatch):
 
         monkeypatch.setattr("worker.spool.time.sleep", sleep)
         queue.get(timeout=60).ack()
-        assert slept == [GLANCE]
+        assert slept[-1] == GLANCE_WITHOUT
 
 
 def test_who_is_to_stop_waits_no_longer(tmp_path, monkeypatch):
