@@ -86,14 +86,24 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     repeatedly waits longer each time, so that others can finish.
     A message too many is harmless: it finds nothing to do. Returns the number rescued.
     """
-    rescued = sum(_rescue(kind, kind in died) for kind in KINDS)
-    stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
-    for kind in WITH_MESSAGES:
-        _send_again(kind)
-    to_inspect = models.Micrograph.objects.waiting(), models.Job.imports.waiting(), models.Removal.objects.all()
-    if not models.Micrograph.objects.running().exists() and any(rows.exists() for rows in to_inspect):
+    rescued = sum(_rescue(kind, kind in died) for kind in KINDS if "running" in _states(kind))
+    if models.Sample.State.WAITING in _states(models.Sample):
+        stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
+    queued = [kind for kind in KINDS if "queued" in _states(kind)]  # a site at rest has none
+    for kind in queued:
+        if kind in WITH_MESSAGES:
+            _send_again(kind)
+    to_inspect = [models.Removal.objects.all()]
+    to_inspect += [models.Micrograph.objects.waiting()] if models.Micrograph in queued else []
+    to_inspect += [models.Job.imports.waiting()] if models.Job in queued else []
+    if any(rows.exists() for rows in to_inspect) and not models.Micrograph.objects.running().exists():
         ring(INSPECTIONS)
     return rescued
+
+
+def _states(kind: type[models.Attempted]) -> set[str]:
+    """The states of the rows of a kind that are not finished."""
+    return set(kind.objects.filter(finished=None).order_by().values_list("state", flat=True).distinct())
 
 
 def _rescue(kind: type[models.Attempted], died: bool) -> int:
