@@ -46,7 +46,9 @@ export class Doubt {
     this.queue = doubts
       .filter(({ id, cut }) => objects.has(id) && (cut === null || cuts.has(cut)))
       .map((doubt) => ({ ...doubt, cut: doubt.cut === null ? undefined : cuts.get(doubt.cut) }));
-    if (this.answered.length && (this.page.editor?.history.length ?? 0) < this.answered.at(-1).after) return this.askAgain();
+    // An answer that was taken back is a question once more as soon as the server has taken it back, too.
+    const { history = [], sender } = this.page.editor ?? {};
+    if (this.answered.length && !sender?.waiting.length && history.length < this.answered.at(-1).after) return this.askAgain();
     this.one("count").textContent = this.queue.length ? `${Math.max(this.queue.length, this.page.doubtCount - this.refused.size)} to check` : "Nothing more to check";
     if (this.current && !this.queue.some((each) => keyOf(each) === keyOf(this.current))) this.go();
     else this.show();
