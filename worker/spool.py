@@ -47,7 +47,7 @@ class Bell:
 
 
 def ring(folder: Path) -> None:
-    """Wake all who wait for messages; the bells of those that are gone are removed."""
+    """Wake all processes that wait for messages. The bell of a process that has ended is removed."""
     for path in (folder / BELLS).glob("*"):
         try:
             pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
