@@ -43,10 +43,10 @@ e2e: .venv/test-ready
 
 # Damaged files for every reader; as in CI, or e.g. ARGS="micrographs --seconds 600".
 fuzz: .venv/test-ready
-	$(BIN)/python -m tests.fuzz $(ARGS)
+	$(BIN)/python -m tests.tools.fuzz $(ARGS)
 
 benchmarks: .venv/test-ready
-	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tests/benchmarks)
+	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tests/tools/benchmarks)
 
 # Before a version: a bare Debian in a folder, a fresh clone, `make run`, the sample, `make test`. As root.
 fresh:

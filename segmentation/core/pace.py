@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-# Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/benchmarks).
+# Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/tools/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 NETWORK = "network"  # the stage that takes longest, and of which other stages tell nothing
 MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation

@@ -67,13 +67,14 @@ class ParticleOptions(ModelOptions):
         {}, description="weights and limit by which touching particles stay apart; see `fit`"
     )
     cuts: Annotated[Weights, _weights_validator((), INTERCEPT, *CUT_FEATURES)] = Field(
-        CUTS, description="weights of the chance that a possible cut is right; see `python -m tests.accuracy contacts`"
+        CUTS,
+        description="weights of the chance that a possible cut is right; see `python -m tests.tools.accuracy contacts`",
     )
     outline_error: Annotated[Weights, _weights_validator((), *OUTLINE_ERRORS)] = Field(
         {},
         description=(
             "standard uncertainty from wrong outlines, of particles that can be seen and of all: of an image's median,"
-            " relative, and of a share p, in units of √(p (1 − p)); see `python -m tests.accuracy contacts`"
+            " relative, and of a share p, in units of √(p (1 − p)); see `python -m tests.tools.accuracy contacts`"
         ),
     )
     coarsest: Fraction = Field(

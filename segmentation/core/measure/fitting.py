@@ -17,7 +17,7 @@ CLOSE, NEAR = 0.03, 0.05  # from 0.05 on the top of the curve is seen beside tha
 
 # How likely a sample of the fitted law lies further from its own fit (Lilliefors 1967), by the modified distance
 # D (sqrt n - 0.01 + 0.85 / sqrt n) of Stephens (1974), whose distribution hardly depends on n.
-# Made by `python -m tests.accuracy.lilliefors` from 400,000 samples of n = 200.
+# Made by `python -m tests.tools.accuracy.lilliefors` from 400,000 samples of n = 200.
 MODIFIED: tuple[float, ...] = (0.318, 0.367, 0.421, 0.454, 0.501, 0.538, 0.573, 0.608, 0.646)
 MODIFIED += (0.689, 0.715, 0.744, 0.780, 0.826, 0.857, 0.899, 0.921, 0.949, 0.986, 1.011, 1.047)
 MODIFIED += (1.105, 1.177, 1.231, 1.278, 1.378)

@@ -1,7 +1,7 @@
 """The class of an outline: round, rod, square, triangle, hexagon or irregular, with its chance.
 
 Ellipses, rectangles, triangles and hexagons of many aspect ratios, with corners as round as fits best, are fitted to
-the convex outline. A small classifier, taught on drawn outlines (`python -m tests.accuracy.outlines`), turns the
+the convex outline. A small classifier, taught on drawn outlines (`python -m tests.tools.accuracy.outlines`), turns the
 misfits, the aspect ratio, the hollows and the size in pixels into the chance of each class. An outline shows no height:
 what is square may be a cube or a plate seen from above.
 """

@@ -7,7 +7,7 @@ from math import sqrt
 
 import pytest
 
-from tests.accuracy.shapes import SHAPES, errors, truths
+from tests.tools.accuracy.shapes import SHAPES, errors, truths
 
 # Mean errors that docs/method/accuracy.md tells of, in per cent of the size above 20 px, with a margin for 24 trials.
 PERIMETER = {"disc": 0.5, "ellipse 2:1": 0.5, "rectangle 3:1": 1.0, "square": 1.6, "triangle": 2.6}

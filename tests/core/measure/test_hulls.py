@@ -64,7 +64,7 @@ def test_convex_outline_is_what_lies_inside_all_moved_edges(seed):
 
 @pytest.mark.parametrize("size", [20, 30, 50])
 def test_convex_outlines_of_oblique_squares_and_ellipses_are_not_too_wide(size):
-    """The corner hull is 4 to 6 % too wide at 20 px (tests/accuracy/shapes.py)."""
+    """The corner hull is 4 to 6 % too wide at 20 px (tests/tools/accuracy/shapes.py)."""
     rng = np.random.default_rng(size)
     for inside in (lambda u, v: max(abs(u), abs(v)) <= size / 2, lambda u, v: hypot(u, v / 2) <= size / 2):
         error = []

@@ -25,8 +25,8 @@ from segmentation.core.measure.nano import (
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
-from tests.accuracy.golden import SPECIMENS, verdicts
 from tests.core.measure.particle_tables import log_normal, table_of
+from tests.tools.accuracy.golden import SPECIMENS, verdicts
 
 SURE = Calibration(2.0, "metadata", relative_uncertainty=0.01)
 

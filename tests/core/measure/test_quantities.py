@@ -21,9 +21,9 @@ from segmentation.core.report.summary import Summary
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import particles
 from segmentation.services.ground import tables as stored
-from tests.accuracy.__main__ import definitions
 from tests.core.builders import make_analysis
 from tests.core.measure.particle_tables import log_normal, table_of
+from tests.tools.accuracy.__main__ import definitions
 
 PHASES = {
     "label": np.array([1, 2]),

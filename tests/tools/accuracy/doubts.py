@@ -1,0 +1,103 @@
+"""How often each warning of the particles is right where it speaks: python -m tests.tools.accuracy doubts [FOLDER]
+
+The pictures with truth of `unseen`, every sixth of them also with noise and blurred, and drawn ones of two sizes, on
+which small particles are missed or a substrate only looks like that. A warning is right where what it says holds by the
+truth. FOLDER keeps the outlines, so that a changed rule is counted again at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.labels.options import EVEN, MOSTLY
+from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.measure.matching import RIGHT, overlap_of, pairs, without_specks
+from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.network.cards import find
+from segmentation.core.pipeline import measure, segment
+
+from .unseen import MEASURED, Known, images
+
+FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "noise": lambda grey: grey + np.random.default_rng(0).normal(0, 40, grey.shape),
+    "blur": lambda grey: ndimage.gaussian_filter(grey, 3.0),
+}
+EVERY = 6
+OF_TWO_SIZES = [(contrast, seed) for contrast in (0.7, 0.5, 0.4, 0.3, 0.15, 0.0) for seed in (0, 1)]
+SHAPE, COARSE, FINE = (768, 1024), 110, 11  # px, and diameters in px
+
+
+def two_sizes(contrast: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Grey (H, W) and labels of coarse particles among fines, or among specks of the substrate (under a contrast of
+    0.2), which are no particles. contrast: of the fines, relative to that of the coarse ones."""
+    rng, (rows, columns) = np.random.default_rng((59, seed)), np.indices(SHAPE)
+    labels, grey = np.zeros(SHAPE, np.int32), np.full(SHAPE, 70.0)
+    for diameter, number, level in ((COARSE, 22, 1.0), (FINE, 400, contrast)):
+        for row, column in zip(rng.uniform(0, SHAPE[0], number), rng.uniform(0, SHAPE[1], number), strict=True):
+            wide, tall = diameter * rng.lognormal(0, 0.15, 2) / 2
+            inside = ((rows - row) / tall) ** 2 + ((columns - column) / wide) ** 2 < 1
+            if not labels[inside].any():
+                labels[inside] = labels.max() + 1
+                grey[inside] += 110 * level
+        if contrast < 0.2 and diameter == COARSE:
+            truth = labels.copy()
+    blurred = ndimage.gaussian_filter(grey, 1.0) + rng.normal(0, 6, SHAPE)
+    return np.clip(blurred, 0, 255).astype(np.uint8), labels if contrast >= 0.2 else truth
+
+
+def outlined(kind: str, name: str, grey: np.ndarray, truth: np.ndarray, folder: Path) -> Known:
+    """A picture, segmented once and kept in the folder."""
+    micrograph, file = Micrograph(grey, name, f"{59:064x}", Calibration.absent()), folder / f"{name}.doubts.npz"
+    if not file.exists():
+        segment(micrograph, MEASURED, card=find("particles")).save(file)
+    return Known(kind, micrograph, Segmentation.load(file), truth)
+
+
+def cases(folder: Path) -> Iterator[Known]:
+    """Every picture, as it is and changed."""
+    yield from images(folder)
+    for form, change in FORMS.items():
+        for case in islice(images(folder), 0, None, EVERY):
+            grey = np.clip(np.rint(change(case.micrograph.pixels.astype(float))), 0, 255).astype(np.uint8)
+            yield outlined(case.kind, f"{form} {case.micrograph.name}", grey, case.truth, folder)
+    for contrast, seed in OF_TWO_SIZES:
+        yield outlined("two sizes", f"two sizes {contrast} {seed}", *two_sizes(contrast, seed), folder)
+
+
+def is_right(short: str, case: Known) -> bool:
+    """Whether what a warning says in short holds by the truth."""
+    found = without_specks(case.segmentation.dense)
+    overlap = overlap_of(found, without_specks(case.truth))
+    of_truth, of_found = pairs(overlap.iou, RIGHT)
+    share = len(of_found) / max(len(overlap.found_ids), 1)
+    if "were missed" in short:
+        small = overlap.true_area < np.pi / 4 * case.segmentation.used["specks"]["below"] ** 2
+        return bool(small.any()) and 2 * int(small[of_truth].sum()) < int(small.sum())
+    if "are right" in short:
+        return share < MOSTLY
+    if "not a micrograph" in short or "clearly a particle" in short or "very large" in short:
+        return share < EVEN
+    return 2 * len(of_found) / max(len(overlap.found_ids) + len(overlap.true_ids), 1) < MOSTLY
+
+
+def lines(folder: Path) -> Iterator[str]:
+    """A row for each warning."""
+    spoke, right = Counter[str](), Counter[str]()
+    every = 0
+    for case in cases(folder):
+        every += 1
+        analysis = measure(case.micrograph, case.segmentation, AnalysisSettings.of("particles"))
+        for flag in (flag for flag in analysis.flags if flag.doubt):
+            words = " ".join(word for word in flag.short.split() if not word[0].isdigit())
+            spoke[words] += 1
+            right[words] += is_right(flag.short, case)
+    yield f"| warning ({every} pictures) | spoke | right |"
+    yield "|---|---|---|"
+    yield from (f"| {words} | {count} | {right[words]} |" for words, count in spoke.most_common())

@@ -1,0 +1,54 @@
+"""How often an image counts as unlike the images of a further training: python -m tests.tools.accuracy.likeness
+FOLDER ...
+
+FOLDER: of micrographs of one kind. Ten of each, eight times by chance, are what a model was trained further on. Shown
+are the shares of the others of this kind, and of the images of each other kind, that get no warning.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network.likeness import ENTRY, describe, distance, learn
+from segmentation.lab.training.data import as_seen
+
+TAUGHT, DRAWS, SEED = 10, 8, 0
+
+
+def described(folder: Path) -> list[NDArray[np.float64]]:
+    """The description of each image in a folder."""
+    descriptions = []
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        try:
+            descriptions.append(describe(as_seen(read(file).pixels)))
+        except UnreadableImage:
+            print(f"left out: {file}")
+    return descriptions
+
+
+def main() -> None:
+    folders = {folder: described(Path(folder)) for folder in sys.argv[1:]}
+    for name, images in folders.items():
+        rng, shares = np.random.default_rng(SEED), []
+        for _ in range(DRAWS):
+            order = rng.permutation(len(images))
+            count = min(TAUGHT, len(order) - 1)
+            taught, rest = ([images[number] for number in part] for part in (order[:count], order[count:]))
+            limit = learn(taught, list(map(str, range(count))))[ENTRY]["limit"]
+            groups = ({**folders, name: rest}).values()
+            shares.append(
+                [np.mean([distance(descriptor, taught) <= limit for descriptor in group]) for group in groups]
+            )
+        print(f"{count} images of {name}; without a warning:")
+        for folder, share in zip(folders, np.mean(shares, axis=0), strict=True):
+            print(f"    {share:4.0%} of {'the others' if folder == name else folder}")
+
+
+if __name__ == "__main__":
+    main()

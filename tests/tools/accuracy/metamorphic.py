@@ -1,0 +1,164 @@
+"""What changes a picture but not its particles must not change the answer without a warning:
+
+    python -m tests.tools.accuracy metamorphic [FOLDER] [--images N]
+
+Each picture is analysed as it is and in every form of FORMS, all automatic. Shown for each form: the share of the
+counted outlines that are counted again (IoU at least 0.5), the change of the median minimum Feret diameter, and how
+many pictures keep their answer (`same`), get a warning in its place, or change without a word. FOLDER: of micrographs;
+without one, the rendered pictures of the test in CI, small ones of PARTICLES each, so that 110 analyses take a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.core.measure.matching import RIGHT, overlap_of, pairs
+from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
+from segmentation.core.network.runtime import Runtime
+from segmentation.core.pipeline import analyse
+from segmentation.lab.training.synthesis.render import render
+
+Array = NDArray[Any]
+COUNTED_AGAIN, SIZE = 0.85, 0.08  # share of the outlines that is counted again, and the change of the median, of `same`
+FEWEST = 10  # counted outlines of a picture
+SHAPE, SEED = (176, 264), 50_000
+DIAMETERS, PARTICLES = (16, 40), (24, 64)  # px; drawn in a picture
+
+
+def _noisy(grey: Array) -> Array:
+    return grey + np.random.default_rng(0).normal(0, 20, grey.shape)
+
+
+def _jpeg(grey: Array) -> Array:
+    import imagecodecs
+
+    return np.asarray(imagecodecs.jpeg_decode(imagecodecs.jpeg_encode(grey.astype(np.uint8), level=60)))
+
+
+def _half(grey: Array) -> Array:
+    rows, columns = (n // 2 * 2 for n in grey.shape)
+    return grey[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2).mean((1, 3))
+
+
+@dataclass(frozen=True)
+class Form:
+    """change: of grey (H, W). back: of labels (H', W') of the changed picture to the places of the original."""
+
+    change: Callable[[Array], Array]
+    back: Callable[[Array], Array] = lambda labels: labels
+
+
+FORMS = {
+    "inverted": Form(lambda grey: 255 - grey),
+    "turned": Form(np.rot90, lambda labels: np.rot90(labels, -1)),
+    "mirrored": Form(np.fliplr, np.fliplr),
+    "half size": Form(_half, lambda labels: np.kron(labels, np.ones((2, 2), labels.dtype))),
+    "double size": Form(lambda grey: ndimage.zoom(grey, 2, order=1), lambda labels: labels[::2, ::2]),
+    "noise": Form(_noisy),
+    "blur": Form(lambda grey: ndimage.gaussian_filter(grey, 1.0)),
+    "strong blur": Form(lambda grey: ndimage.gaussian_filter(grey, 2.0)),
+    "jpeg": Form(_jpeg),
+    "cropped": Form(lambda grey: grey[grey.shape[0] // 5 :, : -(grey.shape[1] // 5)]),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """again: share of the counted outlines that is counted again. size: relative change of the median diameter of equal
+    area. warned: whether the changed picture has a warning that the original lacks."""
+
+    again: float
+    size: float
+    warned: bool
+
+    @property
+    def verdict(self) -> str:
+        same = self.again >= COUNTED_AGAIN and abs(self.size) <= SIZE
+        return "same" if same else "warned" if self.warned else "silent"
+
+
+def counted(analysis: Analysis) -> NDArray[np.int32]:
+    """(H, W) int32 the labels of the counted objects."""
+    keep = np.r_[False, analysis.table.kept]
+    return np.where(keep[analysis.segmentation.dense], analysis.segmentation.dense, 0).astype(np.int32)
+
+
+def compare(first: Analysis, second: Analysis, form: str) -> Change:
+    """How the answer of the second analysis, of the changed picture, differs."""
+    before, after = counted(first), FORMS[form].back(counted(second))
+    if form == "cropped":
+        before = FORMS[form].change(before)
+        cut = np.unique(np.concatenate([before[0], before[-1], before[:, 0], before[:, -1]]))
+        before = np.where(np.isin(before, cut), 0, before)
+    rows, columns = (min(sides) for sides in zip(before.shape, after.shape, strict=True))
+    overlap = overlap_of(after[:rows, :columns], before[:rows, :columns])
+    share = len(pairs(overlap.iou, RIGHT)[0]) / max(len(overlap.true_ids), 1)
+    areas = [np.median(sides) if len(sides) else np.nan for sides in (overlap.true_area, overlap.found_area)]
+    doubts = [any(flag.doubt for flag in made.flags) for made in (first, second)]
+    return Change(share, float(np.sqrt(areas[1] / areas[0])) - 1, doubts[1] and not doubts[0])
+
+
+def pictures(folder: Path | None, most: int) -> Iterator[Micrograph]:
+    """The micrographs of a folder, or rendered ones, chosen by what was drawn and not by what is found."""
+    if folder is None:
+        drawn = (
+            (number, *render(SHAPE, np.random.default_rng((SEED, number)), diameters=DIAMETERS)) for number in count()
+        )
+        fit = (
+            (number, grey)
+            for number, grey, labels in drawn
+            if PARTICLES[0] <= len(np.unique(labels)) - 1 <= PARTICLES[1]
+        )
+        for number, grey in islice(fit, most):
+            yield Micrograph(grey, f"rendered {number}", f"{number:064x}", Calibration.absent())
+        return
+    for file in sorted(folder.iterdir())[:most]:
+        try:
+            yield read(file)
+        except UnreadableImage:
+            print(f"left out: {file}")
+
+
+def changes(micrograph: Micrograph, runtime: Runtime, forms: Iterable[str] = FORMS) -> Iterator[tuple[str, Change]]:
+    """The change of every form of a picture in which FEWEST outlines count; the median of fewer says little."""
+    settings = AnalysisSettings.of(model="particles")
+    first = analyse(micrograph, settings, runtime=runtime)
+    if first.table.kept.sum() < FEWEST:
+        return
+    grey = micrograph.pixels.astype(float)
+    grey = np.clip(255 * grey / max(float(grey.max()), 1.0), 0, 255) if grey.max() > 255 else grey
+    for form in forms:
+        pixels = np.clip(np.rint(FORMS[form].change(grey)), 0, 255).astype(np.uint8)
+        second = analyse(replace(micrograph, pixels=np.ascontiguousarray(pixels)), settings, runtime=runtime)
+        yield form, compare(first, second, form)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.accuracy metamorphic", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--images", type=int, default=10)
+    options = parser.parse_args(arguments)
+    of_forms: dict[str, list[Change]] = {form: [] for form in FORMS}
+    for micrograph in pictures(options.folder, options.images):
+        for form, change in changes(micrograph, Runtime()):
+            of_forms[form].append(change)
+            if change.verdict == "silent":
+                print(f"{micrograph.name}, {form}: {change.again:.0%} counted again, median {change.size:+.1%}")
+    print("| form | pictures | counted again | median | same | warned | silent |\n|---|---|---|---|---|---|---|")
+    for form, several in of_forms.items():
+        if several:
+            verdicts = [change.verdict for change in several]
+            share, size = (np.nanmean([getattr(change, name) for change in several]) for name in ("again", "size"))
+            counts = " | ".join(str(verdicts.count(word)) for word in ("same", "warned", "silent"))
+            print(f"| {form} | {len(several)} | {share:.1%} | {size:+.1%} | {counts} |")

@@ -1,0 +1,121 @@
+"""What a picture costs through the site beside its analysis alone, in processor seconds of all processes. It
+prints, and asserts no seconds.
+
+Run: make benchmarks ARGS=tests/tools/benchmarks/test_site_cost.py
+As on a processor without bfloat16: the same with ONEDNN_MAX_CPU_ISA=AVX2 before it. The picture is the sample image
+with other noise in one corner each time, and its data bar; its width is typed, so that the bar is compared with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.tools.benchmarks.test_first_answer import WIDTH, image, is_ready, processor, site  # noqa: F401
+from tests.tools.benchmarks.test_load import Visitor
+from tests.worker.lab import REPOSITORY, wait_for
+
+pytestmark = pytest.mark.benchmark
+PICTURES = int(os.environ.get("PICTURES", "10"))
+OF_SAMPLE = int(os.environ.get("OF_SAMPLE", "24"))
+IDLE_SECONDS = 60.0
+REST = 1.0  # seconds in which a site that is at rest calculates less than AT_REST
+AT_REST = 0.05
+ASKED_EVERY = 0.7  # seconds
+# Prints the processor seconds of each analysis of the sample image with its width in a process of its own.
+ALONE = """
+import sys, time
+import deepsegm
+from pathlib import Path
+from segmentation.core.micrograph.reader import read
+micrograph = read(Path(sys.argv[1]))
+for _ in range(int(sys.argv[2])):
+    began = time.process_time()
+    deepsegm.analyse(micrograph, nm_per_pixel=5.0)
+    print(time.process_time() - began, flush=True)
+"""
+
+
+def alone(folder, count=4):
+    """Processor seconds of an analysis in a process that has done one."""
+    file = folder / "alone.png"
+    file.write_bytes(image(0))
+    command = [sys.executable, "-c", ALONE, str(file), str(count)]
+    output = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True).stdout
+    _, *later = map(float, output.split())
+    return sum(later) / len(later)
+
+
+def rest(process):
+    """Wait until the site does nothing more."""
+
+    def is_at_rest():
+        before = processor(process)
+        time.sleep(REST)
+        return processor(process) - before < AT_REST
+
+    wait_for(is_at_rest, "the site is at rest", 600)
+
+
+def is_done(visitor, address):
+    """Whether a result or a sample is there; asked as often as a page does."""
+    time.sleep(ASKED_EVERY)
+    return json.loads(visitor.ask("state", address))["state"] == "done"
+
+
+def test_cost(site, tmp_path):  # noqa: F811
+    address, process = site
+    Visitor.took = {}
+    visitor = Visitor(address)
+    wait_for(lambda: is_ready(address), "all workers are there")
+    rest(process)
+    began = processor(process)
+    time.sleep(IDLE_SECONDS)
+    idle = (processor(process) - began) / IDLE_SECONDS
+    print(f"\nAt rest: {100 * idle:.2f} % of a core, {_memory(process):.0f} MB (proportional set size).")
+    for name, size in _processes(process):
+        print(f"  {size:4.0f} MB  {name}")
+    analysis = alone(tmp_path)
+    print(f"An analysis alone: {analysis:.2f} s of the processor; the picture through the site, times that:")
+    for number in range(1, PICTURES + 1):
+        before = processor(process)
+        fields = [("file", f"{number}.png", image(number)), ("width", "", WIDTH.encode())]
+        job = json.loads(visitor.post("send", "/api/v1/jobs", fields))["id"]
+        wait_for(lambda job=job: is_done(visitor, f"/api/v1/jobs/{job}"), "it is analysed", 600)
+        numbers = processor(process) - before
+        rest(process)
+        everything = processor(process) - before
+        print(
+            f"  {number:2d}  to its numbers {numbers / analysis:.2f}, with all that follows {everything / analysis:.2f}"
+        )
+    before, clock = processor(process), time.perf_counter()
+    files = [("file", f"{number}.png", image(100 + number)) for number in range(OF_SAMPLE)]
+    fields = [*files, ("name", "", b"a sample"), ("width", "", WIDTH.encode())]
+    sample = json.loads(visitor.post("send", "/api/v1/samples", fields))["id"]
+    wait_for(lambda: is_done(visitor, f"/api/v1/samples/{sample}"), "it is pooled", 3600)
+    seconds, spent = time.perf_counter() - clock, processor(process) - before
+    print(f"  a sample of {OF_SAMPLE}: {spent / analysis / OF_SAMPLE:.2f} an image, {seconds:.0f} s on the clock")
+    rest(process)
+    print(f"  with all that follows {(processor(process) - before) / analysis / OF_SAMPLE:.2f} an image")
+
+
+def _processes(process):
+    """The command and the MB of each process of a site, the largest first."""
+    sizes = []
+    for each in (process, *process.children(recursive=True)):
+        try:
+            name = " ".join(part for part in each.cmdline() if not part.startswith("/"))[:100]
+            sizes.append((name, each.memory_full_info().pss / 2**20))
+        except psutil.Error:
+            continue
+    return sorted(sizes, key=lambda entry: -entry[1])
+
+
+def _memory(process):
+    return sum(size for _, size in _processes(process))
