@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
+from segmentation.core.measure.remembered import Memory, remembering
 from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph
@@ -43,7 +44,6 @@ MEASURED = 0.1  # of the progress
 # On the page of a result.
 SHOWN = {"figure-small.webp", "arrangement.png", "panel-lengths.png", "panel-rose.png"}
 _latest: dict[str, Analysis] = {}  # by what it was made of
-_corrected_last: dict[str, Any] = {}  # image and outlines of the result that is being corrected, with their key
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
 LARGEST_KEPT = 1 << 22  # px, of the image of an analysis that is kept
 NO_RESULT = "The result to which these outlines belong has been deleted: send them with another result of the image."
@@ -81,15 +81,30 @@ def corrected_outlines(job: Job, original: Segmentation, step: int) -> Segmentat
     return replace(outlines, used={**outlines.used, **_judged_by_others(job)})
 
 
+@dataclass
+class _Corrected:
+    """The result that was corrected last: what its objects measured, and where they are small its image and its
+    outlines before all corrections."""
+
+    key: tuple[Any, ...] = ()
+    memory: Memory = field(default_factory=Memory)
+    opened: tuple[Micrograph, Segmentation] | None = None
+
+
+_corrected_last = _Corrected()
+
+
 def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None:
     """Measure a result anew after its corrections, and put numbers and files in the place of those before."""
     from segmentation.core import pipeline
 
     job, step = measuring.job, measuring.step
     progress("measuring the corrections", 0.0)
-    micrograph, original = _opened(job, folder)
+    corrected = _opened(job, folder)
+    micrograph, original = corrected.opened or _read(job, folder)
     outlines, clock = corrected_outlines(job, original, step), pipeline.Clock()
-    analysis = pipeline.measure_objects(micrograph, outlines, job.get_settings(), progress, clock=clock)
+    with remembering(corrected.memory):
+        analysis = pipeline.measure_objects(micrograph, outlines, job.get_settings(), progress, clock=clock)
     analysis = pipeline.arranged(analysis, clock)
     summary = summarise(analysis, reused=True, unread=bool(job.summary.get("unread")))
     in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None
@@ -99,17 +114,17 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     services.publish_step(measuring=measuring, step=step, files=files, summary=summary)
 
 
-def _opened(job: Job, folder: Path) -> tuple[Micrograph, Segmentation]:
-    """The image and the outlines before all corrections, kept for the next step where they are small."""
+def _opened(job: Job, folder: Path) -> _Corrected:
+    global _corrected_last
     key = job.pk, job.segmentation_id, str(job.micrograph.reading)
-    if _corrected_last.get("key") != key:
-        _corrected_last.clear()
-        micrograph, original = pixels_of(job.micrograph, folder, lambda: None), stored_segmentation(job, 0)
-        if micrograph.pixels.size > LARGEST_KEPT:
-            return micrograph, original
-        _corrected_last.update(key=key, opened=(micrograph, original))
-    opened: tuple[Micrograph, Segmentation] = _corrected_last["opened"]
-    return opened
+    if _corrected_last.key != key:
+        is_small = job.micrograph.width * job.micrograph.height <= LARGEST_KEPT
+        _corrected_last = _Corrected(key, opened=_read(job, folder) if is_small else None)
+    return _corrected_last
+
+
+def _read(job: Job, folder: Path) -> tuple[Micrograph, Segmentation]:
+    return pixels_of(job.micrograph, folder, lambda: None), stored_segmentation(job, 0)
 
 
 def corrected_segmentation(job: Job, folder: Path) -> Segmentation:

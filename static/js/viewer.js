@@ -19,7 +19,7 @@ const section = document.getElementById("viewer");
 const listing = document.getElementById("table"); // not where nothing was found, or the image is of another kind
 const chart = document.getElementById("histogram"); // not of a few particles
 const AGAIN = 150; // ms between two questions whether a state is measured
-const REST = 300; // ms without a correction, after which the state is measured
+const REST = 150; // ms without a correction, after which the state is measured
 const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
 const FAILED = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
 

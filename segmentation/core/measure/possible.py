@@ -10,7 +10,7 @@ sizes: what has no possible cuts, and what a person decided, weighs 1 or 0.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +19,11 @@ from scipy import ndimage, special
 
 from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
+from .apart import in_one_table
 from .cutouts import CutOut
 from .distribution import quantile, share_between
 from .regions import INSIDE
-from .shapes import measure
+from .remembered import pixels_of, remembered
 from .table import Table
 
 Floats = NDArray[np.float64]
@@ -142,6 +143,14 @@ def _chain(cuts: Sequence[Cut], place: int) -> list[int]:
 def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     """(h, w) the parts 1, 2, ... of an object (h, w) in a box on both sides of a line (n, 2); None where it does not
     divide it into parts of SMALLEST px."""
+
+    def key() -> tuple[object, ...]:
+        return "parts", pixels_of(inside, box), line.tobytes()
+
+    return remembered(key, lambda: _parted(inside, line, box))
+
+
+def _parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     for points in (line, to_edge(line, inside, box)):
         parts, found = ndimage.label(inside & ~line_pixels(points, box))
         areas = np.bincount(parts.ravel())
@@ -155,24 +164,12 @@ def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     return None
 
 
-def sizes_of_pieces(of: Possible, dense: NDArray[np.int32], nm_per_pixel: float | None, rows: int) -> Table | None:
-    """The sizes of the pieces, all kept; None without pieces."""
+def sizes_of_pieces(of: Possible, nm_per_pixel: float | None, frame: tuple[int, int]) -> Table | None:
+    """The sizes of the pieces, all kept; None without pieces. frame: analysed rows, and columns."""
     if not of.pieces:
         return None
-    tables = list[Table]()
-    levels = np.array([piece.level for piece in of.pieces])
-    nothing = np.broadcast_to(np.uint8(0), dense.shape)
-    for level in range(1, int(levels.max()) + 1):
-        some = np.flatnonzero(levels == level)
-        fresh = np.zeros_like(dense)
-        for number, at in enumerate(some.tolist(), 1):
-            (top, left, bottom, right), mask, *_ = of.pieces[at]
-            fresh[top:bottom, left:right][mask] = number
-        unknown = np.full(len(some), np.nan, np.float32)
-        tables.append(measure(fresh, nothing, unknown, nm_per_pixel, rows, only_sizes=True))
-    order = np.argsort(np.concatenate([np.flatnonzero(levels == level) for level in range(1, int(levels.max()) + 1)]))
-    columns = {name: np.concatenate([table.columns[name] for table in tables])[order] for name in tables[0].columns}
-    return replace(tables[0], columns=columns)
+    pieces = [CutOut(piece.mask, *piece.box[:2]) for piece in of.pieces]
+    return in_one_table(pieces, nm_per_pixel, frame, only_sizes=True)
 
 
 def readings(of: Possible, table: Table, pieces: Table | None, spread: float, seed: int) -> list[tuple[float, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,12 @@ def _runs_of_block(block: NDArray[np.int32], first_row: int) -> tuple[NDArray[np
     row, start = np.nonzero(begins)
     stop = np.nonzero(ends)[1] + 1
     return block[row, start].astype(np.int64) - 1, row + first_row, start, stop
+
+
+def shifted(runs: Runs, shifts: NDArray[np.int64]) -> Runs:
+    """The runs of n particles, each moved by so many rows and columns (n, 2)."""
+    down, across = shifts[runs.particle].T
+    return replace(runs, row=runs.row + down, start=runs.start + across, stop=runs.stop + across)
 
 
 def first_of_each(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,7 +10,6 @@ its area, to which an estimate is raised, so that circularity 4 pi A / P^2 never
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,10 @@ from scipy.sparse.csgraph import connected_components
 
 from ..labels.separate import sums_over_labels
 from ..micrograph.types import GreyImage
-from .cutouts import CutOut, side_by_side
+from .cutouts import CutOut
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
+from .remembered import by_object, laid_apart
 from .runs import Runs, blocks, find_runs, first_of_each
 from .straight import convex_outlines
 from .table import REASON_TYPE, Table
@@ -64,7 +64,7 @@ def measure(
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        **_shape(labels, runs, n, only_sizes),
+        **_shape(labels, runs, only_sizes),
         **_position(runs, n),
         **({} if only_sizes else {"mean_grey": np.divide(*sums_over_labels(labels, pixels)[::-1])}),
         "confidence": confidence.astype(np.float64),
@@ -76,18 +76,17 @@ def measure(
     return Table.of_pixels(measures, nm_per_pixel)
 
 
-def measure_apart(objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int]) -> Table:
+def measure_apart(
+    objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int], *, only_sizes: bool = False
+) -> Table:
     """The same of some objects of an image whose analysed rows and columns are `frame`, without what other pixels say:
     mean grey value, confidence and group."""
-    labels, shifts = side_by_side(objects)
-    n, runs = len(objects), find_runs(labels)
-    down, across = shifts[runs.particle].T
-    runs = replace(runs, row=runs.row + down, start=runs.start + across, stop=runs.stop + across)
+    n, (labels, runs) = len(objects), laid_apart(objects)
     measures = {
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        **_shape(labels, runs, n, False),
+        **_measured_shape(labels, runs, only_sizes),
         **_position(runs, n),
     }
     measures["touches_frame"] = _touches(measures, frame)
@@ -117,8 +116,14 @@ def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float
     return weight
 
 
-def _shape(labels: NDArray[np.int32], runs: Runs, n: int, only_sizes: bool) -> Measures:
+def _shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> Measures:
     """Sizes and descriptors; of only_sizes what the runs and their hulls alone take."""
+    kind = "sizes" if only_sizes else "shape"
+    return by_object(kind, labels, runs, lambda labels, runs: _measured_shape(labels, runs, only_sizes))
+
+
+def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> Measures:
+    n = len(first_of_each(runs.particle))
     area, hulls = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64), find_hulls(runs)
     perimeter = around = np.full(n, np.nan)
     if not only_sizes:
@@ -192,8 +197,11 @@ def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:
     labels: (H, W) that the table was measured on. Corners stand out at oblique edges (`hulls`), the convex outline
     (`straight`) does not: the difference is what the choice between the two is worth.
     """
-    diameters = ferets(convex_outlines(find_hulls(find_runs(labels))))
-    return table.with_measures(**dict(zip(("min_feret", "max_feret"), diameters, strict=True)))
+
+    def diameters(labels: NDArray[np.int32], runs: Runs) -> Measures:
+        return dict(zip(("min_feret", "max_feret"), ferets(convex_outlines(find_hulls(runs))), strict=True))
+
+    return table.with_measures(**by_object("without corners", labels, find_runs(labels), diameters))
 
 
 def perimeters(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:

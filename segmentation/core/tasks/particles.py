@@ -381,8 +381,8 @@ class _Judge:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
         from ..measure.possible import sizes_of_pieces
 
-        dense, count = self.segmentation.dense, divided.count
-        table = sizes_of_pieces(divided, dense, self.calibration.nm_per_pixel, self.segmentation.rows)
+        count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
+        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame)
         if table is None:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)

@@ -161,7 +161,7 @@ def test_figures_of_a_known_sample_by_number():
 
 @pytest.mark.parametrize("free", [1, 2, 3, 6, 7, 8, 15, 40, 1000])
 def test_t(free):
-    assert t95(free) == pytest.approx(stats.t.ppf(0.975, free), rel=1e-3)
+    assert t95(free) == pytest.approx(stats.t.ppf(0.975, free), rel=1e-12)
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_each_possible_object_has_the_chance_that_the_cuts_before_it_are_right_a
     assert chances[0] == pytest.approx(0.7) and (chances[1:11] == 1).all()
     boxes = {round(piece.box[1], -1): chance for piece, chance in zip(of.pieces[2:], chances[13:], strict=True)}
     assert boxes == pytest.approx({10: 0.06, 20: 0.06}) and sorted(chances[11:13]) == pytest.approx([0.24, 0.3])
-    table = sizes_of_pieces(of, outlines().dense, None, 200)
+    table = sizes_of_pieces(of, None, outlines().dense.shape)
     assert sorted(table.length("area")) == pytest.approx([200, 200, 400, 400], abs=20)  # a pixel beside the line
     drawn = np.mean([of.drawn(np.random.default_rng(seed), 0.0).mean(1) for seed in range(20)], axis=0)
     assert drawn == pytest.approx(chances, abs=0.04)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-
-from segmentation.core.measure.fitting import normal_cdf
+from scipy.special import ndtr
 
 CHANCES = (0.999, 0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.075, 0.05, 0.04, 0.03, 0.02)
 CHANCES += (0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
@@ -17,7 +16,7 @@ def modified_distances(n: int, samples: int, seed: int = 1) -> np.ndarray:
     for _ in range(-(-samples // 10_000)):
         x = np.sort(rng.standard_normal((10_000, n)), axis=1)
         x = (x - x.mean(1, keepdims=True)) / x.std(1, ddof=1, keepdims=True)
-        expected = normal_cdf(x)
+        expected = ndtr(x)
         above = (np.arange(1, n + 1) / n - expected).max(1)
         below = (expected - np.arange(n) / n).max(1)
         distances.append(np.maximum(above, below))
