@@ -1,8 +1,9 @@
 """How long the editor of outlines takes on an image of 1 megapixel and on a large one, in real Chromium that draws
-without a GPU: from the end of a gesture to the patch on the picture, and to all numbers with their intervals. Prints;
-asserts nothing about seconds, since machines are noisy.
+without a GPU: from the end of a gesture to the patch on the picture, and to all numbers with their intervals. Then the
+same while analyses of somebody else's pictures take all cores. Prints; asserts nothing about seconds, since machines
+are noisy.
 
-Run: make benchmarks ARGS=tests/tools/benchmarks/test_editor_speed.py (about 12 minutes, of which 3 outline the image).
+Run: make benchmarks ARGS=tests/tools/benchmarks/test_editor_speed.py (about 20 minutes, of which 3 outline the image).
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ import io
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
+
+from tests.tools.benchmarks.test_load import Visitor
 
 from .correcting import PROBE, SCREEN, Box, Person, Point, load_now, quantiles, submitted
 
@@ -59,7 +64,7 @@ def page(chromium: Any, site: str, side: int) -> Iterator[Any]:
     context.close()
 
 
-def test_an_image_is_corrected(page: Any, side: int) -> None:
+def test_an_image_is_corrected(page: Any, site: str, side: int) -> None:
     print(f"\n{side} x {side} px, {load_now()}")
     person = opening(page)
     discs = kept(page, side)
@@ -68,6 +73,30 @@ def test_an_image_is_corrected(page: Any, side: int) -> None:
     corrections(person, discs, side)
     memory(person, discs)
     measuring(person, discs, side)
+    with analyses_beside(site):
+        print("\nWhile other pictures are analysed:")
+        corrections(person, discs, side)
+        measuring(person, discs[5:], side)
+
+
+@contextmanager
+def analyses_beside(site: str) -> Iterator[None]:
+    """A picture of another visitor comes every four seconds, which is less than its analysis takes on two cores."""
+    over, content, visitor = Event(), drawn(SIDES[0]), Visitor(site)
+
+    def send() -> None:
+        while not over.wait(4):
+            visitor.send("picture", "/", "beside.png", content)
+
+    visitor.send("picture", "/", "beside.png", content)
+    thread = Thread(target=send)
+    thread.start()
+    time.sleep(2)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def opening(page: Any) -> Person:
