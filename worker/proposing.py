@@ -23,7 +23,7 @@ from .heartbeat import Progress, comes_before, giving_way
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
     """Try one way after the other, until enough have found something."""
-    from segmentation.core.pipeline import Runtime
+    from segmentation.core.network.runtime import Runtime
     from segmentation.core.proposing import FEWEST, SHOWN, Part, look, named_model, ways
 
     report = giving_way(progress, partial(comes_before, models.Proposals))

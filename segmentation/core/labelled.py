@@ -12,7 +12,9 @@ from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
 from .micrograph.square import as_resampled, stored_shape
 from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage, own_calibration
-from .pipeline import Progress, analysed_rows, measure, quiet
+from .pace import Progress, quiet
+from .pipeline import measure
+from .preparation import analysed_rows
 from .tasks import find
 
 _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_columns} × {mask_rows}: they must agree."

@@ -1,23 +1,47 @@
-"""Estimates of the remaining time. For an analysis they rest on the durations of the stages of others on the same
-machine and on the progress of the running stage, for a loop on its duration so far."""
+"""How far an analysis is, and estimates of the remaining time.
+
+For an analysis they rest on the durations of the stages of others on the same machine and on the progress of the
+running stage, for a loop on its duration so far.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 # Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/tools/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
+PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()  # DONE: only the report is left
 NETWORK = "network"  # the stage that takes longest, and of which other stages tell nothing
-MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
+OF_MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
 # The fixed cost of a stage for an image of any size, as megapixels of equal cost; inf: its whole cost. Else it is 0.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
 OFTEN = 25  # turns of a long loop between two messages about its progress
 LEAST_PROGRESS = 0.02  # fraction of the stage of the network from which on its own progress gives the estimate
 
 T = TypeVar("T")
+Progress = Callable[[str, float], None]  # is called with the current stage and the fraction done; may raise to stop
+
+
+def quiet(stage: str, fraction: float) -> None:
+    """A progress that reports nothing."""
+
+
+@dataclass
+class Clock:
+    """Seconds spent by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
 
 class Pace:

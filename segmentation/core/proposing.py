@@ -25,8 +25,11 @@ from .network.resample import middle
 from .network.runtime import Runtime
 from .network.scale_search import LIMITS
 from .network.textures import nearest
-from .pipeline import COARSE, Progress, analyse, analysed_rows, quiet
+from .pace import Progress, quiet
+from .pipeline import analyse
+from .preparation import analysed_rows
 from .report.exports.viewer import thumbnail
+from .search import COARSE
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part

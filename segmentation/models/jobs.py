@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.readings import CUT_OFF
-from ..core.pace import BEGINS, MEASURING, Forecast, Pace
+from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
 from .base import UNFINISHED, Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
@@ -247,7 +247,7 @@ class Job(Owned, Attempted):
 
     def _seconds(self, pace: Pace) -> float | None:
         """Seconds that the whole job takes at this pace."""
-        stages = tuple(BEGINS) if self.needs_network else MEASURING
+        stages = tuple(BEGINS) if self.needs_network else OF_MEASURING
         return pace.seconds(self.micrograph.megapixels, stages)
 
     def forecast(self) -> Forecast:

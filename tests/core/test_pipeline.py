@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core import pipeline, tasks
+from segmentation.core import pipeline, search, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import NO_NUMBERS, Flag
 from segmentation.core.labels.separate import separate
@@ -235,7 +235,7 @@ def test_short_straight_needles_that_cross_are_no_particles(is_dark):
 def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch):
     grey = np.ascontiguousarray(read(SAMPLES / "grains.tif").pixels[:200, :200])
     bright, card = as_shown(clip_outliers(grey), "bright"), find("grain-boundaries")
-    monkeypatch.setattr(pipeline, "compared_with_models", lambda *given, **more: ([find("particles")], True))
+    monkeypatch.setattr(search, "compared_with_models", lambda *given, **more: ([find("particles")], True))
     for taught, refused in ((describe(bright), False), (describe(bright) + 0.2, True)):
         entry = {ENTRY: {"taught": [taught.tolist()], "limit": 0.8}}
         analysis = analyse(micrograph_of(grey), AnalysisSettings.of("grains"), card=replace(card, options=entry))

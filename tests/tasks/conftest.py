@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from segmentation.core import pipeline, tasks
+from segmentation.core import pipeline, search, tasks
 from segmentation.core.analysis import Analysis
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
@@ -118,7 +118,7 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     The others have a network that answers as a perfect one would for bright things on dark ground.
     """
     # Drawn cases are no micrographs.
-    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **options: ([], False))
+    monkeypatch.setattr(search, "compared_with_models", lambda picture, card, **options: ([], False))
     if request.param == "brightness":
         return Kind(brightness.TASK, request.getfixturevalue("toy"))
     weights = tmp_path / "perfect.safetensors"
@@ -131,9 +131,9 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     monkeypatch.setattr(cards, "find", lambda name: card if name == card.name else find(name))
     monkeypatch.setattr(cards, "available", lambda *folder: [*available(*folder), card])
     # Drawn discs look like the particles of a released model, which tests/core/network/test_textures.py is about.
-    monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **options: ([], False))
+    monkeypatch.setattr(search, "compared_with_models", lambda picture, card, **options: ([], False))
     network = TorchNetwork.of(Brightest(task.name, task.channels(card).names), Runtime("cpu", "float32"))
-    monkeypatch.setattr(pipeline, "load_network", lambda *which: network)
+    monkeypatch.setattr(search, "load_network", lambda *which: network)
     return Kind(task, card)
 
 
@@ -146,8 +146,8 @@ def golden(kind, monkeypatch) -> Analysis:
     case, name = kind.task.golden(), kind.task.name
     if name not in ANALYSED:
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "load_network", lambda *which: None)
-            patch.setattr(pipeline, "predict_maps", lambda *arguments: (case.maps, View()))
+            patch.setattr(search, "load_network", lambda *which: None)
+            patch.setattr(search, "predict_maps", lambda *arguments: (case.maps, View()))
             micrograph = micrograph_of(case.picture, "golden.png")
             ANALYSED[name] = pipeline.analyse(micrograph, kind.settings(data_bar=0), card=kind.card)
     return ANALYSED[name]

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
 from segmentation import services
-from segmentation.core import pipeline, tasks
+from segmentation.core import pipeline, search, tasks
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
@@ -151,8 +151,8 @@ class TestSite:
     def test_an_image_of_another_kind_is_a_finished_result(self, client, kind, image, reader, monkeypatch):
         """Its picture, what it looks like instead, no number, and small pictures of what other models find."""
         other = cards.find("grain-boundaries" if kind.task.name != "grains" else "particles")
-        monkeypatch.setattr(pipeline, "compared_with_models", lambda picture, card, **options: ([other], False))
-        monkeypatch.setattr(pipeline, "relative_distance", lambda *arguments: 0.0)
+        monkeypatch.setattr(search, "compared_with_models", lambda picture, card, **options: ([other], False))
+        monkeypatch.setattr(search, "relative_distance", lambda *arguments: 0.0)
         job = finished(client, kind, image)
         page = words(client.get(f"/jobs/{job.pk}/"))
         assert f"training images of {other.title}" in page
@@ -200,7 +200,7 @@ class TestSite:
         job = finished(client, kind, image)
         gone = Mock(side_effect=UnknownModel("There is no model of this name any more."))
         monkeypatch.setattr(pipeline, "stands_for", gone)
-        monkeypatch.setattr(pipeline, "load_network", gone)
+        monkeypatch.setattr(search, "load_network", gone)
         settings = job.get_settings().with_(filter=True, border_correction="weight")
         second_job = services.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)
         worker.do_analyses()

@@ -25,7 +25,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.inspect import _look, _options
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.pipeline import NO_ROW
+from segmentation.core.preparation import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD, MOST_BARS
 from segmentation.services import Refused, Scale

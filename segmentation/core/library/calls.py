@@ -15,7 +15,7 @@ from ..label_images import Kind
 from ..labelled import analyse_mask
 from ..micrograph.types import Micrograph
 from ..network.runtime import Runtime
-from ..pipeline import Progress, quiet
+from ..pace import Progress, quiet
 from ..pipeline import analyse as run
 from ..report.exports.viewer import thumbnail
 from ..sample import Member

@@ -19,7 +19,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice
-from segmentation.core.pipeline import DONE, Progress
+from segmentation.core.pace import DONE, Progress
 from segmentation.core.sample import Member, SampleImage
 from segmentation.core.tasks.base import Task
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
-from segmentation.core.pipeline import DONE, Progress, quiet
+from segmentation.core.pace import DONE, Progress, quiet
 from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import write_json
 

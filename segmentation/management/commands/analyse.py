@@ -18,7 +18,7 @@ from segmentation.core.micrograph.pages import page_name, take_pages, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime
-from segmentation.core.pipeline import Progress
+from segmentation.core.pace import Progress
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task

@@ -20,7 +20,9 @@ from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.pipeline import Progress, analysed_rows, measure
+from segmentation.core.pace import Progress
+from segmentation.core.pipeline import measure
+from segmentation.core.preparation import analysed_rows
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import every, find
 from segmentation.core.truth import owner_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segmentation.core import pipeline
+from segmentation.core import pipeline, preparation
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.fields import table_of
@@ -66,13 +66,13 @@ def test_it_does_not_count_in_other_kinds_of_objects():
 def test_what_lies_under_coloured_marks_is_filled_in():
     micrograph, _ = pictured()
     micrograph.pixels[60:80, 60:80] = 255
-    assert pipeline.without_coloured_marks(micrograph) is micrograph
+    assert preparation.without_coloured_marks(micrograph) is micrograph
     micrograph.metadata["marks"] = "59,59,80,59,80,80,59,80"
-    shown = pipeline.without_coloured_marks(micrograph)
+    shown = preparation.without_coloured_marks(micrograph)
     assert shown.pixels[60:80, 60:80].max() < 200 and micrograph.pixels[70, 70] == 255
 
 
 def test_coloured_marks_of_the_data_bar_are_none_of_the_picture():
     micrograph, _ = pictured()
     micrograph.metadata["marks"] = "5,5,5,9,9,9;20,120,20,130,40,130"
-    assert pipeline.marks_on(micrograph, 100) == [[[5.5, 5.5], [5.5, 9.5], [9.5, 9.5]]]
+    assert preparation.marks_on(micrograph, 100) == [[[5.5, 5.5], [5.5, 9.5], [9.5, 9.5]]]

@@ -1,0 +1,136 @@
+"""What was found in a micrograph, measured; no model is needed, and the one that found it need not exist any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from . import tasks
+from .analysis import Analysis, AnalysisSettings
+from .flags import TWO_SCALES, Flag
+from .labels.segmentation import Segmentation
+from .measure.filters import Reason
+from .measure.quantities import number
+from .measure.regions import area_words, share_of
+from .measure.table import Table
+from .measure.tilt import Stretch, Tilt
+from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
+from .micrograph.types import NO_SCALE, Calibration, Micrograph
+from .pace import DONE, MEASURING, Clock, Progress, quiet
+from .preparation import without_coloured_marks
+from .settings import MeasurementSettings
+from .tasks.judgement import judged
+
+TWO_PER_CENT = 0.02  # of the sizes: the least difference of two sources of the scale that is said
+WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
+
+
+def measure_objects(
+    micrograph: Micrograph,
+    segmentation: Segmentation,
+    settings: AnalysisSettings,
+    progress: Progress = quiet,
+    *,
+    clock: Clock,
+) -> Analysis:
+    """All numbers and flags but how the objects lie to each other, which takes a third of the time (`arranged`)."""
+    task = tasks.find(segmentation.provenance.task)
+    progress("measuring", MEASURING)
+    settings = replace(settings, measurement=task.effective(settings.measurement))
+    calibration = settings.measurement.scaled(micrograph.own_calibration)
+    stretch = _stretch(micrograph, settings.measurement)
+    with clock.stage("measure"):
+        outlines, picture, measuring = segmentation, without_coloured_marks(micrograph), settings.measurement
+        if stretch:
+            outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(picture)
+            measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
+        measured = task.measure(outlines, picture, measuring, calibration)
+    table, quantities = stretch.brought_back(measured.table) if stretch else measured.table, measured.quantities
+    if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals
+        quantities = {
+            name: replace(value, low=None, high=None) if number(name).power else value
+            for name, value in quantities.items()
+        }
+    if not task.screened:
+        from .measure.drawn import with_outlines
+
+        quantities = with_outlines(quantities, segmentation.provenance.card.get("scores", ()))
+    progress("measured", DONE)
+    return Analysis(
+        micrograph,
+        settings,
+        calibration,
+        segmentation,
+        table,
+        measured.statistics,
+        quantities,
+        clock.seconds,
+        (
+            *judged(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
+            *_ignored(segmentation, table, settings.measurement),
+            *_unsure_scale(micrograph, calibration),
+        ),
+    )
+
+
+def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch | None:
+    """How the picture is stretched to be that of the specimen seen from above; None where it is not."""
+    tilt = Tilt.to_correct(settings, micrograph.metadata)
+    return None if tilt is None else Stretch.of(tilt)
+
+
+def arranged(analysis: Analysis, clock: Clock) -> Analysis:
+    """With how the objects lie to each other, in the table and in the statistics."""
+    from .measure.arrangement import arrange
+    from .measure.neighbours import with_neighbours
+    from .measure.statistics import seed_of
+
+    micrograph, segmentation = analysis.micrograph, analysis.segmentation
+    task = tasks.find(segmentation.provenance.task)
+    # What crosses has no neighbours, and where some are ignored nobody knows the nearest.
+    if analysis.statistics is None or not len(segmentation) or task.parted or analysis.settings.measurement.ignore:
+        return analysis
+    frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.dense
+    stretch = _stretch(micrograph, analysis.settings.measurement)
+    with clock.stage("measure"):
+        if stretch:
+            frame, table, labels = stretch.frame(*frame), stretch.table(table), stretch.pixels(labels)
+        table = with_neighbours(table, labels, frame, bounded=task.bounded)
+        arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
+    table = stretch.brought_back(table) if stretch else table
+    return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
+
+
+def _ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
+    """The note on the regions to ignore, and on what lies in them."""
+    if not (regions := settings.ignore):
+        return
+    task, is_one = tasks.find(segmentation.provenance.task), len(regions) == 1
+    share = area_words(share_of(regions, (segmentation.rows, segmentation.labels.shape[1])))
+    where = "1 region to ignore" if is_one else f"{len(regions)} regions to ignore"
+    if task.semantic:
+        yield Flag(f"{where} ({share} of the picture) {'does' if is_one else 'do'} not count in the shares.")
+        return
+    count = int((table.reasons == Reason.IGNORED).sum())
+    verb = "does" if count == 1 else "do"
+    without = "" if task.parted else f" How the {task.things} lie to each other is not given then."
+    text = f"{task.count(count)} in {where} {verb} not count ({share} of the picture).{without}"
+    yield Flag(text, reason=str(Reason.IGNORED) if count else "")
+
+
+def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
+    """What is to be said of the scale, then the notes of the micrograph."""
+    if not used.is_known:
+        yield Flag(NO_SCALE)
+    others = micrograph.calibration, micrograph.reading
+    sources = crosscheck_sources(*others, used)
+    if factor := far_apart(used, *others):
+        short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
+        yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
+    else:
+        doubt = any(contradict(other, used) for other in others)
+        yield from (
+            Flag.doubtful(sentence, TWO_SCALES, moves="sizes", by=TWO_PER_CENT) if doubt else Flag(sentence)
+            for sentence in sources
+        )
+    yield from map(Flag, micrograph.notes)

@@ -1,0 +1,355 @@
+"""The search for the objects of one image: by one model after the other, in other polarities and at other scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation import __version__
+
+from . import tasks
+from .labels.segmentation import Provenance, Segmentation
+from .measure.filters import LEAST_CONFIDENCE
+from .micrograph.marks import Regions
+from .micrograph.types import Micrograph
+from .micrograph.vendors.facts import MARKS
+from .network import cards
+from .network.answers import Answers
+from .network.cards import ModelCard
+from .network.inference import Progress as Fraction
+from .network.inference import no_progress, predict_augmented
+from .network.likeness import ENTRY, NEAR, OWN, relative_distance
+from .network.resample import middle, resize
+from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
+from .network.scale_search import View, as_shown, with_bright_objects
+from .network.textures import clearly_of, compared_with_models, known_of, nearest
+from .pace import PREPARING, SEARCHING, SEGMENTING, SEPARATING, Clock, Progress, quiet
+from .preparation import Picture
+from .settings import SegmentationSettings
+from .tasks.base import Decoded, Task
+from .tasks.judgement import UNLIKE
+
+BETTER = 1.1  # times the worth of the first reading that another one needs
+COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
+# Times the right outlines of a clear picture that another model must promise of small objects: of 80 pictures of EMPS
+# one has so many, on spheres that are strewn with smaller ones; three have three times as many.
+FAR_MORE = 4.0
+MIDDLE = 640  # px of the window in which another model looks for small objects
+FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
+# Why an automatic choice took a model.
+USUAL = "{title} is the default model. Nothing in the image suggests another."
+MORE_RIGHT = "Probably {promise}, against {instead}."
+Show = Callable[[NDArray[np.int32], NDArray[np.float32]], None]
+Number = TypeVar("Number", np.int32, np.uint8)
+
+
+def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]:
+    """The window of `side` px, or of the whole side where that is shorter, with the fewest outlined pixels (H, W);
+    five positions along each side are compared."""
+    sides = [min(side, length) for length in outlined.shape]
+    tops, lefts = (
+        np.unique(np.linspace(0, length - side, 5).astype(int)).tolist()
+        for length, side in zip(outlined.shape, sides, strict=True)
+    )
+    windows = [(slice(top, top + sides[0]), slice(left, left + sides[1])) for top in tops for left in lefts]
+    return min(windows, key=lambda window: int(outlined[window].sum()))
+
+
+def unseen(labels: NDArray[np.int32], confidence: NDArray[np.float32]) -> None:
+    """Shows outlines to nobody."""
+
+
+def with_reason(segmentation: Segmentation, why: str) -> Segmentation:
+    return replace(segmentation, used={**segmentation.used, "chosen": why})
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """The search for a task's objects in one image, by one model after the other.
+
+    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
+    recognised: what models of other kinds found of theirs in the picture, by name; {} of nothing. noise: what is noted
+    of a picture that was smoothed for its noise. marks: regions with writing or drawing. answers: of the networks.
+    """
+
+    micrograph: Micrograph
+    picture: Picture
+    rows: int
+    task: Task
+    requested: SegmentationSettings
+    runtime: Runtime
+    clock: Clock
+    show: Show = unseen
+    recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    noise: Mapping[str, float] = field(default_factory=dict)
+    marks: Regions = field(default_factory=list)
+    answers: Answers = field(default_factory=Answers)
+
+    def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
+        """The segmentation by one model; changed: settings that replace the requested ones."""
+        task, requested = self.task, self.requested.replaced(**changed) if changed else self.requested
+        progress("loading the model", PREPARING)
+        with self.clock.stage("load"):
+            load_network(card, self.runtime, len(task.channels(card)))
+
+        def show_trial(view: View) -> None:
+            if task.first_look and view.trial and view.trial.maps is not None:
+                grey = as_shown(resize(self.picture, view.trial.scale), view.polarity)
+                seen = replace(view, scale=view.scale / view.trial.scale)
+                self.show(*task.first_look(view.trial.maps, grey, seen, card, requested))
+
+        reports = progress, self.clock, show_trial
+        maps, view = predict_maps(self.picture, requested, card, self.runtime, self.answers, *reports)
+        grey = as_shown(self.picture, view.polarity)
+        if grey.size > FREED_FROM:  # separating makes other arrays than the network did
+            give_freed_memory_back()
+        progress(f"separating {task.things}", SEPARATING)
+        with self.clock.stage("labels"):
+            decoded = task.decode(maps, grey, view, card, requested)
+        self._note_resemblance(card, decoded)
+        names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
+        kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
+        return self._segmentation(card, view, decoded, kept_maps)
+
+    def _segmentation(self, card: ModelCard, view: View, decoded: Decoded, maps: Mapping[str, Maps]) -> Segmentation:
+        """What was found with its provenance: model, settings, and the values that they left open."""
+        micrograph, task = self.micrograph, self.task
+        confidence, requested = decoded.confidence, self.requested.model_dump()
+        return Segmentation(
+            _in_uploaded_rows(decoded.labels, micrograph),
+            np.arange(1, len(confidence) + 1, dtype=np.int32),
+            decoded.classes,
+            task.classes_of(card),
+            confidence,
+            self.rows,
+            Provenance(micrograph.sha256, task.name, requested, card.entries(), __version__),
+            {**view.facts, **decoded.used, **self.noise, **({MARKS: self.marks} if self.marks else {})},
+            {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
+            {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
+            {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},
+            cuts=decoded.cuts,
+        )
+
+    def _note_resemblance(self, card: ModelCard, decoded: Decoded) -> None:
+        """Note in `decoded.used` which other model's images the image resembles; else whether it is unlike those of
+        `card`, or unlike those that a user's own model learnt from."""
+        task = self.task
+        likely, is_unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
+        bright_picture = as_shown(self.picture, "bright")
+        is_unlike_own = OWN in card.options and relative_distance(bright_picture, 1.0, card, OWN) > UNLIKE
+        is_near_own_images = (
+            ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
+        )
+        if is_near_own_images:
+            likely, is_unfamiliar = [], False
+        if task.plausible and task.plausible(decoded):
+            likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
+        plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
+        resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
+        if resembled:
+            kind = tasks.find(resembled.task)
+            title = resembled.title + (f" ({kind.title})" if kind.title != resembled.title else "")
+            decoded.used["resembles"] = {"model": resembled.name, "title": title, "task": resembled.task}
+            decoded.used["resembles"] |= self.recognised.get(resembled.name, {})
+        elif is_unfamiliar:
+            decoded.used["unfamiliar"] = True
+        elif is_unlike_own:
+            began_with = card.training.get("start_from", "")
+            decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
+
+    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
+        """The likely cards of kinds that textures alone decide and, unless the picture looks clearly like the images of
+        `card`, cards of the other kinds whose model recognises its kind in it; the likeliest first. These look at a
+        picture of particles only: who asks for another kind knows what is there."""
+        others = [kind for kind in likely if tasks.find(kind.task).plausible is None]
+        looking = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
+        is_known = self.picture.any() and bool(known_of([card]))
+        not_excluded = [kind for kind in known_of(looking) if is_known and not clearly_of(self.picture, card, [kind])]
+        ranked = nearest(self.picture, [*others, *not_excluded])
+        return (kind for kind in ranked if kind in others or self._recognised_by(kind))
+
+    def _recognised_by(self, card: ModelCard) -> Mapping[str, Any]:
+        """What the model of another kind recognises of its kind in the picture; asked once."""
+        if card.name not in self.recognised:
+            task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
+            network = load_network(card, self.runtime, len(channels))
+            ask = partial(self.answers.predict, network, activation=channels.activation)
+            self.recognised[card.name] = task.recognised(ask, card, self.picture)
+        return self.recognised[card.name]
+
+    def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
+        """The best of several readings: by the first model and, if its outlines do not explain the picture, with other
+        polarities and scales; if the image is perhaps not of its kind, by the other models.
+
+        `used["small"]`: name, title and count of another model that shows far more small objects."""
+        best, better = self.best_reading(among[0], progress), self.task.better
+        assert better is not None
+        if others := known_of(among[1:]):
+            is_worth_it = self.picture.any() and (
+                self.task.unsure(best) or not clearly_of(self.picture, among[0], others)
+            )
+            best = with_reason(best, USUAL.format(title=among[0].title))
+            for other in others if is_worth_it else ():
+                alternative = self._in_either_size(other, _comparing(progress, "another model"))
+                if better(alternative, best):
+                    promise = f"{alternative.used['promised']:,.0f} right outlines"
+                    instead = f"{best.used['promised']:,.0f} with the model {best.provenance.card['title']}"
+                    best = with_reason(alternative, MORE_RIGHT.format(promise=promise, instead=instead))
+            for other in () if is_worth_it else others:
+                if count := self._small_objects(other, best):
+                    best.used["small"] = {"model": other.name, "title": other.title, "count": count}
+        return best
+
+    def _in_either_size(self, card: ModelCard, progress: Progress) -> Segmentation:
+        """The reading by another model: where it is coarse, the picture in its own size if that is better, because
+        supports look like large particles."""
+        reading, better = self.find(card, progress), self.task.better
+        if better is None or getattr(self.requested, "scale", None) or reading.used["scale"] > COARSE:
+            return reading
+        fine = self.find(card, progress, scale=1.0)
+        return fine if better(fine, reading) else reading
+
+    def completed(self, best: Segmentation, among: Sequence[ModelCard]) -> Segmentation:
+        """The chosen reading with what no other reading needs. among: the models of which one made it."""
+        if self.task.further is None:
+            return best
+        card = next(card for card in among if card.name == best.provenance.model)
+        view = View(best.used["polarity"], best.used["scale"])
+        maps = np.stack([values[: self.rows] for values in best.maps.values()])
+        grey, labels = as_shown(self.picture, view.polarity), best.labels[: self.rows]
+        with self.clock.stage("labels"):
+            alternatives, used = self.task.further(labels, maps, grey, view, card, self.requested)
+        alternatives = {name: _in_uploaded_rows(values, self.micrograph) for name, values in alternatives.items()}
+        return replace(best, alternatives={**alternatives, **best.alternatives}, used={**best.used, **used})
+
+    def _small_objects(self, card: ModelCard, reading: Segmentation) -> int:
+        """About how many small objects another model shows in a picture that was read coarsely, by the middle of it in
+        its own size; 0 where they are not FAR_MORE than what was outlined. Specks on supports are such, but the
+        supports may be what counts."""
+        is_asked_for = getattr(self.requested, "scale", None) is not None
+        if self.task.better is None or is_asked_for or reading.used["scale"] > COARSE or not self.picture.any():
+            return 0
+        picture = np.ascontiguousarray(self.picture[middle(self.picture.shape, MIDDLE)])
+        requested = self.requested.replaced(scale=1.0)
+        maps, view = predict_maps(picture, requested, card, self.runtime, self.answers)
+        decoded = self.task.decode(maps, as_shown(picture, view.polarity), view, card, requested)
+        times = self.picture.size / picture.size
+        seen = {**decoded.used, **{name: decoded.used[name] * times for name in ("promised", "inside")}}
+        is_more = seen["promised"] >= FAR_MORE * reading.used["promised"]
+        return round(seen["promised"]) if is_more and self.task.better(replace(reading, used=seen), reading) else 0
+
+    def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
+        """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
+
+        `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "beside": polarity
+        and count of the other polarity where it shows more, although it is not clearly better; "specks": `_specks`.
+        """
+        first = best = self.find(card, progress)
+        readings = []
+        if self.picture.any():
+            for changed in self.task.other_readings(first, self.requested):
+                reading = self.find(card, _comparing(progress, "other settings"), **changed)
+                readings.append(reading)
+                explains_more = reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"])
+                if explains_more or self.task.outdoes(reading, best):
+                    best = reading
+        for reading in (first, *readings):
+            if self.task.is_beside(reading, best):
+                best.used["beside"] = {"polarity": reading.used["polarity"], "count": reading.used["inside"]}
+        if specks := self._specks(card, best):
+            best.used["specks"] = specks
+        if best is not first:
+            how = {name: first.used[name] for name in ("polarity", "scale")}
+            best.used["instead_of"] = {**how, "count": len(first)}
+        return best
+
+    def _specks(self, card: ModelCard, reading: Segmentation) -> dict[str, float]:
+        """What the reading was too coarse for: {"below": px, "count": estimated number of specks}, {} for nothing.
+
+        The barest window of a coarsely read picture is read in its own size. What is sure there, smaller than the
+        smallest that the model was taught at the working scale, mostly outside outlines, and not faint beside the
+        outlines of the picture, is a speck.
+        """
+        from .labels.contrast import contrasts
+
+        scale = reading.used["scale"]
+        if scale > COARSE or not len(reading) or not self.picture.any() or self.task.first_look is None:
+            return {}
+        below = card.smallest / (scale * reading.used["second_scale"])
+        outlined = reading.labels[: self.rows] > 0
+        window = barest_window(outlined, LOOKED_AT)
+        picture = np.ascontiguousarray(self.picture[window])
+        requested = self.requested.replaced(polarity=reading.used["polarity"], scale=1.0)
+        maps, view = predict_maps(picture, requested, card, self.runtime, self.answers)
+        small, chances = self.task.first_look(maps, as_shown(picture, view.polarity), view, card, requested)
+        areas, hidden = (
+            np.bincount(labels, minlength=len(chances) + 1)[1:] for labels in (small.ravel(), small[outlined[window]])
+        )
+        specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (chances >= LEAST_CONFIDENCE)
+        numbers, both = np.r_[0, np.where(specks, np.cumsum(specks), 0)], reading.labels[: self.rows].copy()
+        added = np.where(both[window] > 0, 0, numbers[small])
+        both[window] += np.where(added > 0, added + len(reading), 0).astype(np.int32)
+        stand_out = contrasts(as_shown(self.picture, reading.used["polarity"]), both)
+        faint = stand_out.faint(getattr(self.task.options.of(card), "faint", 0.0))[len(reading) :]
+        return {"below": round(below, 1), "count": round(int((~faint).sum()) * self.picture.size / picture.size)}
+
+
+def _comparing(progress: Progress, by: str) -> Progress:
+    """The progress of a further reading, which goes on within the same stage. by: what it tries."""
+    return lambda stage, fraction: progress(f"trying {by}: {stage}", SEPARATING)
+
+
+def predict_maps(
+    picture: Picture,
+    requested: SegmentationSettings,
+    card: ModelCard,
+    runtime: Runtime,
+    answers: Answers | None = None,
+    progress: Progress = quiet,
+    clock: Clock | None = None,
+    seen: Callable[[View], None] = lambda view: None,
+) -> tuple[Maps, View]:
+    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown; `seen` hears of that first.
+    answers: of the networks so far.
+
+    A picture without contrast has empty maps, because it shows nothing, whatever the network predicts.
+    """
+    task, clock = tasks.find(card.task), clock or Clock()
+    channels = task.channels(card)
+    if not picture.any():
+        return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
+    network, answers = load_network(card, runtime, len(channels)), answers or Answers()
+
+    def ask(copy: Picture, fraction: Fraction = no_progress) -> Maps:
+        return answers.predict(network, copy, activation=channels.activation, progress=fraction)
+
+    progress(f"estimating the size of the {task.things}", SEARCHING)
+    with clock.stage("search"):
+        view = task.scale(ask, card, picture, requested)
+    with clock.stage("labels"):
+        seen(view)
+    progress(f"outlining {task.things}", SEGMENTING)
+    with clock.stage("network"):
+        maps = predict_augmented(
+            ask,
+            with_bright_objects(picture, view.polarity),
+            view.scale,
+            second_scale=view.second_scale,
+            flips=getattr(requested, "flips", False),
+            progress=lambda done: progress(f"outlining {task.things}", SEGMENTING + done * (SEPARATING - SEGMENTING)),
+        )
+    return maps, view
+
+
+def _in_uploaded_rows(labels: NDArray[Number], micrograph: Micrograph) -> NDArray[Number]:
+    """Labels, or a layer, of the analysed rows as those of the uploaded image."""
+    if len(labels) == micrograph.shape[0]:
+        return labels
+    full = np.zeros(micrograph.shape, labels.dtype)
+    full[: len(labels)] = labels
+    return full
