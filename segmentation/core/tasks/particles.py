@@ -4,42 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..flags import Flag
-from ..labels.options import CUTS, MOSTLY, ParticleOptions
-from ..labels.segmentation import MASKS
-from ..measure.descriptors import SIZES
-from ..measure.distribution import known_or_one
-from ..measure.filters import Reason, corrected, set_aside, set_faint_aside
+from ..labels.options import MOSTLY, ParticleOptions
+from ..measure.filters import corrected, set_aside
 from ..measure.quantities import Value
-from ..measure.regions import are_inside, mask_of, with_reason
-from ..measure.table import column_name
-from ..measure.tilt import Tilt
-from ..micrograph.contrast import clip_outliers
-from ..micrograph.crosscheck import factor_words, far_apart
 from ..micrograph.types import Calibration, Micrograph, Polarity
-from ..micrograph.vendors.facts import MARKS
-from ..network.scale_search import LIMITS, View, as_shown, search
+from ..network.scale_search import LIMITS, View, search
 from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
-from .file_signals import tilt_signals
-from .judgement import are_many_sure, doubtful_outlines, unseen_specks, withheld, without_numbers
+from .judgement import are_many_sure
+from .particle_evidence import Tables, conditions
+from .particle_judge import Judge
 
 if TYPE_CHECKING:
-    from ..labels.contrast import Contrasts
     from ..labels.outline import Outlines
     from ..labels.segmentation import Segmentation
-    from ..measure.budget import Conditions
-    from ..measure.possible import Possible
-    from ..measure.table import Table
     from ..network.cards import ModelCard
 
 MAPS = ("foreground", "inner_distance")
@@ -252,7 +239,7 @@ def measure(
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
 
-    judge, dense = _Judge(segmentation, micrograph, settings, calibration), segmentation.dense
+    judge, dense = Judge(segmentation, micrograph, settings, calibration), segmentation.dense
     # Set aside anew, as the decisions of a person go before the filter.
     judged = corrected(judge.measured(dense, *judge.of_each), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
@@ -262,191 +249,21 @@ def measure(
     divided = possible(dense, cuts, set(decided.tolist()))
     if cuts:
         outlines = outlines.with_measures(chance=divided.chances()[: len(outlines)])
-    seen = _Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
+    seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
     first, second = (every, seen) if settings.measurand == "all" else (seen, every)
-    conditions = judge.conditions(first, divided)
+    evidence = conditions(judge, first, divided)
     statistics = replace(
-        summarise(first.outlines, conditions),
-        other=None if judge.is_withheld else other_question(second.outlines, judge.conditions(second, divided)),
+        summarise(first.outlines, evidence),
+        other=None if judge.is_withheld else other_question(second.outlines, conditions(judge, second, divided)),
         pieces=every.stored_pieces(),
     )
     # A picture without numbers, or without outlines, has no count either.
     none = Value(None) if judge.is_withheld or not len(segmentation) else None
     quantities = {name: none or statistics.value(name) for name in TASK.quantities}
     counted = first.outlines.identified(segmentation.ids)
-    decider = decided_by_one(counted, conditions)
+    decider = decided_by_one(counted, evidence)
     return Measured(counted, statistics, quantities, (decider,) if decider else ())
-
-
-@dataclass(frozen=True, eq=False)
-class _Tables:
-    """Judged sizes of a picture. pieces: what its outlines may be instead. counted, alternatives: see `Conditions`."""
-
-    counted: Literal["seen", "all"]
-    outlines: Table
-    pieces: Table | None
-    alternatives: dict[str, Table]
-
-    def stored_pieces(self) -> dict[str, list[float]]:
-        """The pieces that count, for histograms and samples."""
-        if self.pieces is None:
-            return {}
-        px = self.pieces.rescaled(None)
-        stored = {column_name(name, "px"): px.length(name) for name in SIZES}
-        stored |= {name: known_or_one([px], name) for name in ("chance", "edge_weight")}
-        return {name: values[px.kept].round(4).tolist() for name, values in stored.items()}
-
-
-@dataclass(frozen=True, eq=False)
-class _Judge:
-    """Measures objects of one picture, decides which of them count, and says what their statistics rest on."""
-
-    segmentation: Segmentation
-    micrograph: Micrograph
-    settings: MeasurementSettings
-    calibration: Calibration
-
-    @cached_property
-    def is_withheld(self) -> bool:
-        return withheld(self.micrograph, self.segmentation, self.settings)
-
-    @cached_property
-    def contrasts(self) -> Contrasts:
-        """The contrast of the outlines with their surroundings."""
-        from ..labels.contrast import contrasts
-
-        labels = self.segmentation.dense[: self.segmentation.rows]
-        return contrasts(self.grey, labels, shared.erased(self.segmentation))
-
-    @cached_property
-    def regions(self) -> dict[str, NDArray[np.bool_]]:
-        """(H, W) by the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
-        regions = {Reason.MARKED: self.segmentation.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {str(why): mask_of(some, self.micrograph.shape) for why, some in regions.items() if some}
-
-    @cached_property
-    def grey(self) -> NDArray[np.uint8]:
-        """(R, W) the analysed rows of the picture, as it is."""
-        return as_shown(clip_outliers(self.micrograph.pixels[: self.segmentation.rows]), "bright")
-
-    @cached_property
-    def of_each(self) -> tuple[Floats, Floats, Floats]:
-        """(n,) confidence, contrast, and whether it is a gap, of each outline: what particles ring, and where there is
-        ground to judge it by, what has the contrast of a gap."""
-        from ..labels.ringed import ringed_darker
-
-        contrasts, labels = self.contrasts, self.segmentation.dense[: self.segmentation.rows]
-        gap = np.zeros(len(contrasts.gap), bool)
-        if shared.faint_limit(self.segmentation, self.settings):
-            polarity = self.segmentation.used.get("polarity", "dark" if contrasts.dark else "bright")
-            gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels)
-            gap |= contrasts.gap & self.is_judged
-        return self.segmentation.confidence, contrasts.relative, gap.astype(float)
-
-    @cached_property
-    def is_judged(self) -> bool:
-        """Whether the contrast decides which outlines count: where there is ground to judge it by, or a person set the
-        limit."""
-        return self.contrasts.has_ground or self.settings.faint_limit is not None
-
-    @cached_property
-    def faint_limit(self) -> float:
-        """The least contrast that counts, 0 where none is judged."""
-        return shared.faint_limit(self.segmentation, self.settings) if self.is_judged else 0.0
-
-    def _judged(self, sizes: Table, inside: dict[str, NDArray[np.bool_]], contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each out. inside: (k,) whether each lies in `regions`,
-        by their reason. contrast, gap: (k,)."""
-        sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
-        if self.is_withheld:
-            return without_numbers(sizes)
-        sizes = set_faint_aside(sizes, self.faint_limit, gap > 0.5)
-        for reason, is_inside in inside.items():
-            sizes = with_reason(sizes, is_inside, reason)
-        return set_aside(sizes, self.settings.filter)
-
-    def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
-        """Judged sizes of the objects 1..k of labels (H, W). of_each: as the property, (k,)."""
-        from ..measure.shapes import measure
-
-        confidence, contrast, gap = of_each
-        size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
-        chances = confidence.astype(np.float32)
-        sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        inside = {why: are_inside(labels, mask, len(sizes)) for why, mask in self.regions.items()}
-        return self._judged(sizes, inside, contrast, gap)
-
-    def pieces(self, divided: Possible) -> Table | None:
-        """Judged sizes of what the outlines may be instead, with their chances; None without any."""
-        from ..measure.possible import sizes_of_pieces
-
-        count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
-        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame)
-        if table is None:
-            return None
-        confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
-        table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
-        inside = {why: divided.pieces_inside(mask) for why, mask in self.regions.items()}
-        return self._judged(table, inside, contrast, gap)
-
-    def alternatives(self, outlines: Table) -> dict[str, Table]:
-        """Judged sizes under other settings, by name; none where no numbers are given."""
-        from ..measure.shapes import under, without_corners
-
-        if self.is_withheld:
-            return {}
-        dense, others = self.segmentation.dense, self.segmentation.alternatives
-        tables = {
-            name: self.measured(labels, *under(labels, dense, *self.of_each), only_sizes=True)
-            for name, labels in others.items()
-        }
-        return {**tables, "Feret without pixel corners": without_corners(outlines, dense)}
-
-    def conditions(self, tables: _Tables, divided: Possible) -> Conditions:
-        """What the statistics of particles that can be seen, or of all, rest on."""
-        from ..measure.budget import Conditions, Evidence
-        from ..measure.possible import readings
-        from ..measure.statistics import seed_of
-
-        settings, card, seed = self.settings, self.segmentation.provenance.card, seed_of(self.micrograph.sha256)
-        options, by_network = card.get("options", {}), card.get("name") != MASKS
-        spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
-        counted, pieces = tables.counted, tables.pieces
-        tilt = Tilt.to_correct(settings, self.micrograph.metadata)
-        drawn = readings(divided, tables.outlines, pieces, spread, seed) if by_network else None
-        per_cent = (settings.repeatability, settings.between_operators)
-        repeatability, operators = (None if share is None else share / 100 for share in per_cent)
-        evidence = Evidence(
-            card.get("scores", ()),
-            repeatability,
-            operators=operators,
-            readings=drawn,
-            outline_error=(errors[counted], errors[f"{counted}_share"]) if errors and by_network else None,
-        )
-        return Conditions(
-            counted=counted,
-            calibration=self.calibration,
-            edge=settings.border_correction,
-            filter=settings.filter,
-            pieces=(pieces,) if counted == "all" and pieces is not None else (),
-            alternatives=tables.alternatives,
-            evidence=evidence,
-            obstacle=self._obstacle(tables.outlines),
-            tilt=tilt.degrees if tilt else 0.0,
-            seed=seed,
-        )
-
-    def _obstacle(self, table: Table) -> Flag | None:
-        """What must be checked before a verdict: the scale, then the tilt, then whether the outlines show particles."""
-        micrograph, segmentation = self.micrograph, self.segmentation
-        if factor := far_apart(self.calibration, micrograph.calibration, micrograph.reading):
-            checked = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
-            return Flag.doubtful(checked, "the scale is to be checked")
-        if tilted := next((flag for flag in tilt_signals(micrograph, self.settings) if flag.doubt), None):
-            return Flag.doubtful(f"A look at the tilt. {tilted.text}", "the tilt of the stage is to be corrected")
-        specks = unseen_specks(segmentation, int(table.kept.sum()))
-        return specks or doubtful_outlines(micrograph, segmentation, table, self.settings)
 
 
 def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:

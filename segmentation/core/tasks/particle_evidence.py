@@ -1,0 +1,89 @@
+"""What the statistics of particles rest on, and what must be checked before a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ..flags import Flag
+from ..labels.options import CUTS
+from ..labels.segmentation import MASKS
+from ..measure.descriptors import SIZES
+from ..measure.distribution import known_or_one
+from ..measure.table import column_name
+from ..measure.tilt import Tilt
+from ..micrograph.crosscheck import factor_words, far_apart
+from .file_signals import tilt_signals
+from .judgement import doubtful_outlines, unseen_specks
+
+if TYPE_CHECKING:
+    from ..measure.budget import Conditions
+    from ..measure.possible import Possible
+    from ..measure.table import Table
+    from .particle_judge import Judge
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Judged sizes of a picture. pieces: what its outlines may be instead. counted, alternatives: see `Conditions`."""
+
+    counted: Literal["seen", "all"]
+    outlines: Table
+    pieces: Table | None
+    alternatives: dict[str, Table]
+
+    def stored_pieces(self) -> dict[str, list[float]]:
+        """The pieces that count, for histograms and samples."""
+        if self.pieces is None:
+            return {}
+        px = self.pieces.rescaled(None)
+        stored = {column_name(name, "px"): px.length(name) for name in SIZES}
+        stored |= {name: known_or_one([px], name) for name in ("chance", "edge_weight")}
+        return {name: values[px.kept].round(4).tolist() for name, values in stored.items()}
+
+
+def conditions(judge: Judge, tables: Tables, divided: Possible) -> Conditions:
+    """What the statistics of particles that can be seen, or of all, rest on."""
+    from ..measure.budget import Conditions, Evidence
+    from ..measure.possible import readings
+    from ..measure.statistics import seed_of
+
+    settings, card, seed = judge.settings, judge.segmentation.provenance.card, seed_of(judge.micrograph.sha256)
+    options, by_network = card.get("options", {}), card.get("name") != MASKS
+    spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
+    counted, pieces = tables.counted, tables.pieces
+    tilt = Tilt.to_correct(settings, judge.micrograph.metadata)
+    drawn = readings(divided, tables.outlines, pieces, spread, seed) if by_network else None
+    per_cent = (settings.repeatability, settings.between_operators)
+    repeatability, operators = (None if share is None else share / 100 for share in per_cent)
+    evidence = Evidence(
+        card.get("scores", ()),
+        repeatability,
+        operators=operators,
+        readings=drawn,
+        outline_error=(errors[counted], errors[f"{counted}_share"]) if errors and by_network else None,
+    )
+    return Conditions(
+        counted=counted,
+        calibration=judge.calibration,
+        edge=settings.border_correction,
+        filter=settings.filter,
+        pieces=(pieces,) if counted == "all" and pieces is not None else (),
+        alternatives=tables.alternatives,
+        evidence=evidence,
+        obstacle=_obstacle(judge, tables.outlines),
+        tilt=tilt.degrees if tilt else 0.0,
+        seed=seed,
+    )
+
+
+def _obstacle(judge: Judge, table: Table) -> Flag | None:
+    """What must be checked before a verdict: the scale, then the tilt, then whether the outlines show particles."""
+    micrograph, segmentation = judge.micrograph, judge.segmentation
+    if factor := far_apart(judge.calibration, micrograph.calibration, micrograph.reading):
+        checked = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
+        return Flag.doubtful(checked, "the scale is to be checked")
+    if tilted := next((flag for flag in tilt_signals(micrograph, judge.settings) if flag.doubt), None):
+        return Flag.doubtful(f"A look at the tilt. {tilted.text}", "the tilt of the stage is to be corrected")
+    specks = unseen_specks(segmentation, int(table.kept.sum()))
+    return specks or doubtful_outlines(micrograph, segmentation, table, judge.settings)

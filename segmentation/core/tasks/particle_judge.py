@@ -1,0 +1,134 @@
+"""Which outlines of particles count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..measure.filters import Reason, set_aside, set_faint_aside
+from ..measure.regions import are_inside, mask_of, with_reason
+from ..micrograph.contrast import clip_outliers
+from ..micrograph.types import Calibration, Micrograph
+from ..micrograph.vendors.facts import MARKS
+from ..network.scale_search import as_shown
+from ..settings import MeasurementSettings
+from . import shared
+from .judgement import withheld, without_numbers
+
+if TYPE_CHECKING:
+    from ..labels.contrast import Contrasts
+    from ..labels.segmentation import Segmentation
+    from ..measure.possible import Possible
+    from ..measure.table import Table
+
+Floats = NDArray[np.float64] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Measures objects of one picture, and decides which of them count."""
+
+    segmentation: Segmentation
+    micrograph: Micrograph
+    settings: MeasurementSettings
+    calibration: Calibration
+
+    @cached_property
+    def is_withheld(self) -> bool:
+        return withheld(self.micrograph, self.segmentation, self.settings)
+
+    @cached_property
+    def contrasts(self) -> Contrasts:
+        """The contrast of the outlines with their surroundings."""
+        from ..labels.contrast import contrasts
+
+        labels = self.segmentation.dense[: self.segmentation.rows]
+        return contrasts(self.grey, labels, shared.erased(self.segmentation))
+
+    @cached_property
+    def regions(self) -> dict[str, NDArray[np.bool_]]:
+        """(H, W) by the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
+        regions = {Reason.MARKED: self.segmentation.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
+        return {str(why): mask_of(some, self.micrograph.shape) for why, some in regions.items() if some}
+
+    @cached_property
+    def grey(self) -> NDArray[np.uint8]:
+        """(R, W) the analysed rows of the picture, as it is."""
+        return as_shown(clip_outliers(self.micrograph.pixels[: self.segmentation.rows]), "bright")
+
+    @cached_property
+    def of_each(self) -> tuple[Floats, Floats, Floats]:
+        """(n,) confidence, contrast, and whether it is a gap, of each outline: what particles ring, and where there is
+        ground to judge it by, what has the contrast of a gap."""
+        from ..labels.ringed import ringed_darker
+
+        contrasts, labels = self.contrasts, self.segmentation.dense[: self.segmentation.rows]
+        gap = np.zeros(len(contrasts.gap), bool)
+        if shared.faint_limit(self.segmentation, self.settings):
+            polarity = self.segmentation.used.get("polarity", "dark" if contrasts.dark else "bright")
+            gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels)
+            gap |= contrasts.gap & self.is_judged
+        return self.segmentation.confidence, contrasts.relative, gap.astype(float)
+
+    @cached_property
+    def is_judged(self) -> bool:
+        """Whether the contrast decides which outlines count: where there is ground to judge it by, or a person set the
+        limit."""
+        return self.contrasts.has_ground or self.settings.faint_limit is not None
+
+    @cached_property
+    def faint_limit(self) -> float:
+        """The least contrast that counts, 0 where none is judged."""
+        return shared.faint_limit(self.segmentation, self.settings) if self.is_judged else 0.0
+
+    def _judged(self, sizes: Table, inside: dict[str, NDArray[np.bool_]], contrast: Floats, gap: Floats) -> Table:
+        """The sizes of k objects, with the first reason to leave each out. inside: (k,) whether each lies in `regions`,
+        by their reason. contrast, gap: (k,)."""
+        sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
+        if self.is_withheld:
+            return without_numbers(sizes)
+        sizes = set_faint_aside(sizes, self.faint_limit, gap > 0.5)
+        for reason, is_inside in inside.items():
+            sizes = with_reason(sizes, is_inside, reason)
+        return set_aside(sizes, self.settings.filter)
+
+    def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
+        """Judged sizes of the objects 1..k of labels (H, W). of_each: as the property, (k,)."""
+        from ..measure.shapes import measure
+
+        confidence, contrast, gap = of_each
+        size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
+        chances = confidence.astype(np.float32)
+        sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
+        inside = {why: are_inside(labels, mask, len(sizes)) for why, mask in self.regions.items()}
+        return self._judged(sizes, inside, contrast, gap)
+
+    def pieces(self, divided: Possible) -> Table | None:
+        """Judged sizes of what the outlines may be instead, with their chances; None without any."""
+        from ..measure.possible import sizes_of_pieces
+
+        count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
+        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame)
+        if table is None:
+            return None
+        confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
+        table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
+        inside = {why: divided.pieces_inside(mask) for why, mask in self.regions.items()}
+        return self._judged(table, inside, contrast, gap)
+
+    def alternatives(self, outlines: Table) -> dict[str, Table]:
+        """Judged sizes under other settings, by name; none where no numbers are given."""
+        from ..measure.shapes import under, without_corners
+
+        if self.is_withheld:
+            return {}
+        dense, others = self.segmentation.dense, self.segmentation.alternatives
+        tables = {
+            name: self.measured(labels, *under(labels, dense, *self.of_each), only_sizes=True)
+            for name, labels in others.items()
+        }
+        return {**tables, "Feret without pixel corners": without_corners(outlines, dense)}
