@@ -55,11 +55,12 @@ def listen(bind: str, port: int) -> Any:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     try:
-        BaseWSGIServer.channel_class = Channel
-        return waitress.create_server(
+        sockets: dict[int, Any] = {}
+        server = waitress.create_server(
             without_bodies(get_internal_wsgi_application()),
             host=bind,
             port=port,
+            map=sockets,
             threads=THREADS,
             ident=None,
             max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
@@ -67,6 +68,10 @@ def listen(bind: str, port: int) -> Any:
             connection_limit=2 * CONNECTIONS,  # never reached, as then nobody is let in any more
             asyncore_use_poll=True,  # select knows no file after the first 1024
         )
+        for each in sockets.values():
+            if isinstance(each, BaseWSGIServer):
+                each.channel_class = Channel
+        return server
     except (OSError, ValueError, OverflowError) as error:
         raise CommandError(
             f"DeepSegm cannot listen on {bind}, port {port} ({getattr(error, 'strerror', None) or error}): "
