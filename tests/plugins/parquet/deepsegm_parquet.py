@@ -11,8 +11,7 @@ def write(context, path):
     from segmentation.core.report.wording import version
 
     table = context.analysis.table
-    columns = {name: table[name] for name in table.columns}
-    rows = pyarrow.table({name: pyarrow.array(values.tolist()) for name, values in columns.items()})
+    rows = pyarrow.table({name: pyarrow.array(table[name]) for name in table.columns})
     parquet.write_table(rows.replace_schema_metadata({"software": version()}), path)
 
 
