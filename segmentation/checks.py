@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from .core import plugins, tasks
+from .core.micrograph import formats
 from .core.micrograph.confined import landlock_version
 from .core.network import cards
+from .core.report import exports
 from .location import COMMAND
 
 BROKERS = ("spool", "redis", "rediss", "sentinel", "unix", "socket", "amqp", "amqps", "memory")
@@ -156,6 +159,15 @@ def weights(**kwargs: Any) -> list[CheckMessage]:
     missing = [card.name for card in installed if not card.weights.is_file()]
     sentence = f"The weights of {', '.join(missing)} are missing."
     return [Error(sentence, hint=hint, id="deepsegm.E007")] if missing else []
+
+
+@register
+def plug_ins(**kwargs: Any) -> list[CheckMessage]:
+    """Of the registries that the web process asks; `deepsegm train` asks for what is taught."""
+    for registry in (tasks, formats, exports):
+        registry.every()
+    hint = "Update or uninstall the plug-in, or ask its author. Everything else works without it."
+    return [Warning(sentence, hint=hint, id="deepsegm.W007") for sentence in plugins.faults()]
 
 
 def probe(folder: Path) -> str:

@@ -164,7 +164,7 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     regions = files.read_regions(tables[files.REGIONS]) if files.REGIONS in tables else {}
     facts, image_facts = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
     rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
-    images = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.IMAGES, truth.IMAGE_KINDS)}
+    images = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.IMAGES, truth.image_suffixes())}
     if not images:
         raise services.Refused(NO_IMAGES)
     labels = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.LABELS, truth.LABEL_KINDS)}

@@ -24,7 +24,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.settings import Regions
 from segmentation.core.tasks import UnknownTask, find
-from segmentation.core.truth import IMAGE_KINDS, BadDataset, find_pairs
+from segmentation.core.truth import BadDataset, find_pairs, image_suffixes
 from segmentation.lab.training import tasks as taught
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import storable
@@ -95,7 +95,7 @@ def _write(
     if regions := job.get_settings().measurement.ignore:
         labels = _without(regions, labels, image, job, bool(dataset.class_names))
     source = fetch(job.micrograph.file.name, folder)
-    if PurePosixPath(image.name).suffix.lower() not in IMAGE_KINDS:
+    if PurePosixPath(image.name).suffix.lower() not in image_suffixes():
         source = folder / "converted.tif"
         write_tiff(micrograph, source)
         image.name = f"{PurePosixPath(image.name).stem}.tif"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .dataset_files import REGIONS, UNLABELLED, Region, read_regions
 from .errors import UserError
 from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask, read_numbers
+from .micrograph import formats
 from .micrograph.databar import data_bar
 from .micrograph.grey import to_grey
 from .micrograph.kinds import clean_name, sha256_of
@@ -26,7 +27,6 @@ from .micrograph.reader import read
 from .micrograph.square import as_resampled, stored_shape
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 
-IMAGE_KINDS = (".png", *TIFF, ".npy", ".jpg", ".jpeg", ".bmp", ".dm3", ".dm4", ".ser", ".mrc", ".emd")
 LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused with a sentence
 IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
 LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
@@ -38,6 +38,11 @@ TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # end
 
 class BadDataset(UserError):
     """Images with truth cannot be used; the message says which file and why."""
+
+
+def image_suffixes() -> tuple[str, ...]:
+    """Those of images with truth: of every format that is read, and of numpy's arrays."""
+    return (*formats.suffixes(), ".npy")
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ def find_pairs(
     `Pair`; if empty, the numbers of `count` classes are found in the files. Of an image that REGIONS in `folder` names,
     only that part is read. Raises BadDataset, also if two files could be the labels of one image.
     """
-    pictures = files_in(folder_in(folder, images, IMAGES), IMAGE_KINDS)
+    pictures = files_in(folder_in(folder, images, IMAGES), image_suffixes())
     labels_folder = folder_in(folder, labels, LABELS) if labels != NOTHING else None
     group, regions = grouping(groups, pattern), regions_in(folder)
     if missing := regions.keys() - {image.name for image in pictures}:

@@ -54,7 +54,7 @@ from ..services.results.signing import meanings_for
 from ..services.results.uploads import example_sha256
 from .calibration import acquired
 from .revisions import revisions, sample_of
-from .upload import ACCEPTED, MARKED, sent_form, stated_in, work_page, wrong_fields
+from .upload import MARKED, accepted, sent_form, stated_in, work_page, wrong_fields
 
 SOON = timedelta(seconds=5)
 JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
@@ -398,7 +398,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "may_go_on": may_correct and job.fixed,
         "width": request.POST.get("width", _text(settings_calibration(job), job)),
         "token": uuid4().hex,
-        "accept": ACCEPTED,
+        "accept": accepted(),
         **_signatures(request, job),
         "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
         **extra,

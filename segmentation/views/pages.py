@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from ..core import tasks
 from ..core.measure.filters import Reason
 from ..core.measure.quantities import number
+from ..core.micrograph import formats
 from ..core.network import cards
 from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.network.package import BadPackage
@@ -49,6 +50,7 @@ COLOUR = 86, 180, 233
 def help_page(request: HttpRequest) -> HttpResponse:
     """What every number means and how to work with the files."""
     context = {
+        "formats": formats.listed(" and ", with_titles=True),
         "reasons": [(str(reason), reason.definition) for reason in Reason],
         "kinds": [(task, [number(name) for name in task.quantities]) for task in tasks.every()],
         "with_model": {card.task for card in offered(request.user)},

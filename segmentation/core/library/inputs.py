@@ -41,9 +41,9 @@ NO_SIZE = "nm_per_pixel is a number from 0.000001 to 1000000, not {given!r}."
 def read(picture: Picture, *, name: str = "", page: int = 0, nm_per_pixel: PixelSize = None) -> Micrograph:
     """The image in a file or an array, with all that is known of its scale.
 
-    picture: a TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD file, beside which the microscope's
-        side files may lie; or an array (H, W) or (H, W, 3) of any numbers (`micrograph_of`). A
-        Micrograph is given back as it is.
+    picture: a file of a format that a site reads, beside which the microscope's side files may lie;
+        or an array (H, W) or (H, W, 3) of any numbers (`micrograph_of`). A Micrograph is given back
+        as it is.
     name: of the image, else the file's own or "array". page: the image of a stack, from 1.
     nm_per_pixel: where it is given, the image is only searched for a data bar, whose scale is
         compared with it. Else a bar that can be read for sure tells the scale if the file does not,

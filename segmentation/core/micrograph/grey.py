@@ -35,6 +35,11 @@ def check_size(columns: int, rows: int, max_pixels: int) -> None:
         )
 
 
+def is_grey(pixels: Array) -> bool:
+    """Whether these are pixels as `to_grey` makes them, (H, W); that they are finite is not looked at."""
+    return pixels.ndim == 2 and pixels.dtype in (np.uint8, np.uint16, np.float32)
+
+
 def luminance(colours: Array) -> Array:
     """Luminance of (H, W, 3 or more) red, green, blue, in the type of the input; further samples are ignored.
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from . import formats
 from .confined import LARGEST_FILE, confine
 from .contrast import preview
 from .databar import data_bar
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
 SECONDS = 60.0  # of processor time, for everything
-LATER_IMPORTS = ("cv2", "h5py", "numpy.ma")  # by functions that read some of the files
+LATER_IMPORTS = ("cv2", "numpy.ma")  # by functions that read some of the files
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def preload() -> None:
     """Import what reading a file imports later."""
-    for name in LATER_IMPORTS:
-        with suppress(ImportError):
+    for name in (*LATER_IMPORTS, *(name for entry in formats.every() for name in entry.imports)):
+        with suppress(Exception):  # of a plug-in: its `read` says so
             importlib.import_module(name)
     Image.preinit()
 

@@ -11,7 +11,6 @@ from PIL import ExifTags, Image
 from .codestream import check_scans
 from .decoded import Decoded, turned
 from .grey import Array, check_size, is_ramp, luminance, of_palette, through_palette, to_grey
-from .kinds import Kind
 from .marks import coloured
 from .vendors import checked, jeol
 from .vendors.facts import Facts
@@ -20,8 +19,8 @@ from .vendors.facts import Facts
 Image.MAX_IMAGE_PIXELS = None
 
 
-def read_picture(path: Path, kind: Kind, max_pixels: int) -> Decoded:
-    """The first frame of a PNG, JPEG or BMP; the declared size is checked before decoding."""
+def read_picture(path: Path, kind: str, max_pixels: int) -> Decoded:
+    """The first frame of a PNG, JPEG or BMP (`kind`); the declared size is checked before decoding."""
     with Image.open(path, formats=[kind]) as image:
         check_size(image.width, image.height, max_pixels)
         if kind == "JPEG":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,13 @@ import numpy as np
 
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, page_index
-from .emd import read_emd
-from .gatan import read_gatan
+from .formats.base import Format
+from .grey import is_grey
 from .header import Side, fitted, joined
-from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
+from .kinds import HEAD_BYTES, clean_name, misnamed, recognise, sha256_of
 from .marks import as_text, regions_of
-from .mrc import read_mrc
 from .pages import FIGURE, PANELS, Panel, panels_of
-from .picture import read_picture
-from .ser import read_ser
 from .square import as_resampled, squared
-from .tiff import read_tiff
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS, Facts
 
@@ -30,16 +26,10 @@ MAX_PIXELS = 500_000_000
 LEAST_ROWS = 0.7  # of the rows: a header with fewer is of another picture, as no data bar takes more than a quarter
 _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
 MEMORY = "The image needs more memory than there is: upload a smaller part of it."
-
-
-_READERS: dict[Kind, Callable[[Path, int, int], Decoded]] = {
-    "TIFF": read_tiff,
-    "DM3": read_gatan,
-    "DM4": read_gatan,
-    "SER": read_ser,
-    "MRC": read_mrc,
-    "EMD": read_emd,
-}
+NOT_HERE = (
+    "{name} files cannot be read here, as a part of the program is missing ({error}): ask whoever runs it"
+    " to install that."
+)
 
 
 def read(
@@ -50,7 +40,7 @@ def read(
     side: Sequence[Path | Side] = (),
     page: int = 0,
 ) -> Micrograph:
-    """The Micrograph in a TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD file; its content decides which.
+    """The Micrograph in a file of one of the `formats`; its content decides which.
 
     name: the file's name as the user knows it, where `path` has another.
     max_pixels: larger images are refused before they are decoded.
@@ -61,9 +51,9 @@ def read(
     """
     tidy_name = clean_name(name if name is not None else path.name)
     head = _head(path)
-    kind = recognise(head, tidy_name)
-    decoded, parts = _decode(path, kind, max_pixels, page)
-    wrong_name = misnamed(tidy_name, kind)
+    file_format = recognise(head, tidy_name)
+    decoded, parts = _decode(path, file_format, max_pixels, page)
+    wrong_name = misnamed(tidy_name, file_format)
     header = fitted(joined(decoded.header, side, decoded.size), decoded)
     micrograph = _micrograph(decoded, header, max_pixels, tidy_name, sha256_of(path))
     if wrong_name:
@@ -74,24 +64,27 @@ def read(
     return micrograph
 
 
-def _decode(path: Path, kind: Kind, max_pixels: int, page: int) -> tuple[Decoded, dict[str, str]]:
-    """The pixels and header of a file of this kind, and metadata of its panels and colours; any fault of a decoder
+def _decode(path: Path, file_format: Format, max_pixels: int, page: int) -> tuple[Decoded, dict[str, str]]:
+    """The pixels and header of a file of this format, and metadata of its panels and colours; any fault of a decoder
     becomes UnreadableImage."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            reader = _READERS.get(kind)
-            if reader:
-                return _part(reader(path, max_pixels, page), [], page)
-            picture = read_picture(path, kind, max_pixels)
-            is_grey = picture.colours is None or colours_of(picture.colours) is None
-            return _part(picture, panels_of(picture.pixels, seams=is_grey), page)
+            decoded = file_format.read(path, max_pixels, page)
+            if not is_grey(decoded.pixels):
+                raise TypeError("a reader's pixels are (H, W) of 8 or 16 bits or float32")
+            if not file_format.is_picture:
+                return _part(decoded, [], page)
+            has_seams = decoded.colours is None or colours_of(decoded.colours) is None
+            return _part(decoded, panels_of(decoded.pixels, seams=has_seams), page)
     except UnreadableImage:
         raise
     except MemoryError:
         raise UnreadableImage(MEMORY) from None
+    except ImportError as error:
+        raise UnreadableImage(NOT_HERE.format(name=file_format.name, error=str(error).rstrip("."))) from error
     except Exception as error:  # decoders raise exceptions of many types
-        raise UnreadableImage(_DAMAGED.format(kind=kind)) from error
+        raise UnreadableImage(_DAMAGED.format(kind=file_format.name)) from error
 
 
 def _part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded, dict[str, str]]:

@@ -6,11 +6,13 @@ Nothing is decoded, so that the web process can refuse at the upload what no rea
 from __future__ import annotations
 
 import struct
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from .decoded import AGAIN
-from .kinds import Kind
 from .types import UnreadableImage
+
+if TYPE_CHECKING:
+    from .formats.base import Format
 
 INCOMPLETE = f"The file is incomplete, part of the image is missing: {AGAIN}."
 MOST_ENTRIES, MOST_PARTS = 2000, 10**6  # of a TIFF's directory; strips or tiles
@@ -21,15 +23,16 @@ STRIPS, STRIP_BYTES, TILES, TILE_BYTES = 273, 279, 324, 325
 LETTERS = {3: "H", 4: "I", 16: "Q"}
 
 
-def check_whole(file: IO[bytes], kind: Kind, size: int) -> None:
+def check_whole(file: IO[bytes], file_format: Format, size: int) -> None:
     """Raises UnreadableImage where the image in a file of `size` bytes goes on beyond its end.
 
-    Nothing is said of other kinds than PNG, BMP, JPEG and TIFF. The file is at its start afterwards.
+    Nothing is said of a format whose end only its reader knows. The file is at its start afterwards.
     """
-    needed = _NEEDED.get(kind)
+    if file_format.end is None:
+        return
     try:
         file.seek(0)
-        end = needed(file, size) if needed else 0
+        end = file_format.end(file, size)
     except (struct.error, ValueError, OverflowError):
         end = 0  # what is damaged otherwise its reader explains
     finally:
@@ -38,7 +41,7 @@ def check_whole(file: IO[bytes], kind: Kind, size: int) -> None:
         raise UnreadableImage(INCOMPLETE)
 
 
-def _png(file: IO[bytes], size: int) -> int:
+def end_of_png(file: IO[bytes], size: int) -> int:
     """The end of the last piece that the file begins, of which those with pixels come before the end."""
     at = 8
     while at < size:
@@ -50,20 +53,20 @@ def _png(file: IO[bytes], size: int) -> int:
     return at
 
 
-def _bmp(file: IO[bytes], size: int) -> int:
+def end_of_bmp(file: IO[bytes], size: int) -> int:
     head = file.read(54)
     (start,), (columns, rows) = struct.unpack_from("<I", head, 10), struct.unpack_from("<ii", head, 18)
     (bits, compression) = struct.unpack_from("<HI", head, 28)
     return start + (columns * bits + 31) // 32 * 4 * abs(rows) if compression == 0 and columns > 0 else 0
 
 
-def _jpeg(file: IO[bytes], size: int) -> int:
+def end_of_jpeg(file: IO[bytes], size: int) -> int:
     """Beyond the end where the mark of the end is missing; some programs write a little behind it."""
     file.seek(max(size - TAIL, 0))
     return 0 if b"\xff\xd9" in file.read(TAIL) else size + 1
 
 
-def _tiff(file: IO[bytes], size: int) -> int:
+def end_of_tiff(file: IO[bytes], size: int) -> int:
     """The end of the strips or tiles of the first page."""
     head = file.read(16)
     order, is_big = "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
@@ -105,4 +108,3 @@ def _tiff(file: IO[bytes], size: int) -> int:
 
 
 _WANTED = {WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES, STRIPS, STRIP_BYTES, TILES, TILE_BYTES}
-_NEEDED = {"PNG": _png, "BMP": _bmp, "JPEG": _jpeg, "TIFF": _tiff}

@@ -1,4 +1,4 @@
-"""The kinds of analysis: each file of this folder that defines TASK is one."""
+"""The kinds of analysis: each file of this folder that defines TASK is one, and plug-ins bring others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib import import_module
 
 from pydantic import ValidationError
 
+from .. import plugins
+from ..measure.quantities import number
 from ..network import cards
 from ..settings import DEFAULT_TASK
 from ..validation import sentence
@@ -22,7 +24,15 @@ class UnknownTask(LookupError):
 def catalogue() -> dict[str, Task]:
     """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
+    own = [module.TASK for module in modules if hasattr(module, "TASK")]
+    every = plugins.extended(plugins.KINDS, Task, own, lambda task: (task.name,), _check_numbers)
+    return {task.name: task for task in every}
+
+
+def _check_numbers(task: Task) -> None:
+    """Raise UnknownQuantity for a kind whose numbers nobody defined: every page that names them would fail."""
+    for name in task.quantities:
+        number(name)
 
 
 def every() -> list[Task]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.micrograph import formats
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.databar import data_bar
-from ...core.micrograph.kinds import SUFFIXES
 from ...core.micrograph.reader import read
 from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, features, known_textures
 from ...core.truth import BadDataset
@@ -60,7 +60,7 @@ def fit(folders: Mapping[str, Path], say: Say) -> None:
 
 def _of_folder(model: str, folder: Path) -> Floats:
     rows = []
-    for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
+    for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in formats.suffixes()):
         keep_apart(file)
         micrograph = read(file)
         pixels = micrograph.pixels[: data_bar(micrograph)]

@@ -15,8 +15,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.library.inputs import with_bar
+from segmentation.core.micrograph import formats
 from segmentation.core.micrograph.barresult import BarReading
-from segmentation.core.micrograph.kinds import HEAD_BYTES, SUFFIXES, recognise
+from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
 from segmentation.core.micrograph.pairing import is_side
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
@@ -194,7 +195,7 @@ def sample_name(text: str) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in formats.suffixes():
         return True
     try:
         with path.open("rb") as file:

@@ -150,7 +150,7 @@ def _dataset(text: str) -> Any:
 
 def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
     """Write images, labels and tables of a folder as an archive that the site takes in."""
-    parts = [(truth.folder_in(folder, options["images"], truth.IMAGES), files.IMAGES, truth.IMAGE_KINDS)]
+    parts = [(truth.folder_in(folder, options["images"], truth.IMAGES), files.IMAGES, truth.image_suffixes())]
     coco: list[Path] = []
     try:
         parts.append((truth.folder_in(folder, options["labels"], truth.LABELS), files.LABELS, truth.LABEL_KINDS))

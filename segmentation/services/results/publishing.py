@@ -19,7 +19,7 @@ from django.utils import timezone
 from ...core.analysis import AnalysisSettings
 from ...core.labels.segmentation import Provenance
 from ...core.micrograph.readings import CUT_OFF
-from ...core.report.exports.base import content_type_of
+from ...core.report.exports import content_type_of
 from ...models import (
     AFRESH,
     AGAIN,

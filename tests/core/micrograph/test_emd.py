@@ -142,7 +142,7 @@ def test_berkeley(tmp_path: Path, unit: str, step: float, nm: float | None, coor
 
 def test_hdf5_by_another_name_is_noted(tmp_path: Path) -> None:
     (note,) = written(tmp_path, berkeley(image()), "a.h5").notes
-    assert note == "The file is named .h5 but is an EMD image; it was read as EMD."
+    assert note == "The file is named .h5 but its content is EMD; it was read as EMD."
 
 
 def test_berkeley_stack_and_more_axes(tmp_path: Path) -> None:

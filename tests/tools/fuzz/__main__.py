@@ -56,7 +56,9 @@ def prepared(names: list[str]) -> dict[str, Target]:
     """The targets, with the code that they call instrumented once for all of their processes."""
     import atheris
 
-    with atheris.instrument_imports(include=GUIDED):
+    from segmentation.core.plugins import modules
+
+    with atheris.instrument_imports(include=[*GUIDED, *modules()]):
         import django
 
         django.setup()

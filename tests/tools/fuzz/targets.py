@@ -14,6 +14,8 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
+from segmentation.core.micrograph import formats
+from segmentation.core.micrograph.formats.base import Format
 from tests.web.archive import zipped
 
 Run = Callable[[bytes, Path], object]
@@ -70,6 +72,11 @@ def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -
         return [*(case.build() for case in HOSTILE), *noted, *instruments, *cameras]
 
     return Target(files or seeds, run, (UnreadableImage,), 5_000)
+
+
+def of_examples(entry: Format) -> Callable[[], Target]:
+    """The target of a format that brings its own examples, as those of plug-ins do."""
+    return lambda: micrographs(lambda: [*entry.examples()])
 
 
 def stacks() -> list[bytes]:
@@ -353,4 +360,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "cards": cards,
     "segmentations": segmentations,
     "logs": logs,
+    # Ours begin with files of their tests.
+    **{entry.name.lower(): of_examples(entry) for entry in formats.every() if [*entry.examples()]},
 }

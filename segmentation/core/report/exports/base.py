@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from ...tasks.base import Task
@@ -33,11 +33,7 @@ CONTENT_TYPES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".zip": "application/zip",
 }
-
-
-def content_type_of(name: str) -> str:
-    """As HTTP has it, by the suffix of a file's name."""
-    return CONTENT_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
+UNKNOWN_CONTENT = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,7 @@ class Export:
     result of an image; the others are written when one of them is asked for. usual: whether the command line and the
     client write it where nobody says which files. turn: FIRST for what answers the question,
     FIGURE for what of it waits until a picture is compressed, NORMAL, WITH_SUMS of all before, or LAST.
+    content_type: as HTTP has it, where CONTENT_TYPES lacks the suffix.
     """
 
     name: str
@@ -76,6 +73,7 @@ class Export:
     stored: bool = False
     usual: bool = False
     turn: int = NORMAL
+    content_type: str = ""
 
     def is_of(self, of: Of, task: Task) -> bool:
         """Whether a kind of analysis has this file of an image or of a sample."""

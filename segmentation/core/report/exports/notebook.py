@@ -23,7 +23,8 @@ from ..entries import Entry, answers
 from ..facts import NOT_SAME, common_facts, typed_texts
 from ..looks import MICROGRAPH, NOTEBOOK
 from ..wording import CITATION, one_line, version
-from .base import LAST, Export, content_type_of
+from . import content_type_of
+from .base import LAST, Export
 from .result import json_value
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from ....core.micrograph.contrast import clip_outliers
 from ....core.micrograph.databar import data_bar
 from ....core.network.resample import resize
-from ....core.truth import IMAGE_KINDS, LABEL_KINDS, BadDataset, files_in, grouping, load_image, load_labels
+from ....core.truth import LABEL_KINDS, BadDataset, files_in, grouping, image_suffixes, load_image, load_labels
 from ...training.contract import Field, Labels, Picture, Rng
 from ...training.data import validation_groups
 from ...training.settings import keep_apart
@@ -43,7 +43,7 @@ def split_files(
     name, pattern = (source.labels, "*") if isinstance(source, OutlineSource) else (source.images, source.names)
     folder = base / source.path / name
     keep_apart(folder)
-    files = files_in(folder, LABEL_KINDS if isinstance(source, OutlineSource) else IMAGE_KINDS, pattern)
+    files = files_in(folder, LABEL_KINDS if isinstance(source, OutlineSource) else image_suffixes(), pattern)
     keep_apart(*files)
     group_of = grouping(base / source.path / source.groups if source.groups else None)
     groups = [group_of(file) for file in files]

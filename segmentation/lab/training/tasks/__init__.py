@@ -1,4 +1,5 @@
-"""The kinds of analysis as they are taught: every LearningTask that a file of this folder holds is one."""
+"""The kinds of analysis as they are taught: every LearningTask that a file of this folder holds is one, and plug-ins
+bring others."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from ....core import plugins
 from ....core.tasks import UnknownTask
 from ..contract import LearningTask
 
@@ -14,7 +16,10 @@ from ..contract import LearningTask
 def catalogue() -> dict[str, LearningTask]:
     """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    every = (value for module in modules for value in vars(module).values() if isinstance(value, LearningTask))
+    own = {
+        value.name: value for module in modules for value in vars(module).values() if isinstance(value, LearningTask)
+    }
+    every = plugins.extended(plugins.LEARNING, LearningTask, [*own.values()], lambda task: (task.name,))
     return {task.name: task for task in every}
 
 

@@ -23,8 +23,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
 from segmentation.core.report.endpoint import record
-from segmentation.core.report.exports import notebook, workbooks
-from segmentation.core.report.exports.base import content_type_of
+from segmentation.core.report.exports import content_type_of, notebook, workbooks
 from segmentation.core.report.exports.result import json_value
 from segmentation.core.report.files import write_all
 from segmentation.core.report.guideline import NONE_COUNTED, form_of

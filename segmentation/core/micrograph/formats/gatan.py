@@ -1,0 +1,32 @@
+"""DM3 and DM4, the files of Gatan's DigitalMicrograph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .base import Format
+
+if TYPE_CHECKING:
+    from ..decoded import Decoded
+
+
+def read(path: Path, max_pixels: int, page: int) -> Decoded:
+    from ..gatan import read_gatan
+
+    return read_gatan(path, max_pixels, page)
+
+
+# The version, and after a length of 4 or 8 bytes the order of the bytes, 0 or 1.
+FORMATS = tuple(
+    Format(
+        f"DM{version}",
+        (f".dm{version}",),
+        tuple({0: bytes((0, 0, 0, version)), at: bytes((0, 0, 0, order))} for order in (0, 1)),
+        read,
+        title=f"Gatan DM{version}",
+        imports=("segmentation.core.micrograph.gatan",),
+        place=20 + version,
+    )
+    for version, at in ((3, 8), (4, 12))
+)

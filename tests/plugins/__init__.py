@@ -1,0 +1,1 @@
+"""Three wheels that plug into DeepSegm, and the tests that they do."""

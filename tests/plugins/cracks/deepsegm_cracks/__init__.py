@@ -1,0 +1,1 @@
+"""Cracks, a kind of analysis for DeepSegm."""
