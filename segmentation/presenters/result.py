@@ -24,6 +24,7 @@ from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.report import exports
 from ..core.report.entries import Aside, Entry
+from ..core.report.in_words import LIKELY
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.settings import FROM_FILE, regions_text
@@ -272,10 +273,11 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, and three reasons."""
+        """What the page's script has to know: the measure that is the size, three reasons, and how sure the model is of
+        a cut that is made with others by one press."""
         size = self.task.size or "area"
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
-        return {"size": size, "title": column(size).title, **reasons}
+        return {"size": size, "title": column(size).title, "likely": f"with {per_cent(LIKELY)} or more", **reasons}
 
     @property
     def regions(self) -> list[list[list[float]]]:
