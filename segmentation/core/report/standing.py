@@ -47,8 +47,8 @@ MOST_TRACED = 1 << 22  # px of a picture of classes whose lines are drawn anew a
 class StoredObjects:
     """What the file outlines.json says of n objects, in the order of their ids.
 
-    head: its entries beside the objects and their cells. ids: (n,) int64. texts: the row of each as JSON. columns: (n,) numbers by
-    name, NaN where not known. reasons: (n,). by_hand, cut: (n,) bool.
+    head: its entries beside the objects and their cells. ids: (n,) int64. texts: the row of each as JSON. columns: (n,)
+    numbers by name, NaN where not known. reasons: (n,). by_hand, cut: (n,) bool.
     """
 
     head: dict[str, Any]

@@ -38,10 +38,11 @@ class Standing:
     """The objects of a result as its corrections leave them, before everything is measured anew.
 
     rows: the changed objects as rows of outlines.json, with their cells in the unit of that file; {"id", "gone": True}
-    of one that is gone; "pieces": of how many it is, where these are several. states: as in that file. numbers: words by name, as `core.report.at_once.AtOnce` has them. unit: of the
-    lengths in these words. few: the sizes of fewer objects than a median needs, in words. cuts: the object that each
-    possible cut still divides, by its place. doubts: what waits for a look, most effect first, as in that file,
-    MOST_DOUBTS at most of doubt_count. examples: {"id", "title", "size"} of what is shown beside the numbers.
+    of one that is gone; "pieces": of how many it is, where these are several. states: as in that file. numbers: words
+    by name, as `core.report.at_once.AtOnce` has them. unit: of the lengths in these words. few: the sizes of fewer
+    objects than a median needs, in words. cuts: the object that each possible cut still divides, by its place. doubts:
+    what waits for a look, most effect first, as in that file, MOST_DOUBTS at most of doubt_count. examples: {"id",
+    "title", "size"} of what is shown beside the numbers.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)

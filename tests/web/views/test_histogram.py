@@ -104,7 +104,8 @@ def test_the_first_bars_are_those_of_the_figure(ask):
     assert chart["cumulative"][-1] == pytest.approx(1)
     assert (chart["n"], chart["unit"], chart["problem"], set(chart["aside"])) == (len(sizes), "nm", "", {0})
     assert (chart["bounds"], set(chart["doubtful"])) == (chart["edges"], {0})
-    assert chart["unfit"] == "" and chart["axis"] == pytest.approx([0, 1.02 * chart["edges"][-1] - 0.02 * chart["edges"][0]])
+    first, *_, last = chart["edges"]
+    assert chart["unfit"] == "" and chart["axis"] == pytest.approx([0, last + 0.02 * (last - first)])
     fit, along = log_normal(sizes, np.ones(len(sizes))), np.linspace(*chart["axis"], len(chart["fit"]))
     width = chart["edges"][1] - chart["edges"][0]
     assert chart["fit"][1:] == pytest.approx((len(sizes) * width * density(along[1:], fit)).tolist(), rel=1e-5)
