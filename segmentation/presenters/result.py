@@ -235,11 +235,17 @@ class Result(ChartedSummary):
         return list(zip("ABCD", names, strict=True))
 
     @property
+    def imported_line(self) -> str:
+        """The file of another tool that the outlines come from, else ""."""
+        words = imported_words(self.used)
+        return words and f"{words}."
+
+    @property
     def corrected_line(self) -> str:
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
         corrected = corrected_words(self.used)
-        by_people = f"Outlines: {corrected}" if corrected else ""
-        return " ".join(f"{words}." for words in (imported_words(self.used), by_people) if words)
+        by_people = f"Outlines: {corrected}." if corrected else ""
+        return " ".join(filter(None, (self.imported_line, by_people)))
 
     @property
     def calibration_detail(self) -> str:
