@@ -273,6 +273,7 @@ class Standing(Answer):
     rows: list[dict[str, Any]] = Field(
         description='The changed objects, as outlines.json has them; {"id": 7, "gone": true} for one that is gone.'
     )
+    states: dict[str, str] = Field(description='How many there are of each state, in words; of what counts under "".')
     numbers: dict[str, str] = Field(description="Numbers in words, as far as they can be said at once.")
     unit: str = Field(description="The unit of lengths in numbers and few.")
     few: list[str] = Field(description="The sizes of fewer than ten particles, ascending.")

@@ -29,10 +29,11 @@ from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
 from ..models import Artifact, Dataset, Job, Micrograph, SampleArtifact, StoredFile
-from ..services.ground import bundles
+from ..services.ground import bundles, tables
 from ..services.ground.refusal import trouble
 from ..services.learning import dataset_exports
 from ..services.results.logs import as_csv, as_json
+from ..services.results.standing import opened_in_words
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
@@ -80,7 +81,9 @@ def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) 
     elif isinstance(artifact, SampleArtifact):
         stem = f"{file_stem(artifact.sample.name.replace('/', '_') + '.')}_"
     inline, tag = kind in SHOWN_INLINE and not download, f"{type(artifact).__name__}-{artifact.pk}-{artifact.attempt}"
-    response = serve(request, partial(bundles.opened, artifact), kind, f"{stem}{artifact.name}", inline, tag=tag)
+    is_shown = isinstance(artifact, Artifact) and artifact.name == tables.OUTLINES
+    opened: Callable[[], IO[bytes]] = partial(opened_in_words if is_shown else bundles.opened, artifact)
+    response = serve(request, opened, kind, f"{stem}{artifact.name}", inline, tag=tag)
     packed = kind == "application/json"  # outlines are a quarter as long when packed
     return GZipMiddleware(lambda _: response)(request) if packed else response
 

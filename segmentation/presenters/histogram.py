@@ -9,11 +9,14 @@ from itertools import pairwise
 from math import ceil, inf, isfinite, log10
 from typing import Any
 
+import numpy as np
+
 from ..core.measure import bins
 from ..core.measure.descriptors import DESCRIPTORS
-from ..core.measure.fitting import log_normal, unfit
+from ..core.measure.fitting import density, log_normal, unfit
 from ..core.measure.histograms import Bars, Choice, Population, bars_of, numbers
 from ..core.measure.quantities import Quantity, Unit, nanometre_in, significant
+from ..core.measure.results import Fit
 from ..core.report.entries import known_column
 from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
@@ -25,7 +28,11 @@ TOO_MANY = f"That would be more than {bins.MOST_TYPED} bars; choose wider ones."
 TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 REFUSALS = {"": "", "many": TOO_MANY, "wide": TOO_WIDE}
 LEAST_SHARE = 0.0005  # that one decimal of a per cent still shows
-DIGITS = 6  # of what was typed, in another unit
+DIGITS = 6  # of what was typed, in another unit, and of a curve
+FIT_POINTS = 121
+ROOM = 0.02  # of the axis beyond the bars
+WASTED = 0.35  # of an axis that may be empty so that it begins at 0
+LEAST_SIZE = 1e-4  # of the greatest, for a curve that begins at 0
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,13 @@ def answer(population: Population, chosen: Mapping[str, str], task: Task) -> dic
 
     measures, weightings: those that can be chosen. pixels: whether lengths are in px. unit: of what is shown. x, y,
         title: of both axes and of all, in words. n: objects.
-    edges: (k + 1,) in `unit`, empty without an object; then all that follows is missing. bounds: the same in the unit
+    edges: (k + 1,) in `unit`, empty without an object; then all that follows is missing. axis: the ends of what is
+        drawn. bounds: the same in the unit
         of the stored objects. ends: their texts. words: (k,) what is said of a bar.
     heights, aside, doubtful, counts, shares, cumulative: (k,), see `Bars`.
-    fit: the log-normal law or null. fitted: the sum of the heights. unfit: why it is not drawn, else "". limit: the
-        line at 100 nm or null.
+    fit: the bars that the log-normal law alone would give at FIT_POINTS sizes from one end of the axis to the other, in
+        even steps (of a logarithmic axis in even ratios), or null. unfit: why it is not drawn, else "". limit: the line
+        at 100 nm or null.
     problem: what is wrong with the fields named by `wrong`, else "". bins: what stands in the field.
     range: null, or its ends low and high in the unit of the stored objects (null without a limit), their texts from
         and to, the `ends` of what is seen of it, its count and share, its name and words.
@@ -91,6 +100,7 @@ def answer(population: Population, chosen: Mapping[str, str], task: Task) -> dic
         **content,
         "n": bars.number,
         "title": f"Histogram: {axis.quantity.label} of {task.count(bars.number)}, by {weighting}.",
+        "axis": _ends(bars, axis, log),
         "edges": (axis.factor * bars.edges).tolist(),
         "bounds": bars.edges.tolist(),
         **_words(bars, axis, weighting, task),
@@ -188,10 +198,28 @@ def _law(bars: Bars, axis: _Axis, choice: Choice) -> dict[str, Any]:
     # The law by number is one by area and volume, too, where the few largest sizes hide that they do not follow it.
     poor = unfit(log_normal(bars.size, bars.weight)) or unfit(fit)
     of_shape = choice.measure in (*DESCRIPTORS, "edge_weight")
-    law = {"median": axis.factor * fit["median"], "gsd": fit["gsd"]} if fit and not poor and not of_shape else None
+    law = _curve(bars, axis, choice.log, fit) if fit and not poor and not of_shape else None
     # What was left out is another population: why it follows no law is not asked.
     why = "" if of_shape or choice.left_out else poor
-    return {"fit": law, "fitted": float(bars.height.sum()), "unfit": why}
+    return {"fit": law, "unfit": why}
+
+
+def _ends(bars: Bars, axis: _Axis, log: bool) -> list[float]:
+    """The ends of the axis of sizes; one that is not logarithmic begins at 0 where that wastes little."""
+    low, high = (axis.factor * float(bars.edges[at]) for at in (0, -1))
+    if log:
+        return [low, high]
+    room = ROOM * (high - low)
+    return [min(0.0, low) if low < WASTED * high else low - room, high + room]
+
+
+def _curve(bars: Bars, axis: _Axis, log: bool, fit: Fit) -> list[float]:
+    low, high = (end / axis.factor for end in _ends(bars, axis, log))
+    size = np.geomspace(low, high, FIT_POINTS) if log else np.linspace(low, high, FIT_POINTS)
+    positive = np.maximum(size, LEAST_SIZE * high)  # where the density is 0
+    width = positive * np.log(bars.edges[1] / bars.edges[0]) if log else bars.edges[1] - bars.edges[0]
+    heights = float(bars.height.sum()) * width * density(positive, fit)
+    return [float(f"{height:.{DIGITS}g}") for height in heights.tolist()]
 
 
 def _limit(axis: _Axis, length: Unit) -> dict[str, Any] | None:

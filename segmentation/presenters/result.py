@@ -24,6 +24,7 @@ from ..core.micrograph.types import NO_SCALE
 from ..core.network import cards
 from ..core.report import exports
 from ..core.report.entries import Aside, Entry
+from ..core.report.in_words import LIKELY
 from ..core.report.summary import Summary
 from ..core.report.wording import capital, corrected_words, doubt_line, imported_words, per_cent
 from ..core.settings import FROM_FILE, regions_text
@@ -234,11 +235,17 @@ class Result(ChartedSummary):
         return list(zip("ABCD", names, strict=True))
 
     @property
+    def imported_line(self) -> str:
+        """The file of another tool that the outlines come from, else ""."""
+        words = imported_words(self.used)
+        return words and f"{words}."
+
+    @property
     def corrected_line(self) -> str:
         """Where the outlines come from and what people did with them, "" if a network alone made them."""
         corrected = corrected_words(self.used)
-        by_people = f"Outlines: {corrected}" if corrected else ""
-        return " ".join(f"{words}." for words in (imported_words(self.used), by_people) if words)
+        by_people = f"Outlines: {corrected}." if corrected else ""
+        return " ".join(filter(None, (self.imported_line, by_people)))
 
     @property
     def calibration_detail(self) -> str:
@@ -272,10 +279,11 @@ class Result(ChartedSummary):
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, and three reasons."""
+        """What the page's script has to know: the measure that is the size, three reasons, and how sure the model is of
+        a cut that is made with others by one press."""
         size = self.task.size or "area"
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
-        return {"size": size, "title": column(size).title, **reasons}
+        return {"size": size, "title": column(size).title, "likely": f"with {per_cent(LIKELY)} or more", **reasons}
 
     @property
     def regions(self) -> list[list[list[float]]]:

@@ -1,11 +1,11 @@
 // Draws one histogram into an SVG element. Colours and strokes are the stylesheet's.
 
-import { density, linearTicks, logTicks, perCent, plain, scale } from "./chart-scale.js";
+import { linearTicks, logTicks, scale, tickText } from "./chart-scale.js";
 
 const SPACE = "http://www.w3.org/2000/svg";
 const MARGIN = { top: 30, right: 14, bottom: 46, left: 52 };
 const ROOM_FOR_SHARES = 52;
-const FIT_POINTS = 160;
+const SHARES = [[0, "0 %"], [0.25, "25 %"], [0.5, "50 %"], [0.75, "75 %"], [1, "100 %"]]; // at the axis of what is smaller
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElementNS(SPACE, name);
@@ -14,8 +14,8 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// picture: { edges, kept, aside (heights by bin), doubtful (the part of `kept` that is pale), heights, cumulative or null,
-// fit or null, fitted (what it stands for), line or null, log, xTitle, yTitle, labels (by bin), asShare, colours (by bin)
+// picture: { axis (its ends), edges, kept, aside (heights by bin), doubtful (the part of `kept` that is pale), heights,
+// cumulative or null, fit (heights of a curve, evenly from one end of the axis to the other) or null, line or null, log, xTitle, yTitle, labels (by bin), asShare, colours (by bin)
 // or null }. Returns, in CSS pixels, bin(x): the bin at an x, -1 outside; and x(size), within the bars.
 export function draw(svg, picture, width, height) {
   const frame = frameOf(picture, width, height);
@@ -32,24 +32,16 @@ export function draw(svg, picture, width, height) {
 }
 
 function frameOf(picture, width, height) {
-  const { edges, log } = picture;
+  const { log } = picture;
   const right = width - (picture.cumulative ? ROOM_FOR_SHARES : MARGIN.right);
-  const [low, high] = sight(edges, log);
+  const [low, high] = picture.axis;
   const bottom = height - MARGIN.bottom;
-  const top = Math.max(...picture.heights, picture.fit ? fitTop(picture) : 0) * 1.06 || 1;
+  const top = Math.max(...picture.heights, ...(picture.fit ?? [])) * 1.06 || 1;
   return {
     ...{ left: MARGIN.left, right, top: MARGIN.top, bottom, low, high, width, highest: top },
     x: scale(low, high, MARGIN.left, right, log),
     y: scale(0, top, bottom, MARGIN.top),
   };
-}
-
-// A linear axis begins at 0 where that wastes little.
-function sight(edges, log) {
-  const [low, high] = [edges[0], edges[edges.length - 1]];
-  if (log) return [low, high];
-  const room = 0.02 * (high - low);
-  return [low < 0.35 * high ? Math.min(0, low) : low - room, high + room];
 }
 
 function axes(picture, frame) {
@@ -60,7 +52,7 @@ function axes(picture, frame) {
     const x = frame.x(tick);
     group.append(
       element("line", { class: "tick", x1: x, x2: x, y1: frame.bottom, y2: frame.bottom + 5 }),
-      element("text", { x, y: frame.bottom + 19, "text-anchor": "middle" }, plain(tick, 6)),
+      element("text", { x, y: frame.bottom + 19, "text-anchor": "middle" }, tickText(tick)),
     );
   }
   const unit = picture.asShare ? 100 : 1;
@@ -68,7 +60,7 @@ function axes(picture, frame) {
     const y = frame.y(tick / unit);
     group.append(
       element("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y, y2: y }),
-      element("text", { x: frame.left - 8, y: y + 4, "text-anchor": "end" }, plain(tick, 6)),
+      element("text", { x: frame.left - 8, y: y + 4, "text-anchor": "end" }, tickText(tick)),
     );
   }
   if (picture.cumulative) group.append(...shareAxis(frame));
@@ -82,9 +74,7 @@ function axes(picture, frame) {
 
 function shareAxis(frame) {
   const y = scale(0, 1, frame.bottom, frame.top);
-  const labels = [0, 0.25, 0.5, 0.75, 1].map((share) =>
-    element("text", { class: "cumulative", x: frame.right + 8, y: y(share) + 4 }, perCent(share)),
-  );
+  const labels = SHARES.map(([share, words]) => element("text", { class: "cumulative", x: frame.right + 8, y: y(share) + 4 }, words));
   return [...labels, element("text", { class: "title cumulative", x: frame.width, y: 12, "text-anchor": "end" }, "Smaller")];
 }
 
@@ -132,25 +122,7 @@ function overlays(picture, frame) {
 
 const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 
-// The height of a bar that the log-normal alone would give at a size.
-function fitHeight(picture, size) {
-  const { edges, fit, log, fitted } = picture;
-  const width = log ? Math.log(edges[1] / edges[0]) : edges[1] - edges[0];
-  return fitted * width * density(size, fit, log);
-}
-
-function fitTop(picture) {
-  const { median, gsd } = picture.fit;
-  const mode = picture.log ? median : median * Math.exp(-(Math.log(gsd) ** 2));
-  const [low, high] = [picture.edges[0], picture.edges[picture.edges.length - 1]];
-  return fitHeight(picture, Math.min(Math.max(mode, low), high));
-}
-
-function fitPoints(picture, frame) {
-  const low = Math.max(frame.low, picture.log ? frame.low : frame.high * 1e-4);
-  const along = (part) => (picture.log ? low * (frame.high / low) ** part : low + (frame.high - low) * part);
-  return Array.from({ length: FIT_POINTS + 1 }, (_, i) => {
-    const size = along(i / FIT_POINTS);
-    return [frame.x(size), frame.y(fitHeight(picture, size))];
-  });
+function fitPoints({ fit }, frame) {
+  const step = (frame.right - frame.left) / (fit.length - 1);
+  return fit.map((height, i) => [frame.left + i * step, frame.y(height)]);
 }

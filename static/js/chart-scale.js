@@ -1,4 +1,6 @@
-// Scales, ticks and curves of the charts, and the numbers at their axes.
+// Scales and ticks of the charts, and the numbers at their axes.
+
+const DIGITS = 6; // of a tick
 
 // Where a value lies between `start` and `end`, in CSS pixels.
 export function scale(low, high, start, end, log = false) {
@@ -29,32 +31,10 @@ export function logTicks(low, high, wanted) {
   return inside.filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);
 }
 
-// The log-normal density by size, which integrates to 1; per unit of ln(size) where `ratio` is set.
-export function density(size, { median, gsd }, ratio = false) {
-  const spread = Math.log(gsd);
-  const off = Math.log(size / median) / spread;
-  const height = Math.exp(-(off ** 2) / 2) / (spread * Math.sqrt(2 * Math.PI));
-  return ratio ? height : height / size;
-}
-
-export function plain(value, digits = 3) {
-  if (!Number.isFinite(value)) return "–";
-  const text = Number(value.toPrecision(digits)).toString();
+// The number at a tick, whose place the width of the window decides: round, so that no digit is lost.
+export function tickText(value) {
+  const text = Number(value.toPrecision(DIGITS)).toString();
   return text.includes("e") ? text : grouped(text);
-}
-
-// So many digits with the zeros at their end, as the server writes sizes.
-export function significant(value, digits) {
-  const rounded = Number(value.toPrecision(digits));
-  const decimals = rounded === 0 ? 0 : digits - 1 - Math.floor(Math.log10(Math.abs(rounded)));
-  return grouped(rounded.toFixed(Math.min(Math.max(decimals, 0), 20)));
-}
-
-// As the server's per_cent: whole per cent, one decimal near the ends.
-export function perCent(share) {
-  const hundred = 100 * share;
-  const nearEnd = (hundred > 0 && hundred < 1) || (hundred > 99 && hundred < 100);
-  return `${hundred.toFixed(nearEnd ? 1 : 0)} %`;
 }
 
 function grouped(text) {

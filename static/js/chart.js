@@ -230,10 +230,10 @@ export class Histogram {
 
   picture() {
     const { state, bins } = this;
-    const { edges, bounds, heights, aside, doubtful, words, fitted } = bins;
+    const { axis, edges, bounds, heights, aside, doubtful, words } = bins;
     const middles = bounds.slice(1).map((bound, i) => (bounds[i] + bound) / 2);
     return {
-      ...{ edges, heights, aside, doubtful, fitted },
+      ...{ axis, edges, heights, aside, doubtful },
       kept: heights.map((height, bin) => height - aside[bin]),
       cumulative: state.cumulative ? bins.cumulative : null,
       fit: state.fit ? bins.fit : null,

@@ -9,11 +9,9 @@ const AROUND = 8; // typical widths that are seen around what is asked about, at
 const LARGEST = 0.25; // of the stage
 const LEAST = 24; // CSS pixels that it is large, so that it can be judged
 const CLOSEST = 6; // CSS pixels for one of the image
-const LIKELY = 0.5;
 const WRONG = "wrong outline";
 const ANSWERS = { y: true, n: false }; // keys
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
-const percent = (chance) => `${Math.round(100 * chance)} %`;
 
 export class Doubt {
   // page: the result's; box: the strip.
@@ -105,18 +103,18 @@ export class Doubt {
     this.one("go").hidden = !this.queue.length;
     const likely = this.likely.length;
     const all = this.one("all");
-    [all.hidden, all.textContent] = [!current || likely < 2, `Cut all ${likely} with ${percent(LIKELY)} or more`];
+    [all.hidden, all.textContent] = [!current || likely < 2, `Cut all ${likely} ${page.facts.likely}`];
     all.classList.toggle("unseen", !current?.cut); // its room is kept for the next cut
     page.drawing.draw();
   }
 
   get likely() {
-    return this.queue.filter(({ cut }) => cut?.chance >= LIKELY).map(({ cut }) => cut);
+    return this.queue.filter(({ likely }) => likely).map(({ cut }) => cut);
   }
 
-  words({ id, cut, chance }) {
+  words({ id, cut, sure }) {
     const { thing, things } = this.page.facts;
-    return cut ? `Do two ${things} touch in ${id}? Yes cuts it. The model is ${percent(chance)} sure.` : `Is the outline of ${thing} ${id} right? The model is ${percent(1 - chance)} sure.`;
+    return cut ? `Do two ${things} touch in ${id}? Yes cuts it. The model is ${sure} sure.` : `Is the outline of ${thing} ${id} right? The model is ${sure} sure.`;
   }
 
   // ---- answers ----------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ export class Extremes {
   }
 
   changed() {
-    const { objects, data, facts, lengths } = this.page;
-    const unit = `${lengths.unit}${facts.size === "area" ? "²" : ""}`;
-    const examples = (data.examples ?? []).filter(({ id }) => objects.has(id));
+    const { objects, data, facts } = this.page;
+    const unit = `${data.length_unit}${facts.size === "area" ? "²" : ""}`;
+    const examples = data.examples.filter(({ id }) => objects.has(id));
     this.box.hidden = !examples.length;
     this.crops = [];
     this.box.replaceChildren(...examples.map(({ id, title, size }) => this.figure(objects.get(id), title, `${size} ${unit}`)));

@@ -22,12 +22,11 @@ export class Chips {
   }
 
   // How many there are of each state now; a state that had none before gets a button of its own.
-  count(particles) {
+  count(states) {
     const { chips } = this;
-    const left = new Map();
-    for (const { reason } of particles) left.set(reason, (left.get(reason) ?? 0) + 1);
+    const left = new Map(Object.entries(states));
     for (const chip of chips) {
-      chip.querySelector("b").textContent = String(left.get(chip.dataset.state) ?? 0);
+      chip.querySelector("b").textContent = left.get(chip.dataset.state) ?? "0";
       left.delete(chip.dataset.state);
     }
     for (const [reason, count] of chips.length ? left : []) {
@@ -36,7 +35,7 @@ export class Chips {
       chip.dataset.state = reason;
       chip.classList.add("aside");
       chip.firstChild.textContent = `${reason[0].toUpperCase()}${reason.slice(1)} `;
-      chip.querySelector("b").textContent = String(count);
+      chip.querySelector("b").textContent = count;
       this.chips.at(-1).after(chip);
     }
   }

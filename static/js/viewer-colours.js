@@ -7,25 +7,22 @@ import { COLOURS, neighbourColour } from "./viewer-drawing.js";
 const STEPS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#7fd34e", "#a0da39", "#fde725"];
 const UNKNOWN = "#969696";
 const SECTOR = 10; // degrees of directions with one colour
-const MOST = 0.98; // of the objects lie below the last step
 
 export const SHAPES = ["round", "rod", "square", "triangle", "hexagon", "irregular"];
 
-// The colours of a choice: of an object, all there are, and words for each that is shown.
-export function colouring(key, particles, { unit, said }) {
-  if (key === "shape") return ofShapes(particles);
+// The colours of a choice: of an object, all there are, and words for each that is shown. scales, shapes: of the server,
+// by the numbers that have one, { from, step, words of both ends }, and how many there are of each shape.
+export function colouring(key, { scales, shapes }) {
+  if (key === "shape") return ofShapes(shapes);
   if (key === "direction") return ofDirections();
-  const values = particles.filter((each) => each.kept).map((each) => each[key]).filter(Number.isFinite).sort((a, b) => a - b);
-  if (!key || !values.length) return { of: ({ id }) => neighbourColour({ id }), colours: COLOURS, legend: [] };
-  const low = key === "neighbour_distance" ? 0 : values[Math.floor(values.length * (1 - MOST))];
-  const width = (values[Math.floor((values.length - 1) * MOST)] - low) / STEPS.length || 1;
-  const step = (value) => Math.max(0, Math.min(STEPS.length - 1, Math.floor((value - low) / width)));
-  const words = (at) => (key === "local_density" ? ["sparse", "dense"][Number(at > 0)] : `${at ? "to" : "from"} ${said({ at: low + (at + (at > 0)) * width }, "at")} ${unit}`);
-  const ends = [0, STEPS.length - 1];
+  const scale = scales[key];
+  if (!scale) return { of: ({ id }) => neighbourColour({ id }), colours: COLOURS, legend: [] };
+  const step = (value) => Math.max(0, Math.min(STEPS.length - 1, Math.floor((value - scale.from) / scale.step)));
+  const words = new Map([[0, scale.words[0]], [STEPS.length - 1, scale.words[1]]]);
   return {
     of: (particle) => (Number.isFinite(particle[key]) ? STEPS[step(particle[key])] : UNKNOWN),
     colours: [...STEPS, UNKNOWN],
-    legend: STEPS.map((colour, i) => [colour, ends.includes(i) ? words(i) : ""]),
+    legend: STEPS.map((colour, i) => [colour, words.get(i) ?? ""]),
   };
 }
 
@@ -39,35 +36,39 @@ function ofDirections() {
   return { of, colours: [...middles.map(hue), UNKNOWN], legend: middles.map((degrees) => [hue(degrees), words(degrees)]) };
 }
 
-function ofShapes(particles) {
+function ofShapes(shapes) {
   const colour = (shape) => COLOURS[SHAPES.indexOf(shape)] ?? UNKNOWN;
-  const count = (shape) => particles.filter((each) => each.kept && each.shape === shape).length;
-  const legend = SHAPES.filter(count).map((shape) => [colour(shape), `${shape} ${count(shape)}`]);
+  const legend = SHAPES.filter((shape) => shape in shapes).map((shape) => [colour(shape), `${shape} ${shapes[shape]}`]);
   return { of: ({ shape }) => colour(shape), colours: [...COLOURS, UNKNOWN], legend };
 }
 
-// A choice of colours, with its legend below the picture; particlesNow(): those there are; tell(key, of) is told of each.
-export function chooseColours(section, drawing, particlesNow, lengths, tell) {
+// A choice of colours, with its legend below the picture; dataNow(): what was measured last; tell(key, of) is told of each.
+// Returns what shows the colours once more, of other data.
+export function chooseColours(section, drawing, dataNow, tell) {
   const select = section.querySelector("[data-colour-by]");
-  if (!select) return;
+  if (!select) return () => {};
   for (const option of [...select.options]) {
-    if (option.value && !particlesNow().some((each) => each[option.value])) option.remove();
+    if (option.value && !dataNow().particles.some((each) => each[option.value])) option.remove();
   }
   const list = section.querySelector("[data-legend]");
   const layer = section.querySelector('[data-layer="labels"]');
   const explain = () => {
-    const { legend } = colouring(select.value, particlesNow(), lengths);
+    const { legend } = colouring(select.value, dataNow());
     list.hidden = !legend.length || !layer.checked;
     list.replaceChildren(...legend.map(([colour, words]) => entry(colour, words)));
   };
-  layer.addEventListener("change", explain);
-  select.addEventListener("change", () => {
-    const { of, colours } = colouring(select.value, particlesNow(), lengths);
+  const show = () => {
+    const { of, colours } = colouring(select.value, dataNow());
     drawing.colourBy(of, colours);
     tell(select.value, of);
     explain();
+  };
+  layer.addEventListener("change", explain);
+  select.addEventListener("change", () => {
+    show();
     if (select.value && !layer.checked) layer.click();
   });
+  return () => select.value && show();
 }
 
 function entry(colour, words) {
@@ -77,19 +78,23 @@ function entry(colour, words) {
   return item;
 }
 
-// The shapes that there are as a filter of picture and table.
-export function chooseShape(listing, particles, choose) {
+// The shapes that there are as a filter of picture and table. shapes: how many there are of each, in words. Returns what
+// shows all of them again, and what offers those of other data.
+export function chooseShape(listing, shapes, choose) {
   const field = listing.querySelector("[data-shapes]");
-  const count = (shape) => particles.filter((each) => each.kept && each.shape === shape).length;
-  const present = SHAPES.filter(count);
-  if (!field || !present.length) return () => {};
   const select = field.querySelector("select");
-  for (const shape of present) select.add(new Option(`${shape} (${count(shape)})`, shape));
-  field.hidden = false;
+  const [all] = select.options;
+  const offer = (now) => {
+    const { value } = select;
+    const present = SHAPES.filter((shape) => shape in now);
+    select.replaceChildren(all, ...present.map((shape) => new Option(`${shape} (${now[shape]})`, shape, false, shape === value)));
+    field.hidden = !present.length;
+  };
+  offer(shapes);
   select.addEventListener("change", () => {
     const { value } = select;
     choose(value ? (particle) => particle.kept && particle.shape === value : null, value ? `outlines that are ${value}` : "");
     select.value = value;
   });
-  return () => (select.value = "");
+  return { all: () => (select.value = ""), offer };
 }

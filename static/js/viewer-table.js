@@ -1,19 +1,19 @@
 // The table of particles beside the picture: sorted by any column, filtered, and only the rows in sight are built.
 
-import { significant } from "./chart-scale.js";
 import { element } from "./dom.js";
 
 const SPARE = 25; // rows above and below those in sight
 const GUESS = 33; // px, the height of a row until one was measured
 
 export class ParticleList {
-  constructor(section, data, choose) {
+  // page: the result's, with its data and its `cells`.
+  constructor(section, page, choose) {
     this.table = section.querySelector("table.particles");
     this.body = this.table.querySelector("tbody");
     this.scroller = section.querySelector(".table-box");
     this.shown = section.querySelector("[data-shown]");
-    this.particles = data.particles;
-    this.choose = choose;
+    const { data } = page;
+    Object.assign(this, { page, choose, particles: data.particles });
     this.order = sorted(data.particles, "state"); // what is kept first
     this.visible = this.order;
     this.rowHeight = GUESS;
@@ -36,22 +36,20 @@ export class ParticleList {
     this.show(() => true);
   }
 
-  // All rows that are chosen, as a spreadsheet takes them; digits stand together there.
+  // All rows that are chosen, as a spreadsheet takes them: without the commas that part thousands.
   text() {
     const titles = this.heads.filter((head) => !head.hidden).map((head) => head.textContent.replace(/\u00ad/g, "").trim());
-    const lines = this.visible.map((particle) => [...this.row(particle, 0).cells].map((box) => box.textContent.replace(/(\d)\s(?=\d)/g, "$1")));
+    const lines = this.visible.map((particle) => [...this.row(particle, 0).cells].map((box) => box.textContent.replace(/(\d),(?=\d{3})/g, "$1")));
     return [titles, ...lines].map((line) => line.map((words) => words.replace(/\s+/g, " ")).join("\t")).join("\n");
   }
 
   // Columns that this kind of analysis does not have are not shown, and of those of shape the first alone but on request.
   offer(data, all = false) {
     const [first] = data.particles;
-    this.lengths = shownLengths(data);
-    for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = this.lengths.unit;
+    for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = data.length_unit;
     this.heads = [...this.table.querySelectorAll("th[data-key]")];
     const has = (key) => (key === "state" ? first.class === undefined || data.particles.some((each) => !each.kept) : first[key] !== undefined);
     for (const head of this.heads) head.hidden = first ? !has(head.dataset.key) || (!all && "more" in head.dataset) : head.dataset.key === "class";
-    this.shapes = new Set(this.heads.filter((head) => "shape" in head.dataset).map((head) => head.dataset.key));
     this.keys = this.heads.filter((head) => !head.hidden).map((head) => head.dataset.key);
     this.table.setAttribute("aria-colcount", this.keys.length);
   }
@@ -168,8 +166,7 @@ export class ParticleList {
   row(particle, index) {
     const row = element("tr", { particle, "data-id": particle.id, "aria-rowindex": index + 2, "aria-selected": particle === this.selected });
     for (const key of this.keys) {
-      const text = () => (this.shapes.has(key) ? fraction(particle[key]) : this.lengths.said(particle, key));
-      const box = CELLS[key]?.(particle, key) ?? cell(text(), "number");
+      const box = CELLS[key]?.(particle) ?? cell(this.page.said(particle, key), key === "shape" ? "" : "number");
       box.dataset.key = key; // narrow tables leave some out
       row.append(box);
     }
@@ -180,20 +177,8 @@ export class ParticleList {
 const CELLS = {
   id: ({ id }) => cell(element("button", { type: "button", "aria-label": `Show ${id} in the picture` }, id), "number"),
   class: (particle) => cell(particle.class, ""),
-  shape: ({ shape, shape_chance: chance }) => cell(shape ? `${shape} ${Math.round(100 * chance)} %` : "–", ""),
-  confidence: (particle, key) => cell(fraction(particle[key]), "number"),
   state: (particle) => cell(particle.kept ? (particle.byHand ? "checked" : particle.cut ? "counted, no size" : "counted") : particle.reason, particle.kept ? "" : "aside"),
 };
-
-// The unit in which people read the sizes, µm where the median is 1 µm or more, and a size written in it.
-export function shownLengths({ unit, particles }) {
-  const sizes = particles.map((each) => each.min_feret ?? each.ecd ?? Math.sqrt(each.area)).filter(Number.isFinite).sort((a, b) => a - b);
-  const long = unit === "nm" && sizes[sizes.length >> 1] >= 1000;
-  const text = (value, power) => (Number.isFinite(value) ? significant(long ? value / 1000 ** power : value, 3) : "–");
-  return { unit: long ? "µm" : unit, said: (particle, key) => text(particle[key], key === "area" ? 2 : 1) };
-}
-
-const fraction = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");
 
 const cell = (content, look) => element("td", { className: look }, content);
 

@@ -12,7 +12,7 @@ import { fetched, fit, swap } from "./parts.js";
 import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, tools } from "./viewer-drawing.js";
-import { ParticleList, shownLengths } from "./viewer-table.js";
+import { ParticleList } from "./viewer-table.js";
 import { ambiguous, lengthOf } from "./width.js";
 
 const section = document.getElementById("viewer");
@@ -43,21 +43,25 @@ class ResultPage {
   // What the server has measured after so many corrections.
   take(data, step, regions) {
     this.data = { ...data, step, regions };
-    this.objects = new Map(data.particles.map((each) => [each.id, Object.assign(each, { byHand: each.by_hand })]));
+    this.objects = new Map(data.particles.map((each, place) => [each.id, Object.assign(each, { place, byHand: each.by_hand })]));
     this.cuts.list = listed(data.cuts);
-    this.doubts = data.doubts ?? [];
-    this.doubtCount = this.doubts.length;
-    this.lengths = shownLengths(data);
+    this.doubts = data.doubts;
+    this.doubtCount = data.doubt_count;
     this.base = step; // the correction after which the picture stands
+  }
+
+  // A number of an object in words: one that a correction changed brings its own.
+  said({ cells, place }, key) {
+    return (cells ? cells[key] : this.data.cells[key]?.[place]) || "–";
   }
 
   // Everything that shows the objects.
   start() {
     this.histogram = chart && new Histogram(chart, (stands, words) => this.narrow({ stands, words }), (stands) => this.drawing.light(stands));
-    this.list = listing && new ParticleList(listing, this.data, (particle) => this.look(particle));
+    this.list = listing && new ParticleList(listing, this, (particle) => this.look(particle));
     this.chips = listing && new Chips(listing, (hidden) => this.narrow({ hidden }));
-    this.anyShape = listing ? chooseShape(listing, this.data.particles, (...chosen) => this.choose(...chosen)) : () => {};
-    chooseColours(section, this.drawing, () => [...this.objects.values()], this.lengths, (key, of) => this.histogram?.colour(key, of));
+    this.shapes = listing && chooseShape(listing, this.data.shapes, (...chosen) => this.choose(...chosen));
+    this.colour = chooseColours(section, this.drawing, () => this.data, (key, of) => this.histogram?.colour(key, of));
     this.point();
     tools(section, [this.drawing]);
     this.lights();
@@ -87,7 +91,7 @@ class ResultPage {
       this.pending = null;
       const particles = [...this.objects.values()];
       this.list?.replace(particles);
-      this.chips?.count(particles);
+      this.chips?.count(this.data.states);
     });
   }
 
@@ -98,7 +102,7 @@ class ResultPage {
   }
 
   // What the server answers to corrections, of which the last one has the number `base`.
-  stand({ rows, numbers, unit, few, cuts, doubts, doubt_count: count, examples }, base) {
+  stand({ rows, states, numbers, unit, few, cuts, doubts, doubt_count: count, examples }, base) {
     for (const row of rows) {
       if (row.gone) this.objects.delete(row.id);
       else this.objects.set(row.id, { ...row, byHand: row.by_hand });
@@ -106,7 +110,7 @@ class ResultPage {
     this.base = base;
     this.doubts = doubts;
     this.doubtCount = count;
-    this.data.examples = examples;
+    Object.assign(this.data, { examples, states });
     for (const cut of this.cuts.list) cut.id = cuts[cut.place] ?? 0;
     this.say("");
     this.changed();
@@ -177,6 +181,8 @@ class ResultPage {
     this.take(data, step, this.data.regions);
     swap(document, page);
     this.histogram?.renew(chart.dataset.bars);
+    this.shapes?.offer(data.shapes);
+    this.colour();
     this.changed();
     this.waits();
     this.doubt?.changed();
@@ -188,13 +194,12 @@ class ResultPage {
   // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
   sentence(object) {
     const { min_feret: least, area, confidence } = object;
-    const { unit, said } = this.lengths;
-    const length = (words, key) => `${words} ${said(object, key)} ${unit}`;
+    const length = (words, key) => `${words} ${this.said(object, key)} ${this.data.length_unit}`;
     const facts = Number.isFinite(least) ? [length("minimum Feret", "min_feret"), length("ECD", "ecd")] : [];
     const sizeHead = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
     if (sizeHead && Number.isFinite(object[sizeHead.dataset.key])) facts.unshift(length(sizeHead.dataset.own, sizeHead.dataset.key));
     if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
-    if (Number.isFinite(confidence)) facts.push(`confidence ${confidence.toFixed(2)}`);
+    if (Number.isFinite(confidence)) facts.push(`confidence ${this.said(object, "confidence")}`);
     if (object.byHand) facts.push("checked by hand");
     if (object.pieces > 1) facts.push(`in ${object.pieces} pieces`);
     const description = [object.class, ...facts].filter(Boolean).join(", ");
@@ -298,7 +303,7 @@ class ResultPage {
 
   unchoose() {
     this.histogram?.pick(null);
-    this.anyShape();
+    this.shapes?.all();
     this.narrow({ stands: null, words: "" });
   }
 

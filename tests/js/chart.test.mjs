@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Element } from "./page.mjs";
 import { holder, question } from "../../static/js/chart.js";
 import { draw } from "../../static/js/chart-draw.js";
-import { density, linearTicks, logTicks, perCent, plain, scale, significant } from "../../static/js/chart-scale.js";
+import { linearTicks, logTicks, scale, tickText } from "../../static/js/chart-scale.js";
 
 test("a scale leads from one end to the other", () => {
   const along = scale(10, 20, 100, 300);
@@ -35,29 +35,8 @@ test("ticks of a logarithmic axis", () => {
   assert.ok(logTicks(0.02, 0.9, 8).every((tick) => tick >= 0.02 && tick <= 0.9));
 });
 
-test("numbers as the pages write them", () => {
-  assert.deepEqual([0, 0.0049, 0.052, 0.5, 0.996, 1].map(perCent), ["0 %", "0.5 %", "5 %", "50 %", "99.6 %", "100 %"]);
-  assert.equal(significant(155.4321, 3), "155");
-  assert.equal(significant(0.05, 3), "0.0500");
-  assert.equal(significant(0, 3), "0");
-  assert.equal(significant(123456, 3), "123,000");
-  assert.equal(significant(-99.96, 3), "-100");
-  assert.equal(plain(12345.678, 6), "12,345.7");
-  assert.equal(plain(1234), "1230");
-  assert.equal(plain(Infinity), "–");
-});
-
-test("the log-normal density", () => {
-  const law = { median: 50, gsd: 1.6 };
-  for (const ratio of [false, true]) {
-    let sum = 0;
-    for (let place = Math.log(2); place < Math.log(2000); place += 0.001) {
-      const size = Math.exp(place);
-      sum += density(size, law, ratio) * (ratio ? 1 : size) * 0.001;
-    }
-    assert.ok(Math.abs(sum - 1) < 1e-4);
-  }
-  assert.ok(density(50, law, true) > density(49, law, true));
+test("the number at a tick", () => {
+  assert.deepEqual([0.3, 1234, 12345.6, 50000].map(tickText), ["0.3", "1234", "12,345.6", "50,000"]);
 });
 
 const STATE = { measure: "area", weighting: "number", unit: "nm", log: false, all: false, typed: "", typedIn: "nm", span: null };
@@ -87,14 +66,14 @@ test("every particle between the edges is in one bar", () => {
 });
 
 const PICTURE = {
+  axis: [0, 40.6],
   edges: [10, 20, 30, 40],
   heights: [2, 5, 1],
   kept: [2, 4, 1],
   aside: [0, 1, 0],
   doubtful: [0, 0, 0.5],
   cumulative: [0.25, 0.875, 1],
-  fit: { median: 24, gsd: 1.3 },
-  fitted: 8,
+  fit: [0, 1, 4, 5, 2, 1, 0],
   line: { at: 25, name: "25 nm" },
   log: false,
   xTitle: "Size, nm",
@@ -143,23 +122,22 @@ test("curves and line are drawn where they are wanted", () => {
   assert.equal(classed(drawn({ line: { at: 400, name: "" } }).svg, "limit").length, 0); // not in sight
 });
 
-test("the fit is as high as the bars of its own particles", () => {
-  const law = { median: 50, gsd: 1.2 };
-  const edges = Array.from({ length: 81 }, (_, i) => 20 + i);
-  const heights = edges.slice(1).map((edge) => 1000 * density(edge - 0.5, law));
-  const none = heights.map(() => 0);
-  const { svg } = drawn({ edges, heights, kept: heights, aside: none, doubtful: none, cumulative: null, line: null, fit: law, fitted: 1000, labels: none.map(String) });
-  const top = Math.min(...classed(svg, "kept").map(({ attributes }) => Number(attributes.y)));
-  const peak = Math.min(...classed(svg, "fit")[0].attributes.d.match(/ [0-9.]+/g).map(Number));
-  assert.ok(Math.abs(top - peak) < 1, `${top} and ${peak}`);
+test("a curve goes from one end of the axis to the other, as high as the bars", () => {
+  const { svg } = drawn();
+  const [path] = classed(svg, "fit");
+  const [xs, ys] = [/[ML]([0-9.]+)/g, / ([0-9.]+)/g].map((of) => [...path.attributes.d.matchAll(of)].map(([, number]) => Number(number)));
+  const base = classed(svg, "base")[0].attributes;
+  assert.ok(Math.abs(xs[0] - base.x1) < 0.01 && Math.abs(xs.at(-1) - base.x2) < 0.01);
+  const top = Math.min(...classed(svg, "aside").map(({ attributes }) => Number(attributes.y)));
+  assert.ok(Math.abs(Math.min(...ys) - top) < 0.01); // both are 5
 });
 
 test("an axis of small numbers and one in decades", () => {
   const texts = (svg) => [...svg.all((each) => each.name === "text")].map(({ children }) => children[0]);
-  assert.ok(texts(drawn({ edges: [0.01, 0.02, 0.03, 0.04], fit: null, line: null }).svg).includes("0.02"));
-  const log = drawn({ log: true, edges: [1, 10, 100, 1000] });
+  assert.ok(texts(drawn({ axis: [0, 0.041], edges: [0.01, 0.02, 0.03, 0.04], fit: null, line: null }).svg).includes("0.02"));
+  const log = drawn({ log: true, axis: [1, 1000], edges: [1, 10, 100, 1000] });
   const widths = classed(log.svg, "column").map(({ attributes }) => Number(attributes.width));
   assert.ok(Math.max(...widths) - Math.min(...widths) < 1e-9);
   assert.ok(["1", "10", "100", "1000"].every((text) => texts(log.svg).includes(text)));
-  assert.ok(texts(drawn({ asShare: true, heights: [0.3, 0.5, 0.2], fitted: 1 }).svg).includes("60"));
+  assert.ok(texts(drawn({ asShare: true, heights: [0.3, 0.5, 0.2], fit: null }).svg).includes("40"));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { shownBy } from "../../static/js/viewer-choice.js";
-import { inSight, shownLengths, sorted, summary } from "../../static/js/viewer-table.js";
+import { inSight, sorted, summary } from "../../static/js/viewer-table.js";
 
 const ROWS = [
   { id: 1, min_feret: 30, confidence: 0.9, reason: "" },
@@ -35,16 +35,6 @@ test("only the rows in sight and some to spare are built", () => {
   assert.deepEqual(inSight(33 * 19990, 330, 33, 20000, 25), { from: 19965, to: 20000 });
   assert.deepEqual(inSight(33 * 19990, 330, 33, 5, 25), { from: 5, to: 5 }); // scrolled far, then filtered
   assert.deepEqual(inSight(0, 330, 33, 0, 25), { from: 0, to: 0 });
-});
-
-test("long sizes are shown in micrometres, areas in their squares", () => {
-  const particles = [900, 1500, 2100].map((size) => ({ min_feret: size, area: size ** 2 }));
-  const long = shownLengths({ unit: "nm", particles });
-  assert.deepEqual([long.unit, long.said(particles[1], "min_feret"), long.said(particles[1], "area")], ["µm", "1.50", "2.25"]);
-  assert.equal(long.said({ min_feret: null }, "min_feret"), "–");
-  const pixels = shownLengths({ unit: "px", particles });
-  assert.deepEqual([pixels.unit, pixels.said(particles[1], "min_feret")], ["px", "1500"]);
-  assert.equal(shownLengths({ unit: "nm", particles: ROWS }).unit, "nm");
 });
 
 test("how many are shown, in words", () => {

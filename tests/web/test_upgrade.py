@@ -26,6 +26,7 @@ jobs = list(json.loads(Path(settings.DEEPSEGM_DATA, "asked.json").read_text())["
 print(json.dumps({
     "pages": [alice.get(f"/jobs/{pk}/").content.decode() for pk in jobs],
     "tables": [b"".join(alice.get(f"/jobs/{pk}/files/particles.csv").streaming_content).decode() for pk in jobs],
+    "shown": [json.loads(b"".join(alice.get(f"/jobs/{pk}/files/outlines.json").streaming_content)) for pk in jobs],
     "edits": alice.get(f"/api/v1/jobs/{jobs[0]}/edits", **script).json(),
     "objects": alice.get(f"/api/v1/jobs/{jobs[0]}/labels?format=objects", **script).json(),
 }))
@@ -47,5 +48,7 @@ def test_the_data_folder_of_1_0_opens(tmp_path):
         assert f"{median} nm" in " ".join(strip_tags(page).split())
         _, *rows = (line.split(",") for line in table.splitlines() if not line.startswith("#"))
         assert [row[3] for row in rows] == expected
+    cells = [shown["cells"]["min_feret"] for shown in answers["shown"]]
+    assert cells == [["169", "140", "169"], ["140", "169"]], "words that the stored files of 1.0 do not have"
     assert [edit["operation"] for edit in answers["edits"]["edits"]] == [{"op": "delete", "ids": [1]}]
     assert answers["objects"]["ids"] == [2, 3]

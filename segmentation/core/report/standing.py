@@ -33,7 +33,7 @@ from ..measure.tilt import Stretch
 from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
-from .exports.viewer import MOST_COORDINATES, TOLERANCE, coordinates, further_rings, short
+from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE, coordinates, further_rings, short
 from .outlines import Points, find_cracks, smooth_rings, thinned
 from .picture import PALETTE
 
@@ -47,8 +47,8 @@ MOST_TRACED = 1 << 22  # px of a picture of classes whose lines are drawn anew a
 class StoredObjects:
     """What the file outlines.json says of n objects, in the order of their ids.
 
-    head: its entries beside the objects. ids: (n,) int64. texts: the row of each as JSON. columns: (n,) numbers by
-    name, NaN where not known. reasons: (n,). by_hand, cut: (n,) bool.
+    head: its entries beside the objects and their cells. ids: (n,) int64. texts: the row of each as JSON. columns: (n,)
+    numbers by name, NaN where not known. reasons: (n,). by_hand, cut: (n,) bool.
     """
 
     head: dict[str, Any]
@@ -64,7 +64,7 @@ class StoredObjects:
         """From the parts of the file, of which only the first has its head. objects: the name of their list."""
         head, texts, numbers, flags = dict[str, Any](), list[bytes](), list[dict[str, float]](), list[Any]()
         for part in parts:
-            head = head or {name: value for name, value in part.items() if name != objects}
+            head = head or {name: value for name, value in part.items() if name not in (CELLS, objects)}
             for row in part[objects]:
                 texts.append(json.dumps(row, separators=(",", ":")).encode())
                 flags.append((row["id"], row["reason"], "by_hand" in row, "cut" in row))

@@ -3,12 +3,14 @@ look. Only what was corrected is measured."""
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import IO, Any
 
 from ...core import tasks
 from ...core.labels.operations import Corrections
@@ -16,6 +18,7 @@ from ...core.measure import similar
 from ...core.measure.quantities import Value
 from ...core.measure.results import Statistics
 from ...core.measure.tilt import Stretch, Tilt
+from ...core.report import in_words
 from ...core.report import standing as core
 from ...core.report.at_once import AtOnce
 from ...core.report.exports.viewer import MOST_DOUBTS
@@ -25,6 +28,7 @@ from ..ground.refusal import Refused
 from .edits import NO_OUTLINES, corrections_of
 
 logger = logging.getLogger(__name__)
+WORDED = f'{{"{in_words.CELLS}":'.encode()  # how a file begins that has the words of its objects
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 
@@ -33,14 +37,16 @@ NOT_MEASURED = "The objects of this result are not measured one by one, so none 
 class Standing:
     """The objects of a result as its corrections leave them, before everything is measured anew.
 
-    rows: the changed objects as rows of outlines.json; {"id", "gone": True} of one that is gone; "pieces": of how many
-    it is, where these are several. numbers: words by name, as `core.report.at_once.AtOnce` has them. unit: of the
-    lengths in these words. few: the sizes of fewer objects than a median needs, in words. cuts: the object that each
-    possible cut still divides, by its place. doubts: what waits for a look, most effect first: {"id", "cut", "chance"},
-    MOST_DOUBTS at most of doubt_count. examples: {"id", "title", "size"} of what is shown beside the numbers.
+    rows: the changed objects as rows of outlines.json, with their cells in the unit of that file; {"id", "gone": True}
+    of one that is gone; "pieces": of how many it is, where these are several. states: as in that file. numbers: words
+    by name, as `core.report.at_once.AtOnce` has them. unit: of the lengths in these words. few: the sizes of fewer
+    objects than a median needs, in words. cuts: the object that each possible cut still divides, by its place. doubts:
+    what waits for a look, most effect first, as in that file, MOST_DOUBTS at most of doubt_count. examples: {"id",
+    "title", "size"} of what is shown beside the numbers.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     unit: str = ""
     few: list[str] = field(default_factory=list)
@@ -81,13 +87,17 @@ def standing(job: Job, since: int) -> Standing:
     known = _at_once(job, state, corrections)
     cuts = state.cuts_after(corrections.now)
     doubts = known.doubts(cuts)
+    rows = state.changed_since(corrections, since)
+    columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(known))
+    words = [{name: of[at] for name, of in columns.items()} for at in range(len(rows))]
     return Standing(
-        rows=state.changed_since(corrections, since),
+        rows=[row if "gone" in row else {**row, in_words.CELLS: of} for row, of in zip(rows, words, strict=True)],
+        states=in_words.states(known.table.reasons.tolist()),
         numbers=known.numbers,
         unit=known.unit,
         few=known.few,
         cuts=cuts,
-        doubts=[doubt._asdict() for doubt in doubts[:MOST_DOUBTS]],
+        doubts=in_words.questions(doubts[:MOST_DOUBTS]),
         doubt_count=len(doubts),
         examples=[example._asdict() for example in known.examples],
     )
@@ -109,6 +119,20 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     columns = {name: known.column(name) for name in (size, "area", *similar.SHAPES, similar.CONTRAST)}
     values = similar.alike(columns, [places[number] for number in ids], size).tolist()
     return dict(sorted(zip(places, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
+
+
+def opened_in_words(file: Artifact) -> IO[bytes]:
+    """The stored file outlines.json of a result, from its start; one that an earlier version left behind with the words
+    that it lacks. Raises OSError, and ValueError where it is damaged."""
+    opened = bundles.opened(file)
+    begin = opened.read(len(WORDED))
+    opened.seek(0)
+    if begin == WORDED:
+        return opened
+    with opened:
+        content = json.load(opened)
+    known = _at_once(file.job, core.Standing(_stored(file), _terms_of(file.job), {}))
+    return io.BytesIO(json.dumps(in_words.worded(content, known, tables.OBJECTS, MOST_DOUBTS)).encode())
 
 
 def _state_of(job: Job, corrections: Corrections) -> core.Standing:

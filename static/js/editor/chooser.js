@@ -1,7 +1,6 @@
 // Choosing many objects at once: all of one reason, up to a limit, or like one of them.
 
 import { PAGE, json } from "./calls.js";
-import { significant } from "../chart-scale.js";
 import { button } from "../dom.js";
 
 const MOST_ALONE = 200; // requests
@@ -46,13 +45,12 @@ export class Chooser {
   // One button for each reason, one for what was deleted; the measures that the objects have.
   fill() {
     const { editor, panel } = this;
-    const counts = new Map();
-    for (const each of editor.objects.values()) if (!each.kept) counts.set(each.reason, (counts.get(each.reason) ?? 0) + 1);
-    const buttons = [...counts].map(([reason, count]) => button(`${reason} (${count})`, () => editor.select(this.ids((each) => each.reason === reason))));
+    const aside = Object.entries(editor.page.data.states).filter(([reason]) => reason);
+    const buttons = aside.map(([reason, count]) => button(`${reason} (${count})`, () => editor.select(this.ids((each) => each.reason === reason))));
     const gone = [...new Set(editor.history.filter(({ op }) => op === "delete").flatMap(({ ids }) => ids))].filter((id) => !editor.objects.has(id));
     if (gone.length) buttons.push(button(`bring back what is gone (${gone.length})`, () => this.restore(gone)));
     panel.one("[data-reasons]").replaceChildren(...buttons);
-    for (const option of panel.one("[data-below]").options) option.hidden = option.disabled = !this.values(option.value).length;
+    for (const option of panel.one("[data-below]").options) option.hidden = option.disabled = !this.ranked(option.value).length;
     this.limits();
   }
 
@@ -69,25 +67,25 @@ export class Chooser {
     return [...this.editor.objects.values()].filter(holds).map((each) => each.id);
   }
 
-  // Of what counts, in order: nothing else is taken.
-  values(measure) {
-    return [...this.editor.objects.values()].filter(({ kept }) => kept).map((each) => each[measure]).filter(Number.isFinite).sort((a, b) => a - b);
+  // Of what counts and has the measure, in its order: nothing else is taken.
+  ranked(measure) {
+    return [...this.editor.objects.values()].filter((each) => each.kept && Number.isFinite(each[measure])).sort((a, b) => a[measure] - b[measure]);
   }
 
   get measure() {
     return this.panel.one("[data-below]").value;
   }
 
-  // The slider goes by rank, so that each step takes about as many objects.
-  get limit() {
-    const values = this.values(this.measure);
+  // The last object that is taken, undefined for none. The slider goes by rank, so that each step takes about as many.
+  get last() {
+    const ranked = this.ranked(this.measure);
     const share = Number(this.panel.one("[data-limit]").value) / 1000;
-    return share === 0 || !values.length ? -Infinity : values[Math.min(values.length - 1, Math.round(share * share * (values.length - 1)))];
+    return share === 0 ? undefined : ranked[Math.min(ranked.length - 1, Math.round(share * share * (ranked.length - 1)))];
   }
 
   get taken() {
-    const [limit, measure] = [this.limit, this.measure];
-    return this.ids((each) => each.kept && Number.isFinite(each[measure]) && each[measure] <= limit);
+    const { last, measure } = this;
+    return last ? this.ranked(measure).filter((each) => each[measure] <= last[measure]).map(({ id }) => id) : [];
   }
 
   limits() {
@@ -96,14 +94,14 @@ export class Chooser {
   }
 
   light() {
-    const { limit, measure, taken } = this;
-    const { lengths } = this.editor.page;
-    const unit = `${lengths.unit}${measure === "area" ? "²" : ""}`;
-    const value = measure === "confidence" || measure === "relative_contrast" ? significant(limit, 2) : `${lengths.said({ [measure]: limit }, measure)} ${unit}`;
-    this.panel.one("[data-limit-words]").textContent = taken.length ? `${taken.length} up to ${value}` : "none";
+    const { last, measure, taken } = this;
+    const { page, drawing } = this.editor;
+    const hasUnit = measure !== "confidence" && measure !== "relative_contrast";
+    const unit = hasUnit ? ` ${page.data.length_unit}${measure === "area" ? "²" : ""}` : "";
+    this.panel.one("[data-limit-words]").textContent = last ? `${taken.length} up to ${page.said(last, measure)}${unit}` : "none";
     this.panel.one("[data-take]").disabled = !taken.length;
     const ids = new Set(taken);
-    this.editor.drawing.light(ids.size ? ({ id }) => ids.has(id) : null);
+    drawing.light(ids.size ? ({ id }) => ids.has(id) : null);
   }
 
   take() {

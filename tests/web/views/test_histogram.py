@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 
 from segmentation.core import tasks
 from segmentation.core.measure import bins
-from segmentation.core.measure.fitting import log_normal
+from segmentation.core.measure.fitting import density, log_normal
 from segmentation.models import Job
 from segmentation.presenters import histogram as presented
 from segmentation.presenters.histogram import NO_RANGE, NOT_A_NUMBER, TOO_MANY, TOO_WIDE, answer
@@ -104,8 +104,11 @@ def test_the_first_bars_are_those_of_the_figure(ask):
     assert chart["cumulative"][-1] == pytest.approx(1)
     assert (chart["n"], chart["unit"], chart["problem"], set(chart["aside"])) == (len(sizes), "nm", "", {0})
     assert (chart["bounds"], set(chart["doubtful"])) == (chart["edges"], {0})
-    fit = log_normal(sizes, np.ones(len(sizes)))
-    assert chart["fit"] == pytest.approx({"median": fit["median"], "gsd": fit["gsd"]}) and chart["unfit"] == ""
+    first, *_, last = chart["edges"]
+    assert chart["unfit"] == "" and chart["axis"] == pytest.approx([0, last + 0.02 * (last - first)])
+    fit, along = log_normal(sizes, np.ones(len(sizes))), np.linspace(*chart["axis"], len(chart["fit"]))
+    width = chart["edges"][1] - chart["edges"][0]
+    assert chart["fit"][1:] == pytest.approx((len(sizes) * width * density(along[1:], fit)).tolist(), rel=1e-5)
     assert chart["measures"] == ["min_feret", "max_feret", "ecd", "area", "circularity", "aspect_ratio"]
     assert chart["weightings"] == ["number", "area", "volume"]
 
@@ -183,7 +186,7 @@ def test_the_answer_has_the_unit_that_was_chosen(ask):
     assert um["edges"] == [0.001 * edge for edge in nm["edges"]]
     assert um["words"][2] == nm["words"][2].replace("30 to 40 nm", "0.030 to 0.040 µm")
     assert (um["x"], um["limit"]) == ("Minimum Feret diameter, µm", {"at": 0.1, "name": "100 nm"})
-    assert um["fit"] == pytest.approx({**nm["fit"], "median": nm["fit"]["median"] / 1000})
+    assert um["fit"] == nm["fit"] and um["axis"] == pytest.approx([0.001 * end for end in nm["axis"]])
     assert ask(unit="um", measure="area")["edges"] == [1e-6 * edge for edge in ask(measure="area")["edges"]]
     assert ask(unit="um", measure="aspect_ratio")["unit"] == "" and ask(measure="aspect_ratio")["limit"] is None
     typed = ask(unit="um", **{"from": "0.07", "to": "0,1"})["range"]

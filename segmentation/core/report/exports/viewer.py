@@ -41,6 +41,8 @@ QUALITY = 80
 IN = "shown on the page"
 METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
 COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # by which the page colours objects
+OBJECTS = "particles"  # the list of objects in the file, whatever the kind
+CELLS = "cells"  # their numbers in words; also an entry of an object that corrections changed
 MOST_DOUBTS = 500  # each answer to a correction brings the next ones
 MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
 
@@ -99,7 +101,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
     # The objects come last and begin with their id: services/ground/tables.parts reads the file in pieces.
     frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids, table.nm_per_pixel)}
-    return {**frame, "particles": particles}
+    return {**frame, OBJECTS: particles}
 
 
 def _cuts(segmentation: Segmentation, numbers_shown: set[int], nm_per_pixel: float | None) -> dict[str, list[Any]]:
@@ -235,17 +237,13 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
     return webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
-def with_questions(of: Any) -> dict[str, Any]:
-    """The `outlines` of a result with "doubts", what waits for a look, what moves the numbers most at first, and
-    "examples" beside the numbers, both as `core.report.at_once` chooses them. of: a `context.Context`."""
+def page_outlines(of: Any) -> dict[str, Any]:
+    """The `outlines` of a result with all that its page says of them (`in_words.worded`). of: a `context.Context`."""
     from ..at_once import at_once_of
+    from ..in_words import worded
 
     content = outlines(of.analysis, of.drawing)
-    known = at_once_of(of.analysis, content, "particles")
-    doubts = [doubt._asdict() for doubt in known.doubts(known.standing.cuts_after(None))[:MOST_DOUBTS]]
-    examples = [example._asdict() for example in known.examples]
-    particles = content.pop("particles")  # last: services/ground/tables.parts reads the file in pieces
-    return {**content, "doubts": doubts, "examples": examples, "particles": particles}
+    return worded(content, at_once_of(of.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
 
 
 def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
@@ -253,7 +251,7 @@ def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **k
 
 
 EXPORTS = (
-    _page_layer("outlines.json", 300, lambda of, to: write_json(with_questions(of), to), stored=True, turn=FIRST),
+    _page_layer("outlines.json", 300, lambda of, to: write_json(page_outlines(of), to), stored=True, turn=FIRST),
     _page_layer(THUMBNAIL_FILE, 320, lambda of, to: to.write_bytes(thumbnail(of.analysis)), stored=True, turn=FIRST),
     _page_layer(
         "figure-small.webp", 330, lambda of, to: to.write_bytes(webp(of.pixels, *FIGURE_LOOK)), sample=IN, turn=FIGURE

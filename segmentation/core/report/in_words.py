@@ -1,0 +1,137 @@
+"""What a page says of single objects, in words: the cells of their table, the scales of their colours, how many there
+are of each state and shape, and how sure the model is. A browser rounds no number. The web process reads this, too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..measure.descriptors import DESCRIPTORS, measures_of
+from ..measure.doubts import Doubt
+from ..measure.quantities import ENOUGH, LONG_NM, nanometre_in, significant
+from .exports.viewer import CELLS
+from .wording import per_cent
+
+if TYPE_CHECKING:
+    from .at_once import AtOnce
+
+LENGTHS = ("visible_length", "length", "width", "neighbour_distance", "neighbour_gap")
+SHARES = ("confidence", "relative_contrast", "certainty", "area_fraction")
+SHAPE = "shape"
+DECIMALS = 2  # of a share or descriptor
+LIKELY = 0.5  # a cut that the model is as sure of is made with others by one press
+LONG_PICTURE = 10 * LONG_NM  # without a median, lengths in wider pictures are in µm
+STEPS = 8  # colours of a scale
+MOST = 0.98  # of the objects lie below the last step
+COLOURED = ("neighbour_distance", "local_density")  # beside the size
+PLAIN_ENDS = {"local_density": ("sparse", "dense")}  # of a number that no unit explains
+
+
+def length_unit(known: AtOnce) -> str:
+    """The unit of lengths in cells: that of the numbers that were measured last, so that no correction changes it."""
+    head, before = known.standing.stored.head, known.before
+    if head["unit"] == "nm" and (before is None or before.median is None):
+        return "µm" if head["width"] * head["pixel_size"] >= LONG_PICTURE else "nm"
+    return before.readable_unit if before else str(head["unit"])
+
+
+def cells(rows: Sequence[Mapping[str, Any]], size: str, unit: str) -> dict[str, list[str]]:
+    """By the names of numbers the cells of n objects, "" where it is not known; only what is known of one at least.
+
+    rows: the objects as outlines.json has them; size: that of the kind of analysis; unit: of lengths in the cells.
+    Lengths and areas have three significant digits, shares and descriptors two decimals.
+    """
+    columns = {}
+    for name in dict.fromkeys([*measures_of(size), *LENGTHS, *SHARES]):
+        values = [row.get(name) for row in rows]
+        if any(value is not None for value in values):
+            write = _writer(name, unit)
+            columns[name] = ["" if value is None else write(value) for value in values]
+    if any(row.get(SHAPE) for row in rows):
+        columns[SHAPE] = [f"{row[SHAPE]} {per_cent(row['shape_chance'], 2)}" if row.get(SHAPE) else "" for row in rows]
+    return columns
+
+
+def _factor(name: str, unit: str) -> float:
+    return nanometre_in(unit) ** (2 if name == "area" else 1)
+
+
+def _once(write: Callable[[float], str]) -> Callable[[float], str]:
+    """The same function, which writes equal numbers once: most have few digits."""
+    known: dict[float, str] = {}
+
+    def words(value: float) -> str:
+        if value not in known:
+            known[value] = write(value)
+        return known[value]
+
+    return words
+
+
+def _writer(name: str, unit: str) -> Callable[[float], str]:
+    if name in (*SHARES, *DESCRIPTORS):
+        return _once(lambda value: significant(value, ENOUGH, DECIMALS))
+    factor = _factor(name, unit)
+    return _once(lambda value: significant(factor * value))
+
+
+def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str, dict[str, Any]]:
+    """By the names of numbers that colour objects: the lower end "from" and the "step" of STEPS colours in the unit of
+    the rows, and the "words" of both ends."""
+    counted, every = [row for row in rows if row["kept"]], {}
+    for name in filter(None, (size, *COLOURED)):
+        values = sorted(row[name] for row in counted if row.get(name) is not None)
+        if not values:
+            continue
+        low = 0.0 if name == "neighbour_distance" else values[int(len(values) * (1 - MOST))]
+        step = (values[int((len(values) - 1) * MOST)] - low) / STEPS or 1.0
+        ends = [significant(_factor(name, unit) * end) for end in (low, low + STEPS * step)]
+        words = [f"from {ends[0]} {unit}", f"to {ends[1]} {unit}"]
+        every[name] = {"from": low, "step": step, "words": list(PLAIN_ENDS.get(name, words))}
+    return every
+
+
+def states(reasons: Iterable[str]) -> dict[str, str]:
+    """How many objects there are of each state, in words; the state of what counts is ""."""
+    return {state: f"{count:,}" for state, count in Counter(reasons).items()}
+
+
+def shapes(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """How many objects that count have each class of shape, in words."""
+    return states(row[SHAPE] for row in rows if row["kept"] and row.get(SHAPE))
+
+
+def questions(doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
+    """What waits for a look: each doubt with how "sure" the model is, in words, of the outline or the cut, and whether
+    a cut is "likely"."""
+    return [
+        {
+            **doubt._asdict(),
+            "sure": per_cent(1 - doubt.chance if doubt.cut is None else doubt.chance, 2),
+            "likely": doubt.cut is not None and doubt.chance >= LIKELY,
+        }
+        for doubt in doubts
+    ]
+
+
+def worded(content: Mapping[str, Any], known: AtOnce, objects: str, most_doubts: int) -> dict[str, Any]:
+    """The content of outlines.json with all that its page says of the objects.
+
+    content: see `exports.viewer.outlines`; objects: the name of their list, which stays the last entry; known: of the
+    same objects. Adds `cells`, with the "length_unit" in them, "scales", "states", "shapes", "doubts" (most_doubts at
+    most of "doubt_count") and "examples".
+    """
+    size, unit, rows = known.standing.terms.task.size, length_unit(known), content[objects]
+    doubts = known.doubts(known.standing.cuts_after(None))
+    said = {
+        CELLS: cells(rows, size, unit),
+        "length_unit": unit,
+        "scales": scales(rows, size, unit),
+        "states": states(row["reason"] for row in rows),
+        "shapes": shapes(rows),
+        "doubts": questions(doubts[:most_doubts]),
+        "doubt_count": len(doubts),
+        "examples": [example._asdict() for example in known.examples],
+    }
+    return {**said, **{name: value for name, value in content.items() if name not in said}}
