@@ -36,7 +36,7 @@ js:
 
 # The same on PostgreSQL and Redis, for what touches them; .ci/services starts both.
 test-services: .venv/test-ready
-	bash .ci/services $(PARALLEL) -m "services and not e2e and not benchmark" tests/web tests/worker $(ARGS)
+	bash .ci/services $(PARALLEL) --migrations -m "services and not e2e and not benchmark" tests/web tests/worker $(ARGS)
 
 e2e: .venv/test-ready
 	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e -n 2 --dist loadfile --no-loadscope-reorder tests/e2e $(ARGS)

@@ -30,10 +30,13 @@ def test_the_last_release_is_the_one_of_the_changelog():
 
 
 @pytest.mark.parametrize("migration", [ITS_LAST_MIGRATION, "the newest"])  # which shows that these rows can be made
-def test_the_version_before_writes_and_reads_every_column(db, migration):
+def test_the_version_before_writes_and_reads_every_column(db, settings, migration):
     """Each column gets the largest value that the older models allow, in a row that lacks whatever may be left out."""
+    settings.MIGRATION_MODULES = {}  # the models of a migration, however the tests' tables are made
     problems = set()
-    for model in models_of(migration):
+    models = models_of(migration)
+    assert len(models) > 10
+    for model in models:
         for field in fields_of(model):
             try:
                 with transaction.atomic():
