@@ -35,6 +35,7 @@ class ResultPage {
     this.readout = section.querySelector("[data-readout]");
     this.quiet = this.readout.textContent;
     this.told = ""; // what went wrong, or what to do next
+    this.failed = null; // the correction after which nothing could be measured
     this.canvas = section.querySelector("canvas");
     this.drawing = new Drawing(this.canvas, data, section.dataset.tiles);
     this.drawing.ignore(this.data.regions);
@@ -81,6 +82,19 @@ class ResultPage {
   // Whether the numbers are not all of what is seen.
   get stale() {
     return this.base !== this.data.step || Boolean(this.editor?.sender?.waiting.length);
+  }
+
+  // Whether the numbers are not all of what is seen, but will be.
+  get unsaid() {
+    return this.stale && this.failed !== this.base;
+  }
+
+  async fresh() {
+    while (this.unsaid) {
+      this.say("This follows when the numbers are those of what is seen.");
+      await pause(AGAIN);
+    }
+    this.say("");
   }
 
   // The objects are others, or how they stand.
@@ -165,7 +179,10 @@ class ResultPage {
     for (;;) {
       if (this.base !== base || this.editor?.sender?.waiting.length) return null;
       const answer = await json(this.facts.state, { cache: "no-store" }).catch(() => null);
-      if (answer?.error) return this.say(answer.error);
+      if (answer?.error) {
+        this.failed = base;
+        return this.say(answer.error);
+      }
       if (answer?.measured && answer.step >= base) break;
       await pause(answer ? AGAIN : 10 * AGAIN);
     }
@@ -349,15 +366,17 @@ class ResultPage {
   // ---- another scale, other settings ------------------------------------------------------------
 
   measuring() {
-    // Whatever is downloaded or sent is what is seen: what waits is stored first.
+    // Whatever is downloaded or sent is what is seen: what waits is stored first, and before a form it is measured.
     for (const event of ["click", "submit"]) {
       document.addEventListener(event, (happened) => {
         const { target } = happened;
         const takes = event === "submit" || target.closest?.("a[download], #downloads [id]:not(#get-more)");
-        if (!takes || !this.editor || this.editor.settled) return;
+        const isForm = event === "submit";
+        if (!takes || !this.editor || (this.editor.settled && !(isForm && this.unsaid))) return;
         happened.preventDefault();
         happened.stopImmediatePropagation();
-        this.editor.stored("This follows when all corrections are saved.").then(() => (event === "submit" ? target.requestSubmit(happened.submitter) : target.click()));
+        const stored = this.editor.stored("This follows when all corrections are saved.");
+        stored.then(() => isForm && this.fresh()).then(() => (isForm ? target.requestSubmit(happened.submitter) : target.click()));
       }, true);
     }
     document.addEventListener("submit", (event) => {

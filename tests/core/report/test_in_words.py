@@ -1,4 +1,4 @@
-"""What a page says of single objects: cells, scales of colours, counts of states and shapes, the chance of each."""
+"""What a page says of single objects: cells, scales of colours, counts of states and shapes, and doubts."""
 
 from __future__ import annotations
 
