@@ -92,7 +92,12 @@ def science(monkeypatch, read_here):
 @pytest.fixture
 def no_files(monkeypatch):
     """Nothing is written that users take away, where a test is about numbers and rows."""
-    monkeypatch.setattr("segmentation.core.report.files.write_all", lambda *what, **how: {})
+
+    def write_none(reported, folder, **how):
+        folder.mkdir(parents=True, exist_ok=True)
+        return {}
+
+    monkeypatch.setattr("segmentation.core.report.files.write_all", write_none)
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_others_are_offered_nothing(no_files, sample, corrected, client):
 
 
 @pytest.mark.services
-def test_images_count_as_they_were_corrected_and_nobody_is_asked(sample, client):
+def test_images_count_as_they_were_corrected_and_nobody_is_asked(no_files, sample, client):
     scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
     sample.jobs.update(settings=scaled)
     first, second, third = sample.members.order_by("micrograph__sha256")
@@ -122,7 +122,7 @@ def test_images_count_as_they_were_corrected_and_nobody_is_asked(sample, client)
 
 
 @pytest.mark.services
-def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at_once(sample, client):
+def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at_once(no_files, sample, client):
     scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
     sample.jobs.update(settings=scaled)
     first, second, third = sample.members.order_by("micrograph__sha256")
@@ -149,7 +149,7 @@ def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at
     assert sample.jobs.count() == 3  # nothing is measured twice
 
 
-def test_a_version_that_was_corrected_further_counts_as_it_is_now(sample):
+def test_a_version_that_was_corrected_further_counts_as_it_is_now(no_files, sample):
     """Its page shows the newest state; the sample counted the version as it was when it was kept."""
     first = sample.members.order_by("micrograph__sha256").first()
     services.edit_job(job=first, base=0, operations=[DELETE], visitor=VISITOR)

@@ -69,12 +69,12 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
 def brief(monkeypatch):
     """Further files are empty archives, where a test is about when they are written, not about what is in them."""
 
-    def write(reported, folder, *, stored=(), stored_only=False, **how):
-        if stored_only:
-            return write_all(reported, folder, stored=stored, stored_only=True, **how)
-        for name in EVERY.keys() - set(stored):
+    def write(reported, folder, *, stored=(), stored_only=False, also=(), **how):
+        files = write_all(reported, folder, stored=stored, stored_only=True, **how) if stored_only else {}
+        names = {*files, *also} if stored_only else EVERY.keys()
+        for name in names - files.keys() - set(stored):
             zipfile.ZipFile(folder / name, "w").close()
-        return {name: folder / name for name in EVERY}
+        return {name: folder / name for name in names}
 
     monkeypatch.setattr("segmentation.core.report.files.write_all", write)
 
