@@ -141,7 +141,7 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_RESULT)
     before, task, micrograph = stored_segmentation(parent), find(job.get_settings().task), job.micrograph
-    calibration = job.get_settings().measurement.scaled(micrograph.own_calibration)
+    calibration = job.scale.anew.in_use
     request = {
         "frame": [micrograph.height, micrograph.width, before.rows, stored_shape(micrograph.metadata) or ()],
         "task": task.name,

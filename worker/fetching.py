@@ -84,6 +84,6 @@ def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:
         pixels = answers.array(path_of(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
     except ValueError:
         return None
-    name, sha256, calibration = clean_name(micrograph.name), micrograph.sha256, micrograph.file_calibration
+    name, sha256, calibration = clean_name(micrograph.name), micrograph.sha256, micrograph.scale.file
     metadata = {**micrograph.metadata, "kind": micrograph.kind}
     return types.Micrograph(pixels, name, sha256, calibration, metadata, tuple(micrograph.notes))

@@ -20,7 +20,6 @@ from segmentation.models import Job, Sample
 from segmentation.plain import storable
 from segmentation.presenters.result import statistics_of, values_of
 from segmentation.services.ground import tables
-from segmentation.services.ground.calibration import disagreements
 
 from .heartbeat import Progress
 
@@ -113,7 +112,7 @@ def _member(job: Job) -> Member | None:
     parts = (clarity, job.micrograph.sha256, _record(job), picture, statistics, quantities)
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}
-    flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]
+    flags += [Flag(text) for text in job.scale.disagreements() if text not in texts]
     return Member(job.micrograph.name, table, calibration, *parts, flags)
 
 

@@ -130,7 +130,7 @@ class UploadAdmin(LookOnly):
             models.Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in queryset]).only("pk").delete()
 
     picture = column("picture", lambda micrograph: preview(micrograph))
-    scale = column("scale", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False))
+    scale = column("scale", lambda micrograph: calibration_words(micrograph.scale.in_use, detail=False))
     analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
 

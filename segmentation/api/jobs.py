@@ -15,6 +15,7 @@ from .. import services
 from ..core.labels.operations import redoable, since_first_undone, standing
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
@@ -22,8 +23,8 @@ from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_labels, serve_log, serve_packed, serve_shown, serve_stored
 from ..models import Artifact, Job
 from ..services import Refused
-from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
 from ..services.ground.limits import one_edit
+from ..services.ground.requested import refuse_tall_bar
 from . import schemas
 from .auth import identify, key_of
 from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, page_of_rows, takes
@@ -121,10 +122,11 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         raise Refused("Send outlines as a file, in a form of the kind multipart/form-data.")
     if edited and file:
         raise Refused("Send edits or outlines, not both.")
-    calibration = stated_calibration(parent)
+    calibration = parent.scale.stated
     try:
         if "width" in fields:
-            calibration = calibration_for(StatedScale(str(fields.pop("width")), Source.TYPED), parent.micrograph)
+            stated = StatedScale(str(fields.pop("width")), Source.TYPED)
+            calibration = stated.calibration(parent.micrograph.scale)
         settings = sent_settings(fields, Changes, request.user, parent.get_settings())
         settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)

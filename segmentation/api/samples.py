@@ -13,12 +13,12 @@ from django.urls import reverse
 from ninja import Query, Status
 
 from .. import services
-from ..forms.samples import scale_of
+from ..forms.samples import scale_rule
 from ..http.access import changeable, count_image, row_of, visible
 from ..http.serving import serve_stored
 from ..models import Job, Sample
 from ..presenters.progress import Progress
-from ..services import Intake, Note, Refused, Scale
+from ..services import Intake, Note, Refused, ScaleRule
 from ..services.results.combined import pooled_coco
 from . import schemas
 from .auth import identify, key_of
@@ -143,7 +143,7 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     changeable(request, row_of(Sample, pk))  # refuses before the body does
     body = json_body(request, SampleScale)
     try:
-        scale = scale_of(body.rule, body.value)
+        scale = scale_rule(body.rule, body.value)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     return _change(request, pk, partial(services.recalibrate_sample, scale=scale))
@@ -194,14 +194,14 @@ def _fresh(sample: Sample) -> Sample:
     return sample
 
 
-def _scale(request: HttpRequest) -> Scale:
+def _scale(request: HttpRequest) -> ScaleRule:
     """width or nm_per_pixel hold for all images, otherwise_width for those without a scale of their own."""
     pixel, width = request.POST.get("nm_per_pixel", ""), request.POST.get("width", "")
     if width and pixel:
         raise Refused(ONE_SCALE)
     rule = Sample.Rule.PIXEL if pixel else Sample.Rule.WIDTH if width else Sample.Rule.OWN
     try:
-        return scale_of(rule, pixel or width or request.POST.get("otherwise_width", ""))
+        return scale_rule(rule, pixel or width or request.POST.get("otherwise_width", ""))
     except ValueError as problem:
         raise Refused(str(problem)) from None
 

@@ -60,7 +60,7 @@ from .results.pooling import refresh_sample
 from .results.publishing import fail, keep_picture, keep_segmentation, postpone, publish, publish_sample, requeue
 from .results.reruns import import_outlines, proposals_of
 from .results.samples import (
-    Scale,
+    ScaleRule,
     add_images,
     cancel_sample,
     count_corrections,

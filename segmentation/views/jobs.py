@@ -22,7 +22,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.flags import DO_NOT_USE
 from ..core.labels.segmentation import MASKS
 from ..core.micrograph.crosscheck import Source
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.stated import FIELDS, StatedScale, question_about
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
@@ -36,20 +36,7 @@ from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..presenters.sample import neighbours
 from ..services.access.links import check_open, is_open
-from ..services.ground.calibration import (
-    BEING_READ,
-    FIELDS,
-    StatedScale,
-    calibration_by,
-    calibration_for,
-    doubted,
-    file_calibration,
-    refuse_tall_bar,
-    settings_calibration,
-    stated_calibration,
-    used_calibration,
-    width_text,
-)
+from ..services.ground.requested import refuse_tall_bar
 from ..services.results.signing import meanings_for
 from ..services.results.uploads import example_sha256
 from .calibration import acquired
@@ -97,9 +84,9 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _scaled(request: HttpRequest, job: Job) -> dict[str, Any]:
     """The scale in words, of an image whose bar is still being read that it is; the address of the result; and whether
     the caller may only look at it."""
-    scale, micrograph = used_calibration(job), job.micrograph
+    scale, micrograph = job.scale.in_use, job.micrograph
     is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
-    line = f"scale {BEING_READ}" if is_awaited else calibration_words(scale, detail=False)
+    line = "scale still being read from the image" if is_awaited else calibration_words(scale, detail=False)
     address, only_looks = reverse("job", args=[job.pk]), not is_open(job, request.user, request.visitor)
     return {"calibration_line": line, "address": request.build_absolute_uri(address), "only_looks": only_looks}
 
@@ -154,7 +141,7 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user)
     if not form.is_valid():
         return _page(request, job, form=form, rerun_open=True, status=400)
-    settings = form.settings(stated_calibration(job))
+    settings = form.settings(job.scale.stated)
     try:
         refuse_tall_bar(settings, job.micrograph)
     except ValueError as error:
@@ -170,7 +157,7 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
         settings = settings_sent(request.POST, request.user, job.get_settings())
     except ValueError as error:
         raise services.Refused(str(error)) from None
-    return _analyse_again(request, job, settings.with_(calibration=stated_calibration(job)))
+    return _analyse_again(request, job, settings.with_(calibration=job.scale.stated))
 
 
 @of_read_image
@@ -183,21 +170,21 @@ def page(request: HttpRequest, job: Job) -> HttpResponse:
 @of_read_image
 def width(request: HttpRequest, job: Job) -> HttpResponse:
     """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
-    fields = {name: request.POST.get(name, "") for name in FIELDS}
+    fields, scale = {name: request.POST.get(name, "") for name in FIELDS}, job.scale
     stated = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
     try:
-        if not fields["width"].strip() and used_calibration(job).nm_per_pixel is None:  # they are in pixels already
+        if not stated.text and not scale.in_use.is_known:  # they are in pixels already
             raise ValueError(NO_WIDTH)
-        calibration = _chosen_calibration(stated, job)
+        calibration = stated.meaning_file(scale).calibration(scale)
     except ValueError as error:
         return _page(request, job, width_error=str(error), status=400)
     is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
-    if not is_sure and (question := doubted(calibration, job.micrograph)):
+    if not is_sure and (question := question_about(calibration, scale)):
         return _page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
-    if calibration_by(settings, job.micrograph) == settings_calibration(job):
+    if scale.stating(calibration).in_use == scale.anew.in_use:
         return redirect("job", job.pk)
-    if job.sample is not None and used_calibration(job).nm_per_pixel is None:  # it does not count for want of a scale
+    if job.sample is not None and not scale.in_use.is_known:  # it does not count for want of a scale
         return see_other(reverse("job", args=[services.scale_image(job=job, settings=settings).pk]))
     return _analyse_again(request, job, settings)
 
@@ -213,12 +200,12 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     if wrong := wrong_fields(form, stated):
         return _page(request, job, form=form, problem=services.Note("", MARKED), stated=stated, status=400, **wrong)
     try:
-        kept = stated_calibration(job)  # drawn or confirmed, which the field does not show
-        is_kept = stated.is_own and kept is not None and kept.source != Source.TYPED
+        kept = job.scale.stated  # drawn or confirmed, which the field does not show
+        is_kept = stated.is_of_image and kept is not None and kept.source != Source.TYPED
         chosen = form.settings(kept if is_kept else None)
         if services.change_job(job=job, settings=chosen, asked=None if is_kept else stated.as_dict()):
             return see_other(reverse("job", args=[pk]))
-        chosen = chosen if is_kept else chosen.with_(calibration=calibration_for(stated, job.micrograph))
+        chosen = chosen if is_kept else chosen.with_(calibration=stated.calibration(job.micrograph.scale))
         return _analyse_again(request, job, chosen)
     except ValueError as error:
         return _page(request, job, form=form, problem=services.Note("", str(error)), stated=stated, status=400)
@@ -332,20 +319,6 @@ def _analyse_again(request: HttpRequest, job: Job, settings: AnalysisSettings) -
     return see_other(reverse("job", args=[new.pk]))
 
 
-def _chosen_calibration(stated: StatedScale, job: Job) -> Calibration | None:
-    """The typed, accepted or drawn calibration; typing the same width as in the file means the file."""
-    file_scale = file_calibration(job.micrograph)
-    if file_scale and stated.source == Source.TYPED and (stated.width or "").strip() == _text(file_scale, job):
-        return None if job.micrograph.own_calibration == file_scale else file_scale
-    return calibration_for(stated, job.micrograph)
-
-
-def _text(calibration: Calibration, job: Job) -> str:
-    """The width of the image in words of the field; "" where the scale is not known."""
-    nm = calibration.width_nm(job.micrograph.width)
-    return "" if nm is None else width_text(nm)
-
-
 def _state(job: Job) -> dict[str, Any]:
     """The state of a job, and of a running one its numbers as soon as they are known: none of a picture that has no
     sizes or is refused."""
@@ -376,11 +349,12 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     that was sent and not taken, with a sentence."""
     state = _of_any_state(request, job)
     if not job.is_done:
-        scale = stated_calibration(job)
-        is_typed = scale is not None and scale.source == Source.TYPED
-        stated = StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or "")
+        scale = job.scale
+        is_typed = scale.stated is not None and scale.stated.source == Source.TYPED
+        typed = scale.width_text(scale.stated) if scale.stated and is_typed else ""
+        stated = StatedScale(typed if is_typed else job.asked.get("width") or "")
         return work_page(request, code=status, **{**state, "stated": stated, **extra})
-    shown_revisions, may_change = state["revisions"], state["may_change"]
+    shown_revisions, may_change, scale = state["revisions"], state["may_change"], job.scale
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
     services.ask_for_numbers(job)
@@ -396,7 +370,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "steps": standing_words(job.standing_counts),
         "may_correct": may_correct and not job.fixed,
         "may_go_on": may_correct and job.fixed,
-        "width": request.POST.get("width", _text(settings_calibration(job), job)),
+        "width": request.POST.get("width", scale.width_text(scale.anew.in_use)),
         "token": uuid4().hex,
         "accept": ACCEPTED,
         **_signatures(request, job),

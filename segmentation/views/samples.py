@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from .. import services
+from ..core.micrograph.width import width_text
 from ..forms.samples import ScaleForm
 from ..http.access import (
     address_of,
@@ -36,7 +37,6 @@ from ..models import Job, Sample, Training
 from ..presenters.progress import Progress, Said
 from ..presenters.sample import PooledResult
 from ..services import Refused
-from ..services.ground.calibration import width_text
 from ..services.results.combined import pooled_coco
 from .jobs import JUST_DONE
 from .upload import ACCEPTED, to_uuid, warn

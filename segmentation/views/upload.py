@@ -20,6 +20,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES, pair
+from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
@@ -27,7 +28,7 @@ from ..http.access import address_of, row_of, see_other, visible
 from ..http.serving import file_stem, serve_image
 from ..middleware import sender
 from ..models import Job, Laboratory, Micrograph, Sample, shown_name
-from ..services.ground.calibration import StatedScale, with_site_uncertainty
+from ..services.ground.requested import with_site_uncertainty
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.uploads import EXAMPLES, example_file, example_sha256
 
@@ -76,7 +77,7 @@ def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale
         return address_of(job) if job else reverse("results")
     intake = services.receive_files(files=files, pages=pages, **sender(request))
     text, name = (stated.width or "").strip(), printable(request.POST.get("sample_name", ""))
-    scale = services.Scale(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else services.Scale()
+    scale = services.ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else services.ScaleRule()
     if not intake.uploads and len(intake.notes) == 1:
         raise services.Refused(intake.notes[0].sentence, intake.notes[0].status)
     try:

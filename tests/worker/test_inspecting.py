@@ -28,8 +28,7 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.pipeline import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD, MOST_BARS
-from segmentation.services import Refused, Scale
-from segmentation.services.ground.calibration import disagreements
+from segmentation.services import Refused, ScaleRule
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL
 from segmentation.services.results.jobs import UNREADABLE
@@ -324,7 +323,7 @@ class TestKnownBars:
         for micrograph in (second, third):
             micrograph.refresh_from_db()
             assert (micrograph.state, micrograph.reading["same_as"]) == ("done", "first.tif")
-            assert micrograph.own_calibration.nm_per_pixel == EARLIER.nm_per_pixel
+            assert micrograph.scale.in_use.nm_per_pixel == EARLIER.nm_per_pixel
         self.image("11:11:11", "of another.tif", 3, visitor=uuid4())
         inspect_uploads()
         assert read_bar.call_count == 2
@@ -468,15 +467,15 @@ class TestDataBars:
         monkeypatch.setattr(inspection, "inspect", BY_A_CHILD)
         child(monkeypatch, does)
         assert (looked_into(micrograph, most=1).state, micrograph.error) == ("done", "")
-        assert disagreements(micrograph) == [CUT_OFF]  # its page says so
+        assert micrograph.scale.disagreements() == [CUT_OFF]  # its page says so
         assert micrograph.file and self.ready(job)
 
     def test_a_sample_takes_in_by_the_same_rule(self, commit, look_into_all):
         micrograph, ruled = receive(name="own.png"), receive(picture(65), name="ruled.png")
         fields = {"settings": AnalysisSettings.of(), **WHO}
         with commit():
-            first = services.create_sample(name="own", uploads=[micrograph], scale=Scale(), **fields)
-            second = services.create_sample(name="ruled", uploads=[ruled], scale=Scale("width", 640.0), **fields)
+            first = services.create_sample(name="own", uploads=[micrograph], scale=ScaleRule(), **fields)
+            second = services.create_sample(name="ruled", uploads=[ruled], scale=ScaleRule("width", 640.0), **fields)
         with commit():
             inspect_uploads(2)
         assert (first.jobs.count(), second.jobs.count()) == (0, 1)
@@ -569,7 +568,7 @@ class TestJobs:
 @pytest.mark.services
 class TestSamples:
     def start(self, uploads, **fields):
-        defaults = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
+        defaults = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": ScaleRule(), **WHO}
         return services.create_sample(**{**defaults, **fields})
 
     def state(self, sample):

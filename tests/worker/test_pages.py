@@ -15,7 +15,7 @@ from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph import inspect
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services import Scale
+from segmentation.services import ScaleRule
 from tests.conftest import inspect_uploads, picture
 from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
@@ -89,7 +89,7 @@ def test_a_page_that_is_not_there_fails_the_job():
 
 def test_pages_are_the_images_of_a_sample(own_storage, look_into_all):
     uploads = [several("all"), several("all", picture(70), "other.png")]
-    sample = services.create_sample(name="S", uploads=uploads, settings=AnalysisSettings.of(), scale=Scale(), **WHO)
+    sample = services.create_sample(name="S", uploads=uploads, settings=AnalysisSettings.of(), scale=ScaleRule(), **WHO)
     look_into_all()
     names = [f"stack page {page}.tif" for page in (1, 2, 3)]
     assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["other.png", *names]

@@ -10,7 +10,7 @@ import pytest
 from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services import Scale
+from segmentation.services import ScaleRule
 from segmentation.services.ground.refusal import FULL
 from tests.conftest import inspect_uploads, picture
 from tests.web.archive import zipped
@@ -85,7 +85,7 @@ class TestArchives:
             name="Batch",
             uploads=[archive],
             settings=AnalysisSettings.of(),
-            scale=Scale("pixel", 2.5, typed="2.5"),
+            scale=ScaleRule("pixel", 2.5, typed="2.5"),
             **WHO,
         )
         look_into_all()
@@ -100,7 +100,7 @@ class TestArchives:
         Micrograph.objects.filter(pk=archive.pk).update(state="running", attempt=2)
         archive.refresh_from_db()
         sample = services.create_sample(
-            name="B", uploads=[archive], settings=AnalysisSettings.of(), scale=Scale(), **WHO
+            name="B", uploads=[archive], settings=AnalysisSettings.of(), scale=ScaleRule(), **WHO
         )
         assert [job.micrograph.name for job in sample.jobs.all()] == ["a.png"]
         archive.refresh_from_db()
@@ -115,7 +115,7 @@ class TestArchives:
 
         def late(**fields):
             if not made:
-                defaults = {"settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
+                defaults = {"settings": AnalysisSettings.of(), "scale": ScaleRule(), **WHO}
                 upload = Micrograph.objects.get(pk=archive.pk)
                 made.append(services.create_sample(name="B", uploads=[upload], **defaults))
             return receive_upload(**fields)

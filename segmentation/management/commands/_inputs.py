@@ -29,7 +29,7 @@ from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import BadSetting, Setting, number_of, read_settings, settings_of_task
 from segmentation.models import SHOWN_NAME
-from segmentation.services.ground.calibration import with_site_uncertainty
+from segmentation.services.ground.requested import with_site_uncertainty
 from segmentation.services.results.samples import visible_text
 
 from ._processes import DIED

@@ -22,7 +22,6 @@ from ...core.measure.filters import Reason
 from ...core.report.wording import day_of
 from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
-from ..ground.calibration import used_calibration
 from ..ground.callers import check_may_train
 from ..ground.files import publishing, remove_folder
 from ..ground.queue import enqueue_after_commit
@@ -134,7 +133,7 @@ def use_as_training_data(
         "job": job,
         "width": micrograph.width,
         "height": micrograph.height,
-        "nm_per_pixel": used_calibration(job).nm_per_pixel,
+        "nm_per_pixel": job.scale.in_use.nm_per_pixel,
         "group": visible_text(group)[:SHOWN_NAME] or default_group(job),
         "region": _region(job, region),
         "by": user,

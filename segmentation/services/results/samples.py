@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
+from ...core.micrograph.stated import StatedScale
 from ...core.settings import Regions, regions_of
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits
-from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
 from ..ground.refusal import Refused, lock
@@ -54,7 +54,7 @@ SEVERAL_KINDS = "These results are of several kinds of analysis, and a sample ha
 ONE_IMAGE = "Two of these results are of the same image: tick each image once."
 
 
-class Scale(NamedTuple):
+class ScaleRule(NamedTuple):
     """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value. `forms.samples`
     makes sure that the rule has the number that it needs."""
 
@@ -73,7 +73,7 @@ def create_sample(
     name: str,
     uploads: Iterable[Micrograph],
     settings: AnalysisSettings,
-    scale: Scale,
+    scale: ScaleRule,
     user: Any,
     visitor: UUID | None,
     address: str = "",
@@ -302,7 +302,7 @@ def cancel_sample(*, sample: Sample) -> None:
 
 
 @transaction.atomic
-def recalibrate_sample(*, sample: Sample, scale: Scale) -> None:
+def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
     """Measure every image that changes with another calibration rule, from its stored outlines.
 
     Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
@@ -311,15 +311,15 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> None:
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
-    ruled = {job.pk: sample.calibration_for(job.micrograph) for job in members}
+    ruled = {job.pk: sample.stated_for(job.micrograph) for job in members}
     for name, value in scale.fields().items():
         setattr(sample, name, value)
-    sample.save(update_fields=Scale._fields)
+    sample.save(update_fields=ScaleRule._fields)
     if sample.rule != Sample.Rule.OWN:  # also for images that are still being read or unpacked
         Micrograph.objects.filter(sample=sample).update(asked={})
     reruns = []
     for job in members:
-        calibration, stated = sample.calibration_for(job.micrograph), job.get_settings().measurement.calibration
+        calibration, stated = sample.stated_for(job.micrograph), job.get_settings().measurement.calibration
         if sample.rule == Sample.Rule.OWN and stated not in (None, ruled[job.pk]):  # typed or drawn for this image
             calibration = stated
         settings = job.get_settings().with_(calibration=calibration)
@@ -456,7 +456,7 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
     stated = StatedScale.of(micrograph.asked) if micrograph.asked else None  # of an upload to 1.0.0
-    calibration = calibration_for(stated, micrograph) if stated else sample.calibration_for(micrograph)
+    calibration = stated.calibration(micrograph.scale) if stated else sample.stated_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     requested = requested.with_(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
@@ -492,7 +492,7 @@ def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) ->
         if micrograph.state == Micrograph.State.FAILED:
             remarks.append(Note(micrograph.name, micrograph.error, 422))
             discard_unused(micrograph)
-        elif micrograph.is_read and not waits_for_reading(micrograph, StatedScale.of(micrograph.asked), sample.rule):
+        elif micrograph.is_read and not sample.waits_for_bar(micrograph):
             ready.append(micrograph)
         elif not micrograph.is_finished:
             micrograph.sample = sample

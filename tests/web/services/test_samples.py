@@ -12,7 +12,7 @@ from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import AFRESH, Job, Micrograph, Sample, SampleArtifact, Superseded
-from segmentation.services import Refused, Scale
+from segmentation.services import Refused, ScaleRule
 from segmentation.services.ground import bundles
 from segmentation.services.results.samples import FULL, NO_IMAGES
 from tests.web.finished import SUMMARY, ZEISS
@@ -25,7 +25,7 @@ ME = UUID(int=7)
 
 
 def create(uploads, user=None, visitor=ME, token="", **fields):
-    defaults = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": Scale()}
+    defaults = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": ScaleRule()}
     return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**defaults, **fields})
 
 
@@ -112,13 +112,13 @@ class TestScale:
 
     def test_each_its_own(self, make_micrograph):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64)]
-        calibration, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
+        calibration, other = self.calibrations(create(uploads, scale=ScaleRule(Sample.Rule.OWN, 640.0)))
         assert calibration is None
         assert (other.nm_per_pixel, other.source) == (10.0, "typed")
 
     @pytest.mark.parametrize(
         ("scale", "pixels"),
-        [(Scale(Sample.Rule.WIDTH, 640.0), [10.0, 5.0]), (Scale(Sample.Rule.PIXEL, 2.5), [2.5, 2.5])],
+        [(ScaleRule(Sample.Rule.WIDTH, 640.0), [10.0, 5.0]), (ScaleRule(Sample.Rule.PIXEL, 2.5), [2.5, 2.5])],
     )
     def test_one_for_all_comes_before_the_files(self, make_micrograph, scale, pixels):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64, width=128)]
@@ -127,11 +127,11 @@ class TestScale:
     @pytest.mark.parametrize(
         ("scale", "relative"),
         [
-            (Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"), 0.05 / 2.8),
-            (Scale(Sample.Rule.OWN, 7520.0, typed="7.52 um"), 0.005 / 7.52),
-            (Scale(Sample.Rule.PIXEL, 5.5, typed="5.50 nm/px"), 0.005 / 5.5),
-            (Scale(Sample.Rule.PIXEL, 5.5), 0.05 / 5.5),
-            (Scale(Sample.Rule.WIDTH, 2800.0), 0.5 / 2800),
+            (ScaleRule(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"), 0.05 / 2.8),
+            (ScaleRule(Sample.Rule.OWN, 7520.0, typed="7.52 um"), 0.005 / 7.52),
+            (ScaleRule(Sample.Rule.PIXEL, 5.5, typed="5.50 nm/px"), 0.005 / 5.5),
+            (ScaleRule(Sample.Rule.PIXEL, 5.5), 0.05 / 5.5),
+            (ScaleRule(Sample.Rule.WIDTH, 2800.0), 0.5 / 2800),
         ],
     )
     def test_its_last_digit_says_how_well_it_is_known(self, make_micrograph, scale, relative):
@@ -141,13 +141,13 @@ class TestScale:
 
     def test_images_added_later_are_known_as_well(self, make_micrograph):
         first, second = different(make_micrograph, 2)
-        sample = create([first], scale=Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
+        sample = create([first], scale=ScaleRule(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
         services.add_images(sample=Sample.objects.get(), uploads=[second])
         calibration, other = self.calibrations(sample)
         assert calibration == other
 
     def test_what_was_typed_fits_and_can_be_read(self, make_micrograph):
-        sample = create([make_micrograph()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
+        sample = create([make_micrograph()], scale=ScaleRule(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
         assert Sample.objects.get(pk=sample.pk).typed == "5." + "0" * 98
 
     def test_what_was_said_of_an_image_in_1_0_0_comes_first(self, make_micrograph):
@@ -163,7 +163,7 @@ class TestScale:
         )
         Job.objects.filter(pk=before[0].pk).update(settings=changed.as_dict(), included=False)
         with commit():
-            services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+            services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5))
         members = list(sample.members.order_by("created"))
         assert members[0] == before[0] and members[1].parent == before[1]
         assert members[1].micrograph == before[1].micrograph
@@ -172,9 +172,9 @@ class TestScale:
 
     def test_the_same_scale_with_more_digits_is_another(self, make_sample):
         sample = make_sample(DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.5"))
+        services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5, typed="2.5"))
         Job.objects.update(state=DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.50"))
+        services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5, typed="2.50"))
         sample.refresh_from_db()
         assert (sample.value, sample.typed) == (2.5, "2.50")
         calibration = sample.members.get().get_settings().measurement.calibration
@@ -183,14 +183,14 @@ class TestScale:
     def test_a_deleted_revision_uncovers_the_one_before(self, make_sample):
         sample = make_sample(DONE)
         before = sample.members.get()
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+        services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5))
         services.delete_job(job=sample.members.get())
         assert sample.members.get() == before
 
     def test_a_deleted_revision_between_two_uncovers_nothing(self, make_sample):
         sample = make_sample(DONE)
         for value in (2.5, 3.5):
-            services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, value))
+            services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, value))
             sample.jobs.update(state=DONE)
         last = sample.members.get()
         services.delete_job(job=last.parent)
@@ -198,7 +198,7 @@ class TestScale:
 
     def test_what_is_uncovered_stays_left_out(self, make_sample):
         sample = make_sample(DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+        services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5))
         services.include_images(sample=sample, included={sample.members.get().pk: False})
         services.delete_job(job=sample.members.get())
         assert not sample.members.get().included
@@ -207,7 +207,7 @@ class TestScale:
         typed = {"width": "2000", "source": "typed"}, {"width": "4000", "source": "typed"}, {}
         sample = create([make_micrograph(sha256=f"{n:064d}", asked=width) for n, width in enumerate(typed)])
         sample.jobs.update(state=DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.OWN, 5000.0))
+        services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.OWN, 5000.0))
         widths = [
             job.get_settings().measurement.calibration.width_nm(job.micrograph.width)
             for job in sample.members.order_by("micrograph__sha256")
@@ -217,7 +217,7 @@ class TestScale:
     def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
         arriving = make_micrograph(state=Micrograph.State.QUEUED, asked={"width": "", "source": None})
         sample = create([arriving])
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.WIDTH, 3000.0))
+        services.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.WIDTH, 3000.0))
         assert Micrograph.objects.get(pk=arriving.pk).asked == {}
 
 
