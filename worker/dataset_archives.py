@@ -21,6 +21,7 @@ from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
+from segmentation.core.names import clean_text
 from segmentation.core.tasks import find
 from segmentation.lab.training.contract import LearningTask
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
@@ -31,7 +32,6 @@ from segmentation.services.learning.datasets import (
     take_in_archive,
     unique_name,
 )
-from segmentation.services.results.samples import visible_text
 from segmentation.services.results.uploads import Note
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
@@ -153,7 +153,7 @@ def _take_image(
         "height": rows,
         "region": image.region,
         "nm_per_pixel": scale,
-        "group": visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name),
+        "group": clean_text(contents.groups.get(pair.name, ""), SHOWN_NAME) or default_group_of(pair.name),
     }
     store(dataset, image, learning, micrograph, pair.image, labels, further={}, **fields)
 
@@ -198,7 +198,7 @@ def _adopt_classes(dataset: Dataset, contents: Contents) -> None:
     task = find(dataset.task)
     other = str(contents.facts.get("task", task.name))
     if other != task.name:
-        raise services.Refused(OTHER_TASK.format(other=visible_text(other)[:100], here=task.name))
+        raise services.Refused(OTHER_TASK.format(other=clean_text(other, 100), here=task.name))
     names = contents.facts.get("class_names") or []
     names = names if isinstance(names, list) else []
     if not task.semantic:

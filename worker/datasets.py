@@ -195,10 +195,9 @@ def _summary(every: list[DatasetImage], ready: list[DatasetImage], checked: Chec
     """What the page shows: how many images, their sizes, and what the check says."""
     errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
     scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]
-    findings = []
-    for row in checked.findings if checked else ():  # without the options of the command line
-        sentence = row.sentence.replace(" (--groups)", "").replace(", or --classes lacks it", "")
-        findings.append({"error": row.error, "sentence": sentence})
+    findings = [
+        {"error": finding.error, "sentence": finding.on_page} for finding in (checked.findings if checked else ())
+    ]
     bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
     return {
         "images": len(ready),

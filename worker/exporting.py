@@ -16,10 +16,10 @@ from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
-from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import MARKS
+from segmentation.core.names import file_name
 from segmentation.core.report import exports
 from segmentation.core.report.exports.base import GROUPS, WITH_SUMS
 from segmentation.core.report.exports.notebook import MOST_BYTES
@@ -146,7 +146,7 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
         "frame": [micrograph.height, micrograph.width, before.rows, stored_shape(micrograph.metadata) or ()],
         "task": task.name,
         "names": before.class_names,
-        "image": clean_name(micrograph.name),
+        "image": file_name(micrograph.name),
         "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
     }
     stage = "reading the outlines"

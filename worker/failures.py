@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
@@ -15,7 +14,6 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.network.served import ServerGone
 from segmentation.core.tasks import UnknownTask
-from segmentation.location import COMMAND
 from segmentation.models import Attempted, Training
 from segmentation.services.ground.queue import KINDS
 
@@ -35,9 +33,7 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, services.Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
-        # The folder is ours, and people have no shell: they know the dataset by its page.
-        sentence = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition(f"; see `{COMMAND}")[0]
-        return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", sentence).rstrip(".") + "."
+        return error.on_page  # the folder is ours, and people have no shell
     kind = KINDS[type(row)]
     context = kind.noun.capitalize(), row.pk, row.attempt
     logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})

@@ -12,9 +12,9 @@ from django.core.files.storage import default_storage
 
 from segmentation import services
 from segmentation.core.micrograph import square, types
-from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.names import file_name
 from segmentation.models import Micrograph
 
 from . import answers, inspection
@@ -84,6 +84,6 @@ def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:
         pixels = answers.array(path_of(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
     except ValueError:
         return None
-    name, sha256, calibration = clean_name(micrograph.name), micrograph.sha256, micrograph.scale.file
+    name, sha256, calibration = file_name(micrograph.name), micrograph.sha256, micrograph.scale.file
     metadata = {**micrograph.metadata, "kind": micrograph.kind}
     return types.Micrograph(pixels, name, sha256, calibration, metadata, tuple(micrograph.notes))

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from ..core.labels.segmentation import Provenance
 from ..core.micrograph.colours import CHANNELS
-from ..core.micrograph.kinds import harmless_suffix
 from ..core.micrograph.readings import scale_of
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
+from ..core.names import harmless_suffix
 from .base import SHOWN_NAME, UNFINISHED, Attempted, AttemptedQuerySet, Owned
 from .upkeep import ALIVE, WorkerProcess
 

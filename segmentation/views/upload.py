@@ -22,6 +22,7 @@ from ..core.micrograph.kinds import SUFFIXES
 from ..core.micrograph.pairing import SIDE_SUFFIXES, pair
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
+from ..core.names import clean_text
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
 from ..http.access import address_of, row_of, see_other, visible
@@ -66,7 +67,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale, files: list[Any]) -> str:
     """The address of what the analysis of these files leads to; raises Refused."""
-    pages = services.checked_pages(printable(request.POST.get("pages", "")))
+    pages = services.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
     common = {"settings": settings, "token": token_of(request), **sender(request)}
     image, *others = pair([file.name or "" for file in files])
     if not others and "one_sample" not in request.POST:
@@ -76,7 +77,7 @@ def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale
         job = services.analyse_file(file=main, side=side, is_archive=is_archive, pages=pages, asked=asked, **common)
         return address_of(job) if job else reverse("results")
     intake = services.receive_files(files=files, pages=pages, **sender(request))
-    text, name = (stated.width or "").strip(), printable(request.POST.get("sample_name", ""))
+    text, name = (stated.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
     scale = services.ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else services.ScaleRule()
     if not intake.uploads and len(intake.notes) == 1:
         raise services.Refused(intake.notes[0].sentence, intake.notes[0].status)
@@ -114,7 +115,9 @@ def laboratory(request: HttpRequest) -> HttpResponse:
     """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
     fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
     names = [entry.name for entry in SettingsForm(user=request.user).folds[LABORATORY]]
-    form = SettingsForm({name: printable(fields[name]) for name in names if name in fields}, user=request.user)
+    form = SettingsForm(
+        {name: clean_text(fields[name], LONGEST) for name in names if name in fields}, user=request.user
+    )
     if request.method == "POST" and form.is_valid():
         texts = {entry.name: entry.value for entry in _set_once(form)}
         if request.user.is_authenticated:
@@ -164,11 +167,6 @@ def sample_download(request: HttpRequest) -> FileResponse:
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="image/tiff")
 
 
-def printable(text: str) -> str:
-    """What was sent in a field, without what cannot be seen and at a length that a field may have."""
-    return "".join(c for c in text if c.isprintable())[:LONGEST]
-
-
 def to_uuid(text: str) -> UUID | None:
     """The id that a page sent back, None where it is none."""
     try:
@@ -198,7 +196,7 @@ def sent_form(request: HttpRequest, earlier: AnalysisSettings | None = None) -> 
 
 def stated_in(request: HttpRequest) -> StatedScale:
     """What the field states of a scale: a width is typed, an empty field states nothing."""
-    width = printable(request.POST.get("width", ""))
+    width = clean_text(request.POST.get("width", ""), LONGEST)
     return StatedScale(width, Source.TYPED) if width.strip() else StatedScale("")
 
 

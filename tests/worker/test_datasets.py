@@ -402,7 +402,7 @@ def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_fol
     assert read == []
     lay_out(dataset.images.all(), tmp_path / "folder")
     whole = check_folder(tmp_path / "folder", task="particles").findings
-    assert whole and [finding.sentence.replace(" (--groups)", "") for finding in whole] == [
+    assert whole and [finding.on_page for finding in whole] == [
         finding["sentence"] for finding in dataset.summary["findings"]
     ]
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..names import file_name
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, page_index
 from .emd import read_emd
 from .gatan import read_gatan
 from .header import Side, fitted, joined
-from .kinds import HEAD_BYTES, Kind, clean_name, misnamed, recognise, sha256_of
+from .kinds import HEAD_BYTES, Kind, misnamed, recognise, sha256_of
 from .marks import as_text, regions_of
 from .mrc import read_mrc
 from .pages import FIGURE, PANELS, Panel, panels_of
@@ -59,7 +60,7 @@ def read(
     page: the image of a stack, from 1; 0: the first, or the average of frames that lie over each other.
     Raises UnreadableImage, one sentence for the user, for whatever cannot be analysed, whatever the reason.
     """
-    tidy_name = clean_name(name if name is not None else path.name)
+    tidy_name = file_name(name if name is not None else path.name)
     head = _head(path)
     kind = recognise(head, tidy_name)
     decoded, parts = _decode(path, kind, max_pixels, page)

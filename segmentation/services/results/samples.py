@@ -15,6 +15,7 @@ from django.utils import timezone
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
+from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
@@ -64,7 +65,7 @@ class ScaleRule(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """The fields of the `Sample`."""
-        return {**self._asdict(), "typed": visible_text(self.typed)[:TYPED]}
+        return {**self._asdict(), "typed": clean_text(self.typed, TYPED)}
 
 
 @transaction.atomic
@@ -96,7 +97,7 @@ def create_sample(
         if not uploads:
             raise Refused(NO_IMAGES)
         who = {"user": user, "visitor": visitor, "address": address}
-        title = visible_text(name)[:SHOWN_NAME] or _titled(uploads[0].name, len(uploads))
+        title = clean_text(name, SHOWN_NAME) or _titled(uploads[0].name, len(uploads))
         sample, created = _new_sample(submission, who, settings, name=title, content=content, **scale.fields())
         if created:
             take_in(sample, uploads, notes)
@@ -123,7 +124,7 @@ def sample_of_results(
     content = fingerprint([str(job.pk) for job in jobs], _clean(name))
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
-    title = visible_text(name)[:SHOWN_NAME] or _titled(jobs[0].micrograph.name, len(jobs))
+    title = clean_text(name, SHOWN_NAME) or _titled(jobs[0].micrograph.name, len(jobs))
     sample, created = _new_sample(submission, who, newest[0].get_settings(), name=title, content=content)
     if created:
         for job, last in zip(jobs, newest, strict=True):
@@ -403,18 +404,13 @@ def _let_go(arriving: Iterable[Micrograph]) -> None:
 
 def _clean(name: str) -> str:
     """A sample's name on one line, without what cannot be seen."""
-    return visible_text(name)[:SHOWN_NAME] or UNNAMED
+    return clean_text(name, SHOWN_NAME) or UNNAMED
 
 
 def _titled(first: str, images: int) -> str:
     """What a sample that nobody named is called: by its first image and their number."""
     more = f" and {images - 1} more" if images > 1 else ""
     return f"{first[: SHOWN_NAME - len(more)]}{more}"
-
-
-def visible_text(text: str) -> str:
-    """Text on one line, without what cannot be seen."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
