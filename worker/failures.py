@@ -7,7 +7,6 @@ import logging
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from segmentation import services
 from segmentation.core.errors import UserError
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
@@ -16,6 +15,7 @@ from segmentation.core.network.served import ServerGone
 from segmentation.core.tasks import UnknownTask
 from segmentation.models import Attempted, Training
 from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.refusal import Refused
 
 from .inspection import Killed
 
@@ -30,7 +30,7 @@ BROKEN = (
 
 def sentence_for(row: Attempted, error: Exception) -> str:
     """The message to the user; errors not caused by the image or the settings are also logged."""
-    if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, services.Refused)):
+    if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
         return error.on_page  # the folder is ours, and people have no shell

@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from .. import services
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..http.access import changeable, row_of, visible
 from ..models import Job
-from ..services import Refused
+from ..services.ground.refusal import Refused
+from ..services.results import jobs
 from . import schemas
 from .auth import identify, key_of
 from .jobs import NOT_READ
@@ -64,7 +64,7 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     settings = job.get_settings().with_(calibration=calibration)
-    new = services.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
+    new = jobs.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, new)
 

@@ -11,7 +11,7 @@ from django import forms
 from ..core.micrograph.vendors.units import may_be_thousands
 from ..core.micrograph.width import parse_width
 from ..models import Sample
-from ..services import ScaleRule
+from ..services.results.samples import ScaleRule
 
 RULES = [
     (Sample.Rule.OWN, "each image's own"),

@@ -20,8 +20,8 @@ from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
 from ..presenters.result import headline, numbers_of
 from ..presenters.sample import PooledResult
-from ..services import Refused, comparison_of, result_for
-from ..services.results.comparisons import alike, name_of
+from ..services.ground.refusal import Refused
+from ..services.results.comparisons import alike, comparison_of, name_of, result_for
 from .revisions import revisions, setting_changes
 from .upload import to_uuid
 

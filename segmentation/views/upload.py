@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.kinds import SUFFIXES
@@ -29,9 +28,12 @@ from ..http.access import address_of, row_of, see_other, visible
 from ..http.serving import file_stem, serve_image
 from ..middleware import sender
 from ..models import Job, Laboratory, Micrograph, Sample, shown_name
+from ..services.ground.refusal import Refused
 from ..services.ground.requested import with_site_uncertainty
+from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
-from ..services.results.uploads import EXAMPLES, example_file, example_sha256
+from ..services.results.samples import ScaleRule
+from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
 
 PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it is
 NOTHING = "Choose at least one image, or try the sample."
@@ -52,42 +54,42 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return work_page(request, SettingsForm.from_query(request.GET, request.user))
     form, stated, files = sent_form(request), stated_in(request), request.FILES.getlist("file")
-    wrong, problem = wrong_fields(form, stated), services.Note("", NOTHING, 400)
+    wrong, problem = wrong_fields(form, stated), Note("", NOTHING, 400)
     if wrong:
-        problem = services.Note("", MARKED, 400)
+        problem = Note("", MARKED, 400)
     elif files:
         try:
             return see_other(_begin(request, form.settings(), stated, files))
-        except services.Refused as refusal:
+        except Refused as refusal:
             name = shown_name(files[0].name or "") if len(files) == 1 else ""
             status = refusal.status if refusal.status in PASSED_ON else 400  # these say more than "bad request"
-            problem = services.Note(name, refusal.sentence, status)
+            problem = Note(name, refusal.sentence, status)
     return work_page(request, form, problem.status, problem=problem, stated=stated, **wrong)
 
 
 def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale, files: list[Any]) -> str:
     """The address of what the analysis of these files leads to; raises Refused."""
-    pages = services.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
+    pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
     common = {"settings": settings, "token": token_of(request), **sender(request)}
     image, *others = pair([file.name or "" for file in files])
     if not others and "one_sample" not in request.POST:
         main = next(file for file in files if (file.name or "") == image)
-        side, is_archive = [file for file in files if file is not main], bool(pages) or services.is_zip(main)
+        side, is_archive = [file for file in files if file is not main], bool(pages) or uploads.is_zip(main)
         asked = stated.as_dict()
-        job = services.analyse_file(file=main, side=side, is_archive=is_archive, pages=pages, asked=asked, **common)
+        job = after_inspection.analyse_file(
+            file=main, side=side, is_archive=is_archive, pages=pages, asked=asked, **common
+        )
         return address_of(job) if job else reverse("results")
-    intake = services.receive_files(files=files, pages=pages, **sender(request))
+    intake = uploads.receive_files(files=files, pages=pages, **sender(request))
     text, name = (stated.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
-    scale = services.ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else services.ScaleRule()
+    scale = ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else ScaleRule()
     if not intake.uploads and len(intake.notes) == 1:
-        raise services.Refused(intake.notes[0].sentence, intake.notes[0].status)
+        raise Refused(intake.notes[0].sentence, intake.notes[0].status)
     try:
         with intake.in_use():
-            sample = services.create_sample(
-                name=name, uploads=intake.uploads, notes=intake.notes, scale=scale, **common
-            )
+            sample = samples.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, scale=scale, **common)
     except ValueError as problem:
-        raise services.Refused(str(problem)) from None
+        raise Refused(str(problem)) from None
     return address_of(sample)
 
 
@@ -146,7 +148,7 @@ def sample(request: HttpRequest) -> HttpResponse:
     if kind == DEFAULT_TASK:
         model = chosen_default(kind, request.user) or DEFAULT_MODEL
     if not model:
-        raise services.Refused(NO_EXAMPLE)
+        raise Refused(NO_EXAMPLE)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
     mine = Job.objects.visible_to(request.user, request.visitor).filter(micrograph__sha256=example_sha256(kind))
     default_result = {"settings": settings.as_dict(), "sample": None, "edit_count": 0}
@@ -154,7 +156,7 @@ def sample(request: HttpRequest) -> HttpResponse:
         return redirect(address_of(analysed))
     with example_file(kind).open("rb") as opened:
         file = File(opened, name=EXAMPLES[kind])
-        job = services.analyse_file(file=file, settings=settings, token=token_of(request), **sender(request))
+        job = after_inspection.analyse_file(file=file, settings=settings, token=token_of(request), **sender(request))
     return redirect(address_of(job))
 
 
