@@ -24,9 +24,9 @@ from django.urls import reverse
 from .accounts import client_network
 from .http.access import refused
 from .http.errors import LOCKED_OUT
-from .services import Refused
 from .services.access import second_factor
 from .services.access.claiming import claimable
+from .services.ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
 CLOSED = "This account is closed: ask the administrator."

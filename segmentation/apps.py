@@ -10,7 +10,8 @@ class SegmentationConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from . import checks, services  # noqa: F401  registers the system checks and what deletes files with rows
         from .core.network import cards
+        from .services.access import second_factor  # noqa: F401 (what follows a change of a row)
+        from .services.ground import files  # noqa: F401
 
         cards.add_folder(settings.DEEPSEGM_MODELS)

@@ -53,8 +53,7 @@ from typing_extensions import TypedDict
 
 from segmentation import __version__
 from segmentation.models import Micrograph, StaffAction
-from segmentation.services import Refused
-from segmentation.services.ground.refusal import REMOTE
+from segmentation.services.ground.refusal import REMOTE, Refused
 from segmentation.services.ground.staff_log import BACKUP, SHELL
 
 FORMAT = "deepsegm-backup/1"

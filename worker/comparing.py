@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from segmentation import services
 from segmentation.core.compare.sides import COUNT, NUMBERS, Side, Sizes
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.quantities import Value
@@ -19,6 +18,7 @@ from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample
 from segmentation.plain import storable
 from segmentation.services.ground import tables
+from segmentation.services.ground.refusal import Refused
 
 from .exporting import stored_segmentation
 from .heartbeat import Progress
@@ -78,7 +78,7 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
     for job in jobs:
         artifact = job.artifact(tables.NAME)
         if artifact is None:
-            raise services.Refused(f"The stored table of {job.micrograph.name} is missing: analyse it again.", 409)
+            raise Refused(f"The stored table of {job.micrograph.name} is missing: analyse it again.", 409)
         with artifact.file.open("rb") as file:
             yield tables.load(file)[0]
 

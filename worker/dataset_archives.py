@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.core import dataset_files as files
 from segmentation.core import truth
 from segmentation.core.errors import UserError
@@ -21,9 +20,11 @@ from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
+from segmentation.core.names import clean_text
 from segmentation.core.tasks import find
 from segmentation.lab.training.contract import LearningTask
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning.datasets import (
     check_room,
     default_group_of,
@@ -31,7 +32,6 @@ from segmentation.services.learning.datasets import (
     take_in_archive,
     unique_name,
 )
-from segmentation.services.results.samples import visible_text
 from segmentation.services.results.uploads import Note
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
@@ -96,7 +96,7 @@ def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, fold
         contents = _contents(paths, notes)
         check_room(dataset, len(contents.pairs))
         _adopt_classes(dataset, contents)  # last, as it writes the row
-    except (services.Refused, UserError, UnreadableImage) as error:
+    except (Refused, UserError, UnreadableImage) as error:
         notes.append(Note("", str(error)))
         return
     by, names = get_user_model().objects.filter(pk=entry["by"]).first(), dict[str, str]()
@@ -113,7 +113,7 @@ def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, fold
             continue
         try:
             _take_image(dataset, learning, pair, contents, by, tell, notes)
-        except (UnreadableImage, services.Refused, inspection.Killed) as error:
+        except (UnreadableImage, Refused, inspection.Killed) as error:
             notes.append(Note(pair.name, str(error)))
 
 
@@ -136,7 +136,7 @@ def _take_image(
     labels = inspection.read_truth(pair.labels, request, tell)
     region = contents.regions.get(pair.name)
     if region is not None and not is_within(region, rows, columns):
-        raise services.Refused(OUTSIDE)
+        raise Refused(OUTSIDE)
     image = dataset.images.filter(sha256=micrograph.sha256).first()
     image = image or DatasetImage(dataset=dataset, sha256=micrograph.sha256, name=unique_name(dataset, pair.name))
     scale = contents.image_facts.get(pair.name, {}).get("nm_per_pixel", micrograph.calibration.nm_per_pixel)
@@ -153,7 +153,7 @@ def _take_image(
         "height": rows,
         "region": image.region,
         "nm_per_pixel": scale,
-        "group": visible_text(contents.groups.get(pair.name, ""))[:SHOWN_NAME] or default_group_of(pair.name),
+        "group": clean_text(contents.groups.get(pair.name, ""), SHOWN_NAME) or default_group_of(pair.name),
     }
     store(dataset, image, learning, micrograph, pair.image, labels, further={}, **fields)
 
@@ -166,7 +166,7 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
     images = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.IMAGES, truth.image_suffixes())}
     if not images:
-        raise services.Refused(NO_IMAGES)
+        raise Refused(NO_IMAGES)
     labels = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.LABELS, truth.LABEL_KINDS)}
     coco = next((path for name, path in tables.items() if name.endswith(".json")), None)
     labels_of = dict[PurePosixPath, Path]()
@@ -198,16 +198,16 @@ def _adopt_classes(dataset: Dataset, contents: Contents) -> None:
     task = find(dataset.task)
     other = str(contents.facts.get("task", task.name))
     if other != task.name:
-        raise services.Refused(OTHER_TASK.format(other=visible_text(other)[:100], here=task.name))
+        raise Refused(OTHER_TASK.format(other=clean_text(other, 100), here=task.name))
     names = contents.facts.get("class_names") or []
     names = names if isinstance(names, list) else []
     if not task.semantic:
         return
     if not dataset.class_names:
         if len(names) < 2 or not all(isinstance(name, str) for name in names):
-            raise services.Refused(UNNAMED_CLASSES)
+            raise Refused(UNNAMED_CLASSES)
         dataset.class_names = names
         dataset.change(class_names=names)
     if names and names != dataset.class_names:
         listed = [", ".join(map(str, listing)) for listing in (names, dataset.class_names)]
-        raise services.Refused(OTHER_CLASSES.format(other=listed[0], here=listed[1]))
+        raise Refused(OTHER_CLASSES.format(other=listed[0], here=listed[1]))

@@ -14,7 +14,6 @@ import numpy as np
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from segmentation import services
 from segmentation.core import dataset_files as files
 from segmentation.core.analysis import Objects
 from segmentation.core.labels.segmentation import UnusableSegmentation
@@ -28,6 +27,7 @@ from segmentation.core.truth import BadDataset, find_pairs, image_suffixes
 from segmentation.lab.training import tasks as taught
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import storable
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.tables import objects_of
 from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
@@ -52,7 +52,7 @@ TRUE_ALL_THE_SAME = {str(reason) for reason in (Reason.FRAME, Reason.HIDDEN, Rea
 LEAST_PART = 64  # px of a side
 NO_PART = f"Its regions to ignore leave no rectangle of {LEAST_PART} px or more to learn from."
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
-UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, services.Refused)
+UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, Refused)
 
 
 def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
@@ -89,7 +89,7 @@ def _write(
 ) -> None:
     job = image.job
     if job is None or job.segmentation is None:
-        raise services.Refused(NO_RESULT)
+        raise Refused(NO_RESULT)
     micrograph = pixels_of(job.micrograph, folder, alive)
     labels, left_out = _true_labels(job, learning)
     if regions := job.get_settings().measurement.ignore:
@@ -118,7 +118,7 @@ def _without(regions: Regions, labels: Labels, image: DatasetImage, job: Job, ha
     taken[checked] = ignored[checked] | np.isin(outlines.labels[checked], numbers)
     part = largest_part(taken)
     if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_PART:
-        raise services.Refused(NO_PART)
+        raise Refused(NO_PART)
     image.region = list(part)  # `store` reads it here
     return labels
 
@@ -195,10 +195,9 @@ def _summary(every: list[DatasetImage], ready: list[DatasetImage], checked: Chec
     """What the page shows: how many images, their sizes, and what the check says."""
     errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
     scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]
-    findings = []
-    for row in checked.findings if checked else ():  # without the options of the command line
-        sentence = row.sentence.replace(" (--groups)", "").replace(", or --classes lacks it", "")
-        findings.append({"error": row.error, "sentence": sentence})
+    findings = [
+        {"error": finding.error, "sentence": finding.on_page} for finding in (checked.findings if checked else ())
+    ]
     bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
     return {
         "images": len(ready),

@@ -14,8 +14,8 @@ from django.utils import timezone
 from standardwebhooks import Webhook as Signer
 
 from segmentation.models import Delivery
-from segmentation.services import Refused
 from segmentation.services.access.webhooks import NOT_SENT, check_address, check_url, end_delivery
+from segmentation.services.ground.refusal import Refused
 
 from .heartbeat import Progress
 

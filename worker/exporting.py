@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segmentation import __version__, services
+from segmentation import __version__
 from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
 from segmentation.core.measure.remembered import Memory, remembering
-from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import MARKS
+from segmentation.core.names import file_name
 from segmentation.core.report import exports
 from segmentation.core.report.exports.base import GROUPS, WITH_SUMS
 from segmentation.core.report.exports.notebook import MOST_BYTES
@@ -30,8 +30,10 @@ from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.models import ExportJob, Job, Measuring, Signature
 from segmentation.plain import storable
-from segmentation.services.ground import bundles, tables
-from segmentation.services.results import logs
+from segmentation.services.access import webhooks
+from segmentation.services.ground import bundles, queue, tables
+from segmentation.services.results import edits, logs, publishing, steps
+from segmentation.services.results import exports as exports_service
 from segmentation.services.results.combined import COCO_FILE
 from segmentation.services.results.publishing import NAME as SEGMENTATION
 from segmentation.services.results.signing import SIGNATURES
@@ -77,7 +79,7 @@ def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
 
 def corrected_outlines(job: Job, original: Segmentation, step: int) -> Segmentation:
     """The outlines of a job after its first so many corrections, with what other outlines say of each."""
-    outlines = services.after_corrections(job, original, step)
+    outlines = edits.after_corrections(job, original, step)
     return replace(outlines, used={**outlines.used, **_judged_by_others(job)})
 
 
@@ -111,7 +113,7 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     files = stored_files(analysis, folder / "results", in_sample=in_sample)
     files[SEGMENTATION] = folder / SEGMENTATION
     outlines.save(files[SEGMENTATION])
-    services.publish_step(measuring=measuring, step=step, files=files, summary=summary)
+    steps.publish_step(measuring=measuring, step=step, files=files, summary=summary)
 
 
 def _opened(job: Job, folder: Path) -> _Corrected:
@@ -132,7 +134,7 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
-    outlines = services.corrected(parent, job.corrects)
+    outlines = edits.corrected(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
     used = {**outlines.used, **_judged_by_others(parent)}
     return keep_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
@@ -156,12 +158,12 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_RESULT)
     before, task, micrograph = stored_segmentation(parent), find(job.get_settings().task), job.micrograph
-    calibration = job.get_settings().measurement.scaled(micrograph.own_calibration)
+    calibration = job.scale.anew.in_use
     request = {
         "frame": [micrograph.height, micrograph.width, before.rows, stored_shape(micrograph.metadata) or ()],
         "task": task.name,
         "names": before.class_names,
-        "image": clean_name(micrograph.name),
+        "image": file_name(micrograph.name),
         "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
     }
     stage = "reading the outlines"
@@ -177,7 +179,7 @@ def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: 
     file = folder / "segmentation.npz"
     outlines.save(file)
     before = parent.segmentation if parent else None
-    services.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
+    publishing.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
     return outlines
 
 
@@ -218,14 +220,14 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         beside=_evidence(job, signatures, out),
         signatures=[signature.printed for signature in signatures],
         filing=Filing(
-            services.last_change(job), services.printed_address(job), job.sample.name if job.sample else "", image
+            steps.last_change(job), webhooks.printed_address(job), job.sample.name if job.sample else "", image
         ),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
-        first_written=lambda first: services.publish_export(export=export, files=first, early=True),
+        first_written=lambda first: exports_service.publish_export(export=export, files=first, early=True),
     )
-    services.publish_export(export=export, files=files)
+    exports_service.publish_export(export=export, files=files)
     if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
-        services.ask_for_files(job)  # somebody asked meanwhile, perhaps for one of the others
+        queue.ask_for_files(job)  # somebody asked meanwhile, perhaps for one of the others
 
 
 def _ahead(task: Task) -> list[str]:
@@ -241,7 +243,7 @@ def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:
     files = stored_files(analysis, out, in_sample=job.artifact(tables.NAME) is not None)
     earlier = {name: job.summary[name] for name in ("reused", "timings")}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
-    services.publish_export(export=export, files=files, summary=summary, early=True)
+    exports_service.publish_export(export=export, files=files, summary=summary, early=True)
 
 
 def stored_files(

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import re
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from segmentation import services
 from segmentation.core.errors import UserError
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network import cards
 from segmentation.core.network.served import ServerGone
 from segmentation.core.tasks import UnknownTask
-from segmentation.location import COMMAND
 from segmentation.models import Attempted, Training
 from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.refusal import Refused
 
 from .inspection import Killed
 
@@ -32,12 +30,10 @@ BROKEN = (
 
 def sentence_for(row: Attempted, error: Exception) -> str:
     """The message to the user; errors not caused by the image or the settings are also logged."""
-    if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, services.Refused)):
+    if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
-        # The folder is ours, and people have no shell: they know the dataset by its page.
-        sentence = re.sub(r"^\S*/trainings/\S*?/data: ", "", str(error)).partition(f"; see `{COMMAND}")[0]
-        return re.sub(r"\S*/trainings/\S*?/data\b", "the dataset", sentence).rstrip(".") + "."
+        return error.on_page  # the folder is ours, and people have no shell
     kind = KINDS[type(row)]
     context = kind.noun.capitalize(), row.pk, row.attempt
     logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 
 from django.core.files.storage import default_storage
 
-from segmentation import services
 from segmentation.core.micrograph import square, types
-from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.readings import with_scale_read
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.names import file_name
 from segmentation.models import Micrograph
+from segmentation.services.results import publishing
 
 from . import answers, inspection
 from .scratch import path_of
@@ -61,7 +61,7 @@ def show_in_squares(row: Micrograph, micrograph: types.Micrograph, folder: Path)
     picture, tiles = folder / viewer.PICTURE, folder / viewer.TILES
     picture.write_bytes(viewer.image_webp(micrograph))
     viewer.write_tiles(micrograph, tiles)
-    services.keep_picture(micrograph=row, picture=picture, tiles=tiles)
+    publishing.keep_picture(micrograph=row, picture=picture, tiles=tiles)
 
 
 def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = lambda: None) -> types.Micrograph:
@@ -84,6 +84,6 @@ def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:
         pixels = answers.array(path_of(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
     except ValueError:
         return None
-    name, sha256, calibration = clean_name(micrograph.name), micrograph.sha256, micrograph.file_calibration
+    name, sha256, calibration = file_name(micrograph.name), micrograph.sha256, micrograph.scale.file
     metadata = {**micrograph.metadata, "kind": micrograph.kind}
     return types.Micrograph(pixels, name, sha256, calibration, metadata, tuple(micrograph.notes))

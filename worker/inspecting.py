@@ -13,12 +13,13 @@ from django.conf import settings
 from django.core.files import File
 from django.db import IntegrityError
 
-from segmentation import services
 from segmentation.core.errors import UserError
 from segmentation.core.micrograph.pages import page_name, take_pages
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.models import Micrograph, Superseded, shown_name
 from segmentation.services.ground.files import LocalFile
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import after_inspection, uploads
 from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
 
 from . import inspection
@@ -66,12 +67,14 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     except (inspection.Unreadable, inspection.Killed):
         if not is_second_look:
             raise
-        services.publish_reading(micrograph=micrograph, reading={"note": CUT_OFF})
+        after_inspection.publish_reading(micrograph=micrograph, reading={"note": CUT_OFF})
         return
     if is_second_look:
-        services.publish_reading(micrograph=micrograph, reading=facts.facts["reading"])
+        after_inspection.publish_reading(micrograph=micrograph, reading=facts.facts["reading"])
         return
-    services.publish_inspection(micrograph=micrograph, facts=facts.facts, preview=facts.preview, unread=facts.unread)
+    after_inspection.publish_inspection(
+        micrograph=micrograph, facts=facts.facts, preview=facts.preview, unread=facts.unread
+    )
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
@@ -104,7 +107,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
                     raise
                 raise Superseded from error
         progress(f"{stage}, {number} {'image' if number == 1 else 'images'} so far", 0.5)
-    services.publish_archive(micrograph=archive, notes=notes)
+    after_inspection.publish_archive(micrograph=archive, notes=notes)
 
 
 def _in_place_of_stack(
@@ -116,7 +119,9 @@ def _in_place_of_stack(
     if pages == 1:
         return path, side
     with file.open("rb") as opened:
-        services.replace_by_page(micrograph=micrograph, page=LocalFile(opened, name=shown_name(page_name(name, page))))
+        after_inspection.replace_by_page(
+            micrograph=micrograph, page=LocalFile(opened, name=shown_name(page_name(name, page)))
+        )
     return fetch(micrograph.file.name, folder), []
 
 
@@ -143,7 +148,7 @@ def _take(archive: Micrograph, file: LocalFile, side: list[File], counts: Counte
         counts[identity] -= 1
         return []
     try:
-        services.receive_upload(
+        uploads.receive_upload(
             file=file,
             side=side,
             **archive.maker,
@@ -152,8 +157,8 @@ def _take(archive: Micrograph, file: LocalFile, side: list[File], counts: Counte
             sample=archive.sample,
             asked=archive.asked if archive.sample else {},
         )
-    except services.Refused as refusal:
+    except Refused as refusal:
         if refusal.status == 507:
             raise OSError(errno.ENOSPC, refusal.sentence) from refusal
         return [Note(str(file.name), refusal.sentence, refusal.status)]
-    return services.start_images(archive)
+    return after_inspection.start_images(archive)

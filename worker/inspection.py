@@ -31,10 +31,10 @@ from segmentation.core.labels.segmentation import MOST_IDS
 from segmentation.core.micrograph import forking
 from segmentation.core.micrograph.children import Child, Endless, Late, NewProcess, output_of
 from segmentation.core.micrograph.contrast import PREVIEW_SIDE
-from segmentation.core.micrograph.kinds import clean_name
 from segmentation.core.micrograph.pages import page_name
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import DIRECTORY_SECONDS, SECONDS_PER_MB
+from segmentation.core.names import file_name
 from segmentation.plain import storable
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.space import free_bytes, is_scarce
@@ -136,7 +136,7 @@ def read_micrograph(
         with _understanding(facts):
             values = answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
     metadata = {**facts.metadata, "kind": facts.kind}
-    return Micrograph(values, clean_name(name), sha256, facts.calibration, metadata, facts.notes)
+    return Micrograph(values, file_name(name), sha256, facts.calibration, metadata, facts.notes)
 
 
 def take_page(

@@ -8,7 +8,6 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json, from_json
 from segmentation.core.micrograph.pairing import rank
@@ -19,8 +18,9 @@ from segmentation.core.sample import AnalysisRecord, Member, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
 from segmentation.presenters.result import statistics_of, values_of
+from segmentation.services.access import webhooks
 from segmentation.services.ground import tables
-from segmentation.services.ground.calibration import disagreements
+from segmentation.services.results import publishing
 
 from .heartbeat import Progress
 
@@ -44,7 +44,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     jobs, members, left_out, notes = _images(sample, progress)
     if not members:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
-        services.publish_sample(sample=sample, files={}, pooled=pooled)
+        publishing.publish_sample(sample=sample, files={}, pooled=pooled)
         return
     progress("pooling", POOLING)
     combined = combine(
@@ -57,13 +57,13 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     files = write_all(
         combined,
         folder / "pooled",
-        filing=Filing(sample.started, services.printed_address(sample)),
+        filing=Filing(sample.started, webhooks.printed_address(sample)),
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
     progress("storing the results", STORING)
     content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
     content |= {"of": [str(job.pk) for job in jobs]}
-    services.publish_sample(sample=sample, files=files, pooled=storable(content))
+    publishing.publish_sample(sample=sample, files=files, pooled=storable(content))
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:
@@ -113,7 +113,7 @@ def _member(job: Job) -> Member | None:
     parts = (clarity, job.micrograph.sha256, _record(job), picture, statistics, quantities)
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}
-    flags += [Flag(text) for text in disagreements(job.micrograph, calibration) if text not in texts]
+    flags += [Flag(text) for text in job.scale.disagreements() if text not in texts]
     return Member(job.micrograph.name, table, calibration, *parts, flags)
 
 

@@ -3,7 +3,7 @@
 The stock transport writes a message in place, so that a reader can meet half of it: messages get lost and workers
 die (celery/kombu#1551). Here a message is written aside and renamed into the queue, and renamed out of it by the one
 reader that gets it. A file that is no message is put into quarantine and does not stop the worker. The spool is
-not the reference: `services.rescue` enqueues messages again that are lost in a crash.
+not the reference: `services.upkeep.upkeep.rescue` enqueues messages again that are lost in a crash.
 """
 
 from __future__ import annotations

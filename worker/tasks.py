@@ -49,7 +49,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from segmentation import log_filters, services
+from segmentation import log_filters
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.micrograph import types
@@ -75,9 +75,14 @@ from segmentation.models import (
     Superseded,
     Training,
 )
+from segmentation.services.ground import files as files_service
+from segmentation.services.ground import refusal
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.space import is_scarce
+from segmentation.services.results import after_inspection, jobs, publishing
 from segmentation.services.results.publishing import NAME as SEGMENTATION
+from segmentation.services.upkeep import upkeep
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
@@ -154,7 +159,7 @@ def do_inspections() -> None:
     else:
         more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
     to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, deliver))
-    if _do_alone(_removing, services.remove_the_rest) or to_send or more:
+    if _do_alone(_removing, files_service.remove_the_rest) or to_send or more:
         ring(INSPECTIONS)
     inspection.keep_reader()
 
@@ -240,11 +245,11 @@ IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]
 def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
     """In the worker's own process: a child of its pool is dead; its row is queued again or fails.
 
-    A child that died together with its worker is not reported here: `services.rescue` finds its row.
+    A child that died together with its worker is not reported here: `services.upkeep.upkeep.rescue` finds its row.
     """
     if isinstance(exception, WorkerLostError | TimeLimitExceeded):
         for kind in IN_A_CHILD:
-            services.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
+            upkeep.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
         connection.close()
 
 
@@ -274,7 +279,7 @@ def _run(rows: Any, pk: Any, work: Work) -> bool:
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
         job_settings = getattr(getattr(row, "job", row), "settings", None)
         if job_settings and AnalysisSettings.from_dict(job_settings).others:
-            services.postpone(row=row, why=NEWER)
+            publishing.postpone(row=row, why=NEWER)
             return True
         with Heartbeat(row) as heartbeat, scratch() as folder:
             try:
@@ -331,7 +336,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
     else:
         segmented = _segment(job, micrograph, progress, clock, folder)
     if not job.ready:
-        services.wait_for_scale(job)
+        jobs.wait_for_scale(job)
         return
     # Those of measuring may have been changed meanwhile (`change_job`).
     job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
@@ -354,7 +359,7 @@ def _attempt(job: Job, progress: Progress, folder: Path) -> None:
         segmented.save(files[SEGMENTATION])
     show_in_squares(job.micrograph, micrograph, folder)
     progress("storing the results", STORING)
-    services.publish(job=job, files=files, summary=summary)
+    publishing.publish(job=job, files=files, summary=summary)
     counted = (summary["statistics"] or {}).get("n_kept", summary["found"])
     logger.info("%s: %s", job.pk, find(summary["task"]).count(counted))
 
@@ -411,20 +416,22 @@ def _end(row: Attempted, error: Exception) -> None:
 
     If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
     """
-    why = NO_NETWORKS if isinstance(error, ServerAway) else services.trouble(error)
+    why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.trouble(error)
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
-        change = partial(services.postpone, row=row, why=why)
+        change = partial(publishing.postpone, row=row, why=why)
     elif isinstance(error, (Killed, ServerGone)) and row.deaths < MAX_DEATHS - 1:
-        change = partial(services.requeue, row=row)
+        change = partial(publishing.requeue, row=row)
     else:
         sentence = sentence_for(row, error)
         if isinstance(row, Micrograph):
-            unreadable = isinstance(error, (UnreadableImage, services.Refused)) and str(error) != GONE
-            change = partial(services.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
+            unreadable = isinstance(error, (UnreadableImage, Refused)) and str(error) != GONE
+            change = partial(after_inspection.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
         else:  # an unusable segmentation is not kept for another try
             unusable = isinstance(row, Job) and isinstance(error, UnusableSegmentation)
-            change = partial(services.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {}))
+            change = partial(
+                publishing.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {})
+            )
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
         try:
             change()

@@ -20,13 +20,14 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.core.learning import TrainingSummary
 from segmentation.core.network.cards import need_torch
 from segmentation.core.tasks import find
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import storable
 from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.learning import trained
 from segmentation.services.learning.trained import check_given, forget_run, runs_folder
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
@@ -58,17 +59,17 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     try:
         check_given(training)
         _check_material(training)
-        services.begin_version(training=training)
+        trained.begin_version(training=training)
         data = _data(training, work, partial(progress, "fetching the images", 0.0))
         with _own_limits():
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), report)
-            card = run / "final" / f"{services.model_name_of(training)}.toml"
+            card = run / "final" / f"{trained.model_name_of(training)}.toml"
             add_images(card, [entry["sha256"] for entry in training.frozen])
             if problem := add_graph(card):  # what the training has taken is more than an analysis may have
                 logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
-        services.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
-    except services.Refused:
+        trained.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
+    except Refused:
         forget_run(training)
         raise
     except RuntimeError as error:
@@ -108,7 +109,7 @@ class TrainingReport:
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.
             update = {"summary": storable(dict(summary))} if points >= self.most else {}
-            services.report_training(
+            trained.report_training(
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
                 brings_progress=points > self.most,
@@ -135,7 +136,7 @@ def _check_material(training: Training) -> None:
     assert dataset
     if card.task != dataset.task:
         noun, others = find(dataset.task).things, find(card.task).things
-        raise services.Refused(OTHER_TASK.format(things=noun, model=card.title, others=others))
+        raise Refused(OTHER_TASK.format(things=noun, model=card.title, others=others))
 
 
 def _options(training: Training) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _options(training: Training) -> dict[str, Any]:
     assert dataset
     title = str(options.get("title") or dataset.name)
     return {
-        "name": services.model_name_of(training),
+        "name": trained.model_name_of(training),
         "title": f"{title}, version {training.version}",
         "version": str(training.version),
         "licence": dataset.licence or "of its owner",
@@ -166,7 +167,7 @@ def _data(training: Training, work: Path, alive: Callable[[], None]) -> Path:
     for entry in training.frozen:
         row = rows[entry["image"]]
         if (row.sha256, row.labels_sha256) != (entry["sha256"], entry["labels_sha256"]):
-            raise services.Refused(CHANGED.format(name=entry["name"]))
+            raise Refused(CHANGED.format(name=entry["name"]))
         row.group, row.region = entry["group"], entry["region"]
         chosen.append(row)
     lay_out(chosen, aside, alive)

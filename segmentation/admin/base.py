@@ -18,11 +18,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from .. import services
 from ..core.report.wording import capital
 from ..models import Micrograph, StoredFile
 from ..services.access import links
 from ..services.ground import staff_log
+from ..services.ground.refusal import Refused
+from ..services.results import steps
 
 NAMED = 100  # rows that are named before they are deleted
 
@@ -91,7 +92,7 @@ def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") 
                 service(**{by or kind: row})
                 count += 1
                 staff_log.note(request.user, verb, row, before, staff_log.snapshot(row))
-            except services.Refused as refused:
+            except Refused as refused:
                 name = getattr(getattr(row, "micrograph", row), "name", row)
                 self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
         if count:
@@ -191,8 +192,8 @@ class WithLink(LookOnly):
         until = f", until {link_of_row.ends:%Y-%m-%d %H:%M}" if link_of_row and link_of_row.ends else ""
         return links.state_of(row) + until
 
-    link_off = action("Switch off the links", partial(services.share, off=True), "without a link", by="row")
-    link_renew = action("Renew the links", partial(services.share, renew=True), "opened by a new link", by="row")
+    link_off = action("Switch off the links", partial(steps.share, off=True), "without a link", by="row")
+    link_renew = action("Renew the links", partial(steps.share, renew=True), "opened by a new link", by="row")
 
 
 def preview(micrograph: Micrograph) -> SafeString | str:

@@ -6,10 +6,10 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from .. import services
 from ..models import Dataset, ModelDefault, Training, TrainingFile
 from ..presenters.dataset import DatasetPage
 from ..presenters.training import sentence_of
+from ..services.learning import datasets
 from ..services.learning.trainings import cancel_training, delete_training, retry_training
 from .base import LookOnly, action, column, opens
 
@@ -34,10 +34,10 @@ class DatasetAdmin(LookOnly):
     errors = column("must be corrected before a training", lambda dataset: " ".join(DatasetPage(dataset).errors))
     warnings = column("worth a look", lambda dataset: " ".join(DatasetPage(dataset).warnings))
     page = opens("dataset-page", "open the dataset")
-    again = action("Check selected datasets again", services.check_again, "waiting for the check")
+    again = action("Check selected datasets again", datasets.check_again, "waiting for the check")
 
     def delete_model(self, request: HttpRequest, obj: Dataset) -> None:
-        services.delete_dataset(dataset=obj)
+        datasets.delete_dataset(dataset=obj)
 
 
 @admin.register(Training)

@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from .. import models, services
+from .. import models
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.listing import UNREADABLE, readable
 from ..presenters.progress import spent
 from ..presenters.result import counted, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
+from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
 from .base import LookOnly, WithLink, action, column, image_of, opens, preview
 
@@ -75,14 +76,14 @@ class JobAdmin(WithLink):
     size = column("size", lambda job: filesizeformat(job.micrograph.size), "micrograph__size")
 
     page = opens("job", "open the result")
-    retry = action("Try selected analyses again", services.retry_job, "waiting again")
-    cancel = action("Cancel selected analyses", services.cancel_job, "cancelled")
+    retry = action("Try selected analyses again", jobs.retry_job, "waiting again")
+    cancel = action("Cancel selected analyses", jobs.cancel_job, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: models.Job) -> None:
-        services.delete_job(job=obj, signed=True)
+        jobs.delete_job(job=obj, signed=True)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        services.delete_jobs([job.pk for job in queryset], signed=True)
+        jobs.delete_jobs([job.pk for job in queryset], signed=True)
 
 
 @admin.register(models.Sample)
@@ -104,11 +105,11 @@ class SampleAdmin(WithLink):
 
     images = column("images", lambda sample: sample.image_count, "image_count")
     page = opens("sample-page", "open the sample")
-    retry = action("Try failed images of selected samples again", services.retry_failed, "counted together anew")
-    cancel = action("Cancel the remaining images of selected samples", services.cancel_sample, "cancelled")
+    retry = action("Try failed images of selected samples again", samples.retry_failed, "counted together anew")
+    cancel = action("Cancel the remaining images of selected samples", samples.cancel_sample, "cancelled")
 
     def delete_model(self, request: HttpRequest, obj: models.Sample) -> None:
-        services.delete_sample(sample=obj, signed=True)
+        samples.delete_sample(sample=obj, signed=True)
 
 
 @admin.register(models.Micrograph)
@@ -130,7 +131,7 @@ class UploadAdmin(LookOnly):
             models.Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in queryset]).only("pk").delete()
 
     picture = column("picture", lambda micrograph: preview(micrograph))
-    scale = column("scale", lambda micrograph: calibration_words(micrograph.own_calibration, detail=False))
+    scale = column("scale", lambda micrograph: calibration_words(micrograph.scale.in_use, detail=False))
     analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
 

@@ -11,10 +11,10 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from ninja.utils import check_csrf
 
-from ..services import Refused
 from ..services.access import second_factor
 from ..services.access.tokens import PREFIX, token_of
 from ..services.ground.callers import SHORTEST_SECRET, new_secret, visitor_of
+from ..services.ground.refusal import Refused
 from ..services.results.signing import account_of
 
 SIGN_IN = "Send a token, or sign in with HTTP Basic: the user name or the password is missing or wrong."

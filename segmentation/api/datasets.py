@@ -13,14 +13,14 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Query, Status
 
-from .. import services
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_dataset
 from ..models import Dataset, DatasetImage, Job
 from ..presenters.dataset import IMAGES
-from ..services import Refused
 from ..services.access.links import is_open
 from ..services.ground.callers import SIGN_IN
+from ..services.ground.refusal import Refused
+from ..services.learning import datasets as datasets_service
 from . import learning as schemas
 from .routes import JSON, Routes, a_file, page_of, refusals, takes
 from .sending import Archive, Described, ImageGroup, NewDataset, TrainingData, json_body
@@ -46,7 +46,7 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
 @router.does("POST", "", "datasets", {201: schemas.Dataset}, (401, 422), takes(NewDataset, JSON))
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """Make an empty dataset."""
-    dataset = services.create_dataset(user=request.user, **json_body(request, NewDataset).model_dump())
+    dataset = datasets_service.create_dataset(user=request.user, **json_body(request, NewDataset).model_dump())
     response["Location"] = reverse("api:dataset", args=[dataset.pk])
     return Status(201, dataset)
 
@@ -62,13 +62,13 @@ def describe(request: HttpRequest, pk: UUID) -> Any:
     """Change the description, or share the dataset. What is not sent stays as it is."""
     row = changeable(request, row_of(Dataset, pk))
     fields = json_body(request, Described).model_dump(exclude_none=True)
-    return _changed_dataset(row, partial(services.change_dataset, dataset=row, **fields))
+    return _changed_dataset(row, partial(datasets_service.change_dataset, dataset=row, **fields))
 
 
 @router.does("DELETE", "/{uuid:pk}", "dataset", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a dataset with its images and labels; results and models stay."""
-    services.delete_dataset(dataset=changeable(request, row_of(Dataset, pk), "delete"))
+    datasets_service.delete_dataset(dataset=changeable(request, row_of(Dataset, pk), "delete"))
     return Status(204, None)
 
 
@@ -92,13 +92,13 @@ def add(request: HttpRequest, pk: UUID) -> Any:
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=fields.pop("job")).first()
         if job is None or not is_open(job, request.user, request.visitor):
             raise Refused(NO_SUCH_RESULT, 404)
-        give = partial(services.use_as_training_data, job=job, **fields)
+        give = partial(datasets_service.use_as_training_data, job=job, **fields)
     else:
         file = request.FILES.get("file")
         if file is None:
             raise Refused(NO_FILE, 422)
         ticked = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
-        give = partial(services.add_archive, file=file, **ticked)
+        give = partial(datasets_service.add_archive, file=file, **ticked)
     return Status(202, _changed_dataset(row, partial(give, dataset=row, user=request.user)))
 
 
@@ -106,7 +106,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
 def check(request: HttpRequest, pk: UUID) -> Any:
     """Write what could not be written, and check the dataset again."""
     row = changeable(request, row_of(Dataset, pk))
-    return Status(202, _changed_dataset(row, partial(services.check_again, dataset=row)))
+    return Status(202, _changed_dataset(row, partial(datasets_service.check_again, dataset=row)))
 
 
 @router.does("PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", ONE, (), takes(ImageGroup, JSON))
@@ -114,14 +114,14 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Set the specimen or session of an image."""
     row, chosen = _image(request, pk, image)
     fields = json_body(request, ImageGroup)
-    return _changed_dataset(row, partial(services.group_image, image=chosen, group=fields.group))
+    return _changed_dataset(row, partial(datasets_service.group_image, image=chosen, group=fields.group))
 
 
 @router.does("DELETE", "/{uuid:pk}/images/{uuid:image}", "dataset-image", {204: None}, (403, 404))
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Remove an image from its dataset. Its files there are deleted."""
     _, chosen = _image(request, pk, image)
-    services.remove_image(image=chosen)
+    datasets_service.remove_image(image=chosen)
     return Status(204, None)
 
 

@@ -11,19 +11,25 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from .. import services
 from ..core.labels.operations import redoable, since_first_undone, standing
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
 from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_labels, serve_log, serve_packed, serve_shown, serve_stored
 from ..models import Artifact, Job
-from ..services import Refused
-from ..services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, stated_calibration
 from ..services.ground.limits import one_edit
+from ..services.ground.refusal import Refused
+from ..services.ground.requested import refuse_tall_bar
+from ..services.results import after_inspection, exports, reruns, signing
+from ..services.results import edits as edits_service
+from ..services.results import jobs as jobs_service
+from ..services.results import standing as standing_service
+from ..services.results import steps as steps_service
+from ..services.results.edits import Outdated
 from . import schemas
 from .auth import identify, key_of
 from .routes import FORM, JSON, LABELS, OF_STATE, Listing, Routes, a_file, page_of_rows, takes
@@ -63,7 +69,9 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     who, key = identify(request), key_of(request)
     sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key}
     # Scripts get no default width: without one the file's own counts, else pixels.
-    job = services.analyse_file(settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **sent, **who)
+    job = after_inspection.analyse_file(
+        settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **sent, **who
+    )
     response["Location"] = reverse("api:job", args=[job.pk])
     return Status(202, job)
 
@@ -85,14 +93,14 @@ def jobs(
 def job(request: HttpRequest, pk: UUID) -> Any:
     """Progress and result of a job at its present step."""
     job = visible(request, row_of(Job, pk))
-    services.ask_for_numbers(job)
+    steps_service.ask_for_numbers(job)
     return job
 
 
 @router.does("DELETE", "/{uuid:pk}", "job", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a job with its files."""
-    services.delete_job(job=changeable(request, row_of(Job, pk), "delete"))
+    jobs_service.delete_job(job=changeable(request, row_of(Job, pk), "delete"))
     return Status(204, None)
 
 
@@ -121,18 +129,19 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         raise Refused("Send outlines as a file, in a form of the kind multipart/form-data.")
     if edited and file:
         raise Refused("Send edits or outlines, not both.")
-    calibration = stated_calibration(parent)
+    calibration = parent.scale.stated
     try:
         if "width" in fields:
-            calibration = calibration_for(StatedScale(str(fields.pop("width")), Source.TYPED), parent.micrograph)
+            stated = StatedScale(str(fields.pop("width")), Source.TYPED)
+            calibration = stated.calibration(parent.micrograph.scale)
         settings = sent_settings(fields, Changes, request.user, parent.get_settings())
         settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    make = services.finish_corrections if edited else services.rerun_job
+    make = jobs_service.finish_corrections if edited else jobs_service.rerun_job
     if file is not None:
-        make = partial(services.import_outlines, file=file)
+        make = partial(reruns.import_outlines, file=file)
     new = make(job=parent, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, new)
@@ -154,7 +163,7 @@ def labels(
     left to right. format=objects: the facts about each object.
     """
     analysed = visible(request, row_of(Job, pk))
-    corrections = services.corrections_of(analysed)
+    corrections = edits_service.corrections_of(analysed)
     now, base = corrections.now, len(corrections.steps)
     if format == "objects":
         operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
@@ -187,7 +196,7 @@ def similar(
     They are compared as they were measured: corrected objects by their automatic outlines, drawn ones in the
     result that measures the corrections.
     """
-    near = services.alike_in(visible(request, row_of(Job, pk)), ids)
+    near = standing_service.alike_in(visible(request, row_of(Job, pk)), ids)
     chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
     return {"ids": list(chosen), "alike": list(chosen.values())}
 
@@ -195,7 +204,7 @@ def similar(
 @router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order, at most 100 in an answer. Each holds the hash of the one before."""
-    return services.log_of(visible(request, row_of(Job, pk)), since)
+    return edits_service.log_of(visible(request, row_of(Job, pk)), since)
 
 
 @router.does(
@@ -219,10 +228,10 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
         with one_edit(address=request.address_hash, **who):
             body = json_body(request, Corrections)
             fields = {"base": body.base, "operations": body.operations, "key": key_of(request)}
-            rows = services.edit_job(job=analysed, **fields, **who)
-    except services.Outdated as old:
+            rows = edits_service.edit_job(job=analysed, **fields, **who)
+    except Outdated as old:
         return Status(409, old)
-    steps = services.steps_made(analysed, rows)
+    steps = edits_service.steps_made(analysed, rows)
     answer = {
         "base": rows[-1].sequence,
         "made": [s.patch.made for s in steps],
@@ -231,19 +240,19 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     if body.patches:
         answer["patches"] = [step.patch.as_lists() for step in steps]
         answer["before"] = [step.before.as_lists() for step in steps]
-    return {**answer, "standing": services.standing(analysed, body.since)} if body.since is not None else answer
+    return {**answer, "standing": standing_service.standing(analysed, body.since)} if body.since is not None else answer
 
 
 @router.does("GET", "/{uuid:pk}/standing", "standing", schemas.Standings, (404, 409, 422))
 def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=ROWS_SINCE)) -> Any:
     """What the corrections so far leave: the objects that those after `since` changed, numbers, and what to check."""
     analysed = visible(request, row_of(Job, pk))
-    corrections = services.corrections_of(analysed)
+    corrections = edits_service.corrections_of(analysed)
     operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
     undone, now = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)], corrections.now
     history = {"base": len(corrections.steps), "operations": operations, "undone": undone}
     facts = {"classes": now.class_names, "maps": [*now.maps]}
-    return {**history, **facts, "standing": services.standing(analysed, since)}
+    return {**history, **facts, "standing": standing_service.standing(analysed, since)}
 
 
 @router.does("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), a_file("text/csv"))
@@ -258,19 +267,19 @@ def edits_csv(request: HttpRequest, pk: UUID) -> Any:
 def sign(request: HttpRequest, pk: UUID) -> Any:
     """Sign a finished result, with the account's password once more. The signed result never changes."""
     job, body = visible(request, row_of(Job, pk)), json_body(request, Sign)
-    return Status(201, services.sign_job(job=job, request=request, **body.model_dump()))
+    return Status(201, signing.sign_job(job=job, request=request, **body.model_dump()))
 
 
 @router.does("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try a failed or cancelled job again, or read its bar again where the time was too short."""
-    return services.retry_job(job=changeable(request, row_of(Job, pk)))
+    return jobs_service.retry_job(job=changeable(request, row_of(Job, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/cancel", "cancel", schemas.Job, (403, 404, 409))
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
-    return services.cancel_job(job=changeable(request, row_of(Job, pk)))
+    return jobs_service.cancel_job(job=changeable(request, row_of(Job, pk)))
 
 
 @router.does("GET", "/{uuid:pk}/files/{str:name}", "artifact", {202: schemas.BeingWritten}, (404, 422, 503), a_file())
@@ -288,10 +297,10 @@ def artifact(
     """A file of a finished job. Most files are written at the first request: 202 until then."""
     job = visible(request, row_of(Job, pk))
     options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
-    name = services.named(name, options)
+    name = exports.named(name, options)
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
-    file = services.file_of(job, name, wait)
+    file = exports.file_of(job, name, wait)
     if file is None:
         raise Http404
     if isinstance(file, Artifact):

@@ -8,10 +8,10 @@ from uuid import UUID
 from django.http import HttpRequest
 from pydantic import Field
 
-from .. import services
 from ..http.access import changeable, link_page, row_of
 from ..models import Job, Sample
 from ..services.access import links
+from ..services.results import steps
 from . import schemas
 from .routes import JSON, Routes, refusals, takes
 from .sending import Body, json_body
@@ -47,5 +47,5 @@ for router, kind in ((jobs, "job"), (samples, "sample")):
     def change(request: HttpRequest, pk: UUID) -> Any:
         """Set when the link ends, renew it, switch it off or on."""
         row = _row(request, pk)
-        services.share(row=row, **json_body(request, Change).model_dump())
+        steps.share(row=row, **json_body(request, Change).model_dump())
         return link_page(request, row)

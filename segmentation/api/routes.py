@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from ..http.errors import error
 from ..http.uploads import FOR_FILES
-from ..services import Refused
+from ..services.ground.refusal import Refused
 from . import schemas
 
 WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in

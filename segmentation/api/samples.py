@@ -12,14 +12,17 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Query, Status
 
-from .. import services
-from ..forms.samples import scale_of
+from ..forms.samples import scale_rule
 from ..http.access import changeable, count_image, row_of, visible
 from ..http.serving import serve_stored
 from ..models import Job, Sample
 from ..presenters.progress import Progress
-from ..services import Intake, Note, Refused, Scale
+from ..services.ground.refusal import Refused
+from ..services.results import exports, uploads
+from ..services.results import samples as samples_service
 from ..services.results.combined import pooled_coco
+from ..services.results.samples import ScaleRule
+from ..services.results.uploads import Intake, Note
 from . import schemas
 from .auth import identify, key_of
 from .jobs import ANNEX
@@ -50,7 +53,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     intake = _intake(request, who)
     named = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale}
     with intake.in_use():
-        sample = services.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **named, **who)
+        sample = samples_service.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **named, **who)
     response["Location"] = reverse("api:sample", args=[sample.pk])
     return Status(202, _fresh(sample))
 
@@ -82,7 +85,7 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
     if len(job_by_id) < len(set(body.jobs)):
         raise Http404
     jobs = [job_by_id[pk] for pk in dict.fromkeys(body.jobs)]
-    sample = services.sample_of_results(name=body.name, jobs=jobs, token=key_of(request), **identify(request))
+    sample = samples_service.sample_of_results(name=body.name, jobs=jobs, token=key_of(request), **identify(request))
     response["Location"] = reverse("api:sample", args=[sample.pk])
     return Status(202, _fresh(sample))
 
@@ -91,14 +94,14 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
 def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
     sample = visible(request, row_of(Sample, pk))
-    services.count_present_steps(sample)
+    samples_service.count_present_steps(sample)
     return _fresh(sample)
 
 
 @router.does("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a sample with all its images."""
-    services.delete_sample(sample=changeable(request, row_of(Sample, pk), "delete"))
+    samples_service.delete_sample(sample=changeable(request, row_of(Sample, pk), "delete"))
     return Status(204, None)
 
 
@@ -110,7 +113,7 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     row = changeable(request, row_of(Sample, pk))
     intake = _intake(request, identify(request))
     with intake.in_use():
-        notes = services.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
+        notes = samples_service.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
     row = _fresh(row)
     row.notes = [note.as_dict() for note in notes]  # in this answer alone: the row has all of them
     return Status(202, row)
@@ -133,7 +136,7 @@ def name(request: HttpRequest, pk: UUID) -> Any:
     sample = changeable(request, row_of(Sample, pk))
     if "name" not in request.POST:
         raise Refused(NO_NAME)
-    services.rename_sample(sample=sample, name=request.POST["name"])
+    samples_service.rename_sample(sample=sample, name=request.POST["name"])
     return _fresh(sample)
 
 
@@ -143,10 +146,10 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     changeable(request, row_of(Sample, pk))  # refuses before the body does
     body = json_body(request, SampleScale)
     try:
-        scale = scale_of(body.rule, body.value)
+        scale = scale_rule(body.rule, body.value)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    return _change(request, pk, partial(services.recalibrate_sample, scale=scale))
+    return _change(request, pk, partial(samples_service.recalibrate_sample, scale=scale))
 
 
 @router.does("GET", "/{uuid:pk}/outlines.json", "sample-outlines", {}, (404,), a_file("application/json"))
@@ -161,19 +164,19 @@ def outlines(request: HttpRequest, pk: UUID) -> Any:
 @router.does("POST", "/{uuid:pk}/retry", "sample-retry", ONE)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try failed images again, and read bars again where the time was too short."""
-    return _change(request, pk, services.retry_failed)
+    return _change(request, pk, samples_service.retry_failed)
 
 
 @router.does("POST", "/{uuid:pk}/cancel", "sample-cancel", ONE)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop the unfinished images; finished images are pooled."""
-    return _change(request, pk, services.cancel_sample)
+    return _change(request, pk, samples_service.cancel_sample)
 
 
 @router.does("GET", "/{uuid:pk}/files/{str:name}", "sample-file", {}, (404, 422), a_file())
 def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
     """A file of the pooled result."""
-    name = services.named(name, {"annex": str(annex)})
+    name = exports.named(name, {"annex": str(annex)})
     artifact = get_object_or_404(visible(request, row_of(Sample, pk)).artifacts, name=name)
     return serve_stored(request, artifact, download=True)
 
@@ -194,14 +197,14 @@ def _fresh(sample: Sample) -> Sample:
     return sample
 
 
-def _scale(request: HttpRequest) -> Scale:
+def _scale(request: HttpRequest) -> ScaleRule:
     """width or nm_per_pixel hold for all images, otherwise_width for those without a scale of their own."""
     pixel, width = request.POST.get("nm_per_pixel", ""), request.POST.get("width", "")
     if width and pixel:
         raise Refused(ONE_SCALE)
     rule = Sample.Rule.PIXEL if pixel else Sample.Rule.WIDTH if width else Sample.Rule.OWN
     try:
-        return scale_of(rule, pixel or width or request.POST.get("otherwise_width", ""))
+        return scale_rule(rule, pixel or width or request.POST.get("otherwise_width", ""))
     except ValueError as problem:
         raise Refused(str(problem)) from None
 
@@ -211,7 +214,7 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
     files = request.FILES.getlist("file")
     if not files:
         raise Refused(NO_FILES)
-    intake = services.receive_files(files=files, pages=request.POST.get("pages", ""), **who)
+    intake = uploads.receive_files(files=files, pages=request.POST.get("pages", ""), **who)
     if not intake.uploads:
         first = intake.notes[0] if intake.notes else Note("", NO_FILES, 400)
         raise Refused(": ".join(part for part in first[:2] if part), first.status)

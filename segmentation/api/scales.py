@@ -9,21 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from .. import services
 from ..core.micrograph.crosscheck import Source
-from ..core.micrograph.readings import calibration_of
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.stated import StatedScale
+from ..core.micrograph.types import Calibration, Scale
 from ..http.access import changeable, row_of, visible
-from ..models import Job, Micrograph
-from ..services import Refused
-from ..services.ground.calibration import (
-    StatedScale,
-    calibration_for,
-    chosen_calibration,
-    disagreements,
-    file_calibration,
-    used_calibration,
-)
+from ..models import Job
+from ..services.ground.refusal import Refused
+from ..services.results import jobs
 from . import schemas
 from .auth import identify, key_of
 from .jobs import NOT_READ
@@ -41,20 +33,20 @@ def scales(
 ) -> Any:
     """The known scales of the image, and whether a width agrees with them."""
     job = visible(request, row_of(Job, pk))
-    image = job.micrograph
-    if not image.is_read:
+    if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
+    scale, typed = job.scale, StatedScale(width, Source.TYPED)
     try:
-        requested = calibration_for(StatedScale(width, Source.TYPED), image) if width.strip() else None
+        requested = typed.calibration(scale) if typed.text else None
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    read = calibration_of(image.reading)
+    checked = scale if requested is None else scale.stating(requested)
     return {
-        "used": _as_dict(used_calibration(job), image),
-        "file": _as_dict(file_calibration(image), image),
-        "data_bar": _as_dict(read if read.nm_per_pixel else None, image),
-        "asked": _as_dict(requested, image),
-        "warnings": disagreements(image, requested or used_calibration(job)),
+        "used": _as_dict(scale.in_use, scale),
+        "file": _as_dict(scale.file if scale.file.nm_per_pixel else None, scale),
+        "data_bar": _as_dict(scale.bar if scale.bar.nm_per_pixel else None, scale),
+        "asked": _as_dict(requested, scale),
+        "warnings": checked.disagreements(),
     }
 
 
@@ -68,17 +60,17 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:
-        calibration = chosen_calibration(StatedScale.of(body.model_dump()), job.micrograph)
+        calibration = StatedScale.of(body.model_dump()).chosen(job.micrograph.scale)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     settings = job.get_settings().with_(calibration=calibration)
-    new = services.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
+    new = jobs.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[new.pk])
     return Status(202, new)
 
 
-def _as_dict(calibration: Calibration | None, image: Micrograph) -> dict[str, Any] | None:
+def _as_dict(calibration: Calibration | None, scale: Scale) -> dict[str, Any] | None:
     if calibration is None:
         return None
     facts = {name: getattr(calibration, name) for name in ("nm_per_pixel", "source", "detail", "relative_uncertainty")}
-    return {**facts, "width_nm": calibration.width_nm(image.width)}
+    return {**facts, "width_nm": calibration.width_nm(scale.shape[1])}

@@ -12,7 +12,6 @@ from django.urls import reverse
 from ninja import Schema
 from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, WithJsonSchema, model_validator
 
-from .. import services
 from ..core.compare.results import Comparison
 from ..core.report.choice import usual
 from ..core.report.exports.viewer import PICTURE
@@ -22,6 +21,7 @@ from ..models import Job as JobRow
 from ..presenters.comparison import warning_of_side
 from ..presenters.sample import PooledResult
 from ..services.ground.tables import UNCORRECTED
+from ..services.results import exports
 from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -155,7 +155,7 @@ class Signature(Answer):
 def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     if not job.is_done:
         return {}
-    names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *services.unwritten(job)]
+    names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *exports.unwritten(job)]
     names += [PICTURE] if job.micrograph.viewer_image else []
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
 

@@ -20,8 +20,8 @@ from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of, settings_of_task
 from ..core.validation import sentence
 from ..forms.settings import laboratory_of, models_by_task, settings_sent, with_laboratory
-from ..services import Refused
 from ..services.ground.callers import SHORTEST_SECRET
+from ..services.ground.refusal import Refused
 from ..services.results.edits import MOST
 
 LENGTH = "such as 7520 nm or 7.52 µm"

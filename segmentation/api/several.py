@@ -10,12 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from .. import services
 from ..http.access import visible
 from ..http.zipped import Zipped, serve_table
 from ..models import Job
 from ..presenters.comparison import ComparedResults
-from ..services import Refused
+from ..services.ground.refusal import Refused
+from ..services.results import comparisons
 from . import schemas
 from .routes import Routes, a_file
 
@@ -57,8 +57,8 @@ def compare(
     b: Annotated[UUID, Query(..., description=ONE)],
 ) -> Any:
     """Two results side by side: jobs or samples. The first request starts the comparison: 202 until it is done."""
-    first, second = (visible(request, services.result_for(pk)) for pk in (a, b))
-    row = services.comparison_of(first, second)
+    first, second = (visible(request, comparisons.result_for(pk)) for pk in (a, b))
+    row = comparisons.comparison_of(first, second)
     results = ComparedResults(row)
     if row.state == row.State.FAILED:
         raise Refused(row.error, 503)

@@ -13,7 +13,7 @@ from ninja import Query, Status
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_stored
 from ..models import Dataset, Training
-from ..services import Refused
+from ..services.ground.refusal import Refused
 from ..services.learning import trainings
 from ..services.learning.suggestions import SHOWN, suggestions
 from ..services.results.reruns import rerun_with, runnable_with

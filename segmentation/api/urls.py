@@ -29,8 +29,8 @@ from ..core import tasks
 from ..core.settings import SegmentationSettings
 from ..core.validation import sentence
 from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
-from ..services import Refused
 from ..services.access.links import Ended
+from ..services.ground.refusal import Refused
 from . import datasets, jobs, links, models, samples, scales, several, site, trainings
 from .auth import ACCOUNT_ONLY, OWNER_ONLY, sign_in
 from .routes import FORM, WITH_SETTINGS

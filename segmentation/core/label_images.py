@@ -13,11 +13,12 @@ from PIL import Image
 
 from .labels.geometry import components
 from .labels.runs import Strip, grouped, in_rows, runs_of
-from .micrograph.kinds import clean_name, sha256_of
+from .micrograph.kinds import sha256_of
 from .micrograph.reader import MAX_PIXELS, read
 from .micrograph.square import as_resampled, stored_shape
 from .micrograph.tiff import count_pages
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
+from .names import file_name
 
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
@@ -61,7 +62,7 @@ def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: 
         numbers, resampling = as_resampled(numbers, picture.shape, stored), picture.notes
     labels, notes = as_labels(numbers, kind=kind, background=background, corners=corners)
     calibration = Calibration.absent() if picture is None else picture.calibration
-    return Mask(clean_name(path.name), sha256_of(path), labels, (*notes, *resampling), calibration)
+    return Mask(file_name(path.name), sha256_of(path), labels, (*notes, *resampling), calibration)
 
 
 def calibration_of(path: Path) -> Calibration:

@@ -11,7 +11,7 @@ from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
 from .micrograph.square import as_resampled, stored_shape
-from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage, own_calibration
+from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, Scale, UnreadableImage
 from .pace import Progress, quiet
 from .pipeline import measure
 from .preparation import analysed_rows
@@ -65,12 +65,13 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
             )
         )
     facts = {**image.metadata, IMAGE: image.name, IMAGE_SHA256: image.sha256}
+    both = Scale(image.calibration, mask.calibration, is_bar_sure=True, texts_agree=True)
     scales = {"image": image.calibration, "mask": mask.calibration}
     return replace(
         image,
         name=mask.name,
         sha256=mask.sha256,
-        calibration=own_calibration(*scales.values(), texts_agree=True),
+        calibration=both.in_use,
         metadata=facts,
         notes=(*mask.notes, *image.notes, *crosscheck(scales)),
     )

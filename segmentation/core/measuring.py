@@ -37,7 +37,7 @@ def measure_objects(
     task = tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
-    calibration = settings.measurement.scaled(micrograph.own_calibration)
+    calibration = settings.measurement.scaled(micrograph.scale).in_use
     stretch = _stretch(micrograph, settings.measurement)
     with clock.stage("measure"):
         outlines, picture, measuring = segmentation, without_coloured_marks(micrograph), settings.measurement

@@ -264,7 +264,12 @@ class SampleAnalysis:
         """How many images and objects the numbers include: "3 images, 1,024 grains"; of particles those counted."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
         objects = f", {self.task.count(sum(counts))}{' counted' if self.task.screened else ''}" if counts else ""
-        return images_words(len(self.counted), len(self.images)) + objects
+        return self.counted_images + objects
+
+    @property
+    def counted_images(self) -> str:
+        """How many images the numbers include: "3 images"."""
+        return images_words(len(self.counted), len(self.images))
 
     @property
     def interval_note(self) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
-from .micrograph.types import Calibration
+from .micrograph.types import Calibration, Scale
 from .validation import Settings
 
 DEFAULT_TASK = "particles"
@@ -273,12 +273,13 @@ class MeasurementSettings(Settings):
     sampling_plan: str = _text("Sampling plan", "How portions of the material and fields of the specimen were chosen.")
     deviations: str = _text("Deviations", "What differs from the named method, and why.")
 
-    def scaled(self, of_image: Calibration) -> Calibration:
-        """The calibration to measure with: the one set, else `of_image`; with the microscope's uncertainty if set."""
-        calibration, per_cent = self.calibration or of_image, self.scale_uncertainty
-        if calibration.nm_per_pixel is None or per_cent == "auto" or not per_cent:
-            return calibration
+    def scaled(self, scale: Scale) -> Scale:
+        """The scale of an image with what these settings state of it: a calibration, and the
+        uncertainty of the microscope's own."""
+        per_cent, scale = self.scale_uncertainty, replace(scale, stated=self.calibration)
+        if per_cent == "auto" or not per_cent:
+            return scale
         note, k = self.scale_uncertainty_source, self.scale_uncertainty_k
         expanded = f"U = {per_cent:g} %, k = {k:g}" if k != 1 else ""
         words = ", ".join(part for part in (note, expanded) if part)
-        return replace(calibration, instrument_uncertainty=per_cent / k / 100, instrument_note=words)
+        return replace(scale, instrument_uncertainty=per_cent / k / 100, instrument_note=words)

@@ -22,10 +22,11 @@ from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask,
 from .micrograph import formats
 from .micrograph.databar import data_bar
 from .micrograph.grey import to_grey
-from .micrograph.kinds import clean_name, sha256_of
+from .micrograph.kinds import sha256_of
 from .micrograph.reader import read
 from .micrograph.square import as_resampled, stored_shape
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
+from .names import file_name
 
 LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused with a sentence
 IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
@@ -155,7 +156,8 @@ def find_pairs(
     labels_folder = folder_in(folder, labels, LABELS) if labels != NOTHING else None
     group, regions = grouping(groups, pattern), regions_in(folder)
     if missing := regions.keys() - {image.name for image in pictures}:
-        raise BadDataset(f"{REGIONS} names {min(missing)}, which is no image of {folder}.")
+        unknown = f"{REGIONS} names {min(missing)}, which is no image of"
+        raise BadDataset(f"{unknown} {folder}.", on_page=f"{unknown} the dataset.")
     if labels_folder is None:
         pairs = [Pair(image.stem, image, None, group(image), region=regions.get(image.name)) for image in pictures]
         return PairedFiles(pairs, [], [])
@@ -232,7 +234,8 @@ def files_in(folder: Path, kinds: Sequence[str], pattern: str = "*") -> list[Pat
         raise BadDataset(f"There is no folder {folder}.")
     fitting = [f for f in folder.rglob(pattern) if f.suffix.lower() in kinds and not f.name.startswith(".")]
     if not fitting:
-        raise BadDataset(f"{folder} holds no files of the kinds {', '.join(kinds)}.")
+        nothing = f"holds no files of the kinds {', '.join(kinds)}."
+        raise BadDataset(f"{folder} {nothing}", on_page=f"The dataset {nothing}")
     return sorted((file for file in fitting if file.is_file()), key=lambda file: file.name)
 
 
@@ -286,7 +289,8 @@ def read_groups(file: Path) -> dict[str, str]:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             rows = [row for row in csv.reader(lines) if len(row) > 1]
     except (OSError, ValueError, csv.Error) as error:
-        raise BadDataset(f"{file} cannot be read as the table of groups.") from error
+        why = "cannot be read as the table of groups."
+        raise BadDataset(f"{file} {why}", on_page=f"{file.name} {why}") from error
     return {Path(row[0]).stem: row[1] for row in rows} | {row[0]: row[1] for row in rows}
 
 
@@ -295,7 +299,7 @@ def regions_in(folder: Path) -> dict[str, Region]:
     try:
         return read_regions(folder / REGIONS) if (folder / REGIONS).is_file() else {}
     except UserError as error:
-        raise BadDataset(f"{folder}: {error}") from error
+        raise BadDataset(f"{folder}: {error}", on_page=error.on_page) from error
 
 
 def read_image(path: Path) -> Micrograph:
@@ -304,7 +308,7 @@ def read_image(path: Path) -> Micrograph:
         return read(path)
     pixels, notes = to_grey(one_plane(read_array(path)))
     return Micrograph(
-        pixels, clean_name(path.name), sha256_of(path), Calibration.absent(), {"kind": "npy"}, tuple(notes)
+        pixels, file_name(path.name), sha256_of(path), Calibration.absent(), {"kind": "npy"}, tuple(notes)
     )
 
 
@@ -326,7 +330,7 @@ def _read_with(reader: Callable[[Path], T], file: Path) -> T:
     try:
         return reader(file)
     except UnreadableImage as error:
-        raise BadDataset(f"{file}: {error}") from error
+        raise BadDataset(f"{file}: {error}", on_page=f"{file.name}: {error}") from error
 
 
 def load_classes(file: Path, numbers: Sequence[int]) -> Labels:

@@ -23,6 +23,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .analysis import AnalysisSettings
+from .names import clean_text
 from .settings import MeasurementSettings, regions_text
 from .tasks import every
 from .tasks.base import Task
@@ -99,8 +100,7 @@ class Setting:
         else:
             value = number_of(word) if self.number else math.nan
         if not (math.isfinite(value) and self.least <= value <= self.greatest):
-            word = "".join(c for c in word if c.isprintable())
-            raise BadSetting(self, f"“{self.title}” takes {self.takes}, not “{shortened(word, 40)}”.")
+            raise BadSetting(self, f"“{self.title}” takes {self.takes}, not “{shortened(clean_text(word), 40)}”.")
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:

@@ -11,7 +11,7 @@ from django import forms
 from ..core.micrograph.vendors.units import may_be_thousands
 from ..core.micrograph.width import parse_width
 from ..models import Sample
-from ..services import Scale
+from ..services.results.samples import ScaleRule
 
 RULES = [
     (Sample.Rule.OWN, "each image's own"),
@@ -37,17 +37,19 @@ def parse_pixel(text: str) -> float:
     return value
 
 
-def scale_of(rule: str, text: str) -> Scale:
+def scale_rule(rule: str, text: str) -> ScaleRule:
     """The scale by a rule and the text typed for it; raises ValueError with a sentence."""
     value = (parse_pixel if rule == Sample.Rule.PIXEL else parse_width)(text)
     if value is None and rule == Sample.Rule.WIDTH:
         raise ValueError(NO_WIDTH)
-    return Scale(rule, value, typed=text)
+    return ScaleRule(rule, value, typed=text)
 
 
 class ScaleForm(forms.Form):
-    """A calibration rule, and of each rule the text typed for it. A valid form has its `Scale` as "scale". rule_own:
-    the width of images that have no scale of their own; empty means pixels."""
+    """A calibration rule, and of each rule the text typed for it; `ScaleRule` is its "scale".
+
+    rule_own: the width of images that have no scale of their own; empty means pixels.
+    """
 
     rule = forms.ChoiceField(choices=RULES, required=False, error_messages={"invalid_choice": NO_RULE})
     rule_own = forms.CharField(required=False)
@@ -59,7 +61,7 @@ class ScaleForm(forms.Form):
         rule = data.get("rule") or Sample.Rule.OWN
         name = f"rule_{rule}"
         try:
-            data["scale"] = scale_of(rule, data.get(name, ""))
+            data["scale"] = scale_rule(rule, data.get(name, ""))
         except ValueError as error:
             self.add_error(name, str(error))
         other = next((one for one in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{one}")), None)

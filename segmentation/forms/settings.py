@@ -19,7 +19,7 @@ from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, BadSetting, Setting, number_of, read_settings, settings_of
 from ..models import Laboratory
 from ..plain import storable
-from ..services.ground.calibration import with_site_uncertainty
+from ..services.ground.requested import with_site_uncertainty
 from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered
 
 SCALE_UNCERTAINTY = "scale_uncertainty"  # with which the names of its settings begin

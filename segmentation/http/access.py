@@ -16,9 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..models import Dataset, Job, Owned, Sample, Training
-from ..services import Refused, include_images, replace_image
 from ..services.access import links
 from ..services.ground import staff_log
+from ..services.ground.refusal import Refused
+from ..services.results.samples import include_images, replace_image
 
 NOT_YOURS = (
     "Only the person who made this result may change it. Open it in the browser that made it, or run your own analysis."

@@ -14,9 +14,8 @@ from django.views.defaults import page_not_found, server_error
 
 from ..core.tasks import UnknownTask
 from ..middleware import Around
-from ..services import Refused, trouble
 from ..services.access.links import Ended
-from ..services.ground.refusal import FULL, LOCKED_OUT
+from ..services.ground.refusal import FULL, LOCKED_OUT, Refused, trouble
 from .access import refused
 
 logger = logging.getLogger(__name__)

@@ -24,6 +24,7 @@ from django.utils.http import content_disposition_header
 from ..core import tasks
 from ..core.archive import streamed_zip
 from ..core.labels.working import STRIP, WorkingLabels
+from ..core.names import portable
 from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.exports.viewer import THUMBNAIL_FILE
@@ -67,8 +68,7 @@ def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
 
 def file_stem(name: str) -> str:
     """The stem of an upload's name, fit for every file system."""
-    stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*%]+', "_", PurePosixPath(name).stem)
-    return stem.strip(" ._")[:LONGEST_STEM] or "image"
+    return portable(PurePosixPath(name).stem, LONGEST_STEM)
 
 
 def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) -> HttpResponse:

@@ -13,8 +13,12 @@ from ..core.report import exports
 from ..core.report.exports.base import Of
 from ..core.report.wording import capital
 from ..models import ExportJob, Job, Measuring, Sample, StoredFile
-from ..services import Refused, ask_for_files, ask_for_numbers, combined_table, unwritten
 from ..services.ground import bundles
+from ..services.ground.queue import ask_for_files
+from ..services.ground.refusal import Refused
+from ..services.results.combined import combined_table
+from ..services.results.exports import unwritten
+from ..services.results.steps import ask_for_numbers
 from .serving import file_stem, serve_pieces
 
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."

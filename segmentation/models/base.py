@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 import uuid
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
@@ -15,17 +12,14 @@ from django.db.models import F, Min, Q
 from django.db.models.functions import Cast, Coalesce, NullIf
 from django.utils import timezone
 
+from ..core.names import file_name
+
 SHOWN_NAME = 150
 
 
 def shown_name(name: str) -> str:
-    """A file's own name fit for display: no folders, no invisible or direction-changing characters, not too long."""
-    base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
-    base = "".join(c for c in base if unicodedata.category(c)[0] != "C").strip()
-    if len(base) > SHOWN_NAME:
-        suffix = PurePosixPath(base).suffix[:12]
-        base = base[: SHOWN_NAME - len(suffix) - 1] + "…" + suffix
-    return base or "unnamed"
+    """A file's own name as its row stores it (`core.names.file_name`)."""
+    return file_name(name, SHOWN_NAME, unnamed="unnamed")
 
 
 class OwnedQuerySet(models.QuerySet):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import mean
 from typing import Any
@@ -13,6 +15,8 @@ from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.readings import CUT_OFF
+from ..core.micrograph.stated import StatedScale
+from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
 from .base import UNFINISHED, Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
 from .micrographs import Micrograph, Segmentation
@@ -211,6 +215,25 @@ class Job(Owned, Attempted):
 
     def get_settings(self) -> AnalysisSettings:
         return AnalysisSettings.from_dict(self.settings)
+
+    @property
+    def measured_with(self) -> Calibration | None:
+        """The calibration with which its numbers were made; None before there are any."""
+        calibration = self.summary.get("calibration")
+        return Calibration(**calibration) if calibration else None
+
+    @property
+    def scale(self) -> Scale:
+        """What is known of the scale of its image, what was stated, and what it was measured with.
+
+        Until it is ready, what its maker asked for counts as stated, once its image is read.
+        """
+        measurement, scale = self.get_settings().measurement, self.micrograph.scale
+        if measurement.calibration is None and not self.ready and self.micrograph.is_read:
+            with suppress(ValueError):
+                stated = StatedScale.of(self.asked).calibration(scale)
+                measurement = measurement.replaced(calibration=stated)
+        return replace(measurement.scaled(scale), measured=self.measured_with)
 
     def artifact(self, name: str) -> Artifact | None:
         return self.artifacts.filter(name=name).first()

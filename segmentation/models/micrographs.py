@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,9 +14,10 @@ from django.utils import timezone
 
 from ..core.labels.segmentation import Provenance
 from ..core.micrograph.colours import CHANNELS
-from ..core.micrograph.kinds import harmless_suffix
-from ..core.micrograph.readings import sure_calibration, texts_agree
-from ..core.micrograph.types import Calibration, own_calibration
+from ..core.micrograph.readings import scale_of
+from ..core.micrograph.stated import StatedScale
+from ..core.micrograph.types import Calibration, Scale
+from ..core.names import harmless_suffix
 from .base import SHOWN_NAME, UNFINISHED, Attempted, AttemptedQuerySet, Owned
 from .upkeep import ALIVE, WorkerProcess
 
@@ -197,15 +199,18 @@ class Micrograph(Owned, Attempted):
         return str(self.metadata.get(CHANNELS, "")).split(", ") if CHANNELS in self.metadata else []
 
     @property
-    def file_calibration(self) -> Calibration:
-        """The calibration in the file itself or in a side file of the microscope."""
-        return Calibration(**self.calibration) if self.calibration else Calibration.absent()
+    def scale(self) -> Scale:
+        """What the file, a side file of the microscope and the image state of the scale."""
+        file = Calibration(**self.calibration) if self.calibration else Calibration.absent()
+        return scale_of(file, self.reading, (self.height, self.width))
 
-    @property
-    def own_calibration(self) -> Calibration:
-        """The calibration that is used if the user states none."""
-        reading = sure_calibration(self.reading)
-        return own_calibration(self.file_calibration, reading, texts_agree=texts_agree(self.reading))
+    def waits_for_bar(self, asked: Mapping[str, Any]) -> bool:
+        """Whether its scale depends on a bar that has not been read yet. asked: as of `Job`.
+
+        Where the scale is known otherwise, nothing waits for the bar:
+        `services.results.publishing.heed_reading` compares it later.
+        """
+        return not self.is_finished and StatedScale.of(asked).needs_bar(self.scale)
 
     @property
     def folder(self) -> str:

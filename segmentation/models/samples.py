@@ -56,6 +56,10 @@ class Sample(Owned, Attempted):
         """The jobs of its images; of an image measured again, the latest."""
         return self.jobs.exclude(reruns__sample=self.pk)
 
+    def waits_for_bar(self, micrograph: Micrograph) -> bool:
+        """Whether the scale of an image that it awaits depends on a bar that has not been read."""
+        return self.rule == self.Rule.OWN and micrograph.waits_for_bar(micrograph.asked)
+
     @property
     def scale_check(self) -> str:
         """`Job.scale_check` of all its images: "pending" or "cut off" where this is so for one of them, else "done"."""
@@ -64,12 +68,13 @@ class Sample(Owned, Attempted):
         unread, notes = zip((False, ""), *of_each, strict=True)
         return "pending" if any(unread) else "cut off" if CUT_OFF in notes else "done"
 
-    def calibration_for(self, micrograph: Micrograph) -> Calibration | None:
-        """The calibration of an image by the rule; None leaves it to the file or the image."""
+    def stated_for(self, micrograph: Micrograph) -> Calibration | None:
+        """What the rule states for an image; None leaves it to the file or the image."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
-        own_size = micrograph.file_calibration.nm_per_pixel or micrograph.own_calibration.nm_per_pixel
-        if self.value is None or (self.rule == self.Rule.OWN and own_size):
+        scale = micrograph.scale
+        has_own = scale.file.is_known or scale.in_use.is_known
+        if self.value is None or (self.rule == self.Rule.OWN and has_own):
             return None
         return Calibration.of_width(self.value, micrograph.width, typed=self.typed)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from math import floor, log10, sqrt
 from typing import Any, Literal, NamedTuple
 
-from ..core.compare.results import ALIKE, Limits, Place, of_difference, with_like_intervals
+from ..core.compare.results import ALIKE, Limits, Place, of_difference, verdict, with_like_intervals
 from ..core.compare.results import Comparison as Compared
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
@@ -142,8 +142,10 @@ class ComparedResults:
         if changes := self.changed_words:
             of = f"the {what.removesuffix(' size') if is_size else what}"
             return f"{changes} {of} {'stays the same' if is_same else f'is {more}'}."
-        far = uncapital(self._distance["reading"].partition(". ")[0]) if self._distance else ""
-        then = f": {far}." if far else "."
+        apart, then = self._distance, "."
+        if apart:
+            far = verdict(apart["distance"], apart["p"], apart["least_p"])
+            then = f": the distributions {far}."
         if row.low is not None and row.low <= 0 <= (row.high or 0.0) and self.result["how"] == "independent":
             is_told = self._few_images or self._distributions_differ
             return f"No difference shown: {signed.lstrip('+')}, {row.interval}, in {what}{then if is_told else '.'}"

@@ -21,7 +21,6 @@ from ..core.report.wording import capital
 from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..models.jobs import WaitingLine
-from ..services.ground.calibration import is_scaled
 from ..services.results.comparisons import alike, check_alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .progress import place_words
@@ -129,13 +128,15 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
     def with_numbers(job: Job) -> Card:
         numbers = numbers_of(job.summary)
         number, count = headline(numbers), counted(numbers)
+        measured_with = job.measured_with
+        is_scaled = measured_with is not None and measured_with.is_known
         return replace(
             bare,
             counted="" if numbers.has_few else count,
             number=count if numbers.has_few else number,
             bars=bars(_counts(job.summary)),
             warning=warning_of(job),
-            unscaled="scale not set" if number and not is_scaled(job.summary) else "",
+            unscaled="scale not set" if number and not is_scaled else "",
             alike=alike(job),
         )
 

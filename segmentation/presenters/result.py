@@ -32,7 +32,6 @@ from ..core.tasks import every, find
 from ..core.typed import Setting, settings_of_task
 from ..models import Job
 from ..services.ground import tables
-from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import may_look_at, offered
 from .charts import ChartedSummary, Lines, lines_of
 
@@ -104,7 +103,7 @@ class Result(ChartedSummary):
         self.used: dict[str, Any] = job.summary["used"]
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
-        self.calibration = used_calibration(job)
+        self.calibration = job.scale.in_use
         self.scale_doubt, self.doubt_line = self.calibration.standard_uncertainty, doubt_line(self.calibration)
         self.in_pixels = not self.calibration.is_known
         self.unsure = begins(self.warnings) or ("All panels together:" if job.micrograph.panels else "")

@@ -28,7 +28,6 @@ from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Measuring, Micrograph, Sample
-from ..services.ground.calibration import used_calibration
 from ..services.results.models_offered import BY_IMAGE, title_of
 from ..services.results.samples import uncounted
 from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
@@ -207,7 +206,7 @@ class PooledResult(ChartedSummary):
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
         counted = [pk for pk, row in rows if not row.get("excluded")]
         jobs = Job.objects.filter(pk__in=counted).select_related("micrograph")
-        return common_calibration([used_calibration(job) for job in jobs])
+        return common_calibration([job.measured_with for job in jobs if job.measured_with])
 
     @cached_property
     def curves(self) -> list[Lines]:

@@ -12,7 +12,6 @@ from ..core.network import cards
 from ..models import Dataset, Job, Micrograph, Sample
 from ..presenters.sample import ImageRow
 from ..services.ground import callers
-from ..services.ground.calibration import disagreements, used_calibration
 from ..services.learning.datasets import default_group, groups_of
 from ..views import calibration
 from ..views.datasets import NEW
@@ -27,7 +26,7 @@ register.filter(callers.may_train)
 @register.simple_tag
 def calibration_warnings(job: Job, warnings: Any = ()) -> list[str]:
     """Sentences about calibrations that disagree, except sentences that the page already has."""
-    sentences = disagreements(job.micrograph, used_calibration(job))
+    sentences = job.scale.disagreements()
     texts = {str(warning) for warning in warnings or ()}
     return [sentence for sentence in sentences if sentence not in texts]
 

@@ -22,8 +22,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..http.access import ask_to_delete, see_other
 from ..models import Token, Webhook
-from ..services import Refused
 from ..services.access import second_factor, tokens, webhooks
+from ..services.ground.refusal import Refused
 from ..services.results.usage import spent_by
 from .upload import to_uuid
 

@@ -13,15 +13,14 @@ from django.views.decorators.http import require_safe
 from PIL import Image
 
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE, Source
-from ..core.micrograph.readings import calibration_of
 from ..core.micrograph.square import COLUMNS, ROWS
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.stated import OF_BAR
+from ..core.micrograph.types import Calibration, Scale, Why
 from ..core.micrograph.vendors.facts import MARKS
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import row_of, visible
 from ..http.serving import serve
 from ..models import Job, Micrograph
-from ..services.ground.calibration import BAR, file_calibration, used_calibration, width_text
 
 BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
 FACTS = {
@@ -61,28 +60,29 @@ class Suggestion:
 
 def suggestion(job: Job) -> Suggestion | None:
     """What was read in the image of a job, beside the calibration in use; None if nothing was read."""
-    read, micrograph = calibration_of(job.micrograph.reading), job.micrograph
-    suggested = _suggested(read, _state(read, used_calibration(job)), micrograph, box_of(micrograph) is not None)
+    scale, micrograph = job.scale, job.micrograph
+    state, is_pictured = _state(scale.bar, scale.in_use), box_of(micrograph) is not None
+    suggested = _suggested(scale.bar, state, scale, is_pictured)
     return suggested and replace(suggested, same_as=micrograph.reading.get("same_as", ""))
 
 
 def filed(job: Job) -> Suggestion | None:
     """The scale in the file, offered if the data bar contradicts it and no scale is in use."""
-    file = file_calibration(job.micrograph)
-    if file is None or used_calibration(job).is_known or job.micrograph.own_calibration.is_known:
+    scale = job.scale
+    if scale.in_use.is_known or scale.of_image.choose()[1] != Why.CONTRADICTED:
         return None
-    return _suggested(file, "offered", job.micrograph, False)
+    return _suggested(scale.file, "offered", scale, False)
 
 
-def _suggested(scale: Calibration, state: str, micrograph: Micrograph, pictured: bool) -> Suggestion | None:
-    if scale.nm_per_pixel is None:
+def _suggested(offered: Calibration, state: str, scale: Scale, is_pictured: bool) -> Suggestion | None:
+    if offered.nm_per_pixel is None:
         return None
-    width = width_text(scale.width_nm(micrograph.width) or 0.0)
-    return Suggestion(state, pixel_size(scale.nm_per_pixel), rounding_words(scale), width, scale.detail, pictured)
+    size, doubt = pixel_size(offered.nm_per_pixel), rounding_words(offered)
+    return Suggestion(state, size, doubt, scale.width_text(offered), offered.detail, is_pictured)
 
 
 def _state(read: Calibration, used: Calibration) -> str:
-    if used.source in BAR:
+    if used.source in OF_BAR:
         return "read" if used.source == Source.READ else "used"
     if not used.is_known or not used.nm_per_pixel or not read.nm_per_pixel:
         return "offered"
@@ -136,8 +136,8 @@ OF_PIXELS = ("panels", MARKS)  # metadata that say where something lies
 
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
     """The scale, instrument and settings from the file, in words; well-known facts first."""
-    file_scale = file_calibration(micrograph)
-    words = (calibration_words(file_scale, detail=False), file_scale.detail) if file_scale else ()
+    file = micrograph.scale.file
+    words = (calibration_words(file, detail=False), file.detail) if file.nm_per_pixel else ()
     scale = [("Scale in the file", ": ".join(filter(None, words)))] if words else []
     facts = {
         name: value

@@ -20,9 +20,8 @@ from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
 from ..presenters.result import headline, numbers_of
 from ..presenters.sample import PooledResult
-from ..services import Refused, comparison_of, result_for
-from ..services.ground.calibration import used_calibration
-from ..services.results.comparisons import alike, name_of
+from ..services.ground.refusal import Refused
+from ..services.results.comparisons import alike, comparison_of, name_of, result_for
 from .revisions import revisions, setting_changes
 from .upload import to_uuid
 
@@ -91,7 +90,7 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
         **context,
         "files": files if "outlines_json" in files else None,
         "pixel": (side.summary.get("calibration") or {}).get("nm_per_pixel"),
-        "scale": calibration_words(used_calibration(side), detail=False),
+        "scale": calibration_words(side.scale.in_use, detail=False),
         "corrected": side.summary["used"].get("corrected"),
     }
 

@@ -15,7 +15,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from .. import services
 from ..core import tasks
 from ..http.access import (
     PAGES,
@@ -34,9 +33,11 @@ from ..http.serving import file_stem, serve_dataset, serve_image
 from ..models import Dataset, DatasetImage, Job, Sample, Training
 from ..presenters.dataset import DatasetPage
 from ..presenters.training import TrainingView
-from ..services import Refused
 from ..services.access.links import check_open
+from ..services.ground import callers
 from ..services.ground.callers import may_train
+from ..services.ground.refusal import Refused
+from ..services.learning import datasets as datasets_service
 from ..services.learning.suggestions import suggestions
 from .upload import to_uuid
 
@@ -57,13 +58,13 @@ def datasets(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         request.back = reverse("datasets")
         task, names = request.POST.get("task", ""), request.POST.get("class_names", "").split(",")
-        new = services.create_dataset(user=request.user, task=task, class_names=names, **_typed_texts(request))
+        new = datasets_service.create_dataset(user=request.user, task=task, class_names=names, **_typed_texts(request))
         return see_other(address_of(new))
     shared = Q(shared=True) if request.user.is_authenticated else Q(pk=None)
     mine = Dataset.objects.visible_to(request.user, None)
     every = Dataset.objects.filter(Q(pk__in=mine.values("pk")) | shared).annotate(count=Count("images"))
     if not every:
-        services.check_may_train(request.user)
+        callers.check_may_train(request.user)
     rows = [(dataset, tasks.find(dataset.task).title) for dataset in every.select_related("owner")]
     context = {"rows": rows, "may_train": may_train(request.user), "kinds": tasks.every()}
     return render(request, "datasets/list.html", context)
@@ -113,7 +114,9 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Describe it otherwise, or share it."""
     shared = request.POST.get("shared") == "on"
-    return change(request, Dataset, pk, partial(services.change_dataset, shared=shared, **_typed_texts(request)))
+    return change(
+        request, Dataset, pk, partial(datasets_service.change_dataset, shared=shared, **_typed_texts(request))
+    )
 
 
 @require_POST
@@ -124,17 +127,17 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     def take(dataset: Dataset) -> None:
         if file is None:
             raise Refused(NO_FILE)
-        services.add_archive(
+        datasets_service.add_archive(
             dataset=dataset, file=file, user=request.user, consent="consent" in fields, reviewed="reviewed" in fields
         )
 
     return change(request, Dataset, pk, take)
 
 
-check = button(Dataset, services.check_again)
+check = button(Dataset, datasets_service.check_again)
 
 
-@deletion(Dataset, "Delete this dataset?", services.delete_dataset, "datasets")
+@deletion(Dataset, "Delete this dataset?", datasets_service.delete_dataset, "datasets")
 def delete(request: HttpRequest, row: Dataset) -> str:
     """Ask, then delete."""
     count = row.images.count()
@@ -147,7 +150,7 @@ def delete(request: HttpRequest, row: Dataset) -> str:
 @require_POST
 def group(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """Set the specimen or session of an image."""
-    return _change_image(request, pk, image, partial(services.group_image, group=request.POST.get("group", "")))
+    return _change_image(request, pk, image, partial(datasets_service.group_image, group=request.POST.get("group", "")))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -155,7 +158,7 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
     """Ask, then take an image out."""
     if request.method == "POST":
-        return _change_image(request, pk, image, services.remove_image)
+        return _change_image(request, pk, image, datasets_service.remove_image)
     row = changeable(request, row_of(Dataset, pk))
     name = get_object_or_404(row.images, pk=image).name
     sentence = (
@@ -185,7 +188,7 @@ def use(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpRespons
         for job in jobs:
             group = request.POST.get(f"group-{job.pk}", request.POST.get("group", ""))
             try:
-                services.use_as_training_data(job=job, dataset=chosen, user=request.user, group=group, **terms)
+                datasets_service.use_as_training_data(job=job, dataset=chosen, user=request.user, group=group, **terms)
             except Refused as refusal:
                 name = "" if row is job else f"{job.micrograph.name}: "
                 raise Refused(f"{name}{refusal.sentence}", refusal.status) from refusal
@@ -195,7 +198,7 @@ def use(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpRespons
 def _dataset_of_form(request: HttpRequest, task: str) -> Dataset:
     """The dataset that the form names, or a new one."""
     if request.POST.get("dataset") == NEW:
-        return services.create_dataset(user=request.user, task=task, **_typed_texts(request))
+        return datasets_service.create_dataset(user=request.user, task=task, **_typed_texts(request))
     pk = to_uuid(request.POST.get("dataset", ""))
     if pk is None:
         raise Refused(UNREADABLE, 422)

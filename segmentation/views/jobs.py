@@ -17,12 +17,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.flags import DO_NOT_USE
 from ..core.labels.segmentation import MASKS
 from ..core.micrograph.crosscheck import Source
-from ..core.micrograph.types import Calibration
+from ..core.micrograph.stated import FIELDS, StatedScale, question_about
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
@@ -36,22 +35,12 @@ from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..presenters.sample import neighbours
 from ..services.access.links import check_open, is_open
-from ..services.ground.calibration import (
-    BEING_READ,
-    FIELDS,
-    StatedScale,
-    calibration_by,
-    calibration_for,
-    doubted,
-    file_calibration,
-    refuse_tall_bar,
-    settings_calibration,
-    stated_calibration,
-    used_calibration,
-    width_text,
-)
+from ..services.ground import queue
+from ..services.ground.refusal import Refused
+from ..services.ground.requested import refuse_tall_bar
+from ..services.results import after_inspection, exports, jobs, reruns, samples, signing, steps
 from ..services.results.signing import meanings_for
-from ..services.results.uploads import example_sha256
+from ..services.results.uploads import Note, example_sha256
 from .calibration import acquired
 from .revisions import revisions, sample_of
 from .upload import MARKED, accepted, sent_form, stated_in, work_page, wrong_fields
@@ -78,7 +67,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = visible(request, row_of(Job, pk))
     if job.is_done and (late := request.GET.get("late", "")):
         if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
-            services.ask_for_files(job)  # once more where that failed
+            queue.ask_for_files(job)  # once more where that failed
         if late == ("measuring" if is_pending else job.scale_check):
             return HttpResponse(status=204)
         grave = next((flag.text for flag in Result(job).warnings if flag.level == DO_NOT_USE), "")
@@ -97,9 +86,9 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _scaled(request: HttpRequest, job: Job) -> dict[str, Any]:
     """The scale in words, of an image whose bar is still being read that it is; the address of the result; and whether
     the caller may only look at it."""
-    scale, micrograph = used_calibration(job), job.micrograph
+    scale, micrograph = job.scale.in_use, job.micrograph
     is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
-    line = f"scale {BEING_READ}" if is_awaited else calibration_words(scale, detail=False)
+    line = "scale still being read from the image" if is_awaited else calibration_words(scale, detail=False)
     address, only_looks = reverse("job", args=[job.pk]), not is_open(job, request.user, request.visitor)
     return {"calibration_line": line, "address": request.build_absolute_uri(address), "only_looks": only_looks}
 
@@ -111,16 +100,16 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     result = Result(job) if is_open(job, request.user, request.visitor) and job.is_done else None
     if result is None or not result.may_propose:
         return HttpResponse()
-    row = services.proposals_of(job)
+    row = reruns.proposals_of(job)
     context = {"job": job, "active": not row.is_finished, "shown": row.result.get("shown", []), "token": uuid4().hex}
     return render(request, "_proposals.html", context | {"result": result})
 
 
-cancel = button(Job, services.cancel_job)
-retry = button(Job, services.retry_job)
+cancel = button(Job, jobs.cancel_job)
+retry = button(Job, jobs.retry_job)
 
 
-@deletion(Job, "Delete this result?", services.delete_job, "results")
+@deletion(Job, "Delete this result?", jobs.delete_job, "results")
 def delete(request: HttpRequest, job: Job) -> str:
     """Ask, then delete."""
     others = len(revisions(job, request.user, request.visitor)) - 1
@@ -142,7 +131,7 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
             return redirect("job", pk)
         check_open(job, request.user, request.visitor)
         if not job.micrograph.is_read:
-            raise services.Refused(job.micrograph.error or NOT_READ, 409)
+            raise Refused(job.micrograph.error or NOT_READ, 409)
         return view(request, job)
 
     return answer
@@ -154,7 +143,7 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user)
     if not form.is_valid():
         return _page(request, job, form=form, rerun_open=True, status=400)
-    settings = form.settings(stated_calibration(job))
+    settings = form.settings(job.scale.stated)
     try:
         refuse_tall_bar(settings, job.micrograph)
     except ValueError as error:
@@ -169,36 +158,36 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         settings = settings_sent(request.POST, request.user, job.get_settings())
     except ValueError as error:
-        raise services.Refused(str(error)) from None
-    return _analyse_again(request, job, settings.with_(calibration=stated_calibration(job)))
+        raise Refused(str(error)) from None
+    return _analyse_again(request, job, settings.with_(calibration=job.scale.stated))
 
 
 @of_read_image
 def page(request: HttpRequest, job: Job) -> HttpResponse:
     """A page of the image's file, or a panel of its figure, as an image of its own."""
-    new = services.analyse_page(job=job, page=request.POST.get("page", ""), **sender(request))
+    new = after_inspection.analyse_page(job=job, page=request.POST.get("page", ""), **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
 @of_read_image
 def width(request: HttpRequest, job: Job) -> HttpResponse:
     """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
-    fields = {name: request.POST.get(name, "") for name in FIELDS}
+    fields, scale = {name: request.POST.get(name, "") for name in FIELDS}, job.scale
     stated = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
     try:
-        if not fields["width"].strip() and used_calibration(job).nm_per_pixel is None:  # they are in pixels already
+        if not stated.text and not scale.in_use.is_known:  # they are in pixels already
             raise ValueError(NO_WIDTH)
-        calibration = _chosen_calibration(stated, job)
+        calibration = stated.meaning_file(scale).calibration(scale)
     except ValueError as error:
         return _page(request, job, width_error=str(error), status=400)
     is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
-    if not is_sure and (question := doubted(calibration, job.micrograph)):
+    if not is_sure and (question := question_about(calibration, scale)):
         return _page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
-    if calibration_by(settings, job.micrograph) == settings_calibration(job):
+    if scale.stating(calibration).in_use == scale.anew.in_use:
         return redirect("job", job.pk)
-    if job.sample is not None and used_calibration(job).nm_per_pixel is None:  # it does not count for want of a scale
-        return see_other(reverse("job", args=[services.scale_image(job=job, settings=settings).pk]))
+    if job.sample is not None and not scale.in_use.is_known:  # it does not count for want of a scale
+        return see_other(reverse("job", args=[samples.scale_image(job=job, settings=settings).pk]))
     return _analyse_again(request, job, settings)
 
 
@@ -211,17 +200,17 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     job, stated = changeable(request, row_of(Job, pk)), stated_in(request)
     form = sent_form(request, job.get_settings())
     if wrong := wrong_fields(form, stated):
-        return _page(request, job, form=form, problem=services.Note("", MARKED), stated=stated, status=400, **wrong)
+        return _page(request, job, form=form, problem=Note("", MARKED), stated=stated, status=400, **wrong)
     try:
-        kept = stated_calibration(job)  # drawn or confirmed, which the field does not show
-        is_kept = stated.is_own and kept is not None and kept.source != Source.TYPED
+        kept = job.scale.stated  # drawn or confirmed, which the field does not show
+        is_kept = stated.is_of_image and kept is not None and kept.source != Source.TYPED
         chosen = form.settings(kept if is_kept else None)
-        if services.change_job(job=job, settings=chosen, asked=None if is_kept else stated.as_dict()):
+        if jobs.change_job(job=job, settings=chosen, asked=None if is_kept else stated.as_dict()):
             return see_other(reverse("job", args=[pk]))
-        chosen = chosen if is_kept else chosen.with_(calibration=calibration_for(stated, job.micrograph))
+        chosen = chosen if is_kept else chosen.with_(calibration=stated.calibration(job.micrograph.scale))
         return _analyse_again(request, job, chosen)
     except ValueError as error:
-        return _page(request, job, form=form, problem=services.Note("", str(error)), stated=stated, status=400)
+        return _page(request, job, form=form, problem=Note("", str(error)), stated=stated, status=400)
 
 
 @require_safe
@@ -230,8 +219,8 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     job = visible(request, row_of(Job, pk))
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
-    name = services.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
-    row = services.file_of(job, name)
+    name = exports.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
+    row = exports.file_of(job, name)
     if row is None:
         raise Http404
     if isinstance(row, Artifact):
@@ -257,7 +246,7 @@ def state(request: HttpRequest, pk: UUID) -> JsonResponse:
     """For the page: after how many corrections the numbers of a result were made, and whether these are all of them;
     if not, they are being made, or why that failed."""
     job = visible(request, row_of(Job, pk))
-    measuring = services.ask_for_numbers(job)
+    measuring = steps.ask_for_numbers(job)
     error = measuring.error if measuring and measuring.state == measuring.State.FAILED else ""
     return JsonResponse({"step": job.step, "measured": job.fixed or job.is_measured, "error": error})
 
@@ -270,7 +259,7 @@ def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = changeable(request, row_of(Job, pk))
     if not job.fixed:
         return see_other(f"{reverse('job', args=[pk])}#correct")
-    return see_other(f"{reverse('job', args=[services.go_on(job=job, **sender(request)).pk])}#correct")
+    return see_other(f"{reverse('job', args=[jobs.go_on(job=job, **sender(request)).pk])}#correct")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -279,7 +268,7 @@ def automatic(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return redirect("job", pk)
     job = changeable(request, row_of(Job, pk))
-    return see_other(reverse("job", args=[services.before_corrections(job=job, **sender(request)).pk]))
+    return see_other(reverse("job", args=[jobs.before_corrections(job=job, **sender(request)).pk]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -287,7 +276,7 @@ def version(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Keep the present step of a result as a version with a name."""
     if request.method == "POST":
         job = changeable(request, row_of(Job, pk))
-        services.name_version(job=job, title=request.POST.get("title", ""))
+        steps.name_version(job=job, title=request.POST.get("title", ""))
     return see_other(f"{reverse('job', args=[pk])}#revisions")
 
 
@@ -299,9 +288,9 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     job, file = changeable(request, row_of(Job, pk)), request.FILES.get("outlines")
     request.back += "#other-outlines"
     if file is None:
-        raise services.Refused(NO_FILE)
+        raise Refused(NO_FILE)
     token = request.POST.get("token", "")[:64]
-    new = services.import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
+    new = reruns.import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
 
 
@@ -320,30 +309,16 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect("job", pk)
     fields = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
     try:
-        services.sign_job(job=job, request=request, **fields)
-    except services.Refused as refusal:
+        signing.sign_job(job=job, request=request, **fields)
+    except Refused as refusal:
         return _page(request, job, sign_error=refusal.sentence, sign=fields, status=refusal.status)
     return see_other(f"{reverse('job', args=[pk])}#signatures")
 
 
 def _analyse_again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
-    new = services.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
+    new = jobs.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     return see_other(reverse("job", args=[new.pk]))
-
-
-def _chosen_calibration(stated: StatedScale, job: Job) -> Calibration | None:
-    """The typed, accepted or drawn calibration; typing the same width as in the file means the file."""
-    file_scale = file_calibration(job.micrograph)
-    if file_scale and stated.source == Source.TYPED and (stated.width or "").strip() == _text(file_scale, job):
-        return None if job.micrograph.own_calibration == file_scale else file_scale
-    return calibration_for(stated, job.micrograph)
-
-
-def _text(calibration: Calibration, job: Job) -> str:
-    """The width of the image in words of the field; "" where the scale is not known."""
-    nm = calibration.width_nm(job.micrograph.width)
-    return "" if nm is None else width_text(nm)
 
 
 def _state(job: Job) -> dict[str, Any]:
@@ -376,14 +351,15 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     that was sent and not taken, with a sentence."""
     state = _of_any_state(request, job)
     if not job.is_done:
-        scale = stated_calibration(job)
-        is_typed = scale is not None and scale.source == Source.TYPED
-        stated = StatedScale(_text(scale, job) if scale and is_typed else job.asked.get("width") or "")
+        scale = job.scale
+        is_typed = scale.stated is not None and scale.stated.source == Source.TYPED
+        typed = scale.width_text(scale.stated) if scale.stated and is_typed else ""
+        stated = StatedScale(typed if is_typed else job.asked.get("width") or "")
         return work_page(request, code=status, **{**state, "stated": stated, **extra})
-    shown_revisions, may_change = state["revisions"], state["may_change"]
+    shown_revisions, may_change, scale = state["revisions"], state["may_change"], job.scale
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
-    services.ask_for_numbers(job)
+    steps.ask_for_numbers(job)
     may_correct = may_change and job.segmentation_id is not None
     context = {
         **state,
@@ -396,7 +372,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
         "steps": standing_words(job.standing_counts),
         "may_correct": may_correct and not job.fixed,
         "may_go_on": may_correct and job.fixed,
-        "width": request.POST.get("width", _text(settings_calibration(job), job)),
+        "width": request.POST.get("width", scale.width_text(scale.anew.in_use)),
         "token": uuid4().hex,
         "accept": accepted(),
         **_signatures(request, job),
@@ -406,8 +382,8 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == example_sha256()
-    if unwritten := services.unwritten(job):
-        services.write_ahead(job)
+    if unwritten := exports.unwritten(job):
+        exports.write_ahead(job)
     further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job)}
@@ -415,7 +391,7 @@ def _page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) ->
     sample = job.sample or context["sample"]
     context["neighbours"] = neighbours(job, sample) if sample else None
     if sample and may_change and job.get_settings().measurement.ignore:
-        context |= {"ignoring": sample, "same_size": len(services.others_of_this_size(sample, job))}
+        context |= {"ignoring": sample, "same_size": len(samples.others_of_this_size(sample, job))}
     return render(request, "result.html", context, status=status)
 
 

@@ -26,8 +26,10 @@ from ..http.zipped import Zipped, serve_table
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
-from ..services import Refused, delete_jobs, delete_sample, sample_of_results
 from ..services.access.claiming import claim_results, claimable
+from ..services.ground.refusal import Refused
+from ..services.results.jobs import delete_jobs
+from ..services.results.samples import delete_sample, sample_of_results
 from .trainings import start_again
 from .upload import to_uuid
 

@@ -13,7 +13,6 @@ from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import counted, headline, numbers_of
 from ..services.access.links import is_open
-from ..services.ground.calibration import calibration_by
 from ..services.results.models_offered import title_of
 
 
@@ -86,15 +85,16 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: J
 
 
 def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
-    settings = job.get_settings()
-    calibration = calibration_by(settings, micrograph)
+    settings, scale = job.get_settings(), micrograph.scale
+    calibration = settings.measurement.scaled(scale).in_use
     if before is None:
         return calibration_words(calibration, detail=False)
     old = before.get_settings()
     words = corrected_words(job.summary.get("used") or {})
     corrected = [f"outlines: {words}" if words else "corrected outlines"] if job.corrects is not None else []
     corrected += [f"outlines from {job.outlines['name']}"] if job.outlines else []
-    changes = [calibration_words(calibration, detail=False)] if calibration != calibration_by(old, micrograph) else []
+    is_rescaled = calibration != old.measurement.scaled(scale).in_use
+    changes = [calibration_words(calibration, detail=False)] if is_rescaled else []
     return "; ".join([*corrected, *changes, *setting_changes(settings, old)]) or "the same settings once more"
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from .. import services
+from ..core.micrograph.width import width_text
 from ..forms.samples import ScaleForm
 from ..http.access import (
     address_of,
@@ -35,8 +35,8 @@ from ..middleware import sender
 from ..models import Job, Sample, Training
 from ..presenters.progress import Progress, Said
 from ..presenters.sample import PooledResult
-from ..services import Refused
-from ..services.ground.calibration import width_text
+from ..services.ground.refusal import Refused
+from ..services.results import samples, steps, uploads
 from ..services.results.combined import pooled_coco
 from .jobs import JUST_DONE
 from .upload import accepted, to_uuid, warn
@@ -51,7 +51,7 @@ NO_DATE = "Choose the day on which the link ends."
 def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One sample: progress, pooled numbers, its images."""
     sample = visible(request, row_of(Sample, pk))
-    services.count_present_steps(sample)
+    samples.count_present_steps(sample)
     return _page(request, sample)
 
 
@@ -78,7 +78,7 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         sample = changeable(request, row_of(Sample, pk))
         ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
-        services.include_images(sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]})
+        samples.include_images(sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]})
         return see_other(f"{address_of(sample)}#images")
     sample = visible(request, row_of(Sample, pk))
     return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
@@ -93,14 +93,14 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
         return redirect(address_of(row))
     if not files:
         return _page(request, row, add_error=NO_FILES, status=400)
-    intake = services.receive_files(files=files, **sender(request))
+    intake = uploads.receive_files(files=files, **sender(request))
     request.back = reverse("results")  # a refusal says that the sample is gone
     with intake.in_use():
         sample = row
         if isinstance(row, Job):
             fields = {"name": "", "jobs": [row], "moves": True, "token": request.POST.get("token", "")[:64]}
-            sample = row.sample or services.sample_of_results(**fields, **sender(request))
-        notes = services.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
+            sample = row.sample or samples.sample_of_results(**fields, **sender(request))
+        notes = samples.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]
     warn(request, sentences, "files were not taken: see the remarks below.")
     return see_other(address_of(sample))
@@ -118,19 +118,19 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 def ignore(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """The regions that a result of one image ignores, for all images of the sample that are as large."""
     sample, result = changeable(request, row_of(Sample, pk)), changeable(request, row_of(Job, job))
-    services.ignore_in_sample(sample=sample, job=result)
+    samples.ignore_in_sample(sample=sample, job=result)
     return see_other(f"{address_of(sample)}#images")
 
 
 @require_POST
 def name(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Call the sample otherwise."""
-    return change(request, Sample, pk, partial(services.rename_sample, name=request.POST.get("name", "")))
+    return change(request, Sample, pk, partial(samples.rename_sample, name=request.POST.get("name", "")))
 
 
-retry = button(Sample, services.retry_failed)
-corrections = button(Sample, services.count_corrections)
-cancel = button(Sample, services.cancel_sample)
+retry = button(Sample, samples.retry_failed)
+corrections = button(Sample, samples.count_corrections)
+cancel = button(Sample, samples.cancel_sample)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -142,10 +142,10 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = ScaleForm(request.POST)
     if not form.is_valid():
         return _page(request, sample, scale_form=form, status=400)
-    return change(request, Sample, pk, partial(services.recalibrate_sample, scale=form.cleaned_data["scale"]))
+    return change(request, Sample, pk, partial(samples.recalibrate_sample, scale=form.cleaned_data["scale"]))
 
 
-@deletion(Sample, "Delete this sample?", services.delete_sample, "results")
+@deletion(Sample, "Delete this sample?", samples.delete_sample, "results")
 def delete(request: HttpRequest, sample: Sample) -> str:
     """Ask, then delete."""
     count = sample.members.count()
@@ -182,7 +182,7 @@ def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
         ends = request.POST.get("day", "") if ends == "day" else ends
     if way not in WAYS or (way == "end" and not ends):
         raise Refused(NO_DATE)
-    services.share(row=row, ends=ends, **WAYS[way])
+    steps.share(row=row, ends=ends, **WAYS[way])
     return see_other(request.back)
 
 

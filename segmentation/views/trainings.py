@@ -20,7 +20,7 @@ from ..http.access import address_of, button, change, deletion, refused, reload_
 from ..middleware import sender
 from ..models import Dataset, Training
 from ..presenters.training import Rerun, TrainedModel, TrainingView
-from ..services import Refused
+from ..services.ground.refusal import Refused
 from ..services.learning import trainings
 from ..services.results import models_offered
 from ..services.results.reruns import made_again, newest_of_each, rerun_with, runnable_with

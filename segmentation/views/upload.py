@@ -15,21 +15,25 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from .. import services
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph import formats
 from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pairing import SIDE_SUFFIXES, pair
+from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
+from ..core.names import clean_text
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
 from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
 from ..http.access import address_of, row_of, see_other, visible
 from ..http.serving import file_stem, serve_image
 from ..middleware import sender
 from ..models import Job, Laboratory, Micrograph, Sample, shown_name
-from ..services.ground.calibration import StatedScale, with_site_uncertainty
+from ..services.ground.refusal import Refused
+from ..services.ground.requested import with_site_uncertainty
+from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
-from ..services.results.uploads import EXAMPLES, example_file, example_sha256
+from ..services.results.samples import ScaleRule
+from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
 
 PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it is
 NOTHING = "Choose at least one image, or try the sample."
@@ -54,42 +58,42 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return work_page(request, SettingsForm.from_query(request.GET, request.user))
     form, stated, files = sent_form(request), stated_in(request), request.FILES.getlist("file")
-    wrong, problem = wrong_fields(form, stated), services.Note("", NOTHING, 400)
+    wrong, problem = wrong_fields(form, stated), Note("", NOTHING, 400)
     if wrong:
-        problem = services.Note("", MARKED, 400)
+        problem = Note("", MARKED, 400)
     elif files:
         try:
             return see_other(_begin(request, form.settings(), stated, files))
-        except services.Refused as refusal:
+        except Refused as refusal:
             name = shown_name(files[0].name or "") if len(files) == 1 else ""
             status = refusal.status if refusal.status in PASSED_ON else 400  # these say more than "bad request"
-            problem = services.Note(name, refusal.sentence, status)
+            problem = Note(name, refusal.sentence, status)
     return work_page(request, form, problem.status, problem=problem, stated=stated, **wrong)
 
 
 def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale, files: list[Any]) -> str:
     """The address of what the analysis of these files leads to; raises Refused."""
-    pages = services.checked_pages(printable(request.POST.get("pages", "")))
+    pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
     common = {"settings": settings, "token": token_of(request), **sender(request)}
     image, *others = pair([file.name or "" for file in files])
     if not others and "one_sample" not in request.POST:
         main = next(file for file in files if (file.name or "") == image)
-        side, is_archive = [file for file in files if file is not main], bool(pages) or services.is_zip(main)
+        side, is_archive = [file for file in files if file is not main], bool(pages) or uploads.is_zip(main)
         asked = stated.as_dict()
-        job = services.analyse_file(file=main, side=side, is_archive=is_archive, pages=pages, asked=asked, **common)
+        job = after_inspection.analyse_file(
+            file=main, side=side, is_archive=is_archive, pages=pages, asked=asked, **common
+        )
         return address_of(job) if job else reverse("results")
-    intake = services.receive_files(files=files, pages=pages, **sender(request))
-    text, name = (stated.width or "").strip(), printable(request.POST.get("sample_name", ""))
-    scale = services.Scale(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else services.Scale()
+    intake = uploads.receive_files(files=files, pages=pages, **sender(request))
+    text, name = (stated.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
+    scale = ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else ScaleRule()
     if not intake.uploads and len(intake.notes) == 1:
-        raise services.Refused(intake.notes[0].sentence, intake.notes[0].status)
+        raise Refused(intake.notes[0].sentence, intake.notes[0].status)
     try:
         with intake.in_use():
-            sample = services.create_sample(
-                name=name, uploads=intake.uploads, notes=intake.notes, scale=scale, **common
-            )
+            sample = samples.create_sample(name=name, uploads=intake.uploads, notes=intake.notes, scale=scale, **common)
     except ValueError as problem:
-        raise services.Refused(str(problem)) from None
+        raise Refused(str(problem)) from None
     return address_of(sample)
 
 
@@ -117,7 +121,9 @@ def laboratory(request: HttpRequest) -> HttpResponse:
     """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
     fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
     names = [entry.name for entry in SettingsForm(user=request.user).folds[LABORATORY]]
-    form = SettingsForm({name: printable(fields[name]) for name in names if name in fields}, user=request.user)
+    form = SettingsForm(
+        {name: clean_text(fields[name], LONGEST) for name in names if name in fields}, user=request.user
+    )
     if request.method == "POST" and form.is_valid():
         texts = {entry.name: entry.value for entry in _set_once(form)}
         if request.user.is_authenticated:
@@ -146,7 +152,7 @@ def sample(request: HttpRequest) -> HttpResponse:
     if kind == DEFAULT_TASK:
         model = chosen_default(kind, request.user) or DEFAULT_MODEL
     if not model:
-        raise services.Refused(NO_EXAMPLE)
+        raise Refused(NO_EXAMPLE)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
     mine = Job.objects.visible_to(request.user, request.visitor).filter(micrograph__sha256=example_sha256(kind))
     default_result = {"settings": settings.as_dict(), "sample": None, "edit_count": 0}
@@ -154,7 +160,7 @@ def sample(request: HttpRequest) -> HttpResponse:
         return redirect(address_of(analysed))
     with example_file(kind).open("rb") as opened:
         file = File(opened, name=EXAMPLES[kind])
-        job = services.analyse_file(file=file, settings=settings, token=token_of(request), **sender(request))
+        job = after_inspection.analyse_file(file=file, settings=settings, token=token_of(request), **sender(request))
     return redirect(address_of(job))
 
 
@@ -165,11 +171,6 @@ def sample_download(request: HttpRequest) -> FileResponse:
     if not path.is_file():
         raise Http404
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="image/tiff")
-
-
-def printable(text: str) -> str:
-    """What was sent in a field, without what cannot be seen and at a length that a field may have."""
-    return "".join(c for c in text if c.isprintable())[:LONGEST]
 
 
 def to_uuid(text: str) -> UUID | None:
@@ -201,7 +202,7 @@ def sent_form(request: HttpRequest, earlier: AnalysisSettings | None = None) -> 
 
 def stated_in(request: HttpRequest) -> StatedScale:
     """What the field states of a scale: a width is typed, an empty field states nothing."""
-    width = printable(request.POST.get("width", ""))
+    width = clean_text(request.POST.get("width", ""), LONGEST)
     return StatedScale(width, Source.TYPED) if width.strip() else StatedScale("")
 
 

@@ -24,8 +24,8 @@ from ..core.pace import about
 from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
 from ..presenters.progress import STAGES
-from ..services import Refused
 from ..services.ground import staff_log
+from ..services.ground.refusal import Refused
 from ..services.upkeep import health
 
 MOST_WORKERS, LATEST, FOUND = 50, 8, 32  # LATEST, FOUND: jobs, without and with a search

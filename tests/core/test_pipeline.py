@@ -14,7 +14,7 @@ from segmentation.core.flags import NO_NUMBERS, Flag
 from segmentation.core.labels.separate import separate
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
+from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph, Scale
 from segmentation.core.network.cards import find
 from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.likeness import ENTRY, OWN, describe, learn
@@ -301,35 +301,35 @@ def test_file_then_reading_then_pixels_unless_the_user_says_otherwise():
     silent = micrograph_of(isolated()[0])
     measurement = AnalysisSettings.of().measurement
     assert (
-        measurement.scaled(replace(silent, calibration=file, reading=replace(read, nm_per_pixel=2.03)).own_calibration)
+        measurement.scaled(replace(silent, calibration=file, reading=replace(read, nm_per_pixel=2.03)).scale).in_use
         == file
     )
     alone = replace(silent, calibration=file, reading=read)
-    assert measurement.scaled(alone.own_calibration) == file
+    assert measurement.scaled(alone.scale).in_use == file
     by_a_program = replace(file, detail="ImageJ, pixels per nm")
-    assert replace(alone, calibration=by_a_program).own_calibration == Calibration.absent()
+    assert replace(alone, calibration=by_a_program).scale.in_use == Calibration.absent()
     contradicted = replace(alone, texts_agree=True)
-    assert measurement.scaled(contradicted.own_calibration) == Calibration.absent()
+    assert measurement.scaled(contradicted.scale).in_use == Calibration.absent()
     doubtful = replace(file, relative_uncertainty=0.3)
-    assert replace(contradicted, calibration=doubtful).own_calibration == doubtful
-    assert measurement.scaled(replace(silent, reading=read).own_calibration) == read
-    assert measurement.scaled(silent.own_calibration).nm_per_pixel is None
-    assert measurement.replaced(calibration=typed).scaled(file) == typed
-    assert measurement.replaced(calibration=Calibration.absent()).scaled(file).nm_per_pixel is None
+    assert replace(contradicted, calibration=doubtful).scale.in_use == doubtful
+    assert measurement.scaled(replace(silent, reading=read).scale).in_use == read
+    assert measurement.scaled(silent.scale).in_use.nm_per_pixel is None
+    assert measurement.replaced(calibration=typed).scaled(Scale(file)).in_use == typed
+    assert measurement.replaced(calibration=Calibration.absent()).scaled(Scale(file)).in_use.nm_per_pixel is None
 
 
 def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
     file = Calibration(2.0, "metadata", relative_uncertainty=0.003)
     measurement = AnalysisSettings.of(scale_uncertainty=0.4, scale_uncertainty_source="certified grating").measurement
-    used = measurement.scaled(file)
+    used = measurement.scaled(Scale(file)).in_use
     assert (used.instrument_uncertainty, used.instrument_note) == (0.004, "certified grating")
     assert used.standard_uncertainty == pytest.approx(0.005)
-    expanded = measurement.replaced(scale_uncertainty=0.8, scale_uncertainty_k=2).scaled(file)
+    expanded = measurement.replaced(scale_uncertainty=0.8, scale_uncertainty_k=2).scaled(Scale(file)).in_use
     assert expanded.instrument_uncertainty == used.instrument_uncertainty
     assert re.fullmatch(r"certified grating\b.* 0\.8 %.* 2", expanded.instrument_note)
     for uncertainty in ("auto", 0.0):
-        assert measurement.replaced(scale_uncertainty=uncertainty).scaled(file) == file
-    assert measurement.scaled(Calibration.absent()) == Calibration.absent()
+        assert measurement.replaced(scale_uncertainty=uncertainty).scaled(Scale(file)).in_use == file
+    assert measurement.scaled(Scale()).in_use == Calibration.absent()
 
 
 def test_in_pixels_nothing_looks_like_a_measurement(clear):

@@ -11,7 +11,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
-from segmentation import services
 from segmentation.core import pipeline, search, tasks
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure import quantities
@@ -23,6 +22,7 @@ from segmentation.core.typed import settings_of
 from segmentation.lab.training import tasks as taught
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
+from segmentation.services.results import jobs
 from tests.conftest import as_file
 from tests.web.finished import words
 from worker import tasks as worker
@@ -202,7 +202,7 @@ class TestSite:
         monkeypatch.setattr(pipeline, "stands_for", gone)
         monkeypatch.setattr(search, "load_network", gone)
         settings = job.get_settings().with_(filter=True, border_correction="weight")
-        second_job = services.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)
+        second_job = jobs.rerun_job(job=job, settings=settings, user=job.owner, visitor=job.visitor)
         worker.do_analyses()
         second_job.refresh_from_db()
         assert (second_job.state, second_job.error) == ("done", "") and second_job.segmentation == job.segmentation

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from django.test import Client
 
-from segmentation import services
+from segmentation.services.learning import datasets
 from segmentation.services.upkeep import health
 
 from .finished import VISITOR, visit
@@ -38,7 +38,7 @@ def script():
 
 @pytest.fixture
 def dataset(ada):
-    return services.create_dataset(user=ada, name="Powder", task="particles")
+    return datasets.create_dataset(user=ada, name="Powder", task="particles")
 
 
 @pytest.fixture

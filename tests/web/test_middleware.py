@@ -10,7 +10,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 
-from segmentation import middleware, services
+from segmentation import middleware
+from segmentation.services.access import webhooks
 
 PROXY, WORLD = "10.0.0.1", "203.0.113.7"
 
@@ -122,15 +123,15 @@ def test_every_page_carries_the_policy(client):
 @pytest.mark.django_db
 def test_files_name_the_site_as_the_staff_last_did(client, admin_client, settings, make_job):
     job = make_job()
-    assert services.printed_address(job) == ""
+    assert webhooks.printed_address(job) == ""
     settings.ALLOWED_HOSTS = ["lab-pc"]
     used = {"HTTP_HOST": "lab-pc:8000"}
     admin_client.get("/", **used)  # a probe or a reader changes nothing, nor do strangers and who is refused
     assert client.post("/accounts/logout/", **used).status_code == 302
     assert admin_client.post("/", **used).status_code == 400
-    assert services.printed_address(job) == ""
+    assert webhooks.printed_address(job) == ""
     assert admin_client.post(f"/jobs/{job.pk}/cancel/", HTTP_HOST="elsewhere").status_code == 400
     assert admin_client.post(f"/jobs/{job.pk}/cancel/", **used).status_code == 303
-    assert services.printed_address(job) == f"http://lab-pc:8000/{job.folder}/"
+    assert webhooks.printed_address(job) == f"http://lab-pc:8000/{job.folder}/"
     settings.DEEPSEGM_URL = urlsplit("https://sem.example.org")
-    assert services.printed_address(job) == f"https://sem.example.org/{job.folder}/"
+    assert webhooks.printed_address(job) == f"https://sem.example.org/{job.folder}/"

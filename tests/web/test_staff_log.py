@@ -13,9 +13,9 @@ from django.core.management import call_command
 
 from segmentation import urls
 from segmentation.models import Job, Quota, StaffAction
-from segmentation.services import Refused
 from segmentation.services.access import tokens
 from segmentation.services.ground import staff_log
+from segmentation.services.ground.refusal import Refused
 from tests.web.api.test_jobs import basic
 
 from .finished import words
@@ -174,7 +174,9 @@ class TestLooking:
 
 def test_a_refused_correction_was_not_made(desk, alice, make_job, monkeypatch):
     """An answer has one status for everybody."""
-    monkeypatch.setattr("segmentation.services.edit_job", Mock(side_effect=Refused("There is no object 9.", 422)))
+    monkeypatch.setattr(
+        "segmentation.services.results.edits.edit_job", Mock(side_effect=Refused("There is no object 9.", 422))
+    )
     send = {"content_type": "application/json", "headers": {"X-Requested-With": "DeepSegm"}}
     address = f"/api/v1/jobs/{make_job(owner=alice, state='done').pk}/edits"
     refused = desk.post(address, {"base": 0, "operations": [{"op": "delete", "ids": [9]}]}, **send)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from segmentation.core.flags import Flag, as_json
 from segmentation.models import Job, Sample
 from segmentation.presenters.comparison import warning_of_side
-from segmentation.services import combined_table
+from segmentation.services.results.combined import combined_table
 from tests.web.finished import FILES, SUMMARY
 
 pytestmark = pytest.mark.django_db

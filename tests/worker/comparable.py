@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 from django.core.files.base import ContentFile
 
-from segmentation import services
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.statistics import summarise as statistics_of
 from segmentation.core.report.exports.particles_csv import as_text
@@ -17,6 +16,7 @@ from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.sample import SampleAnalysis
 from segmentation.models import Job, Sample
 from segmentation.services.ground import tables
+from segmentation.services.results import publishing
 from tests.core.builders import analysis_of, disc_labels
 from worker import tasks
 from worker.exporting import summarise
@@ -45,7 +45,7 @@ def store(job, labels, folder, *, used=None, **more):
     segmentation.save(path)
     Job.objects.filter(pk=job.pk).update(state="running", attempt=1)
     job.refresh_from_db()
-    services.keep_segmentation(job=job, file=path, provenance=segmentation.provenance)
+    publishing.keep_segmentation(job=job, file=path, provenance=segmentation.provenance)
     files = {
         "outlines.json": json.dumps(outlines(analysis)).encode(),
         "particles.csv": as_text(SampleAnalysis.of(analysis)).encode(),

@@ -97,29 +97,30 @@ def main(word: str) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from segmentation import services
+    from segmentation.services.results import jobs
+    from segmentation.services.upkeep import upkeep
 
     if word == "migrate":
         call_command("migrate", verbosity=0)
     if word == "create":
         print(_create())
     while word == "watch":  # as `up` does
-        services.rescue()
+        upkeep.rescue()
         time.sleep(0.5)
     if word == "cancel":
         from segmentation.models import Job
 
-        services.cancel_job(job=Job.objects.get())
+        jobs.cancel_job(job=Job.objects.get())
 
 
 def _create() -> str:
     """One waiting job, enqueued by the service that the site uses."""
-    from segmentation import services
     from segmentation.core.analysis import AnalysisSettings
+    from segmentation.services.results import jobs
 
     micrograph = _upload("b")
     return str(
-        services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), user=None, visitor=None, token="").pk
+        jobs.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), user=None, visitor=None, token="").pk
     )
 
 

@@ -41,13 +41,13 @@ def segment(micrograph, settings, progress, *, runtime=None, clock=None, show=No
 
 
 def pool_sample(sample, progress, folder):
-    from segmentation import services
+    from segmentation.services.results import publishing
 
     note("pooling")
     stay("pooling", progress)
     (folder / "images.csv").write_text("pooled")
     jobs = [str(job.pk) for job in sample.members.filter(state="done")]
-    services.publish_sample(sample=sample, files={"images.csv": folder / "images.csv"}, pooled={"of": jobs})
+    publishing.publish_sample(sample=sample, files={"images.csv": folder / "images.csv"}, pooled={"of": jobs})
     note("pooled")
 
 

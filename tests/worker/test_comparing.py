@@ -10,14 +10,15 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Comparison, Job, Sample
 from segmentation.presenters import comparison
 from segmentation.presenters.comparison import OTHER_LENGTHS, ComparedResults
-from segmentation.services import Refused
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import comparisons, jobs
+from segmentation.services.upkeep import upkeep
 from tests.core.builders import disc_labels
 from tests.web.finished import visit
 from worker import tasks
@@ -74,7 +75,7 @@ def pooled(make_sample, result):
 
 
 def compared(first, second):
-    row = services.comparison_of(first, second)
+    row = comparisons.comparison_of(first, second)
     tasks.do_analyses()
     row.refresh_from_db()
     assert (row.state, row.error) == ("done", "")
@@ -167,13 +168,13 @@ class TestResults:
     @pytest.mark.services
     def test_it_is_made_once(self, result):
         first, second = result(), result(corrected())
-        assert services.comparison_of(first, second) == services.comparison_of(first, second)
+        assert comparisons.comparison_of(first, second) == comparisons.comparison_of(first, second)
         assert Comparison.objects.count() == 1
 
     def test_it_goes_with_either_result(self, result):
         first, second = result(), result(corrected())
-        services.comparison_of(first, second)
-        services.delete_job(job=second)
+        comparisons.comparison_of(first, second)
+        jobs.delete_job(job=second)
         assert not Comparison.objects.exists()
 
     def test_outlines_that_are_gone_leave_the_numbers(self, result):
@@ -198,9 +199,9 @@ class TestSamples:
     @pytest.mark.services
     def test_of_a_sample_that_is_pooled_again_it_is_made_again(self, pooled, result):
         first, second = pooled(1, 2, 3), result()
-        before = services.comparison_of(first, second)
+        before = comparisons.comparison_of(first, second)
         Sample.objects.filter(pk=first.pk).update(attempt=first.attempt + 1)
-        after = services.comparison_of(Sample.objects.get(pk=first.pk), second)
+        after = comparisons.comparison_of(Sample.objects.get(pk=first.pk), second)
         assert (before != after, Comparison.objects.count()) == (True, 1)
 
     def test_an_image_in_both_leaves_no_p(self, pooled, result):
@@ -211,7 +212,7 @@ class TestSamples:
 class TestRefusals:
     def status(self, first, second):
         with pytest.raises(Refused) as refusal:
-            services.comparison_of(first, second)
+            comparisons.comparison_of(first, second)
         return refusal.value.status
 
     def test_neither_units_nor_kinds_of_analysis_are_mixed(self, result):
@@ -225,9 +226,9 @@ class TestRefusals:
 
     @pytest.mark.services
     def test_a_dead_worker_leaves_it_to_another(self, result):
-        row = services.comparison_of(result(), result(corrected()))
+        row = comparisons.comparison_of(result(), result(corrected()))
         Comparison.objects.claim(row.pk)
-        services.rescue(died=(Comparison,))
+        upkeep.rescue(died=(Comparison,))
         row.refresh_from_db()
         assert row.state == "queued"
 
@@ -283,7 +284,7 @@ class TestAddresses:
 
     def test_what_a_person_corrected_is_the_truth_on_either_side(self, two):
         for sides, truth in ((two, "B"), (two[::-1], "A")):
-            row = services.comparison_of(*sides)
+            row = comparisons.comparison_of(*sides)
             tasks.do_analyses()
             page = ComparedResults(Comparison.objects.get(pk=row.pk))
             precision, recall, _ = (float(value) for value in page.scores[0]["values"])
@@ -329,7 +330,7 @@ class TestAddresses:
         assert 'id="status"' in self.asked(client, first, second, api=False, **ask).content.decode()
         tasks.do_analyses()
         assert self.asked(client, first, second, api=False, **ask)["HX-Refresh"] == "true"
-        services.delete_job(job=two[1])
+        jobs.delete_job(job=two[1])
         answer = self.asked(client, first, second, api=False, **ask)
         assert (answer.status_code, answer["HX-Refresh"]) == (404, "true")
 
@@ -352,7 +353,7 @@ class TestAddresses:
         assert self.asked(client, *(job.pk for job in two), api=api).status_code == 409
 
     def test_a_failed_comparison_says_why(self, two, client):
-        services.comparison_of(*two)
+        comparisons.comparison_of(*two)
         Comparison.objects.update(state="failed", error="No.", finished=timezone.now())
         answer = self.asked(client, *(job.pk for job in two))
         assert (answer.status_code, answer.json()) == (503, {"error": "No."})

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 
-from segmentation import services
 from segmentation.core.labels.operations import correct
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.filters import BY_OTHERS
@@ -21,6 +20,7 @@ from segmentation.models import Segmentation as Stored
 from segmentation.services.ground import tables
 from segmentation.services.ground.bundles import packed
 from segmentation.services.learning.suggestions import suggestions
+from segmentation.services.results import jobs
 from segmentation.services.results.edits import NO_OUTLINES
 from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.web.trained import make_dataset
@@ -132,7 +132,7 @@ def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, resu
 def test_a_segmentation_that_was_corrected_is_kept(send, script, result):
     send(0, DELETE)
     job = revision(script, result)
-    services.delete_job(job=Job.objects.get(pk=result.pk))
+    jobs.delete_job(job=Job.objects.get(pk=result.pk))
     assert Stored.objects.filter(pk=job.segmentation_id).exists()
 
 
@@ -149,7 +149,7 @@ def test_a_revision_of_a_deleted_revision_takes_no_other_corrections(send, scrip
     first = revision(script, result)
     send(0, {"op": "delete", "ids": [1]}, job=first)
     answer = script.post(f"/api/v1/jobs/{first.pk}/revisions", {"edits": True}, "application/json")
-    services.delete_job(job=first)
+    jobs.delete_job(job=first)
     do_analyses()
     job = Job.objects.get(pk=answer.json()["id"])
     assert job.state == "failed" and "deleted" in job.error

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 from django.urls import reverse
 
-from segmentation import services
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import corrected_images_words
 from segmentation.models import Job
 from segmentation.services.ground import bundles
+from segmentation.services.results import edits, jobs, samples
 from tests.core.builders import disc_labels
 from tests.web.finished import visit, words
 from worker import tasks
@@ -108,7 +108,7 @@ def test_images_count_as_they_were_corrected_and_nobody_is_asked(no_files, sampl
     sample.jobs.update(settings=scaled)
     first, second, third = sample.members.order_by("micrograph__sha256")
     for job, operations in ((first, [DELETE, DELETE | {"ids": [2]}]), (third, [DELETE, {"op": "undo"}])):
-        services.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
+        edits.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
     page, before = reverse("sample-page", args=[sample.pk]), sample.pooled["n_kept"]
     text = words(visit(client, VISITOR).get(page))
     assert "measuring corrections" in text.lower() and "do not count yet" not in text
@@ -127,8 +127,8 @@ def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at
     sample.jobs.update(settings=scaled)
     first, second, third = sample.members.order_by("micrograph__sha256")
     for job, operations in ((first, [DELETE]), (second, [DELETE]), (third, [DELETE, {"op": "undo"}])):
-        services.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
-    finished = services.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
+        edits.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
+    finished = jobs.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
     tasks.do_analyses()
     sample.jobs.update(fixed=True)
     page, address = reverse("sample-page", args=[sample.pk]), reverse("sample-corrections", args=[sample.pk])
@@ -145,20 +145,20 @@ def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at
     assert "have changes" not in text and "has changes" not in text
     assert "have corrections" not in text and "has corrections" not in text
     assert client.get(page).context["pooled"].images[0].other == first.pk  # the automatic outlines can count again
-    services.count_corrections(sample=sample)
+    samples.count_corrections(sample=sample)
     assert sample.jobs.count() == 3  # nothing is measured twice
 
 
 def test_a_version_that_was_corrected_further_counts_as_it_is_now(no_files, sample):
     """Its page shows the newest state; the sample counted the version as it was when it was kept."""
     first = sample.members.order_by("micrograph__sha256").first()
-    services.edit_job(job=first, base=0, operations=[DELETE], visitor=VISITOR)
-    kept = services.finish_corrections(job=first, settings=first.get_settings(), **sample.maker)
+    edits.edit_job(job=first, base=0, operations=[DELETE], visitor=VISITOR)
+    kept = jobs.finish_corrections(job=first, settings=first.get_settings(), **sample.maker)
     tasks.do_analyses()
     kept.refresh_from_db()
-    services.edit_job(job=kept, base=0, operations=[{"op": "delete", "ids": [2]}], visitor=VISITOR)
+    edits.edit_job(job=kept, base=0, operations=[{"op": "delete", "ids": [2]}], visitor=VISITOR)
     sample.jobs.update(fixed=True)
-    services.count_corrections(sample=sample)
+    samples.count_corrections(sample=sample)
     new = sample.members.get(micrograph=first.micrograph)
     assert (new.parent, new.corrects) == (kept, 1) and sample.jobs.count() == 3
 
@@ -175,14 +175,14 @@ def test_the_editor_knows_the_image_before_and_after(no_files, sample, corrected
     assert f'rel="next" href="{pages[1]}"' in page and "another version of it counts in the sample" in page
 
     # The version counts: then the page of the original is of the same image, too.
-    services.replace_image(sample=sample, job=corrected)
+    samples.replace_image(sample=sample, job=corrected)
     assert client.get(address).context["neighbours"] == neighbours[0]
     assert client.get(pages[0]).context["neighbours"] == neighbours[0]
     assert client.get(pages[1]).context["neighbours"] == (address, pages[2], 2, 3)
 
     # A version that is still to be measured: until then the result before it is in the walk.
-    services.edit_job(job=corrected, base=0, operations=[DELETE], visitor=VISITOR)
-    services.count_corrections(sample=sample)
+    edits.edit_job(job=corrected, base=0, operations=[DELETE], visitor=VISITOR)
+    samples.count_corrections(sample=sample)
     assert client.get(pages[1]).context["neighbours"] == (address, pages[2], 2, 3)
     assert client.get(address).context["neighbours"] == neighbours[0]
 

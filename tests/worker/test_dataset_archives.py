@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from segmentation import services
 from segmentation.core.imported.coco import read_coco
 from segmentation.core.imported.shapes import Frame, paint
 from segmentation.models import Dataset
+from segmentation.services.learning import datasets
 from tests.conftest import as_file
 from tests.web.archive import zipped
 from worker import inspection
@@ -51,7 +51,7 @@ def test_an_export_comes_back_equal(result, give, dataset, desk, ada, send):
         len(coco["images"]) == 2
         and len({entry["id"] for entry in coco["annotations"]}) == len(coco["annotations"]) == 6
     )
-    copy = services.create_dataset(user=ada, name="Again", task="particles")
+    copy = datasets.create_dataset(user=ada, name="Again", task="particles")
     send(content, to=copy)
     assert copy.summary["notes"] == [] and copy.state == "done"
     facts_of = ("name", "sha256", "labels_sha256", "group", "region", "nm_per_pixel", "width", "height")
@@ -72,7 +72,7 @@ def test_coco_annotations_stand_in_for_labels(result, give, dataset, desk, ada, 
     painted = paint(read_coco(tmp_path / "coco.json", Frame(*SHAPE, 120), "powder_0.png"), SHAPE).labels
     assert ((painted > 0) == (squares()[0] > 0)).all()
     coco = (tmp_path / "coco.json").read_text().replace("powder_", "")
-    copy = services.create_dataset(user=ada, name="Again", task="particles")
+    copy = datasets.create_dataset(user=ada, name="Again", task="particles")
     send(zipped(files | {"coco.json": coco}), to=copy)
     assert notes(copy) == {} and sum(each.summary["objects"] for each in copy.images.all()) == 8
 
@@ -143,7 +143,7 @@ def test_a_scale_of_an_archive_that_is_none_is_said(dataset, send, scale, expect
 def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypatch):
     files = {"images/a.png": as_file(squares()[1]), "labels/a.png": as_file(np.zeros(SHAPE, np.uint8))}
     named, bad = (zipped(files | {"dataset.toml": f"[dataset]\nclass_names = {names}"}) for names in (["a", "b"], 5))
-    made = services.create_dataset(user=ada, name="Steel", task="phases")
+    made = datasets.create_dataset(user=ada, name="Steel", task="phases")
     with monkeypatch.context() as patch:
         patch.setattr("segmentation.services.learning.datasets.MOST_IMAGES", 0)
         send(named, to=made)
@@ -156,7 +156,7 @@ def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypat
 @pytest.mark.parametrize(("facts", "last_rows"), [('version = "1.0.0"', 255), ("", 1)])
 def test_255_is_unknown_in_our_own_files_and_the_second_class_in_a_mask_made_elsewhere(ada, send, facts, last_rows):
     """Of an image that shows one of two classes only the data bar is 255 in an export."""
-    made = services.create_dataset(user=ada, name="Steel", task="phases", class_names=["matrix", "pores"])
+    made = datasets.create_dataset(user=ada, name="Steel", task="phases", class_names=["matrix", "pores"])
     classes = np.zeros(SHAPE, np.uint8)
     classes[-20:] = 255
     content = {"images/a.png": as_file(squares()[1]), "labels/a.png": as_file(classes)}
@@ -179,7 +179,7 @@ def test_what_ended_the_worker_twice_does_not_end_it_again_and_the_next_archive_
     good = zipped({"images/a.png": as_file(image), "labels/a.png": as_file(labels.astype(np.uint8))})
     for name, content in (("bad.zip", zipped({"readme": b"x"})), ("good.zip", good)):
         file = SimpleUploadedFile(name, content)
-        services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
+        datasets.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
     Dataset.objects.update(deaths=2)
     prepared(dataset)
     assert dataset.state == "done" and dataset.incoming == [] and dataset.summary["images"] == 1
@@ -191,7 +191,7 @@ def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monk
     files = {f"images/{n}.png": as_file(squares(n)[1]) for n in range(2)}
     files |= {f"labels/{n}.png": as_file(squares(n)[0].astype(np.uint8)) for n in range(2)}
     file = SimpleUploadedFile("two.zip", zipped(files))
-    services.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
+    datasets.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
     real, seen = inspection.read_micrograph, []
 
     def once(path, **more):

@@ -18,10 +18,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, Job
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.learning import datasets
+from segmentation.services.results import jobs, publishing
+from segmentation.services.upkeep import upkeep
 from tests.conftest import as_file, picture
 from tests.core.builders import segmentation_of
 from tests.web.archive import zipped
@@ -84,7 +87,7 @@ def result(make_micrograph, make_job, tmp_path, ada):
         job = make_job(
             micrograph=micrograph, state=Job.State.RUNNING, attempt=1, owner=ada, **{"summary": SEEN, **fields}
         )
-        services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
+        publishing.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
         why = {12: "touches the frame", **(reasons or {})}
         particles = [{"id": n, "kept": n not in why, "reason": why.get(n, "")} for n in segmentation.ids.tolist()]
         stored = job.artifacts.create(name="outlines.json", attempt=1, size=1, content_type="application/json")
@@ -97,13 +100,13 @@ def result(make_micrograph, make_job, tmp_path, ada):
 
 @pytest.fixture
 def dataset(ada):
-    return services.create_dataset(user=ada, name="Powder", task="particles", material="TiO2", licence="CC BY 4.0")
+    return datasets.create_dataset(user=ada, name="Powder", task="particles", material="TiO2", licence="CC BY 4.0")
 
 
 @pytest.fixture
 def give(dataset, ada):
     def add(job, **more):
-        return services.use_as_training_data(
+        return datasets.use_as_training_data(
             job=job, dataset=dataset, user=ada, **{"consent": True, "reviewed": True, **more}
         )
 
@@ -114,7 +117,7 @@ def give(dataset, ada):
 def send(dataset, ada):
     def archive(content, name="own.zip", to=dataset):
         file = SimpleUploadedFile(name, content)
-        services.add_archive(dataset=to, file=file, user=ada, consent=True, reviewed=True)
+        datasets.add_archive(dataset=to, file=file, user=ada, consent=True, reviewed=True)
         return prepared(to)
 
     return archive
@@ -285,19 +288,19 @@ def test_purging_results_leaves_the_dataset(result, give, dataset):
     image = give(result())
     prepared(dataset)
     Job.objects.update(finished=timezone.now() - timedelta(days=3))
-    assert services.purge(older_than=timedelta(days=1)).jobs == 1
+    assert upkeep.purge(older_than=timedelta(days=1)).jobs == 1
     image.refresh_from_db()
     assert image.job is None and (labels_of(image) == squares()[0]).all()
-    assert services.storage_used() >= image.size > 0
+    assert upkeep.storage_used() >= image.size > 0
 
 
 @pytest.mark.django_db(transaction=True)
 def test_files_go_with_image_and_dataset(result, give, dataset):
     image, other = give(result()), give(result(1))
     prepared(dataset)
-    services.remove_image(image=image)
+    datasets.remove_image(image=image)
     assert not default_storage.exists(image.folder) and default_storage.exists(other.folder)
-    services.delete_dataset(dataset=dataset)
+    datasets.delete_dataset(dataset=dataset)
     assert not default_storage.exists(f"datasets/{other.dataset_id}")
 
 
@@ -305,7 +308,7 @@ def test_outlines_that_are_gone_are_said_on_the_page_and_the_rest_goes_on(result
     gone, image = result(), None
     image = give(gone)
     give(result(1))
-    services.delete_job(job=gone)
+    jobs.delete_job(job=gone)
     prepared(dataset)
     image.refresh_from_db()
     assert dataset.state == "done" and "deleted" in image.error and "deleted" in said(dataset, error=True)
@@ -314,7 +317,7 @@ def test_outlines_that_are_gone_are_said_on_the_page_and_the_rest_goes_on(result
 
 @pytest.mark.slow
 def test_classes_are_taken_with_their_names_and_what_is_unknown_stays_unknown(ada, send):
-    made = services.create_dataset(user=ada, name="Steel", task="phases", class_names=["ferrite", "carbide"])
+    made = datasets.create_dataset(user=ada, name="Steel", task="phases", class_names=["ferrite", "carbide"])
     classes = (squares()[0] > 0).astype(np.uint8)
     classes[:5] = 255
     send(zipped({"images/a.png": as_file(squares()[1]), "labels/a.png": as_file(classes)}), to=made)
@@ -344,12 +347,12 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
     segmentation.save(tmp_path / "segmentation.npz")
     settings = AnalysisSettings.of("phases", model="uhcs-steel")
     job = make_job(micrograph=micrograph, state="running", attempt=1, owner=ada, settings=settings, summary=SEEN)
-    services.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
+    publishing.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
     Job.objects.update(state="done")
     job = Job.objects.select_related("micrograph", "segmentation").get()
-    made = services.create_dataset(user=ada, name="Pores", task="phases")
+    made = datasets.create_dataset(user=ada, name="Pores", task="phases")
     give = {"job": job, "user": ada, "consent": True, "reviewed": True}
-    image = services.use_as_training_data(dataset=made, region=[0, 0, 60, 160], **give)
+    image = datasets.use_as_training_data(dataset=made, region=[0, 0, 60, 160], **give)
     prepared(made)
     image.refresh_from_db()
     assert made.class_names == ["matrix", "pore"] and not image.error
@@ -357,9 +360,9 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
     known[10:30, 100:120] = False  # writing lies there
     assert (labels_of(image)[:60] == np.where(known, (labels > 0)[:60], 255)).all()
     assert (labels_of(image)[60:] == 255).all()
-    other = services.create_dataset(user=ada, name="Other", task="phases", class_names=["a", "b"])
-    with pytest.raises(services.Refused, match="classes"):
-        services.use_as_training_data(dataset=other, **give)
+    other = datasets.create_dataset(user=ada, name="Other", task="phases", class_names=["a", "b"])
+    with pytest.raises(Refused, match="classes"):
+        datasets.use_as_training_data(dataset=other, **give)
 
 
 def test_boundaries_between_grains_are_what_is_taught():
@@ -397,12 +400,12 @@ def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_fol
     prepared(dataset)
     assert set(read) == {"same_as_0.png"}
     read.clear()
-    services.group_image(image=image, group="specimen 0")
+    datasets.group_image(image=image, group="specimen 0")
     prepared(dataset)
     assert read == []
     lay_out(dataset.images.all(), tmp_path / "folder")
     whole = check_folder(tmp_path / "folder", task="particles").findings
-    assert whole and [finding.sentence.replace(" (--groups)", "") for finding in whole] == [
+    assert whole and [finding.on_page for finding in whole] == [
         finding["sentence"] for finding in dataset.summary["findings"]
     ]
 
@@ -428,7 +431,7 @@ def test_time_and_memory_that_run_out_are_said_of_the_dataset_and_it_goes_on(
     prepared(dataset)
     assert dataset.state == "failed" and dataset.error.startswith("Preparing the dataset") and words in dataset.error
     monkeypatch.setattr(worker, "_checked_pair", real)
-    services.check_again(dataset=dataset)
+    datasets.check_again(dataset=dataset)
     prepared(dataset)
     assert (dataset.state, dataset.error, dataset.summary["images"]) == ("done", "", 2)
 
@@ -442,7 +445,7 @@ def test_an_image_whose_file_is_gone_or_whose_check_is_damaged_is_named_or_read_
         default_storage.delete(f"{image.folder}/{stored}")
     default_storage.save(f"{damaged.folder}/{stored}", io.BytesIO(b"PK no archive"))
     default_storage.delete(gone.image.name)
-    services.check_again(dataset=dataset)
+    datasets.check_again(dataset=dataset)
     prepared(dataset)
     assert dataset.state == "done" and "powder_1.png: The stored file" in said(dataset, error=True)
     assert "powder_0.png:" not in said(dataset, error=True)

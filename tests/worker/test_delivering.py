@@ -21,9 +21,11 @@ from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from segmentation import services
 from segmentation.models import Delivery, Superseded, Webhook
 from segmentation.services.access import webhooks
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import after_inspection, publishing
+from segmentation.services.upkeep import upkeep
 from worker import delivering, tasks
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -123,7 +125,7 @@ def test_who_ends_a_job_tells_its_owner(hook, receiver, make_job, alice, charlie
     settings.DEEPSEGM_URL = urlsplit(site) if site else None
     jobs = [make_job(owner=user, state="running", attempt=1) for user in (alice, charlie, None)]
     for job in jobs:
-        services.fail(row=job, sentence="It failed.")
+        publishing.fail(row=job, sentence="It failed.")
     try_all()
     (_, _, body) = receiver.got[0]
     assert len(receiver.got) == 1
@@ -143,19 +145,19 @@ def test_who_ends_a_job_tells_its_owner(hook, receiver, make_job, alice, charlie
 @pytest.mark.services
 def test_a_finished_job_is_told_in_the_same_transaction(hook, make_job, alice, tmp_path):
     job = make_job(owner=alice, state="running", attempt=1)
-    services.publish(job=job, files={}, summary={})
+    publishing.publish(job=job, files={}, summary={})
     assert the_only().event == "job.done"
     taken = make_job(owner=alice, state="running", attempt=2)
     taken.attempt = 1
     with pytest.raises(Superseded):
-        services.publish(job=taken, files={}, summary={})
+        publishing.publish(job=taken, files={}, summary={})
     assert Delivery.objects.count() == 1
 
 
 def test_an_image_that_cannot_be_read_is_told(hook, make_job, make_micrograph, alice):
     image = make_micrograph(owner=alice, state="running", attempt=1)
     make_job(owner=alice, micrograph=image, ready=False)
-    services.fail_upload(micrograph=image, sentence="No image.")
+    after_inspection.fail_upload(micrograph=image, sentence="No image.")
     assert (the_only().event, the_only().payload["data"]["error"]) == ("job.failed", "No image.")
 
 
@@ -197,7 +199,7 @@ def test_a_webhook_stops_after_five_days_and_starts_again(hook, receiver, alice)
     hook.refresh_from_db()
     assert hook.stopped and len(receiver.got) == 1
     assert set(Delivery.objects.values_list("state", flat=True)) == {"failed"}
-    with pytest.raises(services.Refused):
+    with pytest.raises(Refused):
         webhooks.send_test(webhook=hook)
     webhooks.start_again(webhook=hook)
     hook.refresh_from_db()
@@ -293,7 +295,7 @@ PRIVATE = (
 
 def test_names_of_private_addresses(alice, monkeypatch):
     for address in PRIVATE:
-        with pytest.raises(services.Refused):
+        with pytest.raises(Refused):
             webhooks.check_address(address)
     hook = webhooks.create_webhook(user=alice, url="https://lab.example.org/", pk=uuid4())
     resolving(monkeypatch, "93.184.215.14", PRIVATE[0])
@@ -304,7 +306,7 @@ def test_names_of_private_addresses(alice, monkeypatch):
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "127.0.0.1.", "localhost."])
 def test_other_spellings_of_private_addresses(alice, host):
-    with pytest.raises(services.Refused, match="private network"):
+    with pytest.raises(Refused, match="private network"):
         webhooks.create_webhook(user=alice, url=f"https://{host}/", pk=uuid4())
 
 
@@ -331,7 +333,7 @@ def test_accounts_take_turns_and_a_failed_try_is_a_turn(hook, receiver, charlie,
 def test_test_messages_are_limited(hook):
     for _ in range(webhooks.TESTS):
         webhooks.send_test(webhook=hook)
-    with pytest.raises(services.Refused) as caught:
+    with pytest.raises(Refused) as caught:
         webhooks.send_test(webhook=hook)
     assert caught.value.status == 429
 
@@ -412,5 +414,5 @@ def test_old_messages_are_removed(hook):
     for state, days in (("done", 31), ("failed", 31), ("done", 1), ("queued", 31)):
         made = timezone.now() - timedelta(days=days)
         Delivery.objects.create(webhook=hook, event="test", state=state, created=made)
-    services.tidy()
+    upkeep.tidy()
     assert sorted(Delivery.objects.values_list("state", flat=True)) == ["done", "queued"]

@@ -23,7 +23,6 @@ from django.db import OperationalError, connection
 from django.test import Client
 from PIL import Image
 
-from segmentation import services
 from segmentation.core.labels.geometry import TooLong, ending
 from segmentation.core.labels.operations import Corrections, correct, patch_of
 from segmentation.core.labels.patches import Patch
@@ -36,7 +35,10 @@ from segmentation.services.ground import limits
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
 from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import edits as edits_service
 from segmentation.services.results import edits as service
+from segmentation.services.results import publishing
+from segmentation.services.results.edits import Outdated
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY
 
@@ -68,7 +70,7 @@ def result(make_micrograph, make_job, tmp_path):
     segmentation.save(tmp_path / "segmentation.npz")
     job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, summary=SUMMARY, **owner)
     fields = {"file": tmp_path / "segmentation.npz", "provenance": segmentation.provenance}
-    services.keep_segmentation(job=job, **fields)
+    publishing.keep_segmentation(job=job, **fields)
     Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
     return Job.objects.get(pk=job.pk)
 
@@ -93,7 +95,7 @@ def labels_of(client, job):
 
 
 def outlines(job):
-    return services.corrections_of(Job.objects.get(pk=job.pk)).now.crop((0, 0, 120, 160))
+    return edits_service.corrections_of(Job.objects.get(pk=job.pk)).now.crop((0, 0, 120, 160))
 
 
 @pytest.mark.services
@@ -107,7 +109,7 @@ def test_corrections_are_stored_as_they_are_made_and_the_outlines_follow(send, s
     log = script.get(f"/api/v1/jobs/{result.pk}/edits").json()
     assert log["base"] == 2 and [edit["operation"] for edit in log["edits"]] == [DELETE, SPLIT]
     assert log["edits"][1]["previous"] == log["edits"][0]["hash"]
-    assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+    assert edits_service.broken_edits(Job.objects.get(pk=result.pk)) == []
 
 
 def get(client, job, what):
@@ -224,7 +226,7 @@ def test_a_correction_costs_what_it_changes_and_an_undo_nothing(send, script, re
 def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
     """They have the runs as lists, and an undo has its own patches."""
     send(0, DELETE, SPLIT, UNDO)
-    steps, previous = services.corrections_of(Job.objects.get(pk=result.pk)).steps, ""
+    steps, previous = edits_service.corrections_of(Job.objects.get(pk=result.pk)).steps, ""
     for row, step in zip(Edit.objects.all(), steps, strict=True):
         row.patch, row.before, row.previous = step.patch.as_lists(), step.before.as_lists(), previous
         row.hash = previous = row.own_hash()
@@ -232,7 +234,7 @@ def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
     Job.objects.filter(pk=result.pk).update(edit_hash=previous)
     service._recent = service._Recent()
     assert send(3, SPLIT, UNDO, UNDO).json()["base"] == 6
-    assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+    assert edits_service.broken_edits(Job.objects.get(pk=result.pk)) == []
     assert (labels_of(script, result) == squares()).all() and get(script, result, "edits").json()["standing"] == 0
 
 
@@ -267,7 +269,7 @@ def test_a_request_that_is_sent_again_with_its_key_is_made_once(send, result):
     repeat = send(0, DELETE, SPLIT, key="a")
     assert repeat.status_code == 200 and repeat.json() == first.json() and Edit.objects.count() == 3
     assert send(0, DELETE, SPLIT).status_code == 409, "without the key it is another request"
-    assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+    assert edits_service.broken_edits(Job.objects.get(pk=result.pk)) == []
 
 
 @pytest.mark.parametrize(("base", "operations"), [(0, [SPLIT]), (0, [DELETE, SPLIT]), (1, [DELETE])])
@@ -368,20 +370,20 @@ def test_the_log_shows_altered_missing_and_exchanged_rows(send, result):
 
     def wrong(change):
         change()
-        problems = services.broken_edits(job)
+        problems = edits_service.broken_edits(job)
         for row in (first, second, third):
             row.save()
         return " ".join(problems)
 
-    assert services.broken_edits(job) == []
+    assert edits_service.broken_edits(job) == []
     altered = {**second.operation, "id": 3}
     assert "Edit 2 was altered" in wrong(lambda: Edit.objects.filter(pk=second.pk).update(operation=altered))
     assert "Edit 1 was altered" in wrong(lambda: Edit.objects.filter(pk=first.pk).update(author="Eve"))
     assert "Edit 2 is missing" in wrong(lambda: Edit.objects.filter(pk=second.pk).delete())
     Edit.objects.filter(pk=third.pk).delete()
-    assert services.broken_edits(job) == ["Edit 3 is missing."]
+    assert edits_service.broken_edits(job) == ["Edit 3 is missing."]
     Edit.objects.all().delete()
-    assert services.broken_edits(job) == ["Edit 1 is missing."]
+    assert edits_service.broken_edits(job) == ["Edit 1 is missing."]
 
 
 def audit(*arguments):
@@ -424,8 +426,8 @@ def test_two_editors_at_once_lose_nothing(result):
             square = {"op": "erase", "polygon": [[x, y], [x + 2, y], [x + 2, y + 2], [x, y + 2]]}
             try:
                 job = Job.objects.get(pk=result.pk)
-                services.edit_job(job=job, base=job.edit_count, operations=[square])
-            except services.Outdated:
+                edits_service.edit_job(job=job, base=job.edit_count, operations=[square])
+            except Outdated:
                 continue
             except OperationalError:  # SQLite, locked by the other
                 continue
@@ -435,7 +437,7 @@ def test_two_editors_at_once_lose_nothing(result):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(edit, places))
     job = Job.objects.get(pk=result.pk)
-    assert job.edit_count == 2 * count == job.edits.count() and services.broken_edits(job) == []
+    assert job.edit_count == 2 * count == job.edits.count() and edits_service.broken_edits(job) == []
     labels = outlines(job)
     assert (squares() > 0).sum() - (labels > 0).sum() == 2 * count * 4
 
@@ -453,7 +455,7 @@ def test_outlines_that_cannot_be_read_are_a_sentence(send, script, result, damag
 def test_a_log_that_makes_no_sense_is_named_as_altered(send, result):
     send(0, DELETE, SPLIT)
     Edit.objects.filter(sequence=1).update(patch={}, operation=[])
-    assert "Edit 1 was altered." in services.broken_edits(Job.objects.get(pk=result.pk))
+    assert "Edit 1 was altered." in edits_service.broken_edits(Job.objects.get(pk=result.pk))
 
 
 @pytest.mark.services
@@ -482,7 +484,7 @@ def test_whole_numbers_are_stored_as_any_database_gives_them_back(send, result):
     assert send(0, {"op": "draw", "polygon": square}).status_code == 200
     (edit,) = Edit.objects.all()
     assert json.dumps(edit.operation["polygon"]) == "[[60, 60], [70, 0], [70.5, 10]]"
-    assert services.broken_edits(Job.objects.get(pk=result.pk)) == []
+    assert edits_service.broken_edits(Job.objects.get(pk=result.pk)) == []
 
 
 def test_outlines_of_an_altered_log_are_not_shown(send, script, result, monkeypatch):

@@ -13,7 +13,6 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import types
 from segmentation.core.micrograph.readings import CUT_OFF, with_scale_read
@@ -23,8 +22,12 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.signatures import Filing
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Micrograph, Superseded
-from segmentation.services import Refused
 from segmentation.services.ground import bundles
+from segmentation.services.ground import queue as queue_service
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import after_inspection, jobs, publishing
+from segmentation.services.results import exports as exports_service
+from segmentation.services.upkeep import upkeep
 from tests.core.builders import analysis_of, grey_of
 from worker import exporting, tasks
 from worker.failures import BROKEN
@@ -85,12 +88,12 @@ def content(job, name):
 
 
 def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
-    assert set(services.unwritten(done)) == set(EVERY) - STORED
-    export = services.ask_for_files(done)
+    assert set(exports_service.unwritten(done)) == set(EVERY) - STORED
+    export = queue_service.ask_for_files(done)
     tasks.do_analyses()
     export.refresh_from_db()
     assert (export.state, export.error) == ("done", "")
-    assert services.unwritten(done) == {}
+    assert exports_service.unwritten(done) == {}
     uploaded = Path(done.micrograph.file.path)
     filing = Filing(done.finished, image=uploaded)
     at_once = write_all(analysis(), tmp_path / "all", for_the_page=False, filing=filing)
@@ -100,7 +103,7 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
 
 
 def test_a_file_that_is_published_while_it_is_asked_for_is_no_missing_one(done, brief, monkeypatch):
-    services.ask_for_files(done)
+    queue_service.ask_for_files(done)
     lookup = Job.artifact
 
     def published_right_after(job, name):
@@ -109,26 +112,26 @@ def test_a_file_that_is_published_while_it_is_asked_for_is_no_missing_one(done, 
         return artifact
 
     monkeypatch.setattr(Job, "artifact", published_right_after)
-    assert services.file_of(done, "figure.png") is not None
+    assert exports_service.file_of(done, "figure.png") is not None
 
 
 @pytest.mark.parametrize("meanwhile", [False, True])
 def test_who_asks_for_a_file_that_is_not_written_ahead_gets_all(done, brief, monkeypatch, meanwhile):
     ExportJob.objects.create(job=done, asked=False)
     if meanwhile:
-        published = services.publish_export
+        published = exports_service.publish_export
 
         def asked_before(**what):
-            services.file_of(done, "bundle.zip")
+            exports_service.file_of(done, "bundle.zip")
             published(**what)
 
-        monkeypatch.setattr(services, "publish_export", asked_before)
+        monkeypatch.setattr(exports_service, "publish_export", asked_before)
     tasks.do_analyses()
     if not meanwhile:
-        assert "bundle.zip" in services.unwritten(done)
-        services.file_of(done, "bundle.zip")
+        assert "bundle.zip" in exports_service.unwritten(done)
+        exports_service.file_of(done, "bundle.zip")
     tasks.do_analyses()
-    assert services.unwritten(done) == {}
+    assert exports_service.unwritten(done) == {}
 
 
 @pytest.mark.parametrize("wanted", [False, True])
@@ -137,18 +140,18 @@ def test_what_was_written_ahead_for_nobody_goes_after_an_hour(done, brief, own_s
     ExportJob.objects.create(job=done, asked=False)
     tasks.do_analyses()
     ahead = {"figure.png", "figure-small.webp", "arrangement.png", "report.pdf", "caption-and-method.txt"}
-    assert EVERY.keys() - services.unwritten(done) == STORED | ahead | {"particles.xlsx", "particles-comma.csv"}
+    assert EVERY.keys() - exports_service.unwritten(done) == STORED | ahead | {"particles.xlsx", "particles-comma.csv"}
     if wanted:
-        services.file_of(done, "figure.png")
+        exports_service.file_of(done, "figure.png")
     ExportJob.objects.update(finished=timezone.now() - timedelta(hours=2))
     with commit():
-        services.tidy()
-    assert ("report.pdf" in services.unwritten(Job.objects.get(pk=done.pk))) != wanted
+        upkeep.tidy()
+    assert ("report.pdf" in exports_service.unwritten(Job.objects.get(pk=done.pk))) != wanted
     assert wanted or {path for path in own_storage.rglob("*") if path.is_file()} == before
 
 
 def test_who_asks_twice_has_it_written_once(done, brief):
-    first, second = services.ask_for_files(done), services.ask_for_files(done)
+    first, second = queue_service.ask_for_files(done), queue_service.ask_for_files(done)
     assert first == second
     tasks.do_analyses()
     tasks.do_analyses()
@@ -158,29 +161,29 @@ def test_who_asks_twice_has_it_written_once(done, brief):
 
 
 def test_a_file_is_waited_for_no_longer_than_asked(done, brief, monkeypatch):
-    monkeypatch.setattr(services.results.exports, "PAUSE", 0.0)
-    assert services.file_of(done, "nothing.pdf", 9) is None
-    assert isinstance(services.file_of(done, "report.pdf", 0.01), ExportJob)
+    monkeypatch.setattr(exports_service, "PAUSE", 0.0)
+    assert exports_service.file_of(done, "nothing.pdf", 9) is None
+    assert isinstance(exports_service.file_of(done, "report.pdf", 0.01), ExportJob)
     monkeypatch.setattr("time.sleep", lambda seconds: tasks.do_analyses())
-    assert services.file_of(done, "report.pdf", 9).name == "report.pdf"
+    assert exports_service.file_of(done, "report.pdf", 9).name == "report.pdf"
 
 
 def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_many_goes(done, monkeypatch):
     monkeypatch.setattr("segmentation.services.ground.queue.MOST_FIGURES", 1)
-    name = services.named("figure.png", {"panels": "dc", "font": "8", "colours": "grey"})
-    assert name == "figure-CD-8pt-grey.png" and services.named("report.pdf", {"annex": "true"}) in EVERY
+    name = exports_service.named("figure.png", {"panels": "dc", "font": "8", "colours": "grey"})
+    assert name == "figure-CD-8pt-grey.png" and exports_service.named("report.pdf", {"annex": "true"}) in EVERY
     for wanted in (name, "figure-A-6pt.svg"):
-        assert isinstance(services.file_of(done, wanted), ExportJob)
+        assert isinstance(exports_service.file_of(done, wanted), ExportJob)
         tasks.do_analyses()
-        assert services.file_of(Job.objects.get(pk=done.pk), wanted).name == wanted
+        assert exports_service.file_of(Job.objects.get(pk=done.pk), wanted).name == wanted
     assert done.artifact(name) is None and done.artifact("report.pdf") is not None
     with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
         assert not any(name.startswith("figure-") for name in bundle.namelist())
     for options in ({"panels": "AE"}, {"font": "3"}, {"font": "x"}, {"colours": "red"}):
-        with pytest.raises(services.Refused) as refused:
-            services.named("figure.png", options)
+        with pytest.raises(Refused) as refused:
+            exports_service.named("figure.png", options)
         assert refused.value.status == 422
-    assert services.file_of(done, "figure-CD-99pt.png") is None
+    assert exports_service.file_of(done, "figure-CD-99pt.png") is None
 
 
 def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done, own_storage, monkeypatch):
@@ -193,11 +196,11 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
     slow = replace(EVERY["report-annex.pdf"], write=fail)
     with monkeypatch.context() as patch:
         patch.setattr(exports, "listed", lambda *arguments, **how: {**EVERY, "report-annex.pdf": slow})
-        services.ask_for_files(done)
+        queue_service.ask_for_files(done)
         tasks.do_analyses()
     assert {"figure.png", "figure-small.webp"} <= set(there) and done.artifact("report.pdf") is not None
     ExportJob.objects.update(finished=timezone.now() - timedelta(minutes=1))
-    services.ask_for_files(done)
+    queue_service.ask_for_files(done)
     tasks.do_analyses()
     assert done.artifact("report-annex.pdf") is not None
     for stored in done.artifacts.all():
@@ -207,32 +210,32 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
 def test_what_failed_says_so_and_begins_anew_when_asked_later(done, brief, monkeypatch, own_storage):
     with monkeypatch.context() as patch:
         patch.setattr("segmentation.core.report.files.write_all", Mock(side_effect=ZeroDivisionError))
-        services.ask_for_files(done)
+        queue_service.ask_for_files(done)
         tasks.do_analyses()
-    assert BROKEN.partition("{")[0] in services.ask_for_files(done).error
+    assert BROKEN.partition("{")[0] in queue_service.ask_for_files(done).error
     ExportJob.objects.update(finished=timezone.now() - timedelta(minutes=1))
-    export = services.ask_for_files(done)
+    export = queue_service.ask_for_files(done)
     assert (export.state, export.error) == ("queued", "")
     tasks.do_analyses()
     assert done.artifact("report.pdf") is not None
 
 
 def test_an_export_that_was_taken_away_leaves_no_file(done, own_storage, tmp_path):
-    services.ask_for_files(done)
+    queue_service.ask_for_files(done)
     export = ExportJob.objects.claim(done.export.pk)
     ExportJob.objects.update(attempt=5)
     file = tmp_path / "report.pdf"
     file.write_bytes(b"report")
     with pytest.raises(Superseded):
-        services.publish_export(export=export, files={"report.pdf": file})
+        exports_service.publish_export(export=export, files={"report.pdf": file})
     assert not (own_storage / done.folder / "1" / "report.pdf").exists()
     assert (own_storage / done.folder / "1" / "particles.csv").exists()
 
 
 def test_a_lost_worker_is_followed_by_another(done, brief):
-    services.ask_for_files(done)
+    queue_service.ask_for_files(done)
     ExportJob.objects.claim(done.export.pk)
-    services.rescue(died=(ExportJob,))
+    upkeep.rescue(died=(ExportJob,))
     done.export.refresh_from_db()
     assert done.export.state == "queued"
     tasks.do_analyses()
@@ -243,12 +246,12 @@ def test_the_analysis_of_a_moment_ago_is_measured_again_only_where_its_inputs_ch
     outcome, measured = analysis(), []
     monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *_: (measured.append(1), outcome)[1])
     exporting.keep_latest(done, outcome)
-    services.ask_for_files(done)
+    queue_service.ask_for_files(done)
     tasks.do_analyses()
     assert done.artifact("report.pdf") is not None and not measured
     done.artifact("report.pdf").delete()
     Micrograph.objects.filter(pk=done.micrograph_id).update(reading={"note": CUT_OFF})
-    services.ask_for_files(Job.objects.get(pk=done.pk))
+    queue_service.ask_for_files(Job.objects.get(pk=done.pk))
     ExportJob.objects.update(state="queued", asked=True)
     tasks.do_analyses()
     assert len(measured) == 1
@@ -256,8 +259,8 @@ def test_the_analysis_of_a_moment_ago_is_measured_again_only_where_its_inputs_ch
 
 def test_nothing_is_written_of_a_job_that_is_not_done(done):
     Job.objects.update(state="running")
-    assert services.unwritten(Job.objects.get()) == {}
-    assert services.file_of(Job.objects.get(), "report.pdf") is None
+    assert exports_service.unwritten(Job.objects.get()) == {}
+    assert exports_service.file_of(Job.objects.get(), "report.pdf") is None
 
 
 @pytest.mark.usefixtures("brief")
@@ -266,7 +269,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     """A width typed twice too large has one warning, whenever the bar is read: also while the result is published. A
     server that was told before is told again."""
     job, typed, announced = result(), Calibration.of_pixel(5.0), []
-    monkeypatch.setattr("segmentation.services.results.exports.announce", lambda row, event: announced.append(event))
+    monkeypatch.setattr("segmentation.exports_service.announce", lambda row, event: announced.append(event))
     summary = {**job.summary, "calibration": asdict(typed), "unread": True}
     settings = AnalysisSettings.of(calibration=typed).as_dict()
     Job.objects.filter(pk=job.pk).update(settings=settings, summary=summary, state=state)
@@ -276,10 +279,10 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
 
     monkeypatch.setattr(exporting, "pixels_of", pixels_of)
     reading = {"nm_per_pixel": 5.0 * factor, "relative_uncertainty": 0.001, "text": "100 nm", "sure": True}
-    services.publish_reading(micrograph=image, reading=reading)
+    after_inspection.publish_reading(micrograph=image, reading=reading)
     if state == "running":
         job.refresh_from_db()
-        services.publish(job=job, files={}, summary=summary)
+        publishing.publish(job=job, files={}, summary=summary)
     tasks.do_analyses()
     job.refresh_from_db()
     assert (job.state, job.summary["unread"], job.edit_count) == ("done", False, 0)
@@ -303,7 +306,7 @@ def test_files_for_nobody_yet_wait_for_the_data_bar(result, monkeypatch, queue, 
     tasks.do_analyses()
     assert written == []
     with commit():
-        services.publish_reading(micrograph=Micrograph.objects.get(pk=job.micrograph_id), reading={})
+        after_inspection.publish_reading(micrograph=Micrograph.objects.get(pk=job.micrograph_id), reading={})
     assert queue == ["analyses"] and not Job.objects.get(pk=job.pk).summary["unread"]
     tasks.do_analyses()
     assert written == [export.pk]
@@ -320,7 +323,7 @@ def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, djan
 
     def publish(reading):
         Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)
-        services.publish_reading(micrograph=Micrograph.objects.get(pk=image.pk), reading=reading)
+        after_inspection.publish_reading(micrograph=Micrograph.objects.get(pk=image.pk), reading=reading)
         tasks.do_analyses()
         return Job.objects.get(pk=job.pk)
 
@@ -330,13 +333,13 @@ def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, djan
     job = publish({"note": CUT_OFF})
     assert job.scale_check == "cut off" and CUT_OFF in job.summary["warnings"]
     with django_capture_on_commit_callbacks() as messages:
-        services.retry_job(job=job)
+        jobs.retry_job(job=job)
     job = Job.objects.get(pk=job.pk)
     assert len(messages) == 1
     assert (job.state, job.scale_check, job.micrograph.state) == ("done", "pending", "queued")
-    assert services.retry_job(job=job).scale_check == "pending"
+    assert jobs.retry_job(job=job).scale_check == "pending"
     job = publish(read)
     assert job.scale_check == "done" and CUT_OFF not in job.summary["warnings"]
     assert job.summary["calibration"]["nm_per_pixel"] == read.get("nm_per_pixel")
     with pytest.raises(Refused, match="failed or was cancelled"):
-        services.retry_job(job=job)
+        jobs.retry_job(job=job)

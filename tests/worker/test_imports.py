@@ -11,11 +11,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from segmentation import services
 from segmentation.core.labels.segmentation import MASKS, Segmentation
 from segmentation.models import Job
 from segmentation.services.ground import limits
 from segmentation.services.ground.callers import visitor_of
+from segmentation.services.results import comparisons, jobs
 from segmentation.services.results.jobs import OTHER_OUTLINES
 from tests.conftest import as_file, inspect_uploads
 from tests.web.finished import visit, words
@@ -59,11 +59,10 @@ def content_of(job, name):
 
 
 def test_a_truth_is_compared_as_any_other_result(send):
-    from segmentation import services
     from worker import tasks
 
     truth, predicted = (measured(send(as_file(labels))) for labels in (moved(), moved() * (moved() == 9)))
-    row = services.comparison_of(truth, predicted)
+    row = comparisons.comparison_of(truth, predicted)
     tasks.do_analyses()
     row.refresh_from_db()
     assert (row.state, row.result["how"]) == ("done", "paired")
@@ -150,13 +149,13 @@ def test_the_files_go_with_the_job(send, own_storage, commit):
     job = measured(send(as_file(moved())))
     assert list((own_storage / "jobs" / str(job.pk)).glob("outlines*"))
     with commit():
-        services.delete_job(job=job)
+        jobs.delete_job(job=job)
     assert not (own_storage / "jobs" / str(job.pk)).exists()
 
 
 def test_outlines_in_place_of_a_deleted_result_fail_in_a_sentence(send, result):  # noqa: F811
     answer = send(as_file(moved()))
-    services.delete_job(job=result)
+    jobs.delete_job(job=result)
     job = measured(answer)
     assert job.state == "failed" and "deleted" in job.error
 

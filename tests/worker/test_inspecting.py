@@ -20,7 +20,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.inspect import _look, _options
 from segmentation.core.micrograph.readings import CUT_OFF
@@ -28,11 +27,14 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.preparation import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import LONGEST_HELD, MOST_BARS
-from segmentation.services import Refused, Scale
-from segmentation.services.ground.calibration import disagreements
 from segmentation.services.ground.limits import most_pixels
-from segmentation.services.ground.refusal import FULL
+from segmentation.services.ground.refusal import FULL, Refused
+from segmentation.services.results import after_inspection, samples
+from segmentation.services.results import jobs as jobs_service
+from segmentation.services.results import uploads as uploads_service
 from segmentation.services.results.jobs import UNREADABLE
+from segmentation.services.results.samples import ScaleRule
+from segmentation.services.upkeep import upkeep
 from tests.conftest import inspect_uploads, picture
 from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.hostile import image, tiff
@@ -55,7 +57,7 @@ def messages(monkeypatch):
 
 def receive(content=None, name="a.png", **fields):
     file = SimpleUploadedFile(name, picture() if content is None else content)
-    return services.receive_upload(file=file, **{**WHO, **fields})
+    return uploads_service.receive_upload(file=file, **{**WHO, **fields})
 
 
 def looked_into(micrograph=None, most=1000):
@@ -128,7 +130,7 @@ class TestOne:
         with monkeypatch.context() as patch:
             child(patch, "kill -9 $$")
             micrograph = receive()
-            job = services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
+            job = jobs_service.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
             inspect_uploads()
             micrograph.refresh_from_db()
             job.refresh_from_db()
@@ -209,7 +211,7 @@ class TestOne:
         with commit():
             Micrograph.objects.get(pk=attempt.pk).delete()
         with pytest.raises(Superseded):
-            services.publish_inspection(micrograph=attempt, facts={}, preview=b"picture")
+            after_inspection.publish_inspection(micrograph=attempt, facts={}, preview=b"picture")
         assert not [path for path in own_storage.rglob("*") if path.is_file()]
 
     @pytest.mark.services
@@ -218,9 +220,9 @@ class TestOne:
         Micrograph.objects.update(state="queued")
         assert Micrograph.objects.claim(attempt.pk).attempt == 2
         with pytest.raises(Superseded):
-            services.publish_inspection(micrograph=attempt, facts={}, preview=b"")
+            after_inspection.publish_inspection(micrograph=attempt, facts={}, preview=b"")
         with pytest.raises(Superseded):
-            services.fail_upload(micrograph=attempt, sentence="late")
+            after_inspection.fail_upload(micrograph=attempt, sentence="late")
         assert Micrograph.objects.get().state == "running"
 
     def test_trouble_with_the_storage_is_not_the_files_fault(self, monkeypatch):
@@ -324,7 +326,7 @@ class TestKnownBars:
         for micrograph in (second, third):
             micrograph.refresh_from_db()
             assert (micrograph.state, micrograph.reading["same_as"]) == ("done", "first.tif")
-            assert micrograph.own_calibration.nm_per_pixel == EARLIER.nm_per_pixel
+            assert micrograph.scale.in_use.nm_per_pixel == EARLIER.nm_per_pixel
         self.image("11:11:11", "of another.tif", 3, visitor=uuid4())
         inspect_uploads()
         assert read_bar.call_count == 2
@@ -381,7 +383,7 @@ class TestDataBars:
         return looks
 
     def start(self, micrograph, **fields):
-        return services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO, **fields)
+        return jobs_service.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO, **fields)
 
     def ready(self, job):
         return Job.objects.get(pk=job.pk).ready
@@ -468,15 +470,15 @@ class TestDataBars:
         monkeypatch.setattr(inspection, "inspect", BY_A_CHILD)
         child(monkeypatch, does)
         assert (looked_into(micrograph, most=1).state, micrograph.error) == ("done", "")
-        assert disagreements(micrograph) == [CUT_OFF]  # its page says so
+        assert micrograph.scale.disagreements() == [CUT_OFF]  # its page says so
         assert micrograph.file and self.ready(job)
 
     def test_a_sample_takes_in_by_the_same_rule(self, commit, look_into_all):
         micrograph, ruled = receive(name="own.png"), receive(picture(65), name="ruled.png")
         fields = {"settings": AnalysisSettings.of(), **WHO}
         with commit():
-            first = services.create_sample(name="own", uploads=[micrograph], scale=Scale(), **fields)
-            second = services.create_sample(name="ruled", uploads=[ruled], scale=Scale("width", 640.0), **fields)
+            first = samples.create_sample(name="own", uploads=[micrograph], scale=ScaleRule(), **fields)
+            second = samples.create_sample(name="ruled", uploads=[ruled], scale=ScaleRule("width", 640.0), **fields)
         with commit():
             inspect_uploads(2)
         assert (first.jobs.count(), second.jobs.count()) == (0, 1)
@@ -489,7 +491,7 @@ class TestDataBars:
 @pytest.mark.services
 class TestJobs:
     def start(self, micrograph, **fields):
-        return services.create_job(micrograph=micrograph, **{"settings": AnalysisSettings.of(), **WHO, **fields})
+        return jobs_service.create_job(micrograph=micrograph, **{"settings": AnalysisSettings.of(), **WHO, **fields})
 
     def test_a_job_waits_for_its_image_and_then_has_its_scale(self, commit, look_into_all, messages):
         micrograph = receive()
@@ -497,7 +499,7 @@ class TestJobs:
             job = self.start(micrograph, asked={"width": "640 nm", "source": "typed"})
         assert (job.state, job.ready, job.position()) == ("queued", False, None)
         assert Job.objects.claim(job.pk) is None
-        services.enqueue_all()
+        upkeep.enqueue_all()
         assert set(messages) == {"worker.inspections"}
         look_into_all()
         job.refresh_from_db()
@@ -512,7 +514,7 @@ class TestJobs:
         job.refresh_from_db()
         assert (job.state, job.error) == ("failed", micrograph.error)
         with pytest.raises(Refused, match=UNREADABLE):
-            services.retry_job(job=job)
+            jobs_service.retry_job(job=job)
 
     def test_settings_that_do_not_suit_the_image_fail_it(self):
         job = self.start(receive(), settings=AnalysisSettings.of(data_bar=4000))
@@ -529,11 +531,11 @@ class TestJobs:
         assert {job.pk for job in jobs} == set(Job.objects.values_list("pk", flat=True))
 
     def test_a_cancelled_one_stays_cancelled(self):
-        job = services.cancel_job(job=self.start(receive()))
+        job = jobs_service.cancel_job(job=self.start(receive()))
         inspect_uploads()
         job.refresh_from_db()
         assert job.state == "cancelled"
-        services.retry_job(job=job)
+        jobs_service.retry_job(job=job)
         assert Job.objects.claim(job.pk).get_settings().measurement.calibration is None
 
     def test_a_retry_has_the_scale_that_was_asked_for(self, settings, reader):
@@ -547,10 +549,10 @@ class TestJobs:
         second.refresh_from_db()
         assert second.state == "failed"
         with pytest.raises(Refused, match="1 megapixels"):
-            services.retry_job(job=second)
+            jobs_service.retry_job(job=second)
         Job.objects.filter(pk=first.pk).update(state="done")
         second.refresh_from_db()
-        services.retry_job(job=second)
+        jobs_service.retry_job(job=second)
         assert Job.objects.claim(second.pk).get_settings().measurement.calibration.nm_per_pixel == 1.0
 
     def test_a_fault_of_ours_keeps_the_image_for_another_try(self, monkeypatch):
@@ -560,7 +562,7 @@ class TestJobs:
             inspect_uploads()
         job.refresh_from_db()
         assert job.state == "failed" and "not in what you sent" in job.error
-        services.retry_job(job=Job.objects.get(pk=job.pk))
+        jobs_service.retry_job(job=Job.objects.get(pk=job.pk))
         inspect_uploads()
         assert Job.objects.claim(job.pk)
 
@@ -569,8 +571,8 @@ class TestJobs:
 @pytest.mark.services
 class TestSamples:
     def start(self, uploads, **fields):
-        defaults = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
-        return services.create_sample(**{**defaults, **fields})
+        defaults = {"name": "Batch", "uploads": uploads, "settings": AnalysisSettings.of(), "scale": ScaleRule(), **WHO}
+        return samples.create_sample(**{**defaults, **fields})
 
     def state(self, sample):
         return Sample.objects.get(pk=sample.pk).state
@@ -581,7 +583,7 @@ class TestSamples:
         with commit():
             sample = self.start(uploads)
         assert (self.state(sample), sample.jobs.count()) == ("waiting", 0)
-        services.rescue()
+        upkeep.rescue()
         assert self.state(sample) == "waiting"
         look_into_all()
         jobs = list(sample.members.order_by("created", "pk"))
@@ -608,20 +610,20 @@ class TestSamples:
         sample = self.start([receive(picture(1000, 600 + n), visitor=visitor) for n in range(3)], visitor=visitor)
         look_into_all()
         assert sorted(sample.jobs.values_list("state", flat=True)) == ["failed", "failed", "queued"]
-        services.retry_failed(sample=sample)
+        samples.retry_failed(sample=sample)
         assert sample.jobs.filter(state="queued").count() == 1
         sample.jobs.filter(state="queued").update(state="done")
-        services.retry_failed(sample=sample)
+        samples.retry_failed(sample=sample)
         assert sorted(sample.jobs.values_list("state", flat=True)) == ["done", "failed", "queued"]
 
     def test_cancelling_forgets_what_is_still_to_be_read(self, commit):
         sample = self.start([receive()])
         with commit():
-            services.cancel_sample(sample=sample)
+            samples.cancel_sample(sample=sample)
         assert not Micrograph.objects.exists() and self.state(sample) == "queued"
 
     def test_deleting_takes_along_what_is_still_to_be_read(self):
-        services.delete_sample(sample=self.start([receive()]))
+        samples.delete_sample(sample=self.start([receive()]))
         assert not Micrograph.objects.exists()
 
 

@@ -9,13 +9,13 @@ import pytest
 import tifffile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph import inspect
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services import Scale
+from segmentation.services.results import jobs, samples
+from segmentation.services.results.samples import ScaleRule
 from tests.conftest import inspect_uploads, picture
 from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
@@ -62,7 +62,7 @@ def pixels_of(micrograph):
 def test_one_page_takes_the_place_of_its_stack(own_storage, look_into_all):
     micrograph = receive(stack(), "stack.tif", pages="2")
     stored = micrograph.sha256
-    job = services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
+    job = jobs.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
     look_into_all()
     micrograph.refresh_from_db()
     job.refresh_from_db()
@@ -81,7 +81,7 @@ def test_the_only_page_is_the_file_itself():
 
 def test_a_page_that_is_not_there_fails_the_job():
     micrograph = receive(stack(), "stack.tif", pages="4")
-    job = services.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
+    job = jobs.create_job(micrograph=micrograph, settings=AnalysisSettings.of(), **WHO)
     looked_into(micrograph)
     job.refresh_from_db()
     assert job.error == "The file has 3 pages, so there is no page 4: choose one from 1 to 3."
@@ -89,7 +89,7 @@ def test_a_page_that_is_not_there_fails_the_job():
 
 def test_pages_are_the_images_of_a_sample(own_storage, look_into_all):
     uploads = [several("all"), several("all", picture(70), "other.png")]
-    sample = services.create_sample(name="S", uploads=uploads, settings=AnalysisSettings.of(), scale=Scale(), **WHO)
+    sample = samples.create_sample(name="S", uploads=uploads, settings=AnalysisSettings.of(), scale=ScaleRule(), **WHO)
     look_into_all()
     names = [f"stack page {page}.tif" for page in (1, 2, 3)]
     assert sorted(Job.objects.values_list("micrograph__name", flat=True)) == ["other.png", *names]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from segmentation import services
 from segmentation.core import proposing
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
@@ -17,6 +16,7 @@ from segmentation.core.network import cards
 from segmentation.core.proposing import Part, ways
 from segmentation.core.tasks.judgement import without_numbers
 from segmentation.models import Job, Proposals
+from segmentation.services.results import jobs
 from tests.core.builders import make_analysis
 from tests.web.finished import SUMMARY
 from worker import heartbeat, tasks
@@ -127,7 +127,7 @@ def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, mo
     client.post(reverse("job-change", args=[asked.job.pk]), {"model": "particles", "scale": "0.25", "polarity": "dark"})
     settings = asked.job.reruns.get().get_settings().segmentation
     assert (settings.model, settings.scale, settings.polarity) == ("particles", 0.25, "dark")
-    services.delete_job(job=asked.job)
+    jobs.delete_job(job=asked.job)
     assert not Proposals.objects.exists()
 
 

@@ -24,13 +24,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice, UnknownModel
 from segmentation.core.network.served import ServerAway, ServerGone
 from segmentation.models import ExportJob, Job, Micrograph, Superseded
+from segmentation.services.ground import queue
 from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
+from segmentation.services.results import after_inspection, exports, jobs, publishing
+from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
 from worker import heartbeat, inspection, tasks
 from worker.failures import BROKEN
@@ -62,7 +64,7 @@ def test_outlines_are_shown_as_they_are_found_and_settings_of_measuring_may_chan
         made = segment(*arguments, **more)
         more["show"](made.labels * 0, made.confidence[:0])  # another reading finds fewer
         seen.append(Job.objects.get().early)
-        assert services.change_job(job=job, settings=AnalysisSettings.of(filter=True), asked=None)
+        assert jobs.change_job(job=job, settings=AnalysisSettings.of(filter=True), asked=None)
         return made
 
     def watched(micrograph, outlines, settings, *arguments, **more):
@@ -84,7 +86,7 @@ def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(scie
 
     def read():
         Micrograph.objects.update(state="running")
-        services.publish_reading(
+        after_inspection.publish_reading(
             micrograph=Micrograph.objects.get(), reading={"nm_per_pixel": 5.0, "sure": True, "unit": "nm"}
         )
 
@@ -137,13 +139,13 @@ def test_a_waiting_page_never_goes_back(science, make_job, client, settings):
     Job.objects.claim(job.pk).report(stage="separating", progress=0.64)
     look()
     Job.objects.filter(pk=job.pk).update(ready=False)
-    services.wait_for_scale(Job.objects.get(pk=job.pk))
+    jobs.wait_for_scale(Job.objects.get(pk=job.pk))
     look()
     Job.objects.filter(pk=job.pk).update(ready=True, queued=timezone.now())
     look()
     lost = Job.objects.claim(job.pk)
     look()
-    services.requeue(row=lost)
+    publishing.requeue(row=lost)
     look()
     tasks.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))("measuring", 0.2)
     look()
@@ -174,14 +176,14 @@ def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
 ):
     """They stop for a job that comes, unless somebody has asked for them meanwhile."""
     job, written_all = make_job(), fake.write_all
-    services.write_ahead(job)
+    exports.write_ahead(job)
 
     def busy(analysis, folder, **how):
         is_export = "stored" in how
         if is_export and comes:
             make_job(enqueued=timezone.now())
         if is_export and wanted and not ExportJob.objects.get().asked:
-            services.ask_for_files(job)
+            queue.ask_for_files(job)
         return written_all(analysis, folder, **how)
 
     monkeypatch.setattr(tasks, "_do_idle", DO_IDLE)
@@ -419,9 +421,9 @@ def test_an_unreadable_stored_file_fails_with_its_sentence(science, make_job, ma
 @pytest.mark.parametrize(
     "event",
     [
-        pytest.param(lambda job: services.cancel_job(job=job), id="cancelled"),
-        pytest.param(lambda job: services.delete_job(job=job), id="deleted"),
-        pytest.param(lambda job: services.rescue(died=(Job,)), id="rescued"),
+        pytest.param(lambda job: jobs.cancel_job(job=job), id="cancelled"),
+        pytest.param(lambda job: jobs.delete_job(job=job), id="deleted"),
+        pytest.param(lambda job: upkeep.rescue(died=(Job,)), id="rescued"),
     ],
 )
 @pytest.mark.parametrize("when", ["analysing", "writing", "failing"])
@@ -458,11 +460,11 @@ def test_an_attempt_that_lost_its_job_leaves_no_trace(science, make_job, own_sto
 @pytest.mark.services
 def test_losing_the_job_at_the_very_end_removes_the_stored_files(science, make_job, own_storage, tmp_path):
     job = Job.objects.claim(make_job().pk)
-    services.cancel_job(job=Job.objects.get(pk=job.pk))
+    jobs.cancel_job(job=Job.objects.get(pk=job.pk))
     file = tmp_path / "figure.png"
     file.write_bytes(b"figure")
     with pytest.raises(Superseded):
-        services.publish(job=job, files={"figure.png": file}, summary={})
+        publishing.publish(job=job, files={"figure.png": file}, summary={})
     assert stored_files(own_storage / "jobs") == []
     assert not job.artifacts.exists()
 
@@ -490,7 +492,7 @@ no_network = Mock(side_effect=AssertionError("the network was asked"))
 def again(parent, **settings):
     """The parent's image with other settings, run."""
     who = {"user": None, "visitor": None, "token": str(settings)}
-    job = services.rerun_job(job=parent, settings=AnalysisSettings.of(**settings), **who)
+    job = jobs.rerun_job(job=parent, settings=AnalysisSettings.of(**settings), **who)
     run(job)
     return job
 
@@ -522,7 +524,7 @@ def test_another_model_under_the_same_name_changes_nothing_that_was_found(scienc
 def test_it_is_segmented_anew_where_that_is_asked_for(science, parent):
     assert again(parent, threshold=0.7).segmentation != parent.segmentation
     who = {"user": None, "visitor": None, "token": "again"}
-    job = services.rerun_job(job=parent, settings=parent.get_settings(), again=True, **who)
+    job = jobs.rerun_job(job=parent, settings=parent.get_settings(), again=True, **who)
     run(job)
     assert job.state == "done" and job.segmentation != parent.segmentation and job.summary["reused"] is False
 
@@ -543,7 +545,7 @@ def test_what_was_stored_and_cannot_be_measured_is_segmented_at_the_next_try(sci
         )
     job = again(parent, filter=True)
     assert job.state == "failed" and "try again" in job.error and job.error.count(".") == 1
-    services.retry_job(job=job)
+    jobs.retry_job(job=job)
     run(job)
     assert (job.state, job.error) == ("done", "") and job.segmentation != parent.segmentation
 
@@ -578,10 +580,10 @@ def test_what_was_found_goes_with_the_last_job_that_measured_it(science, parent,
     job = again(parent, filter=True)
     (file,) = stored_files(own_storage / "segmentations")
     with commit():
-        services.delete_job(job=parent)
+        jobs.delete_job(job=parent)
     assert stored_files(own_storage / "segmentations") == [file]
     with job.artifact("segmentation.npz").file.open("rb") as stored:
         assert len(stored.read()) == job.segmentation.size
     with commit():
-        services.delete_job(job=job)
+        jobs.delete_job(job=job)
     assert stored_files(own_storage / "segmentations") == []

@@ -12,7 +12,6 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from segmentation import services
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.shapes import measure
@@ -22,6 +21,7 @@ from segmentation.core.sample import BY_USER
 from segmentation.core.sample import FAILED as NOT_ANALYSED
 from segmentation.models import Artifact, Job, Sample
 from segmentation.services.ground import bundles, tables
+from segmentation.services.results import pooling, samples
 from tests.web.finished import SUMMARY
 from worker import inspection
 from worker.failures import BROKEN
@@ -115,7 +115,7 @@ def files_of(sample):
 def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(pooled, own_storage):
     sample = pooled(squares([10, 12]), squares([16, 18]), None, None, squares([20]))
     _, excluded, failed, cancelled, lost = sample.jobs.order_by("created")
-    services.include_images(sample=sample, included={excluded.pk: False, failed.pk: False})
+    samples.include_images(sample=sample, included={excluded.pk: False, failed.pk: False})
     Job.objects.filter(pk=failed.pk).update(error="Damaged: export it.")
     Job.objects.filter(pk=cancelled.pk).update(state=Job.State.CANCELLED)
     (own_storage / lost.artifact(tables.NAME).file.name).unlink()
@@ -211,7 +211,7 @@ def test_a_change_meanwhile_stops_the_attempt_without_a_trace(pooled, monkeypatc
     sample = pooled(squares([10]), squares([12]))
 
     def write_sample(combined, folder, **given):
-        services.refresh_sample(sample.pk)
+        pooling.refresh_sample(sample.pk)
         folder.mkdir()
         (folder / "a.csv").write_text("a")
         return {"a.csv": folder / "a.csv"}

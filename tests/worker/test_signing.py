@@ -14,12 +14,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from segmentation import services
 from segmentation.models import Edit, ExportJob, Job, Signature
 from segmentation.models.edits import hash_of
-from segmentation.services import Refused
 from segmentation.services.ground import bundles
-from segmentation.services.results import signing
+from segmentation.services.ground import queue as queue_service
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import edits, exports, jobs, samples, signing
+from segmentation.services.upkeep import upkeep
 from tests.web.finished import words
 from worker.tasks import do_analyses, do_inspections
 
@@ -39,9 +40,9 @@ def finished(result, alice):  # noqa: F811
     """A measured revision of Alice's, of two corrections."""
     Job.objects.filter(pk=result.pk).update(owner=alice)
     job = Job.objects.get(pk=result.pk)
-    services.edit_job(job=job, base=0, operations=[DELETE, SPLIT], user=alice)
+    edits.edit_job(job=job, base=0, operations=[DELETE, SPLIT], user=alice)
     fields = {"settings": job.get_settings(), "user": alice, "visitor": None, "address": ""}
-    made = services.finish_corrections(job=job, **fields)
+    made = jobs.finish_corrections(job=job, **fields)
     do_analyses()
     made.refresh_from_db()
     assert made.state == "done", made.error
@@ -59,7 +60,7 @@ def sign(signed_in, finished):
 
 def written(job, name="bundle.zip") -> bytes:
     """A file that is written when it is asked for."""
-    export = services.file_of(job, name)
+    export = exports.file_of(job, name)
     if isinstance(export, ExportJob):
         do_analyses()
         job = Job.objects.get(pk=job.pk)
@@ -151,17 +152,17 @@ def test_a_later_correction_makes_an_unsigned_revision_and_leaves_the_signed_one
     sign()
     before = finished.summary, Signature.objects.get().as_dict()
     with pytest.raises(Refused, match="stays as it is"):
-        services.edit_job(job=finished, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
+        edits.edit_job(job=finished, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
     assert "This version stays as it is." in words(signed_in.get(f"/jobs/{finished.pk}/"))
     address = signed_in.post(f"/jobs/{finished.pk}/go-on/")["Location"]
     do_analyses()
     made = Job.objects.exclude(pk__in=[finished.pk, finished.parent_id]).get()
     assert address == f"/jobs/{made.pk}/#correct" and made.state == "done"
-    services.edit_job(job=made, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
+    edits.edit_job(job=made, base=0, operations=[{"op": "delete", "ids": [1]}], user=alice)
     do_inspections()
     signed, made = Job.objects.get(pk=finished.pk), Job.objects.get(pk=made.pk)
     assert (signed.summary, signed.signatures.get().as_dict()) == before and not made.signatures.exists()
-    assert services.broken_signatures(signed) == []
+    assert signing.broken_signatures(signed) == []
 
 
 @pytest.mark.services
@@ -170,11 +171,11 @@ def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finis
     for job in (finished, finished.parent):
         assert signed_in.post(f"/jobs/{job.pk}/delete/").status_code == 409
         with pytest.raises(Refused):
-            services.delete_job(job=job)
+            jobs.delete_job(job=job)
     done = {"do": "delete", "sure": "yes", "job": str(finished.pk)}
     assert signed_in.post(reverse("results-selected"), done).status_code == 302
     Job.objects.update(finished="2001-01-01T00:00:00Z")
-    services.purge(older_than=__import__("datetime").timedelta(days=1))
+    upkeep.purge(older_than=__import__("datetime").timedelta(days=1))
     assert Job.objects.count() == 2
     assert desk.get(reverse("admin:segmentation_signature_changelist")).status_code == 200
     change = reverse("admin:segmentation_signature_change", args=[Signature.objects.get().pk])
@@ -192,7 +193,7 @@ def test_a_signed_result_is_not_measured_again_for_a_sample(sign, finished, make
     Job.objects.filter(sample=sample).update(micrograph=finished.micrograph)
     sign()
     with pytest.raises(Refused, match="never changes"):
-        services.replace_image(sample=sample, job=Job.objects.get(pk=finished.pk))
+        samples.replace_image(sample=sample, job=Job.objects.get(pk=finished.pk))
     assert Job.objects.get(pk=finished.pk).state == "done"
 
 
@@ -201,7 +202,7 @@ def test_a_sample_with_a_signed_result_stays(sign, finished, make_sample, alice,
     Job.objects.filter(pk=finished.pk).update(sample=sample)
     sign()
     assert signed_in.post(reverse("sample-delete", args=[sample.pk])).status_code == 409
-    services.delete_sample(sample=sample, signed=True)
+    samples.delete_sample(sample=sample, signed=True)
     assert not Signature.objects.exists()
 
 
@@ -229,7 +230,7 @@ def test_a_signature_is_printed_in_the_report_and_the_cached_files_are_made_anew
 def test_a_signature_while_files_are_written_has_them_written_again(sign, finished, monkeypatch):
     from segmentation.core.report import files
 
-    export, write_all = services.ask_for_files(finished), files.write_all
+    export, write_all = queue_service.ask_for_files(finished), files.write_all
 
     def and_sign(*args, **options):
         monkeypatch.setattr(files, "write_all", write_all)
@@ -359,7 +360,7 @@ def test_a_bundle_repeats_its_corrections_bit_for_bit_and_what_was_changed_in_it
 def test_a_revision_of_a_corrected_result_has_its_log_too(finished, alice):
     settings = finished.get_settings()
     fields = {"user": alice, "visitor": None, "address": ""}
-    rerun = services.rerun_job(job=finished, settings=settings, **fields)
+    rerun = jobs.rerun_job(job=finished, settings=settings, **fields)
     do_analyses()
     with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=rerun.pk)))) as archive:
         assert "corrections.json" in archive.namelist()
@@ -379,7 +380,7 @@ def test_the_log_is_downloaded_from_the_page_and_by_api(finished, signed_in):
 
 def test_an_uncorrected_unsigned_result_has_no_such_files(result, finished, alice):  # noqa: F811
     fields = {"user": alice, "visitor": None, "address": ""}
-    rerun = services.before_corrections(job=Job.objects.get(pk=result.pk), **fields)
+    rerun = jobs.before_corrections(job=Job.objects.get(pk=result.pk), **fields)
     do_analyses()
     with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=rerun.pk)))) as archive:
         assert not {"segmentation.npz", "corrections.json", "signatures.json"} & set(archive.namelist())

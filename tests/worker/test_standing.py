@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from segmentation import services
 from segmentation.models import Job
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import edits
 from segmentation.services.results import standing as service
 from worker.tasks import do_analyses
 
@@ -30,7 +30,7 @@ def measured(result):
 
 
 def standing(job, since=0):
-    return services.standing(Job.objects.get(pk=job.pk), since)
+    return service.standing(Job.objects.get(pk=job.pk), since)
 
 
 def file_of(job):
@@ -70,7 +70,7 @@ def test_what_is_taken_back_is_as_it_was_measured_also_in_another_process(send, 
     expected = [automatic[1], automatic[2], {"id": 4, "gone": True}]
     assert standing(measured, 2).rows == expected
     monkeypatch.setattr(service, "_recent", service._Recent())
-    monkeypatch.setattr(services.results.edits, "_recent", services.results.edits._Recent())
+    monkeypatch.setattr(edits, "_recent", edits._Recent())
     assert standing(measured, 2).rows == expected and standing(measured, 4).rows == []
 
 

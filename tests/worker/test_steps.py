@@ -9,12 +9,12 @@ import io
 import numpy as np
 import pytest
 
-from segmentation import services
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.models import ExportJob, Job, Measuring
-from segmentation.services import Refused
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import edits, exports, steps
 from tests.web.finished import visit, words
 from worker.tasks import do_analyses, do_inspections
 
@@ -151,14 +151,14 @@ def test_a_named_version_stays_and_is_corrected_as_another(measured, send, scrip
 def test_what_is_shared_stays(measured, send, alice):
     Job.objects.filter(pk=measured.pk).update(owner=alice, visitor=None)
     job = now(measured)
-    services.edit_job(job=job, base=0, operations=[DELETE], user=alice)
+    edits.edit_job(job=job, base=0, operations=[DELETE], user=alice)
     with pytest.raises(Refused, match="still being made"):
-        services.share(row=job, renew=True)
+        steps.share(row=job, renew=True)
     do_inspections()
-    services.share(row=now(job), renew=True)
+    steps.share(row=now(job), renew=True)
     assert now(job).fixed
     with pytest.raises(Refused, match="stays as it is"):
-        services.edit_job(job=now(job), base=1, operations=[SPLIT], user=alice)
+        edits.edit_job(job=now(job), base=1, operations=[SPLIT], user=alice)
 
 
 def test_other_settings_measure_what_stands(measured, send, script):
@@ -179,7 +179,7 @@ def test_the_outlines_before_all_corrections_become_a_version(measured, send, cl
 
 
 def test_files_that_are_being_written_for_an_earlier_step_are_given_up(measured, send, script):
-    services.file_of(measured, "report.pdf")
+    exports.file_of(measured, "report.pdf")
     assert ExportJob.objects.get().state == "queued"
     send(0, DELETE)
     state(script, measured), do_inspections()
@@ -190,7 +190,7 @@ def test_a_page_that_read_the_row_before_its_numbers_came_asks_for_nothing(measu
     send(0, DELETE)
     late = now(measured)
     state(script, measured), do_inspections()
-    services.ask_for_numbers(late)
+    steps.ask_for_numbers(late)
     assert Measuring.objects.get().state == "done"
 
 
@@ -201,6 +201,6 @@ def test_a_file_is_waited_for_although_a_correction_is_measured_meanwhile(measur
             state(script, measured), do_inspections()
 
     monkeypatch.setattr("time.sleep", corrected_meanwhile)
-    assert services.file_of(now(measured), "report.pdf", wait=1.0) == ExportJob.objects.get()
+    assert exports.file_of(now(measured), "report.pdf", wait=1.0) == ExportJob.objects.get()
     do_analyses()
-    assert services.file_of(now(measured), "report.pdf").name == "report.pdf"
+    assert exports.file_of(now(measured), "report.pdf").name == "report.pdf"

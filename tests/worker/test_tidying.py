@@ -21,8 +21,8 @@ def test_rows_are_rescued_while_a_long_purge_goes_on_and_its_end_waits_for_a_por
         ended.set()
 
     monkeypatch.setattr(up, "RESCUE_SECONDS", 0.001)
-    monkeypatch.setattr(up.services, "tidy", tidy)
-    monkeypatch.setattr(up.services, "rescue", rescued.release)
+    monkeypatch.setattr(up.upkeep_service, "tidy", tidy)
+    monkeypatch.setattr(up.upkeep_service, "rescue", rescued.release)
     monkeypatch.setattr(up, "sweep", lambda: None)
     monkeypatch.setattr(up, "keep_reserve", lambda: None)
     with up.upkeep():

@@ -19,9 +19,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from segmentation import services
 from segmentation.core.network.cards import read_card
 from segmentation.models import Dataset, DatasetImage, Superseded, Training
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning import trained
 from tests.lab.conftest import trained as base_model  # noqa: F401
 from tests.lab.conftest import undrawn  # noqa: F401
@@ -83,26 +83,26 @@ def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
     assert not (trained.runs_folder() / str(row.pk)).exists(), "what it needed is gone"
 
     shutil.rmtree(settings.DEEPSEGM_MODELS)
-    services.install_model(row)
+    trained.install_model(row)
     assert read_card(settings.DEEPSEGM_MODELS / f"{row.model_name}.toml") == card
     shutil.rmtree(settings.DEEPSEGM_MODELS)
     weights = row.artifacts.get(name=f"{row.model_name}.safetensors")
     with Path(weights.file.path).open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\1\1")
-    with pytest.raises(services.Refused, match=r"safetensors .*altered"):
-        services.install_model(row)
+    with pytest.raises(Refused, match=r"safetensors .*altered"):
+        trained.install_model(row)
     assert not list(settings.DEEPSEGM_MODELS.iterdir())
 
     another = Training.objects.create(dataset=row.dataset, base=row.base, frozen=row.frozen, state="running", attempt=1)
-    services.begin_version(training=another)
+    trained.begin_version(training=another)
     assert another.version == 2
 
 
 @pytest.mark.parametrize("name", ["x" * 150, "粒子", "TiO2 (batch 7)"])
 def test_any_dataset_gives_a_model_a_name(name):
     row = Training(dataset=Dataset(name=name), version=123)
-    made = services.model_name_of(row)
+    made = trained.model_name_of(row)
     assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*-123", made) and len(f"{made}.safetensors") <= 50
 
 
@@ -111,7 +111,7 @@ def test_deaths_count_only_while_nothing_is_gained(training, monkeypatch):
     Training.objects.filter(pk=training.pk).update(deaths=2, faults=1)
     seen = []
     report = trained.report_training
-    monkeypatch.setattr(services, "report_training", lambda **fields: (seen.append(fields), report(**fields)))
+    monkeypatch.setattr(trained, "report_training", lambda **fields: (seen.append(fields), report(**fields)))
     row = run(training)
     assert row.state == "done" and sum(fields["brings_progress"] for fields in seen) > 5
     Training.objects.filter(pk=row.pk).update(state="running", attempt=9, deaths=2)
@@ -132,7 +132,7 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
         if "split-0-step-00002.webp" in {picture["file"] for picture in fields.get("summary", {}).get("pictures", [])}:
             Training.objects.filter(pk=training.pk).update(state="cancelled")
 
-    monkeypatch.setattr(services, "report_training", cancel)
+    monkeypatch.setattr(trained, "report_training", cancel)
     tasks.do_training()
     training.refresh_from_db()
     assert training.state == "cancelled" and training.summary["curve"]
@@ -142,9 +142,7 @@ def test_a_cancelled_training_stops_and_goes_on_when_asked_again(training, monke
 
 def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept(training, monkeypatch, commit):
     report = trained.report_training
-    monkeypatch.setattr(
-        services, "report_training", lambda **fields: (report(**fields), Dataset.objects.all().delete())
-    )
+    monkeypatch.setattr(trained, "report_training", lambda **fields: (report(**fields), Dataset.objects.all().delete()))
     with commit():
         row = run(training)
     assert row.state == "failed" and "deleted" in row.error
@@ -161,7 +159,7 @@ def test_an_image_taken_back_meanwhile_stops_its_training_at_once(training, monk
         if any(point["step"] == 2 for point in fields.get("summary", {}).get("curve", [])):
             DatasetImage.objects.filter(name="1.png").delete()
 
-    monkeypatch.setattr(services, "report_training", remove)
+    monkeypatch.setattr(trained, "report_training", remove)
     with commit():
         row = run(training)
     assert row.state == "failed" and "1.png was removed" in row.error
@@ -177,7 +175,7 @@ def test_a_killed_process_that_prepares_crops_is_no_fault_of_ours(training, monk
     row = run(training)
     assert row.state == "failed" and "memory" in row.error
     report = trained.report_training
-    monkeypatch.setattr(services, "report_training", lambda **fields: report(**{**fields, "brings_progress": True}))
+    monkeypatch.setattr(trained, "report_training", lambda **fields: report(**{**fields, "brings_progress": True}))
     Training.objects.filter(pk=row.pk).update(deaths=2)
     row = run(row)
     assert (row.state, row.deaths) == ("queued", 1), "what brings progress does not add up"
@@ -247,10 +245,10 @@ def test_a_training_whose_run_is_lost_begins_again(training, monkeypatch):
         if any(point["split"] == 1 and point["step"] == 4 for point in fields.get("summary", {}).get("curve", [])):
             raise Superseded
 
-    monkeypatch.setattr(services, "report_training", stop)
+    monkeypatch.setattr(trained, "report_training", stop)
     tasks.do_training()
     shutil.rmtree(trained.runs_folder())
-    monkeypatch.setattr(services, "report_training", report)
+    monkeypatch.setattr(trained, "report_training", report)
     began = []
     monkeypatch.setattr("segmentation.lab.training.publish.train", _noting(began))
     row = run(training)

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services import Scale
 from segmentation.services.ground.refusal import FULL
+from segmentation.services.results import after_inspection, samples, uploads
+from segmentation.services.results import jobs as jobs_service
+from segmentation.services.results.samples import ScaleRule
 from tests.conftest import inspect_uploads, picture
 from tests.web.archive import zipped
 from worker import inspecting
@@ -48,7 +49,7 @@ class TestArchives:
 
     def test_a_second_attempt_stores_nothing_twice(self, monkeypatch):
         archive = self.archive(("a.png", picture(64)), ("b.png", picture(64)), ("b (2).png", picture(66)))
-        receive_upload, count = services.receive_upload, []
+        receive_upload, count = uploads.receive_upload, []
 
         def killed(**fields):
             count.append(1)
@@ -57,7 +58,7 @@ class TestArchives:
             return receive_upload(**fields)
 
         with monkeypatch.context() as patch:
-            patch.setattr(services, "receive_upload", killed)
+            patch.setattr(uploads, "receive_upload", killed)
             patch.setattr("segmentation.services.results.publishing.LONGEST_WAIT", timedelta(minutes=9))
             patch.setattr("segmentation.services.results.publishing.FIRST_WAIT", timedelta(minutes=9))
             inspect_uploads()
@@ -81,11 +82,11 @@ class TestArchives:
 
     def test_for_a_sample(self, look_into_all):
         archive = self.archive()
-        sample = services.create_sample(
+        sample = samples.create_sample(
             name="Batch",
             uploads=[archive],
             settings=AnalysisSettings.of(),
-            scale=Scale("pixel", 2.5, typed="2.5"),
+            scale=ScaleRule("pixel", 2.5, typed="2.5"),
             **WHO,
         )
         look_into_all()
@@ -99,28 +100,28 @@ class TestArchives:
         look_into_all()
         Micrograph.objects.filter(pk=archive.pk).update(state="running", attempt=2)
         archive.refresh_from_db()
-        sample = services.create_sample(
-            name="B", uploads=[archive], settings=AnalysisSettings.of(), scale=Scale(), **WHO
+        sample = samples.create_sample(
+            name="B", uploads=[archive], settings=AnalysisSettings.of(), scale=ScaleRule(), **WHO
         )
         assert [job.micrograph.name for job in sample.jobs.all()] == ["a.png"]
         archive.refresh_from_db()
         with commit():
-            services.publish_archive(micrograph=archive, notes=[])
+            after_inspection.publish_archive(micrograph=archive, notes=[])
         assert Micrograph.objects.filter(sample=sample).count() == 0
 
     def test_an_image_that_comes_out_while_the_sample_is_made_belongs_to_it(self, look_into_all, monkeypatch):
         """The worker has read where its images go, the form is sent, and then the image is stored."""
         archive = self.archive(("a.png", picture(64)), ("b.png", picture(65)))
-        receive_upload, made = services.receive_upload, []
+        receive_upload, made = uploads.receive_upload, []
 
         def late(**fields):
             if not made:
-                defaults = {"settings": AnalysisSettings.of(), "scale": Scale(), **WHO}
+                defaults = {"settings": AnalysisSettings.of(), "scale": ScaleRule(), **WHO}
                 upload = Micrograph.objects.get(pk=archive.pk)
-                made.append(services.create_sample(name="B", uploads=[upload], **defaults))
+                made.append(samples.create_sample(name="B", uploads=[upload], **defaults))
             return receive_upload(**fields)
 
-        monkeypatch.setattr(services, "receive_upload", late)
+        monkeypatch.setattr(uploads, "receive_upload", late)
         look_into_all()
         assert [job.micrograph.name for job in made[0].members.order_by("created")] == ["a.png", "b.png"]
         assert not Micrograph.objects.filter(sample=made[0]).exists()
@@ -137,14 +138,14 @@ class TestArchives:
     def test_what_its_browser_claims_meanwhile_is_the_accounts(self, look_into_all, alice, monkeypatch):
         visitor = uuid4()
         archive = self.archive(visitor=visitor)
-        receive_upload = services.receive_upload
+        receive_upload = uploads.receive_upload
 
         def late(**fields):
             Micrograph.objects.filter(pk=archive.pk).update(owner=alice)
             return receive_upload(**fields)
 
-        monkeypatch.setattr(services, "receive_upload", late)
-        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="t")
+        monkeypatch.setattr(uploads, "receive_upload", late)
+        after_inspection.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="t")
         look_into_all()
         assert {micrograph.owner for micrograph in Micrograph.objects.all()} == {alice}
         assert {job.owner for job in Job.objects.all()} == {alice}
@@ -153,7 +154,7 @@ class TestArchives:
         visitor = uuid4()
         for _ in range(2):
             archive = self.archive(visitor=visitor)
-            services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="form")
+            after_inspection.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked={}, token="form")
         look_into_all()
         assert sorted(job.micrograph.name for job in Job.objects.all()) == ["a.png", "b.png"]
         assert Micrograph.objects.filter(is_archive=False).count() == 2
@@ -162,25 +163,25 @@ class TestArchives:
         settings.DEEPSEGM_WAITING_JOBS = 1
         archive = self.archive(address="hash")
         typed = {"width": "65", "source": "typed"}
-        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked=typed, token="t")
+        after_inspection.start_analysis(micrograph=archive, settings=AnalysisSettings.of(), asked=typed, token="t")
         look_into_all()
         assert sorted(Job.objects.values_list("micrograph__name", "state")) == [
             ("a.png", "queued"),
             ("b.png", "failed"),
         ]
         Job.objects.filter(state="queued").update(state="done")
-        job = services.retry_job(job=Job.objects.get(state="failed"))
+        job = jobs_service.retry_job(job=Job.objects.get(state="failed"))
         assert Job.objects.claim(job.pk).get_settings().measurement.calibration.nm_per_pixel == 1.0
 
     def test_one_that_is_deleted_meanwhile_is_no_error(self, monkeypatch, caplog):
         archive = self.archive()
-        receive_upload = services.receive_upload
+        receive_upload = uploads.receive_upload
 
         def late(**fields):
             Micrograph.objects.filter(pk=archive.pk).delete()
             return receive_upload(**fields)
 
-        monkeypatch.setattr(services, "receive_upload", late)
+        monkeypatch.setattr(uploads, "receive_upload", late)
         inspect_uploads()
         assert "Traceback" not in caplog.text
         Micrograph.objects.all().delete()
@@ -188,7 +189,9 @@ class TestArchives:
     def test_each_image_by_itself(self, look_into_all):
         archive = self.archive()
         typed = {"width": "65", "source": "typed"}
-        services.start_analysis(micrograph=archive, settings=AnalysisSettings.of(filter=True), asked=typed, token="t")
+        after_inspection.start_analysis(
+            micrograph=archive, settings=AnalysisSettings.of(filter=True), asked=typed, token="t"
+        )
         look_into_all()
         jobs = {job.micrograph.name: job.get_settings() for job in Job.objects.all()}
         assert set(jobs) == {"a.png", "b.png"} and all(recipe.measurement.filter for recipe in jobs.values())

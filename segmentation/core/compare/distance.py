@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.distribution import Floats, effective_number
-from ..measure.fitting import CHANCE
 from ..measure.pooling import POINTS, kolmogorov
 from ..measure.quantities import significant
-from .results import ALIKE, CLEAR, Distance, How, Test
+from .results import Distance, How, Test, verdict
 from .sides import Sizes
 
 MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as many are drawn
@@ -50,7 +49,7 @@ def distance(
     below = [float(curve[at]) for curve in curves]
     size = f"{significant(float(points[at]))} {unit}".strip()
     sentence = (
-        f"The distributions {_verdict(float(gap[at]), p, least)}. In A {100 * below[0]:.0f} % of the sizes are at"
+        f"The distributions {verdict(float(gap[at]), p, least)}. In A {100 * below[0]:.0f} % of the sizes are at"
         f" most {size}, in B {100 * below[1]:.0f} %."
     )
     why = BY_IMAGES.format(least=significant(least or 0.0, 2))
@@ -69,17 +68,6 @@ def distance(
         test=test,
         reading=f"{sentence} {why}",
     )
-
-
-def _verdict(gap: float, p: float | None, least: float | None) -> str:
-    """How far two distributions differ. p: of the test. least: the smallest p that it can give with so few images."""
-    if least is not None and least >= CHANCE:
-        return "come from too few images to tell whether they differ"
-    if gap < ALIKE:
-        return "hardly differ"
-    if p is not None and p >= CHANCE:
-        return "differ no more than chance explains"
-    return "differ somewhat" if gap < CLEAR else "differ clearly"
 
 
 def _test(

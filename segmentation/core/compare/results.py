@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from typing_extensions import TypedDict
 
+from ..measure.fitting import CHANCE
 from ..measure.quantities import Value
 from ..measure.results import Count, meaning
 
@@ -23,6 +24,17 @@ PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", 
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]
 ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
+
+
+def verdict(gap: float, p: float | None, least: float | None) -> str:
+    """How far two distributions differ. p: of the test. least: the smallest p that it can give with so few images."""
+    if least is not None and least >= CHANCE:
+        return "come from too few images to tell whether they differ"
+    if gap < ALIKE:
+        return "hardly differ"
+    if p is not None and p >= CHANCE:
+        return "differ no more than chance explains"
+    return "differ somewhat" if gap < CLEAR else "differ clearly"
 
 
 class Difference(TypedDict):

@@ -48,7 +48,7 @@ def read(picture: Picture, *, name: str = "", page: int = 0, nm_per_pixel: Pixel
     nm_per_pixel: where it is given, the image is only searched for a data bar, whose scale is
         compared with it. Else a bar that can be read for sure tells the scale if the file does not,
         and a doubtful one is a note.
-    Returns a Micrograph: `pixels` (H, W) uint8, uint16 or float32; `own_calibration` with
+    Returns a Micrograph: `pixels` (H, W) uint8, uint16 or float32; `scale.in_use` with
     `nm_per_pixel` (None where nothing tells it) and its source; `metadata`; `notes`.
     Raises UserError, one sentence for people.
     """

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..names import file_name
 from .colours import COLOURS, MAP, colours_of
 from .grey import check_size, luminance, to_grey
-from .kinds import clean_name
 from .marks import as_text, coloured, regions_of
 from .reader import MAX_PIXELS
 from .types import Calibration, Micrograph, UnreadableImage
@@ -49,7 +49,7 @@ def micrograph_of(array: ArrayLike, *, name: str = "array", max_pixels: int = MA
     head = f"{values.shape} {values.dtype.str} ".encode()
     sha256 = hashlib.sha256(head + np.ascontiguousarray(values).tobytes()).hexdigest()
     all_notes = (*changes, *notes)
-    return Micrograph(pixels, clean_name(name), sha256, Calibration.absent(), metadata, all_notes)
+    return Micrograph(pixels, file_name(name), sha256, Calibration.absent(), metadata, all_notes)
 
 
 def _picture(array: ArrayLike) -> NDArray[Any]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..names import file_name
 from . import vendors
 from .crosscheck import Source, crosscheck
 from .decoded import Decoded
-from .kinds import clean_name
 from .square import NOT_KNOWN, are_square
 from .vendors.facts import Facts
 
@@ -45,9 +45,9 @@ def joined(header: Facts, side: Sequence[Path | Side], frame: tuple[int, int]) -
         except (OSError, ValueError):
             contents = None
         if contents is None:
-            notes.append(f"We could not read the side file {clean_name(name)}, so we did not use it.")
+            notes.append(f"We could not read the side file {file_name(name)}, so we did not use it.")
         else:
-            files.append((clean_name(name), contents))
+            files.append((file_name(name), contents))
     metadata = dict(header.metadata)
     for _, facts in files:
         metadata = {**facts.metadata, **metadata}

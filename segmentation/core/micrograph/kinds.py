@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 
 from . import formats
 from .formats.base import Format
 from .types import UnreadableImage
 
 HEAD_BYTES = 4096
-LONGEST = 120  # characters of a name
 
 _EXPORT = "open it in the microscope's or camera's own software and export a TIFF"
 _SAVE = "save it as PNG or TIFF and upload that"
@@ -106,30 +103,7 @@ def misnamed(name: str, file_format: Format) -> str | None:
     return f"The file is named {suffix[:12]} but its content is {file_format.name}; it was read as {file_format.name}."
 
 
-def clean_name(name: str) -> str:
-    """The file's own name: without folders of any system and invisible characters, at most LONGEST characters.
-
-    The suffix survives the shortening; a name with nothing left becomes "image".
-    """
-    last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in last)
-    tidy = " ".join(visible.split())
-    if not tidy.strip(". "):
-        return "image"
-    if len(tidy) <= LONGEST:
-        return tidy
-    suffix = PurePosixPath(tidy).suffix
-    suffix = suffix if len(suffix) <= 10 else ""
-    return tidy[: LONGEST - len(suffix)].rstrip() + suffix
-
-
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in lower-case hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def harmless_suffix(name: str) -> str:
-    """The suffix of a file's own name that its stored file may have, too; "" for any other."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""

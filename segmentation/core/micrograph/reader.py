@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..names import file_name
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, page_index
 from .formats.base import Format
 from .grey import is_grey
 from .header import Side, fitted, joined
-from .kinds import HEAD_BYTES, clean_name, misnamed, recognise, sha256_of
+from .kinds import HEAD_BYTES, misnamed, recognise, sha256_of
 from .marks import as_text, regions_of
 from .pages import FIGURE, PANELS, Panel, panels_of
 from .square import as_resampled, squared
@@ -49,7 +50,7 @@ def read(
     page: the image of a stack, from 1; 0: the first, or the average of frames that lie over each other.
     Raises UnreadableImage, one sentence for the user, for whatever cannot be analysed, whatever the reason.
     """
-    tidy_name = clean_name(name if name is not None else path.name)
+    tidy_name = file_name(name if name is not None else path.name)
     head = _head(path)
     file_format = recognise(head, tidy_name)
     decoded, parts = _decode(path, file_format, max_pixels, page)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .crosscheck import Source
-from .types import Calibration, Micrograph
+from .types import Calibration, Micrograph, Scale
 
 CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
 LEAST_SIDE = 128  # px; over a smaller image no text is drawn
@@ -15,7 +15,25 @@ LONGEST_TEXT = 60
 SAME = 0.03  # ways that differ by less say the same
 
 
-def calibration_of(reading: Mapping[str, Any] | None) -> Calibration:
+def scale_of(file: Calibration, reading: Mapping[str, Any] | None, shape: tuple[int, int] = (0, 0)) -> Scale:
+    """What the file of an image and a stored reading of its bar state of its scale.
+
+    file: absent where the file states none. shape: rows and columns of the image in px.
+    """
+    is_sure = bool(reading and reading.get("sure"))
+    bar, texts_agree, note = _calibration(reading), _texts_agree(reading), _note(reading)
+    return Scale(file, bar, None, None, shape, is_sure, texts_agree, note)
+
+
+def with_scale_read(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
+    """The micrograph with what was read in it: its scale where that is beyond doubt, and notes about it."""
+    scale, note = scale_of(micrograph.calibration, reading), (reading or {}).get("note", "")
+    note = note if note == CUT_OFF or scale.bar.nm_per_pixel else ""
+    notes = (*micrograph.notes, note) if note else micrograph.notes
+    return replace(micrograph, reading=scale.certain_bar, texts_agree=scale.texts_agree, notes=notes)
+
+
+def _calibration(reading: Mapping[str, Any] | None) -> Calibration:
     """The calibration that was read, doubtful or not; absent where there is none."""
     if not reading or not reading.get("nm_per_pixel"):
         return Calibration.absent()
@@ -27,32 +45,13 @@ def calibration_of(reading: Mapping[str, Any] | None) -> Calibration:
     return Calibration(reading["nm_per_pixel"], Source.READ, words, uncertainty)
 
 
-def sure_calibration(reading: Mapping[str, Any] | None) -> Calibration:
-    """The calibration that was read if it is beyond doubt, else absent."""
-    return calibration_of(reading) if reading and reading.get("sure") else Calibration.absent()
-
-
-def texts_agree(reading: Mapping[str, Any] | None) -> bool:
+def _texts_agree(reading: Mapping[str, Any] | None) -> bool:
     """Whether two independent texts, such as the scale bar's and the width, led to the same pixel size."""
     sizes = [way["nm_per_pixel"] for way in ((reading or {}).get("ways") or {}).values()]
     return len([size for size in sizes if abs(size / reading["nm_per_pixel"] - 1) <= SAME]) > 1 if reading else False
 
 
-def with_scale_read(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
-    """The micrograph with what was read in it: its scale where that is beyond doubt, and notes about it."""
-    note = (reading or {}).get("note", "")
-    note = note if note == CUT_OFF or calibration_of(reading).nm_per_pixel else ""
-    notes = (*micrograph.notes, note) if note else micrograph.notes
-    return replace(micrograph, reading=sure_calibration(reading), texts_agree=texts_agree(reading), notes=notes)
-
-
-def confirmed(reading: Mapping[str, Any] | None) -> Calibration:
-    """The calibration that was read, as one that the user has confirmed."""
-    calibration = calibration_of(reading)
-    return replace(calibration, source=Source.DATA_BAR) if calibration.nm_per_pixel else calibration
-
-
-def contradictions(reading: Mapping[str, Any] | None) -> str:
+def _note(reading: Mapping[str, Any] | None) -> str:
     """The note of a reading, else a sentence if its ways to the pixel size differ, else ""."""
     ways = (reading or {}).get("ways") or {}
     if reading and reading.get("note"):

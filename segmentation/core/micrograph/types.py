@@ -1,19 +1,21 @@
-"""The types of an acquired image: Micrograph and Calibration."""
+"""The types of an acquired image: Micrograph, Calibration, and Scale: all calibrations of an image that are known."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .crosscheck import Source, contradict
+from .crosscheck import Source, contradict, crosscheck_sources
 from .vendors.facts import MARKS
 from .vendors.units import rounding
+from .width import width_text
 
 Polarity = Literal["bright", "dark"]
 PROGRAMS = ("ImageJ", "OME-XML")  # begin the detail of a calibration that no microscope wrote
@@ -110,17 +112,113 @@ class Calibration:
         return None if self.nm_per_pixel is None else self.nm_per_pixel * columns
 
 
-def own_calibration(file: Calibration, reading: Calibration, *, texts_agree: bool = False) -> Calibration:
-    """The calibration that is used if the user states none: the file's, else a certain reading of the picture, else
-    none.
+ABSENT = Calibration.absent()
 
-    A microscope's own pixel size is used against one text in the picture, which may be misread. Neither is used if two
-    texts agree against it, or if one text contradicts the pixel size from a program, which may not know that the image
-    was resized. texts_agree: whether two independent texts led to the reading.
+
+class Why(StrEnum):
+    """Why a calibration is in use, or none is."""
+
+    MEASURED = "the numbers were made with it"
+    STATED = "a person stated it"
+    FILE = "the file states it"
+    BAR = "it was read from the image beyond doubt"
+    CONTRADICTED = "file and image contradict each other, so neither is used"
+    NOT_KNOWN = "nothing states it"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """All that is known of the scale of one image; `choose` decides which calibration is in use.
+
+    file: what the file or a side file of the microscope states; absent where neither does.
+    bar: what was read from a data bar or scale bar, beyond doubt or not; absent where nothing was.
+    stated: what a person stated; None where nobody did, absent where lengths are wanted in pixels.
+    measured: what the numbers of a result were made with; None before there are any.
+    shape: rows and columns of the image in px; (0, 0) before they are known.
+    is_bar_sure: whether the reading of the bar is beyond doubt.
+    texts_agree: whether two independent texts led to it.
+    bar_note: a sentence about a bar that contradicts itself or was not read to its end, or "".
+    instrument_uncertainty, instrument_note: as of `Calibration`, for whichever is chosen.
     """
-    if contradict(file, reading) and (texts_agree or file.detail.startswith(PROGRAMS)):
-        return Calibration.absent()
-    return file if file.nm_per_pixel else reading
+
+    file: Calibration = ABSENT
+    bar: Calibration = ABSENT
+    stated: Calibration | None = None
+    measured: Calibration | None = None
+    shape: tuple[int, int] = (0, 0)
+    is_bar_sure: bool = False
+    texts_agree: bool = False
+    bar_note: str = ""
+    instrument_uncertainty: float | None = None
+    instrument_note: str = ""
+
+    def choose(self) -> tuple[Calibration, Why]:
+        """The calibration in use, and why: the only place where this is decided.
+
+        What a result was measured with stays. Else a person decides, then the file, then a certain
+        reading of the image. A microscope's own pixel size is used against one text in the picture,
+        which may be misread. Neither is used if two texts agree against it, or if one text
+        contradicts the pixel size from a program, which may not know that the image was resized.
+        """
+        if self.measured is not None:
+            return self.measured, Why.MEASURED
+        if self.stated is not None:
+            return self._with_instrument(self.stated), Why.STATED
+        bar, is_of_program = self.certain_bar, self.file.detail.startswith(PROGRAMS)
+        if contradict(self.file, bar) and (self.texts_agree or is_of_program):
+            return Calibration.absent(), Why.CONTRADICTED
+        if self.file.nm_per_pixel:
+            return self._with_instrument(self.file), Why.FILE
+        return self._with_instrument(bar), Why.BAR if bar.is_known else Why.NOT_KNOWN
+
+    @property
+    def in_use(self) -> Calibration:
+        """The calibration that `choose` gives."""
+        return self.choose()[0]
+
+    @property
+    def certain_bar(self) -> Calibration:
+        """What was read from the bar if it is beyond doubt, else absent."""
+        return self.bar if self.is_bar_sure else Calibration.absent()
+
+    @property
+    def confirmed_bar(self) -> Calibration:
+        """What was read from the bar, as one that the user has confirmed."""
+        return replace(self.bar, source=Source.DATA_BAR) if self.bar.nm_per_pixel else self.bar
+
+    @property
+    def of_image(self) -> Scale:
+        """The same without what a person stated and what was measured: as the image gives it."""
+        return replace(self, stated=None, measured=None, instrument_uncertainty=None, instrument_note="")
+
+    @property
+    def anew(self) -> Scale:
+        """The same before anything was measured: what is in use then would measure it now."""
+        return replace(self, measured=None)
+
+    def stating(self, calibration: Calibration | None) -> Scale:
+        """The same to be measured with a calibration that a person states; None: the image's."""
+        return replace(self, stated=calibration, measured=None)
+
+    def width_text(self, calibration: Calibration) -> str:
+        """The width of the image in nm, as the text of its field; "" if it is not known."""
+        width = calibration.width_nm(self.shape[1])
+        return "" if width is None else width_text(width)
+
+    def disagreements(self) -> list[str]:
+        """Sentences on the calibrations of the file, of the bar and in use that differ by more than
+        2 %; `bar_note` comes first."""
+        sentences = crosscheck_sources(self.file, self.bar, self.in_use)
+        return [self.bar_note, *sentences] if self.bar_note else sentences
+
+    def _with_instrument(self, calibration: Calibration) -> Calibration:
+        if calibration.nm_per_pixel is None or self.instrument_uncertainty is None:
+            return calibration
+        return replace(
+            calibration,
+            instrument_uncertainty=self.instrument_uncertainty,
+            instrument_note=self.instrument_note,
+        )
 
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
@@ -161,7 +259,7 @@ class Micrograph:
     calibration: Calibration
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    reading: Calibration = Calibration(None, Source.NONE)
+    reading: Calibration = ABSENT
     texts_agree: bool = False
 
     @property
@@ -180,6 +278,12 @@ class Micrograph:
         return str(self.metadata.get(IMAGE, self.name)), str(self.metadata.get(IMAGE_SHA256, self.sha256))
 
     @property
-    def own_calibration(self) -> Calibration:
-        """The calibration that is used if the user states none."""
-        return own_calibration(self.calibration, self.reading, texts_agree=self.texts_agree)
+    def scale(self) -> Scale:
+        """What the file and the image state of the scale."""
+        return Scale(
+            file=self.calibration,
+            bar=self.reading,
+            shape=self.shape,
+            is_bar_sure=True,
+            texts_agree=self.texts_agree,
+        )

@@ -16,7 +16,6 @@ import stat
 import struct
 import sys
 import time
-import unicodedata
 import zipfile
 import zlib
 from collections import Counter
@@ -26,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .kinds import HEAD_BYTES, harmless_suffix, recognise
+from ..names import clean_text, harmless_suffix
+from .kinds import HEAD_BYTES, recognise
 from .pairing import is_side, pair
 from .types import UnreadableImage
 
@@ -288,7 +288,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 def _visible_name(name: str) -> str:
     """The name with its folders, fit for display."""
-    clean = "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C")
+    clean = clean_text(name)
     return clean if len(clean) <= LONGEST_SHOWN else f"{clean[:80]}…{clean[-100:]}"
 
 

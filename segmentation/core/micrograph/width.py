@@ -52,3 +52,8 @@ def parse_length(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"The image width must be between 1 nm and 100 mm: type a width {_EXAMPLES}.")
     return number * factor
+
+
+def width_text(width_nm: float) -> str:
+    """The text of a width in its field: digits with at most two decimals."""
+    return f"{width_nm:.2f}".rstrip("0").rstrip(".")

@@ -31,6 +31,7 @@ from .wording import (
     decided_words,
     one_line,
     scale_range,
+    smallest_counted,
     version,
 )
 
@@ -130,7 +131,7 @@ def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iter
     across = f"; 100 nm are {NANO_NM / high:.1f} px" if high else ""
     yield Item("Size of a pixel", f"{scale_range(low, high)}{across}", "result")
     limit = f"{RESOLVED_PX:g} px across" if sample.filter else f"{SLIP_PX:g} px in area; the filter was off"
-    smallest = smallest or counted_from(summary.nano).removeprefix(" of ").removesuffix(" and more")
+    smallest = smallest or smallest_counted(summary.nano)
     yield Item(f"Smallest {summary.thing} that is counted", smallest or limit, "result")
     agreement = agreement_words(sample.between) or "not known from one image: pool images of several fields"
     yield Item("Agreement between images", agreement, "result")

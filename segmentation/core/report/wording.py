@@ -20,6 +20,7 @@ from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import Source, factor_words
 from ..micrograph.types import LEAST_DOUBT, Calibration
+from ..names import clean_text
 
 CHANCE = 0.05  # below it images differ by more than chance
 LARGE = 1.5  # times from which on a difference is said as a factor
@@ -49,7 +50,7 @@ def version() -> str:
 def one_line(text: str, longest: int = 90) -> str:
     """The text without line ends or other control characters, its middle cut out where it is too long: letters of full
     width, such as Chinese ones, take the room of two."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
+    clean = clean_text(text)
     widths = np.array([1 + (east_asian_width(c) in "WF") for c in clean], int)
     if widths.sum() <= longest:
         return clean
@@ -97,10 +98,16 @@ def per_cent(fraction: float | None, most: int | None = None) -> str:
     return "–" if fraction is None else f"{hundredths(fraction, most)} %"
 
 
-def counted_from(nano: Mapping[str, Any] | None) -> str:
-    """The smallest size counted in a fraction, " of 22.5 nm and more"; "" where no length limits it."""
+def smallest_counted(nano: Mapping[str, Any] | None) -> str:
+    """The smallest size counted in a fraction, "22.5 nm"; "" where no length limits it."""
     least = (nano or {}).get("least_nm")
-    return "" if least is None else f" of {significant(least, 3)} nm and more"
+    return "" if least is None else f"{significant(least, 3)} nm"
+
+
+def counted_from(nano: Mapping[str, Any] | None) -> str:
+    """From which size on objects are in a fraction, " of 22.5 nm and more"; "" as above."""
+    smallest = smallest_counted(nano)
+    return f" of {smallest} and more" if smallest else ""
 
 
 def verdict_words(nano: Mapping[str, Any]) -> str:

@@ -102,9 +102,11 @@ def load_folder(folder: Path, entry: FolderEntry, count: int = 0) -> list[Labell
     if not any(one.taught for one in loaded):
         if count:
             numbers = ", ".join(map(str, loaded[0].pair.classes))
-            raise BadDataset(f"{folder} holds no labelled pixels: in none of its labels there is a {numbers}.")
-        of = "" if entry.polarity == "any" else f"{entry.polarity} "
-        raise BadDataset(f"{folder} holds no {of}particles: all its labels are background.")
+            nothing = f"holds no labelled pixels: in none of its labels there is a {numbers}."
+        else:
+            kind = "" if entry.polarity == "any" else f"{entry.polarity} "
+            nothing = f"holds no {kind}particles: all its labels are background."
+        raise BadDataset(f"{folder} {nothing}", on_page=f"The dataset {nothing}")
     return loaded
 
 

@@ -39,10 +39,12 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
     count, classes = number_of_classes(card.task, maps_of(card)), maps_of(card)
     checked = check_folder(folder, count=count, task=card.task)
     advice = (
-        f"fine-tuning keeps the {len(classes)} classes of {card.name} ({', '.join(classes)}). To add a class, train a"
-        f' recipe with start_from = "{card.name}" and all classes in heads'
+        f"Fine-tuning keeps the {len(classes)} classes of {card.name} ({', '.join(classes)}). To add a class, train a"
+        f' recipe with start_from = "{card.name}" and all classes in heads.'
     )
-    checked.refuse(str(folder), f"; {advice if count else f'see `{COMMAND} dataset check {folder}`'}")
+    if count:
+        checked.refuse(str(folder), advice, advice_on_page=advice)
+    checked.refuse(str(folder), f"See `{COMMAND} dataset check {folder}`.")
     groups = [pair.group for pair in checked.pairs if pair.taught]  # of these some are held out
     apart = validation_groups(groups, 0.0, 0, DEFAULTS["folds"])
     images = sum(group not in apart for group in groups)

@@ -23,6 +23,7 @@ from segmentation.core.micrograph.types import Calibration, Micrograph, Unreadab
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
+from segmentation.core.names import clean_text
 from segmentation.core.report.choice import UnknownFile, offered, read_choice, usual
 from segmentation.core.report.exports.base import Of
 from segmentation.core.settings import DEFAULT_TASK
@@ -30,8 +31,7 @@ from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
 from segmentation.core.typed import BadSetting, Setting, number_of, read_settings, settings_of_task
 from segmentation.models import SHOWN_NAME
-from segmentation.services.ground.calibration import with_site_uncertainty
-from segmentation.services.results.samples import visible_text
+from segmentation.services.ground.requested import with_site_uncertainty
 
 from ._processes import DIED
 
@@ -189,9 +189,9 @@ def _of_pixel(nm: float, typed: str, columns: int) -> Calibration:
 
 def sample_name(text: str) -> str:
     """A sample's name, in one line and cut to what a name may be."""
-    if not (name := visible_text(text)):
+    if not (name := clean_text(text, SHOWN_NAME)):
         raise argparse.ArgumentTypeError("give the sample a name")
-    return name[:SHOWN_NAME]
+    return name
 
 
 def _is_image(path: Path) -> bool:

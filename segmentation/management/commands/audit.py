@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
 from segmentation.models import Job
-from segmentation.services import broken_edits, broken_signatures
 from segmentation.services.results import logs
+from segmentation.services.results.edits import broken_edits
+from segmentation.services.results.signing import broken_signatures
 
 WHAT = {
     "verify": "check logs and signatures, of one JOB or of all: every altered, missing or exchanged edit or signature"

@@ -14,11 +14,12 @@ from django.contrib.auth import get_user_model
 from django.core.files import File
 from django.core.management.base import CommandError, CommandParser
 
-from segmentation import services
 from segmentation.core import dataset_files as files
 from segmentation.core import truth
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.models import Dataset
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.learning import datasets
 from segmentation.services.learning.dataset_exports import entries
 
 from ._lab import LabCommand
@@ -80,7 +81,7 @@ class Command(LabCommand):
         with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
             _pack(folder, packed.name, options)
             try:
-                dataset = services.create_dataset(
+                dataset = datasets.create_dataset(
                     user=user,
                     name=options["name"] or str(facts.get("name", folder.resolve().name)),
                     task=str(options["task"] or facts.get("task", DEFAULT_TASK)),
@@ -89,8 +90,8 @@ class Command(LabCommand):
                 )
                 with Path(packed.name).open("rb") as opened:
                     file = File(opened, name=f"{folder.resolve().name}.zip")
-                    services.add_archive(dataset=dataset, file=file, user=user, consent=True, reviewed=True)
-            except services.Refused as refusal:
+                    datasets.add_archive(dataset=dataset, file=file, user=user, consent=True, reviewed=True)
+            except Refused as refusal:
                 raise CommandError(refusal.sentence) from None
         self.stdout.write(
             f"{dataset.name} ({dataset.pk}): a worker of the site takes it in, see /datasets/{dataset.pk}/"

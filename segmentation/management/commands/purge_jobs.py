@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management import BaseCommand
 from django.template.defaultfilters import filesizeformat, pluralize
 
-from segmentation import services
+from segmentation.services.upkeep import upkeep
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
     def handle(self, *, older_than: timedelta, dry_run: bool, **options: Any) -> None:
-        removed = services.purge(older_than=older_than, dry_run=dry_run)
+        removed = upkeep.purge(older_than=older_than, dry_run=dry_run)
         verb = "Would delete" if dry_run else "Deleted"
         size = filesizeformat(removed.bytes).replace("\xa0", " ")
         uploads = f"{removed.uploads} micrograph{pluralize(removed.uploads)}"

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from ...core.names import clean_text
 from ...models import Token
 from ...models.tokens import NAME
 from ..ground.refusal import Refused
@@ -45,8 +46,8 @@ def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk:
 
     days: until it expires, None for never. Raises Refused (400 no name, 409 too many).
     """
-    name = " ".join(name.split())
-    if not 0 < len(name) <= NAME or not name.isprintable():
+    name = clean_text(name)
+    if not 0 < len(name) <= NAME:
         raise Refused(NO_NAME)
     if Token.objects.filter(owner=user, revoked=None).count() >= MOST:
         raise Refused(FULL, 409)

@@ -19,10 +19,10 @@ from django.utils import timezone
 from ...core import tasks
 from ...core.labels.segmentation import without_images
 from ...core.measure.filters import Reason
+from ...core.names import clean_text, portable
 from ...core.report.wording import day_of
 from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
-from ..ground.calibration import used_calibration
 from ..ground.callers import check_may_train
 from ..ground.files import publishing, remove_folder
 from ..ground.queue import enqueue_after_commit
@@ -30,7 +30,6 @@ from ..ground.refusal import Refused, lock
 from ..ground.space import check_space, frees_room, storing
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE
-from ..results.samples import visible_text
 from ..results.steps import check_measured
 from ..results.uploads import is_zip, sha256_of_upload
 from ..results.usage import check_quota
@@ -77,7 +76,7 @@ def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str
     task_by_name = {task.name: task for task in tasks.every()}
     if task not in task_by_name:
         raise Refused(NO_TASK.format(name=task, names=", ".join(task_by_name)), 422)
-    names = [visible_text(class_name) for class_name in class_names if visible_text(class_name)]
+    names = [*filter(None, map(clean_text, class_names))]
     if names and not task_by_name[task].semantic:
         raise Refused(NO_NAMES, 422)
     if names and (len(set(names)) < max(2, len(names))):
@@ -134,8 +133,8 @@ def use_as_training_data(
         "job": job,
         "width": micrograph.width,
         "height": micrograph.height,
-        "nm_per_pixel": used_calibration(job).nm_per_pixel,
-        "group": visible_text(group)[:SHOWN_NAME] or default_group(job),
+        "nm_per_pixel": job.scale.in_use.nm_per_pixel,
+        "group": clean_text(group, SHOWN_NAME) or default_group(job),
         "region": _region(job, region),
         "by": user,
         "consented": timezone.now(),
@@ -158,7 +157,7 @@ def use_as_training_data(
 def group_image(*, image: DatasetImage, group: str) -> None:
     """Set the specimen or session of an image; "" sets the name of its file."""
     lock(image.dataset, DELETED)
-    image.group = visible_text(group)[:SHOWN_NAME] or stem_of(image.name)
+    image.group = clean_text(group, SHOWN_NAME) or stem_of(image.name)
     if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):
         _prepare(image.dataset)
 
@@ -247,7 +246,7 @@ def stem_of(name: str) -> str:
 
 def unique_name(dataset: Dataset, name: str) -> str:
     """A name for a file of a dataset: no other has its stem, and every file system takes it."""
-    clean = re.sub(r'[<>:"/\\|?*%]+', "_", shown_name(name)).strip(" ._") or "image"
+    clean = portable(shown_name(name))
     stems = {stem_of(other).casefold() for other in dataset.images.values_list("name", flat=True)}
     suffix = PurePosixPath(clean).suffix
     stem = unique = clean.removesuffix(suffix)[: SHOWN_NAME - 20]
@@ -394,10 +393,11 @@ def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
 
 
 def _visible_texts(texts: Mapping[str, str]) -> dict[str, str]:
-    visible = {name: visible_text(value)[: SHOWN_NAME if name == "name" else LONGEST] for name, value in texts.items()}
-    if visible.get("name") == "":
+    longest = {"name": SHOWN_NAME}
+    seen = {name: clean_text(value, longest.get(name, LONGEST)) for name, value in texts.items()}
+    if seen.get("name") == "":
         raise Refused(UNNAMED, 422)
-    return visible
+    return seen
 
 
 def _prepare(dataset: Dataset) -> None:

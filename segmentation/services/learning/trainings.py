@@ -21,6 +21,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from ...core import planning
+from ...core.names import clean_text
 from ...core.network import cards
 from ...core.tasks import find
 from ...models import AFRESH, Dataset, Training
@@ -29,7 +30,6 @@ from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock, move
 from ..ground.space import frees_room
 from ..results.models_offered import card_for, chosen_default, is_usable, offered, trained
-from ..results.samples import visible_text
 from .trained import check_given, runs_folder
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def create_training(
     lock(dataset, NOT_THERE)
     if not dataset.is_visible_to(user):
         raise Refused(NOT_THERE, 404)
-    title = visible_text(str(options.get("title") or ""))[:LONGEST_TITLE]
+    title = clean_text(str(options.get("title") or ""), LONGEST_TITLE)
     chosen = {"title": title, "learning_curve": bool(options.get("learning_curve"))}
     content = fingerprint(str(dataset.pk), base, chosen)
     pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])

@@ -16,8 +16,8 @@ from ...core.analysis import AnalysisSettings
 from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
+from ...core.micrograph.stated import StatedScale
 from ...models import AFRESH, Job, Micrograph
-from ..ground.calibration import StatedScale, waits_for_reading
 from ..ground.files import LocalFile, let_go_of_sides, publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
 from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
@@ -79,14 +79,13 @@ def _follow(micrograph: Micrograph) -> None:
     """Start jobs and samples that waited for an image, unless its scale depends on a data bar not yet read."""
     micrograph.refresh_from_db()
     for job in _waiting_jobs(micrograph):
-        if not waits_for_reading(micrograph, StatedScale.of(job.asked)):
+        if not micrograph.waits_for_bar(job.asked):
             make_ready(job)
         else:
             begin_unscaled(job)
-    if micrograph.sample is not None and not waits_for_reading(
-        micrograph, StatedScale.of(micrograph.asked), micrograph.sample.rule
-    ):
-        enrol(micrograph.sample, [micrograph])
+    sample = micrograph.sample
+    if sample is not None and not sample.waits_for_bar(micrograph):
+        enrol(sample, [micrograph])
 
 
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:

@@ -13,15 +13,16 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
+from ...core.micrograph.stated import StatedScale
 from ...models import AFRESH, AGAIN, Job, Micrograph, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
-from ..ground.calibration import StatedScale, calibration_for, refuse_tall_bar, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
 from ..ground.limits import check_waiting, count_megapixels
 from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused, move
+from ..ground.requested import refuse_tall_bar
 from ..ground.space import frees_room
 from .models_offered import check_model
 from .pooling import refresh_after_commit
@@ -99,7 +100,7 @@ def _create(
         raise Refused(micrograph.error, 422)
     fields |= {"id": uuid4(), "micrograph": micrograph}
     new = Job(**fields)
-    is_settled = asked is None or not waits_for_reading(micrograph, StatedScale.of(asked))
+    is_settled = asked is None or not micrograph.waits_for_bar(asked)
     state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_settled
     try:
         check_waiting(**new.maker)
@@ -122,7 +123,7 @@ def _create(
 def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
     """The settings with the requested calibration; raises ValueError if the image does not fit it."""
     if requested is not None:
-        settings = settings.with_(calibration=calibration_for(StatedScale.of(requested), micrograph))
+        settings = settings.with_(calibration=StatedScale.of(requested).calibration(micrograph.scale))
     refuse_tall_bar(settings, micrograph)
     return settings
 
@@ -138,7 +139,7 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
     micrograph, now = _locked_upload(job), Job.objects.locked(job.pk)
     if now is None or now.is_finished or now.is_by_hand:
         return False
-    ready = micrograph.is_read and (asked is None or not waits_for_reading(micrograph, StatedScale.of(asked)))
+    ready = micrograph.is_read and (asked is None or not micrograph.waits_for_bar(asked))
     if ready:
         settings = fitting(settings, asked, micrograph)
     before = now.get_settings()
@@ -173,7 +174,7 @@ def wait_for_scale(job: Job) -> None:
     job.refresh_from_db()
     if job.ready:
         enqueue_after_commit(job.pk)
-    elif not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
+    elif not job.micrograph.waits_for_bar(job.asked):
         make_ready(job)
 
 
@@ -275,7 +276,7 @@ def retry_job(*, job: Job) -> Job:
     if job.micrograph.state == Micrograph.State.FAILED:
         Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
         transaction.on_commit(lambda: ring(INSPECTIONS))
-    elif job.micrograph.is_read and not job.ready and not waits_for_reading(job.micrograph, StatedScale.of(job.asked)):
+    elif job.micrograph.is_read and not job.ready and not job.micrograph.waits_for_bar(job.asked):
         make_ready(job)
         job.refresh_from_db()
     elif job.sample_id is None and job.ready:

@@ -35,7 +35,6 @@ from ...models import (
 )
 from ..access.webhooks import announce
 from ..ground import bundles
-from ..ground.calibration import disagreements, settings_calibration, used_calibration
 from ..ground.files import LocalFile, publishing, remove_folder
 from ..ground.queue import enqueue_after_commit
 from ..ground.tables import UNCORRECTED
@@ -113,9 +112,10 @@ def heed_reading(jobs: QuerySet) -> None:
     for job in jobs.filter(state="done", summary__unread=True, signature_hash="").select_related("micrograph"):
         if not job.micrograph.is_finished:
             continue
-        used, now = used_calibration(job), settings_calibration(job)
+        scale = job.scale
+        is_another = scale.anew.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
         cut_off = CUT_OFF in job.summary.get("warnings", ())  # the reading before this one
-        if cut_off or disagreements(job.micrograph, used) or now.nm_per_pixel != used.nm_per_pixel:
+        if cut_off or scale.disagreements() or is_another:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
             ended = ("done", "failed")  # one that is under way is written once more when it ends
             ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)

@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
+from ...core.micrograph.stated import StatedScale
+from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits
-from ..ground.calibration import StatedScale, calibration_for, waits_for_reading
 from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
 from ..ground.refusal import Refused, lock
@@ -54,7 +55,7 @@ SEVERAL_KINDS = "These results are of several kinds of analysis, and a sample ha
 ONE_IMAGE = "Two of these results are of the same image: tick each image once."
 
 
-class Scale(NamedTuple):
+class ScaleRule(NamedTuple):
     """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value. `forms.samples`
     makes sure that the rule has the number that it needs."""
 
@@ -64,7 +65,7 @@ class Scale(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """The fields of the `Sample`."""
-        return {**self._asdict(), "typed": visible_text(self.typed)[:TYPED]}
+        return {**self._asdict(), "typed": clean_text(self.typed, TYPED)}
 
 
 @transaction.atomic
@@ -73,7 +74,7 @@ def create_sample(
     name: str,
     uploads: Iterable[Micrograph],
     settings: AnalysisSettings,
-    scale: Scale,
+    scale: ScaleRule,
     user: Any,
     visitor: UUID | None,
     address: str = "",
@@ -96,7 +97,7 @@ def create_sample(
         if not uploads:
             raise Refused(NO_IMAGES)
         who = {"user": user, "visitor": visitor, "address": address}
-        title = visible_text(name)[:SHOWN_NAME] or _titled(uploads[0].name, len(uploads))
+        title = clean_text(name, SHOWN_NAME) or _titled(uploads[0].name, len(uploads))
         sample, created = _new_sample(submission, who, settings, name=title, content=content, **scale.fields())
         if created:
             take_in(sample, uploads, notes)
@@ -123,7 +124,7 @@ def sample_of_results(
     content = fingerprint([str(job.pk) for job in jobs], _clean(name))
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
-    title = visible_text(name)[:SHOWN_NAME] or _titled(jobs[0].micrograph.name, len(jobs))
+    title = clean_text(name, SHOWN_NAME) or _titled(jobs[0].micrograph.name, len(jobs))
     sample, created = _new_sample(submission, who, newest[0].get_settings(), name=title, content=content)
     if created:
         for job, last in zip(jobs, newest, strict=True):
@@ -302,7 +303,7 @@ def cancel_sample(*, sample: Sample) -> None:
 
 
 @transaction.atomic
-def recalibrate_sample(*, sample: Sample, scale: Scale) -> None:
+def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
     """Measure every image that changes with another calibration rule, from its stored outlines.
 
     Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
@@ -311,15 +312,15 @@ def recalibrate_sample(*, sample: Sample, scale: Scale) -> None:
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
-    ruled = {job.pk: sample.calibration_for(job.micrograph) for job in members}
+    ruled = {job.pk: sample.stated_for(job.micrograph) for job in members}
     for name, value in scale.fields().items():
         setattr(sample, name, value)
-    sample.save(update_fields=Scale._fields)
+    sample.save(update_fields=ScaleRule._fields)
     if sample.rule != Sample.Rule.OWN:  # also for images that are still being read or unpacked
         Micrograph.objects.filter(sample=sample).update(asked={})
     reruns = []
     for job in members:
-        calibration, stated = sample.calibration_for(job.micrograph), job.get_settings().measurement.calibration
+        calibration, stated = sample.stated_for(job.micrograph), job.get_settings().measurement.calibration
         if sample.rule == Sample.Rule.OWN and stated not in (None, ruled[job.pk]):  # typed or drawn for this image
             calibration = stated
         settings = job.get_settings().with_(calibration=calibration)
@@ -403,18 +404,13 @@ def _let_go(arriving: Iterable[Micrograph]) -> None:
 
 def _clean(name: str) -> str:
     """A sample's name on one line, without what cannot be seen."""
-    return visible_text(name)[:SHOWN_NAME] or UNNAMED
+    return clean_text(name, SHOWN_NAME) or UNNAMED
 
 
 def _titled(first: str, images: int) -> str:
     """What a sample that nobody named is called: by its first image and their number."""
     more = f" and {images - 1} more" if images > 1 else ""
     return f"{first[: SHOWN_NAME - len(more)]}{more}"
-
-
-def visible_text(text: str) -> str:
-    """Text on one line, without what cannot be seen."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
@@ -456,7 +452,7 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
     stated = StatedScale.of(micrograph.asked) if micrograph.asked else None  # of an upload to 1.0.0
-    calibration = calibration_for(stated, micrograph) if stated else sample.calibration_for(micrograph)
+    calibration = stated.calibration(micrograph.scale) if stated else sample.stated_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     requested = requested.with_(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
     job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
@@ -492,7 +488,7 @@ def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) ->
         if micrograph.state == Micrograph.State.FAILED:
             remarks.append(Note(micrograph.name, micrograph.error, 422))
             discard_unused(micrograph)
-        elif micrograph.is_read and not waits_for_reading(micrograph, StatedScale.of(micrograph.asked), sample.rule):
+        elif micrograph.is_read and not sample.waits_for_bar(micrograph):
             ready.append(micrograph)
         elif not micrograph.is_finished:
             micrograph.sample = sample

@@ -24,7 +24,7 @@ def test_grey_values_are_those_of_a_tiff(tmp_path, dtype):
     assert given.pixels.dtype == stored.pixels.dtype
     np.testing.assert_array_equal(given.pixels, stored.pixels)
     assert given.notes == stored.notes and given.name == stored.name
-    assert not given.own_calibration.is_known
+    assert not given.scale.in_use.is_known
 
 
 def test_colours_and_marks_are_those_of_a_png(tmp_path):

@@ -18,7 +18,7 @@ from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.children import NewProcess
 from segmentation.core.micrograph.ocr import Text, texts_by_child
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.readings import contradictions
+from segmentation.core.micrograph.readings import scale_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph import bars
 from tests.core.micrograph.test_databar import micrograph, shared
@@ -149,7 +149,7 @@ def test_a_third_text_that_contradicts_two_is_told() -> None:
     assert reading_of(drawn, texts).sure
     bar = reading_of(drawn, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
     assert bar.nm_per_pixel == pytest.approx(5) and not bar.sure
-    assert "“HFW 10.24 µm” gives 10 nm" in contradictions(asdict(bar))
+    assert "“HFW 10.24 µm” gives 10 nm" in scale_of(Calibration.absent(), asdict(bar)).bar_note
 
 
 LINES = {
@@ -199,7 +199,7 @@ def test_a_miscounted_tick_is_told_by_the_file() -> None:
     read = ticks((0,))
     assert with_other_tick_count(read, 1000 / 300).nm_per_pixel == pytest.approx(1000 / 300, rel=0.005)
     record = asdict(with_other_tick_count(read, 1000 / 300))
-    assert record["steps"] == 10 and not record["sure"] and "9 steps" in contradictions(record)
+    assert record["steps"] == 10 and not record["sure"] and "9 steps" in scale_of(Calibration.absent(), record).bar_note
     for other in (None, read.nm_per_pixel, 2 * read.nm_per_pixel):
         assert with_other_tick_count(read, other) == read
 

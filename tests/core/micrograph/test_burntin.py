@@ -12,7 +12,8 @@ from segmentation.core.micrograph.barreading import _checked_reading, reading_of
 from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text
-from segmentation.core.micrograph.readings import calibration_of, contradictions, sure_calibration
+from segmentation.core.micrograph.readings import scale_of
+from segmentation.core.micrograph.types import Calibration, Why
 
 WORDS = Text("600 nm", 420, 380, 500, 404, 0.95, "600 nm")
 BAR = (400, 412, 520, 418)
@@ -143,14 +144,15 @@ def test_magnifications(text, value):
 
 def test_a_stored_reading_counts_only_where_it_is_sure():
     record = {"nm_per_pixel": 5.0, "relative_uncertainty": 0.005, "text": "600 nm", "sure": True}
-    assert sure_calibration(record) == calibration_of(record)
-    assert (sure_calibration(record).source, sure_calibration(record).detail) == ("read", "“600 nm”")
+    used = scale_of(Calibration.absent(), record).in_use
+    assert used.nm_per_pixel == 5.0 and (used.source, used.detail) == ("read", "“600 nm”")
     for doubtful in ({**record, "sure": False}, {"nm_per_pixel": 5.0}, {}, None):
-        assert sure_calibration(doubtful).nm_per_pixel is None
+        assert scale_of(Calibration.absent(), doubtful).choose() == (Calibration.absent(), Why.NOT_KNOWN)
 
 
 @pytest.mark.parametrize("text", ["5 1/nm", "5 nm-1", "2 nm⁻¹", "20 mrad", "50 px"])
 def test_a_bar_of_another_unit_is_a_sentence_and_no_scale(text):
     bar_reading = checked(Text(text, 420, 380, 500, 404, 0.95, text))
     assert bar_reading is not None and not bar_reading.sure and not bar_reading.nm_per_pixel
-    assert text in contradictions(asdict(bar_reading)) and calibration_of(asdict(bar_reading)).nm_per_pixel is None
+    scale = scale_of(Calibration.absent(), asdict(bar_reading))
+    assert text in scale.bar_note and not scale.bar.is_known

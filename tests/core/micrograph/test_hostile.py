@@ -14,7 +14,6 @@ import pytest
 from segmentation.core.micrograph import picture as picture_module
 from segmentation.core.micrograph.contrast import preview
 from segmentation.core.micrograph.databar import find_data_bar
-from segmentation.core.micrograph.kinds import LONGEST, clean_name
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 from tests.hostile import READABLE, REFUSED, Hostile, image, tiff, twins
@@ -88,19 +87,3 @@ def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
     first, second = (read(path) for path in twins(tmp_path))
     assert first.name == second.name
     assert first.sha256 != second.sha256
-
-
-@pytest.mark.parametrize(
-    ("given", "cleaned"),
-    [("a.tif", "a.tif"), ("../../etc/passwd", "passwd"), ("C:\\data\\a b.tif", "a b.tif"), ("..", "image"),
-     ("", "image"), ("   ", "image"), ("folder/", "image"), ("a\r\nb\x00.tif", "a b .tif"),
-     ("abc\u202efit.exe", "abc fit.exe"), ("Probe Ω 試料.tif", "Probe Ω 試料.tif")],
-)  # fmt: skip
-def test_clean_names(given: str, cleaned: str) -> None:
-    assert clean_name(given) == cleaned
-
-
-def test_long_names_keep_their_suffix() -> None:
-    short = clean_name("n" * 400 + ".tiff")
-    assert len(short) == LONGEST
-    assert short.endswith(".tiff")

@@ -278,4 +278,4 @@ def test_an_office_document_says_so(opened):
 def test_hostile_names_are_cleaned(opened):
     images, notes = opened(zipped([("a\r\nb\u202etif.txt", b"x"), ("x" * 400 + ".tif", picture())]))
     assert len(images[0][0]) <= 150
-    assert notes[0][0] == "abtif.txt"
+    assert notes[0][0] == "a btif.txt"

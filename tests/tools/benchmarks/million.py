@@ -59,11 +59,10 @@ def questions() -> dict[str, Callable[[], Any]]:
     from django.contrib.auth import get_user_model
     from django.core.paginator import Paginator
 
-    from segmentation import services
     from segmentation.models import Job, Micrograph
     from segmentation.models.jobs import recent_pace
     from segmentation.services.ground import limits
-    from segmentation.services.upkeep import health
+    from segmentation.services.upkeep import health, upkeep
 
     user = get_user_model().objects.get(pk=5)
     waiting = Job.objects.filter(state="queued").order_by("-queued").first()
@@ -71,7 +70,7 @@ def questions() -> dict[str, Callable[[], Any]]:
     return {
         "next job in turn": lambda: Job.objects.first_in_turn(),
         "next upload in turn": lambda: Micrograph.objects.first_in_turn(),
-        "rescue": services.rescue,
+        "rescue": upkeep.rescue,
         "limits of a sender": lambda: limits.check_waiting(user=user, visitor=None, address=""),
         "pace, for each attempt": recent_pace,
         "place in the queue": waiting.position,
@@ -82,9 +81,9 @@ def questions() -> dict[str, Callable[[], Any]]:
         "status: failures": health.failures,
         "status: slowest stages": health.slowest_stages,
         "metrics: states": lambda: list(health.states()),
-        "metrics: bytes stored": services.storage_used,
-        "tidying at a start": services.tidy,
-        "hourly tidying": services.tidy,
+        "metrics: bytes stored": upkeep.storage_used,
+        "tidying at a start": upkeep.tidy,
+        "hourly tidying": upkeep.tidy,
         "one write": lambda: Job.objects.filter(pk=waiting.pk).update(faults=1),
     }
 
@@ -123,18 +122,18 @@ def main() -> None:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
-    from segmentation import services
+    from segmentation.services.upkeep import upkeep
     from segmentation.services.upkeep.health import database_bytes
 
     call_command("migrate", verbosity=0)
-    services.optimise()
+    upkeep.optimise()
     if options.filled:
         ask_all()
         return
     get_user_model().objects.bulk_create(get_user_model()(username=f"user {n}") for n in range(USERS))
     for first, jobs in pairwise([0, *options.jobs]):
         fill(first, jobs)
-        services.optimise()
+        upkeep.optimise()
         print(f"\n{jobs} jobs, {(database_bytes() or 0) / 1e6:.0f} MB", flush=True)
         ask_all()
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 
-from segmentation import services
 from segmentation.models import (
     Artifact,
     Attempted,
@@ -23,6 +22,7 @@ from segmentation.models import (
     Segmentation,
     TrainingFile,
 )
+from segmentation.services.ground import files
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.upkeep import upkeep
 from tests.worker.fake import FILES
@@ -81,8 +81,8 @@ def left_behind() -> Iterator[str]:
     """Files that no row names, after the regular upkeep has removed what is an hour old by its clock."""
     upkeep.AN_HOUR = upkeep.ABANDONED = timedelta()
     scratch.YOUNG_SECONDS = 0.0
-    services.tidy()
-    while services.remove_the_rest():
+    upkeep.tidy()
+    while files.remove_the_rest():
         pass
     scratch.sweep()
     storage = Path(settings.STORAGES["default"]["OPTIONS"]["location"])

@@ -233,7 +233,7 @@ def datasets() -> Target:
     from segmentation.core.micrograph.types import UnreadableImage
     from segmentation.core.micrograph.unpacking import Limits, unpack
     from segmentation.models import Dataset
-    from segmentation.services import Refused
+    from segmentation.services.ground.refusal import Refused
     from tests.web.archive import picture
     from worker.dataset_archives import _adopt_classes, _contents
 
@@ -259,7 +259,7 @@ def datasets() -> Target:
 
 
 def backups() -> Target:
-    from segmentation.services import Refused
+    from segmentation.services.ground.refusal import Refused
     from worker import backup
 
     original = backup._tables

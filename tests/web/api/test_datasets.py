@@ -7,8 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from segmentation import services
 from segmentation.models import Dataset, DatasetImage
+from segmentation.services.learning import datasets
 from tests.web.api.test_jobs import basic
 from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
 from tests.web.trained import make_dataset, make_model, with_own_models
@@ -48,7 +48,7 @@ def test_a_dataset_is_made_described_filled_and_deleted(call, ada, result):  # n
 
 def test_the_matrix_of_rights(call, dataset, ada, result, settings):  # noqa: F811
     address, job = f"/{dataset.pk}", result(ada)
-    image = services.use_as_training_data(job=job, dataset=dataset, user=ada, consent=True, reviewed=True)
+    image = datasets.use_as_training_data(job=job, dataset=dataset, user=ada, consent=True, reviewed=True)
     new = {"name": "x", "task": "particles"}
     fields = {"job": str(job.pk), "reviewed": True, "consent": True}
     requests = [

@@ -18,7 +18,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.tasks import find
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph
-from segmentation.services import Refused
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.results.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.finished import FILES, SUMMARY, ZEISS, visit

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.stated import StatedScale
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.micrograph.width import width_text
 from segmentation.core.tasks import every
 from segmentation.forms.samples import ScaleForm, parse_pixel
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
-from segmentation.services.ground.calibration import StatedScale, calibration_for, refuse_tall_bar, width_text
+from segmentation.services.ground.requested import refuse_tall_bar
 from tests.web.finished import ZEISS
 
 pytestmark = pytest.mark.django_db  # which models there are depends on who asks
@@ -40,37 +42,37 @@ class TestCalibration:
         ("width", "source"), [("  ", ""), ("  ", "metadata"), ("  ", "read"), ("7520", ""), ("7520", "metadata")]
     )
     def test_an_empty_field_and_the_width_of_the_file_left_alone_state_nothing(self, width, source):
-        assert calibration_for(scale(width, source), micrograph(ZEISS)) is None
+        assert scale(width, source).calibration(micrograph(ZEISS).scale) is None
 
     def test_nothing_typed_on_purpose_means_pixels(self):
-        assert calibration_for(scale("  ", "typed"), micrograph(ZEISS)) == Calibration.absent()
+        assert scale("  ", "typed").calibration(micrograph(ZEISS).scale) == Calibration.absent()
 
     def test_another_width_than_the_files_was_typed(self):
         other = micrograph({**ZEISS, "nm_per_pixel": 2.5})
-        assert calibration_for(scale("2560", "metadata"), other) is None
-        assert calibration_for(scale("7520", "metadata"), other).nm_per_pixel == pytest.approx(7520 / 1024)
+        assert scale("2560", "metadata").calibration(other.scale) is None
+        assert scale("7520", "metadata").calibration(other.scale).nm_per_pixel == pytest.approx(7520 / 1024)
 
     def test_typing_the_width_of_the_file_is_typing(self):
-        made = calibration_for(scale("7520", "typed"), micrograph(ZEISS))
+        made = scale("7520", "typed").calibration(micrograph(ZEISS).scale)
         assert (made.source, made.nm_per_pixel) == ("typed", 7520 / 1024)
 
     @pytest.mark.parametrize("text", ["3000", "3000 nm", "3 um", "3,0 µm"])
     def test_any_other_width_was_typed(self, text):
-        made = calibration_for(scale(text, ""), micrograph(ZEISS))
+        made = scale(text, "").calibration(micrograph(ZEISS).scale)
         assert made.source == "typed"
         assert made.nm_per_pixel == pytest.approx(3000 / 1024)
 
     @pytest.mark.parametrize("text", ["0", "-1", "1e300", "wide", "7,5 ly", "nan", "7,520"])
     def test_what_is_no_width_is_explained(self, text):
         with pytest.raises(ValueError, match=r"width|unit") as refusal:
-            calibration_for(scale(text, "typed"), micrograph())
+            scale(text, "typed").calibration(micrograph().scale)
         assert str(refusal.value).endswith(".")
 
     def test_a_width_as_shown_is_understood_again(self):
         calibration = Calibration(**ZEISS)
         assert width_text(calibration.width_nm(1024)) == "7520"
         odd = micrograph({**ZEISS, "nm_per_pixel": 1.23456789}, width=1000)
-        assert calibration_for(scale(width_text(1234.56789), "metadata"), odd) is None
+        assert scale(width_text(1234.56789), "metadata").calibration(odd.scale) is None
 
 
 @pytest.mark.usefixtures("model")

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from segmentation.core.pace import FIXED_MEGAPIXELS
-from segmentation.models import AGAIN, Job, Micrograph, Superseded, WorkerProcess, shown_name, upload_path
+from segmentation.models import AGAIN, Job, Micrograph, Superseded, WorkerProcess, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -21,16 +21,6 @@ NOBODY = AnonymousUser()
 
 def test_no_migration_is_missing():
     call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
-
-
-@pytest.mark.parametrize(
-    ("given", "title"),
-    [("a.tif", "a.tif"), ("../../etc/passwd", "passwd"), ("C:\\temp\\a.tif", "a.tif"), ("", "unnamed"),
-     ("/", "unnamed"), ("a\x00\nb\u202e.tif", "ab.tif"), ("Gro\u0308ße µm.tif", "Größe µm.tif"),
-     ("x" * 300 + ".tif", "x" * 145 + "….tif"), ("\ud800bad.tif", "bad.tif"), ("=SUM(A1).tif", "=SUM(A1).tif")],
-)  # fmt: skip
-def test_a_name_fit_for_display(given, title):
-    assert shown_name(given) == title
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import zipfile
 import pytest
 from django.core.files.base import ContentFile
 
-from segmentation import services
 from segmentation.core.archive import write_zip
 from segmentation.models import Artifact, Job
 from segmentation.services.ground import bundles
+from segmentation.services.results import publishing
+from segmentation.services.upkeep import upkeep
 
 pytestmark = pytest.mark.django_db
 README = "Particles in ü.tif\n"
@@ -29,7 +30,7 @@ def published(make_job, own_storage, tmp_path):
     write_zip(files["bundle.zip"], entries)
     make_job(state=Job.State.QUEUED)
     job = Job.objects.claim(Job.objects.get().pk)
-    services.publish(job=job, files=files, summary={})
+    publishing.publish(job=job, files=files, summary={})
     return job, files["bundle.zip"]
 
 
@@ -40,7 +41,7 @@ def test_it_comes_out_byte_for_byte_and_takes_no_room(published, client):
         assert file.read() == made.read_bytes()
     assert stored.size == made.stat().st_size
     assert stored.file.size < 200
-    assert services.storage_used() - job.micrograph.size == sum(
+    assert upkeep.storage_used() - job.micrograph.size == sum(
         job.artifact(n).size for n in ("particles.csv", "figure.png")
     )
 
@@ -54,7 +55,7 @@ def test_a_notebook_entry_is_stored_in_the_same_way(own_storage, make_job, tmp_p
     write_zip(files["notebook.eln"], [crate, ("notebook/result/figure.png", picture), uploaded])
     made = files["notebook.eln"].read_bytes()
     job = Job.objects.claim(Job.objects.get().pk)
-    services.publish(job=job, files=files, summary={})
+    publishing.publish(job=job, files=files, summary={})
     stored = job.artifact("notebook.eln")
     with bundles.opened(stored) as file:
         assert file.read() == made

@@ -11,11 +11,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Dataset, DatasetImage, Edit, Job, Sample, Segmentation
-from segmentation.services import Refused
 from segmentation.services.ground.callers import check_may_train
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.learning import datasets
 from segmentation.services.learning.datasets import default_group_of, unique_name
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY, summary
@@ -44,7 +44,7 @@ def result(make_job, make_micrograph):
 
 def give(job, dataset, user, **more):
     fields = {"consent": True, "reviewed": True, **more}
-    return services.use_as_training_data(job=job, dataset=dataset, user=user, **fields)
+    return datasets.use_as_training_data(job=job, dataset=dataset, user=user, **fields)
 
 
 def refusal(status, function, *given, **fields):
@@ -165,7 +165,7 @@ def test_names_in_a_dataset_are_fit_for_every_disk_and_never_twice(dataset, ada)
 
 
 def test_classes_are_those_of_the_first_result_and_others_are_refused(ada, result):
-    made = services.create_dataset(user=ada, name="Steel", task="phases")
+    made = datasets.create_dataset(user=ada, name="Steel", task="phases")
     assert "no classes" not in made.class_names
     give(result(ada, "phases", ("matrix", "pore")), made, ada)
     assert Dataset.objects.get().class_names == ["matrix", "pore"]
@@ -174,7 +174,7 @@ def test_classes_are_those_of_the_first_result_and_others_are_refused(ada, resul
 
 
 def test_a_dataset_needs_a_name_a_known_kind_and_sensible_classes(ada, alice):
-    make = services.create_dataset
+    make = datasets.create_dataset
     assert "name" in refusal(422, make, user=ada, name="  ", task="particles")
     assert "particles" in refusal(422, make, user=ada, name="x", task="nothing")
     assert "no classes" in refusal(422, make, user=ada, name="x", task="particles", class_names=["a", "b"])
@@ -185,27 +185,27 @@ def test_a_dataset_needs_a_name_a_known_kind_and_sensible_classes(ada, alice):
 @pytest.mark.services
 def test_it_is_described_shared_and_visible_then(ada, alice, dataset):
     assert not dataset.is_visible_to(alice)
-    services.change_dataset(dataset=dataset, shared=True, material="TiO2\n", name="New")
+    datasets.change_dataset(dataset=dataset, shared=True, material="TiO2\n", name="New")
     assert (dataset.name, dataset.material) == ("New", "TiO2")
     assert dataset.is_visible_to(alice) and not dataset.is_visible_to(AnonymousUser())
     assert not dataset.is_changeable_by(alice) and dataset.is_changeable_by(ada)
-    assert "name" in refusal(422, services.change_dataset, dataset=dataset, name="")
+    assert "name" in refusal(422, datasets.change_dataset, dataset=dataset, name="")
 
 
 def test_regrouping_and_removing_ask_for_another_check(ada, result, dataset):
     image = give(result(ada), dataset, ada)
     Dataset.objects.update(state="done")
-    services.group_image(image=image, group=" batch  9 ")
+    datasets.group_image(image=image, group=" batch  9 ")
     assert DatasetImage.objects.get().group == "batch 9" and Dataset.objects.get().state == "queued"
     Dataset.objects.update(state="done")
-    services.remove_image(image=image)
+    datasets.remove_image(image=image)
     assert not DatasetImage.objects.exists() and Dataset.objects.get().state == "queued"
 
 
 def test_an_archive_is_refused_before_anything_is_stored(ada, dataset, settings):
     def send(content=b"PK\x03\x04", **fields):
         file = SimpleUploadedFile("a.zip", content)
-        services.add_archive(dataset=dataset, file=file, user=ada, **{"consent": True, "reviewed": True, **fields})
+        datasets.add_archive(dataset=dataset, file=file, user=ada, **{"consent": True, "reviewed": True, **fields})
 
     assert "ZIP" in refusal(422, send, b"no archive")
     assert refusal(422, send, b"")

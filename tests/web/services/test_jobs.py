@@ -11,11 +11,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph
-from segmentation.services import Refused
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import jobs
 from segmentation.services.results.jobs import GONE
+from segmentation.services.upkeep import upkeep
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -26,7 +27,7 @@ ME = UUID(int=7)
 
 def create(micrograph, *, settings=None, user=NOBODY, visitor=ME, address="", token="token", **more):
     who = {"user": user, "visitor": visitor, "address": address}
-    return services.create_job(
+    return jobs.create_job(
         micrograph=micrograph, settings=settings or AnalysisSettings.of(), token=token, **who, **more
     )
 
@@ -70,7 +71,7 @@ def test_a_broker_that_is_down_costs_no_job(make_micrograph, commit, queue, monk
     assert (job.state, job.enqueued) == ("queued", None)
     assert "be reached" in caplog.text
     Job.objects.update(queued=timezone.now() - timedelta(seconds=3))
-    services.rescue()
+    upkeep.rescue()
     assert queue == ["analyses"]
 
 
@@ -111,16 +112,16 @@ def test_the_pixels_of_one_visitor_that_wait_are_limited(make_micrograph, make_s
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_cancelling_ends_an_unfinished_job(make_job, state):
-    job = services.cancel_job(job=make_job(state=state, attempt=1))
+    job = jobs.cancel_job(job=make_job(state=state, attempt=1))
     assert job.state == "cancelled" and job.finished is not None
-    assert services.cancel_job(job=job).state == "cancelled"
+    assert jobs.cancel_job(job=job).state == "cancelled"
 
 
 @pytest.mark.parametrize("state", ["done", "failed"])
 def test_a_finished_job_cannot_be_cancelled(make_job, state):
     job = make_job(state=state)
     with pytest.raises(Refused, match="already ended") as refused:
-        services.cancel_job(job=job)
+        jobs.cancel_job(job=job)
     assert refused.value.status == 409
     assert Job.objects.get().state == state
 
@@ -129,7 +130,7 @@ def test_a_finished_job_cannot_be_cancelled(make_job, state):
 def test_retrying_queues_the_job_and_forgets_the_deaths(make_job, commit, queue, state):
     job = make_job(state=state, attempt=3, deaths=2, error="It broke.", finished=timezone.now(), progress=0.5)
     with commit():
-        services.retry_job(job=job)
+        jobs.retry_job(job=job)
     assert queue == ["analyses"]
     job = Job.objects.get()
     assert (job.state, job.error, job.deaths, job.progress, job.finished) == ("queued", "", 0, 0.0, None)
@@ -139,10 +140,10 @@ def test_retrying_queues_the_job_and_forgets_the_deaths(make_job, commit, queue,
 @pytest.mark.parametrize("state", ["running", "done"])
 def test_a_job_that_runs_or_is_done_cannot_be_retried(make_job, state):
     with pytest.raises(Refused, match="failed or was cancelled"):
-        services.retry_job(job=make_job(state=state))
+        jobs.retry_job(job=make_job(state=state))
 
 
-@pytest.mark.parametrize("service", [services.cancel_job, services.retry_job])
+@pytest.mark.parametrize("service", [jobs.cancel_job, jobs.retry_job])
 def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
     job = make_job()
     Job.objects.filter(pk=job.pk).delete()
@@ -154,10 +155,10 @@ def test_what_was_deleted_meanwhile_is_said_to_be(make_job, service):
 def test_what_a_second_click_deletes_is_gone_already(make_job):
     job = make_job()
     row = Job.objects.get(pk=job.pk)
-    services.delete_job(job=job)
-    services.delete_job(job=row)
+    jobs.delete_job(job=job)
+    jobs.delete_job(job=row)
     with pytest.raises(Refused, match=GONE):
-        services.retry_job(job=row)
+        jobs.retry_job(job=row)
 
 
 @pytest.mark.parametrize("state", list(Job.State))
@@ -167,7 +168,7 @@ def test_deleting_removes_the_job_its_files_and_its_upload(make_job, own_storage
     stray.parent.mkdir()
     stray.touch()
     with commit():
-        services.delete_job(job=job)
+        jobs.delete_job(job=job)
     assert not Job.objects.exists() and not Micrograph.objects.exists()
     assert [path for path in own_storage.rglob("*") if path.is_file()] == []
     assert not (own_storage / job.folder).exists()
@@ -177,7 +178,7 @@ def test_deleting_keeps_a_micrograph_that_another_job_needs(make_job, own_storag
     job = make_job(state="done")
     rerun = make_job(micrograph=job.micrograph, parent=job)
     with commit():
-        services.delete_job(job=Job.objects.get(pk=job.pk))
+        jobs.delete_job(job=Job.objects.get(pk=job.pk))
     rerun.refresh_from_db()
     assert rerun.parent is None
     assert rerun.micrograph.file.storage.exists(rerun.micrograph.file.name)
@@ -188,7 +189,7 @@ def test_a_deletion_that_is_rolled_back_keeps_the_files(make_job, own_storage, c
 
     job = make_job(files=("figure.png",))
     with commit(), pytest.raises(RuntimeError), transaction.atomic():
-        services.delete_job(job=Job.objects.get(pk=job.pk))
+        jobs.delete_job(job=Job.objects.get(pk=job.pk))
         raise RuntimeError
     assert Job.objects.filter(pk=job.pk).exists()
     assert (own_storage / job.folder / "0" / "figure.png").exists()
@@ -200,5 +201,5 @@ def test_another_storage_than_folders_is_emptied_too(settings, make_job, commit)
     storage, path = job.micrograph.file.storage, f"{job.folder}/1/figure.png"
     assert storage.exists(path)
     with commit():
-        services.delete_job(job=job)
+        jobs.delete_job(job=job)
     assert not storage.exists(path) and not storage.exists(job.micrograph.file.name)

@@ -13,11 +13,11 @@ from django.db.models import Q
 from django.db.models.signals import pre_save
 from django.test import Client
 
-from segmentation import services
 from segmentation.models import ExportJob, Link, Micrograph, Removal, Segmentation
 from segmentation.services.ground import files
+from segmentation.services.results import after_inspection, exports, jobs, publishing
 from segmentation.services.results.usage import stored_bytes
-from segmentation.services.upkeep import health
+from segmentation.services.upkeep import health, upkeep
 from tests.conftest import picture
 from tests.web.api.test_jobs import basic
 from tests.worker import fake
@@ -37,7 +37,7 @@ def test_a_segmentation_has_its_row_before_its_file(make_job, tmp_path, own_stor
     pre_save.connect(lambda **fields: order.append("row"), sender=Segmentation, weak=False, dispatch_uid="order")
     storage = SimpleNamespace(save=lambda name, content: order.append("file"))
     monkeypatch.setattr("segmentation.services.results.publishing.default_storage", storage)
-    services.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=segmentation.provenance)
+    publishing.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=segmentation.provenance)
     pre_save.disconnect(sender=Segmentation, dispatch_uid="order")
     assert order == ["row", "file"]
 
@@ -46,17 +46,17 @@ def test_the_next_inspection_removes_the_picture_of_a_killed_one(make_micrograph
     row = make_micrograph(state="running", attempt=2)
     row.preview = ""
     leftover = default_storage.save(f"{row.folder}/preview-1.png", ContentFile(b"left"))
-    services.publish_inspection(micrograph=row, facts={}, preview=picture())
+    after_inspection.publish_inspection(micrograph=row, facts={}, preview=picture())
     assert not default_storage.exists(leftover) and default_storage.exists(f"{row.folder}/preview-2.png")
 
 
 def test_a_picture_that_a_page_may_show_stays_when_the_bar_is_read_later(make_micrograph, own_storage):
     row = make_micrograph(state="running", attempt=1)
     row.preview = ""
-    services.publish_inspection(micrograph=row, facts={}, preview=picture(), unread=True)
+    after_inspection.publish_inspection(micrograph=row, facts={}, preview=picture(), unread=True)
     Micrograph.objects.filter(pk=row.pk).update(state="running", attempt=2)
     row.refresh_from_db()
-    services.publish_inspection(micrograph=row, facts={}, preview=picture())
+    after_inspection.publish_inspection(micrograph=row, facts={}, preview=picture())
     row.refresh_from_db()
     assert row.preview.name == f"{row.folder}/preview-1.png" and default_storage.exists(row.preview.name)
     assert not default_storage.exists(f"{row.folder}/preview-2.png")
@@ -69,7 +69,7 @@ def test_the_picture_of_the_viewer_replaces_that_of_a_killed_attempt(make_microg
         file.write_bytes(b"picture")
         default_storage.save(f"{row.folder}/{file.name}", ContentFile(b"left"))
     before = kept(own_storage, row.folder)
-    services.keep_picture(micrograph=row, picture=files[0], tiles=files[1])
+    publishing.keep_picture(micrograph=row, picture=files[0], tiles=files[1])
     assert kept(own_storage, row.folder) == before
 
 
@@ -78,7 +78,7 @@ def test_a_published_export_removes_what_killed_ones_left(make_job, own_storage,
     export = ExportJob.objects.create(job=job, state="running", attempt=2)
     default_storage.save(f"{job.folder}/1/1/report.pdf", ContentFile(b"left"))
     (tmp_path / "report.pdf").write_bytes(b"report")
-    services.publish_export(export=export, files={"report.pdf": tmp_path / "report.pdf"})
+    exports.publish_export(export=export, files={"report.pdf": tmp_path / "report.pdf"})
     assert kept(own_storage, job.folder) == [f"{job.folder}/1/2/report.pdf"]
 
 
@@ -107,10 +107,10 @@ def test_a_deletion_that_was_killed_before_its_files_went_is_finished_later(make
     job = make_job(state="done", attempt=1)
     default_storage.save(f"{job.folder}/1/particles.csv", ContentFile(b"sizes"))
     monkeypatch.setattr(files, "_finish", lambda removals: True)  # the process is gone
-    services.delete_job(job=job)
+    jobs.delete_job(job=job)
     assert kept(own_storage, "jobs")
     monkeypatch.undo()
-    services.remove_the_rest()
+    files.remove_the_rest()
     assert not kept(own_storage, "jobs") and not Removal.objects.exists()
 
 
@@ -137,9 +137,9 @@ def test_a_large_sample_is_gone_at_once_and_its_files_behind(make_sample, alice,
     assert kept(own_storage, "jobs") and Removal.objects.count() == 7 and rings == ["worker.inspections"]
     with monkeypatch.context() as killed, pytest.raises(SystemExit):
         killed.setattr(files, "remove_folder", Mock(side_effect=[True, SystemExit]))
-        services.remove_the_rest()
+        files.remove_the_rest()
     rings.clear()
-    services.rescue()
+    upkeep.rescue()
     while rings:
         rings.clear()
         tasks.do_inspections()
@@ -151,7 +151,7 @@ def test_what_the_storage_does_not_remove_is_tried_again(make_job, own_storage, 
     default_storage.save(f"{job.folder}/1/particles.csv", ContentFile(b"sizes"))
     monkeypatch.setattr(files, "_remove", Mock(side_effect=OSError("no answer")))
     folder = job.folder
-    services.delete_job(job=job)
+    jobs.delete_job(job=job)
     assert Removal.objects.filter(folder=folder).exists()
 
 
@@ -172,7 +172,7 @@ def test_the_picture_of_an_inspection_stays_where_the_answer_of_the_database_was
     row = make_micrograph(state="running", attempt=1)
     commits_but_breaks(monkeypatch)
     with pytest.raises(OperationalError):
-        services.publish_inspection(micrograph=row, facts={}, preview=picture())
+        after_inspection.publish_inspection(micrograph=row, facts={}, preview=picture())
     row.refresh_from_db()
     assert row.state == "done" and default_storage.exists(row.preview.name)
 
@@ -183,6 +183,6 @@ def test_the_files_of_a_result_stay_where_the_answer_of_the_database_was_lost(ma
     files = {"particles.csv": tmp_path / "particles.csv"}
     commits_but_breaks(monkeypatch)
     with pytest.raises(OperationalError):
-        services.publish(job=job, files=files, summary={})
+        publishing.publish(job=job, files=files, summary={})
     job.refresh_from_db()
     assert job.is_done and all(default_storage.exists(artifact.file.name) for artifact in job.artifacts.all())

@@ -8,13 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import AFRESH, Job, Micrograph, Sample, SampleArtifact, Superseded
-from segmentation.services import Refused, Scale
 from segmentation.services.ground import bundles
-from segmentation.services.results.samples import FULL, NO_IMAGES
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.results import jobs, publishing, samples
+from segmentation.services.results.samples import FULL, NO_IMAGES, ScaleRule
+from segmentation.services.upkeep import upkeep
 from tests.web.finished import SUMMARY, ZEISS
 
 pytestmark = pytest.mark.django_db
@@ -25,8 +26,8 @@ ME = UUID(int=7)
 
 
 def create(uploads, user=None, visitor=ME, token="", **fields):
-    defaults = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": Scale()}
-    return services.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**defaults, **fields})
+    defaults = {"name": "Batch 7", "settings": AnalysisSettings.of(), "scale": ScaleRule()}
+    return samples.create_sample(uploads=uploads, user=user, visitor=visitor, token=token, **{**defaults, **fields})
 
 
 def different(make_micrograph, count, **fields):
@@ -90,7 +91,7 @@ class TestCreate:
         visitor = uuid4()
         create(different(make_micrograph, 5, visitor=visitor), visitor=visitor)
         single = make_micrograph(visitor=visitor)
-        services.create_job(micrograph=single, settings=AnalysisSettings.of(), user=None, visitor=visitor, token="")
+        jobs.create_job(micrograph=single, settings=AnalysisSettings.of(), user=None, visitor=visitor, token="")
 
     @pytest.mark.parametrize(
         ("name", "title"), [("  ", "tio2.png"), ("a\r\nb\x00", "a b"), ("x" * 400, "x" * 150), ("A/B", "A/B")]
@@ -102,7 +103,7 @@ class TestCreate:
         sample = create([make_micrograph(name="0.png")], name="")
         later = [make_micrograph(name="1.png", sha256="e" * 64), make_micrograph(name="2.png", state="queued")]
         for upload, name in zip(later, ("0.png and 1 more", "0.png and 2 more"), strict=True):
-            services.add_images(sample=sample, uploads=[upload])
+            samples.add_images(sample=sample, uploads=[upload])
             assert Sample.objects.get().name == name
 
 
@@ -112,13 +113,13 @@ class TestScale:
 
     def test_each_its_own(self, make_micrograph):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64)]
-        calibration, other = self.calibrations(create(uploads, scale=Scale(Sample.Rule.OWN, 640.0)))
+        calibration, other = self.calibrations(create(uploads, scale=ScaleRule(Sample.Rule.OWN, 640.0)))
         assert calibration is None
         assert (other.nm_per_pixel, other.source) == (10.0, "typed")
 
     @pytest.mark.parametrize(
         ("scale", "pixels"),
-        [(Scale(Sample.Rule.WIDTH, 640.0), [10.0, 5.0]), (Scale(Sample.Rule.PIXEL, 2.5), [2.5, 2.5])],
+        [(ScaleRule(Sample.Rule.WIDTH, 640.0), [10.0, 5.0]), (ScaleRule(Sample.Rule.PIXEL, 2.5), [2.5, 2.5])],
     )
     def test_one_for_all_comes_before_the_files(self, make_micrograph, scale, pixels):
         uploads = [make_micrograph(calibration=ZEISS), make_micrograph(sha256="c" * 64, width=128)]
@@ -127,11 +128,11 @@ class TestScale:
     @pytest.mark.parametrize(
         ("scale", "relative"),
         [
-            (Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"), 0.05 / 2.8),
-            (Scale(Sample.Rule.OWN, 7520.0, typed="7.52 um"), 0.005 / 7.52),
-            (Scale(Sample.Rule.PIXEL, 5.5, typed="5.50 nm/px"), 0.005 / 5.5),
-            (Scale(Sample.Rule.PIXEL, 5.5), 0.05 / 5.5),
-            (Scale(Sample.Rule.WIDTH, 2800.0), 0.5 / 2800),
+            (ScaleRule(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"), 0.05 / 2.8),
+            (ScaleRule(Sample.Rule.OWN, 7520.0, typed="7.52 um"), 0.005 / 7.52),
+            (ScaleRule(Sample.Rule.PIXEL, 5.5, typed="5.50 nm/px"), 0.005 / 5.5),
+            (ScaleRule(Sample.Rule.PIXEL, 5.5), 0.05 / 5.5),
+            (ScaleRule(Sample.Rule.WIDTH, 2800.0), 0.5 / 2800),
         ],
     )
     def test_its_last_digit_says_how_well_it_is_known(self, make_micrograph, scale, relative):
@@ -141,13 +142,13 @@ class TestScale:
 
     def test_images_added_later_are_known_as_well(self, make_micrograph):
         first, second = different(make_micrograph, 2)
-        sample = create([first], scale=Scale(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
-        services.add_images(sample=Sample.objects.get(), uploads=[second])
+        sample = create([first], scale=ScaleRule(Sample.Rule.WIDTH, 2800.0, typed="2.8 µm"))
+        samples.add_images(sample=Sample.objects.get(), uploads=[second])
         calibration, other = self.calibrations(sample)
         assert calibration == other
 
     def test_what_was_typed_fits_and_can_be_read(self, make_micrograph):
-        sample = create([make_micrograph()], scale=Scale(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
+        sample = create([make_micrograph()], scale=ScaleRule(Sample.Rule.WIDTH, 5.0, typed="5." + "0" * 300 + "\0 nm"))
         assert Sample.objects.get(pk=sample.pk).typed == "5." + "0" * 98
 
     def test_what_was_said_of_an_image_in_1_0_0_comes_first(self, make_micrograph):
@@ -163,7 +164,7 @@ class TestScale:
         )
         Job.objects.filter(pk=before[0].pk).update(settings=changed.as_dict(), included=False)
         with commit():
-            services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
+            samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5))
         members = list(sample.members.order_by("created"))
         assert members[0] == before[0] and members[1].parent == before[1]
         assert members[1].micrograph == before[1].micrograph
@@ -172,9 +173,9 @@ class TestScale:
 
     def test_the_same_scale_with_more_digits_is_another(self, make_sample):
         sample = make_sample(DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.5"))
+        samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5, typed="2.5"))
         Job.objects.update(state=DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5, typed="2.50"))
+        samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5, typed="2.50"))
         sample.refresh_from_db()
         assert (sample.value, sample.typed) == (2.5, "2.50")
         calibration = sample.members.get().get_settings().measurement.calibration
@@ -183,31 +184,31 @@ class TestScale:
     def test_a_deleted_revision_uncovers_the_one_before(self, make_sample):
         sample = make_sample(DONE)
         before = sample.members.get()
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
-        services.delete_job(job=sample.members.get())
+        samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5))
+        jobs.delete_job(job=sample.members.get())
         assert sample.members.get() == before
 
     def test_a_deleted_revision_between_two_uncovers_nothing(self, make_sample):
         sample = make_sample(DONE)
         for value in (2.5, 3.5):
-            services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, value))
+            samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, value))
             sample.jobs.update(state=DONE)
         last = sample.members.get()
-        services.delete_job(job=last.parent)
+        jobs.delete_job(job=last.parent)
         assert sample.members.get() == last
 
     def test_what_is_uncovered_stays_left_out(self, make_sample):
         sample = make_sample(DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.PIXEL, 2.5))
-        services.include_images(sample=sample, included={sample.members.get().pk: False})
-        services.delete_job(job=sample.members.get())
+        samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.PIXEL, 2.5))
+        samples.include_images(sample=sample, included={sample.members.get().pk: False})
+        jobs.delete_job(job=sample.members.get())
         assert not sample.members.get().included
 
     def test_each_image_keeps_the_width_that_was_typed_for_it(self, make_micrograph):
         typed = {"width": "2000", "source": "typed"}, {"width": "4000", "source": "typed"}, {}
         sample = create([make_micrograph(sha256=f"{n:064d}", asked=width) for n, width in enumerate(typed)])
         sample.jobs.update(state=DONE)
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.OWN, 5000.0))
+        samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.OWN, 5000.0))
         widths = [
             job.get_settings().measurement.calibration.width_nm(job.micrograph.width)
             for job in sample.members.order_by("micrograph__sha256")
@@ -217,7 +218,7 @@ class TestScale:
     def test_a_scale_for_all_holds_for_what_is_still_being_read(self, make_micrograph):
         arriving = make_micrograph(state=Micrograph.State.QUEUED, asked={"width": "", "source": None})
         sample = create([arriving])
-        services.recalibrate_sample(sample=sample, scale=Scale(Sample.Rule.WIDTH, 3000.0))
+        samples.recalibrate_sample(sample=sample, scale=ScaleRule(Sample.Rule.WIDTH, 3000.0))
         assert Micrograph.objects.get(pk=arriving.pk).asked == {}
 
 
@@ -237,9 +238,9 @@ class TestRegions:
         first, second, *_ = sample.members.order_by("micrograph__sha256")
         settings = first.get_settings().with_(ignore=self.REGIONS)
         drawn = make_job(micrograph=first.micrograph, parent=first, state=DONE, visitor=ME, settings=settings)
-        assert len(services.others_of_this_size(sample, drawn)) == 2
+        assert len(samples.others_of_this_size(sample, drawn)) == 2
         with commit():
-            services.ignore_in_sample(sample=sample, job=drawn)
+            samples.ignore_in_sample(sample=sample, job=drawn)
         members = {job.micrograph_id: job for job in sample.members}
         assert members[first.micrograph_id] == drawn and len(members) == 4
         again = members[second.micrograph_id]
@@ -247,15 +248,15 @@ class TestRegions:
         assert members[large.pk].get_settings().measurement.ignore == ()
         assert state(sample) == Sample.State.WAITING
         with pytest.raises(Refused, match="under way"):
-            services.ignore_in_sample(sample=sample, job=drawn)
+            samples.ignore_in_sample(sample=sample, job=drawn)
         # An image that comes later ignores what all others of its size do.
-        services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
+        samples.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
         assert sample.members.get(micrograph__sha256="e" * 64).get_settings().measurement.ignore == self.REGIONS
 
     def test_the_settings_of_a_sample_hold_them(self, make_micrograph):
         sample = create(different(make_micrograph, 2), settings=AnalysisSettings.of(ignore=self.REGIONS))
         assert self.ignored(sample) == [self.REGIONS] * 2
-        services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64, width=999)])
+        samples.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64, width=999)])
         assert self.ignored(sample) == [self.REGIONS] * 3
 
 
@@ -264,20 +265,20 @@ class TestQueue:
     def test_a_message_is_sent_for_each_image_once(self, make_micrograph, queue, commit):
         with commit():
             sample = create(different(make_micrograph, 5))
-        services.rescue()
+        upkeep.rescue()
         assert queue == ["analyses"] * 5
         assert not sample.jobs.filter(enqueued=None).exists()
 
     def test_an_image_of_another_sender_stands_behind_one_of_those_only(self, make_micrograph):
         create(different(make_micrograph, 6))
         who = {"user": None, "visitor": None, "token": ""}
-        single = services.create_job(micrograph=make_micrograph(sha256="f" * 64), settings=AnalysisSettings.of(), **who)
+        single = jobs.create_job(micrograph=make_micrograph(sha256="f" * 64), settings=AnalysisSettings.of(), **who)
         assert single.position() == 2
 
     def test_a_message_is_sent_again_at_a_start(self, make_sample, queue):
         make_sample(QUEUED, QUEUED, QUEUED).jobs.update(enqueued=timezone.now())
         make_sample(DONE, state=Sample.State.QUEUED, enqueued=timezone.now())
-        assert services.enqueue_all() == len(queue) == 4
+        assert upkeep.enqueue_all() == len(queue) == 4
 
 
 @pytest.mark.services
@@ -286,14 +287,14 @@ class TestPooling:
         sample = make_sample(RUNNING, DONE, FAILED)
         job = Job.objects.get(state=RUNNING)
         with commit():
-            services.publish(job=job, files={}, summary=SUMMARY)
+            publishing.publish(job=job, files={}, summary=SUMMARY)
         assert state(sample) == Sample.State.QUEUED
         assert queue == ["analyses"]
 
     def test_not_before(self, make_sample, queue, commit):
         sample = make_sample(RUNNING, RUNNING)
         with commit():
-            services.fail(row=sample.jobs.first(), sentence="No.")
+            publishing.fail(row=sample.jobs.first(), sentence="No.")
         assert state(sample) == Sample.State.WAITING
         assert queue == []
 
@@ -304,22 +305,22 @@ class TestPooling:
         job = sample.jobs.first()
         with commit():
             if change == "exclude":
-                services.include_images(sample=sample, included={job.pk: False})
+                samples.include_images(sample=sample, included={job.pk: False})
             elif change == "delete":
-                services.delete_job(job=job)
+                jobs.delete_job(job=job)
             else:
                 job.micrograph.delete()
         assert state(sample) == Sample.State.QUEUED
         assert queue == ["analyses"]
         with pytest.raises(Superseded):
-            services.publish_sample(sample=running, files={}, pooled={})
+            publishing.publish_sample(sample=running, files={}, pooled={})
         assert state(sample) == Sample.State.QUEUED
 
     def test_excluding_twice_pools_once(self, make_sample, queue, commit):
         sample = make_sample(DONE)
         for _ in range(2):
             with commit():
-                services.include_images(sample=sample, included={sample.jobs.get().pk: False})
+                samples.include_images(sample=sample, included={sample.jobs.get().pk: False})
         assert queue == ["analyses"]
 
     def test_published_files_replace_those_before(self, make_sample, own_storage, tmp_path):
@@ -328,7 +329,7 @@ class TestPooling:
             (tmp_path / "images.csv").write_text(content)
             Sample.objects.filter(pk=sample.pk).update(**AFRESH)
             claimed = Sample.objects.claim(sample.pk)
-            services.publish_sample(sample=claimed, files={"images.csv": tmp_path / "images.csv"}, pooled={"of": []})
+            publishing.publish_sample(sample=claimed, files={"images.csv": tmp_path / "images.csv"}, pooled={"of": []})
         stored = SampleArtifact.objects.get()
         assert bundles.opened(stored).read() == b"new"
         assert stored.content_type == "text/csv"
@@ -336,7 +337,7 @@ class TestPooling:
 
     def test_whose_last_image_ended_unnoticed_is_pooled(self, make_sample, queue):
         sample = make_sample(DONE, FAILED)
-        services.rescue()
+        upkeep.rescue()
         assert state(sample) == Sample.State.QUEUED
         assert queue == ["analyses"]
 
@@ -347,14 +348,14 @@ class TestChange:
         sample = make_sample(DONE, settings=AnalysisSettings.of(filter=True), rule=Sample.Rule.PIXEL, value=2.0)
         same = make_micrograph(name="same.png", sha256=f"{0:064d}")
         with commit():
-            notes = services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
+            notes = samples.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64), same])
         assert [note.name for note in notes] == ["same.png"]
         added = sample.jobs.get(state=QUEUED).get_settings()
         assert added.measurement.filter and added.measurement.calibration.nm_per_pixel == 2.0
         assert state(sample) == Sample.State.WAITING
         assert len(sample.notes) == 1
 
-    @pytest.mark.parametrize("end", [services.cancel_sample, services.delete_sample])
+    @pytest.mark.parametrize("end", [samples.cancel_sample, samples.delete_sample])
     def test_an_upload_that_another_analysis_waits_for_stays(self, make_micrograph, make_job, end):
         arriving = make_micrograph(state=Micrograph.State.QUEUED)
         alone = make_micrograph(name="b.png", sha256="b" * 64, state=Micrograph.State.QUEUED)
@@ -369,11 +370,11 @@ class TestChange:
         shared = sample.jobs.first().micrograph
         make_job(micrograph=shared)
         (tmp_path / "a.csv").write_text("a")
-        services.publish_sample(
+        publishing.publish_sample(
             sample=Sample.objects.claim(sample.pk), files={"a.csv": tmp_path / "a.csv"}, pooled={"of": []}
         )
         with commit():
-            services.delete_sample(sample=sample)
+            samples.delete_sample(sample=sample)
         assert not Sample.objects.exists() and not SampleArtifact.objects.exists()
         assert list(Micrograph.objects.all()) == [shared]
         folders = {path.relative_to(own_storage).parts[:2] for path in own_storage.rglob("*") if path.is_file()}
@@ -383,7 +384,7 @@ class TestChange:
         sample = make_sample(DONE)
         Sample.objects.filter(pk=sample.pk).delete()
         with pytest.raises(Refused) as refused:
-            services.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
+            samples.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
         assert refused.value.status == 404
 
     def test_retention_takes_a_sample_as_a_whole(self, make_sample):
@@ -391,6 +392,6 @@ class TestChange:
         gone, recent = make_sample(DONE, DONE, created=old), make_sample(DONE, DONE, created=old)
         Job.objects.update(finished=old)
         Job.objects.filter(pk=recent.jobs.first().pk).update(finished=young)
-        assert services.purge(older_than=timedelta(days=5)).jobs == 2
+        assert upkeep.purge(older_than=timedelta(days=5)).jobs == 2
         assert list(Sample.objects.all()) == [recent]
         assert recent.jobs.count() == 2 and not Job.objects.filter(sample=gone.pk).exists()

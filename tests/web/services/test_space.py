@@ -17,12 +17,12 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from django.utils.html import escape
 
-from segmentation import services
 from segmentation.log_filters import LogThrottle
 from segmentation.models import Job
 from segmentation.services.ground import space
 from segmentation.services.ground.refusal import FULL, STORAGE, trouble
-from segmentation.services.upkeep import health
+from segmentation.services.results import jobs, publishing, samples
+from segmentation.services.upkeep import health, upkeep
 from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db
@@ -75,10 +75,10 @@ def full(monkeypatch, settings):
 @pytest.mark.parametrize(
     "service",
     [
-        lambda job, sample: services.delete_job(job=job),
-        lambda job, sample: services.cancel_job(job=job),
-        lambda job, sample: services.delete_sample(sample=sample),
-        lambda job, sample: services.cancel_sample(sample=sample),
+        lambda job, sample: jobs.delete_job(job=job),
+        lambda job, sample: jobs.cancel_job(job=job),
+        lambda job, sample: samples.delete_sample(sample=sample),
+        lambda job, sample: samples.cancel_sample(sample=sample),
     ],
 )
 def test_what_frees_room_works_at_the_cost_of_the_reserve(make_job, make_sample, full, service):
@@ -98,7 +98,7 @@ def test_a_full_disk_does_not_stop_the_purge(make_job, full, settings, monkeypat
     before = noted.read_text()
     full.write_bytes(b"0")
     monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
-    assert services.tidy().jobs == 1
+    assert upkeep.tidy().jobs == 1
     assert not Job.objects.exists() and noted.read_text() == before
 
 
@@ -151,7 +151,7 @@ def test_reading_cancelling_and_deleting_go_on(client, scarce, make_job):
 
 def test_a_waiting_job_says_what_it_waits_for(client, make_job):
     job = Job.objects.claim(make_job().pk)
-    services.postpone(row=job, why=FULL)
+    publishing.postpone(row=job, why=FULL)
     page = words(client.get(f"/jobs/{job.pk}/"))
     assert escape(FULL[1:]) in page and "continues by itself" in page
     assert client.get(f"/api/v1/jobs/{job.pk}").json()["stage"] == FULL

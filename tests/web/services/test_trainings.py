@@ -9,7 +9,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.models import Dataset, ModelDefault, Training
-from segmentation.services import Refused
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning import trained, trainings
 from segmentation.services.learning.datasets import change_dataset, remove_image
 from segmentation.services.results import models_offered

@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.models import Arrival, ExportJob, Job, Measuring, Micrograph, Sample, Segmentation, WorkerProcess
 from segmentation.services.ground.queue import KINDS
+from segmentation.services.results import jobs
 from segmentation.services.upkeep import upkeep
 from segmentation.services.upkeep.upkeep import LOST
 
@@ -44,7 +44,7 @@ class Clock:
         rescued = 0
         for _ in range(int(seconds // 3)):
             self.now += 3
-            rescued += services.rescue()
+            rescued += upkeep.rescue()
         return rescued
 
 
@@ -108,7 +108,7 @@ def test_lost_workers_fail_no_job_but_it_waits_longer_each_time(make_job, queue)
         assert Job.objects.claim(job.pk).attempt == attempt
         Job.objects.get(pk=job.pk).report(stage="segmenting")
         before = timezone.now()
-        services.rescue(died=(Job,))
+        upkeep.rescue(died=(Job,))
         job.refresh_from_db()
         assert (job.state, job.deaths) == ("queued", 0)
         waits.append(round((job.due - before).total_seconds()) if job.due else 0)
@@ -118,7 +118,7 @@ def test_lost_workers_fail_no_job_but_it_waits_longer_each_time(make_job, queue)
 
 def died(job, message="m", **how):
     """A pool's child that worked on this message died."""
-    services.child_died(kind=Job, message=message, **how)
+    upkeep.child_died(kind=Job, message=message, **how)
     job.refresh_from_db()
     return job.state, job.deaths
 
@@ -151,7 +151,7 @@ class TestDeaths:
         job = make_job()
         self.begin(job, "later")
         assert died(job, "earlier") == ("running", 0)
-        services.cancel_job(job=job)
+        jobs.cancel_job(job=job)
         assert died(job, "later") == ("cancelled", 0)
         assert died(job, "") == ("cancelled", 0)
 
@@ -174,14 +174,14 @@ def test_each_kind_of_work_says_what_ran_out_and_what_to_do(kind):
 def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
     first = running(make_job, heartbeat=ago(minutes=1), queued=ago(minutes=9))
     second = make_job()
-    services.rescue(died=(Job,))
+    upkeep.rescue(died=(Job,))
     first.refresh_from_db()
     assert (first.position(), second.position()) == (1, 1), "the second one was told to be next, and stays so"
 
 
 def test_put_back_counts_no_loss(make_job):
     job = running(make_job, deaths=2, heartbeat=timezone.now())
-    assert services.put_back() == 1
+    assert upkeep.put_back() == 1
     job.refresh_from_db()
     assert (job.state, job.deaths) == ("queued", 2)
 
@@ -193,7 +193,7 @@ def test_put_back_counts_no_loss(make_job):
 )  # fmt: skip
 def test_a_lost_message_is_sent_again_when_no_worker_is_busy(make_job, queue, fields, enqueued):
     make_job(**{name: ago(seconds=seconds) for name, seconds in fields.items()})
-    services.rescue()
+    upkeep.rescue()
     assert queue == ["analyses"] * enqueued
 
 
@@ -202,7 +202,7 @@ def test_jobs_that_only_wait_their_turn_are_not_enqueued_again(make_job, queue, 
     """Nor where others overtake them: a thousand were sent again every 30 s, as soon as a newcomer had had a turn."""
     make_job(queued=ago(minutes=5), enqueued=ago(minutes=5))
     running(make_job, queued=ago(minutes=minutes), started=ago(minutes=1), heartbeat=timezone.now())
-    services.rescue()
+    upkeep.rescue()
     assert queue == []
 
 
@@ -211,7 +211,7 @@ def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker
     make_job(queued=ago(minutes=11), enqueued=ago(minutes=11))
     for embedded, sent in ((True, []), (False, ["analyses"])):
         settings.DEEPSEGM_EMBEDDED = embedded
-        services.rescue()
+        upkeep.rescue()
         assert queue == sent
 
 
@@ -221,7 +221,7 @@ def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, m
     make_job(queued=ago(hours=-1), enqueued=ago(hours=-1))
     make_job(queued=ago(hours=-1))
     make_micrograph(state="queued", created=ago(hours=-1))
-    services.rescue()
+    upkeep.rescue()
     assert (queue, rung) == (["analyses"] * 2, ["inspections"])
 
 
@@ -230,7 +230,7 @@ def test_a_few_messages_wake_the_workers_when_all_are_lost(make_job, queue, monk
     for number in range(3):
         make_job(queued=ago(minutes=5 - number), enqueued=ago(minutes=5))
     for _ in range(2):
-        services.rescue()
+        upkeep.rescue()
     assert queue == ["analyses"] * 2
 
 
@@ -250,7 +250,7 @@ def test_purging_removes_old_finished_jobs_with_their_files(make_job, own_storag
     old, failed, waiting = old_and_new(make_job)
     age_uploads(days=40)
     with commit():
-        purged = services.purge(older_than=timedelta(days=30))
+        purged = upkeep.purge(older_than=timedelta(days=30))
     assert set(Job.objects.all()) == {failed, waiting}
     assert set(Micrograph.objects.all()) == {failed.micrograph, waiting.micrograph}
     assert not (own_storage / old.folder).exists() and not (own_storage / old.micrograph.folder).exists()
@@ -261,7 +261,7 @@ def test_an_upload_that_a_kept_job_needs_stays(make_job):
     old = make_job(state="done", finished=ago(days=50))
     make_job(micrograph=old.micrograph, state="done", finished=ago(days=1))
     age_uploads(days=60)
-    assert services.purge(older_than=timedelta(days=30))[:2] == (1, 0)
+    assert upkeep.purge(older_than=timedelta(days=30))[:2] == (1, 0)
     assert Micrograph.objects.count() == 1
 
 
@@ -270,12 +270,12 @@ def test_retention_and_abandoned_uploads(make_job, make_micrograph, settings):
     age_uploads(hours=12)
     abandoned = make_micrograph(created=ago(hours=25))
     make_micrograph(created=ago(hours=23))
-    assert services.tidy()[:2] == (0, 1)
+    assert upkeep.tidy()[:2] == (0, 1)
     assert not Micrograph.objects.filter(pk=abandoned.pk).exists()
     assert Job.objects.count() == 3
     settings.DEEPSEGM_RETENTION_DAYS = 30
     abandoned = make_micrograph(created=ago(hours=25))
-    assert services.tidy()[:2] == (1, 2), "with the upload of the old job"
+    assert upkeep.tidy()[:2] == (1, 2), "with the upload of the old job"
     assert not Micrograph.objects.filter(pk=abandoned.pk).exists(), "after a day, with retention too"
 
 
@@ -283,7 +283,7 @@ def test_retention_spares_a_sample_that_an_image_has_just_come_to(make_sample, m
     sample = make_sample(Job.State.DONE, created=ago(days=31))
     sample.jobs.update(finished=ago(days=31))
     make_micrograph(sample=sample, state="queued")
-    services.purge(older_than=timedelta(days=30))
+    upkeep.purge(older_than=timedelta(days=30))
     assert Sample.objects.filter(pk=sample.pk).exists()
 
 
@@ -292,7 +292,7 @@ def test_what_was_left_long_ago_is_found_once_a_day(make_micrograph, monkeypatch
     for seconds, left in ((60, [long_ago]), (-1, [])):
         monkeypatch.setattr(upkeep, "_whole_look_due", time.monotonic() + seconds)
         make_micrograph(created=ago(hours=25))
-        services.tidy()
+        upkeep.tidy()
         assert list(Micrograph.objects.all()) == left
     assert upkeep._whole_look_due > time.monotonic() + 80_000
 
@@ -300,7 +300,7 @@ def test_what_was_left_long_ago_is_found_once_a_day(make_micrograph, monkeypatch
 def test_an_archive_that_waits_to_be_unpacked_is_not_abandoned(make_micrograph):
     waiting = make_micrograph(name="week.zip", is_archive=True, state="queued", created=ago(hours=30))
     make_micrograph(name="read.zip", is_archive=True, state="done", created=ago(hours=30))
-    services.tidy()
+    upkeep.tidy()
     assert Micrograph.objects.get() == waiting
 
 
@@ -324,13 +324,13 @@ def test_the_command_explains_an_age_it_cannot_read(text):
 
 def test_the_storage_used(make_job):
     make_job(files=("figure.png", "particles.csv"))
-    assert services.storage_used() == Micrograph.objects.get().size + 14
+    assert upkeep.storage_used() == Micrograph.objects.get().size + 14
 
 
 def test_tidying_forgets_arrivals_of_more_than_a_day_ago(db):
     for hours in (23, 25):
         Arrival.objects.create(created=ago(hours=hours))
-    services.tidy()
+    upkeep.tidy()
     assert Arrival.objects.count() == 1
 
 
@@ -338,7 +338,7 @@ def test_tidying_forgets_workers_that_were_killed_a_day_ago(db):
     now = timezone.now()
     for name, hours in (("lives", 0), ("was killed", 23), ("was killed before", 25)):
         WorkerProcess.objects.create(name=name, queues="analyses", version="1", seen=now - timedelta(hours=hours))
-    services.tidy()
+    upkeep.tidy()
     assert [worker.name for worker in WorkerProcess.objects.all()] == ["lives", "was killed"]
 
 
@@ -346,7 +346,7 @@ def test_tidying_removes_segmentations_of_no_job_after_an_hour(make_segmentation
     measured, unused, young = (make_segmentation(created=ago(minutes=age)) for age in (61, 61, 59))
     Job.objects.filter(segmentation__in=(unused, young)).update(segmentation=None)
     with commit():
-        services.tidy()
+        upkeep.tidy()
     assert set(Segmentation.objects.all()) == {measured, young}
     assert [(own_storage / row.folder).exists() for row in (measured, unused, young)] == [True, False, True]
 
@@ -355,7 +355,7 @@ def test_tidying_leaves_what_a_correction_stands_on(make_segmentation):
     parent, child = (make_segmentation(created=ago(minutes=61)) for _ in range(2))
     Segmentation.objects.filter(pk=child.pk).update(parent=parent)
     Job.objects.filter(segmentation=parent).update(segmentation=None)
-    services.tidy()
+    upkeep.tidy()
     assert set(Segmentation.objects.all()) == {parent, child}
 
 
@@ -363,7 +363,7 @@ def test_sessions_that_have_ended_are_removed():
     """Each sign-in left a row for ever."""
     for key, days in (("ended", -1), ("lasts", 1)):
         Session.objects.create(session_key=key, expire_date=timezone.now() + timedelta(days=days))
-    services.tidy()
+    upkeep.tidy()
     assert Session.objects.get().session_key == "lasts"
 
 
@@ -376,10 +376,10 @@ def test_a_purge_reads_ids_alone_and_stops_between_two_portions(make_job, commit
     read, from_db = [], Job.from_db
     monkeypatch.setattr(Job, "from_db", lambda db, names, values: read.append(set(names)) or from_db(db, names, values))
     with commit():
-        purged = services.purge(older_than=timedelta(days=30), is_over=lambda: next(asked))
+        purged = upkeep.purge(older_than=timedelta(days=30), is_over=lambda: next(asked))
     assert purged.jobs == 4 and Job.objects.count() == 2
     assert read and not any("summary" in names for names in read)
-    services.purge(older_than=timedelta(days=30))
+    upkeep.purge(older_than=timedelta(days=30))
     assert not Job.objects.exists()
 
 
@@ -387,7 +387,7 @@ def test_a_purge_goes_past_what_has_been_signed_meanwhile(make_job, monkeypatch)
     monkeypatch.setattr(upkeep, "PORTION", 1)
     kept, *_ = sorted((make_job(state="done", finished=ago(days=31)) for _ in range(3)), key=lambda job: job.pk.hex)
     monkeypatch.setattr("segmentation.services.results.jobs.signed_jobs", lambda: {kept.pk})
-    assert services.purge(older_than=timedelta(days=30)).jobs == 2
+    assert upkeep.purge(older_than=timedelta(days=30)).jobs == 2
     assert Job.objects.get() == kept
 
 
@@ -396,7 +396,7 @@ def test_a_large_old_sample_goes_in_portions(make_sample, monkeypatch):
     sample = make_sample(*["done"] * 5, created=ago(days=31))
     sample.jobs.update(finished=ago(days=31))
     asked = iter([False, False, True])
-    assert services.purge(older_than=timedelta(days=30), is_over=lambda: next(asked)).jobs == 2
+    assert upkeep.purge(older_than=timedelta(days=30), is_over=lambda: next(asked)).jobs == 2
     assert not Sample.objects.exists() and Job.objects.filter(sample=None).count() == 3
 
 
@@ -407,7 +407,7 @@ def test_what_is_deleted_at_once_hands_its_versions_on(make_job):
     third = make_job(state="done", micrograph=first.micrograph, parent=second)
     last = make_job(state="done", micrograph=first.micrograph, parent=third)
     by_hand = make_job(state="done", micrograph=first.micrograph, parent=third, corrects=2)
-    assert services.delete_jobs([second.pk, third.pk]) == set()
+    assert jobs.delete_jobs([second.pk, third.pk]) == set()
     for job, parent in ((last, first), (by_hand, None)):
         job.refresh_from_db()
         assert job.parent == parent

@@ -15,12 +15,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Q
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.models import Arrival, Micrograph, SideFile
-from segmentation.services import Refused
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.space import NO_ROOM
+from segmentation.services.results import uploads as uploads_service
 from segmentation.services.results.uploads import discard_unused
 from segmentation.services.results.usage import stored_bytes
+from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +30,7 @@ NOBODY = AnonymousUser()
 
 def receive(content=None, name="a.png", user=NOBODY, visitor=None, address="hash"):
     file = SimpleUploadedFile(name, picture() if content is None else content)
-    return services.receive_upload(file=file, user=user, visitor=visitor, address=address)
+    return uploads_service.receive_upload(file=file, user=user, visitor=visitor, address=address)
 
 
 def nothing_is_left(folder: Path) -> bool:
@@ -132,7 +133,7 @@ class TestBeside:
         files = [SimpleUploadedFile(name, picture(64 + number)) for number, name in enumerate(names)]
         beside = SimpleUploadedFile("a.txt", b"$CM_MAG 100")
         who = {"user": NOBODY, "visitor": None, "address": "hash", **sender}
-        return services.receive_files(files=[*files, beside], **who).uploads
+        return uploads_service.receive_files(files=[*files, beside], **who).uploads
 
     def test_one_is_stored_once_for_all_images_of_its_sender_and_goes_with_the_last(self, own_storage, commit, alice):
         uploads = [*self.drop("a.png", "a.jpg"), *self.drop("A.PNG")]
@@ -151,7 +152,7 @@ class TestBeside:
     def test_four_beside_one_image_are_refused(self, own_storage):
         side = [SimpleUploadedFile(f"a{number}.txt", b"x") for number in range(4)]
         with pytest.raises(Refused, match="at most 3 files"):
-            services.receive_upload(
+            uploads_service.receive_upload(
                 file=SimpleUploadedFile("a.png", picture()), side=side, user=NOBODY, visitor=None, address="hash"
             )
         assert nothing_is_left(own_storage)
@@ -160,5 +161,5 @@ class TestBeside:
         (image,) = self.drop("a.png")
         Micrograph.objects.filter(pk=image.pk)._raw_delete("default")
         with commit():
-            services.tidy()
+            upkeep.tidy()
         assert not list((own_storage / "sides").iterdir())

@@ -14,10 +14,12 @@ from django.core.management import call_command
 from django.db.models import Q
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Arrival, Dataset, Micrograph, Quota
 from segmentation.services.ground.limits import quota_of
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.learning import datasets
+from segmentation.services.results import jobs, uploads
 from segmentation.services.results.jobs import begin_unscaled, make_ready
 from segmentation.services.results.usage import spent_by, stored_bytes, usage
 from tests.conftest import picture
@@ -28,7 +30,7 @@ GB = 2**30
 
 
 def send(user):
-    return services.receive_upload(file=ContentFile(picture(), "a.png"), user=user, visitor=None, address="")
+    return uploads.receive_upload(file=ContentFile(picture(), "a.png"), user=user, visitor=None, address="")
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def full(settings, make_micrograph, alice):
 
 
 def test_a_full_account_stores_nothing_more_and_says_so(full, alice, django_user_model):
-    with pytest.raises(services.Refused) as refused:
+    with pytest.raises(Refused) as refused:
         send(alice)
     assert refused.value.status == 507 and "1.0" in refused.value.sentence
     assert Micrograph.objects.count() == 1
@@ -49,8 +51,8 @@ def test_a_full_account_stores_nothing_more_and_says_so(full, alice, django_user
 def test_a_full_account_sends_no_archive_for_a_dataset(full, alice, settings):
     settings.DEEPSEGM_TRAINING = "everyone"
     dataset = Dataset.objects.create(owner=alice, name="own", task="particles")
-    with pytest.raises(services.Refused) as refused:
-        services.add_archive(
+    with pytest.raises(Refused) as refused:
+        datasets.add_archive(
             dataset=dataset, file=ContentFile(zipped({"a": b"x"}), "a.zip"), user=alice, consent=True, reviewed=True
         )
     assert refused.value.status == 507
@@ -115,31 +117,31 @@ class TestMegapixelsADay:
 
         def start(megapixels, user=None, **fields):
             fields = {"settings": AnalysisSettings.of(), "user": user, "visitor": None, "address": "here"} | fields
-            return services.create_job(micrograph=make_micrograph(width=1000 * megapixels, height=1000), **fields)
+            return jobs.create_job(micrograph=make_micrograph(width=1000 * megapixels, height=1000), **fields)
 
         return start
 
     def test_more_is_refused_until_the_first_are_a_day_old(self, start, alice):
         first, second = start(6, alice), start(3, alice)
         Arrival.objects.filter(job=first.pk).update(created=timezone.now() - timedelta(hours=23))
-        services.delete_job(job=second)
+        jobs.delete_job(job=second)
         assert start(2, visitor=uuid4()), "those without an account count for themselves, by browser and address"
-        with pytest.raises(services.Refused, match="and 2"):
+        with pytest.raises(Refused, match="and 2"):
             start(9, visitor=uuid4())
-        with pytest.raises(services.Refused, match=r"is 10 m.* and 9\.0 are .* from \d+ \w+, [\d:]+ UTC on") as refused:
+        with pytest.raises(Refused, match=r"is 10 m.* and 9\.0 are .* from \d+ \w+, [\d:]+ UTC on") as refused:
             start(2, alice)
         assert refused.value.status == 429 and refused.value.after == pytest.approx(3600, abs=60)
-        with pytest.raises(services.Refused, match="The image has 11"):
+        with pytest.raises(Refused, match="The image has 11"):
             start(11, alice)
         assert start(2, alice, shelve=True).state == "failed" and start(1, alice)
-        with pytest.raises(services.Refused, match="and 10"):
+        with pytest.raises(Refused, match="and 10"):
             start(0, alice)  # its pixels are not known yet
         Arrival.objects.filter(job=first.pk).update(created=timezone.now() - timedelta(hours=25))
         assert start(6, alice)
 
     def test_each_counts_once_and_measuring_not(self, start, alice):
-        job = services.cancel_job(job=start(3, alice))
-        services.retry_job(job=job)
+        job = jobs.cancel_job(job=start(3, alice))
+        jobs.retry_job(job=job)
         start(3, alice, parent=job, corrects=1)
         read_later = start(0, alice)
         read_later.micrograph.width = 4000

@@ -18,21 +18,12 @@ from PIL import Image
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.crosscheck import Source
-from segmentation.core.micrograph.readings import calibration_of, confirmed
+from segmentation.core.micrograph.readings import scale_of
+from segmentation.core.micrograph.stated import LONG_LINE, NO_LENGTH, NO_LINE, SHORT_LINE, StatedScale
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services.ground.calibration import (
-    LONG_LINE,
-    NO_LENGTH,
-    NO_LINE,
-    SHORT_LINE,
-    StatedScale,
-    calibration_for,
-    disagreements,
-    width_text,
-    with_site_uncertainty,
-)
+from segmentation.services.ground.requested import with_site_uncertainty
 from segmentation.views.calibration import acquired
 from segmentation.views.jobs import NO_WIDTH
 from tests.conftest import as_file
@@ -55,6 +46,13 @@ READING = {
 LINE = {"source": "drawn", "pixels": 100, "error": 1, "length": "500 nm"}
 
 
+def read_in(reading):
+    return scale_of(Calibration.absent(), reading).bar
+
+
+CONFIRMED = scale_of(Calibration.absent(), READING).confirmed_bar
+
+
 def scale(width, source="", **line):
     return StatedScale.of({"width": width, "source": source, **line})
 
@@ -65,7 +63,7 @@ def micrograph(calibration=NOTHING, reading=READING, **fields):
 
 class TestSuggestion:
     def test_it_is_a_calibration_that_nobody_has_accepted_yet(self):
-        read = calibration_of(READING)
+        read = read_in(READING)
         assert (read.nm_per_pixel, read.source, read.relative_uncertainty) == (5.0, "read", 0.01)
         assert read.detail.split(", ")[:2] == ["“500 nm”", "“Width = 5.1 µm”"] and read.detail.endswith(
             "500 nm over 100 px"
@@ -73,75 +71,75 @@ class TestSuggestion:
 
     @pytest.mark.parametrize("reading", [{}, None, {"text": "500 nm"}, {"nm_per_pixel": None}])
     def test_there_need_not_be_one(self, reading):
-        assert calibration_of(reading) == Calibration.absent()
-        assert calibration_for(scale("5120", "data bar"), micrograph(reading=reading)).source == "typed"
+        assert read_in(reading) == Calibration.absent()
+        assert scale("5120", "data bar").calibration(micrograph(reading=reading).scale).source == "typed"
 
     @pytest.mark.parametrize("missing", ["text", "ways", "length_nm", "length_px", "box", "confidence"])
     def test_not_everything_need_be_known(self, missing):
         reading = {name: value for name, value in READING.items() if name != missing}
-        assert calibration_of(reading).nm_per_pixel == 5.0
-        assert disagreements(micrograph(reading=reading)) == []
+        assert read_in(reading).nm_per_pixel == 5.0
+        assert micrograph(reading=reading).scale.disagreements() == []
 
     def test_accepted_it_is_the_calibration(self):
-        assert calibration_for(scale("5120", "data bar"), micrograph()) == confirmed(READING)
-        assert calibration_for(scale("5120", "data bar"), micrograph(ZEISS)) == confirmed(READING)
+        assert scale("5120", "data bar").calibration(micrograph().scale) == CONFIRMED
+        assert scale("5120", "data bar").calibration(micrograph(ZEISS).scale) == CONFIRMED
 
     @pytest.mark.parametrize("source", ["", "typed", "metadata"])
     def test_a_doubtful_one_is_never_used_by_itself(self, source):
-        assert micrograph().own_calibration == Calibration.absent()
-        assert calibration_for(scale("5120", source), micrograph()).source == "typed"
+        assert micrograph().scale.in_use == Calibration.absent()
+        assert scale("5120", source).calibration(micrograph().scale).source == "typed"
 
     @pytest.mark.parametrize(("text", "source"), [("", ""), ("5120", "read"), ("5120", "")])
     def test_one_beyond_doubt_counts_while_nobody_says_otherwise(self, text, source):
         sure = {**READING, "sure": True}
-        assert micrograph(reading=sure).own_calibration == calibration_of(sure)
-        assert calibration_for(scale(text, source), micrograph(reading=sure)) is None
+        assert micrograph(reading=sure).scale.in_use == read_in(sure)
+        assert scale(text, source).calibration(micrograph(reading=sure).scale) is None
         agreeing = micrograph({**ZEISS, "nm_per_pixel": 5.02}, sure)
-        assert agreeing.own_calibration.source == "metadata"
+        assert agreeing.scale.in_use.source == "metadata"
 
     def test_one_beyond_doubt_that_contradicts_the_file_leaves_both_to_the_user(self):
         contradicted = micrograph(ZEISS, {**READING, "sure": True})
-        assert contradicted.own_calibration == Calibration.absent()
-        assert calibration_for(scale("", ""), contradicted) is None
-        file = calibration_for(scale(width_text(ZEISS["nm_per_pixel"] * 1024), "metadata"), contradicted)
+        assert contradicted.scale.in_use == Calibration.absent()
+        assert scale("", "").calibration(contradicted.scale) is None
+        file = scale(contradicted.scale.width_text(Calibration(**ZEISS)), "metadata").calibration(contradicted.scale)
         assert file == Calibration(**ZEISS)
-        assert calibration_for(scale("5120", "data bar"), contradicted) == confirmed(READING)
+        assert scale("5120", "data bar").calibration(contradicted.scale) == CONFIRMED
 
     def test_one_text_alone_does_not_outweigh_the_microscope(self):
         lone = {**READING, "ways": {"scale bar": READING["ways"]["scale bar"]}, "sure": True}
         image = micrograph(ZEISS, lone)
-        assert image.own_calibration == Calibration(**ZEISS)
-        (sentence,) = disagreements(image)
+        assert image.scale.in_use == Calibration(**ZEISS)
+        (sentence,) = image.scale.disagreements()
         assert "5 nm" in sentence and "The file is used." in sentence
         by_a_program = micrograph({**ZEISS, "detail": "ImageJ, pixels per nm"}, lone)
-        assert by_a_program.own_calibration == Calibration.absent()
+        assert by_a_program.scale.in_use == Calibration.absent()
 
     def test_a_width_edited_afterwards_was_typed(self):
-        made = calibration_for(scale("5000", "data bar"), micrograph())
+        made = scale("5000", "data bar").calibration(micrograph().scale)
         assert made == Calibration.of_width(5000, 1024)
-        assert calibration_for(scale("7520", "data bar"), micrograph()).source == "typed"
+        assert scale("7520", "data bar").calibration(micrograph().scale).source == "typed"
 
 
 class TestLine:
     def test_length_over_pixels_with_the_error_of_reading(self):
-        made = calibration_for(scale("5120", **LINE), micrograph())
+        made = scale("5120", **LINE).calibration(micrograph().scale)
         assert (made.source, made.nm_per_pixel) == ("drawn", 5.0)
         assert made.relative_uncertainty == pytest.approx(2**0.5 / 100)
         assert made.detail == "500 nm over 100 px"
 
     @pytest.mark.parametrize("length", ["500", "500 nm", "0.5 µm", "0,5 um", "0.0005 mm"])
     def test_units(self, length):
-        assert calibration_for(scale("5120", **LINE | {"length": length}), micrograph()).nm_per_pixel == pytest.approx(
+        assert scale("5120", **LINE | {"length": length}).calibration(micrograph().scale).nm_per_pixel == pytest.approx(
             5
         )
 
     @pytest.mark.parametrize("length", ["5 Å", "0.5 nm", "500 pm"])
     def test_bars_of_atoms(self, length):
-        made = calibration_for(scale("5.12", **LINE | {"length": length}), micrograph())
+        made = scale("5.12", **LINE | {"length": length}).calibration(micrograph().scale)
         assert made.nm_per_pixel == pytest.approx(0.005)
 
     def test_a_width_edited_afterwards_was_typed(self):
-        assert calibration_for(scale("5130", **LINE), micrograph()).source == "typed"
+        assert scale("5130", **LINE).calibration(micrograph().scale).source == "typed"
 
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -151,12 +149,12 @@ class TestLine:
     )  # fmt: skip
     def test_what_is_no_line_is_explained(self, changes, message):
         with pytest.raises(ValueError, match=message) as error:
-            calibration_for(scale("5120", **{**LINE, **changes}), micrograph())
+            scale("5120", **{**LINE, **changes}).calibration(micrograph().scale)
         assert str(error.value).endswith(".")
 
     def test_a_line_without_its_fields_is_explained(self):
         with pytest.raises(ValueError, match=NO_LINE):
-            calibration_for(scale("5120", "drawn"), micrograph())
+            scale("5120", "drawn").calibration(micrograph().scale)
 
     def test_it_is_stored_and_read_again(self):
         stated = scale("5120", **LINE)
@@ -204,19 +202,19 @@ class TestUncertainty:
 
 class TestDisagreement:
     def test_all_three_are_compared(self):
-        assert disagreements(micrograph({**ZEISS, "nm_per_pixel": 5.05})) == []
-        (two,) = disagreements(micrograph(ZEISS))
+        assert micrograph({**ZEISS, "nm_per_pixel": 5.05}).scale.disagreements() == []
+        (two,) = micrograph(ZEISS).scale.disagreements()
         assert "file" in two and Source.READ.noun in two and "7.344" in two
-        assert len(disagreements(micrograph(ZEISS), Calibration.of_width(1024, 1024))) == 3
+        assert len(micrograph(ZEISS).scale.stating(Calibration.of_width(1024, 1024)).disagreements()) == 3
 
     def test_a_bar_that_contradicts_itself(self):
         ways = {**READING["ways"], "width": {"nm_per_pixel": 7.0, "relative_uncertainty": 0.02, "text": "<7 µm>"}}
-        (sentence,) = disagreements(micrograph(reading={**READING, "ways": ways, "confidence": 0.3}))
+        (sentence,) = micrograph(reading={**READING, "ways": ways, "confidence": 0.3}).scale.disagreements()
         assert "contradicts itself" in sentence
         assert "“<7 µm>” gives 7 nm/px" in sentence
 
     def test_an_accepted_suggestion_does_not_argue_with_itself(self):
-        assert disagreements(micrograph(), confirmed(READING)) == []
+        assert micrograph().scale.stating(CONFIRMED).disagreements() == []
 
 
 class TestAcquired:
@@ -384,16 +382,16 @@ class TestResultPage:
         new = Job.objects.exclude(pk=old.pk).get()
         assert (response.status_code, response["Location"]) == (303, f"/jobs/{new.pk}/")
         assert new.parent == old
-        assert new.get_settings().measurement.calibration == confirmed(READING)
+        assert new.get_settings().measurement.calibration == CONFIRMED
         assert new.get_settings().segmentation == old.get_settings().segmentation
 
     def test_accepted_it_is_shown_as_used(self, maker, job, stored):
         made = stored()
-        used = AnalysisSettings.of(calibration=confirmed(READING))
+        used = AnalysisSettings.of(calibration=CONFIRMED)
         done = job(made, settings=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
         page = words(maker.get(f"/jobs/{done.pk}/"))
         assert 'class="read used"' in page
-        assert escape(doubt_line(confirmed(READING))) in page
+        assert escape(doubt_line(CONFIRMED)) in page
         assert 'value="data bar"' not in page
         assert maker.post(f"/jobs/{done.pk}/width/", {"width": "5120", "source": "data bar"}).status_code == 302
 
@@ -415,7 +413,7 @@ class TestResultPage:
 
     def test_disagreements_are_said_once(self, maker, job, stored):
         made = stored(calibration=ZEISS)
-        (sentence,) = disagreements(made)
+        (sentence,) = made.scale.disagreements()
         page = words(maker.get(f"/jobs/{job(made, summary={**SUMMARY, **as_json([Flag(sentence)])}).pk}/"))
         assert page.count(sentence) == 1
         assert words(maker.get(f"/jobs/{job(made).pk}/")).count(sentence) == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from segmentation import services
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Dataset, DatasetImage, Job, Sample
+from segmentation.services.learning import datasets
 from tests.web.finished import FILES, summary, words
 from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def dataset(ada):
-    return services.create_dataset(user=ada, name="Powder <b>", task="particles", material="TiO2")
+    return datasets.create_dataset(user=ada, name="Powder <b>", task="particles", material="TiO2")
 
 
 def use(client, job, **fields):

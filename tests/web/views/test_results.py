@@ -11,10 +11,10 @@ from django.db import connection
 from django.http import QueryDict
 from django.utils import timezone
 
-from segmentation import services
 from segmentation.http.zipped import NO_FILES
 from segmentation.models import ExportJob, Job, Micrograph
 from segmentation.presenters import listing
+from segmentation.services.upkeep import upkeep
 from segmentation.views import results
 from segmentation.views.results import NOTHING_CHOSEN
 from tests.web.finished import SUMMARY, VISITOR, summary, visit, words
@@ -147,7 +147,7 @@ def test_five_thousand_results_are_listed_by_indexes(signed_in, make_job, alice,
             correlated = {step.split()[0] for step in steps if "CORRELATED" in step}  # run for every row
             inner = [step for step in steps if step.split()[1] in correlated and " U0" in step]
             assert inner and all("(micrograph_id=? AND owner_id=?)" in step for step in inner), (query, steps)
-        services.optimise()
+        upkeep.optimise()
 
 
 def test_hostile_names_are_text(maker, make_micrograph, make_job):

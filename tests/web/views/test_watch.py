@@ -22,9 +22,9 @@ from django.utils import timezone
 from segmentation.log_filters import LineFormatter, LogContext, row
 from segmentation.models import StaffAction, WorkerProcess
 from segmentation.models.upkeep import ALIVE
-from segmentation.services import delete_job
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.staff_log import BACKUP, SHELL
+from segmentation.services.results.jobs import delete_job
 from segmentation.services.upkeep import health
 
 pytestmark = pytest.mark.django_db

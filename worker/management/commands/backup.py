@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from segmentation.services import Refused
+from segmentation.services.ground.refusal import Refused
 from worker.backup import write_backup
 
 

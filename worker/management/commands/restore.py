@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from segmentation.services import Refused
+from segmentation.services.ground.refusal import Refused
 from worker import data_directory
 from worker.backup import restore_backup
 

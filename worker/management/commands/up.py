@@ -25,10 +25,10 @@ from django.core import checks
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import OperationalError, close_old_connections, connection
 
-from segmentation import services
 from segmentation.location import COMMAND, IS_INSTALLED
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.space import keep_reserve
+from segmentation.services.upkeep import upkeep as upkeep_service
 from segmentation.static_files import collect
 from worker import data_directory
 from worker.scratch import sweep
@@ -130,7 +130,7 @@ def _shell_command() -> str:
 def prepare() -> None:
     """Migrate and optimise the database, and collect the static files."""
     call_command("migrate", interactive=False, verbosity=0)
-    services.optimise()
+    upkeep_service.optimise()
     collect()
 
 
@@ -163,8 +163,8 @@ def working(is_needed: bool) -> Iterator[None]:
         return
     if settings.DEEPSEGM_EMBEDDED:
         data_directory.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
-        services.rescue(died=tuple(KINDS))
-        services.enqueue_all()
+        upkeep_service.rescue(died=tuple(KINDS))
+        upkeep_service.enqueue_all()
     supervisors = [
         Supervisor((*WORKER, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, queue))
         for queue in dict.fromkeys(kind.queue for kind in KINDS.values())
@@ -181,14 +181,14 @@ def working(is_needed: bool) -> Iterator[None]:
         for thread in stopping:
             thread.join()
         if settings.DEEPSEGM_EMBEDDED:
-            services.put_back()
+            upkeep_service.put_back()
         _safely(sweep)
 
 
 def _worker_ended(queue: str) -> None:
     """The only worker of a queue is gone, so what ran has lost it; no need to wait until it has long been silent."""
     if settings.DEEPSEGM_EMBEDDED:
-        _safely(lambda: services.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
+        _safely(lambda: upkeep_service.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
         connection.close()
 
 
@@ -199,12 +199,12 @@ def upkeep() -> Iterator[None]:
     over = threading.Event()
 
     def repair() -> None:
-        _safely(services.rescue)
+        _safely(upkeep_service.rescue)
         _safely(sweep)
         _safely(keep_reserve)
 
     def tidy() -> None:
-        _safely(partial(services.tidy, over.is_set))
+        _safely(partial(upkeep_service.tidy, over.is_set))
 
     def keep(work: Callable[[], None], seconds: float) -> None:
         wait = RESCUE_SECONDS

@@ -71,7 +71,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         of = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
         of += f" - {WHOLE.format(statistics.n_kept, counts[0] - statistics.n_kept)}"
-    scale, imported, note = sample.extent.partition(", ")[0], "", sample.interval_note.removesuffix(".")
+    scale, imported, note = sample.counted_images, "", sample.interval_note.removesuffix(".")
     if sample.analysis is not None:
         note = ""
         pixel, words = member.calibration.nm_per_pixel, member.calibration.source.words

@@ -27,10 +27,33 @@ def sentence_of(rule: str, **words: Any) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence; error: no training should start before it is corrected. Otherwise it is a warning."""
+    """What is wrong by a rule of findings.toml; each screen has its own words for it.
+
+    error: no training should start before it is corrected; otherwise it is a warning. words: what
+    the rule's sentence is filled with. alike: files of which the same is true, where this finding
+    stands for them. alike_count: of how many more the same is true.
+    """
 
     error: bool
-    sentence: str
+    rule: str
+    words: dict[str, Any]
+    alike: str = ""
+    alike_count: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """For the shell, with the options of its commands."""
+        return self._worded("sentence")
+
+    @property
+    def on_page(self) -> str:
+        """For a page, whose readers have no shell."""
+        return self._worded("on_page" if "on_page" in FINDINGS[self.rule] else "sentence")
+
+    def _worded(self, which: str) -> str:
+        sentence: str = FINDINGS[self.rule][which].format(**self.words)
+        more = f" The same is true {self.alike_count} more times: {self.alike}."
+        return sentence + more if self.alike_count else sentence
 
     def __str__(self) -> str:
         return f"{'error' if self.error else 'warning'}: {self.sentence}"
@@ -51,8 +74,8 @@ class CheckedFolder:
     findings: list[Finding] = field(default_factory=list)
 
     @property
-    def errors(self) -> list[str]:
-        return [finding.sentence for finding in self.findings if finding.error]
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.error]
 
     @property
     def binary(self) -> bool:
@@ -87,16 +110,25 @@ class CheckedFolder:
         ]
         return ["class number     mean   lowest  highest images", *rows]
 
-    def refuse(self, where: str, advice: str = "") -> None:
-        """Raise BadDataset where there are errors: the first sentence, how many more, and the advice."""
-        if wrong := self.errors:
-            more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise BadDataset(f"{where}: {wrong[0].rstrip('.')}{more}{advice}.")
+    def refuse(self, where: str, advice: str = "", *, advice_on_page: str = "") -> None:
+        """Raise BadDataset where there are errors: the first sentence, how many more, and the advice.
+
+        advice: a sentence for the shell. advice_on_page: one for a page.
+        """
+        if not (errors := self.errors):
+            return
+        others = len(errors) - 1
+        more = (
+            f"There {'is' if others == 1 else 'are'} {others} more error{'' if others == 1 else 's'}." if others else ""
+        )
+        shell = " ".join(filter(None, (errors[0].sentence, more, advice)))
+        page = " ".join(filter(None, (errors[0].on_page, more, advice_on_page)))
+        raise BadDataset(f"{where}: {shell}", on_page=page)
 
     def add(self, rule: str, is_error: bool | None = None, /, **words: Any) -> None:
         """Note a finding of findings.toml; is_error: None leaves it as it is there."""
         is_error = FINDINGS[rule].get("error", False) if is_error is None else is_error
-        self.findings.append(Finding(is_error, sentence_of(rule, **words)))
+        self.findings.append(Finding(is_error, rule, words))
 
     def shorten(self, names: Iterable[str]) -> None:
         """Let one finding stand for all that differ from it only in names of files and in numbers."""
@@ -110,8 +142,7 @@ class CheckedFolder:
             self.findings += some if len(some) <= ALIKE else some[:1]
             if len(some) > ALIKE:
                 files = [match[0] for finding in some[1:] if (match := names_and_numbers.search(finding.sentence))]
-                more = f"The same is true {len(some) - 1} more times: {some_of(files)}."
-                self.findings[-1] = replace(some[0], sentence=f"{some[0].sentence} {more}")
+                self.findings[-1] = replace(some[0], alike=some_of(files), alike_count=len(some) - 1)
 
 
 def some_of(names: Sequence[str], most: int = 3, more: str = "more") -> str:

@@ -15,7 +15,7 @@ from ....core.truth import source_of
 from ..agreement import SURE, agreement
 from ..contract import Field
 from ..settings import SIZES
-from .findings import CheckedFolder, Finding, some_of
+from .findings import CheckedFolder, some_of
 from .pairs import FEW_NUMBERS, CheckedPair
 
 SAME = 0.99  # correlation of two thumbnails that show one picture
@@ -56,7 +56,8 @@ def every_folder(checked: CheckedFolder) -> None:
     if kind:
         checked.add(kind[0], bool(checked.task), **kind[1])
     else:
-        checked.findings += [Finding(True, sentence) for pair in pairs for sentence in pair.wrong]
+        for sentence in (sentence for pair in pairs for sentence in pair.wrong):
+            checked.add("pair", what=sentence)
     if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
         checked.add("data_bars", count=len(bars), files=_worst(bars))
     if not kind:

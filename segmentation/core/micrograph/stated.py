@@ -1,0 +1,155 @@
+"""What a person says of the scale of an image as a `Calibration`: a width, an accepted suggestion, a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from .crosscheck import Source, contradict
+from .types import Calibration, Line, Scale
+from .vendors.units import plausible_pixel
+from .width import VERY_WIDE_NM, parse_length, parse_width, width_text
+
+SAME_NM = 0.0051  # widths are shown with two decimals
+SHORTEST_PX = 5.0
+FIELDS = ("width", "source", "pixels", "error", "length")  # of a stated scale in forms and JSON
+LONGEST_LENGTH = 40  # characters
+NO_LINE = "The line could not be understood: draw it on the scale bar again."
+SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
+LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
+NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
+OF_IMAGE = {None, Source.METADATA, Source.SIDE_FILE, Source.READ}  # sources of an image's own scale
+OF_FILE = {Source.METADATA, Source.SIDE_FILE}
+OF_BAR = {Source.READ, Source.DATA_BAR}
+NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
+NO_SCALE = "There is no scale in the {source} of this image."
+
+
+@dataclass(frozen=True)
+class StatedScale:
+    """What a page, a script or a stored row says of the scale of an image.
+
+    width: the text of a field, such as "7.52 µm"; None if nothing is stated. source: where that
+    text comes from; None if this is not known. line: the drawn line, where the text comes from
+    one; None if it could not be understood.
+    """
+
+    width: str | None = None
+    source: Source | None = None
+    line: Line | None = None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> StatedScale:
+        """The statement in FIELDS of a form or of JSON. A text of an unknown source is typed."""
+        width, word = fields.get("width"), fields.get("source")
+        source = (Source(word) if word in set(Source) else Source.TYPED) if word else None
+        if source != Source.DRAWN:
+            return cls(width, source)
+        try:
+            pixels, error = float(fields["pixels"]), float(fields["error"])
+            return cls(width, source, Line(pixels, error, str(fields["length"])))
+        except (KeyError, TypeError, ValueError):
+            return cls(width, source)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The statement for JSON. `of` reads it."""
+        line = asdict(self.line) if self.line else {}
+        return {"width": self.width, "source": self.source} | line
+
+    @property
+    def text(self) -> str:
+        """The text of the field without spaces around it."""
+        return (self.width or "").strip()
+
+    @property
+    def is_of_image(self) -> bool:
+        """Whether the image's own scale is meant: by its text, or by no statement at all."""
+        return self.width is None or self.source in OF_IMAGE
+
+    def needs_bar(self, scale: Scale) -> bool:
+        """Whether the scale of the image depends on a bar in it, by this statement."""
+        return self.is_of_image and not scale.file.nm_per_pixel
+
+    def calibration(self, scale: Scale) -> Calibration | None:
+        """The stated calibration; None if nothing is stated, so that file or image decide.
+
+        An empty field of no source, or of the image's own (`is_of_image`), states nothing; any
+        other one means pixels. A text counts as typed if its source gives another width. Raises
+        ValueError with a sentence for a bad text or line.
+        """
+        of_image, columns = scale.of_image.in_use, scale.shape[1]
+        if self.width is None:
+            return None
+        if self.is_of_image and self.text in ("", scale.width_text(of_image)):  # an unedited field
+            return None
+        offered, width = self._offered(scale), parse_width(self.text)
+        offered_nm = offered.width_nm(columns) if offered else None
+        if width is not None and offered_nm is not None and abs(width - offered_nm) <= SAME_NM:
+            return offered
+        if not width:
+            return Calibration.absent()
+        return Calibration.of_width(width, columns, typed=self.text)
+
+    def meaning_file(self, scale: Scale) -> StatedScale:
+        """The same, where the width of the file was typed: the file is meant then."""
+        is_of_file = self.source == Source.TYPED and self.text == scale.width_text(scale.file)
+        return replace(self, source=scale.file.source) if is_of_file and self.text else self
+
+    def chosen(self, scale: Scale) -> Calibration | None:
+        """The calibration of the source that a script chooses; None for the image's own. The source
+        counts, not the width. Raises ValueError with a sentence if the source has no scale.
+        """
+        if self.source == Source.NONE:
+            return Calibration.absent()
+        if self.source == Source.TYPED:
+            if not self.text:
+                raise ValueError(NO_WIDTH)
+            return self.calibration(scale)
+        calibration = self._offered(scale)
+        if calibration is None or not calibration.is_known:
+            raise ValueError(NO_SCALE.format(source="data bar" if self.source in OF_BAR else "file"))
+        return None if calibration == scale.of_image.in_use else calibration
+
+    def _offered(self, scale: Scale) -> Calibration | None:
+        """What the source gives without the text; None without a source that gives one. Raises
+        ValueError with a sentence for a bad line."""
+        if self.source in OF_FILE:
+            return scale.file
+        if self.source in OF_BAR:
+            return scale.confirmed_bar
+        return _of_line(self.line, scale.shape) if self.source == Source.DRAWN else None
+
+
+def question_about(stated: Calibration | None, scale: Scale) -> str:
+    """A question to the user who typed a scale that contradicts the image's file or clear data bar,
+    or a width that hardly any electron micrograph has; "" for none."""
+    of_image, columns = scale.of_image.in_use, scale.shape[1]
+    if stated is None or stated.source != Source.TYPED:
+        return ""
+    if not contradict(stated, of_image):
+        width = stated.width_nm(columns) or 0.0
+        if width < VERY_WIDE_NM:
+            return ""
+        return f"That is {width * 1e-6:g} mm, which is rare in electron microscopy."
+    says, typed = (f"{width_text(one.width_nm(columns) or 0.0)} nm" for one in (of_image, stated))
+    return f"The {of_image.source.noun} says that the image is {says} wide. You typed {typed}."
+
+
+def _of_line(line: Line | None, shape: tuple[int, int]) -> Calibration:
+    """The calibration of a line drawn in an image of this shape in px; raises ValueError with a
+    sentence."""
+    if line is None or not (math.isfinite(line.pixels) and math.isfinite(line.error) and line.error >= 0):
+        raise ValueError(NO_LINE)
+    if line.pixels < SHORTEST_PX or line.error >= line.pixels:
+        raise ValueError(SHORT_LINE)
+    if line.pixels > math.hypot(*shape) + 1:
+        raise ValueError(LONG_LINE)
+    try:
+        length = parse_length(line.length[:LONGEST_LENGTH])
+    except ValueError:
+        raise ValueError(NO_LENGTH) from None
+    if plausible_pixel(length / line.pixels) is None:
+        raise ValueError(NO_LENGTH)
+    return Calibration.of_line(length, line.pixels, line.error)

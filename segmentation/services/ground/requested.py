@@ -1,0 +1,26 @@
+"""Requested settings: what the site adds to them, and what no image can be analysed with."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from ...core.analysis import AnalysisSettings
+from ...models import Micrograph
+
+
+def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
+    """The settings with the site's calibration uncertainty, if the user typed none."""
+    if requested.measurement.scale_uncertainty != "auto" or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
+        return requested
+    return requested.with_(
+        scale_uncertainty=settings.DEEPSEGM_SCALE_UNCERTAINTY,
+        scale_uncertainty_k=1.0,
+        scale_uncertainty_source=settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE,
+    )
+
+
+def refuse_tall_bar(requested: AnalysisSettings, micrograph: Micrograph) -> None:
+    """Raises ValueError if the data bar leaves no row to analyse."""
+    rows = requested.segmentation.data_bar
+    if rows != "auto" and rows >= micrograph.height:
+        raise ValueError(f"The data bar cannot take {rows} rows: the image has only {micrograph.height}.")
