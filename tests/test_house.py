@@ -1,0 +1,121 @@
+"""What a change in this house costs: the files it touches, what these rest on, and what a file depends on at once."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("segmentation", "worker", "deepsegm")
+MOST_DIRECT = 20  # files of ours that one file may depend on directly
+# Those that had more when this was written, and how many: a number only falls.
+ABOVE = {
+    "worker/exporting.py": 36,
+    "worker/tasks.py": 35,
+    "segmentation/views/jobs.py": 32,
+    "worker/datasets.py": 26,
+    "segmentation/api/jobs.py": 25,
+    "segmentation/presenters/result.py": 24,
+    "segmentation/core/tasks/fibres.py": 23,
+    "segmentation/core/search.py": 21,
+    "segmentation/management/commands/measure.py": 21,
+}
+# Attributes of other packages that are replaced while the site runs, and why.
+REPLACED = {
+    "billiard.queues.SimpleQueue.get_payload": "who kills an idle child of the pool would leave its lock closed",
+}
+# Settings of packages that are made for it, and words of Django's own tables.
+MEANT_FOR_IT = ("django.", "PIL.Image.MAX_IMAGE_PIXELS", "reportlab.rl_config", "sys.", "tempfile.tempdir")
+
+
+def files() -> list[Path]:
+    every = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return [path for path in every if "migrations" not in path.parts]
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {module_of(path): path for path in files()}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of ours that a file imports anywhere, but for types alone."""
+    tree, name = ast.parse(path.read_text(encoding="utf-8")), module_of(path)
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    names = set[str]()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*above, *filter(None, [node.module])])
+            names |= {full if (full := f"{source}.{alias.name}") in modules() else source for alias in node.names}
+    return (names & modules().keys()) - {name}
+
+
+def lines_of(paths: set[Path]) -> int:
+    return sum(path.read_text(encoding="utf-8").count("\n") for path in paths)
+
+
+# Of each typical change the files that an example of it consists of, and the most lines of ours that these import.
+CHANGES = {
+    "a kind": (["tests/tasks/brightness.py", "tests/tasks/taught_brightness.py"], 2200),
+    "a descriptor": (["segmentation/core/measure/descriptors.py"], 400),
+    "a headline number": (["segmentation/core/tasks/bubbles.toml"], 0),
+    "a format": (["segmentation/core/micrograph/formats/ser.py"], 200),
+    "an export": (["segmentation/core/report/exports/coco.py"], 900),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_typical_change_touches_few_files_that_rest_on_little(change: str):
+    names, most = CHANGES[change]
+    paths = [ROOT / name for name in names]
+    needed = {modules()[name] for path in paths if path.suffix == ".py" for name in imported(path)}
+    print(f"\n{change}: {len(paths)} files, which import {len(needed)} of ours with {lines_of(needed)} lines")
+    assert len(paths) <= 2 and lines_of(needed) <= most
+
+
+def test_no_file_depends_on_more_than_twenty_others():
+    counts = {str(path.relative_to(ROOT)): len(imported(path)) for path in files()}
+    above = {name: count for name, count in counts.items() if count > MOST_DIRECT}
+    print("\n" + "\n".join(f"{count} {name}" for name, count in sorted(above.items(), key=lambda pair: -pair[1])))
+    assert above.keys() <= ABOVE.keys() and all(count <= ABOVE[name] for name, count in above.items())
+
+
+def replaced_in(path: Path) -> set[str]:
+    """Attributes of imported packages that are not ours which a file sets."""
+    tree, names = ast.parse(path.read_text(encoding="utf-8")), dict[str, str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    others = {short: full for short, full in names.items() if full.partition(".")[0] not in PACKAGES}
+    targets = [target for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets]
+    return {
+        f"{others[root]}{attribute.removeprefix(root)}"
+        for target in targets
+        if isinstance(target, ast.Attribute)
+        and (root := (attribute := ast.unparse(target)).partition(".")[0].partition("[")[0]) in others
+    }
+
+
+def test_nothing_of_another_package_is_replaced_in_place():
+    replaced = {name for path in files() for name in replaced_in(path) if not name.startswith(MEANT_FOR_IT)}
+    assert replaced == REPLACED.keys(), f"set in place: {sorted(replaced)}"
