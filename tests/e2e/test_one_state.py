@@ -75,7 +75,7 @@ def check(state, *, report=False):
     if report:
         pages = pypdf.PdfReader(io.BytesIO(state.file("report.pdf"))).pages
         text = " ".join(" ".join(page.extract_text().split()) for page in pages)
-        assert f"step {job['step']}" in text
+        assert not job["step"] or f"step {job['step']}" in text
         assert all(words in text for words in said_by(job) if words), said_by(job)
     return job
 
@@ -269,7 +269,7 @@ def test_after_each_tool_every_place_says_the_same(visit):
     used = job["result"]["used"]
     assert used["corrected"] >= 5 and used["reviewed"] >= 2
     done = {edit["operation"]["op"] for edit in page.request.get(f"{state.api}/edits").json()["edits"]}
-    assert done == {*OPERATIONS, "undo", "redo"} - {"class", "area"}, "these two need several classes"
+    assert done == {*OPERATIONS, "undo"} - {"class", "area"}, "these two need several classes"
     x, y = steps.free()
     address = page.url.split("#")[0]
     hand.press("Escape", "w")
