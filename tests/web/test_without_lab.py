@@ -20,7 +20,7 @@ from tests.conftest import WITHOUT_LAB
 from worker.datasets import prepare_dataset
 from worker.training import train
 
-# A page, a result and a command of each part of the site; all of it runs by hand (docs/development/tests.md).
+# A page, a result and a command of each part of the site; all of it runs by hand (docs/development/architecture.md).
 ESSENTIAL = ("tests/web/test_without_lab.py", "tests/web/views/test_pages.py")
 without_lab = pytest.mark.skipif(not WITHOUT_LAB, reason="the laboratory is installed")
 
