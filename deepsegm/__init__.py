@@ -12,42 +12,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from segmentation import __version__
+from segmentation import __version__ as __version__
 
 if TYPE_CHECKING:
-    from segmentation.core.library import (
-        Calibration,
-        Micrograph,
-        Number,
-        Pooled,
-        Result,
-        UserError,
-        analyse,
-        measure,
-        pool,
-        read,
-    )
-
-__all__ = [
-    "Calibration",
-    "Micrograph",
-    "Number",
-    "Pooled",
-    "Result",
-    "UserError",
-    "__version__",
-    "analyse",
-    "measure",
-    "pool",
-    "read",
-]
+    from segmentation.core.library import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    """What the library offers (`segmentation.core.library.__all__`), and `__all__` with it."""
+    if name.startswith("_") and name != "__all__":  # asked for by Python itself
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("segmentation.core.library"), name)
+    library = import_module("segmentation.core.library")
+    if name == "__all__":
+        return [*library.__all__, "__version__"]
+    if name not in library.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(library, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})

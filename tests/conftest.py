@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import gc
 import io
+import os
+import re
+import sys
 from copy import deepcopy
 from pathlib import Path
 from uuid import uuid4
@@ -26,6 +29,31 @@ from tests.web.finished import SUMMARY
 TEXT_FILE = (
     "The file looks like a text file; upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD."
 )
+
+
+class NoLab:
+    """A finder of modules that finds none of the laboratory, as where it is not installed."""
+
+    def find_spec(self, name: str, *rest: object) -> None:
+        if name == "segmentation.lab" or name.startswith("segmentation.lab."):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+# `DEEPSEGM_TEST_WITHOUT_LAB=1 pytest tests/web ...` runs the site's suite without the laboratory: not those files that
+# import it themselves, nor those that are about datasets and trainings.
+WITHOUT_LAB = os.environ.get("DEEPSEGM_TEST_WITHOUT_LAB") == "1"
+NEEDS_LAB = re.compile(r"^from (segmentation|tests)\.lab\b|^from \.(test_training|trainable)\b", re.MULTILINE)
+ABOUT_LEARNING = re.compile(r"dataset|training|suggestion|learning")
+if WITHOUT_LAB:
+    sys.meta_path.insert(0, NoLab())
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    if not WITHOUT_LAB or collection_path.suffix != ".py":
+        return None
+    of_tasks = collection_path.parent.name == "tasks"  # whose networks answer as the laboratory teaches them
+    needs = NEEDS_LAB.search(collection_path.read_text(encoding="utf-8"))
+    return True if of_tasks or needs or ABOUT_LEARNING.search(collection_path.stem) else None
 
 
 # Where they are not named: to collect the browser's tests and timings costs each process of the others two seconds.

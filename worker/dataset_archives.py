@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.utils import timezone
@@ -22,7 +22,6 @@ from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.names import clean_text
 from segmentation.core.tasks import find
-from segmentation.lab.training.contract import LearningTask
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning.datasets import (
@@ -40,6 +39,9 @@ from .dataset_images import store
 from .fetching import fetch
 from .heartbeat import Progress
 from .scratch import scratch
+
+if TYPE_CHECKING:
+    from segmentation.lab.training.check import LearningTask
 
 KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
 OTHER_TASK = "The archive holds a dataset of {other}, and this one is of {here}: make a new dataset for it."

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.report.exports.coco import geometry
 from segmentation.core.report.outlines import polygons
 from segmentation.core.report.picture import sampled
-from segmentation.lab.training.contract import LearningTask
 from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.learning.datasets import publish_image
@@ -29,6 +28,9 @@ from segmentation.services.learning.datasets import publish_image
 from . import inspection
 from .fetching import fetch
 from .scratch import scratch
+
+if TYPE_CHECKING:
+    from segmentation.lab.training.check import LearningTask
 
 Labels = NDArray[np.int32]
 LONGEST = 480  # px, of the longer side of a preview
@@ -121,8 +123,7 @@ def write_tiff(micrograph: Micrograph, file: Path) -> None:
 
 def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
     """A small picture with outlines, darker where nobody has checked."""
-    from segmentation.lab.training.classes import coloured
-    from segmentation.lab.training.sheets import TRUE, outlined
+    from segmentation.lab.training.check import TRUE, coloured, outlined
 
     grey = preview(micrograph, LONGEST)
     small = sampled(labels, grey.shape)

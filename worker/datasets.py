@@ -24,9 +24,9 @@ from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.settings import Regions
 from segmentation.core.tasks import UnknownTask, find
 from segmentation.core.truth import BadDataset, find_pairs, image_suffixes
-from segmentation.lab.training import tasks as taught
 from segmentation.models import Dataset, DatasetImage, Job
 from segmentation.plain import storable
+from segmentation.services.ground.callers import check_has_lab
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.tables import objects_of
 from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
@@ -41,8 +41,7 @@ from .heartbeat import Progress
 from .scratch import scratch
 
 if TYPE_CHECKING:
-    from segmentation.lab.training.check import CheckedFolder, CheckedPair
-    from segmentation.lab.training.contract import LearningTask
+    from segmentation.lab.training.check import CheckedFolder, CheckedPair, LearningTask
 
 Labels = NDArray[np.int32]
 TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # where these begin in the progress
@@ -57,7 +56,10 @@ UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, Refused)
 
 def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     """Take in the archives, write the images that have no files yet, check the whole and publish what it says."""
-    learning = taught.find(dataset.task)
+    check_has_lab()
+    from segmentation.lab.training.check import find_task
+
+    learning = find_task(dataset.task)
     take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
     for number, image in enumerate(waiting):

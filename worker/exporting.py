@@ -272,7 +272,7 @@ def _evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str,
         (out / logs.LOG_CSV).write_text("".join(logs.as_csv(log)), encoding="utf-8", newline="")
         files = {
             logs.BEFORE: "the outlines before the corrections",
-            logs.LOG: "the log of the corrections; `manage.py audit replay` repeats them",
+            logs.LOG: "the log of the corrections; `deepsegm audit replay` repeats them",
             logs.LOG_CSV: "the same as CSV",
         }
     if signatures:

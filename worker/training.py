@@ -25,6 +25,7 @@ from segmentation.core.network.cards import need_torch
 from segmentation.core.tasks import find
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import storable
+from segmentation.services.ground.callers import check_has_lab
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning import trained
@@ -46,10 +47,9 @@ OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}:
 
 def train(training: Training, progress: Progress, folder: Path) -> None:
     """Train on the frozen images, report on the way, publish, and remove the run folder; raises UserError, Killed."""
+    check_has_lab()
     need_torch("A training")
-    from segmentation.lab.training.adaptation import FILES, Options, adapt
-    from segmentation.lab.training.files import CannotWrite
-    from segmentation.lab.training.publish import add_graph, add_images
+    from segmentation.lab.training.adaptation import FILES, CannotWrite, Options, adapt, add_graph, add_images
 
     sweep_runs()
     work = runs_folder() / str(training.pk)
@@ -130,7 +130,7 @@ def _points(summary: Any) -> int:
 
 def _check_material(training: Training) -> None:
     """Raises Refused where dataset and base model are of two kinds."""
-    from segmentation.lab.training.pretrained import base_card
+    from segmentation.lab.training.adaptation import base_card
 
     card, dataset = base_card(training.base), training.dataset
     assert dataset

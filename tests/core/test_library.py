@@ -56,7 +56,7 @@ def test_the_import_is_light(tmp_path):
 
 
 def test_the_package_offers_what_the_library_does():
-    assert set(library.__all__) | {"__version__"} == set(deepsegm.__all__) <= set(dir(deepsegm))
+    assert {*library.__all__, "__version__"} == {*deepsegm.__all__} <= {*dir(deepsegm)}
     assert all(getattr(deepsegm, name).__doc__ for name in library.__all__)
     with pytest.raises(AttributeError, match="segment_all"):
         _ = deepsegm.segment_all

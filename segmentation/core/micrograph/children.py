@@ -12,10 +12,10 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, NoReturn, Self
 
-HOUSE = Path(__file__).resolve().parents[3]
+from ...location import ROOT
+
 # The variables of our environment that a child gets. No key, password or address of the site is among them.
 PASSED = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
@@ -42,7 +42,7 @@ class NewProcess(subprocess.Popen[bytes]):
             file.write(data)
             file.seek(0)
             streams = {"stdin": file, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            super().__init__(command, cwd=HOUSE, env=environment(), start_new_session=True, **streams)  # type: ignore[call-overload]
+            super().__init__(command, cwd=ROOT, env=environment(), start_new_session=True, **streams)  # type: ignore[call-overload]
 
     def kill_group(self) -> None:
         """End it with all that it started."""

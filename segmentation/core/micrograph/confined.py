@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from segmentation.location import IS_INSTALLED
+from segmentation.location import IS_INSTALLED, ROOT
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))  # folders, links, pipes
 REFER, TRUNCATE = 1 << 13, 1 << 14  # of versions 2 and 3
 OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE
 SIGNALS = 0b11  # of version 6: none to processes outside, and no abstract Unix sockets there
-PROGRAM = Path(__file__).parents[2]
+PROGRAM = ROOT / "segmentation"
 # What Python, its libraries and the C library read: programs, and facts about this process and the machine.
 SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/proc/self", "/proc/sys")
 # Of /etc no more than that: it also holds accounts, names of hosts and keys of other services.
@@ -156,12 +156,12 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     handled = struct.pack("QQQ", reading | writing | REMOVE_AND_MAKE, 0, SIGNALS)[: 24 if version >= 6 else 8]
     ruleset = _raise_if_failed(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
     named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
-    closed = Path() if IS_INSTALLED else PROGRAM.parent  # site-packages hold neither keys nor data
+    closed = Path() if IS_INSTALLED else ROOT  # site-packages hold neither keys nor data
     libraries = (path for path in map(Path, named) if path not in (Path(), closed))
     etc = (Path("/etc", name) for name in ETC)
     use = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *etc, *libraries, PROGRAM, *readable]
     # The folder of a checkout may hold keys and data, too: Python lists it to find the package.
-    allowed = [(Path("/dev/null"), WRITE_FILE), (PROGRAM.parent, READ_DIR), *((path, reading) for path in use)]
+    allowed = [(Path("/dev/null"), WRITE_FILE), (ROOT, READ_DIR), *((path, reading) for path in use)]
     try:
         for path, rights in [*allowed, *((folder, reading | writing) for folder in writable)]:
             if not path.exists():

@@ -22,7 +22,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from weakref import WeakSet
 
-from .children import HOUSE, Child, Forked, NewProcess, environment
+from ...location import ROOT
+from .children import Child, Forked, NewProcess, environment
 
 POSSIBLE = sys.platform == "linux"  # elsewhere libraries of the system do not survive a fork
 TRIES = 2  # a server may have ended without our knowledge
@@ -111,7 +112,7 @@ class ForkServer:
             with far:
                 self._process = subprocess.Popen(
                     command,
-                    cwd=HOUSE,
+                    cwd=ROOT,
                     env=environment(),
                     stdin=far.fileno(),
                     stdout=subprocess.DEVNULL,

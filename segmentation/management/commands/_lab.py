@@ -14,7 +14,7 @@ from segmentation.core.errors import UserError
 from segmentation.core.network.cards import NEEDS_TORCH, ModelCard, UnknownModel, find, read_card
 from segmentation.core.tasks import UnknownTask
 from segmentation.core.validation import sentence
-from segmentation.location import IS_INSTALLED, ROOT
+from segmentation.location import IS_INSTALLED, NO_LAB, ROOT, has_lab
 
 BASE = Path.cwd() if IS_INSTALLED else ROOT  # from which the paths of a recipe go out
 OF_SETTINGS = ("polarity", "scale", "flips")  # of the segmentation; not every kind of analysis has them
@@ -33,7 +33,8 @@ class LabCommand(BaseCommand):
         except (UserError, UnknownModel, UnknownTask) as error:
             raise CommandError(str(error)) from error
         except ImportError as error:
-            raise CommandError(NEEDS_TORCH.format(what="This command")) from error
+            needed = NEEDS_TORCH.format(what="This command") if has_lab() else NO_LAB
+            raise CommandError(needed) from error
         except OSError as error:
             out = options.get("out")  # a full disk names no file by itself
             written = error.errno is not None and out and str(error.filename or out).startswith(str(out))

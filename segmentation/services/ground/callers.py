@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from ...location import NO_LAB, has_lab
 from .refusal import Refused
 
 SHORTEST_SECRET = 16
@@ -50,10 +51,18 @@ def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key
     return fingerprint(kind, uuid4().hex)
 
 
+def check_has_lab() -> None:
+    """Raises Refused (503) where this machine has nothing to check training data and train with."""
+    if not has_lab():
+        raise Refused(NO_LAB, 503)
+
+
 def check_may_train(user: Any) -> None:
-    """Raises Refused (401, 403) where this user may not make datasets and train."""
+    """Raises Refused (401, 403, 503) where this user may not make datasets and train."""
     if settings.DEEPSEGM_TRAINING == "nobody":
         raise Refused(NOBODY, 403)
+    if settings.DEEPSEGM_EMBEDDED:  # elsewhere the trainer is another machine
+        check_has_lab()
     if not getattr(user, "is_authenticated", False):  # a page of errors knows no user
         raise Refused(SIGN_IN, 401)
     if settings.DEEPSEGM_TRAINING == "staff" and not user.is_staff:

@@ -29,7 +29,7 @@ dataset.toml  description, licence, scale of each image, and who allowed that mo
 Licence: {licence}
 
 "DeepSegm, Datasets, Add an archive" takes this file in again. Unpacked, so does:
-manage.py dataset import FOLDER --name NAME --checked
+deepsegm dataset import FOLDER --name NAME --checked
 """
 
 

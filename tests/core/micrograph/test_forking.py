@@ -17,9 +17,10 @@ import psutil
 import pytest
 
 from segmentation.core.micrograph import forking, forkserver
-from segmentation.core.micrograph.children import HOUSE, Late, output_of
+from segmentation.core.micrograph.children import Late, output_of
 from segmentation.core.micrograph.confined import landlock_version
 from segmentation.core.micrograph.forking import ForkServer
+from segmentation.location import ROOT
 from tests.core.micrograph.deed import DEED
 from tests.worker.lab import wait_for
 
@@ -191,7 +192,7 @@ child = server.start({DEED!r}, ["import time; time.sleep(600)"])
 print(server.pid, child.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == -signal.SIGKILL, done.stderr
     server, child = map(int, done.stdout.split())
     wait_for(lambda: not lives(server) and not lives(child), "both are gone")

@@ -35,9 +35,10 @@ from ..data import as_seen
 from ..evaluation.predictions import Options as HowScored
 from ..evaluation.predictions import Predictor
 from ..evaluation.scores import Scorer, finite_or_none, summarise
-from ..files import write_whole
+from ..files import CannotWrite, write_whole
 from ..instances.readings import Found, Way, best_way, chosen_apart, read_in_every_way, with_options
-from ..publish import set_entries
+from ..pretrained import base_card
+from ..publish import add_graph, add_images, set_entries
 from ..sheets import in_rows
 from .material import FILES, Options, Report
 from .trainings import Trainings
