@@ -43,8 +43,7 @@ def file_name(name: str, longest: int = LONGEST_NAME, *, unnamed: str = UNNAMED)
         return unnamed
     if len(last) <= longest:
         return last
-    suffix = PurePosixPath(last).suffix
-    suffix = suffix if len(suffix) <= LONGEST_SUFFIX else ""
+    suffix = PurePosixPath(last).suffix[:LONGEST_SUFFIX]
     return f"{last[: longest - len(suffix) - 1].rstrip()}…{suffix}"
 
 

@@ -223,6 +223,11 @@ class Job(Owned, Attempted):
         return Calibration(**calibration) if calibration else None
 
     @property
+    def calibration(self) -> Calibration:
+        """The calibration in use: `scale.in_use`, without a look at the settings of a result."""
+        return self.measured_with or self.scale.in_use
+
+    @property
     def scale(self) -> Scale:
         """What is known of the scale of its image, what was stated, and what it was measured with.
 

@@ -103,7 +103,7 @@ class Result(ChartedSummary):
         self.used: dict[str, Any] = job.summary["used"]
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
-        self.calibration = job.scale.in_use
+        self.calibration = job.calibration
         self.scale_doubt, self.doubt_line = self.calibration.standard_uncertainty, doubt_line(self.calibration)
         self.in_pixels = not self.calibration.is_known
         self.unsure = begins(self.warnings) or ("All panels together:" if job.micrograph.panels else "")

@@ -206,7 +206,7 @@ class PooledResult(ChartedSummary):
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
         counted = [pk for pk, row in rows if not row.get("excluded")]
         jobs = Job.objects.filter(pk__in=counted).select_related("micrograph")
-        return common_calibration([job.measured_with for job in jobs if job.measured_with])
+        return common_calibration([job.calibration for job in jobs])
 
     @cached_property
     def curves(self) -> list[Lines]:

@@ -90,7 +90,7 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
         **context,
         "files": files if "outlines_json" in files else None,
         "pixel": (side.summary.get("calibration") or {}).get("nm_per_pixel"),
-        "scale": calibration_words(side.scale.in_use, detail=False),
+        "scale": calibration_words(side.calibration, detail=False),
         "corrected": side.summary["used"].get("corrected"),
     }
 

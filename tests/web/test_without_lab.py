@@ -52,7 +52,7 @@ def test_nobody_is_offered_a_training(signed_in, alice, dataset):
 def test_who_asks_for_one_is_told_why(alice, dataset, tmp_path):
     with pytest.raises(Refused) as refusal:
         create_training(dataset=dataset, base="particles", options={}, user=alice)
-    assert (refusal.value.sentence, refusal.value.status) == (NO_LAB, 503)
+    assert (refusal.value.sentence, refusal.value.status) == (NO_LAB, 403)
     for work in (train, prepare_dataset):
         with pytest.raises(Refused, match="not installed here"):
             work(None, print, tmp_path)

@@ -269,7 +269,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     """A width typed twice too large has one warning, whenever the bar is read: also while the result is published. A
     server that was told before is told again."""
     job, typed, announced = result(), Calibration.of_pixel(5.0), []
-    monkeypatch.setattr("segmentation.exports_service.announce", lambda row, event: announced.append(event))
+    monkeypatch.setattr("segmentation.services.results.exports.announce", lambda row, event: announced.append(event))
     summary = {**job.summary, "calibration": asdict(typed), "unread": True}
     settings = AnalysisSettings.of(calibration=typed).as_dict()
     Job.objects.filter(pk=job.pk).update(settings=settings, summary=summary, state=state)

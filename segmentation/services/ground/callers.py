@@ -52,13 +52,13 @@ def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key
 
 
 def check_has_lab() -> None:
-    """Raises Refused (503) where this machine has nothing to check training data and train with."""
+    """Raises Refused (403) where this machine has nothing to check training data and train with."""
     if not has_lab():
-        raise Refused(NO_LAB, 503)
+        raise Refused(NO_LAB, 403)
 
 
 def check_may_train(user: Any) -> None:
-    """Raises Refused (401, 403, 503) where this user may not make datasets and train."""
+    """Raises Refused (401, 403) where this user may not make datasets and train."""
     if settings.DEEPSEGM_TRAINING == "nobody":
         raise Refused(NOBODY, 403)
     if settings.DEEPSEGM_EMBEDDED:  # elsewhere the trainer is another machine

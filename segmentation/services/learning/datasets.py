@@ -133,7 +133,7 @@ def use_as_training_data(
         "job": job,
         "width": micrograph.width,
         "height": micrograph.height,
-        "nm_per_pixel": job.scale.in_use.nm_per_pixel,
+        "nm_per_pixel": job.calibration.nm_per_pixel,
         "group": clean_text(group, SHOWN_NAME) or default_group(job),
         "region": _region(job, region),
         "by": user,

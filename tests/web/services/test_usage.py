@@ -22,7 +22,7 @@ from segmentation.services.learning import datasets
 from segmentation.services.results import jobs, uploads
 from segmentation.services.results.jobs import begin_unscaled, make_ready
 from segmentation.services.results.usage import spent_by, stored_bytes, usage
-from tests.conftest import picture
+from tests.conftest import WITHOUT_LAB, picture
 from tests.web.archive import zipped
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +48,7 @@ def test_a_full_account_stores_nothing_more_and_says_so(full, alice, django_user
     assert send(django_user_model.objects.create_user("another"))
 
 
+@pytest.mark.skipif(WITHOUT_LAB, reason="a dataset needs the laboratory")
 def test_a_full_account_sends_no_archive_for_a_dataset(full, alice, settings):
     settings.DEEPSEGM_TRAINING = "everyone"
     dataset = Dataset.objects.create(owner=alice, name="own", task="particles")
