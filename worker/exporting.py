@@ -6,17 +6,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segmentation import __version__
 from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
-from segmentation.core.measure.remembered import Memory, remembering
 from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import MARKS
@@ -41,6 +40,9 @@ from segmentation.services.results.signing import SIGNATURES
 from . import inspection
 from .fetching import fetch, pixels_of
 from .heartbeat import Progress
+
+if TYPE_CHECKING:
+    from segmentation.core.measure.remembered import Memory
 
 MEASURED = 0.1  # of the progress
 # On the page of a result.
@@ -88,17 +90,18 @@ class _Corrected:
     """The result that was corrected last: what its objects measured, and where they are small its image and its
     outlines before all corrections."""
 
-    key: tuple[Any, ...] = ()
-    memory: Memory = field(default_factory=Memory)
+    key: tuple[Any, ...]
+    memory: Memory
     opened: tuple[Micrograph, Segmentation] | None = None
 
 
-_corrected_last = _Corrected()
+_corrected_last: _Corrected | None = None
 
 
 def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None:
     """Measure a result anew after its corrections, and put numbers and files in the place of those before."""
     from segmentation.core import pipeline
+    from segmentation.core.measure.remembered import remembering
 
     job, step = measuring.job, measuring.step
     progress("measuring the corrections", 0.0)
@@ -117,11 +120,13 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
 
 
 def _opened(job: Job, folder: Path) -> _Corrected:
+    from segmentation.core.measure.remembered import Memory
+
     global _corrected_last
     key = job.pk, job.segmentation_id, str(job.micrograph.reading)
-    if _corrected_last.key != key:
+    if _corrected_last is None or _corrected_last.key != key:
         is_small = job.micrograph.width * job.micrograph.height <= LARGEST_KEPT
-        _corrected_last = _Corrected(key, opened=_read(job, folder) if is_small else None)
+        _corrected_last = _Corrected(key, Memory(), _read(job, folder) if is_small else None)
     return _corrected_last
 
 
