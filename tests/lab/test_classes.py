@@ -69,8 +69,8 @@ def test_a_number_that_stands_for_no_class_is_an_error(tmp_path):
     labels[:2, :3], labels[5] = 77, 1
     save(folder / "labels" / "m0.png", labels)
     checked = check_folder(folder, classes=(0, 1, 2))
-    assert any(re.search(r"\b77\b.* 6 pixels", sentence) for sentence in checked.errors)
-    assert "m0.png (6)" in " ".join(checked.errors)
+    assert any(re.search(r"\b77\b.* 6 pixels", error.sentence) for error in checked.errors)
+    assert "m0.png (6)" in " ".join(error.sentence for error in checked.errors)
 
 
 def test_the_share_of_each_class_is_told(tmp_path, capsys):
@@ -112,7 +112,8 @@ class TestTiles:
             block = int(pair.image.stem[-1])
             rows.append(f"{pair.image.name},{'leak' if pair.group == 'm2' and block > 2 else pair.group}")
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(rows))
-        (leak,) = [text for text in check_folder(tmp_path / "tiles", count=3).errors if "Pieces of" in text]
+        errors = check_folder(tmp_path / "tiles", count=3).errors
+        (leak,) = [each.sentence for each in errors if "Pieces of" in each.sentence]
         assert "m2" in leak and "several groups" in leak
 
 
@@ -135,7 +136,7 @@ class TestSlipsOfClasses:
         folder = spotted(tmp_path)
         assert not check_folder(folder, classes=(0, 1)).errors
         exchange(folder, "s0", "s2")
-        sentences = check_folder(folder, classes=(0, 1)).errors
+        sentences = [error.sentence for error in check_folder(folder, classes=(0, 1)).errors]
         assert len(sentences) == 2 and all("exchanged" in sentence for sentence in sentences)
         assert "s0.png fit s2.png" in sentences[0] and "s2.png fit s0.png" in sentences[1]
 
@@ -143,7 +144,7 @@ class TestSlipsOfClasses:
         folder = spotted(tmp_path)
         labels = np.roll(np.asarray(Image.open(folder / "labels" / "s1.png")), (0, 30), (0, 1))
         save(folder / "labels" / "s1.png", labels)
-        (sentence,) = check_folder(folder, classes=(0, 1)).errors
+        (sentence,) = [error.sentence for error in check_folder(folder, classes=(0, 1)).errors]
         assert sentence.startswith("s1.png") and "30 px left" in sentence
 
     def test_one_wrong_table_is_one_finding(self, tmp_path):
@@ -151,7 +152,7 @@ class TestSlipsOfClasses:
         write_tiles(find_pairs(spotted(tmp_path / "data", 2)).pairs, tmp_path / "tiles", 80, variants=True)
         names = [file.name for file in (tmp_path / "tiles" / "images").iterdir()]
         (tmp_path / "tiles" / "groups.csv").write_text("\n".join(["image,group", *(f"{n},{n}" for n in names)]))
-        sentences = check_folder(tmp_path / "tiles", classes=(0, 1)).errors
+        sentences = [error.sentence for error in check_folder(tmp_path / "tiles", classes=(0, 1)).errors]
         (copies,) = [sentence for sentence in sentences if "show the same picture" in sentence]
         assert len(sentences) == 2 and "223 more times" in copies  # 8 tiles with 28 pairs of forms each
 

@@ -197,12 +197,12 @@ def test_a_region_to_ignore_teaches_nothing(result, give, dataset):
 
 def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, dataset, tmp_path, monkeypatch):
     """Pixels are written anew, as TIFF by ourselves, wherever they are used; what is stored stays the sender's file."""
-    from segmentation.core.micrograph import reader
+    from segmentation.core.micrograph import formats, reader
 
     real, kinds = reader._decode, set()
 
     def decoded(path, kind, *how):
-        kinds.add(kind)
+        kinds.add(kind.name)
         return real(path, kind, *how)
 
     monkeypatch.setattr(inspection, "read_micrograph", READ)
@@ -216,7 +216,7 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
     with image.image.open("rb") as stored:
         assert (stored.read(4), laid.read_bytes()[:2]) == (b"\x89PNG", b"II")
     stored = reader.read(Path(default_storage.path(image.image.name)))
-    assert (real(laid, "TIFF", 10**6, 0)[0].pixels == stored.pixels).all()
+    assert (real(laid, formats.suffixes()[".tif"], 10**6, 0)[0].pixels == stored.pixels).all()
 
 
 def test_a_file_that_was_changed_in_the_storage_is_not_learnt_from(result, give, dataset, tmp_path):

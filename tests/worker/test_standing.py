@@ -68,10 +68,11 @@ def test_what_is_taken_back_is_as_it_was_measured_also_in_another_process(send, 
     send(2, UNDO, UNDO)
     automatic = file_of(measured)
     expected = [automatic[1], automatic[2], {"id": 4, "gone": True}]
-    assert standing(measured, 2).rows == expected
+    rows = standing(measured, 2).rows
+    assert [{name: row[name] for name in row if name != "cells"} for row in rows] == expected
     monkeypatch.setattr(service, "_recent", service._Recent())
     monkeypatch.setattr(edits, "_recent", edits._Recent())
-    assert standing(measured, 2).rows == expected and standing(measured, 4).rows == []
+    assert standing(measured, 2).rows == rows and standing(measured, 4).rows == []
 
 
 def test_the_queue_of_a_result_that_nobody_corrected_needs_no_label_image(send, measured, monkeypatch):

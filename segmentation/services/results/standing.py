@@ -123,15 +123,19 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
 
 def opened_in_words(file: Artifact) -> IO[bytes]:
     """The stored file outlines.json of a result, from its start; one that an earlier version left behind with the words
-    that it lacks. Raises OSError, and ValueError where it is damaged."""
+    that it lacks, if it can be read. Raises OSError."""
     opened = bundles.opened(file)
     begin = opened.read(len(WORDED))
     opened.seek(0)
     if begin == WORDED:
         return opened
-    with opened:
+    try:
         content = json.load(opened)
-    known = _at_once(file.job, core.Standing(_stored(file), _terms_of(file.job), {}))
+        known = _at_once(file.job, core.Standing(_stored(file), _terms_of(file.job), {}))
+    except (ValueError, Refused):
+        opened.seek(0)
+        return opened
+    opened.close()
     return io.BytesIO(json.dumps(in_words.worded(content, known, tables.OBJECTS, MOST_DOUBTS)).encode())
 
 
