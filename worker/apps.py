@@ -4,6 +4,7 @@ the Celery application."""
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from django.conf import settings
 from segmentation.core.network.runtime import SERVER_FOLDER, Runtime
 
 from .child import ANALYSES, NETWORKS, enter_pool
+from .resting import rest_between_tasks
 from .scratch import sweep
 from .supervise import COMMAND, Supervisor
 
@@ -59,12 +61,22 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
         Supervisor((*COMMAND, NETWORKS), folder=settings.BASE_DIR).start()
 
 
+@celeryd_after_setup.connect
+def share_memory(**kwargs: Any) -> None:
+    """Before the pool is there: let its children share what is loaded. A collection of garbage writes into each page
+    that has an object which it looks at, and so makes a copy of it."""
+    gc.collect()
+    gc.freeze()
+
+
 @worker_process_init.connect
 def prepare_pool_child(**kwargs: Any) -> None:
-    """Before heavy imports: set threads and memory limit of this process, and let it die with its parent."""
+    """Before heavy imports: set threads and memory limit of this process, and let it die with its parent; between two
+    tasks it gives memory back."""
     threads = settings.DEEPSEGM_THREADS or max(1, (os.cpu_count() or 1) // settings.DEEPSEGM_CONCURRENCY)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     # Threads that spin while they wait stand in each other's way wherever something else is running, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     enter_pool(os.getppid(), settings.DEEPSEGM_JOB_MEMORY_MB)
+    rest_between_tasks()

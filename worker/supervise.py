@@ -2,7 +2,7 @@
 
 start ──> running ──ended by itself──> wait (1, 2, 4 ... 30 s) ──> start again
              │
-            stop ──SIGTERM──> ended, or after a few seconds SIGKILL to the child and all its children
+            stop, or long not needed ──SIGTERM──> ended, or after a few seconds SIGKILL to the child and its children
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ COMMAND = (sys.executable, "-m", "worker.child")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 STEADY_SECONDS = 60.0  # of running, after which the next wait is the first one again
 PATIENCE = 5.0  # seconds
+LOOK_SECONDS = 3.0  # from one question whether a child is needed to the next
+UNNEEDED_SECONDS = 60.0  # after which a child that is not needed ends
 
 
 class Supervisor:
     """One child process, started again whenever it ends, until `stop`.
 
     command: the child's. folder: its working folder. patience: seconds between SIGTERM and SIGKILL.
-    ended: called, in the supervisor's thread, whenever the child has ended by itself.
+    ended: called, in the supervisor's thread, whenever the child has ended by itself. is_needed: asked, in the same
+    thread, whether there is work for the child, which is started then and ends when it long had none; None: always.
     """
 
     def __init__(
@@ -38,11 +41,13 @@ class Supervisor:
         folder: str | os.PathLike[str],
         patience: float = PATIENCE,
         ended: Callable[[], None] = lambda: None,
+        is_needed: Callable[[], bool] | None = None,
     ) -> None:
         self.command = command
         self.folder = folder
         self.patience = patience
         self.ended = ended
+        self.is_needed = is_needed
         self.starts = 0
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
@@ -70,10 +75,16 @@ class Supervisor:
         """Start the child again whenever it ends, later each time unless it has run for a while."""
         wait = FIRST_WAIT
         while not self._stopping.is_set():
+            if self.is_needed and not self.is_needed():
+                self._stopping.wait(LOOK_SECONDS)
+                continue
             began = time.monotonic()
             child = self._launch()
             if child is None:
                 return
+            if self._outlasted(child):
+                self._end(child)
+                continue
             code = child.wait()
             _kill_group(child.pid)
             if self._stopping.is_set():
@@ -83,6 +94,18 @@ class Supervisor:
             logger.error("The worker ended by itself (%s); it starts again in %g s.", code, wait)
             self._stopping.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+
+    def _outlasted(self, child: subprocess.Popen[bytes]) -> bool:
+        """Wait until the child ends by itself (False), or has not been needed for long."""
+        if self.is_needed is None:
+            return False
+        needed = time.monotonic()
+        while child.poll() is None and not self._stopping.wait(LOOK_SECONDS):
+            if self.is_needed():
+                needed = time.monotonic()
+            elif time.monotonic() - needed > UNNEEDED_SECONDS:
+                return True
+        return False
 
     def _launch(self) -> subprocess.Popen[bytes] | None:
         """Start the child in a group of its own, out of reach of the terminal's Ctrl-C: ending it is our task."""

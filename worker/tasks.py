@@ -55,7 +55,7 @@ from segmentation.core.labels.segmentation import Segmentation, UnusableSegmenta
 from segmentation.core.micrograph import types
 from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.network.runtime import Runtime
+from segmentation.core.network.runtime import Runtime, give_memory_back
 from segmentation.core.network.served import ServerAway, ServerGone
 from segmentation.core.report.outlines import growing
 from segmentation.core.settings import DEFAULT_TASK
@@ -407,6 +407,7 @@ def warm_up(**signal: Any) -> None:
         micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, Source.METADATA))
         with scratch() as folder:
             write_all(pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=_runtime()), folder, stored_only=True)
+        give_memory_back()
     except Exception:
         logger.warning("The usual model could not be tried.", exc_info=True)
 

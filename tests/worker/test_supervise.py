@@ -61,6 +61,22 @@ def test_a_child_that_always_dies_is_not_started_in_a_rush(supervise_code, monke
     assert seconds == sorted(seconds) and seconds[-1] > 4 * seconds[0]
 
 
+def test_a_child_is_there_only_while_it_is_needed(supervise_code, monkeypatch):
+    monkeypatch.setattr(supervise, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(supervise, "UNNEEDED_SECONDS", 0.1)
+    looks, needed = [], threading.Event()
+    supervisor, _ = supervise_code("import time; time.sleep(600)", is_needed=lambda: looks.append(1) or needed.is_set())
+    wait_for(lambda: len(looks) > 2, "it was asked whether a child is needed")
+    assert supervisor.starts == 0
+    needed.set()
+    child = wait_for(lambda: supervisor.pid, "the child runs")
+    needed.clear()
+    wait_for(lambda: not psutil.pid_exists(child), "the child has ended")
+    needed.set()
+    wait_for(lambda: supervisor.pid not in (None, child), "another child runs")
+    assert supervisor.starts == 2
+
+
 def test_stopping_ends_even_a_stubborn_child(supervise_code):
     supervisor, out = supervise_code(STUBBORN)
     wait_for(out, "the child ignores SIGTERM")

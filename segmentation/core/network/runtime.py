@@ -4,6 +4,7 @@ Neither is imported before a network is loaded."""
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -41,6 +42,10 @@ class Network(Protocol):
 
         pictures: (B, C, H, W) float32 in 0..1, with H and W multiples of STRIDE.
         """
+        ...
+
+    def rest(self) -> None:
+        """Let go of the memory in which windows are calculated, until the next one comes."""
         ...
 
 
@@ -131,6 +136,14 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
 
             _loaded[key] = TorchNetwork(card, runtime, maps)
     return _loaded[key]
+
+
+def give_memory_back() -> None:
+    """Return to the system what a process needs for work alone; its networks stay loaded."""
+    for network in _loaded.values():
+        network.rest()
+    gc.collect()
+    give_freed_memory_back()
 
 
 def unload(card: ModelCard) -> None:

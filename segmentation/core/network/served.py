@@ -85,6 +85,9 @@ class ServedNetwork:
         levels: Maps = self._ask(pictures, box, activation)
         return levels
 
+    def rest(self) -> None:
+        """The server has the memory, also for siblings that work."""
+
     def _ask(self, *window: Any) -> Any:
         reply = _server.ask((self._network, window))
         if isinstance(reply, Exception):

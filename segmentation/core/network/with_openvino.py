@@ -61,3 +61,6 @@ class OpenVinoNetwork:
             np.reciprocal(logits, out=logits)
         levels: Maps = np.rint(np.multiply(logits, 255, out=logits), out=logits).astype(np.uint8)
         return levels
+
+    def rest(self) -> None:
+        self._request.get_compiled_model().release_memory()

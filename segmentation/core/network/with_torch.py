@@ -110,6 +110,10 @@ class TorchNetwork:
                 maps[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = levels
         return maps
 
+    def rest(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
 
 def load_module(card: ModelCard, maps: int) -> nn.Module:
     """The card's network of so many maps in single precision on the processor; raises as `TorchNetwork`."""

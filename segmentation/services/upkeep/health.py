@@ -266,8 +266,8 @@ def _size() -> str:
 
 
 def _workers() -> str:
-    """In compose.yaml a trainer is there on request only: it lacks when a training waits."""
-    needed = (queue for queue in queues() if queue.waiting or queue.queue != TRAINING or settings.DEEPSEGM_EMBEDDED)
+    """A trainer is there on request (compose.yaml), or while there is a training (`up`): it lacks when one waits."""
+    needed = (queue for queue in queues() if queue.waiting or queue.queue != TRAINING)
     idle = [queue.queue for queue in needed if not queue.workers]
     return f"No worker is running for: {', '.join(idle)}. Start one (docs/operate/settings.md)." if idle else ""
 

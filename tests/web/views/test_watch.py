@@ -59,11 +59,11 @@ class TestReady:
         assert response.status_code == 200
         assert response.json() == {"ok": True, "degraded": False, "checks": dict.fromkeys(_names(), "ok")}
 
-    def test_a_missing_worker_delays_work_and_no_page(self, client, workers, settings):
-        settings.DEEPSEGM_EMBEDDED = True
-        WorkerProcess.objects.filter(queues="training").update(seen=timezone.now() - ALIVE)
+    @pytest.mark.parametrize("queue", [queue for queue in QUEUES if queue != "training"])
+    def test_a_missing_worker_delays_work_and_no_page(self, client, workers, queue):
+        WorkerProcess.objects.filter(queues=queue).update(seen=timezone.now() - ALIVE)
         state = client.get("/readyz").json()
-        assert (state["ok"], state["degraded"]) == (True, True) and "training" in state["checks"]["workers"]
+        assert (state["ok"], state["degraded"]) == (True, True) and queue in state["checks"]["workers"]
 
     def test_old_work_in_the_queue_is_said(self, client, workers, make_job):
         make_job(queued=timezone.now() - timedelta(minutes=50))

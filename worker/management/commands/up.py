@@ -23,10 +23,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.management import BaseCommand, CommandError, call_command
-from django.db import OperationalError, close_old_connections, connection
+from django.db import DatabaseError, OperationalError, close_old_connections, connection
 
 from segmentation.location import COMMAND, IS_INSTALLED
-from segmentation.services.ground.queue import KINDS
+from segmentation.models import Training
+from segmentation.services.ground.queue import KINDS, TRAINING
 from segmentation.services.ground.space import keep_reserve
 from segmentation.services.upkeep import upkeep as upkeep_service
 from segmentation.static_files import collect
@@ -157,7 +158,8 @@ def spare_memory() -> None:
 
 @contextmanager
 def working(is_needed: bool) -> Iterator[None]:
-    """A supervised worker for each queue. Embedded, what was running is queued again before and after."""
+    """A supervised worker for each queue, that for trainings only while there are some. Embedded, what was running is
+    queued again before and after."""
     if not is_needed:
         yield
         return
@@ -166,7 +168,12 @@ def working(is_needed: bool) -> Iterator[None]:
         upkeep_service.rescue(died=tuple(KINDS))
         upkeep_service.enqueue_all()
     supervisors = [
-        Supervisor((*WORKER, queue), folder=settings.BASE_DIR, ended=partial(_worker_ended, queue))
+        Supervisor(
+            (*WORKER, queue),
+            folder=settings.BASE_DIR,
+            ended=partial(_worker_ended, queue),
+            is_needed=_trainings_wait if queue == TRAINING else None,
+        )
         for queue in dict.fromkeys(kind.queue for kind in KINDS.values())
     ]
     for supervisor in supervisors:
@@ -190,6 +197,15 @@ def _worker_ended(queue: str) -> None:
     if settings.DEEPSEGM_EMBEDDED:
         _safely(lambda: upkeep_service.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
         connection.close()
+
+
+def _trainings_wait() -> bool:
+    """Whether a training waits or runs; a database that is away for a moment ends none."""
+    try:
+        return any(rows.exists() for rows in (Training.objects.waiting(), Training.objects.running()))
+    except DatabaseError:
+        connection.close()
+        return True
 
 
 @contextmanager
