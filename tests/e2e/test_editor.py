@@ -204,7 +204,10 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     y, line = (top + bottom) / 2, [x, top, x, bottom]
     cuts = {"place": [0], "id": [left["id"]], "chance": [0.9], "after": [[]], "pieces": [None]}
     cuts |= {"line": [line], "sides": [[x - 3, y, x + 3, y]]}
-    doubts = [{"id": left["id"], "cut": 0, "chance": 0.9}, {"id": first["id"], "cut": None, "chance": 0.8}]
+    doubts = [
+        {"id": left["id"], "cut": 0, "chance": 0.9, "sure": "90 %"},
+        {"id": first["id"], "cut": None, "chance": 0.8, "sure": "80 %"},
+    ]
 
     def open_doubts():
         listed = [doubt for doubt in doubts if doubt["id"] not in decided]
