@@ -40,8 +40,8 @@ from .fetching import fetch, pixels_of
 from .heartbeat import Progress
 
 MEASURED = 0.1  # of the progress
-# On the page of a result.
-SHOWN = {"figure-small.webp", "arrangement.png", "panel-lengths.png", "panel-rose.png"}
+# On the page of a result, at once; what is in a closed part of it is asked for when that is opened.
+SHOWN = {"figure-small.webp", "panel-lengths.png", "panel-rose.png"}
 _latest: dict[str, Analysis] = {}  # by what it was made of
 _corrected_last: dict[str, Any] = {}  # image and outlines of the result that is being corrected, with their key
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
