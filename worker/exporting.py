@@ -215,7 +215,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
 
 def _ahead(task: Task) -> list[str]:
     """The names of the files of an image that are written before anybody asks: pages show them, or most people take
-    them. They are half the work of all."""
+    them. They are about a third of the work of all."""
     listed = exports.listed("image", task).items()
     return [name for name, of in listed if name in SHOWN or (of.group == GROUPS[0] and of.turn < WITH_SUMS)]
 
