@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from segmentation.core.measure.remembered import Memory
 
 MEASURED = 0.1  # of the progress
-# On the page of a result.
-SHOWN = {"figure-small.webp", "arrangement.png", "panel-lengths.png", "panel-rose.png"}
+# On the page of a result, at once; what is in a closed part of it is asked for when that is opened.
+SHOWN = {"figure-small.webp", "panel-lengths.png", "panel-rose.png"}
 _latest: dict[str, Analysis] = {}  # by what it was made of
 NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
 LARGEST_KEPT = 1 << 22  # px, of the image of an analysis that is kept
@@ -237,7 +237,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
 
 def _ahead(task: Task) -> list[str]:
     """The names of the files of an image that are written before anybody asks: pages show them, or most people take
-    them. They are half the work of all."""
+    them. They are about a third of the work of all."""
     listed = exports.listed("image", task).items()
     return [name for name, of in listed if name in SHOWN or (of.group == GROUPS[0] and of.turn < WITH_SUMS)]
 

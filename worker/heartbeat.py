@@ -36,7 +36,7 @@ from .child import end_pool_child
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]  # the stage of an attempt in words, and how far it is, from 0 to 1
 SECONDS = 1.0
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 3.0  # to end by itself: a new child takes longer than that to load its libraries and networks
 LOOK_SECONDS = 0.3  # from one look at what waits to the next
 WORKER_SECONDS = 10.0
 _worker_over = threading.Event()

@@ -139,7 +139,7 @@ def test_what_was_written_ahead_for_nobody_goes_after_an_hour(done, brief, own_s
     before = {path for path in own_storage.rglob("*") if path.is_file()}
     ExportJob.objects.create(job=done, asked=False)
     tasks.do_analyses()
-    ahead = {"figure.png", "figure-small.webp", "arrangement.png", "report.pdf", "caption-and-method.txt"}
+    ahead = {"figure.png", "figure-small.webp", "report.pdf", "caption-and-method.txt"}
     assert EVERY.keys() - exports_service.unwritten(done) == STORED | ahead | {"particles.xlsx", "particles-comma.csv"}
     if wanted:
         exports_service.file_of(done, "figure.png")

@@ -56,6 +56,14 @@ def test_both_engines_give_the_same_outlines():
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.engine)
+def test_a_network_that_has_given_memory_back_calculates_the_same(engine):
+    network = load_network(cards.find("particles"), engine, 2)
+    before = predict(network, picture(96, 64))
+    runtime.give_memory_back()
+    assert np.array_equal(predict(network, picture(96, 64)), before)
+
+
 def test_the_processor_is_used_by_openvino_without_torch_and_without_telemetry():
     """An analysis in a process of its own, where an import of torch would fail."""
     code = (

@@ -20,6 +20,7 @@ import pytest
 from tests.tools.benchmarks.test_first_answer import WIDTH, image, is_ready, processor, site  # noqa: F401
 from tests.tools.benchmarks.test_load import Visitor
 from tests.worker.lab import REPOSITORY, wait_for
+from worker import resting
 
 pytestmark = pytest.mark.benchmark
 PICTURES = int(os.environ.get("PICTURES", "10"))
@@ -78,9 +79,8 @@ def test_cost(site, tmp_path):  # noqa: F811
     began = processor(process)
     time.sleep(IDLE_SECONDS)
     idle = (processor(process) - began) / IDLE_SECONDS
-    print(f"\nAt rest: {100 * idle:.2f} % of a core, {_memory(process):.0f} MB (proportional set size).")
-    for name, size in _processes(process):
-        print(f"  {size:4.0f} MB  {name}")
+    print(f"\nAt rest: {100 * idle:.2f} % of a core")
+    _print_memory(process)
     analysis = alone(tmp_path)
     print(f"An analysis alone: {analysis:.2f} s of the processor; the picture through the site, times that:")
     for number in range(1, PICTURES + 1):
@@ -103,6 +103,9 @@ def test_cost(site, tmp_path):  # noqa: F811
     print(f"  a sample of {OF_SAMPLE}: {spent / analysis / OF_SAMPLE:.2f} an image, {seconds:.0f} s on the clock")
     rest(process)
     print(f"  with all that follows {(processor(process) - before) / analysis / OF_SAMPLE:.2f} an image")
+    time.sleep(resting.SECONDS + REST)
+    print("At rest after that")
+    _print_memory(process)
 
 
 def _processes(process):
@@ -117,5 +120,8 @@ def _processes(process):
     return sorted(sizes, key=lambda entry: -entry[1])
 
 
-def _memory(process):
-    return sum(size for _, size in _processes(process))
+def _print_memory(process):
+    sizes = _processes(process)
+    print(f"  {sum(size for _, size in sizes):4.0f} MB in all (proportional set size)")
+    for name, size in sizes:
+        print(f"  {size:4.0f} MB  {name}")
