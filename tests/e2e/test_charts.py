@@ -41,7 +41,7 @@ def look(visit: Any, analysed: str) -> Any:
 def pretend(page: Any, outlines: dict[str, Any]) -> None:
     """Other particles than were stored, for picture, table and histogram alike."""
     particles = outlines["particles"]
-    names = [name for name, value in particles[0].items() if isinstance(value, float)]
+    names = [name for particle in particles[:1] for name, value in particle.items() if isinstance(value, float)]
     cells = {name: [f"{particle[name]:.3g}" for particle in particles] for name in names}
     page.route("**/files/outlines.json", lambda route: route.fulfill(json={"cells": cells} | outlines))
     page.route("**/histogram/?*", lambda route: route.fulfill(json=bars_for(route, outlines)))

@@ -206,7 +206,7 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     cuts |= {"line": [line], "sides": [[x - 3, y, x + 3, y]]}
     doubts = [
         {"id": left["id"], "cut": 0, "chance": 0.9, "sure": "90 %"},
-        {"id": first["id"], "cut": None, "chance": 0.8, "sure": "80 %"},
+        {"id": first["id"], "cut": None, "chance": 0.8, "sure": "20 %"},
     ]
 
     def open_doubts():
@@ -255,7 +255,7 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     hand.kept(DISCS + 1)
     hand.saved()
     cuts = {name: [] for name in cuts}
-    doubts[:] = [{"id": each["id"], "cut": None, "chance": 0.8} for each in outlines["particles"][:4]]
+    doubts[:] = [{"id": each["id"], "cut": None, "chance": 0.8, "sure": "20 %"} for each in outlines["particles"][:4]]
     page.reload()
     hand.looks()
     hand.press("u")
