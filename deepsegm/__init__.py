@@ -10,6 +10,7 @@ configuration of the site (settings, addresses, Celery). Neither needs the other
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from segmentation import __version__ as __version__
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """What the library offers (`segmentation.core.library.__all__`), and `__all__` with it."""
-    if name.startswith("_") and name != "__all__":  # asked for by Python itself
+    # Python asks here for its own names, and for a module of this package before it imports that.
+    if name != "__all__" and (name.startswith("_") or find_spec(f"{__name__}.{name}")):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     library = import_module("segmentation.core.library")
     if name == "__all__":

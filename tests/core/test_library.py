@@ -55,6 +55,11 @@ def test_the_import_is_light(tmp_path):
     assert alone(code, tmp_path).splitlines() == ["[]", "[]"]
 
 
+def test_the_settings_of_a_site_load_no_library(tmp_path):
+    code = "import sys, deepsegm.settings; print('segmentation.core.library' in sys.modules)"
+    assert alone(code, tmp_path).splitlines() == ["False"]
+
+
 def test_the_package_offers_what_the_library_does():
     assert {*library.__all__, "__version__"} == {*deepsegm.__all__} <= {*dir(deepsegm)}
     assert all(getattr(deepsegm, name).__doc__ for name in library.__all__)
