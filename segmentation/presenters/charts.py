@@ -156,9 +156,17 @@ class Lines:
             tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
             title,
             across,
-            f"{title}: " + "; ".join(f"from {significant(y[0][1])} to {significant(y[-1][1])}" for y in drawable if y),
+            f"{title}: " + "; ".join(_course(points) for points in drawable if points),
             tuple(f"{path([*band.low, *reversed(band.high)])} Z" for band in bands),
         )
+
+
+def _course(points: Sequence[tuple[float, float]]) -> str:
+    """A curve in words: its ends, or its peak where it rises and falls."""
+    start, end, peak = points[0][1], points[-1][1], max(points, key=lambda point: point[1])
+    if peak[1] > max(start, end):
+        return f"highest at {significant(peak[0])}: {significant(peak[1])}"
+    return f"from {significant(start)} to {significant(end)}"
 
 
 @dataclass(frozen=True)

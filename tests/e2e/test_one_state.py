@@ -7,13 +7,18 @@ import re
 
 import openpyxl
 import pypdf
+import pytest
 from playwright.sync_api import expect
 
 from segmentation.core.labels.operations import OPERATIONS
+from segmentation.core.report.charts import BAR
+from segmentation.core.tasks import find
 from segmentation.presenters.result import numbers_of
 
-from .conftest import PATIENCE
+from .conftest import PATIENCE, REPOSITORY
 from .test_editor import CANVAS, Hand
+
+SAMPLES = REPOSITORY / "static" / "sample"
 
 
 class State:
@@ -26,7 +31,8 @@ class State:
     def measured(self):
         expect(self.page.locator("[data-saved]")).to_have_attribute("data-saved", "saved", timeout=PATIENCE)
         expect(self.page.locator(".result-page")).not_to_contain_class("stale", timeout=PATIENCE)
-        expect(self.page.locator("#histogram:not(.stale):not([aria-busy])")).to_be_visible(timeout=PATIENCE)
+        if self.page.locator("#histogram").count():  # classes have none
+            expect(self.page.locator("#histogram:not(.stale):not([aria-busy])")).to_be_visible(timeout=PATIENCE)
 
     def file(self, name):
         for _ in range(60):
@@ -40,11 +46,13 @@ class State:
         return words.split(" Scale:")[0]
 
 
-def said_by(job):
-    """The sentence of the page in the words of the summary that the API gives."""
-    numbers = numbers_of(job["result"])
-    words = [f"{numbers.kept:,} particles"]
-    for entry in numbers.headlines:
+def words_of(job):
+    """What the sentence of the page has to contain: the numbers of the summary that the API gives."""
+    numbers, task = numbers_of(job["result"]), find(job["result"]["task"])
+    if task.semantic:
+        return [f"{entry.value} %" for entry in numbers.leading]
+    words = [f"{numbers.kept:,} particles"] if task.screened else []
+    for entry in numbers.headlines if task.screened else numbers.leading:
         words += [entry.value, entry.ends]
     return words
 
@@ -53,31 +61,55 @@ def heights_of(bars):
     return [round(float(height), 9) for height in bars]
 
 
+def bars_in(figure):
+    """The heights of the bars in a figure as SVG, relative to the highest."""
+    number = r"[\d.]+"
+    corners = rf'd="M {number} ({number}) \nL {number} {number} \nL {number} ({number}) \nL {number} {number} \nz'
+    places = re.findall(rf'{corners}\n" [^>]*style="fill: {BAR}', figure)
+    heights = [float(low) - float(high) for low, high in places]
+    return [height / max(heights) for height in heights]
+
+
 def check(state, *, report=False):
     state.measured()
     job = state.page.request.get(state.api).json()
     assert job["unmeasured_corrections"] == 0
-    statistics, sentence = job["result"]["statistics"], state.sentence()
-    for words in said_by(job):
-        assert words in sentence, (words, sentence)
-    table = state.file("particles.csv").decode("utf-8-sig").splitlines()
-    rows = [line for line in table if not line.startswith("#")]
-    kept = rows[0].split(",").index("kept")
-    assert sum(row.split(",")[kept] == "TRUE" for row in rows[1:]) == statistics["n_kept"]
-    median = next(line for line in table if line.startswith("# median"))
-    assert float(re.search(r": ([\d.]+)", median)[1]) == float(f"{statistics['median']:.6g}")
-    book = openpyxl.load_workbook(io.BytesIO(state.file("particles.xlsx")), data_only=True)
-    cells = list(book["Summary"].iter_rows(min_row=3, min_col=7, max_col=9, values_only=True))
-    shown = state.page.request.get(state.page.locator("#histogram").get_attribute("data-bars")).json()
-    bars = heights_of(shown["heights"])
-    assert bars == heights_of(row[2] for row in cells if row[0] is not None)
-    assert bars == heights_of(job["result"]["histogram"]["counts"][0])
+    sentence, task, words = state.sentence(), find(job["result"]["task"]), words_of(job)
+    for word in words:
+        assert word in sentence, (word, sentence)
+    check_tables(state, job["result"], task)
     if report:
         pages = pypdf.PdfReader(io.BytesIO(state.file("report.pdf"))).pages
         text = " ".join(" ".join(page.extract_text().split()) for page in pages)
         assert not job["step"] or f"step {job['step']}" in text
-        assert all(words in text for words in said_by(job) if words), said_by(job)
+        assert all(word in text for word in words if word), (words, text)
+        if histogram := job["result"]["histogram"]:
+            counts = histogram["counts"][0]
+            drawn = bars_in(state.file("figure.svg").decode())
+            assert drawn == pytest.approx([count / max(counts) for count in counts], abs=1e-4)
     return job
+
+
+def check_tables(state, result, task):
+    """The rows and numbers of the table as text, of the workbook, and the bars of the workbook and of the page."""
+    statistics = result["statistics"]
+    table = state.file(f"{task.table}.csv").decode("utf-8-sig").splitlines()
+    rows = [line for line in table if not line.startswith("#")]
+    book = openpyxl.load_workbook(io.BytesIO(state.file(f"{task.table}.xlsx")), data_only=True)
+    if task.semantic:
+        shares = [float(row.split(",")[rows[0].split(",").index("area_fraction")]) for row in rows[1:]]
+        assert shares == pytest.approx([entry.number.value for entry in numbers_of(result).leading], rel=1e-5)
+        return
+    kept = rows[0].split(",").index("kept")
+    count = statistics["n_kept"] if task.screened else numbers_of(result).leading[0].number.value
+    assert sum(row.split(",")[kept] == "TRUE" for row in rows[1:]) == count
+    median = next(line for line in table if line.startswith("# median"))
+    assert float(re.search(r": ([\d.]+)", median)[1]) == float(f"{statistics['median']:.6g}")
+    cells = list(book["Summary"].iter_rows(min_row=3, min_col=7, max_col=9, values_only=True))
+    shown = state.page.request.get(state.page.locator("#histogram").get_attribute("data-bars")).json()
+    bars = heights_of(shown["heights"])
+    assert bars == heights_of(row[2] for row in cells if row[0] is not None)
+    assert bars == heights_of(result["histogram"]["counts"][0])
 
 
 def outlined(page):
@@ -139,7 +171,7 @@ class Steps:
     def choose(self, place):
         self.hand.press("Escape", "v")
         self.hand.click(*self.middle(place))
-        self.hand.chosen(f"article {self.objects[place][0]}:")
+        self.hand.chosen(rf"\b{self.objects[place][0]}:")
 
     def delete(self):
         self.choose(0)
@@ -276,6 +308,59 @@ def test_after_each_tool_every_place_says_the_same(visit):
     hand.drag((x - 8, y - 8), steps.middle(1))
     page.wait_for_url(lambda url: url.split("#")[0] != address, timeout=PATIENCE)
     assert check(State(page), report=True)["step"] == 0
+
+
+class StepsOfKinds(Steps):
+    """With the tools that only some kinds have."""
+
+    def boundary(self):
+        """Across one object."""
+        self.split()
+
+    def join(self):
+        self.hand.press("Escape", "j")
+        self.hand.click(*self.middle(3))
+
+    def circle(self):
+        x, y = self.free()
+        self.hand.press("Escape", "o")
+        self.hand.drag((x, y), (x + 12, y))
+
+    def area(self):
+        """The area in the middle of the picture becomes the other class."""
+        self.hand.press("Escape", "a", "1")
+        self.hand.click(self.width / 2, self.rows / 2)
+
+    def paint(self):
+        self.hand.press("Escape", "b", "2")
+        self.hand.drag((self.width / 2 - 30, self.rows / 2), (self.width / 2 + 30, self.rows / 2))
+
+    def surround(self):
+        self.hand.press("Escape", "d", "2")
+        self.hand.drag(*self.around(self.width / 2, self.rows / 2, 40))
+
+
+KINDS = {
+    "grains": ("boundary", "join", "undo"),
+    "bubbles": ("circle", "delete", "undo"),
+    "phases": ("area", "paint", "surround", "undo"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tools_of_other_kinds_keep_one_state(visit, kind):
+    page = visit()
+    page.locator(".kinds label", has=page.locator(f"[name=kind][value={kind}]")).click()
+    page.set_input_files("#files", str(SAMPLES / f"{kind}.tif"))
+    page.locator(".result-page .sentence").wait_for(timeout=PATIENCE)
+    page.wait_for_load_state("networkidle")
+    state = State(page)
+    check(state)
+    steps = StepsOfKinds(page, Hand(page).open())
+    for number, name in enumerate(KINDS[kind], 1):
+        getattr(steps, name)()
+        expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "saved", timeout=PATIENCE)
+        assert check(state, report=number == 1)["step"] == number, name
 
 
 SLOW = """const real = window.fetch;
