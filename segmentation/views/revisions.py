@@ -87,11 +87,11 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: J
 def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     settings, scale = job.get_settings(), micrograph.scale
     calibration = settings.measurement.scaled(scale).in_use
-    if before is None:
-        return calibration_words(calibration, detail=False)
-    old = before.get_settings()
     words = corrected_words(job.summary.get("used") or {})
-    corrected = [f"outlines: {words}" if words else "corrected outlines"] if job.corrects is not None else []
+    corrected = [f"outlines: {words}"] if words else ["corrected outlines"] if job.corrects is not None else []
+    if before is None:
+        return "; ".join([*corrected, calibration_words(calibration, detail=False)])
+    old = before.get_settings()
     corrected += [f"outlines from {job.outlines['name']}"] if job.outlines else []
     is_rescaled = calibration != old.measurement.scaled(scale).in_use
     changes = [calibration_words(calibration, detail=False)] if is_rescaled else []
