@@ -381,6 +381,20 @@ def test_undo_of_stored_steps_is_saved_or_asked_about_and_redo_survives_a_reload
     hand.kept(DISCS - 4)
 
 
+def test_a_version_that_is_named_right_after_a_correction_holds_it(page):
+    hand = Hand(page).open()
+    _, x, y = discs_of(page)[0]
+    hand.click(x, y)
+    hand.press("Delete")
+    page.locator("[data-standing-words]").click()
+    page.locator("#version-title").fill("one less")
+    page.locator("#version-title").press("Enter")
+    page.wait_for_url("**/#revisions", timeout=PATIENCE)
+    hand.kept(DISCS - 1)
+    expect(page.locator(".standing")).to_contain_text("Version “one less”")
+    expect(page.locator(".result-page")).to_contain_text("1 corrected by hand, step 1")
+
+
 def test_two_tabs_lose_nothing(page, visit):
     (_, x, y), (_, x2, y2), *_ = discs_of(page)
     other = page.context.new_page()
