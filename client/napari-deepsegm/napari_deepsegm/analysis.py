@@ -140,9 +140,7 @@ def open_site(url: str, token: str) -> Client:
         raise Unusable(str(error)) from None
 
 
-def by_site(
-    client: Client, picture: Picture, kind: str, size: Size, progress: Progress
-) -> Outcome:
+def by_site(client: Client, picture: Picture, kind: str, size: Size, progress: Progress) -> Outcome:
     """The result of a site; raises DeepSegmError, one sentence."""
     width, file = size.width(picture.columns), picture.file
     image = file or _sendable(picture.pixels)

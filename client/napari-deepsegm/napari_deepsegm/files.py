@@ -112,7 +112,11 @@ def image_of(outcome: Outcome, folder: Folder, near: Path) -> NDArray[Any]:
     """
     name = Path(outcome.name.replace("\\", "/")).name
     uploaded = [file for file in folder.iterdir() if Path(file.name).stem == UPLOADED]
-    files = [folder / name, *uploaded, *(up / name for up in (near, near.parent, near.parent.parent))]
+    files = [
+        folder / name,
+        *uploaded,
+        *(up / name for up in (near, near.parent, near.parent.parent)),
+    ]
     others = False
     for file in files:
         if not name or not file.is_file():

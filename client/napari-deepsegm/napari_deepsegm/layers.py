@@ -126,7 +126,9 @@ def _labels(read: ReadFile) -> NDArray[np.int32]:
 
 def _table(read: ReadFile) -> tuple[pd.DataFrame | None, str]:
     """The table, and its front lines in words."""
-    content = next((found for name in (*TABLES, CLASSES) if (found := read(name)) is not None), None)
+    content = next(
+        (found for name in (*TABLES, CLASSES) if (found := read(name)) is not None), None
+    )
     if content is None:
         return None, ""
     lines = content.decode("utf-8-sig", errors="replace").splitlines()

@@ -90,9 +90,9 @@ class Analyse(QWidget):  # type: ignore[misc]
     def _connect(self) -> None:
         self.image.currentIndexChanged.connect(self._show_scale)
         self.where.currentTextChanged.connect(self._show_site)
-        self.analyse.clicked.connect(self._analyse)
-        self.open.clicked.connect(self._open)
-        self.send.clicked.connect(self._send)
+        self.analyse.clicked.connect(lambda: self._attempt(self._analyse))
+        self.open.clicked.connect(lambda: self._attempt(self._open))
+        self.send.clicked.connect(lambda: self._attempt(self._send))
         self.progressed.connect(self._show_progress)
         self.viewer.layers.selection.events.active.connect(self._show_active)
 
@@ -138,18 +138,22 @@ class Analyse(QWidget):  # type: ignore[misc]
             self._clients[key] = analysis.open_site(*key)
         return self._clients[key]
 
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do what a button says, or show in one sentence why it cannot be done."""
+        try:
+            action()
+        except PROBLEMS as problem:
+            self._fail(problem)
+
     def _analyse(self) -> None:
         layer = self.image.currentData()
         if layer is None:
-            return self._fail(Unusable("Open an image first."))
-        try:
-            data, path = finest(layer), layer.source.path
-            picture = analysis.picture_of(data, layer.name, rgb=layer.rgb, path=path)
-            size = Size(self.size.text().strip(), self.unit.currentText())
-            client = self.client() if self.where.currentText() == SITE else None
-        except PROBLEMS as problem:
-            return self._fail(problem)
+            raise Unusable("Open an image first.")
+        data, path = finest(layer), layer.source.path
+        picture = analysis.picture_of(data, layer.name, rgb=layer.rgb, path=path)
+        size = Size(self.size.text().strip(), self.unit.currentText())
         kind = self.kind.currentText()
+        client = self.client() if self.where.currentText() == SITE else None
 
         def work(progress: Progress) -> Outcome:
             if client is None:
@@ -159,30 +163,22 @@ class Analyse(QWidget):  # type: ignore[misc]
         self._start(work, lambda outcome: self._add(outcome, layer))
 
     def _open(self) -> None:
-        address, layer = self.result.text(), self.image.currentData()
-        try:
-            client = self.client()
-        except PROBLEMS as problem:
-            return self._fail(problem)
+        address, layer, client = self.result.text(), self.image.currentData(), self.client()
         self._start(
             lambda progress: analysis.open_result(client, address, progress),
             lambda outcome: self._add(outcome, layer),
         )
 
     def _send(self) -> None:
-        layer = self.viewer.layers.selection.active
+        layer, client = self.viewer.layers.selection.active, self.client()
         if not isinstance(layer, Labels) or "job" not in layer.metadata:
-            return self._fail(Unusable("Select a layer of outlines that came from a site."))
-        try:
-            client = self.client()
-            if client.url != layer.metadata["site"]:
-                raise Unusable(f"These outlines are of {layer.metadata['site']}: type its address.")
-        except PROBLEMS as problem:
-            return self._fail(problem)
+            raise Unusable("Select a layer of outlines that came from a site.")
+        if client.url != layer.metadata["site"]:
+            raise Unusable(f"These outlines are of {layer.metadata['site']}: type its address.")
         job, labels = layer.metadata["job"], layer.data.copy()
         self._start(
             lambda progress: analysis.send_outlines(client, job, labels, progress),
-            lambda sent: self._add_version(*sent, layer),
+            lambda sent: self._add_version(sent, layer),
         )
 
     def _start(self, work: Callable[[Progress], Any], then: Callable[[Any], None]) -> None:
@@ -208,13 +204,18 @@ class Analyse(QWidget):  # type: ignore[misc]
 
     def _add(self, outcome: Outcome, image: Image | None) -> None:
         """Show a result over its image, which takes the result's scale."""
+        over = image
         if image is None or finest(image).shape[:2] != outcome.labels.shape:
-            return self._add_layers(outcome, None)
-        if outcome.nm_per_pixel is not None:
-            image.scale, image.units = (outcome.nm_per_pixel,) * 2, ("nm", "nm")
-        return self._add_layers(outcome, image)
+            over = None
+        is_placed = nm_per_pixel(over) == outcome.nm_per_pixel
+        if over is not None and outcome.nm_per_pixel is not None and not is_placed:
+            over.scale, over.units = (outcome.nm_per_pixel,) * 2, ("nm", "nm")
+        self._add_layers(outcome, over)
+        if not is_placed:
+            self.viewer.reset_view()
 
-    def _add_version(self, outcome: Outcome, page: str, corrected: Layer) -> None:
+    def _add_version(self, sent: tuple[Outcome, str], corrected: Labels) -> None:
+        outcome, page = sent
         self._add_layers(outcome, corrected)
         self.told.setText(f"{self.told.text()}\n\nThe new version: {page}")
 
