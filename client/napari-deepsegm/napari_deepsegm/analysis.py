@@ -19,7 +19,7 @@ from .layers import Outcome, Unusable, outcome_of_files
 KINDS = ("particles", "grains", "bubbles", "phases", "layers", "fibres")
 PIXEL, WIDTH_NM, WIDTH_UM = "nm per pixel", "nm, whole width", "µm, whole width"
 UNITS = {PIXEL: 1.0, WIDTH_NM: 1.0, WIDTH_UM: 1000.0}  # nm
-Progress = Callable[[str, float], object]  # what it does in words, and how far it is, 0 to 1
+Progress = Callable[[str, float], None]  # what it does in words, and how far it is, 0 to 1
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import tifffile
 from numpy.typing import NDArray
 
 from .layers import (
-    FORMAT,
     RESULT,
     LayerData,
     Outcome,
@@ -77,9 +76,10 @@ def _result_files(path: Path) -> Iterator[Folder]:
 
 def _is_of_one_image(folder: Folder) -> bool:
     try:
-        return details_of(_content(folder, RESULT))["format"] == FORMAT
+        details_of(_content(folder, RESULT))
     except Unusable:
         return False
+    return True
 
 
 def _content(folder: Folder, name: str) -> bytes | None:
@@ -112,11 +112,8 @@ def image_of(outcome: Outcome, folder: Folder, near: Path) -> NDArray[Any]:
     """
     name = Path(outcome.name.replace("\\", "/")).name
     uploaded = [file for file in folder.iterdir() if Path(file.name).stem == UPLOADED]
-    files = [
-        folder / name,
-        *uploaded,
-        *(up / name for up in (near, near.parent, near.parent.parent)),
-    ]
+    above = (near, near.parent, near.parent.parent)
+    files = [folder / name, *uploaded, *(directory / name for directory in above)]
     others = False
     for file in files:
         if not name or not file.is_file():
@@ -155,7 +152,7 @@ def decoded(content: bytes, suffix: str) -> NDArray[Any] | None:
     suffix = suffix.lower()
     try:
         if suffix in (".tif", ".tiff"):
-            pixels = tifffile.imread(io.BytesIO(content))
+            pixels: NDArray[Any] = tifffile.imread(io.BytesIO(content))
         elif suffix in PICTURES:
             import imageio.v3
 

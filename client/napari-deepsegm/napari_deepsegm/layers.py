@@ -107,14 +107,19 @@ def details_of(content: bytes | None) -> dict[str, Any]:
     return dict(details)
 
 
+def _whichever(read: ReadFile, *names: str) -> bytes | None:
+    """The content of the first file that is there."""
+    return next((content for name in names if (content := read(name)) is not None), None)
+
+
 def _labels(read: ReadFile) -> NDArray[np.int32]:
     """Of a label image of objects the largest set there is; of classes their numbers in the table,
     from 1 on."""
-    content = next((found for name in LABELS if (found := read(name)) is not None), None)
+    content = _whichever(read, *LABELS)
     if content is None:
         raise Unusable(f"There is no labels.tif beside {RESULT}: save it with the result.")
     try:
-        values = tifffile.imread(io.BytesIO(content))
+        values: NDArray[Any] = tifffile.imread(io.BytesIO(content))
     except Exception:  # tifffile raises errors of many kinds for damaged files
         raise Unusable("labels.tif is damaged.") from None
     if values.ndim != 2:
@@ -126,9 +131,7 @@ def _labels(read: ReadFile) -> NDArray[np.int32]:
 
 def _table(read: ReadFile) -> tuple[pd.DataFrame | None, str]:
     """The table, and its front lines in words."""
-    content = next(
-        (found for name in (*TABLES, CLASSES) if (found := read(name)) is not None), None
-    )
+    content = _whichever(read, *TABLES, CLASSES)
     if content is None:
         return None, ""
     lines = content.decode("utf-8-sig", errors="replace").splitlines()
@@ -150,7 +153,7 @@ def _sentence(caption: bytes | None, name: str, words: str) -> str:
 
 
 def labels_layers(outcome: Outcome, **placement: Any) -> list[LayerData]:
-    """Layers of the objects that count, and hidden behind these of those left out, if there are any.
+    """Layers of the objects that count, and of those left out, if any, hidden behind them.
 
     placement: options of both layers in place of the result's scale.
     """
