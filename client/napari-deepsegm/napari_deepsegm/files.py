@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,8 +84,12 @@ def _is_of_one_image(folder: Folder) -> bool:
 
 
 def _content(folder: Folder, name: str) -> bytes | None:
+    """Of a file in it, None where there is no such file; raises Unusable."""
     file = folder / name
-    return file.read_bytes() if file.is_file() else None
+    try:
+        return file.read_bytes() if file.is_file() else None
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError):  # the last one: a password
+        raise Unusable(f"{name} cannot be read: it is damaged or locked.") from None
 
 
 def layers_of(path: Path) -> tuple[list[LayerData], list[str]]:
@@ -95,7 +100,7 @@ def layers_of(path: Path) -> tuple[list[LayerData], list[str]]:
     for folder in results_in(path):
         outcome = outcome_of_files(lambda name, folder=folder: _content(folder, name))  # type: ignore[misc]
         told += [outcome.sentence, *outcome.warnings]
-        near = path.parent if path.is_file() else Path(str(folder))
+        near = (path.parent if path.is_file() else Path(str(folder))).resolve()
         try:
             layers.append(image_layer(outcome, image_of(outcome, folder, near)))
         except Unusable as reason:
@@ -143,7 +148,7 @@ def _pixels(content: bytes, file: Folder, shape: tuple[int, ...]) -> NDArray[Any
         if pixels.shape[:2] == shape:
             return pixels
     if pixels is None:
-        raise Unusable(f"{file.name} is not shown: to read it, install the deepsegm library.")
+        raise Unusable(f"{file.name} is not shown: only the deepsegm library may read it.")
     raise Unusable(f"{file.name} is not shown: it has other rows and columns than the outlines.")
 
 
@@ -161,4 +166,6 @@ def decoded(content: bytes, suffix: str) -> NDArray[Any] | None:
             return None
     except Exception:  # both libraries raise errors of many kinds for damaged files
         return None
-    return pixels[..., :3] if pixels.ndim == 3 and pixels.shape[-1] == 4 else pixels
+    if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
+        return pixels[..., :3]
+    return pixels if pixels.ndim == 2 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import napari
 import pint
@@ -31,6 +31,7 @@ from .layers import Outcome, Unusable, labels_layers
 SITE, LIBRARY = "a site", "this computer"
 FROM_FILE = "as the file or its bar says"
 PROBLEMS = (DeepSegmError, Unusable, OSError, MemoryError)
+T = TypeVar("T")
 PLACE = ("scale", "units", "translate", "rotate", "shear")  # where a layer lies
 
 
@@ -181,13 +182,27 @@ class Analyse(QWidget):  # type: ignore[misc]
             lambda sent: self._add_version(sent, layer),
         )
 
-    def _start(self, work: Callable[[Progress], Any], then: Callable[[Any], None]) -> None:
-        """Do work in a thread, then what follows here; one at a time."""
+    def _start(self, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
+        """Do work in a thread, then what follows here; one at a time. A fault of the program
+        is left to napari, which shows where it happened."""
+
+        def guarded() -> T | Exception:
+            try:
+                return work(self.progressed.emit)
+            except PROBLEMS as problem:
+                return problem
+
+        def ended(result: T | Exception) -> None:
+            if isinstance(result, Exception):
+                self._fail(result)
+            else:
+                then(result)
+
         self._set_busy(True)
         self.told.setText("Working ...")
-        worker = create_worker(work, self.progressed.emit, _start_thread=False)
-        worker.returned.connect(then)
-        worker.errored.connect(self._fail)
+        worker = create_worker(guarded, _start_thread=False)
+        worker.returned.connect(ended)
+        worker.errored.connect(lambda fault: self.told.setText(repr(fault)))
         worker.finished.connect(lambda: self._set_busy(False))
         worker.start()
 
@@ -195,11 +210,9 @@ class Analyse(QWidget):  # type: ignore[misc]
         for button in (self.analyse, self.open, self.send):
             button.setEnabled(not busy)
 
-    def _fail(self, problem: BaseException) -> None:
-        """Show what cannot be done; raises what is a fault of the program."""
+    def _fail(self, problem: Exception) -> None:
+        """Say in one sentence what cannot be done."""
         self.told.setText(str(problem) or type(problem).__name__)
-        if not isinstance(problem, PROBLEMS):
-            raise problem
         show_error(self.told.text())
 
     def _add(self, outcome: Outcome, image: Image | None) -> None:
