@@ -122,10 +122,10 @@ def test_a_typed_scale_and_colours_and_none(viewer, widget, where):
     pixels = tifffile.imread(SAMPLE)[:300, :400]
     viewer.add_image(np.dstack([pixels] * 4), rgb=True, name="colours")
     widget.where.setCurrentText(where)
-    assert " px" in press(widget.analyse, widget)
+    assert "px." in press(widget.analyse, widget)
     assert [layer.scale.tolist() for layer in viewer.layers] == [[1, 1]] * len(viewer.layers)
     widget.size.setText("7.5")
-    assert " nm" in press(widget.analyse, widget)
+    assert "nm" in press(widget.analyse, widget)
     assert viewer.layers[0].scale.tolist() == viewer.layers[-1].scale.tolist() == [7.5, 7.5]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import napari
@@ -186,22 +187,18 @@ class Analyse(QWidget):  # type: ignore[misc]
         """Do work in a thread, then what follows here; one at a time. A fault of the program
         is left to napari, which shows where it happened."""
 
-        def guarded() -> T | Exception:
+        def guarded() -> Callable[[], None]:
+            """What is to be done in the window at the end."""
             try:
-                return work(self.progressed.emit)
+                result = work(self.progressed.emit)
             except PROBLEMS as problem:
-                return problem
-
-        def ended(result: T | Exception) -> None:
-            if isinstance(result, Exception):
-                self._fail(result)
-            else:
-                then(result)
+                return partial(self._fail, problem)
+            return partial(then, result)
 
         self._set_busy(True)
         self.told.setText("Working ...")
         worker = create_worker(guarded, _start_thread=False)
-        worker.returned.connect(ended)
+        worker.returned.connect(lambda finish: finish())
         worker.errored.connect(lambda fault: self.told.setText(repr(fault)))
         worker.finished.connect(lambda: self._set_busy(False))
         worker.start()
