@@ -77,7 +77,7 @@ def test_a_version_is_built_from_what_ci_accepted():
 
 
 def test_the_version_is_the_same_everywhere():
-    for file in ("pyproject.toml", "client/pyproject.toml"):
+    for file in ("pyproject.toml", "client/pyproject.toml", "client/napari-deepsegm/pyproject.toml"):
         assert tomllib.loads((ROOT / file).read_text(encoding="utf-8"))["project"]["version"] == __version__
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
     assert json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))["version"] == __version__

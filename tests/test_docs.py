@@ -15,6 +15,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "client" / "README.md",
+    ROOT / "client" / "napari-deepsegm" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 SETTINGS = ROOT / "docs" / "operate" / "settings.md"

@@ -1,15 +1,13 @@
-"""Corrected outlines come back from ImageJ and napari: the macro's own commands by curl, files by roifile, the snippet
-with a viewer that keeps what it is given. ImageJ and napari themselves where they are installed (200 MB each)."""
+"""Corrected outlines come back from ImageJ: the macro's own commands by curl, files by roifile. ImageJ itself
+where it is installed (200 MB)."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,29 +25,6 @@ pytestmark = pytest.mark.slow
 def result(site, discs):
     with Client(site, secret=SECRET) as client:
         yield client.analyse(discs)
-
-
-class Viewer:
-    """As much of napari's ViewerModel as the snippet uses."""
-
-    def __init__(self):
-        self.opened, self.layers, self.keys, self.status = [], {}, {}, ""
-
-    def open(self, path, layer_type):
-        self.opened.append((Path(path).name, layer_type))
-
-    def add_labels(self, data, name, **how):
-        return self.layers.setdefault(name, SimpleNamespace(data=data, name=name))
-
-    def bind_key(self, key, overwrite):
-        return lambda function: self.keys.setdefault(key, function)
-
-
-def snippet():
-    spec = importlib.util.spec_from_file_location("napari_deepsegm", USE / "napari_deepsegm.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def curl_of_the_macro(number: int, **values: str) -> list[str]:
@@ -106,30 +81,3 @@ def test_imagej_itself(site, result, discs, tmp_path):
     old, new = result.labels(), revision.labels()
     first = min(row["label"] for row in result.rows)
     assert (new == np.where(old == first, 0, old)).all()
-
-
-def test_a_labels_layer_goes_back_pixel_by_pixel(result, discs):
-    viewer, made = Viewer(), snippet()
-    layer = made.show(viewer, result, str(discs))
-    assert viewer.opened == [(discs.name, "image")]
-    labels = [row["label"] for row in result.rows if row["kept"]]
-    assert sorted(np.unique(layer.data)) == [0, *sorted(labels)]
-    layer.data[layer.data == labels[0]] = 0
-    layer.data[5:15, 5:15] = layer.data.max() + 1
-    viewer.keys["Control-Enter"](viewer)
-    revision = result._client.job(viewer.status.rstrip("/").rpartition("/")[2]).wait()
-    assert (revision.labels() == layer.data).all()
-    assert "napari.tif" in revision.read("result.json").decode()
-    layer.data = np.zeros((3, 3), np.int32)
-    viewer.keys["Control-Enter"](viewer)
-    assert "3" in viewer.status and "http" not in viewer.status
-
-
-def test_napari_itself(result, discs):
-    """Where napari is installed: its own viewer and its own reader."""
-    components = pytest.importorskip("napari.components")
-    importlib.import_module("napari.plugins")._initialize_plugins()  # as napari.Viewer does, which needs Qt
-    made, viewer = snippet(), components.ViewerModel()
-    layer = made.show(viewer, result, str(discs))
-    assert viewer.layers["outlines"] is layer and viewer.layers[0].data.shape == layer.data.shape
-    assert (made.send(layer, result).labels() == layer.data).all()

@@ -1,0 +1,184 @@
+"""An open image analysed by a site or by the library on this machine, without a window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from deepsegm_client import Client, Result
+from numpy.typing import NDArray
+
+from .files import decoded
+from .layers import Outcome, Unusable, outcome_of_files
+
+KINDS = ("particles", "grains", "bubbles", "phases", "layers", "fibres")
+PIXEL, WIDTH_NM, WIDTH_UM = "nm per pixel", "nm, whole width", "µm, whole width"
+UNITS = {PIXEL: 1.0, WIDTH_NM: 1.0, WIDTH_UM: 1000.0}  # nm
+Progress = Callable[[str, float], None]  # what it does in words, and how far it is, 0 to 1
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a person typed of the scale. text: "" where the file or a bar in the image tells it.
+    unit: of UNITS. Raises Unusable for a text that is no length."""
+
+    text: str = ""
+    unit: str = PIXEL
+
+    def __post_init__(self) -> None:
+        if self.text and not (math.isfinite(self.number) and self.number > 0):
+            raise Unusable(f"“{self.text}” is no length: type a number such as 7.34, or nothing.")
+
+    @property
+    def number(self) -> float:
+        """As it was typed, in the unit; NaN for what is no number."""
+        try:
+            return float(self.text.replace(",", "."))
+        except ValueError:
+            return math.nan
+
+    def width(self, columns: int) -> str | None:
+        """Of an image of so many columns, as a site takes it."""
+        if not self.text:
+            return None
+        if self.unit == PIXEL:
+            return f"{self.number * columns:.10g} nm"
+        return f"{self.text.replace(',', '.')} {self.unit.partition(',')[0]}"
+
+    def calibration(self, columns: int) -> Any:
+        """As the library takes it; the last digit says how well it is known."""
+        if not self.text:
+            return None
+        import deepsegm
+
+        length, typed = self.number * UNITS[self.unit], self.text.replace(",", ".")
+        if self.unit == PIXEL:
+            return deepsegm.Calibration.of_pixel(length, typed=typed)
+        return deepsegm.Calibration.of_width(length, columns, typed=typed)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The image of a layer: its pixels, (H, W) or (H, W, 3), and the file that they are from, None
+    where the layer is of no file or has changed since."""
+
+    name: str
+    pixels: NDArray[Any]
+    file: Path | None = None
+
+    @property
+    def columns(self) -> int:
+        return int(self.pixels.shape[1])
+
+
+def picture_of(data: Any, name: str, *, rgb: bool = False, path: str | None = None) -> Picture:
+    """The image of a layer as it can be analysed.
+
+    data: (H, W) numbers, or (H, W, 3 or 4) with rgb, of which opacity is not used. path: of the
+    file that the layer was opened from. Raises Unusable for stacks and for layers without a pixel.
+    """
+    dimensions = data.ndim - int(rgb)
+    if dimensions != 2:
+        raise Unusable(
+            f"The layer “{name}” has {dimensions} dimensions: DeepSegm analyses single images."
+            " Make a layer of one plane of it."
+        )
+    pixels = np.asarray(data)
+    if 0 in pixels.shape:
+        raise Unusable(f"The layer “{name}” is empty.")
+    pixels = pixels[..., :3] if rgb else pixels
+    file = Path(path) if path else None
+    return Picture(name, pixels, file if file and _is_in(file, pixels) else None)
+
+
+def _is_in(file: Path, pixels: NDArray[Any]) -> bool:
+    try:
+        content = decoded(file.read_bytes(), file.suffix)
+    except OSError:
+        return False
+    return content is not None and np.array_equal(content, pixels)
+
+
+def has_library() -> bool:
+    """Whether `import deepsegm` can analyse on this machine."""
+    return find_spec("deepsegm") is not None
+
+
+def by_library(picture: Picture, kind: str, size: Size, progress: Progress) -> Outcome:
+    """The result of the library on this machine; raises Unusable."""
+    import deepsegm
+
+    try:
+        calibration = size.calibration(picture.columns)
+        image = picture.file or deepsegm.read(
+            picture.pixels, name=picture.name, nm_per_pixel=calibration
+        )
+        result = deepsegm.analyse(image, calibration, kind, progress=progress)
+    except deepsegm.UserError as error:
+        raise Unusable(str(error)) from None
+    return Outcome(
+        name=picture.name,
+        labels=result.labels,
+        table=result.table,
+        sentence=result.sentence,
+        warnings=result.warnings,
+        nm_per_pixel=result.analysis.calibration.nm_per_pixel,
+    )
+
+
+def open_site(url: str, token: str) -> Client:
+    """A site by its address, and a token of the account page or the secret of results; without
+    one a secret is made up. Raises Unusable."""
+    try:
+        return Client(url.strip(), token=token.strip() or None, retries=2)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+
+
+def by_site(client: Client, picture: Picture, kind: str, size: Size, progress: Progress) -> Outcome:
+    """The result of a site; raises DeepSegmError, one sentence."""
+    width, file = size.width(picture.columns), picture.file
+    image = file or _sendable(picture.pixels)
+    name = file.name if file else f"{picture.name}.tif"
+    return outcome_of(
+        client.analyse(image, width, name=name, task=kind, progress=progress), client.url
+    )
+
+
+def _sendable(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in a type that a TIFF of a micrograph has."""
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8) * 255
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels
+    return pixels.astype(np.float32)
+
+
+def open_result(client: Client, address: str, progress: Progress) -> Outcome:
+    """A result of the site by its id, or by the address of its page; raises DeepSegmError."""
+    id = address.strip().partition("?")[0].rstrip("/").rpartition("/")[2]
+    if not id:
+        raise Unusable("Type the id of a result: the end of the address of its page.")
+    return outcome_of(client.job(id).wait(progress=progress), client.url)
+
+
+def outcome_of(result: Result[Any], site: str) -> Outcome:
+    """A result of a site, with all corrections that its files hold."""
+    outcome = outcome_of_files(lambda name: result.read(name) if name in result.files else None)
+    return outcome.at(site, result.id)
+
+
+def send_outlines(client: Client, job: str, labels: Any, progress: Progress) -> tuple[Outcome, str]:
+    """Measure corrected outlines as a new version of a result of the site; gives it and its page.
+
+    labels: (H, W) whole numbers. Raises DeepSegmError.
+    """
+    result = client.job(job).wait()
+    outlines = np.asarray(labels, np.int32)
+    version = result.send_outlines(outlines, name="napari.tif", progress=progress)
+    return outcome_of(version, client.url), version.page

@@ -1,0 +1,171 @@
+"""Results in folders and archives, and the image of a result, wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from .layers import (
+    RESULT,
+    LayerData,
+    Outcome,
+    Unusable,
+    details_of,
+    image_layer,
+    labels_layers,
+    outcome_of_files,
+)
+
+ARCHIVES = (".zip", ".eln")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+UPLOADED = "micrograph"  # the name, before its suffix, of the image in notebook.eln
+Folder = Path | zipfile.Path
+
+
+def holds_result(path: Path) -> bool:
+    """Whether a folder, an archive or a file may be a result of DeepSegm."""
+    if path.is_dir():
+        return any(True for _ in _result_files(path))
+    if path.suffix.lower() in ARCHIVES:
+        try:
+            return any(True for _ in _result_files(path))
+        except (OSError, zipfile.BadZipFile):
+            return False
+    return path.name == RESULT and path.is_file()
+
+
+def results_in(path: Path) -> list[Folder]:
+    """The folders of results: the one that is named, or those in a folder or an archive.
+
+    Raises Unusable where there is none.
+    """
+    try:
+        if path.is_file() and path.suffix.lower() not in ARCHIVES:
+            folders: list[Folder] = [path.parent]
+        else:
+            folders = [*_result_files(path)]
+    except (OSError, zipfile.BadZipFile):
+        raise Unusable(f"{path.name} cannot be opened: it is damaged, or not there.") from None
+    if not folders:
+        raise Unusable(f"{path.name} holds no {RESULT} of DeepSegm.")
+    # Beside its images a sample has a result.json of its own.
+    of_images = [folder for folder in folders if _is_of_one_image(folder)]
+    return of_images or folders[:1]
+
+
+def _result_files(path: Path) -> Iterator[Folder]:
+    """The folders with a result.json: of a folder itself and those in it, of an archive all."""
+    if not path.is_dir():
+        archive = zipfile.ZipFile(path)
+        names = [name for name in archive.namelist() if name.rpartition("/")[2] == RESULT]
+        yield from (zipfile.Path(archive, name.removesuffix(RESULT)) for name in names)
+        return
+    if (path / RESULT).is_file():
+        yield path
+    yield from (file.parent for file in sorted(path.glob(f"*/{RESULT}")))
+
+
+def _is_of_one_image(folder: Folder) -> bool:
+    try:
+        details_of(_content(folder, RESULT))
+    except Unusable:
+        return False
+    return True
+
+
+def _content(folder: Folder, name: str) -> bytes | None:
+    """Of a file in it, None where there is no such file; raises Unusable."""
+    file = folder / name
+    try:
+        return file.read_bytes() if file.is_file() else None
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError):  # the last one: a password
+        raise Unusable(f"{name} cannot be read: it is damaged or locked.") from None
+
+
+def layers_of(path: Path) -> tuple[list[LayerData], list[str]]:
+    """The layers of all results in a folder or an archive, and what to tell of them: a sentence for
+    each, its warnings, and why an image is not shown. Raises Unusable."""
+    layers: list[LayerData] = []
+    told: list[str] = []
+    for folder in results_in(path):
+        outcome = outcome_of_files(lambda name, folder=folder: _content(folder, name))  # type: ignore[misc]
+        told += [outcome.sentence, *outcome.warnings]
+        near = (path.parent if path.is_file() else Path(str(folder))).resolve()
+        try:
+            layers.append(image_layer(outcome, image_of(outcome, folder, near)))
+        except Unusable as reason:
+            told.append(str(reason))
+        layers += labels_layers(outcome)
+    return layers, told
+
+
+def image_of(outcome: Outcome, folder: Folder, near: Path) -> NDArray[Any]:
+    """The pixels of the image that a result is of, (H, W) or (H, W, 3).
+
+    It is looked for in the folder of the result, and in `near` and the two folders above. A file
+    of this name with another content, rows or columns is another image. Raises Unusable.
+    """
+    name = Path(outcome.name.replace("\\", "/")).name
+    uploaded = [file for file in folder.iterdir() if Path(file.name).stem == UPLOADED]
+    above = (near, near.parent, near.parent.parent)
+    files = [folder / name, *uploaded, *(directory / name for directory in above)]
+    others = False
+    for file in files:
+        if not name or not file.is_file():
+            continue
+        content = file.read_bytes()
+        if outcome.sha256 and hashlib.sha256(content).hexdigest() != outcome.sha256:
+            others = True
+            continue
+        return _pixels(content, file, outcome.labels.shape)
+    if others:
+        raise Unusable(f"The image is not shown: the {name} here is another one.")
+    raise Unusable(f"The image is not shown: put {name} beside the result.")
+
+
+def _pixels(content: bytes, file: Folder, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The image in a file as the result was made of it; raises Unusable."""
+    pixels = decoded(content, Path(file.name).suffix)
+    if pixels is not None and pixels.shape[:2] == shape:
+        return pixels
+    if isinstance(file, Path) and find_spec("deepsegm"):
+        import deepsegm
+
+        try:
+            pixels = deepsegm.read(file).pixels
+        except deepsegm.UserError as error:
+            raise Unusable(f"The image is not shown: {error}") from None
+        if pixels.shape[:2] == shape:
+            return pixels
+    if pixels is None:
+        raise Unusable(f"{file.name} is not shown: only the deepsegm library may read it.")
+    raise Unusable(f"{file.name} is not shown: it has other rows and columns than the outlines.")
+
+
+def decoded(content: bytes, suffix: str) -> NDArray[Any] | None:
+    """The pixels of a TIFF or of a usual picture, without opacity; None for what is neither."""
+    suffix = suffix.lower()
+    try:
+        if suffix in (".tif", ".tiff"):
+            pixels: NDArray[Any] = tifffile.imread(io.BytesIO(content))
+        elif suffix in PICTURES:
+            import imageio.v3
+
+            pixels = np.asarray(imageio.v3.imread(content, extension=suffix))
+        else:
+            return None
+    except Exception:  # both libraries raise errors of many kinds for damaged files
+        return None
+    if pixels.ndim == 3 and pixels.shape[-1] in (3, 4):
+        return pixels[..., :3]
+    return pixels if pixels.ndim == 2 else None

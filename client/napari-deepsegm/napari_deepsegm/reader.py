@@ -1,0 +1,30 @@
+"""What napari calls to open a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from napari.utils.notifications import show_info
+
+from .files import holds_result, layers_of
+from .layers import LayerData
+
+
+def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
+    """The function that reads the results at a path, or at several; None where one holds none."""
+    return read if all(holds_result(file) for file in _paths(path)) else None
+
+
+def read(path: str | list[str]) -> list[LayerData]:
+    """The layers of the results; their sentences are shown. Raises Unusable, one sentence."""
+    layers: list[LayerData] = []
+    for file in _paths(path):
+        of_file, told = layers_of(file)
+        layers += of_file
+        show_info("\n".join(told))
+    return layers
+
+
+def _paths(path: str | list[str]) -> list[Path]:
+    return [Path(file) for file in ([path] if isinstance(path, str) else path)]

@@ -1,0 +1,258 @@
+"""The window: analyse the chosen image layer, open a result of a site, send corrected outlines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import napari
+import pint
+from deepsegm_client import Client, DeepSegmError
+from napari.layers import Image, Labels, Layer
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from . import analysis
+from .analysis import Progress, Size
+from .layers import Outcome, Unusable, labels_layers
+
+SITE, LIBRARY = "a site", "this computer"
+FROM_FILE = "as the file or its bar says"
+PROBLEMS = (DeepSegmError, Unusable, OSError, MemoryError)
+T = TypeVar("T")
+PLACE = ("scale", "units", "translate", "rotate", "shear")  # where a layer lies
+
+
+class Analyse(QWidget):  # type: ignore[misc]
+    """The dock widget; work runs in a thread, so that the window answers meanwhile."""
+
+    progressed = Signal(str, float)
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.image, self.where, self.kind, self.unit = (QComboBox() for _ in range(4))
+        url = os.environ.get("DEEPSEGM_URL", "http://127.0.0.1:8000")
+        self.address, self.token = QLineEdit(url), QLineEdit(os.environ.get("DEEPSEGM_TOKEN", ""))
+        self.size, self.result = QLineEdit(), QLineEdit()
+        self.analyse, self.open = QPushButton("Analyse"), QPushButton("Open")
+        self.send = QPushButton("Send corrected outlines")
+        self.told = QLabel()
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._fill()
+        self._arrange()
+        self._connect()
+        self.reset_choices()
+
+    def _fill(self) -> None:
+        self.where.addItems([SITE, LIBRARY] if analysis.has_library() else [SITE])
+        self.kind.addItems(analysis.KINDS)
+        self.unit.addItems(list(analysis.UNITS))
+        self.size.setPlaceholderText(FROM_FILE)
+        self.token.setEchoMode(QLineEdit.EchoMode.Password)
+        self.token.setPlaceholderText("of your account page, or none")
+        self.result.setPlaceholderText("id of a result of the site")
+        self.told.setWordWrap(True)
+        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.told.setTextFormat(Qt.TextFormat.PlainText)
+
+    def _arrange(self) -> None:
+        form, sized, opened = QFormLayout(), QHBoxLayout(), QHBoxLayout()
+        sized.addWidget(self.size)
+        sized.addWidget(self.unit)
+        opened.addWidget(self.result)
+        opened.addWidget(self.open)
+        form.addRow("Image", self.image)
+        form.addRow("Kind", self.kind)
+        form.addRow("Scale", sized)
+        form.addRow("Where", self.where)
+        form.addRow("Address", self.address)
+        form.addRow("Token", self.token)
+        form.addRow(self.analyse)
+        form.addRow("Result", opened)
+        form.addRow(self.send)
+        whole = QVBoxLayout(self)
+        whole.addLayout(form)
+        whole.addWidget(self.told)
+        whole.addStretch()
+
+    def _connect(self) -> None:
+        self.image.currentIndexChanged.connect(self._show_scale)
+        self.where.currentTextChanged.connect(self._show_site)
+        self.analyse.clicked.connect(lambda: self._attempt(self._analyse))
+        self.open.clicked.connect(lambda: self._attempt(self._open))
+        self.send.clicked.connect(lambda: self._attempt(self._send))
+        self.progressed.connect(self._show_progress)
+        self.viewer.layers.selection.events.active.connect(self._show_active)
+
+    def reset_choices(self, event: Any = None) -> None:
+        """List the image layers anew; napari calls it when layers come, go or move."""
+        chosen, layers = self.image.currentData(), self.viewer.layers
+        images = [layer for layer in reversed(layers) if isinstance(layer, Image)]
+        self.image.blockSignals(True)
+        self.image.clear()
+        for layer in images:
+            self.image.addItem(layer.name, layer)
+        if chosen in images:
+            self.image.setCurrentIndex(images.index(chosen))
+        self.image.blockSignals(False)
+        if self.image.currentData() is not chosen:
+            self._show_scale()
+
+    def _show_scale(self) -> None:
+        """The scale of the layer, where it has one, else nothing: no number stays from another."""
+        nm = nm_per_pixel(self.image.currentData())
+        self.size.setText("" if nm is None else f"{nm:.10g}")
+        self.unit.setCurrentText(analysis.PIXEL)
+
+    def _show_site(self) -> None:
+        for field in (self.address, self.token):
+            field.setEnabled(self.where.currentText() == SITE)
+
+    def _show_active(self) -> None:
+        """The sentence of the selected layer."""
+        layer = self.viewer.layers.selection.active
+        if layer is not None and "sentence" in layer.metadata:
+            told = (layer.metadata["sentence"], *layer.metadata.get("warnings", ()))
+            self.told.setText("\n\n".join(map(str, told)))
+
+    def _show_progress(self, stage: str, fraction: float) -> None:
+        self.told.setText(f"{stage} ({fraction:.0%})" if fraction else stage)
+
+    def client(self) -> Client:
+        """The site, one for each address and token: without a token it keeps the secret with which
+        results are corrected. Raises Unusable."""
+        key = self.address.text(), self.token.text()
+        if key not in self._clients:
+            self._clients[key] = analysis.open_site(*key)
+        return self._clients[key]
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do what a button says, or show in one sentence why it cannot be done."""
+        try:
+            action()
+        except PROBLEMS as problem:
+            self._fail(problem)
+
+    def _analyse(self) -> None:
+        layer = self.image.currentData()
+        if layer is None:
+            raise Unusable("Open an image first.")
+        data, path = finest(layer), layer.source.path
+        picture = analysis.picture_of(data, layer.name, rgb=layer.rgb, path=path)
+        size = Size(self.size.text().strip(), self.unit.currentText())
+        kind = self.kind.currentText()
+        client = self.client() if self.where.currentText() == SITE else None
+
+        def work(progress: Progress) -> Outcome:
+            if client is None:
+                return analysis.by_library(picture, kind, size, progress)
+            return analysis.by_site(client, picture, kind, size, progress)
+
+        self._start(work, lambda outcome: self._add(outcome, layer))
+
+    def _open(self) -> None:
+        address, layer, client = self.result.text(), self.image.currentData(), self.client()
+        self._start(
+            lambda progress: analysis.open_result(client, address, progress),
+            lambda outcome: self._add(outcome, layer),
+        )
+
+    def _send(self) -> None:
+        layer, client = self.viewer.layers.selection.active, self.client()
+        if not isinstance(layer, Labels) or "job" not in layer.metadata:
+            raise Unusable("Select a layer of outlines that came from a site.")
+        if client.url != layer.metadata["site"]:
+            raise Unusable(f"These outlines are of {layer.metadata['site']}: type its address.")
+        job, labels = layer.metadata["job"], layer.data.copy()
+        self._start(
+            lambda progress: analysis.send_outlines(client, job, labels, progress),
+            lambda sent: self._add_version(sent, layer),
+        )
+
+    def _start(self, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
+        """Do work in a thread, then what follows here; one at a time. A fault of the program
+        is left to napari, which shows where it happened."""
+
+        def guarded() -> Callable[[], None]:
+            """What is to be done in the window at the end."""
+            try:
+                result = work(self.progressed.emit)
+            except PROBLEMS as problem:
+                return partial(self._fail, problem)
+            return partial(then, result)
+
+        self._set_busy(True)
+        self.told.setText("Working ...")
+        worker = create_worker(guarded, _start_thread=False)
+        worker.returned.connect(lambda finish: finish())
+        worker.errored.connect(lambda fault: self.told.setText(repr(fault)))
+        worker.finished.connect(lambda: self._set_busy(False))
+        worker.start()
+
+    def _set_busy(self, busy: bool) -> None:
+        for button in (self.analyse, self.open, self.send):
+            button.setEnabled(not busy)
+
+    def _fail(self, problem: Exception) -> None:
+        """Say in one sentence what cannot be done."""
+        self.told.setText(str(problem) or type(problem).__name__)
+        show_error(self.told.text())
+
+    def _add(self, outcome: Outcome, image: Image | None) -> None:
+        """Show a result over its image, which takes the result's scale."""
+        over = image
+        if image is None or finest(image).shape[:2] != outcome.labels.shape:
+            over = None
+        is_placed = nm_per_pixel(over) == outcome.nm_per_pixel
+        if over is not None and outcome.nm_per_pixel is not None and not is_placed:
+            over.scale, over.units = (outcome.nm_per_pixel,) * 2, ("nm", "nm")
+        self._add_layers(outcome, over)
+        if not is_placed:
+            self.viewer.reset_view()
+
+    def _add_version(self, sent: tuple[Outcome, str], corrected: Labels) -> None:
+        outcome, page = sent
+        self._add_layers(outcome, corrected)
+        self.told.setText(f"{self.told.text()}\n\nThe new version: {page}")
+
+    def _add_layers(self, outcome: Outcome, over: Layer | None) -> None:
+        """Add the layers where another layer lies; the outlines that count are selected, and their
+        sentence is shown."""
+        place = {} if over is None else {name: getattr(over, name) for name in PLACE}
+        for data, options, _ in labels_layers(outcome, **place):
+            self.viewer.layers.selection.active = self.viewer.add_labels(data, **options)
+        self._show_active()
+
+
+def finest(image: Image) -> Any:
+    """The pixels of an image layer, of several resolutions the finest."""
+    return image.data[0] if image.multiscale else image.data
+
+
+def nm_per_pixel(layer: Layer | None) -> float | None:
+    """The size of a pixel of a layer in nm; None where its scale is no length, or differs between
+    rows and columns."""
+    if layer is None or layer.ndim != 2:
+        return None
+    try:
+        sides = [
+            float(pint.application_registry.Quantity(scale, unit).to("nm").magnitude)
+            for scale, unit in zip(layer.scale, layer.units, strict=True)
+        ]
+    except pint.DimensionalityError:
+        return None
+    return sides[0] if abs(sides[0] - sides[1]) < 1e-9 * sides[0] else None
