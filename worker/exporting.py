@@ -174,8 +174,8 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
     stage = "reading the outlines"
     read = inspection.read_outlines(fetch(job.outlines["file"], folder), request, lambda: progress(stage, 0.1))
     source = {name: job.outlines[name] for name in ("name", "sha256")}
-    of = str(parent.segmentation_id)
-    outlines = read.segmentation(before, **source, version=__version__, of=of, semantic=task.semantic)
+    parent_id = str(parent.segmentation_id)
+    outlines = read.segmentation(before, **source, version=__version__, parent_id=parent_id, semantic=task.semantic)
     return keep_outlines(job, outlines, parent, folder)
 
 
@@ -228,7 +228,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
             steps.last_change(job), webhooks.printed_address(job), job.sample.name if job.sample else "", image
         ),
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
-        first_written=lambda first: exports_service.publish_export(export=export, files=first, early=True),
+        first_written=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
     )
     exports_service.publish_export(export=export, files=files)
     if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
@@ -239,7 +239,7 @@ def _ahead(task: Task) -> list[str]:
     """The names of the files of an image that are written before anybody asks: pages show them, or most people take
     them. They are about a third of the work of all."""
     listed = exports.listed("image", task).items()
-    return [name for name, of in listed if name in SHOWN or (of.group == GROUPS[0] and of.turn < WITH_SUMS)]
+    return [name for name, export in listed if name in SHOWN or (export.group == GROUPS[0] and export.turn < WITH_SUMS)]
 
 
 def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:

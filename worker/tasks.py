@@ -178,8 +178,8 @@ def do_training() -> None:
 
 def _do_first(rows: Any, work: Work, **only: Any) -> bool:
     """Work on the next row whose fields are as `only` says; False if there is none."""
-    while (first := rows.filter(**only).first_in_turn()) is not None:
-        if _run(rows, first, work):
+    while (row := rows.filter(**only).first_in_turn()) is not None:
+        if _run(rows, row, work):
             return True
     return False
 
@@ -369,17 +369,19 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     from segmentation.core import pipeline
 
     settings, parts = job.get_settings(), count(1)
-    is_drawn, most = not find(settings.task).semantic, 0
+    is_drawn, best_count = not find(settings.task).semantic, 0
 
     def show(labels: Any, confidence: Any) -> None:
-        nonlocal most
-        if is_drawn and len(confidence) >= most:  # another reading of the image may find less, and not be the last
-            most = len(confidence)
+        nonlocal best_count
+        if (
+            is_drawn and len(confidence) >= best_count
+        ):  # another reading of the image may find less, and not be the last
+            best_count = len(confidence)
             part = f"{job.attempt}-{next(parts)}"
             job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
 
     outlines = pipeline.segment(micrograph, settings, progress, runtime=_runtime(), clock=clock, show=show)
-    most = 0  # the outlines that were chosen, also where they are fewer
+    best_count = 0  # the outlines that were chosen, also where they are fewer
     show(outlines.dense, outlines.confidence)
     return keep_outlines(job, outlines, None, folder)
 

@@ -86,7 +86,7 @@ class TrainingReport:
 
     def __init__(self, training: Training, progress: Progress, run: Path) -> None:
         self.training, self.progress, self.run = training, progress, run
-        self.most = _points(training.summary)
+        self.most_points = _points(training.summary)
         self.reported: Any = None
         self.looked = self.told = time.monotonic()
 
@@ -108,15 +108,15 @@ class TrainingReport:
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.
-            update = {"summary": storable(dict(summary))} if points >= self.most else {}
+            update = {"summary": storable(dict(summary))} if points >= self.most_points else {}
             trained.report_training(
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
-                brings_progress=points > self.most,
+                brings_progress=points > self.most_points,
                 ends=ends,
                 **update,
             )
-            self.most = max(self.most, points)
+            self.most_points = max(self.most_points, points)
 
 
 def pictures_of(summary: TrainingSummary) -> list[str]:

@@ -31,7 +31,7 @@ class _Unusable(Exception):
 def extended(
     group: str,
     contract: type[T],
-    own: Sequence[T],
+    built_in: Sequence[T],
     names: Callable[[T], Iterable[str]],
     check: Callable[[T], object] = lambda brought: None,
 ) -> tuple[T, ...]:
@@ -40,8 +40,8 @@ def extended(
     contract: the type of each. names(entry): what it is called, which is no other entry's name.
     check(entry): raises an exception where an entry of another wheel cannot be used.
     """
-    points, entries, _faults[group] = _installed()[group], list(own), []
-    ours = {name for entry in own for name in names(entry)} if points else set()
+    points, entries, _faults[group] = _installed()[group], list(built_in), []
+    ours = {name for entry in built_in for name in names(entry)} if points else set()
     taken = set(ours)
     for point in points:
         heavy_before = {name for name in HEAVY if name in sys.modules}

@@ -156,7 +156,7 @@ def look(
 
 def _counted(analysis: Analysis) -> int:
     """What the page of a result would say: the count that the kind answers with, else the objects that count."""
-    first = tasks.find(analysis.settings.task).quantities[0]
-    if number(first).kind == "integer":
-        return int(analysis.quantities[first].value or 0)
+    headline = tasks.find(analysis.settings.task).quantities[0]
+    if number(headline).kind == "integer":
+        return int(analysis.quantities[headline].value or 0)
     return int(analysis.table.kept.sum())

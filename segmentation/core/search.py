@@ -249,23 +249,23 @@ class Search:
         `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "beside": polarity
         and count of the other polarity where it shows more, although it is not clearly better; "specks": `_specks`.
         """
-        first = best = self.find(card, progress)
+        usual = best = self.find(card, progress)
         readings = []
         if self.picture.any():
-            for changed in self.task.other_readings(first, self.requested):
+            for changed in self.task.other_readings(usual, self.requested):
                 reading = self.find(card, _comparing(progress, "other settings"), **changed)
                 readings.append(reading)
-                explains_more = reading.used["worth"] > max(BETTER * first.used["worth"], best.used["worth"])
+                explains_more = reading.used["worth"] > max(BETTER * usual.used["worth"], best.used["worth"])
                 if explains_more or self.task.outdoes(reading, best):
                     best = reading
-        for reading in (first, *readings):
+        for reading in (usual, *readings):
             if self.task.is_beside(reading, best):
                 best.used["beside"] = {"polarity": reading.used["polarity"], "count": reading.used["inside"]}
         if specks := self._specks(card, best):
             best.used["specks"] = specks
-        if best is not first:
-            how = {name: first.used[name] for name in ("polarity", "scale")}
-            best.used["instead_of"] = {**how, "count": len(first)}
+        if best is not usual:
+            how = {name: usual.used[name] for name in ("polarity", "scale")}
+            best.used["instead_of"] = {**how, "count": len(usual)}
         return best
 
     def _specks(self, card: ModelCard, reading: Segmentation) -> dict[str, float]:

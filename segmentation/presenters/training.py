@@ -129,9 +129,9 @@ class TrainingView:
         how = "one training on all images"
         if held_out:
             how = f"{amount(len(held_out), 'training')} with images held out, and one on all images for the model"
-        first = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
+        sentence = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
         whole = "" if seconds_left(self.training) is not None else f" It takes {about(self._plan['seconds'])} in all."
-        return f"{first}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
+        return f"{sentence}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
 
     @property
     def held_out(self) -> list[str]:
@@ -193,9 +193,9 @@ class TrainingView:
             by_image.setdefault((picture["split"], picture["image"]), []).append(picture)
         pairs = []
         for (_, image), pictures in by_image.items():
-            first, last = (pick(pictures, key=lambda picture: picture["step"]) for pick in (min, max))
-            now = self._file(last["file"]) if last is not first else ""
-            pairs.append(Pair(image, self._file(first["file"]), now, last["step"]))
+            earliest, last = (pick(pictures, key=lambda picture: picture["step"]) for pick in (min, max))
+            now = self._file(last["file"]) if last is not earliest else ""
+            pairs.append(Pair(image, self._file(earliest["file"]), now, last["step"]))
         return pairs
 
     overruled = TrainedModel.overruled

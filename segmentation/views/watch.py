@@ -123,8 +123,8 @@ def _invited(request: HttpRequest) -> tuple[str, str]:
 
 def _gauge(name: str, words: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> Metric:
     family = GaugeMetricFamily(f"deepsegm_{name}", words, labels=labels)
-    for of, value in values:
-        family.add_metric(of, value)
+    for labels_of_value, value in values:
+        family.add_metric(labels_of_value, value)
     return family
 
 

@@ -158,7 +158,7 @@ def settings_of(
         near = get_close_matches(unknown[0], allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(f"{task.title} have no setting {unknown[0]}.{hint}")
-    plain = {name: of.item() if isinstance(of, np.generic) else of for name, of in given.items()}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
     try:
         settings = read_settings(task, plain)
     except ValueError as error:

@@ -195,8 +195,8 @@ def _total(
     number = significant(estimate.value)
     if estimate.low is not None and estimate.high is not None:
         finest, write = (None, end_words) if unit == "nm" else (0, partial(significant, digits=EVERY))
-        most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
-        number, start, end = (write(at or 0.0, most=most) for at in (estimate.value, estimate.low, estimate.high))
+        places = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
+        number, start, end = (write(at or 0.0, places=places) for at in (estimate.value, estimate.low, estimate.high))
         span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
     reduce = f" The largest part is {uncapital(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     unknown = "Not included, because not known" if ends else "Not known"
@@ -342,8 +342,8 @@ def _segmentation(case: Case) -> Contribution:
         effect = Effect(median, share * sqrt(p * (1 - p)))
         source = "Fitted to images whose true outlines are known: in 90 % of them the total holds the truth."
     elif scores:
-        of = "your own truth masks" if of_owner else "labelled images"
-        source = f"Root mean square error of the median on {of}, from the model's card: {listed}."
+        masks = "your own truth masks" if of_owner else "labelled images"
+        source = f"Root mean square error of the median on {masks}, from the model's card: {listed}."
     remedy = "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind."
     return _contribution("segmentation", "Segmentation (merged, split, missed)", source, remedy, effect)
 
@@ -395,8 +395,8 @@ def _between(case: Case) -> Contribution | None:
     )
     if None in parts:
         few = f"{images} images differ too much, or have too few particles, to predict the next one."
-        of = "median" if parts[0] is None else "fraction"
-        source = f"Not known: {few}" if parts == [None, None] else f"{source} Of the {of} not known: {few}"
+        term = "median" if parts[0] is None else "fraction"
+        source = f"Not known: {few}" if parts == [None, None] else f"{source} Of the {term} not known: {few}"
     title, remedy = "Variation of the size between fields", "take images of more fields."
     return _contribution("sampling_between", title, source, remedy, Effect(*parts))
 

@@ -59,9 +59,9 @@ def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.boo
             continue
         top, bottom = np.clip([np.floor(corners[:, 1].min()), np.ceil(corners[:, 1].max())], 0, shape[0]).astype(int)
         rows = max(1, AT_ONCE // max(1, shape[1]))
-        for first in range(top, bottom, rows):
-            part = mask[first : min(first + rows, bottom)]
-            (starts, stops), _ = polygon_spans(corners - (0, first), *part.shape)
+        for row in range(top, bottom, rows):
+            part = mask[row : min(row + rows, bottom)]
+            (starts, stops), _ = polygon_spans(corners - (0, row), *part.shape)
             steps = np.zeros(part.size + 1, np.int8)  # no two runs of a polygon begin, or end, at one pixel
             steps[starts] += 1
             steps[stops] -= 1
@@ -95,7 +95,7 @@ def area_words(share: float) -> str:
 
 def shares_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
     """(n,) the share of each outline 1..count of labels (H, W) that lies in mask (H, W); 0 of one without pixels."""
-    areas, inside = (np.bincount(of.ravel(), minlength=count + 1)[1 : count + 1] for of in (labels, labels[mask]))
+    areas, inside = (np.bincount(ids.ravel(), minlength=count + 1)[1 : count + 1] for ids in (labels, labels[mask]))
     return np.asarray(inside / np.maximum(areas, 1))
 
 

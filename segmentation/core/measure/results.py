@@ -28,16 +28,16 @@ Intervals = dict[str, Interval]
 Verdict = Literal["above", "below", "undecided"]
 
 
-def images_words(counted: int, of: int) -> str:
+def images_words(counted: int, total: int) -> str:
     """How many images there are, and how many of them count: "3 images", "1 of 3 images counted"."""
-    images = f"{of} image{'' if of == 1 else 's'}"
-    return images if counted == of else f"{counted} of {images} counted"
+    images = f"{total} image{'' if total == 1 else 's'}"
+    return images if counted == total else f"{counted} of {images} counted"
 
 
 def unscaled_note(numbers: Mapping[str, Value]) -> str:
     """Why the first known number has no interval where it waits for the scale; "" where it does not."""
-    first = next((value for value in numbers.values() if value.value is not None), Value(None))
-    return NO_INTERVALS * first.unit.startswith("px")
+    value_shown = next((value for value in numbers.values() if value.value is not None), Value(None))
+    return NO_INTERVALS * value_shown.unit.startswith("px")
 
 
 def meaning(text: str) -> Any:

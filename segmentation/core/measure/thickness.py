@@ -174,11 +174,11 @@ def _depth(layer: NDArray[np.bool_], centres: Floats, normals: Floats, reach: fl
         places = centres[part].T[:, :, None] + normals[part].T[:, :, None] * steps
         values = map_coordinates(picture, places, order=1, mode="nearest")
         framed: NDArray[np.bool_] = np.any((places < 0) | (places > last), axis=0)
-        first = (values < 0.5).argmax(1)  # 0 where it begins outside, or nowhere ends
+        step = (values < 0.5).argmax(1)  # 0 where it begins outside, or nowhere ends
         rows = np.arange(len(part))
-        at, before = values[rows, first], values[rows, np.maximum(first - 1, 0)]
-        ended = (first > 0) & ~framed[rows, first]
-        edge = STEP * (first - (0.5 - at) / np.where(before > at, before - at, 1))
+        at, before = values[rows, step], values[rows, np.maximum(step - 1, 0)]
+        ended = (step > 0) & ~framed[rows, step]
+        edge = STEP * (step - (0.5 - at) / np.where(before > at, before - at, 1))
         depths[part] = np.where(ended, edge, np.nan)
     return depths
 
@@ -187,10 +187,10 @@ def _crosses(ends: Floats, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(n,) whether the lines between ends (n, 2, 2), rows and columns, meet a pixel of a mask (H, W), sampled in steps
     of STEP; False of one without ends."""
     known = np.isfinite(ends).all((1, 2))
-    first, last = ends[known, 0], ends[known, 1]
-    longest = float(np.hypot(*(last - first).T).max(initial=0))
+    start, last = ends[known, 0], ends[known, 1]
+    longest = float(np.hypot(*(last - start).T).max(initial=0))
     along = np.linspace(0, 1, int(longest / STEP) + 2)[:, None, None]
-    places = np.rint(first + along * (last - first)).astype(int)
+    places = np.rint(start + along * (last - start)).astype(int)
     rows, columns = (np.clip(places[..., axis], 0, side - 1) for axis, side in enumerate(mask.shape))
     crossed = np.zeros(len(ends), bool)
     crossed[known] = mask[rows, columns].any(0)

@@ -71,9 +71,9 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     return {"substance": [{**named, "study": [study]}]}
 
 
-def _identifier(sample: SampleAnalysis, of: str) -> str:
+def _identifier(sample: SampleAnalysis, code: str) -> str:
     images = sorted(image.sha256 for image in sample.images)
-    return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(of, 1000), _name(sample), *images)))}"
+    return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(code, 1000), _name(sample), *images)))}"
 
 
 def _name(sample: SampleAnalysis) -> str:

@@ -133,9 +133,9 @@ def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
     """The known numbers with their intervals; what those of all classes share is said once."""
     before = ""
     for entry in entries:
-        measure, _, of = entry.name.partition(OF)
+        measure, _, class_name = entry.name.partition(OF)
         if entry.number.value is not None:
-            yield f"{of if of and measure == before else uncapital(entry.term)} {entry.words}"
+            yield f"{class_name if class_name and measure == before else uncapital(entry.term)} {entry.words}"
         before = measure
 
 

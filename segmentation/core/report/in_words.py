@@ -124,7 +124,7 @@ def worded(content: Mapping[str, Any], known: AtOnce, objects: str, most_doubts:
     """
     size, unit, rows = known.standing.terms.task.size, length_unit(known), content[objects]
     doubts = known.doubts(known.standing.cuts_after(None))
-    said = {
+    words = {
         CELLS: cells(rows, size, unit),
         "length_unit": unit,
         "scales": scales(rows, size, unit),
@@ -134,4 +134,4 @@ def worded(content: Mapping[str, Any], known: AtOnce, objects: str, most_doubts:
         "doubt_count": len(doubts),
         "examples": [example._asdict() for example in known.examples],
     }
-    return {**said, **{name: value for name, value in content.items() if name not in said}}
+    return {**words, **{name: value for name, value in content.items() if name not in words}}

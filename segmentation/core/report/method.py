@@ -136,7 +136,9 @@ def references(statistics: Statistics) -> list[str]:
 def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
     """How the outlines of one image were found; of several images what is the same for all."""
     records = [member.record for member in members]
-    ways = {sample.task.method.format(**_values(record)) for record in records if all(of.by_model for of in records)}
+    ways = {
+        sample.task.method.format(**_values(record)) for record in records if all(entry.by_model for entry in records)
+    }
     words: dict[str, Any] = {"network": ways.pop() if len(ways) == 1 else "", "image": "", "by_model": True}
     words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
     if alone is None:

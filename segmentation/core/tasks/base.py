@@ -239,5 +239,5 @@ class Task:
         """Names of the main numbers for comparing images: the median of the size distribution, else the first quantity
         that is no count, for every class."""
         medians = (name for name, figure in self.figures.items() if figure == "median")
-        first = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
-        return [name for name in names if name.partition(OF)[0] == first]
+        headline = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
+        return [name for name in names if name.partition(OF)[0] == headline]

@@ -251,17 +251,19 @@ def measure(
         outlines = outlines.with_measures(chance=divided.chances()[: len(outlines)])
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
-    first, second = (every, seen) if settings.measurand == "all" else (seen, every)
-    evidence = conditions(judge, first, divided)
+    asked_for, other_choice = (every, seen) if settings.measurand == "all" else (seen, every)
+    evidence = conditions(judge, asked_for, divided)
     statistics = replace(
-        summarise(first.outlines, evidence),
-        other=None if judge.is_withheld else other_question(second.outlines, conditions(judge, second, divided)),
+        summarise(asked_for.outlines, evidence),
+        other=None
+        if judge.is_withheld
+        else other_question(other_choice.outlines, conditions(judge, other_choice, divided)),
         pieces=every.stored_pieces(),
     )
     # A picture without numbers, or without outlines, has no count either.
     none = Value(None) if judge.is_withheld or not len(segmentation) else None
     quantities = {name: none or statistics.value(name) for name in TASK.quantities}
-    counted = first.outlines.identified(segmentation.ids)
+    counted = asked_for.outlines.identified(segmentation.ids)
     decider = decided_by_one(counted, evidence)
     return Measured(counted, statistics, quantities, (decider,) if decider else ())
 
@@ -283,8 +285,11 @@ def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> It
     if settings.polarity == "auto" and (has_few or speak_against or not explains):
         yield {"polarity": "bright" if used["polarity"] == "dark" else "dark"}
     if settings.scale is None and not explains:
-        least, most = LIMITS[0], min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1]))))
-        finer = {min(2 * used["scale"], most), most} if used["scale"] < most else set()
+        least, greatest = (
+            LIMITS[0],
+            min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1])))),
+        )
+        finer = {min(2 * used["scale"], greatest), greatest} if used["scale"] < greatest else set()
         for scale in sorted({max(used["scale"] / 2, least), *finer}):
             yield {"polarity": used["polarity"], "scale": scale}
 
@@ -295,11 +300,11 @@ def is_unsure(segmentation: Segmentation) -> bool:
     return count < HARDLY or used.get("dropped", 0) >= count or used.get("expected", 1.0) < MOSTLY
 
 
-def is_better(first: Segmentation, second: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
+def is_better(one: Segmentation, other: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
     """Whether one segmentation promises clearly more right outlines than another, most of its own being right: of those
     that count and lie inside the frame. times, more: as TIMES and MORE."""
-    promised, elsewhere = (outlines.used["promised"] for outlines in (first, second))
-    right = promised / max(first.used["inside"], 1)
+    promised, elsewhere = (outlines.used["promised"] for outlines in (one, other))
+    right = promised / max(one.used["inside"], 1)
     return bool(promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT)
 
 

@@ -162,7 +162,7 @@ class Training:
         crops = self._crops(validation=bool(held))
         self.validation_crops = [crops.labelled(number) for number in held]
         tensors = [crops.tensors(*crop) for crop in self.validation_crops]
-        batches = (tensors[first : first + size] for first in range(0, len(tensors), size))
+        batches = (tensors[start : start + size] for start in range(0, len(tensors), size))
         self.validation_batches = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
         self.teacher = Teacher(recipe, self._forward, self.device) if recipe.teacher else None
         resting = recipe.freeze or recipe.unfreeze

@@ -123,7 +123,7 @@ def checked_pages(text: str) -> str:
     text = text.strip()
     try:
         if text:
-            numbers = pages_of(text, 1, most=settings.DEEPSEGM_SAMPLE_IMAGES)
+            numbers = pages_of(text, 1, limit=settings.DEEPSEGM_SAMPLE_IMAGES)
             page_index(max(numbers), max(numbers))
     except UserError as problem:
         raise Refused(str(problem)) from None

@@ -138,7 +138,7 @@ EXPORTS = (
         RESULT,
         "All details, JSON",
         170,
-        lambda of, to: write_json(as_dict(of.sample), to, indent=2),
+        lambda context, to: write_json(as_dict(context.sample), to, indent=2),
         image="all numbers with intervals, settings, scale, model and versions, for programs",
         sample="numbers of all images with intervals and one entry per image, for programs",
         stored=True,
