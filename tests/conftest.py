@@ -221,11 +221,11 @@ def read_here(monkeypatch):
 
 def inspect_now(monkeypatch) -> None:
     """Look into all uploads that wait; without a heartbeat, which on its own connection sees no test's transaction."""
-    from worker import tasks
+    from worker import attempts
     from worker.heartbeat import Heartbeat
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
+        patch.setattr(attempts, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
         inspect_uploads()
 
 

@@ -20,8 +20,8 @@ from segmentation.plain import storable
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
 
-from .exporting import stored_segmentation
 from .heartbeat import Progress
+from .outlines import stored_segmentation
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:

@@ -34,10 +34,11 @@ from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from segmentation.services.results import after_inspection, exports, jobs, publishing
 from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
-from worker import heartbeat, inspection, tasks
+from worker import analysing, heartbeat, inspection, tasks
+from worker.attempts import NO_NETWORKS
 from worker.failures import BROKEN
 from worker.fetching import GONE
-from worker.tasks import NO_NETWORKS, do_analyses, give_back
+from worker.tasks import do_analyses, give_back
 
 from . import fake
 
@@ -342,7 +343,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
 
     science.segment = Mock(side_effect=UnreadableImage("Damaged."))
     monkeypatch.setattr(Job, "change", away)
-    monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
+    monkeypatch.setattr("worker.attempts.time.sleep", slept.append)
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     job = make_job()
     run(job)
@@ -368,9 +369,9 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
 def test_an_analysis_that_starts_alone_takes_all_cores(make_job, settings):
     settings.DEEPSEGM_CONCURRENCY, settings.DEEPSEGM_DEVICE = 2, "cpu"
     make_job(state="running")
-    alone = tasks._runtime().threads
+    alone = analysing.runtime_now().threads
     make_job()
-    assert (alone, tasks._runtime().threads) == (os.cpu_count(), 0)
+    assert (alone, analysing.runtime_now().threads) == (os.cpu_count(), 0)
 
 
 def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):

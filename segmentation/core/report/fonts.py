@@ -89,7 +89,7 @@ def _placed(words: str) -> Iterator[str]:
     font and its index there: "DejaVuSans-2c5"."""
     glyphs, _, _ = TextToPath().get_glyphs_with_font(get_font([_dejavu().fname, CJK]), words)
     forms: dict[int, str] = {index: chr(code) for code, index in _dejavu().get_charmap().items()}
-    others = {get_font(CJK).get_char_index(ord(c)): c for c in words}
+    others: dict[int, str] = {get_font(CJK).get_char_index(ord(c)): c for c in words}
     for name, *_ in glyphs:
         font, _, index = name.rpartition("-")
         yield (forms if font == _dejavu().postscript_name else others)[int(index, 16)]
