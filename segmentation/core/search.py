@@ -33,7 +33,7 @@ from .settings import SegmentationSettings
 from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE
 
-BETTER = 1.1  # times the worth of the first reading that another one needs
+BETTER = 1.1  # times the worth of the first candidate that another one needs
 FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
 # Why an automatic choice took a model.
 USUAL = "{title} is the default model. Nothing in the image suggests another."
@@ -165,11 +165,11 @@ class Search:
         return self.recognised[card.name]
 
     def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
-        """The best of several readings: by the first model and, if its outlines do not explain the picture, with other
-        polarities and scales; if the image is perhaps not of its kind, by the other models.
+        """The best of several candidates. If the outlines of the first model do not explain the picture, it tries
+        other polarities and scales. If the image is perhaps not of its kind, the other models try it, too.
 
         `used["small"]`: name, title and count of another model that shows far more small objects."""
-        best, better = self.best_reading(among[0], progress), self.task.better
+        best, better = self.best_candidate(among[0], progress), self.task.better
         assert better is not None
         if others := known_of(among[1:]):
             is_worth_it = self.picture.any() and (
@@ -188,16 +188,16 @@ class Search:
         return best
 
     def _in_either_size(self, card: ModelCard, progress: Progress) -> Segmentation:
-        """The reading by another model: where it is coarse, the picture in its own size if that is better, because
+        """The candidate by another model: where it is coarse, the picture in its own size if that is better, because
         supports look like large particles."""
-        reading, better = self.find(card, progress), self.task.better
-        if better is None or getattr(self.requested, "scale", None) or reading.used["scale"] > COARSE:
-            return reading
+        candidate, better = self.find(card, progress), self.task.better
+        if better is None or getattr(self.requested, "scale", None) or candidate.used["scale"] > COARSE:
+            return candidate
         fine = self.find(card, progress, scale=1.0)
-        return fine if better(fine, reading) else reading
+        return fine if better(fine, candidate) else candidate
 
     def completed(self, best: Segmentation, among: Sequence[ModelCard]) -> Segmentation:
-        """The chosen reading with what no other reading needs. among: the models of which one made it."""
+        """The chosen candidate with what no other candidate needs. among: the models of which one made it."""
         if self.task.further is None:
             return best
         card = next(card for card in among if card.name == best.provenance.model)
@@ -209,24 +209,24 @@ class Search:
         alternatives = {name: _in_uploaded_rows(values, self.micrograph) for name, values in alternatives.items()}
         return replace(best, alternatives={**alternatives, **best.alternatives}, used={**best.used, **used})
 
-    def best_reading(self, card: ModelCard, progress: Progress) -> Segmentation:
+    def best_candidate(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
 
-        `used["instead_of"]`: polarity, scale and count of the first reading, if another is better; "beside": polarity
+        `used["instead_of"]`: polarity, scale and count of the first candidate, if another is better; "beside": polarity
         and count of the other polarity where it shows more, although it is not clearly better; "specks": `specks_of`.
         """
         usual = best = self.find(card, progress)
-        readings = []
+        candidates = []
         if self.picture.any():
-            for changed in self.task.other_readings(usual, self.requested):
-                reading = self.find(card, _comparing(progress, "other settings"), **changed)
-                readings.append(reading)
-                explains_more = reading.used["worth"] > max(BETTER * usual.used["worth"], best.used["worth"])
-                if explains_more or self.task.outdoes(reading, best):
-                    best = reading
-        for reading in (usual, *readings):
-            if self.task.is_beside(reading, best):
-                best.used["beside"] = {"polarity": reading.used["polarity"], "count": reading.used["inside"]}
+            for changed in self.task.other_settings(usual, self.requested):
+                candidate = self.find(card, _comparing(progress, "other settings"), **changed)
+                candidates.append(candidate)
+                explains_more = candidate.used["worth"] > max(BETTER * usual.used["worth"], best.used["worth"])
+                if explains_more or self.task.outdoes(candidate, best):
+                    best = candidate
+        for candidate in (usual, *candidates):
+            if self.task.is_beside(candidate, best):
+                best.used["beside"] = {"polarity": candidate.used["polarity"], "count": candidate.used["inside"]}
         if specks := specks_of(self, card, best):
             best.used["specks"] = specks
         if best is not usual:
@@ -236,7 +236,7 @@ class Search:
 
 
 def _comparing(progress: Progress, by: str) -> Progress:
-    """The progress of a further reading, which goes on within the same stage. by: what it tries."""
+    """The progress of a further candidate, which goes on within the same stage. by: what it tries."""
     return lambda stage, fraction: progress(f"trying {by}: {stage}", SEPARATING)
 
 

@@ -353,7 +353,7 @@ class Result(ChartedSummary):
         if not wrong:
             return ""
         return (
-            "Confidence is the chance that an outline is right. Of the outlines with"
+            "Confidence is the probability that an outline is right. Of the outlines with"
             f" {per_cent(LEAST_CONFIDENCE)} or more these were wrong: {', '.join(wrong)}."
         )
 

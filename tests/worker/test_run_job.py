@@ -34,7 +34,7 @@ from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from segmentation.services.results import after_inspection, exports, jobs, publishing
 from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
-from worker import analysing, heartbeat, inspection, tasks
+from worker import analysing, attempts, heartbeat, inspection, tasks
 from worker.attempts import NO_NETWORKS
 from worker.failures import BROKEN
 from worker.fetching import GONE
@@ -112,7 +112,7 @@ def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(scie
 
 def test_progress_never_goes_back(make_job):
     job = make_job(state="running", attempt=1)
-    report = tasks.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
+    report = attempts.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
     for stage, fraction in (("first look", 0.5), ("second look", 0.2), ("third look", 0.6)):
         report(stage, fraction)
         job.refresh_from_db()
@@ -121,7 +121,7 @@ def test_progress_never_goes_back(make_job):
 
 def test_another_attempt_begins_where_the_last_one_was(make_job):
     job = make_job(state="running", attempt=2, progress=0.6)
-    report = tasks.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
+    report = attempts.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
     for stage, fraction in (("reading the image", 0.0), ("segmenting", 0.4), ("measuring", 0.7)):
         report(stage, fraction)
         job.refresh_from_db()
@@ -148,7 +148,7 @@ def test_a_waiting_page_never_goes_back(science, make_job, client, settings):
     look()
     publishing.requeue(row=lost)
     look()
-    tasks.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))("measuring", 0.2)
+    attempts.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))("measuring", 0.2)
     look()
     assert seen == [0, *[64] * (len(seen) - 1)]
 

@@ -75,7 +75,7 @@ def _of_block(
 
 def chords(classes: NDArray[np.int32], number: int) -> list[Floats]:
     """(n,) px for each of the classes (H, W) 0..number - 1 (-1: no class): its intercepts on all rows and columns,
-    without those that the frame cuts, or that end where there is no class."""
+    without those that touch the frame, or that end where there is no class."""
     lengths: list[list[NDArray[np.int64]]] = [[] for _ in range(number)]
     for picture in (classes, classes.T):
         runs = find_runs(picture + 1)

@@ -53,7 +53,7 @@ class Evidence:
 
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
     thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
-    repeatability, between people who outline the same image. readings: median and fraction of each of several readings
+    repeatability, between people who outline the same image. draws: median and fraction of each of several draws
     of the image, drawn by the chances of its cuts; None where no network made the outlines. unresolved: as thresholds,
     of unresolved contacts. outline_error: of median and share as in `ParticleOptions`, in place of the scores.
     """
@@ -62,7 +62,7 @@ class Evidence:
     repeatability: float | None = None
     thresholds: Sequence[tuple[int, Effect]] = ()
     operators: float | None = None
-    readings: Sequence[tuple[float, float]] | None = None
+    draws: Sequence[tuple[float, float]] | None = None
     unresolved: Sequence[tuple[int, Effect]] = ()
     outline_error: tuple[float, float] | None = None
 
@@ -304,17 +304,17 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 
 def _unresolved(case: Case) -> Contribution | None:
-    """How much the answers differ between readings of the image (`possible`): the spread of the cuts and of the error
-    of their chances. None unless a network made the outlines, of a sample those of every image."""
+    """How much the answers differ between draws of what the outlines may be (`possible`): the spread of the cuts and of
+    the error of their probabilities. None unless a network made the outlines, of a sample those of every image."""
     evidence = case.conditions.evidence
     effect, source = _mean_of(evidence.unresolved), SHARED
-    if evidence.readings is not None:
+    if evidence.draws is not None:
         median, fraction = case.answers
-        off = np.array([(log(one / median), other - fraction) for one, other in evidence.readings] or [(0.0, 0.0)])
+        off = np.array([(log(one / median), other - fraction) for one, other in evidence.draws] or [(0.0, 0.0)])
         effect = Effect(*np.sqrt((off**2).mean(0)).tolist())
         source = (
-            f"Root mean square change over {len(evidence.readings)} readings of the image. In each, every possible cut"
-            " is made or not, by its chance; the chances vary by their own error."
+            f"Root mean square change over {len(evidence.draws)} random draws. In each, every possible cut"
+            " is made or not, by its probability; the probabilities vary by their own error."
             if off.any()
             else "No outline has possible cuts that nobody has decided."
         )

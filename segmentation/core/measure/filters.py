@@ -80,7 +80,7 @@ _DEFINITIONS = {
         " pixel, so its size would be uncertain by more than 10 %."
     ),
     Reason.UNSURE: (
-        f"Its confidence, the chance that the outline is right, is less than {100 * LEAST_CONFIDENCE:g} %."
+        f"Its confidence, the probability that the outline is right, is less than {100 * LEAST_CONFIDENCE:g} %."
     ),
     Reason.ODD: (
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"

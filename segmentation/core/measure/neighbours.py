@@ -1,6 +1,6 @@
 """The nearest neighbour of each object, and how densely objects lie around it.
 
-The neighbours of an object are all that count and all that the frame cuts. Distances are in px here; the column of the
+The neighbours of an object are all that count and all that touch the frame. Distances are in px here; the column of the
 table has the table's unit.
 """
 

@@ -34,8 +34,8 @@ class FieldOfView:
     """One image of several.
 
     table: of its judged objects or classes. values: its numbers by name, lengths in the unit of the table; None if
-    there is no value. area: the analysed area, in that unit squared. edge: the treatment of objects cut by the frame.
-    settings: the settings of the analysis, by name.
+    there is no value. area: the analysed area, in that unit squared. edge: the treatment of objects that touch the
+    frame. settings: the settings of the analysis, by name.
     """
 
     table: Table

@@ -52,7 +52,7 @@ class Fit(TypedDict):
     median: float
     gsd: Annotated[float, meaning("geometric standard deviation")]
     ks: Annotated[float, meaning("greatest distance of the cumulative distributions")]
-    p: Annotated[float, meaning("chance that a sample of the fitted law is at least as far from its own fit")]
+    p: Annotated[float, meaning("probability that a sample of the fitted law is at least as far from its own fit")]
     word: Literal["good", "fair", "poor"]
 
 
@@ -307,7 +307,7 @@ class Between(TypedDict):
     variance: float
     sd: float
     share: Annotated[float, meaning("of the total variance")]
-    p: NotRequired[Annotated[float, meaning("chance that equal images look at least as different")]]
+    p: NotRequired[Annotated[float, meaning("probability that equal images look at least as different")]]
     times: NotRequired[Annotated[float, meaning("largest by smallest median of an image")]]
 
 
@@ -375,7 +375,8 @@ class Statistics:
     ] = ""
     other: Annotated[Other | None, meaning("the numbers of the other measurand; null for other objects")] = None
     pieces: Annotated[
-        dict[str, list[float]], meaning("what outlines may be instead: sizes in px and chances; empty without cuts")
+        dict[str, list[float]],
+        meaning("what outlines may be instead: sizes in px and probabilities; empty without cuts"),
     ] = field(default_factory=dict)
     size: Annotated[str, meaning("name of the measure that is the size")] = "min_feret"
     screened: Annotated[bool, meaning("whether the objects were judged as nanomaterials")] = True

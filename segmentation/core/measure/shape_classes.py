@@ -91,7 +91,7 @@ class Fits(NamedTuple):
 
 
 def with_shapes(table: Table, labels: NDArray[np.int32]) -> Table:
-    """The table with all widths and lengths, and class and chance of outlines of LEAST_PX that the frame does not cut.
+    """The table with all widths and lengths, and class and chance of outlines of LEAST_PX that do not touch the frame.
 
     labels: (H, W) with 1..n in the order of the table.
     """

@@ -81,7 +81,7 @@ class AtOnce:
 
     @cached_property
     def table(self) -> Table:
-        """A row for each object, those that the frame cuts kept (`is_cut`)."""
+        """A row for each object, those that touch the frame kept (`is_cut`)."""
         stored, task = self.standing.stored, self.standing.terms.task
         reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
         names = dict.fromkeys(filter(None, (task.size, "ecd")))
@@ -96,7 +96,7 @@ class AtOnce:
 
     @cached_property
     def sized(self) -> Table:
-        """The same, those that the frame cuts left out."""
+        """The same, those that touch the frame left out."""
         reasons = np.where(self.table.kept & self.is_cut, str(Reason.FRAME), self.table.reasons)
         return self.table.judged(reasons)
 

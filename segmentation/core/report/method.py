@@ -60,7 +60,7 @@ IMAGES = (  # of the method for several images
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
 MIRRORED = {"on": "mean over the image and three mirrored forms of it", "off": "without mirrored forms"}
-WEIGHTED = "; each of the others is weighted by the inverse of its chance not to touch it"
+WEIGHTED = "; each of the others is weighted by the inverse of its probability not to touch it"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 WILSON, LEFT = "Wilson's method", ", with the number of particles that the differences between the images leave"
 WORDS = Path(__file__).with_suffix(".j2")

@@ -210,7 +210,7 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """Outlines over the image in the colours of the page: solid of what counts, dashed of what the frame cuts or was
+    """Outlines over the image in the colours of the page: solid of what counts, dashed of what touches the frame or was
     left out. Of more than MANY the rims of the objects in the picture are coloured instead."""
     objects, sheet = Objects.of(drawing.analysis), sheet_of(ax)
     is_kept, is_cut, things = objects.kept, objects.cut, drawing.task.things

@@ -127,7 +127,7 @@ def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
 
 
 def golden() -> Golden:
-    """Eight by eight cells of 23 px between boundaries of 5 px, the outer ones cut by the frame."""
+    """Eight by eight cells of 23 px between boundaries of 5 px, of which the outer ones touch the frame."""
     y, x = np.mgrid[:196, :196]
     boundary = ((y + 14) % 28 < 5) | ((x + 14) % 28 < 5)
     maps = np.where(boundary, 255, 0).astype(np.uint8)[None]

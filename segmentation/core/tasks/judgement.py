@@ -222,7 +222,7 @@ def warnings(
     yield from _two_edges(segmentation)
     if "expected" in used and fused_share(segmentation):
         yield Flag.doubtful(
-            f"{FUSED}. The chance to be right was learnt on separate particles. It is not known how many of these"
+            f"{FUSED}. The probability to be right was learnt on separate particles. It is not known how many of these"
             " outlines are one primary particle, and how many primary particles have none.",
             "Fused particles: how many are right is not known",
             moves="count",

@@ -33,8 +33,8 @@ MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 AT_ONCE = 2**26  # px up to which the outlines under two thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
-WORTHY = 0.1  # share of the contrast that outlines explain; a reading with less is compared with others
-LARGEST = 2**21  # px at which readings at a finer scale stop
+WORTHY = 0.1  # share of the contrast that outlines explain; a candidate with less is compared with others
+LARGEST = 2**21  # px at which candidates at a finer scale stop
 HARDLY = 5  # fewer outlines than these hardly show what the model can
 # One model takes another's place where it promises so many times the right outlines, so many more, and such a share of
 # its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
@@ -268,8 +268,8 @@ def measure(
     return Measured(counted, statistics, quantities, (decider,) if decider else ())
 
 
-def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
-    """Settings of further readings of a picture whose outlines do not explain it: the other polarity, half and twice
+def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
+    """Settings of further candidates of a picture whose outlines do not explain it: the other polarity, half and twice
     the working scale, and the finest that LARGEST allows. Where the outlines speak against the polarity, or hardly any
     counts that lies inside the frame, such as at the edge of a hole, only the other polarity.
 
@@ -308,17 +308,17 @@ def is_better(one: Segmentation, other: Segmentation, times: float = TIMES, more
     return bool(promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT)
 
 
-def shows_more(reading: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
-    """Whether a reading of the other polarity takes the place of the best: where hardly any outline of the best counts
-    inside the frame, such as at the edge of a hole, it `is_better`; where the outlines of the best speak against its
-    polarity, it promises more right ones, and explains more of the picture. times, more: as of `is_better`."""
-    if reading.used["polarity"] == best.used["polarity"]:
+def shows_more(candidate: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
+    """Whether a candidate of the other polarity replaces the best. Where hardly any outline of the best counts inside
+    the frame, such as at the edge of a hole, it must be better (`is_better`). Where the outlines of the best speak
+    against its polarity, it must promise more right ones and explain more of the picture. times, more: see there."""
+    if candidate.used["polarity"] == best.used["polarity"]:
         return False
     speak_against = best.used.get("against", 0.0) > AGAINST
-    promises_more = reading.used["promised"] > CLEARLY_MORE * best.used["promised"]
-    if speak_against and promises_more and reading.used["worth"] > best.used["worth"]:
+    promises_more = candidate.used["promised"] > CLEARLY_MORE * best.used["promised"]
+    if speak_against and promises_more and candidate.used["worth"] > best.used["worth"]:
         return True
-    return bool(best.used["inside"] < HARDLY and is_better(reading, best, times, more))
+    return bool(best.used["inside"] < HARDLY and is_better(candidate, best, times, more))
 
 
 def golden() -> Golden:
@@ -364,6 +364,6 @@ TASK = Task(
     better=is_better,
     outdoes=shows_more,
     is_beside=partial(shows_more, times=BESIDE_TIMES, more=BESIDE_MORE),
-    other_readings=other_readings,
+    other_settings=other_settings,
     facts=facts,
 )
