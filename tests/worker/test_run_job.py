@@ -148,7 +148,9 @@ def test_a_waiting_page_never_goes_back(science, make_job, client, settings):
     look()
     publishing.requeue(row=lost)
     look()
-    attempts.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))("measuring", 0.2)
+    attempts.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))(
+        "measuring", 0.2
+    )
     look()
     assert seen == [0, *[64] * (len(seen) - 1)]
 

@@ -108,7 +108,7 @@ def receive_upload(
 
 
 def example_file(kind: str) -> Path:
-    """The example of this kind of analysis; of the default kind the example image."""
+    """The example of this kind of analysis."""
     return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
 
 
