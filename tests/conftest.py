@@ -40,7 +40,7 @@ class NoLab:
 
 
 # `DEEPSEGM_TEST_WITHOUT_LAB=1 pytest tests/web ...` runs the site's suite without the laboratory: not those files that
-# import it themselves, nor those that are about datasets and trainings.
+# import it themselves, nor those that are time_words datasets and trainings.
 WITHOUT_LAB = os.environ.get("DEEPSEGM_TEST_WITHOUT_LAB") == "1"
 NEEDS_LAB = re.compile(r"^from (segmentation|tests)\.lab\b|^from \.(test_training|trainable)\b", re.MULTILINE)
 ABOUT_LEARNING = re.compile(r"dataset|training|suggestion|learning")
@@ -254,7 +254,7 @@ def coarse(monkeypatch):
 
 def write_words(figure, file: Path) -> None:
     texts = figure.findobj(lambda artist: hasattr(artist, "get_text"))
-    words = [*(text.get_text() for text in texts), figure.about]
+    words = [*(text.get_text() for text in texts), figure.description]
     file.write_text("\n".join(words), errors="replace")
 
 

@@ -62,10 +62,10 @@ def without_ignored(regions: Regions, labels: Labels, image: DatasetImage, job: 
     outlines = stored_segmentation(job)
     numbers = [row["id"] for row in objects_of(job) or [] if row.get("reason") == Reason.IGNORED]
     top, left, bottom, right = image.region or (0, 0, *labels.shape)
-    taken = np.ones(labels.shape, np.bool_)
+    occupied = np.ones(labels.shape, np.bool_)
     checked = slice(top, min(bottom, outlines.rows)), slice(left, right)
-    taken[checked] = ignored[checked] | np.isin(outlines.labels[checked], numbers)
-    part = largest_part(taken)
+    occupied[checked] = ignored[checked] | np.isin(outlines.labels[checked], numbers)
+    part = largest_part(occupied)
     if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_PART:
         raise Refused(NO_PART)
     image.region = list(part)  # `store` reads it here

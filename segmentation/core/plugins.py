@@ -42,17 +42,17 @@ def extended(
     """
     points, entries, _faults[group] = _installed()[group], list(built_in), []
     ours = {name for entry in built_in for name in names(entry)} if points else set()
-    taken = set(ours)
+    names_taken = set(ours)
     for point in points:
         heavy_before = {name for name in HEAVY if name in sys.modules}
         try:
             for brought in _objects(point, contract):
                 check(brought)
                 called = set(names(brought))
-                if replaced := called & taken:
+                if replaced := called & names_taken:
                     whose = "DeepSegm itself" if replaced & ours else "another plug-in"
                     raise _Unusable(f"{whose} has the name {min(replaced)}, which no plug-in can replace")
-                taken |= called
+                names_taken |= called
                 entries.append(brought)
         except _Unusable as why:
             _note(group, f"{_wording(point)} is left out: {why}.")

@@ -90,8 +90,8 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
     words = WORDS[problem["type"]].format(**context) if problem["type"] in WORDS else problem["msg"]
     words = words.replace("'", "")  # those around each choice of a literal
     is_shown = bool(problem["loc"]) and SECRETS.isdisjoint(problem["loc"])
-    given = f", not {shortened(repr(problem['input']), 60)}" if is_shown else ""
-    return f"{where}{name or 'it'} is {words}{given}."
+    refused = f", not {shortened(repr(problem['input']), 60)}" if is_shown else ""
+    return f"{where}{name or 'it'} is {words}{refused}."
 
 
 def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:

@@ -186,17 +186,17 @@ class ComparedResults:
             return ""
         changes = self._changes
         others = [(changes[name], way) for name, way in WAYS.items() if changes[name]]
-        without, told = changes["missed"], [f"{count:,}{way}" for count, way in others]
+        without, listed_words = changes["missed"], [f"{count:,}{way}" for count, way in others]
         if not without and not others:
             return "The outlines are the same;"
         if others and not without:  # the first part says what is counted
             (count, way), noun = others[0], f" outline{'' if others[0][0] == 1 else 's'}"
-            told[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
-        listed = " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
+            listed_words[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
+        listed = " and ".join(filter(None, (", ".join(listed_words[:-1]), *listed_words[-1:])))
         if not without:
-            return f"With {listed}" + ("," if len(told) > 1 else "")
+            return f"With {listed}" + ("," if len(listed_words) > 1 else "")
         lead = f"Without {without:,} outline{'' if without == 1 else 's'}"
-        return f"{lead}, with {listed}," if told else lead
+        return f"{lead}, with {listed}," if listed_words else lead
 
     @property
     def how_line(self) -> str:
@@ -417,15 +417,15 @@ def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
     places, change = max(places_of_each), abs(other - one)
     first_digit = -floor(log10(change)) if change else places
     start = places + 1 if first_digit == places + 1 else places
-    for to in (*range(start, places + FINER + 1), start):
+    for decimals_tried in (*range(start, places + FINER + 1), start):
         shown = [
-            entry.value if to == decimals else _with_decimals(value, to)
+            entry.value if decimals_tried == decimals else _with_decimals(value, decimals_tried)
             for entry, decimals, value in zip((before, after), places_of_each, (one, other), strict=True)
         ]
         apart = abs(_number(shown[1]) - _number(shown[0]))
-        if apart == _number(_with_decimals(change, to)) or abs(float(apart) - change) <= NEARLY * change:
+        if apart == _number(_with_decimals(change, decimals_tried)) or abs(float(apart) - change) <= NEARLY * change:
             break
-    digits = _with_decimals(float(apart), to)
+    digits = _with_decimals(float(apart), decimals_tried)
     return shown[0], shown[1], digits if apart else "0"
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import Count
 from django.http import QueryDict
 
-from ..core.pace import about
+from ..core.pace import time_words
 from ..core.report.wording import capital, uncapital
 from ..models import Job, Micrograph, Sample
 
@@ -119,7 +119,7 @@ class Progress:
         text += f", {self.arriving} still to be read" if self.arriving else ""
         is_nearer = self.place is not None and self.place == self.next_page.place
         text += f", {place_words(self.place)}" if self.place and is_nearer else ""
-        return text + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
+        return text + (f", {time_words(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property
     def doing(self) -> list[str]:
@@ -174,4 +174,4 @@ def _words_of(job: Job) -> tuple[str, str]:
 
 def _line(words: str, job: Job) -> str:
     seconds = job.expected_seconds()
-    return capital(words if seconds is None else f"{words}, {about(seconds)} left")
+    return capital(words if seconds is None else f"{words}, {time_words(seconds)} left")

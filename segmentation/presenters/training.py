@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..core.learning import Change, ImageChange, Point, TrainingSummary
 from ..core.measure.quantities import Value, significant
 from ..core.network.cards import ModelCard
-from ..core.pace import about
+from ..core.pace import time_words
 from ..core.report.entries import Entry
 from ..core.report.wording import capital, interval_words, uncapital
 from ..models import Job, Training
@@ -130,7 +130,9 @@ class TrainingView:
         if held_out:
             how = f"{amount(len(held_out), 'training')} with images held out, and one on all images for the model"
         sentence = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
-        whole = "" if seconds_left(self.training) is not None else f" It takes {about(self._plan['seconds'])} in all."
+        whole = (
+            "" if seconds_left(self.training) is not None else f" It takes {time_words(self._plan['seconds'])} in all."
+        )
         return f"{sentence}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
 
     @property
@@ -265,7 +267,7 @@ def status_of(training: Training) -> Status:
         return Status("Waiting for its turn", f"{capital(turn)}. Analyses go first. You may close this page.")
     if training.state == Training.State.RUNNING:
         per_cent = round(100 * training.progress)
-        time_note = f", {about(seconds)} left" if (seconds := seconds_left(training)) is not None else ""
+        time_note = f", {time_words(seconds)} left" if (seconds := seconds_left(training)) is not None else ""
         return Status(
             capital(training.stage or "starting"), f"{per_cent} % done{time_note}. You may close this page.", per_cent
         )

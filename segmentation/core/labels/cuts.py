@@ -57,7 +57,7 @@ def possible_cuts(
     order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
     if not len(order):
         return ()
-    places = np.full(len(merges.into), -1)
+    places = np.full(len(merges.targets), -1)
     places[order] = np.arange(len(order))
     edges: list[Edges] = [[] for _ in order]
     for index, begin, end in _edges(labels, first_region, regions, np.where(is_possible, places[joins], -1)):

@@ -28,18 +28,18 @@ class Merges(NamedTuple):
     """What `merge` did. Merging up to a lower limit leaves out some of it and changes nothing else, because the least
     probable border always comes first.
 
-    into: (n + 1,) the region that each was merged into, or its own number. chance: (n + 1,) the probability of the
+    targets: (n + 1,) the region that each was merged into, or its own number. chance: (n + 1,) the probability of the
     border that vanished then; of a border around earlier ones not less than theirs; 1 of regions that stay. turn:
     (n + 1,) 1 for the first merge; 0 of regions that stay.
     """
 
-    into: Ints
+    targets: Ints
     chance: Floats
     turn: Ints
 
     def ends(self, limit: float = 1.0) -> Ints:
         """(n + 1,) the final region of each region, merged up to a limit that is not above the limit of all."""
-        ends = np.where(self.chance < limit, self.into, np.arange(len(self.into)))
+        ends = np.where(self.chance < limit, self.targets, np.arange(len(self.targets)))
         while (ends != ends[ends]).any():
             ends = ends[ends]
         return ends
@@ -53,7 +53,7 @@ class Merges(NamedTuple):
         while (going := (one != other) & (np.minimum(turns[one], turns[other]) < len(turns))).any():
             earlier = np.where(turns[one] <= turns[other], one, other)
             merges = np.where(going, earlier, merges)
-            one, other = (np.where(going & (side == earlier), self.into[side], side) for side in (one, other))
+            one, other = (np.where(going & (side == earlier), self.targets[side], side) for side in (one, other))
         return np.where(one == other, merges, 0)
 
 

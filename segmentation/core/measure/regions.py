@@ -99,11 +99,11 @@ def shares_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int
     return np.asarray(inside / np.maximum(areas, 1))
 
 
-def largest_part(taken: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+def largest_part(occupied: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """Top, left, bottom, right (ends exclusive) of the largest rectangle of a picture (H, W) without a taken pixel;
     None without one. Of a large picture its sides lie on a grid of at most GRID lines."""
-    step = -(-max(taken.shape) // GRID)
-    padded = np.pad(taken, [(0, -side % step) for side in taken.shape], constant_values=True)
+    step = -(-max(occupied.shape) // GRID)
+    padded = np.pad(occupied, [(0, -side % step) for side in occupied.shape], constant_values=True)
     is_free = np.asarray(~padded.reshape(len(padded) // step, step, -1, step).any((1, 3)))
     best, area = None, 0
     heights = np.zeros(is_free.shape[1] + 1, int)

@@ -114,14 +114,14 @@ class Distribution:
 class Sheet(Figure):
     """What charts are drawn on, not yet written anywhere; pyplot is not involved.
 
-    font: height of all letters, in points. grey: whether to draw without colours. title, about: for the file's own
+    font: height of all letters, in points. grey: whether to draw without colours. title, description: for the file's own
     facts. insets: inches from the left edge of a panel to the Axes of its chart.
     """
 
     def __init__(self, inches: tuple[float, float], dpi: float = 200, font: float = 8.0, grey: bool = False) -> None:
         super().__init__(figsize=inches, dpi=dpi, facecolor="white")
         FigureCanvasAgg(self)
-        self.font, self.grey, self.title, self.about = font, grey, "", ""
+        self.font, self.grey, self.title, self.description = font, grey, "", ""
         self.insets: dict[Axes, float] = {}
 
     def letters(self, inches: float) -> int:

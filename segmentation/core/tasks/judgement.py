@@ -210,11 +210,11 @@ def warnings(
         )
     if noise := segmentation.used.get("noise"):
         counts = counts_a_pixel(micrograph)
-        about = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
+        noise_words = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
         yield Flag.doubtful(
-            f"The picture is very noisy: {about}. The outlines were found in a smoothed copy, so small and faint"
+            f"The picture is very noisy: {noise_words}. The outlines were found in a smoothed copy, so small and faint"
             " objects may be missing. Average more frames, or count for longer.",
-            f"Very noisy, {about}",
+            f"Very noisy, {noise_words}",
             by=UNKNOWN,
         )
     if not why:

@@ -109,8 +109,8 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
     split = CHOSEN_ON if recipe.rule else "held out"
-    about = {"data": "validation crops", "split": split, "step": row.step}
-    return [{**about, **_figures(row, recipe), **before}]
+    origin = {"data": "validation crops", "split": split, "step": row.step}
+    return [{**origin, **_figures(row, recipe), **before}]
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:

@@ -70,7 +70,7 @@ EXPORTS = (
         "{table}.geojson",
         "Outlines, GeoJSON",
         160,
-        lambda context, to: write_json(as_dict(context.analysis, context.shapes), to),
+        lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
         image="the {things} as polygons in pixels, with their measures",
     ),
 )

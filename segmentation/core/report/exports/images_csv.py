@@ -116,7 +116,7 @@ EXPORTS = (
         "images.csv",
         "Images, CSV",
         65,
-        lambda context, to: to.write_text(marked(lines(_lines(context.sample))), encoding="utf-8", newline=""),
+        lambda context, path: path.write_text(marked(lines(_lines(context.sample))), encoding="utf-8", newline=""),
         sample="one row per image",
         usual=True,
     ),

@@ -252,15 +252,19 @@ def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **k
 
 EXPORTS = (
     _page_layer(
-        "outlines.json", 300, lambda context, to: write_json(page_outlines(context), to), stored=True, turn=FIRST
+        "outlines.json", 300, lambda context, path: write_json(page_outlines(context), path), stored=True, turn=FIRST
     ),
     _page_layer(
-        THUMBNAIL_FILE, 320, lambda context, to: to.write_bytes(thumbnail(context.analysis)), stored=True, turn=FIRST
+        THUMBNAIL_FILE,
+        320,
+        lambda context, path: path.write_bytes(thumbnail(context.analysis)),
+        stored=True,
+        turn=FIRST,
     ),
     _page_layer(
         "figure-small.webp",
         330,
-        lambda context, to: to.write_bytes(webp(context.pixels, *FIGURE_LOOK)),
+        lambda context, path: path.write_bytes(webp(context.pixels, *FIGURE_LOOK)),
         sample=IN,
         turn=FIGURE,
     ),
