@@ -114,7 +114,7 @@ class Distribution:
 class Sheet(Figure):
     """What charts are drawn on, not yet written anywhere; pyplot is not involved.
 
-    font: height of all letters, in points. grey: whether to draw without colours. title, description: for the file's own
+    font: height of all letters, in points. grey: draw without colours. title, description: for the file's own
     facts. insets: inches from the left edge of a panel to the Axes of its chart.
     """
 
