@@ -35,7 +35,7 @@ def flag(name: str, default: bool = False) -> bool:
         raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.") from None
 
 
-def number(name: str, default: int, *, least: int = 0, most: int = 10**12) -> int:
+def number(name: str, default: int, *, least: int = 0, greatest: int = 10**12) -> int:
     """A whole number from `least` to `most`."""
     value = text(name, str(default))
     try:
@@ -44,20 +44,20 @@ def number(name: str, default: int, *, least: int = 0, most: int = 10**12) -> in
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
     if parsed < least:
         raise ImproperlyConfigured(f"{name} must be {least} or more, not {parsed}.")
-    if parsed > most:
-        raise ImproperlyConfigured(f"{name} must be {most} or less, not {parsed}.")
+    if parsed > greatest:
+        raise ImproperlyConfigured(f"{name} must be {greatest} or less, not {parsed}.")
     return parsed
 
 
-def per_cent(name: str, *, most: float) -> float:
+def per_cent(name: str, *, greatest: float) -> float:
     """A number of per cent from 0 to `most`, 0 where it is not set; the decimal sign is a point or a comma."""
     value = text(name, "0")
     try:
         parsed = float(value.replace(",", "."))
     except ValueError:
         parsed = -1.0
-    if not 0 <= parsed <= most:
-        raise ImproperlyConfigured(f"{name} must be a number from 0 to {most:g}, not {value!r}.")
+    if not 0 <= parsed <= greatest:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to {greatest:g}, not {value!r}.")
     return parsed
 
 

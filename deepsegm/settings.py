@@ -20,10 +20,10 @@ DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(_USUAL_DATA))).expanduser().a
 DEEPSEGM_MODELS = Path(env.text("DEEPSEGM_MODELS", str(DEEPSEGM_DATA / "models"))).expanduser().absolute()
 DEEPSEGM_SECRET_FILE = DEEPSEGM_DATA / "secret-key"
 DEEPSEGM_BIND = env.text("DEEPSEGM_BIND", "127.0.0.1")
-DEEPSEGM_PORT = env.number("DEEPSEGM_PORT", 8000, most=65535)
+DEEPSEGM_PORT = env.number("DEEPSEGM_PORT", 8000, greatest=65535)
 
 # The microscopes of this site
-DEEPSEGM_SCALE_UNCERTAINTY = env.per_cent("DEEPSEGM_SCALE_UNCERTAINTY", most=50)
+DEEPSEGM_SCALE_UNCERTAINTY = env.per_cent("DEEPSEGM_SCALE_UNCERTAINTY", greatest=50)
 DEEPSEGM_SCALE_UNCERTAINTY_SOURCE = env.text("DEEPSEGM_SCALE_UNCERTAINTY_SOURCE")[:200]
 
 # Limits

@@ -40,7 +40,7 @@ class NoLab:
 
 
 # `DEEPSEGM_TEST_WITHOUT_LAB=1 pytest tests/web ...` runs the site's suite without the laboratory: not those files that
-# import it themselves, nor those that are about datasets and trainings.
+# import it themselves, nor those that are time_words datasets and trainings.
 WITHOUT_LAB = os.environ.get("DEEPSEGM_TEST_WITHOUT_LAB") == "1"
 NEEDS_LAB = re.compile(r"^from (segmentation|tests)\.lab\b|^from \.(test_training|trainable)\b", re.MULTILINE)
 ABOUT_LEARNING = re.compile(r"dataset|training|suggestion|learning")
@@ -221,11 +221,11 @@ def read_here(monkeypatch):
 
 def inspect_now(monkeypatch) -> None:
     """Look into all uploads that wait; without a heartbeat, which on its own connection sees no test's transaction."""
-    from worker import tasks
+    from worker import attempts
     from worker.heartbeat import Heartbeat
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
+        patch.setattr(attempts, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
         inspect_uploads()
 
 
@@ -254,7 +254,7 @@ def coarse(monkeypatch):
 
 def write_words(figure, file: Path) -> None:
     texts = figure.findobj(lambda artist: hasattr(artist, "get_text"))
-    words = [*(text.get_text() for text in texts), figure.about]
+    words = [*(text.get_text() for text in texts), figure.description]
     file.write_text("\n".join(words), errors="replace")
 
 

@@ -51,6 +51,29 @@ def test_the_list_of_documents_is_whole():
         assert f"]({page.parent.name}/{page.name})" in listed
 
 
+# What has one meaning by docs/use/glossary.md, said with another word.
+OTHER_WORDS = re.compile(
+    r"\bsample (image|picture)\b|\bframe (cuts|does not cut)\b|\bcut by the frame\b"
+    r"|\bchance (that|to be) |\breadings? of (the|an) (image|picture|layer)\b",
+    re.IGNORECASE,
+)
+# Visible texts: pages, and definitions in tables. Experiments keep the words of their time.
+TEXTS = [page for page in PAGES if page.name != "experiments.md"]
+TEXTS += [*(ROOT / "templates").rglob("*.html"), *(ROOT / "segmentation" / "core").rglob("*.toml")]
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_words_have_the_meaning_of_the_glossary(file):
+    other = OTHER_WORDS.search(file.read_text(encoding="utf-8"))
+    assert other is None, other[0]
+
+
+def test_the_glossary_names_each_word_once_in_order():
+    page = (ROOT / "docs" / "use" / "glossary.md").read_text(encoding="utf-8")
+    words = [word.lower() for word in re.findall(r"^\| ([^|]+) \| ", page, re.MULTILINE)][1:]
+    assert words == sorted(set(words)) and len(words) >= 30
+
+
 def variables() -> dict[str, str]:
     """Name -> the default with what else it takes, or the mark of a secret, of each variable that the settings read."""
     rows = {}
@@ -60,7 +83,7 @@ def variables() -> dict[str, str]:
                 values = [str(value.value) for value in others if isinstance(value, ast.Constant)]
                 if reader in ("flag", "per_cent"):
                     values = ["0"]
-                signs = {"least": "≥", "most": "≤"}
+                signs = {"least": "≥", "greatest": "≤"}
                 values += [f"{signs[limit.arg]} {ast.unparse(limit.value)}" for limit in limits]
                 default = f" ({', '.join(values)})" if values else ""
                 rows[name] = " *secret*" if reader == "secret" else default

@@ -13,15 +13,10 @@ PACKAGES = ("segmentation", "worker", "deepsegm")
 MOST_DIRECT = 20  # files of ours that one file may depend on directly
 # Those that had more when this was written, and how many: a number only falls.
 ABOVE = {
-    "worker/exporting.py": 36,
-    "worker/tasks.py": 35,
     "segmentation/views/jobs.py": 32,
-    "worker/datasets.py": 26,
     "segmentation/api/jobs.py": 25,
     "segmentation/presenters/result.py": 24,
     "segmentation/core/tasks/fibres.py": 23,
-    "segmentation/core/search.py": 21,
-    "segmentation/management/commands/measure.py": 21,
 }
 # Attributes of other packages that are replaced while the site runs, and why.
 REPLACED = {

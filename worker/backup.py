@@ -227,8 +227,8 @@ def _stored_names(folder: str) -> list[str]:
         folders, names = default_storage.listdir(folder)
     except FileNotFoundError:
         return []
-    own = [f"{folder}{name}" for name in sorted(filter(None, names))]
-    return own + [name for inner in sorted(filter(None, folders)) for name in _stored_names(f"{folder}{inner}/")]
+    paths = [f"{folder}{name}" for name in sorted(filter(None, names))]
+    return paths + [name for inner in sorted(filter(None, folders)) for name in _stored_names(f"{folder}{inner}/")]
 
 
 def _opened_ahead(names: Iterable[str]) -> Iterator[tuple[str, IO[bytes]]]:

@@ -20,19 +20,19 @@ from segmentation.plain import storable
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
 
-from .exporting import stored_segmentation
 from .heartbeat import Progress
+from .outlines import stored_segmentation
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
     """Compare and publish; a result that is deleted meanwhile takes the comparison with it."""
     from segmentation.core.compare.compare import compare
 
-    first, second = comparison.first, comparison.second
-    are_jobs = isinstance(first, Job) and isinstance(second, Job)
-    is_one_image = are_jobs and first.micrograph.sha256 == second.micrograph.sha256
+    first_result, second_result = comparison.first_result, comparison.second_result
+    are_jobs = isinstance(first_result, Job) and isinstance(second_result, Job)
+    is_one_image = are_jobs and first_result.micrograph.sha256 == second_result.micrograph.sha256
     sides = []
-    for number, side in enumerate((first, second)):
+    for number, side in enumerate((first_result, second_result)):
         progress("reading the results", 0.3 * number)
         sides.append(_of_sample(side) if isinstance(side, Sample) else _of_job(side, with_outlines=is_one_image))
     progress("comparing", 0.6)

@@ -12,30 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.core.files.storage import default_storage
-from numpy.typing import NDArray
 
 from segmentation.core import dataset_files as files
-from segmentation.core.analysis import Objects
 from segmentation.core.labels.segmentation import UnusableSegmentation
-from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.regions import INSIDE, largest_part, mask_of, shares_inside
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.micrograph.vendors.facts import MARKS
-from segmentation.core.settings import Regions
-from segmentation.core.tasks import UnknownTask, find
+from segmentation.core.tasks import UnknownTask
 from segmentation.core.truth import BadDataset, find_pairs, image_suffixes
-from segmentation.models import Dataset, DatasetImage, Job
+from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.ground.callers import check_has_lab
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.ground.tables import objects_of
 from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
 from .dataset_archives import take_in
 from .dataset_images import BINS, lay_out, store, write_tiff
-from .exporting import stored_segmentation
+from .dataset_labels import true_labels, without_ignored
 from .fetching import fetch, pixels_of
 from .heartbeat import Progress
 from .scratch import scratch
@@ -43,13 +36,8 @@ from .scratch import scratch
 if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedFolder, CheckedPair, LearningTask
 
-Labels = NDArray[np.int32]
 TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # where these begin in the progress
 OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
-# An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
-TRUE_ALL_THE_SAME = {str(reason) for reason in (Reason.FRAME, Reason.HIDDEN, Reason.SMALL, Reason.UNRESOLVED)}
-LEAST_PART = 64  # px of a side
-NO_PART = f"Its regions to ignore leave no rectangle of {LEAST_PART} px or more to learn from."
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, Refused)
 
@@ -93,9 +81,9 @@ def _write(
     if job is None or job.segmentation is None:
         raise Refused(NO_RESULT)
     micrograph = pixels_of(job.micrograph, folder, alive)
-    labels, left_out = _true_labels(job, learning)
+    labels, left_out = true_labels(job, learning)
     if regions := job.get_settings().measurement.ignore:
-        labels = _without(regions, labels, image, job, bool(dataset.class_names))
+        labels = without_ignored(regions, labels, image, job, bool(dataset.class_names))
     source = fetch(job.micrograph.file.name, folder)
     if PurePosixPath(image.name).suffix.lower() not in image_suffixes():
         source = folder / "converted.tif"
@@ -104,55 +92,6 @@ def _write(
     edited = job.summary["used"].get("corrected") or {}
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
     store(dataset, image, learning, micrograph, source, labels, further, name=image.name, region=image.region)
-
-
-def _without(regions: Regions, labels: Labels, image: DatasetImage, job: Job, has_classes: bool) -> Labels:
-    """The labels (H, W) without what lies in regions to ignore, which teaches nothing. Pixels of classes become unknown
-    there. Objects know no unknown pixels, only a checked part: the largest rectangle outside (`image.region`)."""
-    ignored = mask_of(regions, (labels.shape[0], labels.shape[1]))
-    if has_classes:
-        return np.where(ignored, files.UNLABELLED, labels)
-    outlines = stored_segmentation(job)
-    numbers = [row["id"] for row in objects_of(job) or [] if row.get("reason") == Reason.IGNORED]
-    top, left, bottom, right = image.region or (0, 0, *labels.shape)
-    taken = np.ones(labels.shape, np.bool_)
-    checked = slice(top, min(bottom, outlines.rows)), slice(left, right)
-    taken[checked] = ignored[checked] | np.isin(outlines.labels[checked], numbers)
-    part = largest_part(taken)
-    if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_PART:
-        raise Refused(NO_PART)
-    image.region = list(part)  # `store` reads it here
-    return labels
-
-
-def _true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
-    """(labels, number of outlines left out). A training sees left-out outlines as background: a person set them aside,
-    they may be wrong and nobody confirmed them, or they lie on writing or drawing, which is no specimen. What class of
-    the specimen lies under writing is not known, so regions have no class there."""
-    outlines = stored_segmentation(job)
-    marks = mask_of(outlines.used.get(MARKS, ()), outlines.labels.shape)
-    if find(outlines.provenance.task).semantic:
-        classes = np.r_[files.UNLABELLED, outlines.classes].astype(np.int32)[outlines.dense]
-        return np.where(marks, files.UNLABELLED, classes).astype(np.int32), 0
-    if learning.drawn:
-        on_marks = shares_inside(outlines.dense, marks, len(outlines)) >= INSIDE
-        written = outlines.ids[on_marks & ~np.isin(outlines.ids, list(outlines.by_hand))]
-        unwritten = np.where(np.isin(outlines.labels, written), 0, outlines.labels).astype(np.int32)
-        return learning.drawn(unwritten), len(written)
-    rows = objects_of(job)
-    rows = _measured_objects(job, outlines) if rows is None else rows
-    reasons = {row["id"]: row.get("reason") or "" for row in rows}
-    true = [number for number in outlines.ids.tolist() if reasons.get(number, "") in ("", *TRUE_ALL_THE_SAME)]
-    return np.where(np.isin(outlines.labels, true), outlines.labels, 0), len(outlines) - len(true)
-
-
-def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
-    """Id and reason of the objects, measured again: for a result whose viewer's file cannot be read."""
-    from segmentation.core import pipeline
-
-    with scratch() as folder:
-        objects = Objects.of(pipeline.measure(pixels_of(job.micrograph, folder), outlines, job.get_settings()))
-    return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]
 
 
 def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:

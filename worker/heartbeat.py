@@ -138,11 +138,11 @@ def vanish(**signal: Any) -> None:
 
 
 def _say(name: str, queues: str) -> None:
-    about = {"queues": queues, "version": __version__, "started": timezone.now()}
+    facts = {"queues": queues, "version": __version__, "started": timezone.now()}
     try:
         while True:
             _safely(
-                lambda: WorkerProcess.objects.update_or_create(name=name, defaults={**about, "seen": timezone.now()})
+                lambda: WorkerProcess.objects.update_or_create(name=name, defaults={**facts, "seen": timezone.now()})
             )
             if _worker_over.wait(WORKER_SECONDS):
                 break

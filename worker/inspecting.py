@@ -85,12 +85,12 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
         broken.delete()
     counts = Counter(archive.images.values_list("name", "sha256"))
-    alive, most = partial(progress, stage, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
+    alive, limit = partial(progress, stage, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
     path, notes = fetch(archive.file.name, folder), []
     groups: Iterable[Group] = [[(archive.name, path), *fetch_beside(archive, folder)]]
     with path.open("rb") as file:
         if is_zip(file):
-            groups, notes = inspection.unpack(path, folder, alive, images=most)
+            groups, notes = inspection.unpack(path, folder, alive, images=limit)
     if archive.pages:
         groups = _pages(archive.pages, groups, notes, folder, alive)
     for number, group in enumerate(groups, 1):
@@ -132,7 +132,7 @@ def _pages(
     for (name, path), *side in groups:
         take = partial(inspection.take_page, path, folder, name=name, side=side, alive=alive)
         try:
-            for page, file in take_pages(pages, take, most=settings.DEEPSEGM_SAMPLE_IMAGES):
+            for page, file in take_pages(pages, take, limit=settings.DEEPSEGM_SAMPLE_IMAGES):
                 yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]
                 if page:
                     file.unlink(missing_ok=True)  # which is still there if it was left out

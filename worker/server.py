@@ -249,8 +249,8 @@ class Channel(HTTPChannel):
             self._make_room([each for each in others if each.sender == self.sender], OF_AN_ADDRESS)
         self._make_room(others, CONNECTIONS)
 
-    def _make_room(self, others: Collection[Channel], most: int) -> None:
-        if len(others) < most:
+    def _make_room(self, others: Collection[Channel], limit: int) -> None:
+        if len(others) < limit:
             return
         logger.warning("%s has many open connections, so the least used are closed.", self.sender or self.addr[0])
         idle = [each for each in others if not each.requests and not each.total_outbufs_len]

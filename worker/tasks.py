@@ -28,38 +28,19 @@ Everything heavy is imported inside the tasks, so that torch lives only in the p
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
 from functools import partial
-from itertools import chain, count, repeat
 from pathlib import Path
 from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery import current_app, current_task, shared_task
-from celery.signals import task_failure, worker_process_init, worker_shutting_down
+from celery import shared_task
+from celery.signals import task_failure, worker_shutting_down
 from celery.worker import state
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.utils import timezone
+from django.db import connection
 
-from segmentation import log_filters
-from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
-from segmentation.core.micrograph import types
-from segmentation.core.micrograph.crosscheck import Source
-from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.network.runtime import Runtime, give_memory_back
-from segmentation.core.network.served import ServerAway, ServerGone
-from segmentation.core.report.outlines import growing
-from segmentation.core.settings import DEFAULT_TASK
-from segmentation.core.tasks import find
 from segmentation.models import (
     AGAIN,
     Attempted,
@@ -72,54 +53,30 @@ from segmentation.models import (
     Micrograph,
     Proposals,
     Sample,
-    Superseded,
     Training,
 )
 from segmentation.services.ground import files as files_service
-from segmentation.services.ground import refusal
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
-from segmentation.services.ground.refusal import Refused
-from segmentation.services.ground.space import is_scarce
-from segmentation.services.results import after_inspection, jobs, publishing
-from segmentation.services.results.publishing import NAME as SEGMENTATION
 from segmentation.services.upkeep import upkeep
-from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
-from . import inspection
-from .child import preparing, stop_preparing
+from . import inspection, warming  # noqa: F401  warming: what Celery calls in a new child
+from .analysing import analyse_job
+from .attempts import Work, attempt
+from .child import stop_preparing
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .delivering import deliver
-from .exporting import (
-    corrected_segmentation,
-    imported_segmentation,
-    keep_latest,
-    keep_outlines,
-    measure_step,
-    stored_files,
-    stored_segmentation,
-    summarise,
-    write_further,
-)
-from .failures import sentence_for
-from .fetching import GONE, pixels_of, show_in_squares
-from .heartbeat import GivesWay, Heartbeat, Progress, comes_before, giving_way
+from .exporting import write_further
+from .heartbeat import Progress, comes_before, giving_way
 from .inspecting import inspect_upload
-from .inspection import Killed
+from .measuring import measure_step
+from .outlines import imported_segmentation
 from .proposing import propose_others
 from .samples import pool_sample
-from .scratch import scratch
 
-logger = logging.getLogger(__name__)
-
-EVERY_SECONDS = 0.5  # between two reports of one stage
-WRITING, STORING = 0.75, 0.97  # where these begin in the progress
 _measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
-NO_NETWORKS = "The process that calculates the networks does not start"
-NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
-Work = Callable[[Any, Progress, Path], None]
 # Of these an idle or another worker does the rest.
 ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
 SHORT: dict[type[Attempted], Work] = {
@@ -178,8 +135,8 @@ def do_training() -> None:
 
 def _do_first(rows: Any, work: Work, **only: Any) -> bool:
     """Work on the next row whose fields are as `only` says; False if there is none."""
-    while (first := rows.filter(**only).first_in_turn()) is not None:
-        if _run(rows, first, work):
+    while (row := rows.filter(**only).first_in_turn()) is not None:
+        if attempt(rows, row, work, is_asked=work is not _write_ahead):
             return True
     return False
 
@@ -210,7 +167,7 @@ def _do_short() -> bool:
 
 def _do_job() -> bool:
     global _short_in_a_row
-    is_done = _do_first(Job.objects, _attempt)
+    is_done = _do_first(Job.objects, analyse_job)
     _short_in_a_row = 0 if is_done else _short_in_a_row
     return is_done
 
@@ -262,185 +219,3 @@ def give_back(**signal: Any) -> None:
         for kind in IN_A_CHILD:
             kind.objects.running().filter(message=request.id).update(**AGAIN)
     connection.close()
-
-
-def _run(rows: Any, pk: Any, work: Work) -> bool:
-    """Claim a row and make one attempt at it, which ends it or queues it again; False if it is no longer queued."""
-    row = rows.claim(pk, message=current_task.request.id or "")
-    if row is None:
-        return False
-    kind = type(row)
-    if row.enqueued is None and work is not _write_ahead:
-        ring(current_task.name.removeprefix("worker."))  # it has taken the message of another row, which waits on
-    log_filters.row.set(f"{kind.__name__} {pk}")
-    logger.debug("Attempt %s begins.", row.attempt)
-    try:
-        if kind is not Micrograph and is_scarce():
-            raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
-        job_settings = getattr(getattr(row, "job", row), "settings", None)
-        if job_settings and AnalysisSettings.from_dict(job_settings).others:
-            publishing.postpone(row=row, why=NEWER)
-            return True
-        with Heartbeat(row) as heartbeat, scratch() as folder:
-            try:
-                work(row, ProgressReporter(row, heartbeat), folder)
-            except GivesWay:
-                row.change(**AGAIN)
-                if kind is not ExportJob:  # written ahead for nobody yet
-                    enqueue([row.pk], kind)
-        logger.debug("Done.")
-    except Superseded:
-        logger.info("Attempt %s is over: the row was cancelled, changed, deleted or passed on.", row.attempt)
-    except Exception as error:
-        _end(row, error)
-    return True
-
-
-class ProgressReporter:
-    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Superseded`. It
-    never goes back: a second look at the image, or another attempt, waits where the first one was. The time left is
-    that of this attempt."""
-
-    def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
-        self._row, self._heartbeat = row, heartbeat
-        self._forecast = row.forecast() if isinstance(row, Job) else None
-        self._stage, self._reported, self._furthest, self._before = "", 0.0, 0.0, row.progress
-
-    def __call__(self, stage: str, fraction: float) -> None:
-        if self._heartbeat.superseded.is_set():
-            raise Superseded
-        now = time.monotonic()
-        if stage == self._stage and now - self._reported < EVERY_SECONDS:
-            return
-        self._stage, self._reported = stage, now
-        fraction = self._furthest = max(self._furthest, min(fraction, 1.0))
-        seconds_left = self._forecast.left(fraction) if self._forecast else None
-        ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
-        self._row.report(stage=stage, progress=max(fraction, self._before), **ends)
-
-
-def _attempt(job: Job, progress: Progress, folder: Path) -> None:
-    """Segment unless that is done, measure, write, publish; the page shows the numbers before files are written."""
-    from segmentation.core import pipeline
-
-    keep_latest(job, None)
-    reading = partial(progress, "reading the image", 0.0)
-    reading()
-    micrograph = pixels_of(job.micrograph, folder, reading)
-    clock, parent = pipeline.Clock(), job.parent
-    reused = job.is_by_hand or (parent is not None and job.segmentation_id == parent.segmentation_id is not None)
-    if job.segmentation is not None or job.outlines:
-        segmented = stored_segmentation(job)
-    elif job.corrects is not None:
-        segmented = corrected_segmentation(job, folder)
-    else:
-        segmented = _segment(job, micrograph, progress, clock, folder)
-    if not job.ready:
-        jobs.wait_for_scale(job)
-        return
-    # Those of measuring may have been changed meanwhile (`change_job`).
-    job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
-    analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
-    unread = not job.micrograph.is_finished
-    # The page shows the numbers while the rest is measured and the files are written.
-    job.change(summary=summarise(analysis, reused=reused, unread=unread))
-    progress("drawing the figure", WRITING)
-    analysis = pipeline.arranged(analysis, clock)
-    keep_latest(job, analysis)
-    summary = summarise(analysis, reused=reused, unread=unread)
-    files = stored_files(
-        analysis,
-        folder / "results",
-        in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),  # it may count there
-        progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
-    )
-    if job.step:  # the outlines as they were corrected; else they are stored already
-        files[SEGMENTATION] = folder / SEGMENTATION
-        segmented.save(files[SEGMENTATION])
-    show_in_squares(job.micrograph, micrograph, folder)
-    progress("storing the results", STORING)
-    publishing.publish(job=job, files=files, summary=summary)
-    counted = (summary["statistics"] or {}).get("n_kept", summary["found"])
-    logger.info("%s: %s", job.pk, find(summary["task"]).count(counted))
-
-
-def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:
-    """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
-    from segmentation.core import pipeline
-
-    settings, parts = job.get_settings(), count(1)
-    is_drawn, most = not find(settings.task).semantic, 0
-
-    def show(labels: Any, confidence: Any) -> None:
-        nonlocal most
-        if is_drawn and len(confidence) >= most:  # another reading of the image may find less, and not be the last
-            most = len(confidence)
-            part = f"{job.attempt}-{next(parts)}"
-            job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
-
-    outlines = pipeline.segment(micrograph, settings, progress, runtime=_runtime(), clock=clock, show=show)
-    most = 0  # the outlines that were chosen, also where they are fewer
-    show(outlines.dense, outlines.confidence)
-    return keep_outlines(job, outlines, None, folder)
-
-
-def _runtime() -> Runtime:
-    """What calculates the networks of an analysis that starts now: on all cores if no other one runs or waits."""
-    runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
-    may_vary = settings.DEEPSEGM_CONCURRENCY > 1 and not settings.DEEPSEGM_THREADS and runtime.on_processor
-    is_alone = may_vary and Job.objects.running().count() + Job.objects.waiting().count() < 2
-    return replace(runtime, threads=os.cpu_count() or 0) if is_alone else runtime
-
-
-@worker_process_init.connect
-@preparing()
-def warm_up(**signal: Any) -> None:
-    """Analyse a drawn picture in a new child of the pool for analyses, so that its first job need not wait for
-    libraries and the usual network. What fails here will be told of a job."""
-    if ANALYSES not in current_app.amqp.queues.consume_from:
-        return
-    try:
-        from segmentation.core import pipeline
-        from segmentation.core.report.files import write_all
-
-        picture = find(DEFAULT_TASK).golden().picture
-        micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, Source.METADATA))
-        with scratch() as folder:
-            write_all(pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=_runtime()), folder, stored_only=True)
-        give_memory_back()
-    except Exception:
-        logger.warning("The usual model could not be tried.", exc_info=True)
-
-
-def _end(row: Attempted, error: Exception) -> None:
-    """End an attempt after an error: postpone it for a fault of the machine, repeat it after a kill, otherwise fail it.
-
-    If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
-    """
-    why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.trouble(error)
-    if why:
-        logger.warning("%s: put off, %s (%s).", row.pk, why, error)
-        change = partial(publishing.postpone, row=row, why=why)
-    elif isinstance(error, (Killed, ServerGone)) and row.deaths < MAX_DEATHS - 1:
-        change = partial(publishing.requeue, row=row)
-    else:
-        sentence = sentence_for(row, error)
-        if isinstance(row, Micrograph):
-            unreadable = isinstance(error, (UnreadableImage, Refused)) and str(error) != GONE
-            change = partial(after_inspection.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
-        else:  # an unusable segmentation is not kept for another try
-            unusable = isinstance(row, Job) and isinstance(error, UnusableSegmentation)
-            change = partial(
-                publishing.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {})
-            )
-    for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
-        try:
-            change()
-            break
-        except Superseded:
-            logger.info("%s: attempt %s failed after the row had been taken from it.", row.pk, row.attempt)
-            break
-        except (DatabaseError, OSError) as trouble:
-            logger.warning("%s: its end could not be stored (%s).", row.pk, trouble)
-            connection.close()
-            time.sleep(wait)

@@ -86,9 +86,9 @@ class TrainingReport:
 
     def __init__(self, training: Training, progress: Progress, run: Path) -> None:
         self.training, self.progress, self.run = training, progress, run
-        self.most = _points(training.summary)
+        self.most_points = _points(training.summary)
         self.reported: Any = None
-        self.looked = self.told = time.monotonic()
+        self.looked = self.reported = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
         """Tell the row at once what is new, and ask now and then whether the training may go on."""
@@ -99,24 +99,24 @@ class TrainingReport:
             check_given(self.training)
             self.looked = time.monotonic()
         ends = None if left is None else timezone.now() + timedelta(seconds=left)
-        if ends and time.monotonic() - self.told > TOLD_SECONDS:  # the machine may have become busy, or free again
+        if ends and time.monotonic() - self.reported > TOLD_SECONDS:  # the machine may have become busy, or free again
             self.training.change(ends=ends)
-            self.told = time.monotonic()
+            self.reported = time.monotonic()
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
         if now != self.reported:
             self.reported = now
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Early in a new attempt the page goes on showing what the one before had come to.
-            update = {"summary": storable(dict(summary))} if points >= self.most else {}
+            update = {"summary": storable(dict(summary))} if points >= self.most_points else {}
             trained.report_training(
                 training=self.training,
                 pictures=[file for file in files if file.exists()],
-                brings_progress=points > self.most,
+                brings_progress=points > self.most_points,
                 ends=ends,
                 **update,
             )
-            self.most = max(self.most, points)
+            self.most_points = max(self.most_points, points)
 
 
 def pictures_of(summary: TrainingSummary) -> list[str]:

@@ -68,9 +68,9 @@ class Noted(admin.ModelAdmin):
         return super().log_deletions(request, queryset)
 
 
-def column(title: str, of: Callable[[Any], Any], order: str | None = None) -> Callable[..., Any]:
+def column(title: str, cell: Callable[[Any], Any], order: str | None = None) -> Callable[..., Any]:
     """A column of a list, or a line of a row's page. order: the field by which the list can be sorted."""
-    return admin.display(lambda self, row: of(row), description=title, ordering=order)
+    return admin.display(lambda self, row: cell(row), description=title, ordering=order)
 
 
 def opens(view: str, words: str, pk: str = "pk") -> Callable[..., Any]:
@@ -85,7 +85,7 @@ def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") 
     """
 
     def run(self: Any, request: HttpRequest, rows: QuerySet) -> None:
-        count, kind, of = 0, str(self.model._meta.model_name), self.model._meta
+        count, kind, meta = 0, str(self.model._meta.model_name), self.model._meta
         for row in rows:
             before = staff_log.snapshot(row)
             try:
@@ -96,7 +96,7 @@ def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") 
                 name = getattr(getattr(row, "micrograph", row), "name", row)
                 self.message_user(request, f"“{name}”: {refused.sentence}", messages.WARNING)
         if count:
-            words = f"{of.verbose_name} is" if count == 1 else f"{of.verbose_name_plural} are"
+            words = f"{meta.verbose_name} is" if count == 1 else f"{meta.verbose_name_plural} are"
             self.message_user(request, f"{count} {words} {verb}.", messages.SUCCESS)
 
     return admin.action(run, permissions=["change"], description=title)

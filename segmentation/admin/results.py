@@ -64,7 +64,7 @@ class JobAdmin(WithLink):
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:
-        return format_html_join(mark_safe("<br>"), "{}: {} s", ((of, f"{time:.1f}") for of, time in spent(job)))
+        return format_html_join(mark_safe("<br>"), "{}: {} s", ((part, f"{time:.1f}") for part, time in spent(job)))
 
     @admin.display(description="picture")
     def thumbnail(self, job: models.Job) -> SafeString:

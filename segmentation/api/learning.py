@@ -72,7 +72,7 @@ class Suggestion(Answer):
     expected_wrong: Annotated[float, Of(lambda row, _: row.wrong.expected)] = Field(
         description="Number of outlines that are probably wrong, or share of the area."
     )
-    of: Annotated[int, Of(lambda row, _: row.wrong.of)] = Field(description="Number of outlines, or of classes.")
+    of: Annotated[int, Of(lambda row, _: row.wrong.total)] = Field(description="Number of outlines, or of classes.")
     is_share: Annotated[bool, Of(lambda row, _: row.wrong.share)] = Field(
         description="Whether expected_wrong is a share of the area."
     )

@@ -120,9 +120,10 @@ class Listing(Schema):
 
 
 def page_of_rows(
-    request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str, of: str
+    request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str, key: str
 ) -> dict[str, Any]:
-    """How many rows `wishes` ask for, the address of the next page, None on the last, and as `of` the rows of this one.
+    """How many rows `wishes` ask for, the address of the next page (None on the last), and under `key` the rows of this
+    page.
     state: only those in it. name: the field that is searched for `wishes.name`."""
     if wishes.since:
         try:
@@ -137,7 +138,7 @@ def page_of_rows(
     query = request.GET.copy()
     query["page"] = str(wishes.page + 1)
     following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None, of: listed}
+    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None, key: listed}
 
 
 def page_of(rows: QuerySet, page: int, size: int) -> QuerySet:

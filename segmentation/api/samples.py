@@ -216,6 +216,6 @@ def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
         raise Refused(NO_FILES)
     intake = uploads.receive_files(files=files, pages=request.POST.get("pages", ""), **who)
     if not intake.uploads:
-        first = intake.notes[0] if intake.notes else Note("", NO_FILES, 400)
-        raise Refused(": ".join(part for part in first[:2] if part), first.status)
+        note = intake.notes[0] if intake.notes else Note("", NO_FILES, 400)
+        raise Refused(": ".join(part for part in note[:2] if part), note.status)
     return intake

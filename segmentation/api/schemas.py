@@ -160,9 +160,9 @@ def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
 
 
-def usual_names(of: Literal["image", "sample"]) -> Of:
+def usual_names(unit: Literal["image", "sample"]) -> Of:
     """The names of the files that most people save, [] without a result."""
-    return Of(lambda row, _: usual(of, find(row.settings["task"])) if row.state == "done" else [])
+    return Of(lambda row, _: usual(unit, find(row.settings["task"])) if row.state == "done" else [])
 
 
 class Job(Analysis):

@@ -289,7 +289,7 @@ def _with_model(fields: dict[str, Any], user: Any, now: str = "") -> dict[str, A
     stays with its model where nothing else is sent. Refused where task and model contradict each other."""
     task, model = fields.get("task", ""), fields.get("model", "")
     fields = {name: value for name, value in fields.items() if name != "task"}
-    models = {of.name: [name for name, _ in choices] for of, choices in models_by_task(user)}
+    models = {kind.name: [name for name, _ in choices] for kind, choices in models_by_task(user)}
     if not task or (task == now and not model):
         return fields
     if task not in models:

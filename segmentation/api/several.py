@@ -57,8 +57,8 @@ def compare(
     b: Annotated[UUID, Query(..., description=ONE)],
 ) -> Any:
     """Two results side by side: jobs or samples. The first request starts the comparison: 202 until it is done."""
-    first, second = (visible(request, comparisons.result_for(pk)) for pk in (a, b))
-    row = comparisons.comparison_of(first, second)
+    first_result, second_result = (visible(request, comparisons.result_for(pk)) for pk in (a, b))
+    row = comparisons.comparison_of(first_result, second_result)
     results = ComparedResults(row)
     if row.state == row.State.FAILED:
         raise Refused(row.error, 503)
@@ -69,7 +69,7 @@ def compare(
     return {
         "state": row.state,
         "page": address(f"{reverse('compare')}?{urlencode({'a': a, 'b': b})}"),
-        "results": [first, second],
+        "results": [first_result, second_result],
         "numbers": results.main,
         "every": results.every,
         "comparison": results.result,

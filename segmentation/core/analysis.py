@@ -102,7 +102,7 @@ class Objects:
 
     ids: (n,) int64. classes: (n,) names. kept: (n,) bool, all of them where the table has a row for each class and not
     for each object. reasons: (n,) "" where kept. confidence: (n,) float, None where not known. cut: (n,) bool, those
-    that the frame cuts: they count, but have no size.
+    that touch the frame: they count, but have no size.
     """
 
     ids: NDArray[np.int64]

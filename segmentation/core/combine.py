@@ -84,7 +84,10 @@ def combine(
         tilt=max((image.member.tilt for image in counted), default=0.0),
     )
     pooled = _pooled_statistics(images, task, conditions)
-    listed = [SampleImage(of.title, of.member.sha256, of.member, of.outlier, of.excluded) for of in images]
+    listed = [
+        SampleImage(chosen.title, chosen.member.sha256, chosen.member, chosen.outlier, chosen.excluded)
+        for chosen in images
+    ]
     listed += [replace(image, name=title) for title, image in zip(titles[len(images) :], left_out, strict=True)]
     quantities = _numbers(images, task, pooled, calibration)
     notes = notes_on(tables, [image.excluded for image in images], task.things, task.screened)
@@ -214,7 +217,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     counted = {image.statistics.counted for image in members if image.statistics}
     of_card = [card.get("options", {}).get("outline_error") for card in cards.values()]
     names = (
-        [f"{count}{of}" for count in counted for of in ("", "_share")]
+        [f"{count}{suffix}" for count in counted for suffix in ("", "_share")]
         if len(counted) == 1 and all((*counted, *of_card))
         else []
     )
@@ -224,7 +227,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
         unresolved=_effects(members, HIDDEN),
-        outline_error=tuple(max(of[name] for of in of_card) for name in names) or None,
+        outline_error=tuple(max(suffix[name] for suffix in of_card) for name in names) or None,
     )
 
 
@@ -233,12 +236,12 @@ def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
     of_images = [member.flags for member in members]
     if any(map(is_unusable, of_images)):
         count = sum(is_unusable(flags) or any(flag.short == TWO_SCALES for flag in flags) for flags in of_images)
-        of = f"the scale of {images_words(count, count)}"
-        text = f"A check of {of}, because two sources of it contradict each other."
-        return Flag.doubtful(text, f"{of} is to be checked")
+        subject = f"the scale of {images_words(count, count)}"
+        text = f"A check of {subject}, because two sources of it contradict each other."
+        return Flag.doubtful(text, f"{subject} is to be checked")
     count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in of_images)
-    of = f"the outlines of {images_words(count, count)}"
-    return Flag.doubtful(f"A check of {of}.", f"{of} are to be checked") if count else None
+    subject = f"the outlines of {images_words(count, count)}"
+    return Flag.doubtful(f"A check of {subject}.", f"{subject} are to be checked") if count else None
 
 
 def _firm_verdict(counted: Sequence[_Image], conditions: Conditions) -> str:

@@ -1,4 +1,4 @@
-"""Warnings about an image or a sample. The short form of a warning stands beside the numbers."""
+"""Warnings and notes about an image or a sample. The short form of a warning stands beside the numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image 
 class Flag:
     """A warning or a note about a result.
 
-    Raises ValueError where the short form is longer than LONGEST, or missing though the numbers are in doubt.
+    Raises ValueError if the short form is longer than LONGEST, or if a warning has none.
     """
 
     text: Annotated[str, Field(description="full sentences")]
@@ -46,28 +46,28 @@ class Flag:
 
     @property
     def level(self) -> str:
-        """One of the three levels, which stands before the `headline`."""
+        """One of the three levels. It stands before the `headline`."""
         if not self.doubt:
             return NOTE
         return DO_NOT_USE if self.short.startswith(DO_NOT_USE) else LOOK
 
     @property
     def lightness(self) -> tuple[int, float]:
-        """The gravest is said first: that the numbers must not be used, then most outlines wrong, then what moves a
-        number most; a note last."""
+        """The key by which flags are sorted, the gravest first. The order: numbers that must not be used, outlines of
+        which most are wrong, what changes a number most, notes."""
         return (f"{DO_NOT_USE}:", UNSURE, "").index(self.unsure) + (self.level == NOTE), -self.by
 
     @property
     def unsure(self) -> str:
-        """What the sentence of a result begins with, where its numbers must not be used, or most of its outlines are
-        probably wrong; else ""."""
+        """The beginning of a result's sentence if its numbers must not be used, or if most of its outlines are probably
+        wrong; else ""."""
         if self.level == DO_NOT_USE:
             return f"{DO_NOT_USE}:"
         return UNSURE if self.short.startswith((WRONG, NO_PARTICLES, NO_FIBRES)) else ""
 
     @property
     def headline(self) -> str:
-        """What stands beside the numbers, behind the level."""
+        """The words beside the numbers, after the level."""
         return (self.short or self.text).removeprefix(f"{DO_NOT_USE}: ")
 
     @classmethod
@@ -93,7 +93,7 @@ def is_unusable(flags: Iterable[Flag]) -> bool:
 
 
 def begins(flags: Iterable[Flag]) -> str:
-    """What the sentence of a result with these begins with: `Flag.unsure` of the gravest."""
+    """The beginning of the sentence of a result with these flags: `Flag.unsure` of the gravest."""
     return next(iter(ranked(flags)), Flag("")).unsure
 
 
@@ -103,8 +103,8 @@ def ranked(flags: Iterable[Flag]) -> list[Flag]:
 
 
 def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
-    """Those that stand beside the numbers: the gravest warning, and the next one that says how much it moves them,
-    MOST_WARNINGS in all; where there are only notes, the first."""
+    """The flags that stand beside the numbers, MOST_WARNINGS at most. They are the gravest warning and the next ones
+    that say how much they change a number. If there are only notes, it is the gravest note."""
     gravest = ranked(flags)
     doubts = [flag for flag in gravest if flag.doubt]
     further = [flag for flag in doubts[1:] if flag.by > 0]
@@ -112,8 +112,8 @@ def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
 
 
 def warned(flags: Iterable[Flag]) -> list[str]:
-    """The gravest warnings with their level, MOST_WARNINGS at most, as in lists, figures and texts; none where there
-    are only notes."""
+    """The gravest warnings with their level for lists, figures and texts, MOST_WARNINGS at most. Notes are not among
+    them."""
     return [f"{flag.level}: {flag.headline}" for flag in beside_numbers(flag for flag in flags if flag.short)]
 
 

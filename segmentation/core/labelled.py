@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from .analysis import Analysis, AnalysisSettings
 from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
+from .micrograph.kinds import sha256_of
 from .micrograph.square import as_resampled, stored_shape
 from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, Scale, UnreadableImage
 from .pace import Progress, quiet
@@ -53,6 +55,17 @@ def analyse_mask(
         Provenance(micrograph.sha256, settings.task, card={"name": MASKS, "sha256": mask.sha256}),
     )
     return measure(micrograph, segmentation, settings, progress)
+
+
+def mask_of_outlines(file: Path, image: Micrograph, settings: AnalysisSettings) -> Mask:
+    """The outlines of an ImageJ or COCO file as labels (H, W) of their image. Raises UnreadableImage."""
+    from .imported.reading import read_outlines
+    from .imported.shapes import Frame
+
+    task, (height, columns) = find(settings.task), image.shape
+    frame = Frame(height, columns, analysed_rows(image, settings.segmentation), stored_shape(image.metadata) or ())
+    outlines = read_outlines(file, frame, task, task.class_names, image=image.name)
+    return Mask(file.name, sha256_of(file), outlines.labels, outlines.notes)
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:

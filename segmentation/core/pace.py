@@ -96,7 +96,7 @@ def _work(stage: str, megapixels: float) -> float:
     return 1.0 if math.isinf(fixed) else megapixels + fixed
 
 
-def about(seconds: float) -> str:
+def time_words(seconds: float) -> str:
     """A time to wait in words, as rough as the estimate."""
     if seconds < 10:
         return "a few seconds"
@@ -109,7 +109,7 @@ def about(seconds: float) -> str:
 
 def time_left(began: float, done: int, total: int) -> str:
     """ ", about 3 minutes left" for a loop of `total` turns that began at this time.monotonic(); "" at its end."""
-    return f", {about((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
+    return f", {time_words((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
 
 
 def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = OFTEN) -> Iterator[T]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
+from .coarse import COARSE
 from .labels.options import EVEN
 from .measure.quantities import number
 from .micrograph.contrast import clip_outliers
@@ -29,7 +30,6 @@ from .pace import Progress, quiet
 from .pipeline import analyse
 from .preparation import analysed_rows
 from .report.exports.viewer import thumbnail
-from .search import COARSE
 
 SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
 SIDE = 768  # px of a side of the part
@@ -156,7 +156,7 @@ def look(
 
 def _counted(analysis: Analysis) -> int:
     """What the page of a result would say: the count that the kind answers with, else the objects that count."""
-    first = tasks.find(analysis.settings.task).quantities[0]
-    if number(first).kind == "integer":
-        return int(analysis.quantities[first].value or 0)
+    headline = tasks.find(analysis.settings.task).quantities[0]
+    if number(headline).kind == "integer":
+        return int(analysis.quantities[headline].value or 0)
     return int(analysis.table.kept.sum())

@@ -122,10 +122,10 @@ class Member:
     @property
     def pieces(self) -> Table | None:
         """What its outlines may be instead, as far as they have possible cuts, where all particles count."""
-        of = self.statistics
-        if of is None or of.counted != "all":
+        statistics = self.statistics
+        if statistics is None or statistics.counted != "all":
             return None
-        return pieces_table(of.pieces, self.table.nm_per_pixel)
+        return pieces_table(statistics.pieces, self.table.nm_per_pixel)
 
     @property
     def sized(self) -> Table:

@@ -157,7 +157,7 @@ class MeasurementSettings(Settings):
         title="Particles that count",
         description=(
             "Those whose outline can be seen (ISO 21363, ISO 19749), or all, hidden ones too. Where outlines may be"
-            " several particles, “all” is the expected distribution: each possible particle with its chance."
+            " several particles, “all” is the expected distribution: each possible particle with its probability."
         ),
         json_schema_extra={"labels": {"seen": "whose outline can be seen", "all": "all, hidden ones too"}},
     )
@@ -165,7 +165,7 @@ class MeasurementSettings(Settings):
         "exclude",
         title="Border correction",
         description=(
-            "The frame cuts large objects more often than small ones, and cut ones cannot be measured. Weighting"
+            "Large objects touch the frame more often than small ones, and such objects cannot be measured. Weighting"
             " corrects for this (Miles 1974, Lantuejoul 1978)."
         ),
         json_schema_extra={

@@ -22,11 +22,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Wrong:
-    """What is probably wrong in a result: so many of the `of` outlines, or (share) this part of the area of the `of`
-    classes."""
+    """What is probably wrong in a result.
+
+    expected: number of wrong outlines, or (share) the part of the area that is in the wrong class. total: number of
+    outlines, or of classes.
+    """
 
     expected: float
-    of: int
+    total: int
     share: bool = False
 
     @property
@@ -39,7 +42,7 @@ class Wrong:
         if self.share:
             return f"about {100 * self.expected:.0f} % of the area is probably in the wrong class"
         number = round(self.expected)
-        return f"about {number} of {self.of} outlines {'is' if number == 1 else 'are'} probably wrong"
+        return f"about {number} of {self.total} outlines {'is' if number == 1 else 'are'} probably wrong"
 
 
 def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:

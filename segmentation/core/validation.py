@@ -77,21 +77,21 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
     call entries, by their names.
     """
     errors = error.errors(include_url=False)
-    first = errors[0]
-    where, name = _table_and_entry(first["loc"])
+    problem = errors[0]
+    where, name = _table_and_entry(problem["loc"])
     name = titles.get(name, name)
-    if first["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
-        same = [e["loc"] for e in errors if e["type"] == first["type"] and e["loc"][:-1] == first["loc"][:-1]]
+    if problem["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
+        same = [e["loc"] for e in errors if e["type"] == problem["type"] and e["loc"][:-1] == problem["loc"][:-1]]
         names = ", ".join(str(loc[-1]) for loc in same)
-        return f"{where}it {'lacks' if first['type'] == 'missing' else 'has unknown entries:'} {names}."
-    context = first.get("ctx", {})
-    if first["type"] in SENTENCES:
+        return f"{where}it {'lacks' if problem['type'] == 'missing' else 'has unknown entries:'} {names}."
+    context = problem.get("ctx", {})
+    if problem["type"] in SENTENCES:
         return f"{where}{name}{': ' if name else ''}{context['error']}"
-    words = WORDS[first["type"]].format(**context) if first["type"] in WORDS else first["msg"]
+    words = WORDS[problem["type"]].format(**context) if problem["type"] in WORDS else problem["msg"]
     words = words.replace("'", "")  # those around each choice of a literal
-    is_shown = bool(first["loc"]) and SECRETS.isdisjoint(first["loc"])
-    given = f", not {shortened(repr(first['input']), 60)}" if is_shown else ""
-    return f"{where}{name or 'it'} is {words}{given}."
+    is_shown = bool(problem["loc"]) and SECRETS.isdisjoint(problem["loc"])
+    refused = f", not {shortened(repr(problem['input']), 60)}" if is_shown else ""
+    return f"{where}{name or 'it'} is {words}{refused}."
 
 
 def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:
@@ -105,6 +105,6 @@ def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:
     return "".join(f"{name}: " for name in names[:-1]), names[-1] if names else ""
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, length: int) -> str:
     """The text at its length or, cut off, at so many characters."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -79,9 +79,9 @@ def _asked(job: Job) -> Measuring | ExportJob | None:
     return ask_for_numbers(job) or (ask_for_files(job) if unwritten(job) else None)
 
 
-def _offered_files(row: Job | Sample, of: Of) -> list[StoredFile]:
+def _offered_files(row: Job | Sample, unit: Of) -> list[StoredFile]:
     """The stored files of a result that people take away, archives of them left out."""
-    listed = exports.listed(of, tasks.find(row.settings["task"]))
+    listed = exports.listed(unit, tasks.find(row.settings["task"]))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
     return [artifacts[name] for name in offered if name in artifacts]
@@ -90,7 +90,7 @@ def _offered_files(row: Job | Sample, of: Of) -> list[StoredFile]:
 def serve_table(jobs: Iterable[Job]) -> StreamingHttpResponse:
     """All objects of some results as CSV; raises Refused without any."""
     pieces = combined_table(jobs)
-    first = next(pieces, None)
-    if first is None:
+    piece = next(pieces, None)
+    if piece is None:
         raise Refused(NO_FILES, 409)
-    return serve_pieces(chain([first], pieces), "text/csv; charset=utf-8", "objects.csv")
+    return serve_pieces(chain([piece], pieces), "text/csv; charset=utf-8", "objects.csv")

@@ -210,20 +210,20 @@ class AttemptedQuerySet(OwnedQuerySet):
     def by_sender(self) -> AttemptedQuerySet:
         """With `sender`: an account, else a network address, as cookies and secrets are easily made, else a visitor."""
         text, named = models.CharField(), []
-        for of in self.made_by:
-            address = NullIf(f"{of}address", models.Value(""))
-            named += [Cast(f"{of}owner", text), address, Cast(f"{of}visitor", text)]
+        for prefix in self.made_by:
+            address = NullIf(f"{prefix}address", models.Value(""))
+            named += [Cast(f"{prefix}owner", text), address, Cast(f"{prefix}visitor", text)]
         return self.annotate(sender=Coalesce(*named, models.Value("")))
 
     def sender_in_turn(self, waiting: AttemptedQuerySet, since: str) -> str | None:
         """The sender of waiting rows whose last turn is longest ago, so that a hundred rows of one do not delay the
         only row of another. since: the column that says since when a row waits. None if nothing waits."""
-        first = dict(waiting.by_sender().values_list("sender").annotate(Min(since)).order_by())
-        if len(first) < 2:
-            return next(iter(first), None)
+        oldest = dict(waiting.by_sender().values_list("sender").annotate(Min(since)).order_by())
+        if len(oldest) < 2:
+            return next(iter(oldest), None)
         served = self.last_turns()
-        never = min(first.values()) - RECENT
-        return min(first, key=lambda sender: (served.get(sender, never), first[sender]))
+        never = min(oldest.values()) - RECENT
+        return min(oldest, key=lambda sender: (served.get(sender, never), oldest[sender]))
 
     def first_in_turn(self) -> Any:
         """Id of the row to take next, the first one of the sender whose turn it is; None if none waits."""
@@ -271,12 +271,12 @@ class AttemptedQuerySet(OwnedQuerySet):
 
 
 class StoredFile(models.Model):
-    """A file that an attempt made. of: the name of the field with the row that it belongs to.
+    """A file that an attempt made. owner: the name of the field with the row that it belongs to.
 
     size: bytes of the download; a bundle takes less in the storage (services.ground.bundles).
     """
 
-    of: str
+    owner: str
     attempt = models.PositiveIntegerField()
     name = models.CharField(max_length=50)
     file = models.FileField(max_length=200)
@@ -292,5 +292,5 @@ class StoredFile(models.Model):
 
     def siblings(self) -> models.QuerySet:
         """All files of the same row, this one among them."""
-        rows: models.QuerySet = getattr(self, self.of).artifacts.all()
+        rows: models.QuerySet = getattr(self, self.owner).artifacts.all()
         return rows

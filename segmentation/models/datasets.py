@@ -136,7 +136,7 @@ class Training(Owned, Attempted):
 class TrainingFile(StoredFile):
     """A file of a training: pictures of held-out images as they come, in the end card, weights and graph."""
 
-    of = "training"
+    owner = "training"
     training = models.ForeignKey(Training, models.CASCADE, related_name="artifacts")
 
     class Meta(StoredFile.Meta):

@@ -110,7 +110,7 @@ class Edit(Chained, models.Model):
 def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
     """The steps of the first rows of a log, or of those that follow the `earlier` ones; raises BadEdit."""
     steps = [*earlier]
-    first = len(steps)
+    known_steps = len(steps)
     for row in rows:
         if row.undoes and not row.patch:
             if not 0 < row.undoes <= len(steps):
@@ -119,7 +119,7 @@ def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
         else:
             patches = Patch.from_dict(row.patch), Patch.from_dict(row.before)
             steps.append(Step(row.operation, *patches, row.undoes))
-    return steps[first:]
+    return steps[known_steps:]
 
 
 class Signature(Chained, models.Model):

@@ -306,9 +306,9 @@ class WaitingLine:
             is_before = (queued + (LATER_IN_A_SAMPLE if sample else timedelta()), pk) < moment
             if not attempt and (queued, pk) < (job.queued, job.pk) and (sender != mine or is_before):
                 sizes.setdefault(sender, []).append(width * height / 1e6)
-        own = sizes.pop(mine, [])
-        others = [(min(len(megapixels), len(own) + 1), mean(megapixels)) for megapixels in sizes.values()]
-        return [(len(own), mean(own) if own else 0.0), *others]
+        of_sender = sizes.pop(mine, [])
+        others = [(min(len(megapixels), len(of_sender) + 1), mean(megapixels)) for megapixels in sizes.values()]
+        return [(len(of_sender), mean(of_sender) if of_sender else 0.0), *others]
 
 
 def workers_of(queue: str) -> int:
@@ -389,7 +389,7 @@ class Proposals(Made):
 class Artifact(StoredFile):
     """A file of a finished job: stored with its result, or written later by its `ExportJob`."""
 
-    of = "job"
+    owner = "job"
     job = models.ForeignKey(Job, models.CASCADE, related_name="artifacts")
 
     class Meta(StoredFile.Meta):
@@ -425,12 +425,12 @@ class Comparison(Made):
         indexes = []
 
     def __str__(self) -> str:
-        return f"comparison of {self.first} and {self.second}"
+        return f"comparison of {self.first_result} and {self.second_result}"
 
     @property
-    def first(self) -> Compared:
+    def first_result(self) -> Compared:
         return self.first_job or self.first_sample
 
     @property
-    def second(self) -> Compared:
+    def second_result(self) -> Compared:
         return self.second_job or self.second_sample

@@ -87,15 +87,15 @@ class MicrographQuerySet(AttemptedQuerySet):
         data bar unread come last; among them, those with a waiting job come first."""
         running = self.running().by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
         workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
-        most = MOST_AT_ONCE * max(1, workers)
-        waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= most])
+        limit = MOST_AT_ONCE * max(1, workers)
+        waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= limit])
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
             return None
         mine = waiting.filter(sender=sender)
-        for first in (Q(width=0), WANTED):
-            if mine.filter(first).exists():
-                mine = mine.filter(first)
+        for condition in (Q(width=0), WANTED):
+            if mine.filter(condition).exists():
+                mine = mine.filter(condition)
                 break
         return mine.order_by("created", "pk").values_list("pk", flat=True).first()
 

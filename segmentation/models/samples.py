@@ -82,7 +82,7 @@ class Sample(Owned, Attempted):
 class SampleArtifact(StoredFile):
     """A file that the pooling of a sample made."""
 
-    of = "sample"
+    owner = "sample"
     sample = models.ForeignKey(Sample, models.CASCADE, related_name="artifacts")
 
     class Meta(StoredFile.Meta):

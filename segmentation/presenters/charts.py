@@ -84,8 +84,8 @@ def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
     if any(len(x) <= len(y) for x, y in lines):
         return list(curves)
     wide = max(x[-1] - x[-2] for x, _ in lines)
-    first, last = floor(min(x[0] for x, _ in lines) / wide), ceil(max(x[-1] for x, _ in lines) / wide - 1e-9)
-    edges = wide * np.arange(first, last + 1)
+    low, last = floor(min(x[0] for x, _ in lines) / wide), ceil(max(x[-1] for x, _ in lines) / wide - 1e-9)
+    edges = wide * np.arange(low, last + 1)
     shares = (np.diff(np.interp(edges, x, np.cumsum([0, *y]))).tolist() for x, y in lines)
     return [{"x": edges.tolist(), "lines": {"": share}} for share in shares]
 
@@ -130,15 +130,15 @@ class Lines:
             return None
         every = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
         ys = [y for _, y in every] + [end for _, *ends in intervals for end in ends]
-        first, last = (end(x for x, _ in every) for end in (min, max))
+        lowest, last = (end(x for x, _ in every) for end in (min, max))
         low, high = 0.0 if from_zero else min(ys), max(ys)
         room = 0.06 * (high - low) or abs(high) or 1.0
         bottom, top = max(0.0, low - room), high + room
-        if last == first:
+        if last == lowest:
             return None
 
         def right(x: float) -> float:
-            return round(100 * (x - first) / (last - first), 2)
+            return round(100 * (x - lowest) / (last - lowest), 2)
 
         def down(y: float) -> float:
             return round(100 * (top - y) / (top - bottom), 2)
@@ -146,7 +146,7 @@ class Lines:
         def path(points: Iterable[tuple[float, float]]) -> str:
             return "M" + " L".join(f"{right(x)} {down(y)}" for x, y in points)
 
-        steps = _round_steps(first, last)
+        steps = _round_steps(lowest, last)
         steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit a phone
         return cls(
             tuple(path(points) if len(points) > 1 else "" for points in drawable),
@@ -182,10 +182,12 @@ class ClassRow:
     @property
     def share(self) -> Bar | None:
         """The first fraction among the numbers that every class has, where it is known."""
-        first = next((cell for cell in self.cells if cell.kind == "fraction"), None)
-        of = first.number if first else Value(None)
-        low, high = of.total or (of.low, of.high)
-        return Bar.of({"name": self.name, "fraction": of.value, "low": low, "high": high, "n": 0, "entry": first})
+        fraction = next((cell for cell in self.cells if cell.kind == "fraction"), None)
+        number = fraction.number if fraction else Value(None)
+        low, high = number.total or (number.low, number.high)
+        return Bar.of(
+            {"name": self.name, "fraction": number.value, "low": low, "high": high, "n": 0, "entry": fraction}
+        )
 
 
 def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
@@ -279,8 +281,8 @@ class ChartedSummary(Summary):
             [median if end is None else end for end, median in zip(curve[name], medians, strict=True)]
             for name in ("low", "high")
         )
-        least, most = (medians[-1] * factor for factor in (1 - wanted, 1 + wanted))
-        in_range = Band(*([(0, end), (numbers[-1], end)] for end in (least, most)))
+        least, greatest = (medians[-1] * factor for factor in (1 - wanted, 1 + wanted))
+        in_range = Band(*([(0, end), (numbers[-1], end)] for end in (least, greatest)))
         line, *interval = (list(zip(numbers, values, strict=True)) for values in (medians, lows, highs))
         chart = Lines.of([line], f"Median ({unit})", counted, bands=[in_range, Band(*interval)])
         words = (

@@ -98,8 +98,8 @@ class PlaceRow:
     title: str
     definition: str
     count: int
-    first: str
-    second: str
+    first_ids: str
+    second_ids: str
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,10 @@ class ComparedResults:
     def __init__(self, row: Comparison) -> None:
         self.row = row
         self.a, self.b = (
-            PooledResult(side) if isinstance(side, Sample) else Result(side) for side in (row.first, row.second)
+            PooledResult(side) if isinstance(side, Sample) else Result(side)
+            for side in (row.first_result, row.second_result)
         )
-        self.names = [name_of(row.first), name_of(row.second)]
+        self.names = [name_of(row.first_result), name_of(row.second_result)]
         self.result: Compared | None = row.result or None  # type: ignore[assignment]
         self._agreement = self.result["agreement"] if self.result else None
         self._distance = self.result["distance"] if self.result else None
@@ -140,8 +141,8 @@ class ComparedResults:
         much, what = signed.strip("+−±"), "median size" if is_size else uncapital(row.term)
         more = f"{much} {(('larger', 'smaller') if is_size else ('higher', 'lower'))[row.value < 0]}"
         if changes := self.changed_words:
-            of = f"the {what.removesuffix(' size') if is_size else what}"
-            return f"{changes} {of} {'stays the same' if is_same else f'is {more}'}."
+            measure = f"the {what.removesuffix(' size') if is_size else what}"
+            return f"{changes} {measure} {'stays the same' if is_same else f'is {more}'}."
         apart, then = self._distance, "."
         if apart:
             far = verdict(apart["distance"], apart["p"], apart["least_p"])
@@ -161,19 +162,19 @@ class ComparedResults:
     @property
     def _distributions_differ(self) -> bool:
         """Whether they do by more than chance explains."""
-        of = self._distance
-        return bool(of) and of["distance"] >= ALIKE and of["p"] is not None and of["p"] < CHANCE
+        distance = self._distance
+        return bool(distance) and distance["distance"] >= ALIKE and distance["p"] is not None and distance["p"] < CHANCE
 
     @property
     def _changes(self) -> dict[Place, int]:
         """How many outlines became what, each in one place: what was merged or cut may have a partner that is outlined
         otherwise for that reason alone."""
         assert self._agreement is not None
-        of = self._agreement["places"]
-        explained = {*of["merged"]["second"]} & {*of["inexact"]["second"]}
-        cut = {*of["split"]["first"]} & {*of["inexact"]["first"]}
+        places = self._agreement["places"]
+        explained = {*places["merged"]["second"]} & {*places["inexact"]["second"]}
+        cut = {*places["split"]["first"]} & {*places["inexact"]["first"]}
         counts: dict[Place, int] = {
-            name: len(of[name]["second" if name == "invented" else "first"]) for name in CHANGED
+            name: len(places[name]["second" if name == "invented" else "first"]) for name in CHANGED
         }
         return counts | {"inexact": max(counts["inexact"] - len(explained) - len(cut), 0)}
 
@@ -185,17 +186,17 @@ class ComparedResults:
             return ""
         changes = self._changes
         others = [(changes[name], way) for name, way in WAYS.items() if changes[name]]
-        without, told = changes["missed"], [f"{count:,}{way}" for count, way in others]
+        without, listed_words = changes["missed"], [f"{count:,}{way}" for count, way in others]
         if not without and not others:
             return "The outlines are the same;"
         if others and not without:  # the first part says what is counted
             (count, way), noun = others[0], f" outline{'' if others[0][0] == 1 else 's'}"
-            told[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
-        listed = " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
+            listed_words[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
+        listed = " and ".join(filter(None, (", ".join(listed_words[:-1]), *listed_words[-1:])))
         if not without:
-            return f"With {listed}" + ("," if len(told) > 1 else "")
+            return f"With {listed}" + ("," if len(listed_words) > 1 else "")
         lead = f"Without {without:,} outline{'' if without == 1 else 's'}"
-        return f"{lead}, with {listed}," if told else lead
+        return f"{lead}, with {listed}," if listed_words else lead
 
     @property
     def how_line(self) -> str:
@@ -208,9 +209,9 @@ class ComparedResults:
     @property
     def interval_line(self) -> str:
         """What the intervals of the numbers include, in the words of the results' own pages."""
-        first = self.a.contents_of(row.before for row in self.main)
-        second = self.b.contents_of(row.after for row in self.main)
-        return first if first == second else f"A: {first} B: {second}"
+        line_a = self.a.contents_of(row.before for row in self.main)
+        line_b = self.b.contents_of(row.after for row in self.main)
+        return line_a if line_a == line_b else f"A: {line_a} B: {line_b}"
 
     @cached_property
     def main(self) -> list[Difference]:
@@ -226,17 +227,17 @@ class ComparedResults:
     @cached_property
     def every(self) -> list[Difference]:
         """All numbers of both, in the order of the files."""
-        first, second = (
+        entries_a, entries_b = (
             {(entry.group, entry.name, entry.term): entry for entry in side.every()} for side in (self.a, self.b)
         )
-        return list(self._rows(first, second, {}))
+        return list(self._rows(entries_a, entries_b, {}))
 
     def _rows(
-        self, first: Mapping[Any, Entry], second: Mapping[Any, Entry], limits: Mapping[str, Limits]
+        self, entries_a: Mapping[Any, Entry], entries_b: Mapping[Any, Entry], limits: Mapping[str, Limits]
     ) -> Iterator[Difference]:
         """Of different images, amounts such as counts have no difference: it would only say how much is seen."""
         how = self.result["how"] if self.result else "paired"
-        for row in _differences(first, second, limits, from_both=how == "independent"):
+        for row in _differences(entries_a, entries_b, limits, from_both=how == "independent"):
             has_none = how != "paired" and (row.after.kind == "integer" or known_number(row.after.name).of_amount)
             yield replace(row, difference="", interval="", value=None, low=None, high=None) if has_none else row
 
@@ -261,13 +262,13 @@ class ComparedResults:
         """What became of the objects, first all that are not outlined alike in both; none where they are not paired."""
         if not self._agreement or not self._agreement["scores"]:
             return []
-        of = self._agreement["places"]
-        ids = {side: sorted({pk for name in CHANGED for pk in of[name][side]}) for side in ("first", "second")}  # type: ignore[literal-required]
+        found_in = self._agreement["places"]
+        ids = {side: sorted({pk for name in CHANGED for pk in found_in[name][side]}) for side in ("first", "second")}  # type: ignore[literal-required]
         written = (",".join(map(str, pks)) for pks in ids.values())
         rows = [PlaceRow("changed", *ALL_CHANGED, sum(self._changes.values()), *written)]
         for name, (title, definition, counted) in PLACES.items():
-            objects = of[name]
-            ids = {side: ",".join(map(str, objects[side])) for side in ("first", "second")}
+            objects = found_in[name]
+            ids = {f"{side}_ids": ",".join(map(str, objects[side])) for side in ("first", "second")}
             rows.append(PlaceRow(name, title, definition, len(objects[counted]), **ids))
         return rows
 
@@ -286,8 +287,10 @@ class ComparedResults:
     @property
     def truth(self) -> str:
         """The side that a person or another tool outlined, where it is one of both; else the first one."""
-        first, second = (isinstance(side, Job) and is_hand_made(side) for side in (self.row.first, self.row.second))
-        return "B" if second and not first else "A"
+        is_hand_made_a, is_hand_made_b = (
+            isinstance(side, Job) and is_hand_made(side) for side in (self.row.first_result, self.row.second_result)
+        )
+        return "B" if is_hand_made_b and not is_hand_made_a else "A"
 
     @property
     def pixels(self) -> str:
@@ -308,7 +311,11 @@ class ComparedResults:
     @property
     def operators(self) -> Operators | None:
         """Offered of one image with a budget that different people outlined."""
-        jobs = [side for side in (self.row.first, self.row.second) if isinstance(side, Job) and is_hand_made(side)]
+        jobs = [
+            side
+            for side in (self.row.first_result, self.row.second_result)
+            if isinstance(side, Job) and is_hand_made(side)
+        ]
         if not self.result or self.result["how"] != "paired" or len(jobs) < 2 or not self.b.budget:
             return None
         medians = [job.summary["statistics"]["median"] for job in jobs]
@@ -354,10 +361,10 @@ def _differences(
         if other is None or entry.text or other.text:
             continue
         # One with a budget keeps its interval by counting, to compare like with like.
-        has_ends = all(of.has_ends or of.name in ANSWERS for of in (other, entry))
+        has_ends = all(side.has_ends or side.name in ANSWERS for side in (other, entry))
         other, entry = (
-            replace(of, number=number, holds=of.includes if number == of.number.reported else of.holds)
-            for of, number in zip((other, entry), with_like_intervals(other.number, entry.number), strict=True)
+            replace(side, number=number, holds=side.includes if number == side.number.reported else side.holds)
+            for side, number in zip((other, entry), with_like_intervals(other.number, entry.number), strict=True)
         )
         one, two = other.number, entry.number
         if one.unit != two.unit:
@@ -406,19 +413,19 @@ def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
         return before.value, after.value, after.write(abs((after.number.value or 0.0) - (before.number.value or 0.0)))
     factor = 100 if after.kind == "fraction" else 1
     one, other = (factor * (entry.number.value or 0.0) for entry in (before, after))
-    own = [_decimals(entry.value) for entry in (before, after)]
-    places, change = max(own), abs(other - one)
+    places_of_each = [_decimals(entry.value) for entry in (before, after)]
+    places, change = max(places_of_each), abs(other - one)
     first_digit = -floor(log10(change)) if change else places
     start = places + 1 if first_digit == places + 1 else places
-    for to in (*range(start, places + FINER + 1), start):
+    for decimals_tried in (*range(start, places + FINER + 1), start):
         shown = [
-            entry.value if to == decimals else _with_decimals(value, to)
-            for entry, decimals, value in zip((before, after), own, (one, other), strict=True)
+            entry.value if decimals_tried == decimals else _with_decimals(value, decimals_tried)
+            for entry, decimals, value in zip((before, after), places_of_each, (one, other), strict=True)
         ]
         apart = abs(_number(shown[1]) - _number(shown[0]))
-        if apart == _number(_with_decimals(change, to)) or abs(float(apart) - change) <= NEARLY * change:
+        if apart == _number(_with_decimals(change, decimals_tried)) or abs(float(apart) - change) <= NEARLY * change:
             break
-    digits = _with_decimals(float(apart), to)
+    digits = _with_decimals(float(apart), decimals_tried)
     return shown[0], shown[1], digits if apart else "0"
 
 

@@ -267,5 +267,5 @@ def _end(size: float, bars: Bars, axis: _Axis) -> str:
     at = (bars.edges == size).nonzero()[0]
     if not len(at):
         return f"{axis.factor * size:.{DIGITS}g}"
-    first = min(int(at[0]), len(bars.edges) - 2)
-    return _fixed(axis.factor * size, _decimals(axis.factor * float(bars.edges[first + 1] - bars.edges[first])))
+    bar = min(int(at[0]), len(bars.edges) - 2)
+    return _fixed(axis.factor * size, _decimals(axis.factor * float(bars.edges[bar + 1] - bars.edges[bar])))

@@ -74,8 +74,8 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     ids = {kind: [pk for entry_kind, pk in entries if entry_kind == kind] for kind in ("job", "sample")}
     related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata")
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
-    first = {pk: readable(_first_images, sample, []) for pk, sample in samples.items()}
-    pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first.values())]).items()}
+    first_images = {pk: readable(_first_images, sample, []) for pk, sample in samples.items()}
+    pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first_images.values())]).items()}
     # As `Sample.members`: of an image that was measured again only the latest.
     images = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample")).order_by()
     states: dict[Any, dict[str, int]] = {}  # how many images of each sample are in which state
@@ -87,7 +87,7 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     for pk, job in jobs.items():
         by_key[pk] = _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id])
     for pk, sample in samples.items():
-        shown_pictures = [pictures[of] for of in first[pk] if of in pictures]
+        shown_pictures = [pictures[image] for image in first_images[pk] if image in pictures]
         by_key[pk] = _of_sample(sample, shown_pictures, states.get(pk, {}))
     waiting = {pk: replace(by_key[pk], state=f"{by_key[pk].state}, {place_words(places[pk])}") for pk in places}
     return [(by_key | waiting)[pk] for _, pk in entries if pk in by_key]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import Count
 from django.http import QueryDict
 
-from ..core.pace import about
+from ..core.pace import time_words
 from ..core.report.wording import capital, uncapital
 from ..models import Job, Micrograph, Sample
 
@@ -34,7 +34,7 @@ def spent(job: Job) -> list[tuple[str, float]]:
     return [("Wait for a worker", max(wait, 0.0)), *stages, ("Read, store and all else", max(rest, 0.0))]
 
 
-class Said(NamedTuple):
+class PageProgress(NamedTuple):
     """What a page has said of the progress of a sample, which it asks with again and again: neither goes backwards.
     place: the smallest in the queue, None for none. per_cent: the largest."""
 
@@ -42,7 +42,7 @@ class Said(NamedTuple):
     per_cent: int = 0
 
     @classmethod
-    def of(cls, query: QueryDict) -> Said:
+    def of(cls, query: QueryDict) -> PageProgress:
         texts = [query.get(name, "") for name in cls._fields]
         place, per_cent = (
             int(text) if text.isascii() and text.isdigit() and len(text) < DIGITS else 0 for text in texts
@@ -54,14 +54,14 @@ class Said(NamedTuple):
         return "&".join(f"{name}={value}" for name, value in self._asdict().items() if value)
 
 
-NOTHING_SAID = Said()
+NEW_PAGE = PageProgress()
 
 
 @dataclass(frozen=True)
 class Progress:
     """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
     jobs are done, None where not known. arriving: images still to be read; they are under way, too. part: what is done
-    of the jobs under way, in jobs. place: of its first image in the queue, while none is at work. said: what the page
+    of the jobs under way, in jobs. place: of its first image in the queue, while none is at work. page: what the page
     said before: a sender that used less may overtake, but of this the page says nothing."""
 
     total: int
@@ -73,10 +73,10 @@ class Progress:
     arriving: int = 0
     part: float = 0.0
     place: int | None = None
-    said: Said = NOTHING_SAID
+    page: PageProgress = NEW_PAGE
 
     @classmethod
-    def of(cls, sample: Sample, said: Said = NOTHING_SAID) -> Progress:
+    def of(cls, sample: Sample, page: PageProgress = NEW_PAGE) -> Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
         arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
         unfinished = sample.members.filter(state__in=Job.UNFINISHED).select_related("micrograph")
@@ -93,7 +93,7 @@ class Progress:
             arriving,
             sum(job.progress for job in jobs),
             waiting[0].position() if waiting and not running else None,
-            said,
+            page,
         )
 
     @property
@@ -103,13 +103,13 @@ class Progress:
     @property
     def per_cent(self) -> int:
         done = self.ended + self.part
-        return max(round(100 * done / self.total) if self.total else 0, self.said.per_cent)
+        return max(round(100 * done / self.total) if self.total else 0, self.page.per_cent)
 
     @property
-    def then_said(self) -> Said:
+    def next_page(self) -> PageProgress:
         """What the page has said with this."""
-        places = [place for place in (self.place, self.said.place) if place]
-        return Said(min(places, default=None), self.per_cent)
+        places = [place for place in (self.place, self.page.place) if place]
+        return PageProgress(min(places, default=None), self.per_cent)
 
     @property
     def line(self) -> str:
@@ -117,9 +117,9 @@ class Progress:
         text = f"{self.done} of {self.total} images done"
         text += f", {self.failed} without a result" if self.failed else ""
         text += f", {self.arriving} still to be read" if self.arriving else ""
-        is_nearer = self.place is not None and self.place == self.then_said.place
+        is_nearer = self.place is not None and self.place == self.next_page.place
         text += f", {place_words(self.place)}" if self.place and is_nearer else ""
-        return text + (f", {about(self.seconds)} left" if self.seconds and self.under_way else "")
+        return text + (f", {time_words(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property
     def doing(self) -> list[str]:
@@ -174,4 +174,4 @@ def _words_of(job: Job) -> tuple[str, str]:
 
 def _line(words: str, job: Job) -> str:
     seconds = job.expected_seconds()
-    return capital(words if seconds is None else f"{words}, {about(seconds)} left")
+    return capital(words if seconds is None else f"{words}, {time_words(seconds)} left")

@@ -200,16 +200,20 @@ class Result(ChartedSummary):
     @property
     def other_measurand(self) -> Change | None:
         """The numbers of the other measurand, and the button that makes them the result; None where none are known."""
-        of = self.statistics.other if self.statistics and self.kept else None
-        if of is None or self.statistics is None:
+        other_answer = self.statistics.other if self.statistics and self.kept else None
+        if other_answer is None or self.statistics is None:
             return None
-        median = Value(of["median"], *(of["median_ends"] or ()), unit=self.statistics.unit)
+        median = Value(other_answer["median"], *(other_answer["median_ends"] or ()), unit=self.statistics.unit)
         entries = [Entry.of("median", median)]
-        if of["fraction_100nm"] is not None:
-            entries.append(Entry.of("fraction_100nm", Value(of["fraction_100nm"], *(of["fraction_ends"] or ()))))
+        if other_answer["fraction_100nm"] is not None:
+            entries.append(
+                Entry.of(
+                    "fraction_100nm", Value(other_answer["fraction_100nm"], *(other_answer["fraction_ends"] or ()))
+                )
+            )
         words = [f"{entry.value} {entry.unit}{f' ({entry.ends})' if entry.ends else ''}" for entry in entries]
         other = "all" if self.statistics.counted == "seen" else "seen"
-        text = f"{capital(MEASURANDS[other])}: about {of['n']:,}, {words[0]}"
+        text = f"{capital(MEASURANDS[other])}: about {other_answer['n']:,}, {words[0]}"
         return Change(
             "Show these", "measurand", other, ", ".join([text, *(f"{word} from 1 to 100 nm" for word in words[1:])])
         )
@@ -349,7 +353,7 @@ class Result(ChartedSummary):
         if not wrong:
             return ""
         return (
-            "Confidence is the chance that an outline is right. Of the outlines with"
+            "Confidence is the probability that an outline is right. Of the outlines with"
             f" {per_cent(LEAST_CONFIDENCE)} or more these were wrong: {', '.join(wrong)}."
         )
 
@@ -446,9 +450,9 @@ def numbers_of(summary: Mapping[str, Any]) -> Summary:
 
 def counted(numbers: Summary) -> str:
     """How many, as the sentence of the result says it, such as "273 grains"."""
-    first = None if numbers.screened else next(iter(numbers.leading), None)
-    if first and first.kind in ("integer", "halves"):
-        return f"{first.value} {first.term.lower()}"
+    entry = None if numbers.screened else next(iter(numbers.leading), None)
+    if entry and entry.kind in ("integer", "halves"):
+        return f"{entry.value} {entry.term.lower()}"
     return f"{numbers.kept:,} {numbers.thing if numbers.kept == 1 else numbers.things}" if numbers.statistics else ""
 
 
@@ -461,6 +465,6 @@ def main_number(numbers: Summary) -> Entry | None:
 
 def headline(numbers: Summary) -> str:
     """The `main_number` in the words of lists, "" without one."""
-    first = main_number(numbers)
-    term = first and ("median" if numbers.kept else first.term)
-    return " ".join(filter(None, (term, first.value, first.unit))) if first else ""
+    entry = main_number(numbers)
+    term = entry and ("median" if numbers.kept else entry.term)
+    return " ".join(filter(None, (term, entry.value, entry.unit))) if entry else ""

@@ -108,14 +108,14 @@ class Neighbours(NamedTuple):
     before: str
     after: str
     number: int
-    of: int
+    total: int
 
 
 def neighbours(job: Job, sample: Sample) -> Neighbours | None:
     """Those of a result whose image the sample has, be it the one that counts, the one that was corrected or a version
     of it; None without another image. An image that is measured again stays among them, with the result before."""
     fields = ("created", "micrograph__name", "micrograph__sha256")
-    fields += tuple(f"{of}{name}" for of in ("", "parent__") for name in ("state", "segmentation", "parent"))
+    fields += tuple(f"{prefix}{name}" for prefix in ("", "parent__") for name in ("state", "segmentation", "parent"))
     members = in_order(sample.members.select_related("micrograph", "parent").only(*fields))
     walk = [(member.micrograph_id, shown.pk) for member in members if (shown := _last_outlined(member))]
     index = next((i for i, (micrograph, _) in enumerate(walk) if micrograph == job.micrograph_id), None)
@@ -220,8 +220,10 @@ class PooledResult(ChartedSummary):
                 if len(curve["lines"]) == 1:
                     overlaid.setdefault((curve["title"], curve["across"]), {})[counted[str(pk)]] = curve
         charts = []
-        for titles, of in overlaid.items():
-            drawn = dict(zip(of, (lines_of(curve, ())[0] for curve in on_shared_edges(list(of.values()))), strict=True))
+        for titles, group in overlaid.items():
+            drawn = dict(
+                zip(group, (lines_of(curve, ())[0] for curve in on_shared_edges(list(group.values()))), strict=True)
+            )
             charts.append(Lines.of([drawn.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
 
@@ -352,7 +354,9 @@ class PooledResult(ChartedSummary):
         long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
         values = values_of({"order": names, "quantities": quantities})
         present = {
-            name: in_micrometres(of) if name in long else of for name, of in values.items() if of.value is not None
+            name: in_micrometres(number) if name in long else number
+            for name, number in values.items()
+            if number.value is not None
         }
         terms = {name: known_number(name.partition(OF)[0]).title for name in present}
         return {"numbers": [replace(Entry.of(name, value), term=terms[name]) for name, value in present.items()]}
@@ -417,12 +421,12 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
 
 def bars(counts: Sequence[float]) -> str:
     """A histogram as the path of its bars in a box of 100 by HEIGHT; "" where nothing is counted."""
-    most = max(counts, default=0)
-    if not most:
+    highest = max(counts, default=0)
+    if not highest:
         return ""
     wide = 100 / len(counts)
     drawn = (
-        f"M{i * wide:.2f} {HEIGHT:g}V{HEIGHT * (1 - count / most):.2f}h{wide:.2f}V{HEIGHT:g}z"
+        f"M{i * wide:.2f} {HEIGHT:g}V{HEIGHT * (1 - count / highest):.2f}h{wide:.2f}V{HEIGHT:g}z"
         for i, count in enumerate(counts)
         if count
     )

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..core.learning import Change, ImageChange, Point, TrainingSummary
 from ..core.measure.quantities import Value, significant
 from ..core.network.cards import ModelCard
-from ..core.pace import about
+from ..core.pace import time_words
 from ..core.report.entries import Entry
 from ..core.report.wording import capital, interval_words, uncapital
 from ..models import Job, Training
@@ -129,9 +129,11 @@ class TrainingView:
         how = "one training on all images"
         if held_out:
             how = f"{amount(len(held_out), 'training')} with images held out, and one on all images for the model"
-        first = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
-        whole = "" if seconds_left(self.training) is not None else f" It takes {about(self._plan['seconds'])} in all."
-        return f"{first}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
+        sentence = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
+        whole = (
+            "" if seconds_left(self.training) is not None else f" It takes {time_words(self._plan['seconds'])} in all."
+        )
+        return f"{sentence}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
 
     @property
     def held_out(self) -> list[str]:
@@ -193,9 +195,9 @@ class TrainingView:
             by_image.setdefault((picture["split"], picture["image"]), []).append(picture)
         pairs = []
         for (_, image), pictures in by_image.items():
-            first, last = (pick(pictures, key=lambda picture: picture["step"]) for pick in (min, max))
-            now = self._file(last["file"]) if last is not first else ""
-            pairs.append(Pair(image, self._file(first["file"]), now, last["step"]))
+            earliest, last = (pick(pictures, key=lambda picture: picture["step"]) for pick in (min, max))
+            now = self._file(last["file"]) if last is not earliest else ""
+            pairs.append(Pair(image, self._file(earliest["file"]), now, last["step"]))
         return pairs
 
     overruled = TrainedModel.overruled
@@ -265,7 +267,7 @@ def status_of(training: Training) -> Status:
         return Status("Waiting for its turn", f"{capital(turn)}. Analyses go first. You may close this page.")
     if training.state == Training.State.RUNNING:
         per_cent = round(100 * training.progress)
-        time_note = f", {about(seconds)} left" if (seconds := seconds_left(training)) is not None else ""
+        time_note = f", {time_words(seconds)} left" if (seconds := seconds_left(training)) is not None else ""
         return Status(
             capital(training.stage or "starting"), f"{per_cent} % done{time_note}. You may close this page.", per_cent
         )

@@ -114,10 +114,10 @@ def box_of(micrograph: Micrograph) -> tuple[float, float, float, float] | None:
 def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Micrograph) -> io.BytesIO:
     """The PNG of a box given in px of the micrograph, with some margin; raises OSError, ValueError."""
     height = box[3] - box[1]
-    first = micrograph.data_bar if micrograph.data_bar is not None and micrograph.data_bar <= box[1] else 0
+    bar_top = micrograph.data_bar if micrograph.data_bar is not None and micrograph.data_bar <= box[1] else 0
     left, top, right, bottom = (
         max(0, box[0] - BESIDE * height),
-        max(first, box[1] - AROUND * height),
+        max(bar_top, box[1] - AROUND * height),
         min(micrograph.width, box[2] + BESIDE * height),
         min(micrograph.height, box[3] + AROUND * height),
     )
@@ -144,9 +144,9 @@ def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
         for name, value in micrograph.metadata.items()
         if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT and name not in OF_PIXELS
     }
-    first = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
+    facts_known = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
     others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]
-    return [*scale, *first, *others]
+    return [*scale, *facts_known, *others]
 
 
 def _fact(term: str, unit: str, value: str | float) -> tuple[str, str]:

@@ -41,22 +41,25 @@ def compare(request: HttpRequest) -> HttpResponse:
     if ids[0] is None or (ids[1] is None and request.GET.get("b")):
         return refused(request, Refused(NO_SUCH), reverse("results"))
     try:
-        first = visible(request, result_for(ids[0]))
+        first_result = visible(request, result_for(ids[0]))
         if ids[1] is None:
-            return _choose(request, first)
-        second = visible(request, result_for(ids[1]))
-        row = comparison_of(first, second)
+            return _choose(request, first_result)
+        second_result = visible(request, result_for(ids[1]))
+        row = comparison_of(first_result, second_result)
     except Refused as refusal:
-        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first))
+        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first_result))
     results = ComparedResults(row)
     if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
     if request.htmx:
         return render(request, "compare/_status.html", {"compared": results})
-    of_image = revisions(first, request.user, request.visitor) if isinstance(first, Job) else []
-    versions = {of.job.pk: of.number for of in of_image if len(of_image) > 1}
-    sides = [_side(side, letter) | {"version": versions.get(side.pk)} for side, letter in ((first, "A"), (second, "B"))]
-    differs = setting_changes(_used(second), _used(first))
+    of_image = revisions(first_result, request.user, request.visitor) if isinstance(first_result, Job) else []
+    versions = {version.job.pk: version.number for version in of_image if len(of_image) > 1}
+    sides = [
+        _side(side, letter) | {"version": versions.get(side.pk)}
+        for side, letter in ((first_result, "A"), (second_result, "B"))
+    ]
+    differs = setting_changes(_used(second_result), _used(first_result))
     context = {"compared": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
     return render(request, "compare/compare.html", context)
 
@@ -95,24 +98,28 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
     }
 
 
-def _choose(request: HttpRequest, first: Compared) -> HttpResponse:
+def _choose(request: HttpRequest, first_result: Compared) -> HttpResponse:
     """What a result can be compared with: other versions of its image, samples, the newest of each other image."""
-    kind, who = alike(first), (request.user, request.visitor)
+    kind, who = alike(first_result), (request.user, request.visitor)
     mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).select_related("micrograph")
     newest = list(mine.order_by("-created", "pk")[:MOST_OFFERED])
     others = {job.micrograph_id: job for job in newest[::-1] if alike(job) == kind}
-    versions = revisions(first, *who) if isinstance(first, Job) else []
-    versions = [of for of in versions if of.job.is_done and alike(of.job) == kind and of.job.pk != first.pk]
-    samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first.pk)
-    others.pop(getattr(first, "micrograph_id", None), None)
+    versions = revisions(first_result, *who) if isinstance(first_result, Job) else []
+    versions = [
+        version
+        for version in versions
+        if version.job.is_done and alike(version.job) == kind and version.job.pk != first_result.pk
+    ]
+    samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first_result.pk)
+    others.pop(getattr(first_result, "micrograph_id", None), None)
     groups = [
-        ("Other versions of this image", [_choice(of.job, f"version {of.number}") for of in versions]),
+        ("Other versions of this image", [_choice(version.job, f"version {version.number}") for version in versions]),
         ("Samples", [_choice(sample) for sample in samples[:MOST_OFFERED] if alike(sample) == kind]),
         ("Other results", [_choice(other) for other in reversed(others.values())]),
     ]
-    groups.sort(key=lambda group: isinstance(first, Sample) and group[0] != "Samples")
+    groups.sort(key=lambda group: isinstance(first_result, Sample) and group[0] != "Samples")
     groups = [(title, choices) for title, choices in groups if choices]
-    return render(request, "compare/choose.html", {"first": _side(first, "A"), "groups": groups})
+    return render(request, "compare/choose.html", {"first": _side(first_result, "A"), "groups": groups})
 
 
 def _choice(side: Compared, version: str = "") -> dict[str, Any]:

@@ -53,10 +53,10 @@ class StoredObjects:
         *measured, is_counted = numbers.T.copy()
         columns = dict(zip(entries, measured, strict=True))
         columns["edge_weight"] = columns.pop("weight")
-        known = {name: of for name, of in columns.items() if not len(of) or np.isfinite(of).any()}
+        known = {name: values for name, values in columns.items() if not len(values) or np.isfinite(values).any()}
         if size not in known:
             raise ValueError("the particles have no sizes")
-        named = {column_name(name, unit): of for name, of in known.items()}
+        named = {column_name(name, unit): values for name, values in known.items()}
         named |= {"kept": is_counted > 0, "reason": np.zeros(len(is_counted), REASON_TYPE)}
         edge: Edge = "weight" if np.isfinite(columns["edge_weight"]).any() else "exclude"
         return cls(Table(named, pixel_size if unit == "nm" else None), size, pixel_size, edge)
@@ -134,7 +134,8 @@ def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
     keys = [key for key in counting if key in names]
     entries = ("summary__statistics__counted", "summary__statistics__pieces")
     stored_pieces = {
-        str(key): _counted_pieces(*of) for key, *of in Job.objects.filter(pk__in=keys).values_list("pk", *entries)
+        str(key): _counted_pieces(*counts)
+        for key, *counts in Job.objects.filter(pk__in=keys).values_list("pk", *entries)
     }
     try:
         storage = artifacts.model._meta.get_field("file").storage

@@ -171,25 +171,25 @@ def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
         _ranked_rows(kind, rows, sort.lstrip("-")) for kind, rows in (kinds or {"job": jobs, "sample": samples}).items()
     ]
     ranks = [name for name in parts[0].query.annotations if name.startswith("rank")]
-    first = [F(name).desc(nulls_last=True) if sort[0] == "-" else F(name).asc(nulls_last=True) for name in ranks]
+    ranking = [F(name).desc(nulls_last=True) if sort[0] == "-" else F(name).asc(nulls_last=True) for name in ranks]
     last = "created" if sort == "made" else "-created"
-    return parts[0].union(*parts[1:], all=True).order_by(*first, last, "pk")
+    return parts[0].union(*parts[1:], all=True).order_by(*ranking, last, "pk")
 
 
 def _ranked_rows(kind: str, rows: QuerySet, sort: str) -> QuerySet:
     """Kind, id, time and what the list is sorted by. Only sizes of particles are compared: other kinds show another
     number in the list."""
-    of = STATISTICS[kind]
+    field = STATISTICS[kind]
 
     def number(name: str) -> Case:
-        size = Cast(NullIf(KT(f"{of}__{name}"), Value("null")), FloatField())
-        return Case(When(**{f"{of}__screened": False}, then=None), default=size)
+        size = Cast(NullIf(KT(f"{field}__{name}"), Value("null")), FloatField())
+        return Case(When(**{f"{field}__screened": False}, then=None), default=size)
 
     ranks: list[Any] = {
         "name": [Lower("micrograph__name" if kind == "job" else "name")],
         "state": [F("state")],
         "kept": [number("n_kept")],
-        "median": [KT(f"{of}__unit"), number("median")],
+        "median": [KT(f"{field}__unit"), number("median")],
     }.get(sort, [])
     named = {f"rank{number}": rank for number, rank in enumerate(ranks)}
     return rows.order_by().annotate(kind=Value(kind), **named).values_list("kind", "pk", "created", *named)

@@ -33,7 +33,7 @@ from ..http.access import (
 from ..http.serving import files_of, serve_pieces, serve_stored
 from ..middleware import sender
 from ..models import Job, Sample, Training
-from ..presenters.progress import Progress, Said
+from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
 from ..services.ground.refusal import Refused
 from ..services.results import samples, steps, uploads
@@ -67,7 +67,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
         here = urlsplit(request.htmx.current_url or "").path == address_of(sample)
         return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(address_of(sample))
-    context = {"sample": sample, "pooled": pooled, "progress": Progress.of(sample, Said.of(request.GET))}
+    context = {"sample": sample, "pooled": pooled, "progress": Progress.of(sample, PageProgress.of(request.GET))}
     return render(request, "samples/_status.html", context)
 
 

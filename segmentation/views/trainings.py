@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.network import cards
-from ..core.pace import about
+from ..core.pace import time_words
 from ..http.access import address_of, button, change, deletion, refused, reload_if_gone, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Dataset, Training
@@ -179,8 +179,8 @@ def _form(
         "startable": not obstacle and bool(bases),
         "images": count,
         "objects": trainings.objects_of(dataset),
-        "time": about(seconds := trainings.expected_seconds(dataset, curve=False)),
-        "longer": about(max(seconds, trainings.expected_seconds(dataset, curve=True))),
+        "time": time_words(seconds := trainings.expected_seconds(dataset, curve=False)),
+        "longer": time_words(max(seconds, trainings.expected_seconds(dataset, curve=True))),
         "notes": trainings.sufficiency(dataset) if count else [],
         "token": uuid4().hex,
     }

@@ -145,7 +145,7 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
-    """Analyse the sample image, or the example of another kind, with the default settings; shown again where this
+    """Analyse the example of a kind of analysis with the default settings; it is shown again where this
     person has its result."""
     kind = request.POST.get("example", DEFAULT_TASK)
     model = default_model(kind, request.user) if kind in EXAMPLES else ""
@@ -166,7 +166,7 @@ def sample(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def sample_download(request: HttpRequest) -> FileResponse:
-    """The sample image as a file."""
+    """The example image as a file."""
     path = example_file(DEFAULT_TASK)
     if not path.is_file():
         raise Http404

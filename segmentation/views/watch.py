@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ..core.pace import about
+from ..core.pace import time_words
 from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
 from ..presenters.progress import STAGES
@@ -86,7 +86,7 @@ def status(request: HttpRequest) -> HttpResponse:
         Q(micrograph__name__icontains=q) | Q(owner__username__icontains=q) | Q(error__icontains=q)
     )
     latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: FOUND if q else LATEST]
-    queues = [(queue, about(queue.oldest) if queue.waiting else "–") for queue in health.queues()]
+    queues = [(queue, time_words(queue.oldest) if queue.waiting else "–") for queue in health.queues()]
     context = {
         "wrong": [check for check in health.readiness() if not check.ok],
         "queues": queues,
@@ -123,8 +123,8 @@ def _invited(request: HttpRequest) -> tuple[str, str]:
 
 def _gauge(name: str, words: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> Metric:
     family = GaugeMetricFamily(f"deepsegm_{name}", words, labels=labels)
-    for of, value in values:
-        family.add_metric(of, value)
+    for labels_of_value, value in values:
+        family.add_metric(labels_of_value, value)
     return family
 
 

@@ -13,7 +13,7 @@ from segmentation.core.measure.shapes import under, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import disc_labels, grey_of, segmentation_of
-from worker.exporting import summarise as job_summary
+from worker.results import summarise as job_summary
 
 OWN = Calibration(5.0, "metadata", "a tag", 0.01)
 

@@ -107,9 +107,9 @@ def test_an_export_has_a_name_of_its_own_for_every_kind_of_analysis(install):
 @pytest.mark.parametrize(
     ("brought", "why"),
     [
-        ("text", "foreign_wheel:mine is no Format, nor a list of some."),
-        ([], "foreign_wheel:mine is no Format, nor a list of some."),
-        ([raw(), 3], "foreign_wheel:mine is no Format, nor a list of some."),
+        ("text", "foreign_wheel:mine is neither a Format nor a list of them."),
+        ([], "foreign_wheel:mine is neither a Format nor a list of them."),
+        ([raw(), 3], "foreign_wheel:mine is neither a Format nor a list of them."),
     ],
 )
 def test_what_is_no_format_is_one_sentence(install, caplog, brought, why):

@@ -69,7 +69,7 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
     assert done.returncode == 1
     unlabelled, stray = done.stdout.splitlines()[:2]
     assert unlabelled.startswith("error: 0.png") and "no labels" in unlabelled
-    assert stray.startswith("error: stray.png") and "without an image" in stray
+    assert stray.startswith("error: stray.png") and "have no image" in stray
     assert "2 errors" in done.stderr and "Traceback" not in done.stderr
 
 
@@ -82,9 +82,12 @@ def test_the_command_exits_with_one_and_a_line_for_each_fault(folder):
         (lambda labels: np.repeat(labels[..., None], 3, 2).astype(np.uint8) * np.uint8([1, 2, 3]), "a colour picture"),
         (lambda labels: labels[:, ::-1].copy(), "left and right are exchanged"),
         (lambda labels: labels[::-1].copy(), "top and bottom are exchanged"),
-        (lambda labels: np.roll(labels, (12, -20), (0, 1)), "fits its image when moved by 20 px right and 12 px up"),
-        (lambda labels: np.random.default_rng(1).integers(0, 256, labels.shape, np.uint8), "it is a grey image or"),
-        (lambda labels: discs(0)[0] // 32 * 32, "it is a grey image or"),
+        (
+            lambda labels: np.roll(labels, (12, -20), (0, 1)),
+            "they fit their image if they are moved by 20 px right and 12 px up",
+        ),
+        (lambda labels: np.random.default_rng(1).integers(0, 256, labels.shape, np.uint8), "It is a grey image or"),
+        (lambda labels: discs(0)[0] // 32 * 32, "It is a grey image or"),
     ],
 )
 def test_wrong_labels_is_an_error(folder, change, reason):
@@ -156,7 +159,7 @@ def test_separate_discs_in_binary_masks_are_fine(folder):
         (0, {}, "holds no files of the kinds"),
         (1, {}, "One image with particles"),
         (3, {"count": 20, "radius": 6}, "3 images with particles"),
-        (6, {"count": 60, "radius": 2, "side": 128}, "median particle is under 6 px"),
+        (6, {"count": 60, "radius": 2, "side": 128}, "median particle is smaller than 6 px"),
     ],
 )
 def test_too_few_and_too_small_is_said(tmp_path, count, options, reason):
@@ -226,7 +229,7 @@ def test_boundaries_of_grains_are_told_from_particles_and_are_not_inverted(folde
         save(folder / "images" / f"{number}.png", grey.clip(0, 255).astype(np.uint8))
         save(folder / "labels" / f"{number}.png", (255 * lines).astype(np.uint8))
     text = " ".join(map(str, check_folder(folder).findings))
-    assert re.search("warning: 6 masks .*lines.* train grains", text)
+    assert re.search("warning: 6 masks .*lines.* Train grains", text)
     assert "inverted" not in text
     with pytest.raises(BadDataset, match="thin connected lines"):
         fine_tuning(folder, str(base))
@@ -237,7 +240,7 @@ def test_boundaries_of_grains_are_told_from_particles_and_are_not_inverted(folde
 def test_real_maps_of_phases_and_of_grain_boundaries_are_told():
     for name, labels, sentence in (
         ("phases/superalloy", "", "train phases"),
-        ("defects/grain-boundaries", "annotations", "train grains"),
+        ("defects/grain-boundaries", "annotations", "Train grains"),
     ):
         checked = check_folder(PARTICLES.parent / name, labels=labels)
         assert not checked.errors and sentence in checked.findings[0].sentence, name

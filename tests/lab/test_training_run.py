@@ -410,7 +410,7 @@ def test_a_published_model_loads_and_predicts(folder, tmp_path, architecture):
     ("change", "reason"),
     [
         (lambda mask: 255 - mask, "is inverted"),
-        (lambda mask: np.roll(mask, 20, 1), "fits its image when moved by 20 px left"),
+        (lambda mask: np.roll(mask, 20, 1), "they fit their image if they are moved by 20 px left"),
     ],
 )
 def test_a_recipe_is_refused_what_fine_tuning_is_refused(folder, tmp_path, change, reason, capsys):

@@ -16,6 +16,7 @@ from segmentation.core.truth import image_suffixes
 from segmentation.lab.training import tasks as taught
 from tests.tools.fuzz.targets import TARGETS
 from tests.web.finished import words
+from worker import attempts
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
 
@@ -49,7 +50,7 @@ class TestSite:
     def test_a_fits_file_is_analysed_in_a_confined_child_and_taken_away_as_parquet(self, client, fits, monkeypatch):
         from pyarrow import parquet
 
-        monkeypatch.setattr(worker, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
+        monkeypatch.setattr(attempts, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
         sys.modules.pop("astropy", None)
         sent = SimpleUploadedFile("grid.fits", fits)
         answer = client.post("/api/v1/jobs", {"file": sent, "data_bar": "none"})

@@ -25,6 +25,7 @@ from segmentation.plain import storable
 from segmentation.services.results import jobs
 from tests.conftest import as_file
 from tests.web.finished import words
+from worker import attempts
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat
 from worker.samples import _record
@@ -39,7 +40,7 @@ SITE = [pytest.mark.django_db, pytest.mark.usefixtures("site", "coarse")]
 @pytest.fixture
 def site(own_storage, queue, monkeypatch):
     """A site of its own with a worker that is run by hand."""
-    monkeypatch.setattr(worker, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
+    monkeypatch.setattr(attempts, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
 
 
 @pytest.fixture

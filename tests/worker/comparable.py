@@ -19,7 +19,7 @@ from segmentation.services.ground import tables
 from segmentation.services.results import publishing
 from tests.core.builders import analysis_of, disc_labels
 from worker import tasks
-from worker.exporting import summarise
+from worker.results import summarise
 
 LABELS = disc_labels(40, (300, 400))
 

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from tests.conftest import inspect_uploads, picture
-from worker import inspection, tasks
+from worker import attempts, inspection, tasks
 from worker.heartbeat import Heartbeat
 
 from . import fake
@@ -40,7 +40,7 @@ def lab(template, tmp_path):
 @pytest.fixture
 def no_heartbeat(monkeypatch):
     """A test inside a transaction: a heartbeat on a connection of its own would not see its rows."""
-    monkeypatch.setattr(tasks, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
+    monkeypatch.setattr(attempts, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
 
 
 @pytest.fixture

@@ -56,14 +56,14 @@ def test_torch_is_not_in_the_workers_main_process():
 def test_a_stop_during_the_warm_up_ends_it_at_once(monkeypatch):
     """A worker waits for the children of its pool."""
     from segmentation.core import pipeline
-    from worker import child, tasks
+    from worker import child, warming
 
     monkeypatch.setattr(child, "_must_stop", child.mmap(-1, 1))
     monkeypatch.setattr(pipeline, "analyse", lambda *given, **more: time.sleep(600))
     pid = os.fork()
     if pid == 0:
         child._in_pool.set()
-        tasks.warm_up()
+        warming.warm_up()
         os._exit(1)
     time.sleep(1)
     assert os.waitpid(pid, os.WNOHANG) == (0, 0)

@@ -10,8 +10,8 @@ import pytest
 from django.db import DatabaseError
 
 from segmentation.models import Superseded
+from worker.attempts import ProgressReporter
 from worker.heartbeat import Heartbeat
-from worker.tasks import ProgressReporter
 
 from .lab import wait_for
 

@@ -179,7 +179,7 @@ class TestOne:
             report(row, **fields)
 
         monkeypatch.setattr(Micrograph, "report", deleted)
-        monkeypatch.setattr("worker.tasks.EVERY_SECONDS", 0.0)
+        monkeypatch.setattr("worker.attempts.EVERY_SECONDS", 0.0)
         inspect_uploads()
         assert not Micrograph.objects.filter(pk=micrograph.pk).exists()
         assert not _lives(tmp_path / "pid")

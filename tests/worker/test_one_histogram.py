@@ -22,7 +22,7 @@ from segmentation.services.ground import tables
 from segmentation.views.histogram import StoredObjects, pooled_population
 from tests.core.builders import make_analysis
 from tests.core.measure.test_possible import measured, outlines
-from worker.exporting import summarise
+from worker.results import summarise
 
 PARTICLES = tasks.find("particles")
 KINDS = {

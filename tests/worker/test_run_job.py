@@ -34,10 +34,11 @@ from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from segmentation.services.results import after_inspection, exports, jobs, publishing
 from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
-from worker import heartbeat, inspection, tasks
+from worker import analysing, attempts, heartbeat, inspection, tasks
+from worker.attempts import NO_NETWORKS
 from worker.failures import BROKEN
 from worker.fetching import GONE
-from worker.tasks import NO_NETWORKS, do_analyses, give_back
+from worker.tasks import do_analyses, give_back
 
 from . import fake
 
@@ -111,7 +112,7 @@ def test_outlines_are_looked_for_while_the_bar_that_tells_the_scale_is_read(scie
 
 def test_progress_never_goes_back(make_job):
     job = make_job(state="running", attempt=1)
-    report = tasks.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
+    report = attempts.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
     for stage, fraction in (("first look", 0.5), ("second look", 0.2), ("third look", 0.6)):
         report(stage, fraction)
         job.refresh_from_db()
@@ -120,7 +121,7 @@ def test_progress_never_goes_back(make_job):
 
 def test_another_attempt_begins_where_the_last_one_was(make_job):
     job = make_job(state="running", attempt=2, progress=0.6)
-    report = tasks.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
+    report = attempts.ProgressReporter(job, SimpleNamespace(superseded=threading.Event()))
     for stage, fraction in (("reading the image", 0.0), ("segmenting", 0.4), ("measuring", 0.7)):
         report(stage, fraction)
         job.refresh_from_db()
@@ -147,7 +148,9 @@ def test_a_waiting_page_never_goes_back(science, make_job, client, settings):
     look()
     publishing.requeue(row=lost)
     look()
-    tasks.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))("measuring", 0.2)
+    attempts.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))(
+        "measuring", 0.2
+    )
     look()
     assert seen == [0, *[64] * (len(seen) - 1)]
 
@@ -342,7 +345,7 @@ def test_an_end_that_cannot_be_stored_is_tried_until_it_can(science, make_job, m
 
     science.segment = Mock(side_effect=UnreadableImage("Damaged."))
     monkeypatch.setattr(Job, "change", away)
-    monkeypatch.setattr("worker.tasks.time.sleep", slept.append)
+    monkeypatch.setattr("worker.attempts.time.sleep", slept.append)
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
     job = make_job()
     run(job)
@@ -368,9 +371,9 @@ def test_where_nothing_of_the_storage_is_there_no_image_is_to_blame(science, mak
 def test_an_analysis_that_starts_alone_takes_all_cores(make_job, settings):
     settings.DEEPSEGM_CONCURRENCY, settings.DEEPSEGM_DEVICE = 2, "cpu"
     make_job(state="running")
-    alone = tasks._runtime().threads
+    alone = analysing.runtime_now().threads
     make_job()
-    assert (alone, tasks._runtime().threads) == (os.cpu_count(), 0)
+    assert (alone, analysing.runtime_now().threads) == (os.cpu_count(), 0)
 
 
 def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):

@@ -12,7 +12,7 @@ from segmentation.core.report.schema import JobResult, StoredSample
 from segmentation.core.sample import Member
 from segmentation.plain import storable
 from tests.core.builders import make_analysis
-from worker.exporting import summarise
+from worker.results import summarise
 
 
 @pytest.mark.parametrize("count", [0, 1, 30])

@@ -23,7 +23,7 @@ def done(monkeypatch):
         order.append(row)
         row.finish("done")
 
-    monkeypatch.setattr(tasks, "_attempt", end)
+    monkeypatch.setattr(tasks, "analyse_job", end)
     monkeypatch.setattr(tasks, "write_further", end)
     monkeypatch.setattr(tasks, "SHORT", dict.fromkeys(tasks.SHORT, end))
     monkeypatch.setattr(tasks, "_short_in_a_row", 0)

@@ -29,92 +29,110 @@ FEW = f"Intervals of paired differences need at least {LEAST_SIZES} groups of ou
 NO_LABELS = "Outlines cannot be paired: that needs two results of one image, with stored outlines of the same size."
 
 
-def compare(first: Side, second: Side) -> Comparison:
+def compare(first_side: Side, second_side: Side) -> Comparison:
     """The comparison in plain JSON types; both sides have the same unit and the same measure as size."""
-    how: How = "paired" if len(first.images) == len(second.images) == 1 else "shared"
-    if not set(first.images) & set(second.images):
+    how: How = "paired" if len(first_side.images) == len(second_side.images) == 1 else "shared"
+    if not set(first_side.images) & set(second_side.images):
         how = "independent"
     agreement, paired_objects, notes = None, None, []
     if how == "paired":
-        agreement, paired_objects = _pair_objects(first, second)
+        agreement, paired_objects = _pair_objects(first_side, second_side)
         notes = [] if agreement else [NO_LABELS]
-    sized = first.sizes is not None and second.sizes is not None
-    one, other = first.sizes or NOTHING, second.sizes or NOTHING
+    sized = first_side.sizes is not None and second_side.sizes is not None
+    one, other = first_side.sizes or NOTHING, second_side.sizes or NOTHING
     curves = None
     if sized and len(one.size) and len(other.size):
-        edges = auto_edges(np.concatenate([one.size, other.size]), first.unit, fewest=FEWEST_COMPARED)
-        shares = [np.histogram(of.size, edges, weights=of.weight)[0] / of.weight.sum() for of in (one, other)]
+        edges = auto_edges(np.concatenate([one.size, other.size]), first_side.unit, fewest=FEWEST_COMPARED)
+        shares = [
+            np.histogram(sizes.size, edges, weights=sizes.weight)[0] / sizes.weight.sum() for sizes in (one, other)
+        ]
         curves = Curves(edges=edges.tolist(), first=shares[0].tolist(), second=shares[1].tolist())
-    sampled, rng = len(first.images) > 1 or len(second.images) > 1, np.random.default_rng(SEED)
+    sampled, rng = len(first_side.images) > 1 or len(second_side.images) > 1, np.random.default_rng(SEED)
     return Comparison(
         how=how,
-        size=first.size,
-        unit=first.unit,
-        differences=_differences(first, second, how, paired_objects, notes),
-        distance=distance(one, other, how, first.unit, rng, sampled=sampled) if sized else None,
+        size=first_side.size,
+        unit=first_side.unit,
+        differences=_differences(first_side, second_side, how, paired_objects, notes),
+        distance=distance(one, other, how, first_side.unit, rng, sampled=sampled) if sized else None,
         curves=curves,
         agreement=agreement,
         notes=notes,
     )
 
 
-def _pair_objects(first: Side, second: Side) -> tuple[Agreement | None, Paired | None]:
+def _pair_objects(first_side: Side, second_side: Side) -> tuple[Agreement | None, Paired | None]:
     """How far two results of one image agree, and which of their objects belong together. Classes of pixels have no
     objects; without stored outlines of one size there is neither."""
-    if first.classes is not None and second.classes is not None and first.classes.shape == second.classes.shape:
-        analysed = (first.classes >= 0) & (second.classes >= 0)  # analysed in both
-        same = float((first.classes == second.classes)[analysed].mean()) if analysed.any() else 0.0
+    if (
+        first_side.classes is not None
+        and second_side.classes is not None
+        and first_side.classes.shape == second_side.classes.shape
+    ):
+        analysed = (first_side.classes >= 0) & (second_side.classes >= 0)  # analysed in both
+        same = float((first_side.classes == second_side.classes)[analysed].mean()) if analysed.any() else 0.0
         nothing = {place: Objects(first=[], second=[]) for place in PLACES}
         return Agreement(scores=[], mean_iou=None, places=nothing, pixels=same), None
-    if first.labels is None or second.labels is None or first.labels.shape != second.labels.shape:
+    if first_side.labels is None or second_side.labels is None or first_side.labels.shape != second_side.labels.shape:
         return None, None
-    common = shared(first.labels, second.labels)
+    common = shared(first_side.labels, second_side.labels)
     object_groups = groups(common)
     return agree(common, *object_groups), (common, *object_groups)
 
 
 def _differences(
-    first: Side, second: Side, how: How, paired_objects: Paired | None, notes: list[str]
+    first_side: Side, second_side: Side, how: How, paired_objects: Paired | None, notes: list[str]
 ) -> list[Difference]:
     """The numbers that both sides have, with the interval of their difference. Adds to `notes` what there is to say of
     the intervals."""
     limits: dict[str, Limits | None] = {}
-    if how == "paired" and paired_objects and first.sizes and second.sizes:
-        limits = _paired_intervals(first.sizes, second.sizes, *paired_objects, of_fraction=FRACTION in first.values)
+    if how == "paired" and paired_objects and first_side.sizes and second_side.sizes:
+        limits = _paired_intervals(
+            first_side.sizes, second_side.sizes, *paired_objects, of_fraction=FRACTION in first_side.values
+        )
         notes += [] if limits else [FEW]
     elif how == "independent":
-        limits = {name: _of_independent(name, first, second) for name in NUMBERS if name != COUNT}
+        limits = {name: _of_independent(name, first_side, second_side) for name in NUMBERS if name != COUNT}
     differences = []
-    for name in (name for name in NUMBERS if name in first.values and name in second.values):
-        one, other, (low, high) = first.values[name].value, second.values[name].value, limits.get(name) or (None, None)
+    for name in (name for name in NUMBERS if name in first_side.values and name in second_side.values):
+        one, other, (low, high) = (
+            first_side.values[name].value,
+            second_side.values[name].value,
+            limits.get(name) or (None, None),
+        )
         difference = None if one is None or other is None else float(other) - float(one)
         differences.append(Difference(name=name, first=one, second=other, difference=difference, low=low, high=high))
     return differences
 
 
-def _of_independent(name: str, first: Side, second: Side) -> Limits | None:
+def _of_independent(name: str, first_side: Side, second_side: Side) -> Limits | None:
     """The interval of a number's difference where the sides share no image."""
-    one, other = first.values.get(name), second.values.get(name)
+    one, other = first_side.values.get(name), second_side.values.get(name)
     if one is None or other is None:
         return None
     return of_difference(*results.with_like_intervals(one, other))
 
 
 def _paired_intervals(
-    first: Sizes, second: Sizes, of: Shared, first_group: Indices, second_group: Indices, *, of_fraction: bool
+    first_sizes: Sizes,
+    second_sizes: Sizes,
+    common: Shared,
+    first_group: Indices,
+    second_group: Indices,
+    *,
+    of_fraction: bool,
 ) -> dict[str, Limits | None]:
     """Percentile intervals of the differences over draws of groups; {} for too few groups. first_group, second_group:
     the group of each object of a side, in the order of `of.first_ids` and `of.second_ids`."""
     n_groups = int(max(first_group.max(initial=-1), second_group.max(initial=-1))) + 1
-    if n_groups < LEAST_SIZES or not len(first.size) or not len(second.size):
+    if n_groups < LEAST_SIZES or not len(first_sizes.size) or not len(second_sizes.size):
         return {}
     sides = [
-        _in_order_of_size(first, first_group[np.searchsorted(of.first_ids, first.label)]),
-        _in_order_of_size(second, second_group[np.searchsorted(of.second_ids, second.label)]),
+        _in_order_of_size(first_sizes, first_group[np.searchsorted(common.first_ids, first_sizes.label)]),
+        _in_order_of_size(second_sizes, second_group[np.searchsorted(common.second_ids, second_sizes.label)]),
     ]
     counts = [np.bincount(group, minlength=n_groups) for group in (first_group, second_group)]
     rng, drawn = np.random.default_rng(SEED), []
-    repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN // (len(first.size) + len(second.size))))
+    repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN // (len(first_sizes.size) + len(second_sizes.size))))
     for _ in range(repeats):
         often = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)  # how often each group is drawn
         numbers = [_numbers(*side, often, of_fraction=of_fraction) for side in sides]

@@ -31,21 +31,21 @@ BY_IMAGES = (
 
 
 def distance(
-    first: Sizes, second: Sizes, how: How, unit: str, rng: np.random.Generator, *, sampled: bool = False
+    first_sizes: Sizes, second_sizes: Sizes, how: How, unit: str, rng: np.random.Generator, *, sampled: bool = False
 ) -> Distance | None:
     """The distance by number; None where one of them has no sizes. rng: for the exchanges of images. sampled: whether
     one of them is a sample, also where only one of its images has sizes."""
-    if not len(first.size) or not len(second.size):
+    if not len(first_sizes.size) or not len(second_sizes.size):
         return None
-    points = np.unique(np.concatenate([first.size, second.size]))  # sizes at which the curves are compared
+    points = np.unique(np.concatenate([first_sizes.size, second_sizes.size]))  # sizes at which the curves are compared
     curves = []
-    for of in (first, second):
-        order = np.argsort(of.size, kind="stable")
-        total = np.r_[0.0, np.cumsum(of.weight[order])]
-        curves.append(total[np.searchsorted(of.size[order], points, side="right")] / total[-1])
+    for sizes in (first_sizes, second_sizes):
+        order = np.argsort(sizes.size, kind="stable")
+        total = np.r_[0.0, np.cumsum(sizes.weight[order])]
+        curves.append(total[np.searchsorted(sizes.size[order], points, side="right")] / total[-1])
     gap = np.abs(curves[0] - curves[1])
     at = int(gap.argmax())
-    test, p, least = _test(first, second, how, float(gap[at]), rng, sampled)
+    test, p, least = _test(first_sizes, second_sizes, how, float(gap[at]), rng, sampled)
     below = [float(curve[at]) for curve in curves]
     size = f"{significant(float(points[at]))} {unit}".strip()
     sentence = (
@@ -56,13 +56,13 @@ def distance(
     if how != "independent":
         why = NOT_INDEPENDENT[how]
     elif test == "objects":
-        why = BY_OBJECTS.format(n=f"{len(first.size):,}", m=f"{len(second.size):,}")
+        why = BY_OBJECTS.format(n=f"{len(first_sizes.size):,}", m=f"{len(second_sizes.size):,}")
     return Distance(
         distance=float(gap[at]),
         at=float(points[at]),
         below=below,
-        n=[len(first.size), len(second.size)],
-        images=[first.images, second.images],
+        n=[len(first_sizes.size), len(second_sizes.size)],
+        images=[first_sizes.images, second_sizes.images],
         p=p,
         least_p=least,
         test=test,
@@ -71,29 +71,29 @@ def distance(
 
 
 def _test(
-    first: Sizes, second: Sizes, how: How, gap: float, rng: np.random.Generator, sampled: bool
+    first_sizes: Sizes, second_sizes: Sizes, how: How, gap: float, rng: np.random.Generator, sampled: bool
 ) -> tuple[Test, float | None, float | None]:
     """The test, its p, and the least p that it can give; "" and None where there is none. gap: the distance."""
     if how != "independent":
         return "", None, None
-    if first.images == second.images == 1 and not sampled:
-        n, m = effective_number(first.weight), effective_number(second.weight)
+    if first_sizes.images == second_sizes.images == 1 and not sampled:
+        n, m = effective_number(first_sizes.weight), effective_number(second_sizes.weight)
         return "objects", kolmogorov(gap, n * m / (n + m)), None
-    p, least = _by_images(first, second, rng)
+    p, least = _by_images(first_sizes, second_sizes, rng)
     return "images", p, least
 
 
-def _by_images(first: Sizes, second: Sizes, rng: np.random.Generator) -> tuple[float, float]:
+def _by_images(first_sizes: Sizes, second_sizes: Sizes, rng: np.random.Generator) -> tuple[float, float]:
     """p of a permutation test that exchanges images (Ernst 2004), and the least p that it can give."""
-    points = np.unique(np.concatenate([first.size, second.size]))
+    points = np.unique(np.concatenate([first_sizes.size, second_sizes.size]))
     points = points[np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int)]
     rows = []  # of each image the summed weights up to each point
-    for of in (first, second):
-        bins = np.searchsorted(points, of.size, side="left").clip(max=len(points) - 1)
-        count = np.bincount(of.image * len(points) + bins, of.weight, of.images * len(points))
-        rows.append(count.reshape(of.images, -1).cumsum(1))
+    for sizes in (first_sizes, second_sizes):
+        bins = np.searchsorted(points, sizes.size, side="left").clip(max=len(points) - 1)
+        count = np.bincount(sizes.image * len(points) + bins, sizes.weight, sizes.images * len(points))
+        rows.append(count.reshape(sizes.images, -1).cumsum(1))
     table = np.concatenate(rows)
-    images, chosen = len(table), first.images
+    images, chosen = len(table), first_sizes.images
     observed = np.arange(images) < chosen
     if comb(images, chosen) <= MOST_LISTED:
         listed = np.array(list(combinations(range(images), chosen)))

@@ -112,21 +112,28 @@ class Comparison(TypedDict):
     notes: list[str]
 
 
-def with_like_intervals(first: Value, second: Value) -> tuple[Value, Value]:
+def with_like_intervals(first_value: Value, second_value: Value) -> tuple[Value, Value]:
     """Both numbers with the kind of interval that both have: of the total uncertainty, or else of counting alone.
     Where one has no interval at all, the other has its own."""
-    if (first.total and second.total) or None in (first.low, second.low):
-        return first.reported, second.reported
-    return replace(first, total=None), replace(second, total=None)
+    if (first_value.total and second_value.total) or None in (first_value.low, second_value.low):
+        return first_value.reported, second_value.reported
+    return replace(first_value, total=None), replace(second_value, total=None)
 
 
-def of_difference(first: Value, second: Value) -> Limits | None:
+def of_difference(first_value: Value, second_value: Value) -> Limits | None:
     """The 95 % interval of second - first of two independent numbers, from the interval of each.
 
     Newcombe (1998), method 10, for fractions; Zou and Donner (2008) for any number: the distance of each limit from its
     number adds in quadrature. None unless both have an interval.
     """
-    ends = (first.value, first.low, first.high, second.value, second.low, second.high)
+    ends = (
+        first_value.value,
+        first_value.low,
+        first_value.high,
+        second_value.value,
+        second_value.low,
+        second_value.high,
+    )
     if None in ends:
         return None
     a, a_low, a_high, b, b_low, b_high = (float(end) for end in ends if end is not None)

@@ -56,14 +56,14 @@ class Outlines:
     notes: tuple[str, ...] = ()
 
     def segmentation(
-        self, parent: Segmentation, *, name: str, sha256: str, version: str, of: str = "", semantic: bool = False
+        self, parent: Segmentation, *, name: str, sha256: str, version: str, parent_id: str = "", semantic: bool = False
     ) -> Segmentation:
         """A copy of another segmentation of the image with these outlines.
 
         An outline that we had set aside there and that is unchanged is judged once more. All others are by hand.
 
-        name, sha256: of their file. version: of DeepSegm. of: id of the other segmentation. semantic: of the task. The
-        numbers that describe a network are gone; its maps stay, to add missed objects and split joined ones.
+        name, sha256: of their file. version: of DeepSegm. parent_id: of the other segmentation. semantic: of the task.
+        The numbers that describe a network are gone; its maps stay, to add missed objects and split joined ones.
         """
         ids = np.array(sorted(self.classes), np.int32)
         ours = {number for number, why in self.reasons.items() if why in list(Reason)}
@@ -83,7 +83,7 @@ class Outlines:
             parent.class_names,
             np.array([confidence[number] if number in same else np.nan for number in ids.tolist()], np.float32),
             parent.rows,
-            Provenance(origin.micrograph, origin.task, origin.settings, card, version, of),
+            Provenance(origin.micrograph, origin.task, origin.settings, card, version, parent_id),
             {"imported": {**source, "overlapping": self.overlapping, "notes": list(self.notes)}},
             maps=parent.maps,
             by_hand=frozenset(ids.tolist()) - same,

@@ -84,12 +84,12 @@ def _fitted_circle(soft: NDArray[np.float32], blob: Floats) -> Floats:
     places = np.array([[row], [column]])[..., None] + directions[..., None] * steps
     along = ndimage.map_coordinates(soft, places, order=1, mode="constant", cval=1.0)  # no edge beyond the frame
     outside = along < 0.5
-    first = outside.argmax(1)
-    has_edge = first > 0  # rays that begin outside or run on into a neighbour have no edge
+    crossing = outside.argmax(1)
+    has_edge = crossing > 0  # rays that begin outside or run on into a neighbour have no edge
     if has_edge.sum() < FEWEST:
         return blob
-    at, before = along[has_edge, first[has_edge]], along[has_edge, first[has_edge] - 1]
-    edge = steps[first[has_edge] - 1] + 0.5 * (before - 0.5) / (before - at)
+    at, before = along[has_edge, crossing[has_edge]], along[has_edge, crossing[has_edge] - 1]
+    edge = steps[crossing[has_edge] - 1] + 0.5 * (before - 0.5) / (before - at)
     circle = _least_squares_circle(directions[:, has_edge] * edge)  # relative to the blob's centre
     if circle is None or not EDGE[0] * radius <= circle[2] <= EDGE[1] * radius or np.hypot(*circle[:2]) > radius / 2:
         return blob
@@ -128,8 +128,8 @@ def _separate_circles(circles: Sequence[Floats], shape: tuple[int, int]) -> Circ
 def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
     """A window around a circle, and how deep each of its pixels' centres lies in it: 1 in the middle, 0 at the edge."""
     row, column, radius = circle
-    first, last = (int(row - radius), int(column - radius)), (int(row + radius) + 2, int(column + radius) + 2)
-    rows, columns = (np.arange(max(0, first[axis]), min(shape[axis], last[axis])) for axis in (0, 1))
+    corner, last = (int(row - radius), int(column - radius)), (int(row + radius) + 2, int(column + radius) + 2)
+    rows, columns = (np.arange(max(0, corner[axis]), min(shape[axis], last[axis])) for axis in (0, 1))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return box, 1 - np.hypot(rows[:, None] - row, columns[None] - column) / radius
 

@@ -112,9 +112,9 @@ def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) ->
     owner, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.lexsort((value, owner))
     counts = np.bincount(owner, minlength=n + 1)[1:]
-    first = np.cumsum(counts) - counts
+    begin = np.cumsum(counts) - counts
     ordered = np.append(value[order], 0).astype(float)  # the last entry is for outlines without a ring
-    median = (ordered[first + np.maximum(counts - 1, 0) // 2] + ordered[first + counts // 2]) / 2
+    median = (ordered[begin + np.maximum(counts - 1, 0) // 2] + ordered[begin + counts // 2]) / 2
     return np.where(counts >= FEWEST, median, ground)
 
 

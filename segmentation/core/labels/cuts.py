@@ -38,7 +38,7 @@ def border_of(chance: float, size: float, weights: Mapping[str, float]) -> float
 
 def possible_cuts(
     labels: Labels,
-    first: int,
+    first_region: int,
     regions: RegionGraph,
     merges: Merges,
     limit: float,
@@ -57,10 +57,10 @@ def possible_cuts(
     order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
     if not len(order):
         return ()
-    places = np.full(len(merges.into), -1)
+    places = np.full(len(merges.targets), -1)
     places[order] = np.arange(len(order))
     edges: list[Edges] = [[] for _ in order]
-    for index, begin, end in _edges(labels, first, regions, np.where(is_possible, places[joins], -1)):
+    for index, begin, end in _edges(labels, first_region, regions, np.where(is_possible, places[joins], -1)):
         edges[index].append((begin, end))
     ways = [_way(edges_of_cut) for edges_of_cut in edges]
     passed: dict[Corner, list[int]] = {}
@@ -79,13 +79,13 @@ def possible_cuts(
 
 
 def _edges(
-    labels: Labels, first: int, regions: RegionGraph, places: NDArray[np.int64]
+    labels: Labels, first_region: int, regions: RegionGraph, places: NDArray[np.int64]
 ) -> Iterator[tuple[int, Corner, Corner]]:
     """Of the edges of pixels on wanted borders: the place of their cut and their two corners. places: (m,) of each
     border's cut, -1 of none."""
     base = len(regions.peaks)
     keys = regions.pairs[:, 0] * base + regions.pairs[:, 1]
-    for (rows, columns), (y, x), _, sides in adjacent(labels, first - 1):
+    for (rows, columns), (y, x), _, sides in adjacent(labels, first_region - 1):
         cuts = places[np.searchsorted(keys, sides[0] * base + sides[1])]
         some = cuts >= 0
         begins = np.stack([x + columns, y + rows], axis=1)[some]
@@ -112,9 +112,9 @@ def _way(edges: Edges) -> list[Corner]:
     way = pieces.pop(0)
     while pieces:
         turned = [*pieces, *(piece[::-1] for piece in pieces)]
-        first, second = min(product((way, way[::-1]), turned), key=lambda two: dist(two[0][-1], two[1][0]))
-        pieces = [piece for piece in pieces if piece[0] not in (second[0], second[-1])]
-        way = first + second
+        head, tail = min(product((way, way[::-1]), turned), key=lambda two: dist(two[0][-1], two[1][0]))
+        pieces = [piece for piece in pieces if piece[0] not in (tail[0], tail[-1])]
+        way = head + tail
     return way
 
 

@@ -26,10 +26,10 @@ def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
     """
     begin, end = points, np.roll(points, -1, axis=0)
     ends = np.sort(np.column_stack([begin[:, 1], end[:, 1]]), axis=1)
-    first, last = np.clip(np.ceil(ends - 0.5), 0, rows).astype(np.int64).T
-    if (last - first).sum() > MOST_CROSSINGS:
+    top, last = np.clip(np.ceil(ends - 0.5), 0, rows).astype(np.int64).T
+    if (last - top).sum() > MOST_CROSSINGS:
         raise ValueError("too many crossings")
-    edge, row = _rows_of(first, last)
+    edge, row = _rows_of(top, last)
     (x0, y0), (x1, y1) = begin[edge].T, end[edge].T
     x = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
     pixels = row * width + np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
@@ -47,25 +47,25 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
     """The pixels of an image whose centres lie within `radius` of a line through points (n, 2); one point is a disc."""
     begin, end = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
     low, high = np.minimum(begin[:, 1], end[:, 1]) - radius, np.maximum(begin[:, 1], end[:, 1]) + radius
-    first = np.clip(np.floor(low - 0.5), 0, rows).astype(np.int64)
+    top = np.clip(np.floor(low - 0.5), 0, rows).astype(np.int64)
     last = np.clip(np.ceil(high + 0.5), 0, rows).astype(np.int64)
-    parts = np.cumsum(last - first) // MOST_AT_ONCE
+    parts = np.cumsum(last - top) // MOST_AT_ONCE
     spans = [np.zeros((2, 0), np.int64)]
     for part in np.unique(parts):
         check_time()
         some = parts == part
-        segment, row = _rows_of(first[some], last[some])
+        segment, row = _rows_of(top[some], last[some])
         low, high = _ends(begin[some][segment], end[some][segment], np.asarray(row + 0.5, np.float64), radius)
         columns = np.clip([np.ceil(low - 0.5), np.floor(high + 0.5)], 0, width).astype(np.int64)
         spans.append((row * width + columns)[:, columns[0] < columns[1]])
     return united(*np.concatenate(spans, axis=1))
 
 
-def _rows_of(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _rows_of(top: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Every row from first (n,) to last (n,; exclusive) of each edge or segment: the place of that, and the row."""
-    counts = last - first
-    edge = np.repeat(np.arange(len(first)), counts)
-    return edge, np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(edge))
+    counts = last - top
+    edge = np.repeat(np.arange(len(top)), counts)
+    return edge, np.repeat(top - counts.cumsum() + counts, counts) + np.arange(len(edge))
 
 
 def _ends(a: Floats, b: Floats, y: Floats, radius: float) -> tuple[Floats, Floats]:

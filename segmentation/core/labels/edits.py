@@ -182,8 +182,8 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
             parts = _parted(inside, to_edge(points, inside, box), box, boundary)
         if parts is None:
             continue
-        first = max(now.next_id, 1 + max(objects, default=0))
-        numbers = np.array([0, object_id, *range(first, first + parts.max() - 1)], np.int32)
+        new_id = max(now.next_id, 1 + max(objects, default=0))
+        numbers = np.array([0, object_id, *range(new_id, new_id + parts.max() - 1)], np.int32)
         objects |= {new: now.objects[object_id].confirmed() for new in numbers[1:].tolist()}
         runs.append(runs_in(numbers[parts], inside, box, now.width))
     if not objects:

@@ -247,10 +247,10 @@ def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
     """Of `count` pieces those of each fibre in order along it."""
     beyond = {link.one: link.other for link in links} | {link.other: link.one for link in links}
     left, chains = set(range(count)), list[Chain]()
-    for first in range(count):
-        if first not in left:
+    for start in range(count):
+        if start not in left:
             continue
-        at, visited = 2 * first, {first}
+        at, visited = 2 * start, {start}
         while at in beyond and beyond[at] // 2 not in visited:  # to the beginning; of a ring, once around
             at = beyond[at] ^ 1
             visited.add(at // 2)
@@ -284,8 +284,8 @@ def trace(labels: Labels) -> dict[int, list[Piece]]:
 
 def in_order(pieces: list[Piece]) -> list[Piece]:
     """The pieces of one fibre from end to end, but those shorter than half its width; the best ends join first."""
-    widest, most = max(piece.width for piece in pieces), max(piece.length for piece in pieces)
-    pieces = [piece for piece in pieces if piece.length >= 0.5 * widest or piece.length == most]
+    widest, longest = max(piece.width for piece in pieces), max(piece.length for piece in pieces)
+    pieces = [piece for piece in pieces if piece.length >= 0.5 * widest or piece.length == longest]
     ends = Ends.of(pieces)
     one, other = np.triu_indices(2 * len(pieces), 1)
     costs, gaps = ends.costs(one, other)

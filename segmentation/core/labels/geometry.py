@@ -102,14 +102,14 @@ def without_boundary(parts: Labels) -> Labels:
     return np.where(boundary, 0, parts).astype(np.int32)
 
 
-def steps_from(mask: Mask, most: int) -> NDArray[np.int32]:
+def steps_from(mask: Mask, limit: int) -> NDArray[np.int32]:
     """How many steps (h, w) each pixel is from a mask, through sides and corners; most + 1 from there on."""
     from scipy import ndimage
 
     if not mask.any():
-        return np.full(mask.shape, most + 1, np.int32)
+        return np.full(mask.shape, limit + 1, np.int32)
     steps: NDArray[np.int32] = ndimage.distance_transform_cdt(~mask, "chessboard")
-    return np.minimum(steps, most + 1)
+    return np.minimum(steps, limit + 1)
 
 
 def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
@@ -192,11 +192,13 @@ def _part_in_box(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[f
     """The part of a segment between two corners of a box, as shares of its length; the first larger where there is
     none."""
     begin, end = 0.0, 1.0
-    for start, step, least, most in zip(one.tolist(), (two - one).tolist(), low.tolist(), high.tolist(), strict=True):
+    for start, step, least, greatest in zip(
+        one.tolist(), (two - one).tolist(), low.tolist(), high.tolist(), strict=True
+    ):
         if step:
-            ends = sorted(((least - start) / step, (most - start) / step))
+            ends = sorted(((least - start) / step, (greatest - start) / step))
             begin, end = max(begin, ends[0]), min(end, ends[1])
-        elif not least <= start <= most:
+        elif not least <= start <= greatest:
             return 1.0, 0.0
     return begin, end
 
@@ -205,9 +207,9 @@ def crosses_itself(points: Floats) -> bool:
     """Whether two edges of a closed polygon (n, 2) cross in their insides; a polygon may touch itself."""
     begin, end = points, np.roll(points, -1, axis=0)
     apart = np.zeros((len(points), len(points)), bool)  # both ends of one edge on different sides of another
-    for first in range(0, len(points), AT_ONCE):
+    for offset in range(0, len(points), AT_ONCE):
         check_time()
-        some = slice(first, first + AT_ONCE)
+        some = slice(offset, offset + AT_ONCE)
         apart[some] = _side(begin[some], end[some], begin) * _side(begin[some], end[some], end) < 0
     return bool((apart & apart.T).any())
 

@@ -92,7 +92,7 @@ def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tupl
 
 def _joined_labels(borders: list[dict[int, tuple[float, int]]], count: int, least: float) -> NDArray[np.int32]:
     """(count + 1,): the new label of each label after borders weaker than `least` are opened, the weakest first."""
-    into = np.arange(count + 1, dtype=np.int32)
+    target = np.arange(count + 1, dtype=np.int32)
     waiting = [(total / length, a, b) for a, row in enumerate(borders) for b, (total, length) in row.items() if a < b]
     heapq.heapify(waiting)
     while waiting:
@@ -102,7 +102,7 @@ def _joined_labels(borders: list[dict[int, tuple[float, int]]], count: int, leas
         total, length = borders[stays].get(absorbed, (0.0, 0))
         if not length or total / length != strength:  # joined, or another border by now
             continue
-        into[absorbed] = stays
+        target[absorbed] = stays
         for other, (more, longer) in borders[absorbed].items():
             del borders[other][absorbed]
             if other != stays:
@@ -110,9 +110,9 @@ def _joined_labels(borders: list[dict[int, tuple[float, int]]], count: int, leas
                 borders[stays][other] = borders[other][stays] = (sum_there + more, long + longer)
                 heapq.heappush(waiting, ((sum_there + more) / (long + longer), min(stays, other), max(stays, other)))
         borders[absorbed] = {}
-    while not np.array_equal(into, into[into]):
-        into = into[into]
-    return into
+    while not np.array_equal(target, target[target]):
+        target = target[target]
+    return target
 
 
 def are_convex(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

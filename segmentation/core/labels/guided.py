@@ -115,9 +115,9 @@ def add(
         return whole and not any(inside[row - box[0], column - box[1]] for row, column in near)
 
     # An outline is hardly ever larger than those of lower levels.
-    first = bisect_left(levels, True, key=leaves_out) if others else 0
-    is_left_out = first < LEVELS
-    box, inside, whole = outlined(levels[first] if is_left_out else levels[0], depth)
+    lowest_index = bisect_left(levels, True, key=leaves_out) if others else 0
+    is_left_out = lowest_index < LEVELS
+    box, inside, whole = outlined(levels[lowest_index] if is_left_out else levels[0], depth)
     if not is_left_out:
         seeds = np.zeros(inside.shape, np.int32)
         for index, (column, row) in enumerate([*others, (x, y)], 1):
@@ -164,8 +164,8 @@ def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], de
     sparse = slice(offsets[0], None, every), slice(offsets[1], None, every)
     coarse = _flooded_from(inside[sparse], distance[sparse], (click[0] // every, click[1] // every), depth)
     nearest = (
-        np.clip((np.arange(length) - offset + every // 2) // every, 0, most - 1)
-        for length, offset, most in zip(inside.shape, offsets, coarse.shape, strict=True)
+        np.clip((np.arange(length) - offset + every // 2) // every, 0, cells - 1)
+        for length, offset, cells in zip(inside.shape, offsets, coarse.shape, strict=True)
     )
     part: Mask = coarse[np.ix_(*nearest)] & inside
     opened = ndimage.binary_dilation(ndimage.binary_erosion(part, border_value=1)) & part
@@ -199,11 +199,11 @@ def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
         check_time()
         part, labels = now.crop(box), after.crop(box)
         body = part == number
-        most = ndimage.convolve(body.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") >= 5
-        grown = (labels == 0) & (part == 0) & most
-        if not (body & most).any() and not grown.any():
+        majority = ndimage.convolve(body.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") >= 5
+        grown = (labels == 0) & (part == 0) & majority
+        if not (body & majority).any() and not grown.any():
             raise BadEdit(f"Object {number} is too thin to be smoothed.")
-        written.append(runs_in(np.where(grown, np.int32(number), 0), body & ~most | grown, box, now.width))
+        written.append(runs_in(np.where(grown, np.int32(number), 0), body & ~majority | grown, box, now.width))
         after = after.written(written[-1])
     return difference(now, after, written, "These outlines are smooth already.")
 

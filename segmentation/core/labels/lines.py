@@ -63,14 +63,14 @@ def _length(shape: NDArray[np.bool_]) -> float:
         np.argwhere(bone),
         depths[bone] - 0.5,
     )  # half the width: the distance is to the middle of the pixel outside
-    first, *branches = _chains(tree_of(bone), depth)
-    gap = points[first[0]] - points[first[-1]]
-    is_ring = len(first) > SMALLEST_RING and np.abs(gap).max() <= 1
+    trunk, *branches = _chains(tree_of(bone), depth)
+    gap = points[trunk[0]] - points[trunk[-1]]
+    is_ring = len(trunk) > SMALLEST_RING and np.abs(gap).max() <= 1
     if is_ring:
-        ring = ndimage.gaussian_filter1d(points[first].astype(float), SMOOTH, axis=0, mode="wrap")
+        ring = ndimage.gaussian_filter1d(points[trunk].astype(float), SMOOTH, axis=0, mode="wrap")
         length = polyline(np.concatenate([ring, ring[:1]]))
     else:
-        length = _straight(padded, depth) or _along(points[first].astype(float), depth[first], padded, 2)
+        length = _straight(padded, depth) or _along(points[trunk].astype(float), depth[trunk], padded, 2)
     return length + sum(_along(points[branch].astype(float), depth[branch], padded, 1) for branch in branches)
 
 
@@ -176,15 +176,15 @@ def straight_end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
     last = path[-max(6, round(4 * half)) :]
     direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]
     direction *= np.sign(direction @ (last[-1] - last[0])) or 1.0
-    most, behind = 2 * (BLUNT * half + 2), max(8.0, 2 * half)
-    reach = int(np.ceil(max(most, behind) + half)) + 3
+    ahead, behind = 2 * (BLUNT * half + 2), max(8.0, 2 * half)
+    reach = int(np.ceil(max(ahead, behind) + half)) + 3
     corner = np.maximum(path[-1].astype(int) - reach, 0)
     window = tuple(slice(low, low + 2 * reach + 1) for low in corner)
     off = np.argwhere(shape[window]) + corner - path[-1]
     along, weight = off @ direction, _middle(off @ np.array([-direction[1], direction[0]]), half)
     before, after, too_far = (
         (weight * np.clip(along - at + 0.5, 0, 1)).sum()
-        for at in (-behind, 0.0, most)  # a pixel is 1 px long
+        for at in (-behind, 0.0, ahead)  # a pixel is 1 px long
     )
     return float(behind * (after - too_far) / (before - after)) if before > after else 0.0
 

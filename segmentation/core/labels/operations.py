@@ -102,11 +102,11 @@ def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) 
     try:
         MODELS[name].model_validate(values)
     except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        entry = str(first["loc"][0])
+        error = problem.errors(include_url=False)[0]
+        entry = str(error["loc"][0])
         sentences = {"missing": f"{name} needs {entry}.", "extra_forbidden": f"{name} has no {entry}."}
         kinds = {**needed, **optional}
-        raise BadEdit(sentences.get(first["type"]) or f"{entry} is {_words(kinds[entry])}.") from None
+        raise BadEdit(sentences.get(error["type"]) or f"{entry} is {_words(kinds[entry])}.") from None
     values = {ARGUMENTS.get(key, key): value for key, value in values.items() if key != "op"}
     if "radius" in values:
         values["radius"] = float(min(values["radius"], edits.LARGEST_RADIUS + 1))  # a huge int has no float
@@ -138,7 +138,7 @@ def standing(steps: Sequence[Step]) -> list[int]:
 def since_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """The steps from the first one that was taken back, in plain JSON types: what can be made again follows from them.
     made: the ids that a step gave."""
-    first = min((step.undoes for step in steps if step.undoes), default=len(steps) + 1)
+    oldest = min((step.undoes for step in steps if step.undoes), default=len(steps) + 1)
     return [
         {
             "number": number,
@@ -146,7 +146,7 @@ def since_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
             "undoes": step.undoes,
             "made": [] if step.undoes else sorted(set(_there(step.patch)) - set(_there(step.before))),
         }
-        for number, step in enumerate(steps[first - 1 :], first)
+        for number, step in enumerate(steps[oldest - 1 :], oldest)
     ]
 
 

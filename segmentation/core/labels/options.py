@@ -61,14 +61,15 @@ class ParticleOptions(ModelOptions):
         1.0, description="how much larger a picture is shown once more, for the mean of both maps; 1: it is not"
     )
     confidence: Annotated[Weights, _weights_validator(OUTLINE_FEATURES, INTERCEPT)] = Field(
-        {}, description="weights of the chance that an outline is right (core/labels/confidence.py); see `fit`"
+        {}, description="weights of the probability that an outline is right (core/labels/confidence.py); see `fit`"
     )
     region_merging: Annotated[Weights, _weights_validator(BORDER_FEATURES, INTERCEPT, MERGE_LIMIT)] = Field(
         {}, description="weights and limit by which touching particles stay apart; see `fit`"
     )
     cuts: Annotated[Weights, _weights_validator((), INTERCEPT, *CUT_FEATURES)] = Field(
         CUTS,
-        description="weights of the chance that a possible cut is right; see `python -m tests.tools.accuracy contacts`",
+        description="weights of the probability that a possible cut is right;"
+        " see `python -m tests.tools.accuracy contacts`",
     )
     outline_error: Annotated[Weights, _weights_validator((), *OUTLINE_ERRORS)] = Field(
         {},

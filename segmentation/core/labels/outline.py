@@ -105,8 +105,8 @@ def outline_twice(
     likely = min(limit, border_of(EVEN, size, options.cuts))
     more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(likely))
     usual = merged_labels(regions, merges.ends(limit))
-    first, other = (_likely(maps, grey, scale, labels, options) for labels in (usual, more))
-    return replace(first, cuts=cuts), replace(other, cuts=cuts)
+    outlines, other = (_likely(maps, grey, scale, labels, options) for labels in (usual, more))
+    return replace(outlines, cuts=cuts), replace(other, cuts=cuts)
 
 
 def _likely(maps: Maps, grey: Grey, scale: float, labels: Labels, options: ParticleOptions) -> Outlines:

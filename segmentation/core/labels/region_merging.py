@@ -28,18 +28,18 @@ class Merges(NamedTuple):
     """What `merge` did. Merging up to a lower limit leaves out some of it and changes nothing else, because the least
     probable border always comes first.
 
-    into: (n + 1,) the region that each was merged into, or its own number. chance: (n + 1,) the probability of the
+    targets: (n + 1,) the region that each was merged into, or its own number. chance: (n + 1,) the probability of the
     border that vanished then; of a border around earlier ones not less than theirs; 1 of regions that stay. turn:
     (n + 1,) 1 for the first merge; 0 of regions that stay.
     """
 
-    into: Ints
+    targets: Ints
     chance: Floats
     turn: Ints
 
     def ends(self, limit: float = 1.0) -> Ints:
         """(n + 1,) the final region of each region, merged up to a limit that is not above the limit of all."""
-        ends = np.where(self.chance < limit, self.into, np.arange(len(self.into)))
+        ends = np.where(self.chance < limit, self.targets, np.arange(len(self.targets)))
         while (ends != ends[ends]).any():
             ends = ends[ends]
         return ends
@@ -51,9 +51,9 @@ class Merges(NamedTuple):
         merges = np.zeros(len(pairs), np.int64)
         turns = np.where(self.turn > 0, self.turn, len(self.turn))
         while (going := (one != other) & (np.minimum(turns[one], turns[other]) < len(turns))).any():
-            first = np.where(turns[one] <= turns[other], one, other)
-            merges = np.where(going, first, merges)
-            one, other = (np.where(going & (side == first), self.into[side], side) for side in (one, other))
+            earlier = np.where(turns[one] <= turns[other], one, other)
+            merges = np.where(going, earlier, merges)
+            one, other = (np.where(going & (side == earlier), self.targets[side], side) for side in (one, other))
         return np.where(one == other, merges, 0)
 
 
@@ -82,9 +82,9 @@ def merge_regions(
 def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Ints) -> Labels:
     """The labels of regions after each was merged into its entry in `ends` (n + 1,), numbered 1..n without holes; those
     of `oversegmented`, from `oversegment`, are changed in place."""
-    labels, first, _ = oversegmented
-    numbers = np.arange(first + len(ends) - 1, dtype=np.int32)
-    numbers[first:] = ends[1:] + first - 1
+    labels, first_region, _ = oversegmented
+    numbers = np.arange(first_region + len(ends) - 1, dtype=np.int32)
+    numbers[first_region:] = ends[1:] + first_region - 1
     return renumber(fill_holes(relabel(labels, numbers)))
 
 

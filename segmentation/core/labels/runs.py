@@ -29,11 +29,11 @@ def packed(runs: Runs) -> bytes:
     return zlib.compress(np.stack([gaps, counts, ids]).astype("<i4").tobytes())
 
 
-def unpacked(content: bytes, most: int = 0) -> Runs:
+def unpacked(content: bytes, count: int = 0) -> Runs:
     """The runs that `packed` wrote; raises ValueError or zlib.error for anything else, and for more than `most`, where
     that is not 0."""
     stream = zlib.decompressobj()
-    words = stream.decompress(content, 12 * most)
+    words = stream.decompress(content, 12 * count)
     if not stream.eof:
         raise ValueError("too many runs, or no end")
     gaps, counts, ids = np.frombuffer(words, "<i4").reshape(3, -1)
@@ -60,8 +60,8 @@ def joined(runs: Runs, width: int) -> Runs:
         return runs
     starts, counts, ids = runs.T
     ends = starts + counts
-    first = np.r_[True, (starts[1:] != ends[:-1]) | (ids[1:] != ids[:-1]) | (starts[1:] % width == 0)]
-    return runs_of(starts[first], ends[np.r_[first[1:], True]], ids[first])
+    begins = np.r_[True, (starts[1:] != ends[:-1]) | (ids[1:] != ids[:-1]) | (starts[1:] % width == 0)]
+    return runs_of(starts[begins], ends[np.r_[begins[1:], True]], ids[begins])
 
 
 def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
@@ -70,8 +70,8 @@ def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
         return starts, ends
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    first = np.r_[True, starts[1:] >= ends[:-1]]  # neighbours stay apart: they may lie in two rows
-    return starts[first], ends[np.r_[first[1:], True]]
+    begins = np.r_[True, starts[1:] >= ends[:-1]]  # neighbours stay apart: they may lie in two rows
+    return starts[begins], ends[np.r_[begins[1:], True]]
 
 
 def in_rows(runs: Runs, width: int) -> Runs:
@@ -96,10 +96,10 @@ def grouped(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
     wide, reach = width + 2, int(corners)
     rows, left = np.divmod(runs[:, 0].astype(np.int64), width)
     starts, ends = rows * wide + left, rows * wide + left + runs[:, 1]
-    first = np.searchsorted(ends, starts + wide - reach, "right")
-    counts = np.searchsorted(starts, ends + wide + reach, "left") - first
+    nearest = np.searchsorted(ends, starts + wide - reach, "right")
+    counts = np.searchsorted(starts, ends + wide + reach, "left") - nearest
     above = np.repeat(np.arange(len(runs)), counts)
-    below = np.repeat(first - counts.cumsum() + counts, counts) + np.arange(len(above))
+    below = np.repeat(nearest - counts.cumsum() + counts, counts) + np.arange(len(above))
     is_same = runs[above, 2] == runs[below, 2]
     pairs = above[is_same], below[is_same]
     graph = coo_array((np.ones(len(pairs[0]), np.int8), pairs), shape=(len(runs), len(runs)))
@@ -115,8 +115,8 @@ def runs_in(ids: Labels, where: Mask, box: Box, width: int) -> Runs:
     edges = values[:, 1:] != values[:, :-1]
     rows, starts = np.nonzero(edges & padded[:, 1:])
     ends = np.nonzero(edges & padded[:, :-1])[1]
-    first = (rows + box[0]) * width + box[1]
-    return runs_of(first + starts, first + ends, ids[rows, starts])
+    offset = (rows + box[0]) * width + box[1]
+    return runs_of(offset + starts, offset + ends, ids[rows, starts])
 
 
 class Strip(NamedTuple):
@@ -134,18 +134,18 @@ class Strip(NamedTuple):
         return np.append(self.starts[1:], np.int32(self.end))
 
     @classmethod
-    def of(cls, part: Labels, first: int) -> Strip:
-        """From rows (h, W), whose first pixel has the flat index `first`."""
+    def of(cls, part: Labels, offset: int) -> Strip:
+        """From rows (h, W), whose first pixel has the flat index `offset`."""
         flat = part.ravel()
         places = np.flatnonzero(np.r_[True, flat[1:] != flat[:-1]])
-        return cls((places + first).astype(np.int32), flat[places], first + flat.size)
+        return cls((places + offset).astype(np.int32), flat[places], offset + flat.size)
 
     def under(self, starts: Numbers, ends: Numbers) -> tuple[Runs, NDArray[np.int64]]:
         """The strip's runs under some given runs, cut at their ends. The second list says under which one each lies."""
-        first = np.searchsorted(self.starts, starts, "right") - 1
-        numbers = np.searchsorted(self.starts, ends, "left") - first
+        run = np.searchsorted(self.starts, starts, "right") - 1
+        numbers = np.searchsorted(self.starts, ends, "left") - run
         above = np.repeat(np.arange(len(starts)), numbers)
-        index = np.repeat(first - numbers.cumsum() + numbers, numbers) + np.arange(len(above))
+        index = np.repeat(run - numbers.cumsum() + numbers, numbers) + np.arange(len(above))
         begin = np.maximum(self.starts[index], starts[above])
         stop = np.minimum(self.ends[index], ends[above])
         return runs_of(begin, stop, self.ids[index]), above

@@ -151,16 +151,16 @@ def renumber(labels: Labels) -> Labels:
     """The same regions numbered 1..n in reading order, row by row; in place."""
     flat = labels.ravel()
     highest = int(flat.max(initial=0))
-    first = np.full(highest + 1, flat.size, np.int64)
+    first_place = np.full(highest + 1, flat.size, np.int64)
     # Writing backwards leaves the first position of every label; a part at a time, as positions take much memory.
     for start in reversed(range(0, flat.size, BAND)):
         part = flat[start : start + BAND]
         begins = part != 0
         begins[1:] &= part[1:] != part[:-1]  # of a run of one label only the first pixel can be the first of all
         positions = start + np.flatnonzero(begins)[::-1]
-        first[flat[positions]] = positions
-    present = np.flatnonzero(first < flat.size)
-    order = present[np.argsort(first[present], kind="stable")]
+        first_place[flat[positions]] = positions
+    present = np.flatnonzero(first_place < flat.size)
+    order = present[np.argsort(first_place[present], kind="stable")]
     numbers = np.zeros(highest + 1, np.int32)
     numbers[order] = np.arange(1, len(order) + 1, dtype=np.int32)
     return relabel(labels, numbers)

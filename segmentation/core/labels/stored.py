@@ -77,10 +77,10 @@ class StoredMap:
                     raise ValueError("the map is not one of the labels")
                 self._packed = [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
         top, left, bottom, right = box
-        first = top // PACKED
-        raw = b"".join(zlib.decompress(block) for block in self._packed[first : -(-bottom // PACKED)])
+        start = top // PACKED
+        raw = b"".join(zlib.decompress(block) for block in self._packed[start : -(-bottom // PACKED)])
         rows = np.frombuffer(raw, np.uint8).reshape(-1, self._shape[1])
-        return rows[top - first * PACKED : bottom - first * PACKED, left:right]
+        return rows[top - start * PACKED : bottom - start * PACKED, left:right]
 
 
 def _packed(part: NDArray[np.uint8]) -> bytes:

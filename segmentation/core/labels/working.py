@@ -42,7 +42,10 @@ class WorkingLabels:
         """From a Segmentation in memory."""
         tall, wide = result.labels.shape
         strips = [Strip.of(result.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
-        maps = {name: lambda box, of=of: of[box[0] : box[2], box[1] : box[3]] for name, of in result.maps.items()}
+        maps = {
+            name: lambda box, soft_map=soft_map: soft_map[box[0] : box[2], box[1] : box[3]]
+            for name, soft_map in result.maps.items()
+        }
         objects = objects_of(result)
         facts = result.rows, result.class_names, (*strips,), objects, result.next_id, result.used, maps
         return cls((tall, wide), *facts)
@@ -70,8 +73,8 @@ class WorkingLabels:
         top, left, bottom, right = box
         if (bottom - top) * (right - left) > MOST_CROPPED:
             raise BadEdit(TOO_WIDE)
-        first = np.arange(top, bottom, dtype=np.int32) * self.width
-        row_runs, _ = self.under(runs_of(first + left, first + right, 0))
+        offset = np.arange(top, bottom, dtype=np.int32) * self.width
+        row_runs, _ = self.under(runs_of(offset + left, offset + right, 0))
         return np.repeat(row_runs[:, 2], row_runs[:, 1]).reshape(bottom - top, right - left)
 
     def at(self, points: Floats) -> Numbers:
@@ -93,8 +96,8 @@ class WorkingLabels:
         begin, end = np.maximum(left - 1, 0), np.minimum(left + runs[:, 1] + 1, self.width)
         for row in (rows - 1, rows, rows + 1):
             within = (row >= 0) & (row < self.shape[0])
-            first = row[within] * self.width
-            around, _ = self.under(runs_of(first + begin[within], first + end[within], 0))
+            offset = row[within] * self.width
+            around, _ = self.under(runs_of(offset + begin[within], offset + end[within], 0))
             if (around[:, 2] == number).any():
                 return True
         return False
@@ -112,8 +115,8 @@ class WorkingLabels:
     def pieces_of(self, ids: Sequence[int]) -> dict[int, int]:
         """Of how many pieces each of some objects is; pixels of one piece share sides. Raises BadEdit as `chosen`."""
         runs = self.runs_of(self.chosen(ids))
-        _, first = np.unique(grouped(runs, self.width), return_index=True)
-        numbers, counts = np.unique(runs[first, 2], return_counts=True)
+        _, index = np.unique(grouped(runs, self.width), return_index=True)
+        numbers, counts = np.unique(runs[index, 2], return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
     def parts(self) -> Iterator[Labels]:
@@ -132,14 +135,14 @@ class WorkingLabels:
 
     def every_run(self, top: int, bottom: int) -> tuple[Numbers, Numbers]:
         """All runs of some rows, which may cross the ends of rows: ids and numbers of pixels."""
-        first, last = top * self.width, bottom * self.width
+        low, last = top * self.width, bottom * self.width
         ids, starts = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
         for strip in self.strips[top // STRIP : -(-bottom // STRIP)]:
-            begin = max(0, int(np.searchsorted(strip.starts, first, "right")) - 1)
+            begin = max(0, int(np.searchsorted(strip.starts, low, "right")) - 1)
             end = int(np.searchsorted(strip.starts, last, "left"))
             ids.append(strip.ids[begin:end])
             starts.append(strip.starts[begin:end])
-        begins = np.maximum(np.concatenate(starts), first)
+        begins = np.maximum(np.concatenate(starts), low)
         return np.concatenate(ids), np.diff(np.append(begins, last)).astype(np.int32)
 
     def as_dict(self) -> dict[str, Any]:
@@ -170,11 +173,11 @@ class WorkingLabels:
         """The box around each of some objects, with a margin as far as the analysed rows reach."""
         runs = self.runs_of(self.chosen(ids))
         runs = runs[np.argsort(runs[:, 2], kind="stable")]
-        numbers, first = np.unique(runs[:, 2], return_index=True)
+        numbers, starts = np.unique(runs[:, 2], return_index=True)
         top, left = np.divmod(runs[:, 0], self.width)
         bottom, right = top + 1, left + runs[:, 1]
-        top, left = (np.minimum.reduceat(corner, first) for corner in (top, left))
-        bottom, right = (np.maximum.reduceat(side, first) for side in (bottom, right))
+        top, left = (np.minimum.reduceat(corner, starts) for corner in (top, left))
+        bottom, right = (np.maximum.reduceat(side, starts) for side in (bottom, right))
         ends = [np.maximum(top - margin, 0), np.maximum(left - margin, 0)]
         ends += [np.maximum(np.minimum(bottom + margin, self.rows), bottom), np.minimum(right + margin, self.width)]
         return dict(zip(numbers.tolist(), zip(*(side.tolist() for side in ends), strict=True), strict=True))

@@ -148,17 +148,17 @@ def model_for(task: Task, name: str) -> str:
 
 
 def settings_of(
-    task: Task, nm_per_pixel: PixelSize, given: Mapping[str, Any], allowed: Sequence[str]
+    task: Task, nm_per_pixel: PixelSize, values_by_name: Mapping[str, Any], allowed: Sequence[str]
 ) -> AnalysisSettings:
     """The settings of an analysis, defaults for those not given; raises UserError.
 
     given: values, or texts as the command line takes them. allowed: the names that there are.
     """
-    if unknown := [name for name in given if name not in allowed]:
+    if unknown := [name for name in values_by_name if name not in allowed]:
         near = get_close_matches(unknown[0], allowed, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UserError(f"{task.title} have no setting {unknown[0]}.{hint}")
-    plain = {name: of.item() if isinstance(of, np.generic) else of for name, of in given.items()}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values_by_name.items()}
     try:
         settings = read_settings(task, plain)
     except ValueError as error:

@@ -127,9 +127,9 @@ class Reported:
         from ..report.files import write_chosen
         from ..report.signatures import Filing
 
-        of: Of = "image" if self.sample.analysis is not None else "sample"
+        unit: Of = "image" if self.sample.analysis is not None else "sample"
         names = [files] if isinstance(files, str) else files or []
-        patterns = read_choice(",".join(names), offered(of, self.sample.task))
+        patterns = read_choice(",".join(names), offered(unit, self.sample.task))
         filing, folder = Filing(datetime.now(UTC), image=self.file), Path(folder)
         written = write_chosen(self.sample, folder, patterns, keep_all=all_objects, filing=filing)
         return [folder / name for name in written]

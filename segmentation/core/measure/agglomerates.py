@@ -87,7 +87,9 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
     elif len(counted) >= FEWEST:
         ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
     if ends:
-        by_image = np.array([(of.kept[of.kept > 1].sum(), of.kept.sum()) for of in parts])
+        by_image = np.array(
+            [(image_groups.kept[image_groups.kept > 1].sum(), image_groups.kept.sum()) for image_groups in parts]
+        )
         groups["share_interval"] = ends_between(by_image[:, 0], by_image[:, 1], *ends)
     if sized.sum() >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
         x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])

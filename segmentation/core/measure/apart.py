@@ -19,7 +19,7 @@ def measured_apart(
     """The table of objects of an image whose analysed rows and columns are `frame`, and of how many pieces each is;
     pixels of one piece share sides."""
     table = in_one_table(objects, nm_per_pixel, frame)
-    return table, [int(ndimage.label(of.mask)[1]) for of in objects]
+    return table, [int(ndimage.label(part.mask)[1]) for part in objects]
 
 
 def in_one_table(

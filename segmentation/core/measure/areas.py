@@ -42,8 +42,8 @@ class Counts:
 def count(classes: NDArray[np.int32], number: int, grid: tuple[int, int] = GRID) -> Counts:
     """The Counts of classes (H, W) 0..number - 1 (-1: no class), in at most so many blocks down and across."""
     blocks = [
-        np.linspace(0, side, max(1, min(most, side // LEAST)) + 1).astype(int)
-        for side, most in zip(classes.shape, grid, strict=True)
+        np.linspace(0, side, max(1, min(limit, side // LEAST)) + 1).astype(int)
+        for side, limit in zip(classes.shape, grid, strict=True)
     ]
     counts_of_blocks = [
         _of_block(classes, (top, bottom), (left, right), number)
@@ -63,19 +63,19 @@ def _of_block(
     for direction, (down, across) in enumerate(DIRECTIONS):
         left, right = max(columns[0], -across), min(columns[1], width - max(across, 0))
         bottom = min(rows[1], height - down)
-        first = classes[rows[0] : bottom, left:right]
-        second = classes[rows[0] + down : bottom + down, left + across : right + across]
-        classified = (first >= 0) & (second >= 0)
+        one = classes[rows[0] : bottom, left:right]
+        other = classes[rows[0] + down : bottom + down, left + across : right + across]
+        classified = (one >= 0) & (other >= 0)
         length[direction] = classified.sum() * np.hypot(down, across)
-        passed = classified & (first != second)
-        for side in (first, second):
+        passed = classified & (one != other)
+        for side in (one, other):
             crossings[direction] += np.bincount(side[passed], minlength=number)
     return np.bincount(inside[inside >= 0], minlength=number).astype(float), crossings, length
 
 
 def chords(classes: NDArray[np.int32], number: int) -> list[Floats]:
     """(n,) px for each of the classes (H, W) 0..number - 1 (-1: no class): its intercepts on all rows and columns,
-    without those that the frame cuts, or that end where there is no class."""
+    without those that touch the frame, or that end where there is no class."""
     lengths: list[list[NDArray[np.int64]]] = [[] for _ in range(number)]
     for picture in (classes, classes.T):
         runs = find_runs(picture + 1)
@@ -96,8 +96,8 @@ def fractions(counts: Counts) -> Floats:
 def crossings_per_length(counts: Counts) -> Floats:
     """(classes,) mean over the directions of a class's crossings per px of test line."""
     length = counts.length.sum(0)
-    of = counts.crossings.sum(0) / np.maximum(length, 1.0)[:, None]
-    mean: Floats = of.sum(0) / max(1, int((length > 0).sum()))
+    rates = counts.crossings.sum(0) / np.maximum(length, 1.0)[:, None]
+    mean: Floats = rates.sum(0) / max(1, int((length > 0).sum()))
     return mean
 
 
@@ -121,7 +121,7 @@ def mean_free_path(counts: Counts) -> Floats:
     return lengths
 
 
-def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: float = np.inf) -> list[Value]:
+def with_interval(figure: Callable[[Counts], Floats], counts: Counts, highest: float = np.inf) -> list[Value]:
     """A figure of each class in px with its 95 % interval; None for an end where there is but one block or all
     say the same.
 
@@ -135,7 +135,7 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, most: floa
         return [Value(_finite_or_none(value)) for value in whole.tolist()]
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
     reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
-    low, high = np.clip([whole - reach, whole + reach], 0, most)
+    low, high = np.clip([whole - reach, whole + reach], 0, highest)
     low[reach == 0], high[reach == 0] = np.nan, np.nan  # equal blocks show no spread
     return [
         Value(_finite_or_none(value), _finite_or_none(start), _finite_or_none(end))

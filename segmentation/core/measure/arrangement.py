@@ -120,8 +120,8 @@ def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
     axes = [(frame[0], "left", "right"), (frame[1], "top", "bottom")]
     is_edge_to_edge = column == "neighbour_gap"
     margins, free_areas = np.full(len(px), np.inf), np.ones(len(px))
-    for axis, (side, first, last) in enumerate(axes):
-        low, high = (px[f"bbox_{end}_px"] if is_edge_to_edge else middles[:, axis] for end in (first, last))
+    for axis, (side, start, last) in enumerate(axes):
+        low, high = (px[f"bbox_{end}_px"] if is_edge_to_edge else middles[:, axis] for end in (start, last))
         margins = np.minimum(margins, np.minimum(low, side - high))
         free_areas *= np.maximum(side - (high - low) - 2 * distance, 0.0)
     is_sure = px.whole & (distance <= margins) & (free_areas > 0)
@@ -140,7 +140,9 @@ def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: fl
         sums = np.array([image.sums for image in images])
     else:
         framed = zip(images, frames, strict=True)
-        sums = np.concatenate([_by_block(of.points, at, of.weight * of.distance, of.weight) for of, at in framed])
+        sums = np.concatenate(
+            [_by_block(near.points, at, near.weight * near.distance, near.weight) for near, at in framed]
+        )
     mean = with_scale(over_blocks(lambda parts: ratio(parts[0], parts[1]), sums), scale, 1)
     has_enough = len(distance) >= FEWEST
     ascending = np.argsort(distance)
@@ -304,7 +306,7 @@ def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
         return None
     doubled_angles, middles = 2 * np.radians(px["orientation"][is_long]), centres(px)[is_long]
     sums = _by_block(middles, frame, np.cos(doubled_angles), np.sin(doubled_angles), np.ones(n))
-    order = over_blocks(lambda parts: ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, most=1.0)
+    order = over_blocks(lambda parts: ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, highest=1.0)
     total, value = n * (order.value or 0.0), order.value or 0.0
     chance = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
     return Alignment(

@@ -217,8 +217,8 @@ def _narrower(by_image: Intervals, as_one: Intervals) -> Intervals:
     return both
 
 
-def _hull(first: list[float], second: list[float]) -> list[float]:
-    return [min(first[0], second[0]), max(first[1], second[1])]
+def _hull(one: list[float], other: list[float]) -> list[float]:
+    return [min(one[0], other[0]), max(one[1], other[1])]
 
 
 def _law_may_hold(sizes: WeightedSizes) -> bool:

@@ -53,7 +53,7 @@ class Evidence:
 
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
     thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
-    repeatability, between people who outline the same image. readings: median and fraction of each of several readings
+    repeatability, between people who outline the same image. draws: median and fraction of each of several draws
     of the image, drawn by the chances of its cuts; None where no network made the outlines. unresolved: as thresholds,
     of unresolved contacts. outline_error: of median and share as in `ParticleOptions`, in place of the scores.
     """
@@ -62,7 +62,7 @@ class Evidence:
     repeatability: float | None = None
     thresholds: Sequence[tuple[int, Effect]] = ()
     operators: float | None = None
-    readings: Sequence[tuple[float, float]] | None = None
+    draws: Sequence[tuple[float, float]] | None = None
     unresolved: Sequence[tuple[int, Effect]] = ()
     outline_error: tuple[float, float] | None = None
 
@@ -195,8 +195,8 @@ def _total(
     number = significant(estimate.value)
     if estimate.low is not None and estimate.high is not None:
         finest, write = (None, end_words) if unit == "nm" else (0, partial(significant, digits=EVERY))
-        most = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
-        number, start, end = (write(at or 0.0, most=most) for at in (estimate.value, estimate.low, estimate.high))
+        places = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
+        number, start, end = (write(at or 0.0, places=places) for at in (estimate.value, estimate.low, estimate.high))
         span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
     reduce = f" The largest part is {uncapital(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     unknown = "Not included, because not known" if ends else "Not known"
@@ -304,17 +304,17 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 
 def _unresolved(case: Case) -> Contribution | None:
-    """How much the answers differ between readings of the image (`possible`): the spread of the cuts and of the error
-    of their chances. None unless a network made the outlines, of a sample those of every image."""
+    """How much the answers differ between draws of what the outlines may be (`possible`): the spread of the cuts and of
+    the error of their probabilities. None unless a network made the outlines, of a sample those of every image."""
     evidence = case.conditions.evidence
     effect, source = _mean_of(evidence.unresolved), SHARED
-    if evidence.readings is not None:
+    if evidence.draws is not None:
         median, fraction = case.answers
-        off = np.array([(log(one / median), other - fraction) for one, other in evidence.readings] or [(0.0, 0.0)])
+        off = np.array([(log(one / median), other - fraction) for one, other in evidence.draws] or [(0.0, 0.0)])
         effect = Effect(*np.sqrt((off**2).mean(0)).tolist())
         source = (
-            f"Root mean square change over {len(evidence.readings)} readings of the image. In each, every possible cut"
-            " is made or not, by its chance; the chances vary by their own error."
+            f"Root mean square change over {len(evidence.draws)} random draws. In each, every possible cut"
+            " is made or not, by its probability; the probabilities vary by their own error."
             if off.any()
             else "No outline has possible cuts that nobody has decided."
         )
@@ -342,8 +342,8 @@ def _segmentation(case: Case) -> Contribution:
         effect = Effect(median, share * sqrt(p * (1 - p)))
         source = "Fitted to images whose true outlines are known: in 90 % of them the total holds the truth."
     elif scores:
-        of = "your own truth masks" if of_owner else "labelled images"
-        source = f"Root mean square error of the median on {of}, from the model's card: {listed}."
+        masks = "your own truth masks" if of_owner else "labelled images"
+        source = f"Root mean square error of the median on {masks}, from the model's card: {listed}."
     remedy = "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind."
     return _contribution("segmentation", "Segmentation (merged, split, missed)", source, remedy, effect)
 
@@ -395,8 +395,8 @@ def _between(case: Case) -> Contribution | None:
     )
     if None in parts:
         few = f"{images} images differ too much, or have too few particles, to predict the next one."
-        of = "median" if parts[0] is None else "fraction"
-        source = f"Not known: {few}" if parts == [None, None] else f"{source} Of the {of} not known: {few}"
+        term = "median" if parts[0] is None else "fraction"
+        source = f"Not known: {few}" if parts == [None, None] else f"{source} Of the {term} not known: {few}"
     title, remedy = "Variation of the size between fields", "take images of more fields."
     return _contribution("sampling_between", title, source, remedy, Effect(*parts))
 

@@ -31,9 +31,9 @@ def cautions(sizes: WeightedSizes, figures: Collection[str]) -> list[str]:
     sentences = []
     for names, why in doubted(sizes):
         if labels := [NUMBERS[MEDIAN.get(name, name)].label for name in EVERY if name in names and name in figures]:
-            *most, last = labels
-            joined = f"{', '.join(most)} and {last}" if most else last
-            sentences.append(f"The 95 % interval{'s' if most else ''} of the {joined} may be too narrow: {why}.")
+            *others, last = labels
+            joined = f"{', '.join(others)} and {last}" if others else last
+            sentences.append(f"The 95 % interval{'s' if others else ''} of the {joined} may be too narrow: {why}.")
     return sentences
 
 

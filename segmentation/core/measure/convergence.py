@@ -68,7 +68,7 @@ def _beyond(point: Point, total: tuple[float, float]) -> tuple[float, float]:
     """How much further than its interval the total one reaches below and above, as logarithms of factors, whose squares
     add."""
     inner, outer = _reaches(point), _reaches((*point[:2], *total))
-    below, above = (sqrt(max(out**2 - of**2, 0.0)) for of, out in zip(inner, outer, strict=True))
+    below, above = (sqrt(max(out**2 - within**2, 0.0)) for within, out in zip(inner, outer, strict=True))
     return below, above
 
 

@@ -58,18 +58,18 @@ def in_batches(objects: Sequence[CutOut]) -> Iterator[list[int]]:
 def side_by_side(objects: Sequence[CutOut]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """A label image (h, w) of the objects 1..n, none of which touches another or the edge, and (n, 2) by how many rows
     and columns each lies further down and to the right in its own image."""
-    wide = max((of.mask.shape[1] for of in objects), default=0)
-    wide = max(wide, isqrt(sum((of.mask.shape[0] + 1) * (of.mask.shape[1] + 1) for of in objects))) + 2
+    wide = max((part.mask.shape[1] for part in objects), default=0)
+    wide = max(wide, isqrt(sum((part.mask.shape[0] + 1) * (part.mask.shape[1] + 1) for part in objects))) + 2
     places, top, left, below = list[tuple[int, int]](), 1, 1, 1
-    for of in objects:
-        if left + of.mask.shape[1] + 1 > wide:
+    for part in objects:
+        if left + part.mask.shape[1] + 1 > wide:
             top, left = below, 1
         places.append((top, left))
-        left += of.mask.shape[1] + 1
-        below = max(below, top + of.mask.shape[0] + 1)
+        left += part.mask.shape[1] + 1
+        below = max(below, top + part.mask.shape[0] + 1)
     labels = np.zeros((below, wide), np.int32)
-    for number, ((row, column), of) in enumerate(zip(places, objects, strict=True), 1):
-        tall, across = of.mask.shape
-        labels[row : row + tall, column : column + across][of.mask] = number
-    shifts = [(of.top - row, of.left - column) for (row, column), of in zip(places, objects, strict=True)]
+    for number, ((row, column), part) in enumerate(zip(places, objects, strict=True), 1):
+        tall, across = part.mask.shape
+        labels[row : row + tall, column : column + across][part.mask] = number
+    shifts = [(part.top - row, part.left - column) for (row, column), part in zip(places, objects, strict=True)]
     return labels, np.array(shifts, np.int64).reshape(-1, 2)

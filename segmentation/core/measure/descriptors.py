@@ -60,57 +60,57 @@ def descriptor(definition: str, source: str = "") -> Callable[[Descriptor], Desc
     "4π × area / perimeter²: 1 for a disc, less for anything longer or more ragged.",
     f"{ISO_SHAPE}, form factor; its circularity is the square root",
 )
-def circularity(of: Outlines) -> Floats:
-    return np.minimum(4 * np.pi * of.area / of.perimeter**2, 1.0)
+def circularity(outlines: Outlines) -> Floats:
+    return np.minimum(4 * np.pi * outlines.area / outlines.perimeter**2, 1.0)
 
 
 @descriptor("Minimum Feret diameter / maximum Feret diameter.", ISO_SHAPE)
-def aspect_ratio(of: Outlines) -> Floats:
-    return of.min_feret / of.max_feret
+def aspect_ratio(outlines: Outlines) -> Floats:
+    return outlines.min_feret / outlines.max_feret
 
 
 @descriptor("Area / area of the convex hull: less than 1 where the outline has hollows.", ISO_SHAPE)
-def solidity(of: Outlines) -> Floats:
-    return of.area / of.hull_area
+def solidity(outlines: Outlines) -> Floats:
+    return outlines.area / outlines.hull_area
 
 
 @descriptor("Perimeter of the convex hull / perimeter: less than 1 where the outline is ragged.", ISO_SHAPE)
-def convexity(of: Outlines) -> Floats:
-    return np.minimum(of.hull_perimeter / of.perimeter, 1.0)
+def convexity(outlines: Outlines) -> Floats:
+    return np.minimum(outlines.hull_perimeter / outlines.perimeter, 1.0)
 
 
 @descriptor("Equivalent circular diameter / maximum Feret diameter.", ISO_SHAPE)
-def compactness(of: Outlines) -> Floats:
-    return np.minimum(of.ecd / of.max_feret, 1.0)
+def compactness(outlines: Outlines) -> Floats:
+    return np.minimum(outlines.ecd / outlines.max_feret, 1.0)
 
 
 @descriptor("Area / (minimum Feret diameter × maximum Feret diameter).", ISO_SHAPE)
-def extent(of: Outlines) -> Floats:
-    return np.minimum(of.area / (of.min_feret * of.max_feret), 1.0)
+def extent(outlines: Outlines) -> Floats:
+    return np.minimum(outlines.area / (outlines.min_feret * outlines.max_feret), 1.0)
 
 
 @descriptor("Short axis / long axis of the ellipse with the object's second moments of area.", ISO_SHAPE)
-def ellipse_ratio(of: Outlines) -> Floats:
-    mean, apart, _ = axes_of(of)
+def ellipse_ratio(outlines: Outlines) -> Floats:
+    mean, apart, _ = axes_of(outlines)
     return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
 
 
-def axes_of(of: Outlines) -> tuple[Floats, Floats, Floats]:
+def axes_of(outlines: Outlines) -> tuple[Floats, Floats, Floats]:
     """(n,) the mean of the two principal second moments of area, half their difference, and the direction of the long
     axis in degrees from 0 to 180, counter-clockwise from the horizontal."""
-    runs, n = of.runs, len(of.area)
+    runs, n = outlines.runs, len(outlines.area)
 
     def total(values: Floats) -> Floats:
         return np.asarray(np.bincount(runs.particle, values, n), np.float64)
 
     # Moments about each particle's first run, or squares of large coordinates would cost digits.
-    first = first_of_each(runs.particle)
-    middle = (runs.start + runs.stop) / 2 - runs.start[first][runs.particle]
-    row = (runs.row - runs.row[first][runs.particle]).astype(np.float64)
-    x, y = total(runs.length * middle) / of.area, total(runs.length * row) / of.area
-    xx = total(runs.length * (middle**2 + runs.length**2 / 12)) / of.area - x**2
-    yy = total(runs.length * row**2) / of.area - y**2 + 1 / 12
-    xy = total(runs.length * middle * row) / of.area - x * y
+    first_run = first_of_each(runs.particle)
+    middle = (runs.start + runs.stop) / 2 - runs.start[first_run][runs.particle]
+    row = (runs.row - runs.row[first_run][runs.particle]).astype(np.float64)
+    x, y = total(runs.length * middle) / outlines.area, total(runs.length * row) / outlines.area
+    xx = total(runs.length * (middle**2 + runs.length**2 / 12)) / outlines.area - x**2
+    yy = total(runs.length * row**2) / outlines.area - y**2 + 1 / 12
+    xy = total(runs.length * middle * row) / outlines.area - x * y
     return (xx + yy) / 2, np.hypot((xx - yy) / 2, xy), np.degrees(np.arctan2(-2 * xy, xx - yy)) / 2 % 180
 
 
@@ -118,8 +118,8 @@ def axes_of(of: Outlines) -> tuple[Floats, Floats, Floats]:
     "Width / length of the rectangle with the object's area and perimeter (fibres); empty where there is none.",
     ISO_SHAPE,
 )
-def elongation(of: Outlines) -> Floats:
-    quarter = of.perimeter / 4
-    square = quarter**2 - of.area
+def elongation(outlines: Outlines) -> Floats:
+    quarter = outlines.perimeter / 4
+    square = quarter**2 - outlines.area
     apart = np.sqrt(np.where(square >= 0, square, np.nan))
     return (quarter - apart) / (quarter + apart)

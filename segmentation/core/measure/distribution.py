@@ -233,9 +233,9 @@ def mode(size: Floats, weights: Floats) -> float:
     if not width:
         return float(size[0])
     if len(size) > MODE_GROUPS:  # neighbours far nearer to each other than the kernel is wide
-        first = np.arange(MODE_GROUPS) * len(size) // MODE_GROUPS
-        together = np.add.reduceat(weights, first)
-        logs, weights = np.add.reduceat(weights * logs, first) / together, together
+        starts = np.arange(MODE_GROUPS) * len(size) // MODE_GROUPS
+        together = np.add.reduceat(weights, starts)
+        logs, weights = np.add.reduceat(weights * logs, starts) / together, together
     grid = mode_grid(logs, width)
     return float(np.exp(peak(grid, (weights @ kernel(logs, grid, width))[None])[0]))
 

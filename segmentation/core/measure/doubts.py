@@ -58,14 +58,14 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     def moved(gone: Floats, made: Sequence[float] = ()) -> Floats:
         """(k,) 1 and by how many objects the median moves, and the fraction from 1 to 100 nm times their number."""
         pieces = np.array(made, float)
-        change = (np.nan_to_num(of(pieces)).sum() - np.nan_to_num(of(gone)) for of in (side, nano))
+        change = (np.nan_to_num(diameters(pieces)).sum() - np.nan_to_num(diameters(gone)) for diameters in (side, nano))
         return np.asarray(1 + sum(map(np.abs, change)), np.float64)
 
-    def side(of: Floats) -> Floats:
-        return np.asarray(np.sign(median - of) / 2, np.float64)
+    def side(diameters: Floats) -> Floats:
+        return np.asarray(np.sign(median - diameters) / 2, np.float64)
 
-    def nano(of: Floats) -> Floats:
-        return np.where(np.isnan(of), np.nan, is_nano(of) - share)
+    def nano(diameters: Floats) -> Floats:
+        return np.where(np.isnan(diameters), np.nan, is_nano(diameters) - share)
 
     asked = np.flatnonzero(objects.open & objects.whole & (1 - objects.confidence >= DOUBT))
     places = {number: at for at, number in enumerate(objects.ids.tolist())} if cuts else {}
@@ -74,7 +74,8 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     chances = np.concatenate([1 - objects.confidence[asked], [cut.chance for cut in likely]])
     gone = (objects.size[places[cut.id] : places[cut.id] + 1] for cut in likely)
     made = [
-        1.0 if cut.pieces is None else float(moved(of, cut.pieces)[0]) for cut, of in zip(likely, gone, strict=True)
+        1.0 if cut.pieces is None else float(moved(diameters, cut.pieces)[0])
+        for cut, diameters in zip(likely, gone, strict=True)
     ]
     effects = np.concatenate([moved(objects.size[asked]), made])
     of_cut = [None] * len(asked) + [cut.place for cut in likely]

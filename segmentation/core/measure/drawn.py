@@ -95,11 +95,11 @@ class Drawn(NamedTuple):
         return cls(draws, tails, logs(np.maximum(1 - share, 0)), np.log1p(share))
 
     @classmethod
-    def between(cls, least: Floats, most: Floats) -> Drawn:
+    def between(cls, least: Floats, greatest: Floats) -> Drawn:
         """Draws of a figure that lies anywhere between `least` (0 or more) and `most`."""
-        middle = (least + most) / 2
+        middle = (least + greatest) / 2
         with np.errstate(invalid="ignore"):
-            down, up = logs(least / middle), logs(most / middle)
+            down, up = logs(least / middle), logs(greatest / middle)
         nothing = middle == 0  # a figure that can only be 0, such as the span of a single particle
         return cls(logs(middle), MIDDLE, np.where(nothing, -np.inf, down), np.where(nothing, 0.0, up))
 
@@ -120,8 +120,8 @@ class Drawn(NamedTuple):
         if usable.mean() < 0.9 or min(self.tails) < 0:
             return None
         both = self.draws + calibration
-        least, most = (np.clip(both + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
-        low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(most, 1 - self.tails[1]))
+        least, greatest = (np.clip(both + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
+        low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(greatest, 1 - self.tails[1]))
         starts_at_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
         is_too_wide = high > float(np.median(both[usable])) + np.log(widest)
         if high - low <= SAME or is_too_wide or (low == -UNBOUNDED and not starts_at_zero):
@@ -141,8 +141,8 @@ def half_steps(size: Floats) -> Floats:
     Neighbours of a size with n particles are those with at least n // COMMON; rarer sizes come from odd shapes and do
     not show the step. The step is at most the smallest size, because a particle has at least one pixel.
     """
-    first = np.concatenate([[True], np.diff(size) > SAME * size[1:]])
-    distinct, group = size[first], np.cumsum(first) - 1
+    begins = np.concatenate([[True], np.diff(size) > SAME * size[1:]])
+    distinct, group = size[begins], np.cumsum(begins) - 1
     members = np.bincount(group)
     shared = members > 1
     if not shared.any():

@@ -87,9 +87,9 @@ def _measures_of(
 ) -> tuple[dict[str, float], int]:
     """The measures OF_ONE fibre, and how many of its ends are in view."""
     diameters, weights = diameters_along(labels, grey, pieces)
-    ends, (first, last), extension = _ends(labels, number, pieces)
+    ends, (head, last), extension = _ends(labels, number, pieces)
     line = np.concatenate([piece.path for piece in pieces])
-    line = line[first : len(line) - last]
+    line = line[head : len(line) - last]
     across = line[-1] - line[0]
     chord, visible = float(np.hypot(*across)) + extension, polyline(line) + extension
     if np.hypot(*across) < 0.2 * len(line):  # of a closed line, its main axis

@@ -137,7 +137,7 @@ def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
     return np.bincount(block_of(rows, columns, shape), amounts[table.kept], BLOCKS**2).astype(float)
 
 
-def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, most: float = np.inf) -> Value:
+def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highest: float = np.inf) -> Value:
     """A figure of the sums of all blocks, with its 95 % interval; None if it is undefined.
 
     sums: (blocks, k), the blocks BLOCKS^2 parts of a field or whole images. most: its largest possible value, 1 for a
@@ -149,7 +149,7 @@ def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, most: float 
     if not np.isfinite(value):
         return Value(None)
     half = t95(len(sums) - 1) * float(jackknife_error(np.array([[figure(total - block)] for block in sums]))[0])
-    return Value(value, max(0.0, value - half), min(most, value + half)) if np.isfinite(half) else Value(value)
+    return Value(value, max(0.0, value - half), min(highest, value + half)) if np.isfinite(half) else Value(value)
 
 
 def if_enough(value: Value, table: Table, unit: str = "") -> Value:

@@ -80,7 +80,7 @@ _DEFINITIONS = {
         " pixel, so its size would be uncertain by more than 10 %."
     ),
     Reason.UNSURE: (
-        f"Its confidence, the chance that the outline is right, is less than {100 * LEAST_CONFIDENCE:g} %."
+        f"Its confidence, the probability that the outline is right, is less than {100 * LEAST_CONFIDENCE:g} %."
     ),
     Reason.ODD: (
         f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
@@ -122,12 +122,12 @@ def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Tabl
         Reason.ODD: (px["solidity"] < LEAST_SOLIDITY) | (px["aspect_ratio"] < LEAST_ASPECT_RATIO),
     }
 
-    def first(judges: Sequence[Reason]) -> NDArray[Any]:
+    def first_reason(judges: Sequence[Reason]) -> NDArray[Any]:
         return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
 
-    reasons = first((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else always)))
+    reasons = first_reason((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else always)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
-        reasons = np.where(table[BY_HAND] == 1, first((Reason.IGNORED, *ALWAYS)), reasons)
+        reasons = np.where(table[BY_HAND] == 1, first_reason((Reason.IGNORED, *ALWAYS)), reasons)
     is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])
     return table.judged(np.where(is_given, table.reasons, reasons).astype(REASON_TYPE))
 

@@ -50,8 +50,8 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0) -> Fraction | 
     low, high = _limits(sizes, share, uncertainty, *_trials(sizes))
     if sizes.by_image and _are_alike(sizes, share):
         n = effective_number(sizes.weights["number"]) / sizes.images
-        least, most = _limits(sizes, share, uncertainty, n, Z95)
-        low, high = max(low, least), min(high, most)
+        least, greatest = _limits(sizes, share, uncertainty, n, Z95)
+        low, high = max(low, least), min(high, greatest)
     return Fraction(share, low, high, sizes.number)
 
 

@@ -86,7 +86,7 @@ class Population:
         return cls(
             unit=unit,
             pixel_size=pixel_size,
-            columns={name: of for name, of in measured.items() if not len(of) or np.isfinite(of).any()},
+            columns={name: values for name, values in measured.items() if not len(values) or np.isfinite(values).any()},
             counts=counts,
             chance=np.ones(len(counts)) if chance is None else chance,
             edge_weight=known_or_one(every, "edge_weight") if edge == "weight" else None,

@@ -28,11 +28,11 @@ class Hulls:
     """The convex polygons of n particles as one list of vertices.
 
     vertices: (v, 2) float64, x and y in pixel-corner coordinates, the polygons one after another, each in order
-    around. first: (n,) index of each polygon's first vertex. count: (n,) vertices of each, at least 3.
+    around. starts: (n,) index of each polygon's first vertex. count: (n,) vertices of each, at least 3.
     """
 
     vertices: NDArray[np.float64]
-    first: NDArray[np.int64]
+    starts: NDArray[np.int64]
     count: NDArray[np.int64]
 
     def of_equal_count(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
@@ -41,7 +41,7 @@ class Hulls:
             members = np.flatnonzero(self.count == k)
             for batch in np.array_split(members, -(-len(members) * k * k // PAIRS_AT_ONCE)):
                 if len(batch):
-                    index = self.first[batch][:, None] + np.arange(k)
+                    index = self.starts[batch][:, None] + np.arange(k)
                     yield batch, self.vertices[index]
 
 
@@ -56,8 +56,8 @@ def find_hulls(runs: Runs) -> Hulls:
     points = np.c_[np.r_[left, right], np.r_[y, y]][order]
     chain = (2 * np.tile(particle, 2) + side)[order]
     vertices, chain = _convex(points, chain)
-    first = first_of_each(chain // 2)
-    return Hulls(vertices.astype(np.float64), first, np.diff(np.r_[first, len(chain)]))
+    starts = first_of_each(chain // 2)
+    return Hulls(vertices.astype(np.float64), starts, np.diff(np.r_[starts, len(chain)]))
 
 
 def _outer_corners(runs: Runs) -> tuple[NDArray[np.int64], ...]:

@@ -52,8 +52,8 @@ def numbers_of(
 
     def scaled(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
         quantity = NUMBERS[name]
-        most = 1.0 if quantity.kind == "fraction" else np.inf
-        value = if_enough(over_blocks(figure, sums, most=most), table, quantity.unit(table.unit))
+        highest = 1.0 if quantity.kind == "fraction" else np.inf
+        value = if_enough(over_blocks(figure, sums, highest=highest), table, quantity.unit(table.unit))
         return with_scale(value, calibration.standard_uncertainty, quantity.power)
 
     sizes = by_length(table.length("fibre_diameter")[counted], lengths, table.unit)
@@ -76,7 +76,7 @@ def numbers_of(
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
         "order_parameter": scaled("order_parameter", order_parameter, turns) if has_fibres else Value(None),
-        "porosity": over_blocks(lambda sums: 1 - ratio(*sums), covered, most=1.0) if has_fibres else Value(None),
+        "porosity": over_blocks(lambda sums: 1 - ratio(*sums), covered, highest=1.0) if has_fibres else Value(None),
         "pore_diameter": pore_diameter(labels, calibration, field.ignored),
         "crossing_density": per_area("crossing_density", table, field, calibration, measures.over.astype(float)),
         "fibre_length_density": scaled(
@@ -95,8 +95,10 @@ def by_length(diameters: Floats, lengths: Floats, unit: Unit) -> WeightedSizes:
 
 def figures_by_length(sizes: WeightedSizes) -> dict[str, float | None]:
     """Mean and percentiles of `by_length` by name: at least so much of the length is no thicker (ISO 9276-2)."""
-    of = figures(sizes.size, sizes.weights["area"], "area")  # lengths are all its weights; "area": not interpolated
-    return {name: of[figure] for name, figure in OF_LENGTH.items()}
+    by_length = figures(
+        sizes.size, sizes.weights["area"], "area"
+    )  # lengths are all its weights; "area": not interpolated
+    return {name: by_length[figure] for name, figure in OF_LENGTH.items()}
 
 
 def with_length(table: Table) -> Table:

@@ -153,7 +153,7 @@ def decided_by_one(table: Table, conditions: Conditions) -> Flag | None:
     weights = number_weights(every, conditions.edge, chances=bool(conditions.pieces))
     if table.unit != "nm" or len(weights) < LEAST_BARS:
         return None
-    small = is_nano(np.concatenate([of.length("min_feret")[of.kept] for of in every]))
+    small = is_nano(np.concatenate([outlines.length("min_feret")[outlines.kept] for outlines in every]))
     largest = int(np.argmax(np.where(small, weights, 0.0)))
     share, part = (float(some.sum() / weights.sum()) for some in (weights[small], weights[largest : largest + 1]))
     if not small.any() or largest >= table.kept.sum() or part < max(DECIDES * share, SEEN):

@@ -1,6 +1,6 @@
 """The nearest neighbour of each object, and how densely objects lie around it.
 
-The neighbours of an object are all that count and all that the frame cuts. Distances are in px here; the column of the
+The neighbours of an object are all that count and all that touch the frame. Distances are in px here; the column of the
 table has the table's unit.
 """
 
@@ -81,8 +81,8 @@ def _edges(labels: NDArray[np.int32], indices: NDArray[np.intp]) -> list[Floats]
     """The pixels (k, 2), x and y of their centres, of each object that have a side in common with anything else."""
     runs = find_runs(np.where(interior(labels), 0, labels))
     owner = np.repeat(runs.particle, runs.length)
-    first = np.repeat(np.cumsum(runs.length) - runs.length, runs.length)
-    x = np.repeat(runs.start, runs.length) + np.arange(len(owner)) - first
+    begin = np.repeat(np.cumsum(runs.length) - runs.length, runs.length)
+    x = np.repeat(runs.start, runs.length) + np.arange(len(owner)) - begin
     pixels = np.stack([x, np.repeat(runs.row, runs.length)], axis=1) + 0.5
     parts = dict(zip(owner[first_of_each(owner)].tolist(), np.split(pixels, first_of_each(owner)[1:]), strict=True))
     return [parts[number] for number in indices.tolist()]

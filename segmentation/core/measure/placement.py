@@ -49,8 +49,8 @@ def place(
             new = rng.random((3, len(numbers)), np.float32) * np.array([[frame[0]], [frame[1]], [np.pi]], np.float32)
             free = ~placed.hits(k, numbers, new).reshape(-1, at_once)
             tried, is_placed = tried + len(numbers), free.any(1)
-            first = np.flatnonzero(is_placed) * at_once + free[is_placed].argmax(1)
-            placed.where[:, waiting[is_placed], k] = new[:, first]
+            column = np.flatnonzero(is_placed) * at_once + free[is_placed].argmax(1)
+            placed.where[:, waiting[is_placed], k] = new[:, column]
             waiting = waiting[~is_placed]
         if len(waiting):
             return None
@@ -103,8 +103,8 @@ class _Placed:
         count = self._count[cells]
         # (which, other): each new place with each rod that its cell lists; at: the place of `other` in its picture.
         which = np.repeat(np.arange(len(time)), count)
-        first = np.repeat(cells * self._listed.shape[1] - np.cumsum(count) + count, count)
-        other = self._listed.ravel().take(first + np.arange(len(which)))
+        begin = np.repeat(cells * self._listed.shape[1] - np.cumsum(count) + count, count)
+        other = self._listed.ravel().take(begin + np.arange(len(which)))
         touching = (self.radius + self.radius[k]).astype(np.float32)
         farthest = ((touching + self.half + self.half[k]) ** 2).astype(np.float32)
         at = time[which] * len(touching) + other

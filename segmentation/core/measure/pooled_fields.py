@@ -34,8 +34,8 @@ class FieldOfView:
     """One image of several.
 
     table: of its judged objects or classes. values: its numbers by name, lengths in the unit of the table; None if
-    there is no value. area: the analysed area, in that unit squared. edge: the treatment of objects cut by the frame.
-    settings: the settings of the analysis, by name.
+    there is no value. area: the analysed area, in that unit squared. edge: the treatment of objects that touch the
+    frame. settings: the settings of the analysis, by name.
     """
 
     table: Table
@@ -111,9 +111,9 @@ def reasons_not_to_pool(fields: Sequence[FieldOfView]) -> list[str]:
     """For each image "" or a sentence that says why it cannot be combined with the others. An image that an earlier
     version measured may lack some figures of every class."""
     has_numbers = [any(value is not None for value in field.values.values()) for field in fields]
-    first = next((field.values for field, some in zip(fields, has_numbers, strict=True) if some), {})
+    reference = next((field.values for field, some in zip(fields, has_numbers, strict=True) if some), {})
     return [
-        NO_NUMBER if not some else "" if _alike(field.values, first) else OTHER_NUMBERS
+        NO_NUMBER if not some else "" if _alike(field.values, reference) else OTHER_NUMBERS
         for field, some in zip(fields, has_numbers, strict=True)
     ]
 
@@ -121,8 +121,10 @@ def reasons_not_to_pool(fields: Sequence[FieldOfView]) -> list[str]:
 def _alike(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> bool:
     """Whether the figures that both have are of the same classes."""
     figures = {name.partition(OF)[0] for name in one} & {name.partition(OF)[0] for name in other}
-    first, second = ({name for name in of if name.partition(OF)[0] in figures} for of in (one, other))
-    return first == second
+    names_of_one, names_of_other = (
+        {name for name in values if name.partition(OF)[0] in figures} for values in (one, other)
+    )
+    return names_of_one == names_of_other
 
 
 def pooled_quantities(
@@ -146,7 +148,7 @@ def pooled_quantities(
         is_unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
         if value is None or None in without or quantity.of_amount or is_unscaled:
             continue
-        by_scale = [value if of[name] is None else of[name] for of in (longer, shorter)]
+        by_scale = [value if numbers[name] is None else numbers[name] for numbers in (longer, shorter)]
         figures = np.array([value, *by_scale, *without], float)
         if ends := _useful_ends(quantity, figures):
             values[name] = replace(values[name], low=ends[0], high=ends[1])
@@ -156,8 +158,8 @@ def pooled_quantities(
 def within_images(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
     """A number of two images together, with its 95 % interval from theirs, because two cannot show how fields differ:
     the mean of the reaches on each side, weighted (by area), as both share the scale. None if one has none."""
-    ends = [(of.value, of.low, of.high) for of in images]
-    if whole.value is None or any(None in of for of in ends):
+    ends = [(image.value, image.low, image.high) for image in images]
+    if whole.value is None or any(None in image for image in ends):
         return whole
     part = np.array(weights) / sum(weights)
     middle, low, high = np.array(ends, float).T

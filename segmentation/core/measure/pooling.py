@@ -51,10 +51,10 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
     excluded = excluded or without_scale(tables)
     # Sorted by content, so that the draws do not depend on the order of the images.
     pieces = conditions.pieces or [None] * len(tables)
-    pairs = [(table, of) for table, of, why in zip(tables, pieces, excluded, strict=True) if not why]
+    pairs = [(table, parts) for table, parts, why in zip(tables, pieces, excluded, strict=True) if not why]
     pairs.sort(key=lambda pair: b"".join(pair[0].length(name).tobytes() for name in ("min_feret", "ecd")))
     chosen = [table for table, _ in pairs]
-    conditions = replace(conditions, pieces=[of for _, of in pairs] if conditions.pieces else ())
+    conditions = replace(conditions, pieces=[parts for _, parts in pairs] if conditions.pieces else ())
     obstacle = conditions.obstacle or _obstacle(chosen, excluded)
     described, sizes = describe(chosen, replace(conditions, obstacle=obstacle))
     if sizes.by_image:
@@ -131,9 +131,9 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
         notes.append(_note_on_magnifications(chosen, min(pixels), max(pixels), things, screened))
     empty = tuple(number for number, table in chosen.items() if not table.kept.any())
     if empty:
-        of = f"{len(empty)} of {len(chosen)} images"
-        text = f"{of} contribute{'s' if len(empty) == 1 else ''} no {things.removesuffix('s')}."
-        notes.append(Flag(text, f"{of} without {things}", ids=empty))
+        scope = f"{len(empty)} of {len(chosen)} images"
+        text = f"{scope} contribute{'s' if len(empty) == 1 else ''} no {things.removesuffix('s')}."
+        notes.append(Flag(text, f"{scope} without {things}", ids=empty))
     return notes
 
 
@@ -229,7 +229,8 @@ def between_images(sizes: WeightedSizes) -> Between | None:
     typical = (len(sizes) - (counts**2).sum() / len(sizes)) / (len(counts) - 1)
     variance = max((among - within) / float(typical), 0.0)
     medians = [
-        quantile(sizes.size[image == of], sizes.weights["number"][image == of], 0.5) for of in range(len(counts))
+        quantile(sizes.size[image == place], sizes.weights["number"][image == place], 0.5)
+        for place in range(len(counts))
     ]
     total = variance + within
     share = variance / total if total > 0 else 0.0

@@ -1,10 +1,10 @@
-"""What else an outline may be: the pieces that its possible cuts leave, each with its chance.
+"""What else an outline may be: the pieces that its possible cuts leave, each with its probability.
 
-A segmentation is one reading, and its merges all err in one direction: outlines that are several particles make sizes
-too large. So the possible cuts of an outline are made one after the other, the likeliest first. A cut divides what it
-finds with its chance; if it does, later ones divide its pieces. An outline or piece is an object as it stands with the
-chance that all cuts before it were right, and its own was wrong. These chances of an outline and its pieces weigh their
-sizes: what has no possible cuts, and what a person decided, weighs 1 or 0.
+A segmentation is one of several possible ones. Its errors lie on one side: an outline that is several particles makes
+sizes too large. So the possible cuts of an outline are made one after the other, the likeliest first. A cut divides
+what it finds with its probability. If it does, later cuts divide the pieces. An outline or piece is an object as it
+stands, with the probability that all cuts before it were right and its own was wrong. These probabilities weight the
+sizes: what has no possible cuts, and what a person decided, has the weight 1 or 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-READINGS = 100
+DRAWS = 100
 
 
 class Piece(NamedTuple):
@@ -73,10 +73,10 @@ class Possible:
         return np.array([of_mask[piece].mean() >= INSIDE for piece, of_mask in places], np.bool_)
 
     def drawn(self, rng: np.random.Generator, spread: float) -> NDArray[np.bool_]:
-        """(n + k, READINGS) which are objects in each of several readings, drawn by these chances. spread: SD of an
+        """(n + k, DRAWS) which are objects in each of several draws by these probabilities. spread: SD of an
         error that all log-odds of an image share."""
-        shifts = spread * rng.standard_normal(READINGS)
-        divided = rng.random((len(self.odds), READINGS)) < special.expit(self.odds[:, None] + shifts)
+        shifts = spread * rng.standard_normal(DRAWS)
+        divided = rng.random((len(self.odds), DRAWS)) < special.expit(self.odds[:, None] + shifts)
         reached = np.ones(divided.shape, bool)
         for at, piece in enumerate(self.pieces, self.count):
             reached[at] = reached[piece.parent] & divided[piece.parent]
@@ -125,9 +125,9 @@ def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[in
         alone = (dense[rows, columns] == number).astype(np.int32)
         here = [cuts[at] for at in _chain(cuts, place) if divided[at] == number]
         chain = [cut.shifted(-columns.start, -rows.start) for cut in here]
-        of = possible(alone, chain)
-        parents = {piece.parent for piece in of.pieces}
-        leaves = [piece for at, piece in enumerate(of.pieces, of.count) if at not in parents]
+        tree = possible(alone, chain)
+        parents = {piece.parent for piece in tree.pieces}
+        leaves = [piece for at, piece in enumerate(tree.pieces, tree.count) if at not in parents]
         if leaves:
             pieces[place] = [
                 CutOut(leaf.mask, rows.start + leaf.box[0], columns.start + leaf.box[1]) for leaf in leaves
@@ -152,11 +152,11 @@ def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
 
 def _parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     for points in (line, to_edge(line, inside, box)):
-        parts, found = ndimage.label(inside & ~line_pixels(points, box))
+        parts, count = ndimage.label(inside & ~line_pixels(points, box))
         areas = np.bincount(parts.ravel())
-        large = [part for part in range(1, found + 1) if areas[part] >= SMALLEST]
+        large = [part for part in range(1, count + 1) if areas[part] >= SMALLEST]
         if len(large) > 1:
-            numbers = np.zeros(found + 1, np.int32)
+            numbers = np.zeros(count + 1, np.int32)
             numbers[large] = range(1, len(large) + 1)
             parts = numbers[parts]
             nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
@@ -164,22 +164,24 @@ def _parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     return None
 
 
-def sizes_of_pieces(of: Possible, nm_per_pixel: float | None, frame: tuple[int, int]) -> Table | None:
+def sizes_of_pieces(tree: Possible, nm_per_pixel: float | None, frame: tuple[int, int]) -> Table | None:
     """The sizes of the pieces, all kept; None without pieces. frame: analysed rows, and columns."""
-    if not of.pieces:
+    if not tree.pieces:
         return None
-    pieces = [CutOut(piece.mask, *piece.box[:2]) for piece in of.pieces]
+    pieces = [CutOut(piece.mask, *piece.box[:2]) for piece in tree.pieces]
     return in_one_table(pieces, nm_per_pixel, frame, only_sizes=True)
 
 
-def readings(of: Possible, table: Table, pieces: Table | None, spread: float, seed: int) -> list[tuple[float, float]]:
-    """Median and fraction from 1 to 100 nm of several readings of an image; none where nothing has possible cuts.
-    table, pieces: judged. spread: see `Possible.drawn`."""
+def drawn_answers(
+    tree: Possible, table: Table, pieces: Table | None, spread: float, seed: int
+) -> list[tuple[float, float]]:
+    """Median and fraction from 1 to 100 nm of several draws of what the outlines may be; none where nothing has
+    possible cuts. table, pieces: judged. spread: see `Possible.drawn`."""
     if pieces is None:
         return []
     kept = np.concatenate([table.kept, pieces.kept])
     size = np.concatenate([table.length("min_feret"), pieces.length("min_feret")])[kept]
     rising = np.argsort(size)
-    size, drawn = size[rising], of.drawn(np.random.default_rng(seed), spread)[kept][rising].T
+    size, drawn = size[rising], tree.drawn(np.random.default_rng(seed), spread)[kept][rising].T
     answers = ((size[some], np.ones(int(some.sum()))) for some in drawn if some.any())
     return [(quantile(sizes, weights, 0.5), share_between(sizes, weights)) for sizes, weights in answers]

@@ -36,22 +36,22 @@ class UnknownQuantity(ValueError):
     """No quantity of this name is registered; the message says what to do."""
 
 
-def significant(value: float | None, digits: int = 3, most: int | None = None) -> str:
+def significant(value: float | None, digits: int = 3, places: int | None = None) -> str:
     """The value to so many significant digits, without an exponent; a dash where there is none. From 10,000 on the
-    thousands are parted by commas. most: decimals that are written at most, -1 for tens."""
+    thousands are parted by commas. places: decimals that are written at most, -1 for tens."""
     if value is None or not isfinite(value):
         return "–"
-    rounded = round(value, decimals(value, digits, most))
+    rounded = round(value, decimals(value, digits, places))
     if rounded == 0:
         return "0"
-    text = f"{rounded:,.{max(0, decimals(rounded, digits, most))}f}"
+    text = f"{rounded:,.{max(0, decimals(rounded, digits, places))}f}"
     return text if abs(rounded) >= 10_000 else text.replace(",", "")  # where a comma is the decimal sign, 1,230 is 1.23
 
 
-def decimals(value: float, digits: int, most: int | None = None) -> int:
-    """The decimals of a number with so many significant digits, and `most` of them at most."""
+def decimals(value: float, digits: int, places: int | None = None) -> int:
+    """The decimals of a number with so many significant digits, and `places` of them at most."""
     of_digits = digits - 1 - floor(log10(abs(value))) if value else digits - 1
-    return of_digits if most is None else min(of_digits, most)
+    return of_digits if places is None else min(of_digits, places)
 
 
 def decimals_beside(value: float, low: float, high: float, finest: int | None = None) -> int | None:
@@ -61,17 +61,17 @@ def decimals_beside(value: float, low: float, high: float, finest: int | None = 
     if not (isfinite(high - low) and high > low):
         return None
     half = (high - low) / 2
-    most = max(decimals(half, 2), decimals(value, 2, finest))
+    places = max(decimals(half, 2), decimals(value, 2, finest))
     if not value:
-        return most
-    return min(most, max(decimals(half, 1), decimals(value, ENOUGH))) if round(value, most) else decimals(value, 1)
+        return places
+    return min(places, max(decimals(half, 1), decimals(value, ENOUGH))) if round(value, places) else decimals(value, 1)
 
 
-def end_words(end: float, most: int | None) -> str:
+def end_words(end: float, places: int | None) -> str:
     """The end of an interval with the decimals of its number; one that is less than a unit of the last has a digit."""
-    if most is None:
+    if places is None:
         return significant(end)
-    return significant(end, EVERY, most) if abs(end) >= 10.0**-most else significant(end, 1)
+    return significant(end, EVERY, places) if abs(end) >= 10.0**-places else significant(end, 1)
 
 
 def uncapital(text: str) -> str:
@@ -237,11 +237,11 @@ def of_class(name: str, class_name: str) -> str:
 
 def number(name: str) -> Quantity:
     """The quantity of a number, also of one of a class (`of_class`); raises UnknownQuantity."""
-    base, of, class_name = name.partition(OF)
+    base, link, class_name = name.partition(OF)
     if base not in NUMBERS:
         raise UnknownQuantity(f"No number {base!r} is known: register it with core.measure.quantities.add.")
     quantity = NUMBERS[base]
-    return replace(quantity, name=name, title=f"{quantity.title} of {class_name}") if of else quantity
+    return replace(quantity, name=name, title=f"{quantity.title} of {class_name}") if link else quantity
 
 
 def column(name: str) -> Quantity:

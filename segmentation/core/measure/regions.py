@@ -59,9 +59,9 @@ def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.boo
             continue
         top, bottom = np.clip([np.floor(corners[:, 1].min()), np.ceil(corners[:, 1].max())], 0, shape[0]).astype(int)
         rows = max(1, AT_ONCE // max(1, shape[1]))
-        for first in range(top, bottom, rows):
-            part = mask[first : min(first + rows, bottom)]
-            (starts, stops), _ = polygon_spans(corners - (0, first), *part.shape)
+        for row in range(top, bottom, rows):
+            part = mask[row : min(row + rows, bottom)]
+            (starts, stops), _ = polygon_spans(corners - (0, row), *part.shape)
             steps = np.zeros(part.size + 1, np.int8)  # no two runs of a polygon begin, or end, at one pixel
             steps[starts] += 1
             steps[stops] -= 1
@@ -95,15 +95,15 @@ def area_words(share: float) -> str:
 
 def shares_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
     """(n,) the share of each outline 1..count of labels (H, W) that lies in mask (H, W); 0 of one without pixels."""
-    areas, inside = (np.bincount(of.ravel(), minlength=count + 1)[1 : count + 1] for of in (labels, labels[mask]))
+    areas, inside = (np.bincount(ids.ravel(), minlength=count + 1)[1 : count + 1] for ids in (labels, labels[mask]))
     return np.asarray(inside / np.maximum(areas, 1))
 
 
-def largest_part(taken: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+def largest_part(occupied: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """Top, left, bottom, right (ends exclusive) of the largest rectangle of a picture (H, W) without a taken pixel;
     None without one. Of a large picture its sides lie on a grid of at most GRID lines."""
-    step = -(-max(taken.shape) // GRID)
-    padded = np.pad(taken, [(0, -side % step) for side in taken.shape], constant_values=True)
+    step = -(-max(occupied.shape) // GRID)
+    padded = np.pad(occupied, [(0, -side % step) for side in occupied.shape], constant_values=True)
     is_free = np.asarray(~padded.reshape(len(padded) // step, step, -1, step).any((1, 3)))
     best, area = None, 0
     heights = np.zeros(is_free.shape[1] + 1, int)

@@ -82,7 +82,7 @@ def by_object(kind: str, labels: NDArray[np.int32], runs: Runs, measure_some: Me
     if memory is None:
         return measure_some(labels, runs)
     objects = _cut_out(labels)
-    keys = [(kind, pixels_of(of.mask, of.box)) for of in objects]
+    keys = [(kind, pixels_of(part.mask, part.box)) for part in objects]
     unknown = [at for at, key in enumerate(keys) if key not in memory]
     for batch in in_batches([objects[at] for at in unknown]):
         places = [unknown[at] for at in batch]

@@ -40,8 +40,8 @@ class Resamples:
         if groups == len(values):
             means = values
         else:
-            first = np.searchsorted(self.group, np.arange(groups))
-            means = np.add.reduceat(values, first, axis=0) / np.bincount(self.group)[:, None]
+            starts = np.searchsorted(self.group, np.arange(groups))
+            means = np.add.reduceat(values, starts, axis=0) / np.bincount(self.group)[:, None]
         return self.counts @ means
 
 

@@ -28,16 +28,16 @@ Intervals = dict[str, Interval]
 Verdict = Literal["above", "below", "undecided"]
 
 
-def images_words(counted: int, of: int) -> str:
+def images_words(counted: int, total: int) -> str:
     """How many images there are, and how many of them count: "3 images", "1 of 3 images counted"."""
-    images = f"{of} image{'' if of == 1 else 's'}"
-    return images if counted == of else f"{counted} of {images} counted"
+    images = f"{total} image{'' if total == 1 else 's'}"
+    return images if counted == total else f"{counted} of {images} counted"
 
 
 def unscaled_note(numbers: Mapping[str, Value]) -> str:
     """Why the first known number has no interval where it waits for the scale; "" where it does not."""
-    first = next((value for value in numbers.values() if value.value is not None), Value(None))
-    return NO_INTERVALS * first.unit.startswith("px")
+    value_shown = next((value for value in numbers.values() if value.value is not None), Value(None))
+    return NO_INTERVALS * value_shown.unit.startswith("px")
 
 
 def meaning(text: str) -> Any:
@@ -52,7 +52,7 @@ class Fit(TypedDict):
     median: float
     gsd: Annotated[float, meaning("geometric standard deviation")]
     ks: Annotated[float, meaning("greatest distance of the cumulative distributions")]
-    p: Annotated[float, meaning("chance that a sample of the fitted law is at least as far from its own fit")]
+    p: Annotated[float, meaning("probability that a sample of the fitted law is at least as far from its own fit")]
     word: Literal["good", "fair", "poor"]
 
 
@@ -307,7 +307,7 @@ class Between(TypedDict):
     variance: float
     sd: float
     share: Annotated[float, meaning("of the total variance")]
-    p: NotRequired[Annotated[float, meaning("chance that equal images look at least as different")]]
+    p: NotRequired[Annotated[float, meaning("probability that equal images look at least as different")]]
     times: NotRequired[Annotated[float, meaning("largest by smallest median of an image")]]
 
 
@@ -375,7 +375,8 @@ class Statistics:
     ] = ""
     other: Annotated[Other | None, meaning("the numbers of the other measurand; null for other objects")] = None
     pieces: Annotated[
-        dict[str, list[float]], meaning("what outlines may be instead: sizes in px and chances; empty without cuts")
+        dict[str, list[float]],
+        meaning("what outlines may be instead: sizes in px and probabilities; empty without cuts"),
     ] = field(default_factory=dict)
     size: Annotated[str, meaning("name of the measure that is the size")] = "min_feret"
     screened: Annotated[bool, meaning("whether the objects were judged as nanomaterials")] = True

@@ -32,7 +32,7 @@ def blocks(shape: tuple[int, int]) -> Iterator[slice]:
     """Slices of rows that together cover an image of (H, W), each of a bounded number of pixels."""
     rows, columns = shape
     step = max(1, BLOCK_PIXELS // max(columns, 1))
-    return (slice(first, min(first + step, rows)) for first in range(0, rows, step))
+    return (slice(row, min(row + step, rows)) for row in range(0, rows, step))
 
 
 def find_runs(labels: NDArray[np.int32]) -> Runs:
@@ -69,9 +69,9 @@ def first_of_each(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def around(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The index of the member before and of the one after each (k,), around its group of consecutive equal `keys`."""
-    first = first_of_each(keys)
+    starts = first_of_each(keys)
     after = np.arange(1, len(keys) + 1)
-    after[np.r_[first, len(keys)][1:] - 1] = first
+    after[np.r_[starts, len(keys)][1:] - 1] = starts
     before = np.empty_like(after)
     before[after] = np.arange(len(keys))
     return before, after

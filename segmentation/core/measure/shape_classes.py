@@ -46,7 +46,7 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     there is none. It does not contain the errors of the classes (docs/method/arrangement.md).
     """
     classes = [table["shape"][table.kept].astype(str) for table in tables if "shape" in table.columns]
-    counts = np.array([[(of == name).sum() for name in SHAPES] for of in classes])
+    counts = np.array([[(shapes == name).sum() for name in SHAPES] for shapes in classes])
     total = counts.sum()
     if not total:
         return {}
@@ -91,7 +91,7 @@ class Fits(NamedTuple):
 
 
 def with_shapes(table: Table, labels: NDArray[np.int32]) -> Table:
-    """The table with all widths and lengths, and class and chance of outlines of LEAST_PX that the frame does not cut.
+    """The table with all widths and lengths, and class and chance of outlines of LEAST_PX that do not touch the frame.
 
     labels: (H, W) with 1..n in the order of the table.
     """
@@ -112,10 +112,10 @@ def fit(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
     n = len(outlines.count)
     reach = np.zeros((n, len(ANGLES)))  # of the outline from its middle along each angle: its support function
     if n:
-        first = outlines.vertices[outlines.first]
-        away = outlines.vertices - np.repeat(first, outlines.count, axis=0)
+        origin = outlines.vertices[outlines.starts]
+        away = outlines.vertices - np.repeat(origin, outlines.count, axis=0)
         along = away @ np.stack([np.cos(ANGLES), np.sin(ANGLES)])
-        reach = np.maximum.reduceat(along, outlines.first, axis=0)
+        reach = np.maximum.reduceat(along, outlines.starts, axis=0)
     width, length = _sides(outlines)
     mean = reach.mean(1, keepdims=True)
     waves = np.fft.rfft(reach / np.where(mean > 0, mean, 1.0), axis=1)

@@ -140,15 +140,15 @@ def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> 
 def _position(runs: Runs, n: int) -> Measures:
     area = np.bincount(runs.particle, runs.length, n)
     middle = (runs.start + runs.stop - 1) / 2
-    first = first_of_each(runs.particle)
+    starts = first_of_each(runs.particle)
     empty = np.zeros(0, np.int64)
     return {
         "centroid_x_px": np.bincount(runs.particle, runs.length * middle, n) / area,
         "centroid_y_px": np.bincount(runs.particle, runs.length * runs.row, n) / area,
-        "bbox_left_px": np.minimum.reduceat(runs.start, first) if n else empty,
-        "bbox_top_px": np.minimum.reduceat(runs.row, first) if n else empty,
-        "bbox_right_px": np.maximum.reduceat(runs.stop, first) if n else empty,
-        "bbox_bottom_px": np.maximum.reduceat(runs.row, first) + 1 if n else empty,
+        "bbox_left_px": np.minimum.reduceat(runs.start, starts) if n else empty,
+        "bbox_top_px": np.minimum.reduceat(runs.row, starts) if n else empty,
+        "bbox_right_px": np.maximum.reduceat(runs.stop, starts) if n else empty,
+        "bbox_bottom_px": np.maximum.reduceat(runs.row, starts) + 1 if n else empty,
     }
 
 
@@ -168,8 +168,8 @@ def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
     pairs = np.divmod(np.unique(np.concatenate(keys)), n + 1)
     touching = coo_array((np.ones(len(pairs[0]), bool), pairs), (n + 1, n + 1))
     of_each = connected_components(touching, directed=False)[1][1:]
-    _, first, group = np.unique(of_each, return_index=True, return_inverse=True)
-    return np.unique(first[group], return_inverse=True)[1].astype(np.int64) + 1
+    _, index, group = np.unique(of_each, return_index=True, return_inverse=True)
+    return np.unique(index[group], return_inverse=True)[1].astype(np.int64) + 1
 
 
 def true_solidity(table: Table) -> NDArray[np.float64]:

@@ -41,9 +41,11 @@ def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Fl
     for index in places:
         total, weights = np.zeros(len(best)), np.zeros(len(best))
         for names, weight in zip(groups, WEIGHTS, strict=True):
-            own = {name: measured[name][index] for name in names}
-            spread = {name: next((one for most, one in spreads[name] if own[name] <= most), 1.0) for name in own}
-            squares = np.array([((measured[name] - own[name]) / spread[name]) ** 2 for name in own])
+            reference = {name: measured[name][index] for name in names}
+            spread = {
+                name: next((one for limit, one in spreads[name] if reference[name] <= limit), 1.0) for name in reference
+            }
+            squares = np.array([((measured[name] - reference[name]) / spread[name]) ** 2 for name in reference])
             both = np.isfinite(squares).reshape(-1, len(best))
             held = both.sum(0)
             total += weight * np.where(both, squares.reshape(both.shape), 0).sum(0) / np.maximum(held, 1)

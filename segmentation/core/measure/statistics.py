@@ -46,10 +46,10 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     edge, uncertainty, screened = conditions.edge, conditions.uncertainty, conditions.screened
     sizes = WeightedSizes.of(*tables, edge=edge, by=conditions.size, pieces=conditions.pieces)
     of_sizes = _of_sizes(sizes, uncertainty, np.random.default_rng(conditions.seed))
-    given = [name for name, ends in of_sizes["intervals"].items() if ends]
+    with_ends = [name for name, ends in of_sizes["intervals"].items() if ends]
     described = {
         **of_sizes,
-        "cautions": cautions(sizes, [*given, "fraction_100nm"] if screened else given),
+        "cautions": cautions(sizes, [*with_ends, "fraction_100nm"] if screened else with_ends),
         "size": conditions.size,
         "counted": conditions.counted,
         "screened": screened,

@@ -26,9 +26,9 @@ def convex_outlines(hulls: Hulls) -> Hulls:
         return hulls
     owner = np.repeat(np.arange(len(hulls.count)), hulls.count)
     edge = hulls.vertices[around(owner)[1]] - hulls.vertices
-    middles = np.add.reduceat(hulls.vertices, hulls.first, axis=0) / hulls.count[:, None]
+    middles = np.add.reduceat(hulls.vertices, hulls.starts, axis=0) / hulls.count[:, None]
     # A corner hull is the hull of the pixel centres, widened by the unit square: of a line nothing is left without it.
-    reach = np.maximum.reduceat(hulls.vertices, hulls.first) - np.minimum.reduceat(hulls.vertices, hulls.first)
+    reach = np.maximum.reduceat(hulls.vertices, hulls.starts) - np.minimum.reduceat(hulls.vertices, hulls.starts)
     # area(corner hull) = area(hull of the centres) + width + height + 1, and reach is (width + 1, height + 1).
     solid = (np.round(2 * (areas(hulls) - (reach.sum(1) - 1))) > 0)[owner]
     # Corner hulls have a step of one pixel along each axis that the hull of the centres does not have.

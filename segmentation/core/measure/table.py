@@ -48,7 +48,11 @@ class Table:
     def of_pixels(cls, measures: dict[str, Any], nm_per_pixel: float | None) -> Table:
         """The table of `measures` (named without units, lengths in px), calibrated by `nm_per_pixel`."""
         columns = {column_name(name, "px"): np.asarray(values) for name, values in measures.items()}
-        columns |= {name: of.astype(float) for name, of in columns.items() if of.dtype == int and name not in INTEGERS}
+        columns |= {
+            name: column.astype(float)
+            for name, column in columns.items()
+            if column.dtype == int and name not in INTEGERS
+        }
         return cls(columns).rescaled(nm_per_pixel)
 
     @property
@@ -101,7 +105,10 @@ class Table:
     def with_measures(self, **measures: NDArray[Any]) -> Table:
         """The same objects with further measures (n,), named without units; lengths in px."""
         size, named = self.nm_per_pixel or 1.0, {column(name): values for name, values in measures.items()}
-        scaled = {of.column(self.unit): values * size**of.power if of.power else values for of, values in named.items()}
+        scaled = {
+            quantity.column(self.unit): values * size**quantity.power if quantity.power else values
+            for quantity, values in named.items()
+        }
         return replace(self, columns={**self.columns, **scaled})
 
     def identified(self, ids: NDArray[np.int32]) -> Table:

@@ -1,6 +1,6 @@
 """The thickness of a layer that runs through an image, measured along normals to its middle line.
 
-A micrograph of a cross-section is measured so by hand (ISO 1463:2021, ASTM B487): many readings, each perpendicular to
+A micrograph of a cross-section is measured so by hand (ISO 1463:2021, ASTM B487): at many places, each perpendicular to
 the layer. The middle line is the mean place of the layer's pixels across its length, smoothed over a
 part of the thickness, so that rough sides do not turn the normals.
 """
@@ -23,29 +23,31 @@ SMALLEST = 100  # px of a layer
 LONG = 1.5  # times longer than thick (by standard deviations) is the least that has a length and a thickness
 STEP = 0.5  # px between samples along a normal; edges are placed between two
 SMOOTH = 0.25  # mean thicknesses, SD of the Gaussian that smooths the middle line
-REACH = 3.0  # mean thicknesses on either side of the middle line that a reading looks along
-MOST = 1000  # readings
-FEWEST = 8  # readings
+REACH = 3.0  # mean thicknesses on either side of the middle line that is looked along for its edges
+MOST = 1000  # places
+FEWEST = 8  # places
 FEWEST_LENGTHS, MOST_LENGTHS = 3, 16  # independent lengths: fewer give no interval, more add nothing
 Floats = NDArray[np.float64]
 FIGURES: Mapping[str, Callable[[Floats], float]] = {
-    "mean": lambda readings: float(readings.mean()),
-    "sd": lambda readings: float(readings.std(ddof=1)),
-    "min": lambda readings: float(readings.min()),
-    "d10": lambda readings: float(np.quantile(readings, 0.1)),
-    "median": lambda readings: float(np.median(readings)),
-    "d90": lambda readings: float(np.quantile(readings, 0.9)),
-    "max": lambda readings: float(readings.max()),
+    "mean": lambda values: float(values.mean()),
+    "sd": lambda values: float(values.std(ddof=1)),
+    "min": lambda values: float(values.min()),
+    "d10": lambda values: float(np.quantile(values, 0.1)),
+    "median": lambda values: float(np.median(values)),
+    "d90": lambda values: float(np.quantile(values, 0.9)),
+    "max": lambda values: float(values.max()),
 }
 OF_ONE = ("min", "max")  # of one place, so without an interval
 
 
 @dataclass(frozen=True, eq=False)
-class Readings:
-    """thickness: (n,) px, NaN where the frame cuts the reading short, the layer is interrupted, or the reading crosses
-    what is to be ignored. step: px between two
-    readings along the middle line. ends: (n, 2, 2) rows and columns of both ends of each. start, line: px of the middle
-    line before the first reading, and of the whole of it."""
+class Profile:
+    """The thickness at n places along a layer.
+
+    thickness: (n,) px, NaN where it would leave the frame, where the layer is interrupted, or where it would cross what
+    is to be ignored. step: px between two places along the middle line. ends: (n, 2, 2) rows and columns of both ends
+    of each. start, line: px of the middle line before the first place, and of the whole of it.
+    """
 
     thickness: Floats
     step: float
@@ -55,7 +57,7 @@ class Readings:
 
     @property
     def along(self) -> Floats:
-        """(n,) px of the middle line from its beginning to each reading."""
+        """(n,) px of the middle line from its beginning to each place."""
         return np.asarray(self.start + (np.arange(len(self.thickness)) + 0.5) * self.step, np.float64)
 
     @property
@@ -64,7 +66,7 @@ class Readings:
 
     @property
     def length(self) -> float:
-        """px of the middle line that has readings."""
+        """px of the middle line along which it is measured."""
         return len(self.finite) * self.step
 
     @property
@@ -74,9 +76,9 @@ class Readings:
         return bool(down >= across)
 
 
-def measure_layer(inside: NDArray[np.bool_], ignored: NDArray[np.bool_] | None = None) -> Readings | None:
-    """The readings of a layer (H, W); None where nothing in it is long enough to have a thickness. ignored: (H, W)
-    where there is no reading; the middle line still runs through it."""
+def measure_layer(inside: NDArray[np.bool_], ignored: NDArray[np.bool_] | None = None) -> Profile | None:
+    """The thickness along a layer (H, W); None where nothing in it is long enough to have a thickness. ignored: (H, W)
+    where it is not measured; the middle line still runs through it."""
     layer = whole_layer(inside)
     places = np.argwhere(layer).astype(float)
     if len(places) < SMALLEST:
@@ -94,8 +96,8 @@ def measure_layer(inside: NDArray[np.bool_], ignored: NDArray[np.bool_] | None =
     step = max(1.0, arc[-1] / MOST)
     mean_thickness = len(places) / arc[-1]
     # Within half a thickness of its ends the line has too little beside it to be smooth.
-    arc_of_readings = np.arange((mean_thickness + step) / 2, arc[-1] - mean_thickness / 2, step)
-    at = np.interp(arc_of_readings, arc, np.arange(len(line)))  # px along the axis
+    arc_of_places = np.arange((mean_thickness + step) / 2, arc[-1] - mean_thickness / 2, step)
+    at = np.interp(arc_of_places, arc, np.arange(len(line)))  # px along the axis
     height, slope = (np.interp(at, np.arange(len(line)), curve) for curve in (line, np.gradient(line)))
     centres = middle + (start + at)[:, None] * along + height[:, None] * across
     normals = (across - slope[:, None] * along) / np.hypot(1, slope)[:, None]
@@ -104,8 +106,8 @@ def measure_layer(inside: NDArray[np.bool_], ignored: NDArray[np.bool_] | None =
     thickness = sides.sum(0)
     if ignored is not None:
         thickness = np.where(_crosses(ends, ignored), np.nan, thickness)
-    readings = Readings(thickness, step, ends, mean_thickness / 2, float(arc[-1]))
-    return readings if len(readings.finite) >= FEWEST else None
+    profile = Profile(thickness, step, ends, mean_thickness / 2, float(arc[-1]))
+    return profile if len(profile.finite) >= FEWEST else None
 
 
 def whole_layer(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -174,11 +176,11 @@ def _depth(layer: NDArray[np.bool_], centres: Floats, normals: Floats, reach: fl
         places = centres[part].T[:, :, None] + normals[part].T[:, :, None] * steps
         values = map_coordinates(picture, places, order=1, mode="nearest")
         framed: NDArray[np.bool_] = np.any((places < 0) | (places > last), axis=0)
-        first = (values < 0.5).argmax(1)  # 0 where it begins outside, or nowhere ends
+        step = (values < 0.5).argmax(1)  # 0 where it begins outside, or nowhere ends
         rows = np.arange(len(part))
-        at, before = values[rows, first], values[rows, np.maximum(first - 1, 0)]
-        ended = (first > 0) & ~framed[rows, first]
-        edge = STEP * (first - (0.5 - at) / np.where(before > at, before - at, 1))
+        at, before = values[rows, step], values[rows, np.maximum(step - 1, 0)]
+        ended = (step > 0) & ~framed[rows, step]
+        edge = STEP * (step - (0.5 - at) / np.where(before > at, before - at, 1))
         depths[part] = np.where(ended, edge, np.nan)
     return depths
 
@@ -187,20 +189,20 @@ def _crosses(ends: Floats, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(n,) whether the lines between ends (n, 2, 2), rows and columns, meet a pixel of a mask (H, W), sampled in steps
     of STEP; False of one without ends."""
     known = np.isfinite(ends).all((1, 2))
-    first, last = ends[known, 0], ends[known, 1]
-    longest = float(np.hypot(*(last - first).T).max(initial=0))
+    start, last = ends[known, 0], ends[known, 1]
+    longest = float(np.hypot(*(last - start).T).max(initial=0))
     along = np.linspace(0, 1, int(longest / STEP) + 2)[:, None, None]
-    places = np.rint(first + along * (last - first)).astype(int)
+    places = np.rint(start + along * (last - start)).astype(int)
     rows, columns = (np.clip(places[..., axis], 0, side - 1) for axis, side in enumerate(mask.shape))
     crossed = np.zeros(len(ends), bool)
     crossed[known] = mask[rows, columns].any(0)
     return crossed
 
 
-def independent_lengths(readings: Floats) -> float:
-    """How many independent lengths the readings (n,) in their order are worth: n over the integral of their
+def independent_lengths(values: Floats) -> float:
+    """How many independent lengths the values (n,) in their order are worth: n over the integral of their
     autocorrelation to its first zero (Bartlett 1946)."""
-    off = readings - readings.mean()
+    off = values - values.mean()
     size = len(off)
     if not off.any():
         return float(size)
@@ -211,20 +213,20 @@ def independent_lengths(readings: Floats) -> float:
     return size / (1 + 2 * float(correlation[1:until].sum()))
 
 
-def figures(layer: Readings, uncertainty: float = 0.0) -> dict[str, Value]:
-    """FIGURES of the readings in px with their 95 % intervals.
+def figures(profile: Profile, uncertainty: float = 0.0) -> dict[str, Value]:
+    """FIGURES of the thickness in px with their 95 % intervals.
 
     An interval is Student's; its standard error is that of the jackknife over independent lengths of the layer (Tukey
     1958), to which the relative standard uncertainty of the scale is added in squares. It says how well the layer of
     this image is known, not how other places differ. OF_ONE have none, nor has any with under FEWEST_LENGTHS lengths.
     """
-    readings = layer.finite
-    values = {name: figure(readings) for name, figure in FIGURES.items()}
-    lengths = int(min(independent_lengths(readings), MOST_LENGTHS, len(readings) // 2))
+    thickness = profile.finite
+    values = {name: figure(thickness) for name, figure in FIGURES.items()}
+    lengths = int(min(independent_lengths(thickness), MOST_LENGTHS, len(thickness) // 2))
     if lengths < FEWEST_LENGTHS:
         return {name: Value(value) for name, value in values.items()}
-    parts = np.array_split(np.arange(len(readings)), lengths)
-    without = np.array([[figure(np.delete(readings, part)) for figure in FIGURES.values()] for part in parts])
+    parts = np.array_split(np.arange(len(thickness)), lengths)
+    without = np.array([[figure(np.delete(thickness, part)) for figure in FIGURES.values()] for part in parts])
     errors = dict(zip(FIGURES, jackknife_error(without).tolist(), strict=True))
     halves = {name: hypot(t95(lengths - 1) * errors[name], Z95 * uncertainty * values[name]) for name in values}
     return {

@@ -92,10 +92,10 @@ class Stretch:
 
     def cut_out(self, part: CutOut, shape: tuple[int, int]) -> CutOut:
         """An object of a picture of this shape, in the stretched one."""
-        axis, (first, last) = (0, part.box[::2]) if self.upright else (1, part.box[1::2])
+        axis, (start, last) = (0, part.box[::2]) if self.upright else (1, part.box[1::2])
         origin = self._origin(np.arange(self.length(shape[axis])))
-        begin, end = np.searchsorted(origin, [first, last]).tolist()
-        mask = np.take(part.mask, origin[begin:end] - first, axis)
+        begin, end = np.searchsorted(origin, [start, last]).tolist()
+        mask = np.take(part.mask, origin[begin:end] - start, axis)
         return CutOut(mask, begin, part.left) if self.upright else CutOut(mask, part.top, begin)
 
     def segmentation(self, outlines: Segmentation) -> Segmentation:
@@ -127,17 +127,17 @@ class Stretch:
 
     def table(self, table: Table) -> Table:
         """The positions in the stretched picture of objects at positions of the upload."""
-        first, last, centre = self._columns(table)
+        start, last, centre = self._columns(table)
         # The first pixel that shows row n is the first whose middle is not before it.
-        edges = {name: np.ceil(table[name] * self.times - 0.5).astype(np.int64) for name in (first, last)}
+        edges = {name: np.ceil(table[name] * self.times - 0.5).astype(np.int64) for name in (start, last)}
         return replace(table, columns={**table.columns, **edges, centre: (table[centre] + 0.5) * self.times - 0.5})
 
     def brought_back(self, table: Table) -> Table:
         """The inverse of `table`."""
         if "bbox_top_px" not in table.columns:  # a row for each class has no place
             return table
-        first, last, centre = self._columns(table)
-        edges = {first: self._origin(table[first]), last: self._origin(table[last] - 1) + 1}
+        start, last, centre = self._columns(table)
+        edges = {start: self._origin(table[start]), last: self._origin(table[last] - 1) + 1}
         return replace(table, columns={**table.columns, **edges, centre: (table[centre] + 0.5) / self.times - 0.5})
 
     def _columns(self, table: Table) -> tuple[str, str, str]:

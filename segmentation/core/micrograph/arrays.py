@@ -39,9 +39,9 @@ def micrograph_of(array: ArrayLike, *, name: str = "array", max_pixels: int = MA
     notes: list[str] = []
     if values.ndim == 3:
         colours = _eight_bits(values)
-        if said := colours_of(colours):
-            metadata[COLOURS] = said.kind
-            notes.append(_CHANNELS if said.kind == MAP else said.note)
+        if colour := colours_of(colours):
+            metadata[COLOURS] = colour.kind
+            notes.append(_CHANNELS if colour.kind == MAP else colour.note)
         marks = coloured(colours)
         if marks is not None:
             metadata[MARKS] = as_text(regions_of(marks))

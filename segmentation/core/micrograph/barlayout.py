@@ -48,15 +48,15 @@ class Layout:
     line: Box | None
     sha256: str
 
-    def fits(self, strip: NDArray[np.uint8], first: int) -> bool:
-        """Whether a strip (h, w), which begins at row `first` of its image, says the same scale."""
-        if (self.rows, self.columns, self.first) != (first + len(strip), strip.shape[1], first):
+    def fits(self, strip: NDArray[np.uint8], first_row: int) -> bool:
+        """Whether a strip (h, w), which begins at row `first_row` of its image, says the same scale."""
+        if (self.rows, self.columns, self.first) != (first_row + len(strip), strip.shape[1], first_row):
             return False
         return self.sha256 == _hash(strip, self.firm, self.free, self.line)
 
 
-def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None, first: int) -> Layout | None:
-    """The layout of a strip (h, w) that begins at row `first` of its image; None with more texts than a bar has.
+def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None, first_row: int) -> Layout | None:
+    """The layout of a strip (h, w) that begins at row `first_row` of its image; None with more texts than a bar has.
 
     texts: all that were read on it. line: of its scale bar, None without one.
     """
@@ -72,7 +72,7 @@ def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None
         bounds = Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)
         around = _box(bounds, EDGE + reach, reach, strip)
     digest = _hash(strip, firm, free, around)
-    return Layout(first + len(strip), strip.shape[1], first, firm, free, around, digest)
+    return Layout(first_row + len(strip), strip.shape[1], first_row, firm, free, around, digest)
 
 
 def _texts_of_scale(texts: Sequence[Text]) -> list[Text]:

@@ -126,11 +126,11 @@ def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
 
 def measured(ink: Mask, left: int, right: int, top: int, bottom: int) -> tuple[float, float]:
     """First and last place of a line of columns left..right-1, ends with ticks taken at the ticks' centres."""
-    first = _tick(ink, left, top, bottom, 1)
+    tick = _tick(ink, left, top, bottom, 1)
     last = _tick(ink, right - 1, top, bottom, -1)
-    if not (first and last):
+    if not (tick and last):
         return float(left), float(right)
-    return left + first / 2, right - last / 2
+    return left + tick / 2, right - last / 2
 
 
 def _whole_lines(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
@@ -152,8 +152,8 @@ def _whole_lines(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Lin
             around[1:-1, SAME_PX:-SAME_PX] = False
             if around.any():
                 continue
-        first, last = measured(ink, left, right, top, bottom)
-        yield Line(first, last, top, bottom, last - first, far_from(left, right, top, bottom, text))
+        start, last = measured(ink, left, right, top, bottom)
+        yield Line(start, last, top, bottom, last - start, far_from(left, right, top, bottom, text))
 
 
 def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
@@ -192,8 +192,8 @@ def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
         parts = sorted((middle - left, right - middle))
         if (left <= 1 and right >= ink.shape[1] - 1) or parts[1] - parts[0] > 0.12 * (right - left) + height:
             continue
-        first, last = measured(ink, left, right, y, y)
-        yield Line(first, last, y, y, last - first, 0.0)
+        start, last = measured(ink, left, right, y, y)
+        yield Line(start, last, y, y, last - start, 0.0)
 
 
 def ticked(ink: Mask, text: Text) -> Iterator[Line]:
@@ -208,10 +208,10 @@ def ticked(ink: Mask, text: Text) -> Iterator[Line]:
             row = marks[np.abs(edge - y) <= SAME_PX]
             rows += [(steps, -abs(y - text.top), ends, row) for *ends, steps in _equal(row[:, :2].mean(axis=1))]
     if rows:
-        steps, _, (first, last), row = max(rows, key=lambda candidate: candidate[:2])
+        steps, _, (start, last), row = max(rows, key=lambda candidate: candidate[:2])
         upper, lower = int(row[:, 2].min()), int(row[:, 3].max()) - 1
-        far = far_from(first, last, upper, lower, text) + 0.5  # a line as near goes before it
-        yield Line(first, last, upper, lower, last - first, far, steps)
+        far = far_from(start, last, upper, lower, text) + 0.5  # a line as near goes before it
+        yield Line(start, last, upper, lower, last - start, far, steps)
 
 
 def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
@@ -219,13 +219,13 @@ def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
     import cv2  # the inspector's image has no scipy
 
     height = _height(text)
-    first = max(0, int(text.top - FARTHEST * height))
-    near = ink[first : int(text.bottom + FARTHEST * height) + 1]
+    row = max(0, int(text.top - FARTHEST * height))
+    near = ink[row : int(text.bottom + FARTHEST * height) + 1]
     if np.count_nonzero(near[:, 1:] & ~near[:, :-1]) > MOST_RUNS:
         return np.zeros((0, 4))
     pieces = cv2.connectedComponentsWithStats(near.astype(np.uint8), connectivity=4)[2][1:].astype(np.float64)
     left, top, wide, tall, area = pieces.T
-    boxes = np.stack([left, left + wide, top + first, top + tall + first], axis=1)
+    boxes = np.stack([left, left + wide, top + row, top + tall + row], axis=1)
     is_small = (wide <= max(5.0, 0.45 * height)) & (tall >= 2) & (tall <= 1.5 * height)
     marks: NDArray[np.float64] = boxes[is_small & (area >= LEAST_FULL * wide * tall)]
     return marks

@@ -42,11 +42,13 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
     seconds: of processor time, for recognising the text of each strip in child processes. If it is cut off there, the
     note says so. Only an image without pixels makes it fail.
     """
-    first, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
+    first_row, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
     texts_of_bar = partial(texts_by_child, is_bar=True)
     try:
-        if first < rows and (rows - first) * columns <= LARGEST_STRIP:
-            reading = _checked_reading(as_bytes(micrograph.pixels[first:]), first, texts_of_bar, reading_of, seconds)
+        if first_row < rows and (rows - first_row) * columns <= LARGEST_STRIP:
+            reading = _checked_reading(
+                as_bytes(micrograph.pixels[first_row:]), first_row, texts_of_bar, reading_of, seconds
+            )
         if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
             reading = _checked_reading(as_bytes(micrograph.pixels), 0, texts_over, reading_over, seconds)
     except CutOff:
@@ -56,14 +58,14 @@ def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading 
 
 def _checked_reading(
     strip: NDArray[np.uint8],
-    first: int,
+    first_row: int,
     recognise_texts: Callable[[NDArray[np.uint8], float], list[Text]],
     read: Callable[[NDArray[np.uint8], list[Text], int], BarReading | None],
     seconds: float,
 ) -> BarReading | None:
     """The reading of a strip, checked by a second reading of its text and by the magnification."""
     texts = recognise_texts(strip, seconds)
-    reading = read(strip, texts, first)
+    reading = read(strip, texts, first_row)
     if reading is None:
         odd = text_without_length(texts)
         return BarReading(0.0, 0.0, odd, None, None, (0, 0, 0, 0), note=NO_LENGTH.format(odd)) if odd else None
@@ -97,7 +99,7 @@ def decisive_text(strip: NDArray[np.uint8], texts: Sequence[Text]) -> int | None
     return int(number) if number else None
 
 
-def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
+def reading_over(picture: NDArray[np.uint8], texts: list[Text], first_row: int = 0) -> BarReading | None:
     """The reading of a picture (H, W) over which scale bars are drawn, sure only where all of them say the same."""
     drawn = scale_bars(picture, texts)
     ways = [Way(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn]
@@ -120,7 +122,7 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
         length_nm=length.nm,
         length_px=round(line.length, 2),
         box=_box_around(
-            [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first
+            [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first_row
         ),
         ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
         texts=tuple(text.text for text in texts),
@@ -134,8 +136,8 @@ def reading_over(picture: NDArray[np.uint8], texts: list[Text], first: int = 0) 
     )
 
 
-def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> BarReading | None:
-    """The reading of a strip (h, w) that begins at row `first` of its image, from the texts found on it."""
+def reading_of(strip: NDArray[np.uint8], texts: list[Text], first_row: int = 0) -> BarReading | None:
+    """The reading of a strip (h, w) that begins at row `first_row` of its image, from the texts found on it."""
     printed = lengths(texts)
     stated: dict[str, Length] = {}
     for length in printed:
@@ -161,13 +163,13 @@ def reading_of(strip: NDArray[np.uint8], texts: list[Text], first: int = 0) -> B
         text=ways[best].text,
         length_nm=scale[0].nm if scale else None,
         length_px=round(scale[1].length, 2) if scale else None,
-        box=_box_around([stated[best].part, *boxes], strip.shape, first),
+        box=_box_around([stated[best].part, *boxes], strip.shape, first_row),
         ways=ways,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
         sure=_may_be_sure(agreeing, ways, stated, scale) and not _is_contradicted(strip, texts, printed, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
-        layout=layout_of(strip, texts, scale[1] if scale else None, first),
+        layout=layout_of(strip, texts, scale[1] if scale else None, first_row),
     )
 
 
@@ -228,8 +230,8 @@ def _scale_bar(
     return min(candidates, key=doubt)
 
 
-def _is_same_length(first: float, second: float) -> bool:
-    return abs(first / second - 1) <= SAME
+def _is_same_length(one: float, other: float) -> bool:
+    return abs(one / other - 1) <= SAME
 
 
 def _is_round(nm: float) -> bool:
@@ -251,11 +253,11 @@ def _agreeing(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str],
     return [best], 0.4 * score[best] if len(ways) > 1 else 0.8 * score[best]
 
 
-def _box_around(boxes: list[Text], shape: tuple[int, ...], first: int) -> tuple[int, int, int, int]:
+def _box_around(boxes: list[Text], shape: tuple[int, ...], first_row: int) -> tuple[int, int, int, int]:
     """x, y, width, height in the image of boxes on the strip, with a margin."""
     rows, columns = shape
     left = max(0, int(min(box.left for box in boxes)) - MARGIN)
     top = max(0, int(min(box.top for box in boxes)) - MARGIN)
     right = min(columns, math.ceil(max(box.right for box in boxes)) + MARGIN)
     bottom = min(rows, math.ceil(max(box.bottom for box in boxes)) + MARGIN)
-    return left, first + top, max(1, right - left), max(1, bottom - top)
+    return left, first_row + top, max(1, right - left), max(1, bottom - top)

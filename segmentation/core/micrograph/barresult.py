@@ -61,16 +61,16 @@ class BarReading(Way):
         return cls(**{**stored, "ways": ways, "layout": Layout(**stored["layout"])})
 
 
-def repeated(micrograph: Micrograph, first: int, earlier: Sequence[BarReading]) -> BarReading | None:
+def repeated(micrograph: Micrograph, first_row: int, earlier: Sequence[BarReading]) -> BarReading | None:
     """The reading among earlier ones whose data bar is the same as that of an image; None without one.
 
-    first: first row of the data bar of the image. No text is read: the pixels that tell the scale are the same.
+    first_row: first row of the data bar of the image. No text is read: the pixels that tell the scale are the same.
     earlier: the first that fits counts; their `same_as` is the name of the image that was read.
     """
-    if not earlier or first >= len(micrograph.pixels):
+    if not earlier or first_row >= len(micrograph.pixels):
         return None
-    strip = as_bytes(micrograph.pixels[first:])
-    same = (reading for reading in earlier if reading.layout and reading.layout.fits(strip, first))
+    strip = as_bytes(micrograph.pixels[first_row:])
+    same = (reading for reading in earlier if reading.layout and reading.layout.fits(strip, first_row))
     reading = next(same, None)
     if reading is None:
         return None

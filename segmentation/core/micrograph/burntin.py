@@ -135,11 +135,11 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     return replace(best, top=best.top + top, bottom=best.bottom + top)
 
 
-def _is_framed(line: Line, frame: Line, most: float) -> bool:
+def _is_framed(line: Line, frame: Line, margin: float) -> bool:
     """Whether a second line is one side of the frame around a line, at most so many px wide: the bar's halo."""
     beside = min(line.left - frame.left, frame.right - line.right)
-    near = line.top <= frame.bottom + most and line.bottom >= frame.top - most
-    return near and beside > 0 and frame.length - line.length <= 2 * most
+    near = line.top <= frame.bottom + margin and line.bottom >= frame.top - margin
+    return near and beside > 0 and frame.length - line.length <= 2 * margin
 
 
 def _straight(ink: Mask, near: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
@@ -159,8 +159,8 @@ def _straight(ink: Mask, near: Mask, text: Text, written: Sequence[Text]) -> Ite
         far = far_from(left, right, top, bottom, text)
         if beyond > MOST_BEYOND or far > FARTHEST:
             continue
-        first, last = measured(ink, left, right, top, bottom)
-        yield Line(first, last, top, bottom, last - first, far)
+        start, last = measured(ink, left, right, top, bottom)
+        yield Line(start, last, top, bottom, last - start, far)
 
 
 def _stroke(ink: Mask, left: int, right: int, top: int, bottom: int, text: Text) -> bool:
@@ -168,5 +168,5 @@ def _stroke(ink: Mask, left: int, right: int, top: int, bottom: int, text: Text)
     if left < text.left - 2 or right > text.right + 2 or top < text.top - 1 or bottom > text.bottom + 1:
         return False
     rows = ink[top : bottom + 1]
-    first, last = max(0, int(text.left) - 2), int(text.right) + 3
-    return bool(rows[:, first : max(first, left - 2)].any() or rows[:, right + 2 : last].any())
+    start, last = max(0, int(text.left) - 2), int(text.right) + 3
+    return bool(rows[:, start : max(start, left - 2)].any() or rows[:, right + 2 : last].any())

@@ -144,10 +144,10 @@ def environment() -> dict[str, str]:
 
 
 def output_of(
-    child: Child, seconds: float, most: int = MOST_SAID, alive: Callable[[], None] = lambda: None
+    child: Child, seconds: float, byte_limit: int = MOST_SAID, alive: Callable[[], None] = lambda: None
 ) -> tuple[bytes, bytes]:
     """What the child said, and the last of its errors, when it has ended by itself; raises Late after so many seconds,
-    Endless for more bytes than `most`. alive: called now and then; what it raises comes through."""
+    Endless for more bytes than `byte_limit`. alive: called now and then; what it raises comes through."""
     outputs = {child.stdout: bytearray(), child.stderr: bytearray()}
     looked = time.monotonic()
     end = looked + seconds
@@ -165,7 +165,7 @@ def output_of(
                     child.wait(LOOK_SECONDS)
             del outputs[child.stderr][:-LAST_ERRORS]
             now = time.monotonic()
-            if len(outputs[child.stdout]) > most:
+            if len(outputs[child.stdout]) > byte_limit:
                 raise Endless
             if now > end:
                 raise Late

@@ -70,8 +70,8 @@ def colours_of(pixels: Array) -> Colours | None:
     step = max(1, round((pixels.shape[0] * pixels.shape[1] / SAMPLED) ** 0.5))
     some = pixels[::step, ::step, :3].reshape(-1, 3).astype(np.float64)
     some /= max(1.0, float(some.max()))
-    most = some.max(1)
-    spread, lit = most - some.min(1), most > BLACK
+    brightest = some.max(1)
+    spread, lit = brightest - some.min(1), brightest > BLACK
     coloured = lit & (spread > COLOURED)
     share = float(coloured.sum() / max(1, lit.sum()))
     if share < COLOURFUL:
@@ -84,7 +84,7 @@ def colours_of(pixels: Array) -> Colours | None:
         return Colours(share, FALSE_COLOURS)
     if by_hue < BY_HUE:
         return Colours(share, RAINBOW)
-    purity = float(np.average(among / most[coloured], weights=strength))
+    purity = float(np.average(among / brightest[coloured], weights=strength))
     hues = _hues(chroma, strength) if 1 - float(lit.mean()) >= GROUND and purity >= PURE else ()
     return Colours(share, MAP if len(hues) > 1 else MANY, hues)
 

@@ -42,8 +42,8 @@ def _for_eyes(pixels: GreyImage) -> tuple[float, float]:
         return (min(0.0, least) if bottom == least else least), greatest
     if pixels.dtype == np.uint8:
         return 0.0, 255.0
-    most = float(np.finfo(np.float32).max)
-    return max(min(0.0, 2 * bottom), -most), min(max(2 * abs(top), 1.0), most)
+    limit = float(np.finfo(np.float32).max)
+    return max(min(0.0, 2 * bottom), -limit), min(max(2 * abs(top), 1.0), limit)
 
 
 def _percentiles(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
@@ -115,8 +115,8 @@ def _block_means(pixels: GreyImage, block: int, bottom: float, top: float) -> ND
     starts = np.arange(0, columns, block)
     widths = np.diff(np.append(starts, columns)).astype(np.float32)
     lines = []
-    for first in range(0, rows, block):
-        part = pixels[first : first + block].astype(np.float32)
+    for row in range(0, rows, block):
+        part = pixels[row : row + block].astype(np.float32)
         _scale(part, bottom, top)
         lines.append(np.add.reduceat(part.mean(axis=0), starts) / widths)
     return np.stack(lines)

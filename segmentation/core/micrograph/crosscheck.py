@@ -65,9 +65,10 @@ def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
         if calibration.nm_per_pixel and calibration.nm_per_pixel > 0
     }
     return [
-        f"The {first} gives {one.nm_per_pixel:.4g} nm per pixel but the {second} {other.nm_per_pixel:.4g} nm, {apart}."
-        for (first, one), (second, other) in combinations(sized.items(), 2)
-        if (apart := _difference_sentence(one, other, used if used in (first, second) else ""))
+        f"The {source} gives {one.nm_per_pixel:.4g} nm per pixel but the {other_source} {other.nm_per_pixel:.4g} nm,"
+        f" {apart}."
+        for (source, one), (other_source, other) in combinations(sized.items(), 2)
+        if (apart := _difference_sentence(one, other, used if used in (source, other_source) else ""))
     ]
 
 

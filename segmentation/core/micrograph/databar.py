@@ -49,8 +49,8 @@ def find_data_bar(pixels: GreyImage) -> int:
     if not starts:
         return rows
     best = max(step for _, step in starts)
-    first = min(top for top, step in starts if step >= 0.75 * best)
-    return rows - len(block) + first
+    top_row = min(top for top, step in starts if step >= 0.75 * best)
+    return rows - len(block) + top_row
 
 
 def _bottom(pixels: GreyImage) -> Rows | None:
@@ -60,8 +60,8 @@ def _bottom(pixels: GreyImage) -> Rows | None:
     if rows < 4 * FEWEST_ROWS or columns < 64 or high <= low:
         return None
     thin = -(-columns // MOST_COLUMNS)
-    first = max(0, rows - int(rows * LARGEST_SHARE) - ROWS_ABOVE)
-    block = pixels[first:, ::thin].astype(np.float32)
+    row = max(0, rows - int(rows * LARGEST_SHARE) - ROWS_ABOVE)
+    block = pixels[row:, ::thin].astype(np.float32)
     if pixels.dtype != np.uint8:
         block = ((block.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.float32)
     return block
@@ -86,8 +86,8 @@ def _starts(block: Rows, level: float, tolerance: float) -> Iterator[tuple[int, 
     smooth = np.convolve(np.pad(drawn, 1, mode="edge"), np.ones(3) / 3, mode="valid")
     total, end = np.concatenate([[0.0], np.cumsum(drawn)]), len(block)
     # The mean over the three rows from each row on, minus that over the rows above it.
-    steps, first = np.zeros(end), np.arange(ROWS_ABOVE, end - 3)
-    steps[first] = (total[first + 3] - total[first]) / 3 - (total[first] - total[first - ROWS_ABOVE]) / ROWS_ABOVE
+    steps, row = np.zeros(end), np.arange(ROWS_ABOVE, end - 3)
+    steps[row] = (total[row + 3] - total[row]) / 3 - (total[row] - total[row - ROWS_ABOVE]) / ROWS_ABOVE
     fewest = max(FEWEST_ROWS, int(end * SMALLEST_SHARE / LARGEST_SHARE))
     for top in np.flatnonzero(steps >= LEAST_STEP).tolist():
         step = float(steps[top])
@@ -109,9 +109,9 @@ def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray
     even = (np.abs(block - np.median(block, axis=1, keepdims=True)) <= tolerance).mean(axis=1) > 0.95
     lines: NDArray[np.float64] = (even & (share < 0.9)).astype(np.float64)
     edges = np.flatnonzero(np.diff(np.concatenate([[0.0], lines, [0.0]])))
-    for first, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - first > THICKEST_LINE:
-            lines[first:stop] = 0.0
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start > THICKEST_LINE:
+            lines[start:stop] = 0.0
     return lines
 
 

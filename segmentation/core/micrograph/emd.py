@@ -151,9 +151,9 @@ def _step(axis: Any, size: int) -> float | None:
     if axis.shape not in ((size,), (2,)) or axis.dtype.kind not in "uif":
         return None
     check_stored(axis, (slice(0, axis.shape[0]),), LARGEST_METADATA)
-    first, second, last = (float(axis[index]) for index in (0, 1, -1))
-    step = (last - first) / (axis.shape[0] - 1)
-    return abs(step) if isclose(step, second - first, rel_tol=1e-3) else None
+    start, second, last = (float(axis[index]) for index in (0, 1, -1))
+    step = (last - start) / (axis.shape[0] - 1)
+    return abs(step) if isclose(step, second - start, rel_tol=1e-3) else None
 
 
 def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
@@ -188,12 +188,12 @@ def _lie_over_each_other(image: _Image, count: int) -> bool:
     corner = (image.rows - shape[0]) // 2, (image.columns - shape[1]) // 2
     rows, columns = (slice(at, at + side) for at, side in zip(corner, shape, strict=True))
     coarse = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < FINEST
-    first, *others = (
+    reference, *others = (
         np.fft.rfft2(np.nan_to_num(image.frame(number, rows, columns))) * coarse
         for number in (0, count // 2, count - 1)
     )
     for other in others:
-        product = first * other.conj()
+        product = reference * other.conj()
         correlation = np.fft.irfft2(product / np.maximum(np.abs(product), np.finfo(float).tiny), shape)
         peak = np.unravel_index(int(correlation.argmax()), shape)
         if any(min(shift, size - shift) > 1 for shift, size in zip(peak, shape, strict=True)):

@@ -50,8 +50,8 @@ class ForkOfServer(Forked):
             look.register(self._control, select.POLLIN)
             if not look.poll(None if timeout is None else 1000 * timeout):
                 raise subprocess.TimeoutExpired("a fork", timeout or 0.0)
-            said = self._control.recv(LONGEST)
-            self.returncode = int(said) if said else -signal.SIGKILL
+            answer = self._control.recv(LONGEST)
+            self.returncode = int(answer) if answer else -signal.SIGKILL
         return self.returncode
 
     def kill_group(self) -> None:

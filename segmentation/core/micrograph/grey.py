@@ -61,7 +61,7 @@ def luminance(colours: Array) -> Array:
 def bands(image: Array) -> list[slice]:
     """Slices of rows, each of about BAND pixels, that cover an image."""
     step = max(1, BAND // max(1, image.shape[1]))
-    return [slice(first, first + step) for first in range(0, image.shape[0], step)]
+    return [slice(row, row + step) for row in range(0, image.shape[0], step)]
 
 
 def through_palette(indices: Array, palette: Array) -> Array:

@@ -125,13 +125,13 @@ def _unpacked_length(dataset: Any, chunk: Any, filters: Sequence[int], chunk_byt
     are more than `chunk_bytes`.
 
     HDF5 (2.0.0) trusts this length: behind a shorter chunk it shows other memory, a longer one fills the memory."""
-    length, most = int(chunk.size), chunk_bytes + CHECKSUM_BYTES
+    length, limit = int(chunk.size), chunk_bytes + CHECKSUM_BYTES
     for place, kind in reversed([*enumerate(filters)]):
         if chunk.filter_mask >> place & 1 or kind == SHUFFLE:
             continue
         if kind == CHECKSUM:
             length -= CHECKSUM_BYTES
-        elif 0 < length <= 2 * most + PACKING_BYTES:
+        elif 0 < length <= 2 * limit + PACKING_BYTES:
             _, packed = dataset.id.read_direct_chunk(chunk.chunk_offset)
-            length = len(zlib.decompressobj().decompress(packed[:length], most + 1))
+            length = len(zlib.decompressobj().decompress(packed[:length], limit + 1))
     return length

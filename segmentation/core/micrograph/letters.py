@@ -127,21 +127,21 @@ def _pairs(pieces: Sequence[Piece]) -> list[tuple[int, int, int, int]]:
     as thick as letters of one word."""
     ordered, pairs = sorted(pieces, key=lambda piece: piece.box), []
     farthest = 0.8 * max((piece.box[3] for piece in pieces), default=0)
-    for number, first in enumerate(ordered):
-        left, upper, wide, tall = first.box
-        for second in ordered[number + 1 :]:
-            gap, highest = second.box[0] - left - wide, max(tall, second.box[3])
+    for number, letter in enumerate(ordered):
+        left, upper, wide, tall = letter.box
+        for neighbour in ordered[number + 1 :]:
+            gap, highest = neighbour.box[0] - left - wide, max(tall, neighbour.box[3])
             if gap > farthest:
                 break
-            ends = abs(upper + tall - second.box[1] - second.box[3]), abs(upper - second.box[1])
-            thin, thick = sorted((first.half, second.half))
+            ends = abs(upper + tall - neighbour.box[1] - neighbour.box[3]), abs(upper - neighbour.box[1])
+            thin, thick = sorted((letter.half, neighbour.half))
             if (
                 -0.2 * highest <= gap <= 0.8 * highest
-                and min(tall, second.box[3]) >= 0.6 * highest
+                and min(tall, neighbour.box[3]) >= 0.6 * highest
                 and min(ends) <= 0.12 * highest + 1
                 and thick <= 1.5 * thin + 0.5
             ):
-                pairs.append(first.box)
+                pairs.append(letter.box)
     return pairs
 
 

@@ -147,9 +147,9 @@ def _twice(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     """Greys (h, w) at twice the size, linear between their pixels' centres."""
     for axis in (0, 1):
         before, after = (np.roll(grey, step, axis) for step in (1, -1))
-        first, last = [slice(None)] * 2, [slice(None)] * 2
-        first[axis], last[axis] = slice(0, 1), slice(-1, None)
-        before[tuple(first)], after[tuple(last)] = grey[tuple(first)], grey[tuple(last)]
+        head, last = [slice(None)] * 2, [slice(None)] * 2
+        head[axis], last[axis] = slice(0, 1), slice(-1, None)
+        before[tuple(head)], after[tuple(last)] = grey[tuple(head)], grey[tuple(last)]
         pair = np.stack([0.75 * grey + 0.25 * before, 0.75 * grey + 0.25 * after], axis + 1)
         grey = pair.reshape([size * (2 if place == axis else 1) for place, size in enumerate(grey.shape)])
     return grey

@@ -62,11 +62,11 @@ class Text:
         left, top, right, bottom = (factor * end for end in (self.left, self.top, self.right, self.bottom))
         return Text(self.text, left, top, right, bottom, self.score, self.again)
 
-    def part(self, first: int, stop: int) -> Text:
-        """The characters from `first` up to `stop`, in the box that they have if all are equally wide."""
+    def part(self, start: int, stop: int) -> Text:
+        """The characters from `start` up to `stop`, in the box that they have if all are equally wide."""
         step = (self.right - self.left) / max(1, len(self.text))
-        left, right = self.left + first * step, self.left + stop * step
-        return Text(self.text[first:stop], left, self.top, right, self.bottom, self.score, self.again)
+        left, right = self.left + start * step, self.left + stop * step
+        return Text(self.text[start:stop], left, self.top, right, self.bottom, self.score, self.again)
 
 
 class CutOff(Exception):

@@ -46,45 +46,45 @@ class WrongPages(UserError):
     """What is asked for is no list of pages; the message is one sentence for the user."""
 
 
-def pages_of(text: str, pages: int = LARGEST, *, most: int = LARGEST) -> list[int]:
+def pages_of(text: str, pages: int = LARGEST, *, limit: int = LARGEST) -> list[int]:
     """The pages that a text such as "3", "2-5, 8" or "all" asks for, each once, in its order.
 
-    pages: how many the file has, for "all". Raises WrongPages where it is no such text, or asks for more than `most`.
+    pages: how many the file has, for "all". Raises WrongPages where it is no such text, or asks for more than `limit`.
     """
     if len(text) > LONGEST:
         raise WrongPages(WRONG)
     chosen: dict[int, None] = {}
     for part in text.split(","):
         match = _PART.fullmatch(part.strip())
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        lowest, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if part.strip().lower() == ALL:
-            first, last = 1, pages
-        elif not 1 <= first <= last <= LARGEST:
+            lowest, last = 1, pages
+        elif not 1 <= lowest <= last <= LARGEST:
             raise WrongPages(WRONG)
-        if last - first >= LARGEST:  # the header of a damaged file may claim billions of pages
-            raise WrongPages(TOO_MANY.format(count=last, most=most))
-        chosen.update(dict.fromkeys(range(first, last + 1)))
-    if len(chosen) > most:
-        raise WrongPages(TOO_MANY.format(count=len(chosen), most=most))
+        if last - lowest >= LARGEST:  # the header of a damaged file may claim billions of pages
+            raise WrongPages(TOO_MANY.format(count=last, most=limit))
+        chosen.update(dict.fromkeys(range(lowest, last + 1)))
+    if len(chosen) > limit:
+        raise WrongPages(TOO_MANY.format(count=len(chosen), most=limit))
     return list(chosen)
 
 
 def take_pages(
-    text: str, take: Callable[[int], tuple[Path, int]], *, most: int = LARGEST
+    text: str, take: Callable[[int], tuple[Path, int]], *, limit: int = LARGEST
 ) -> Iterator[tuple[int, Path]]:
     """Each page that a text asks for as its number and file; of a file with one page 0 and the file itself.
 
     take: gives the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage as `take` does.
     """
-    first = pages_of(text, 1)[0]
-    file, pages = take(first)
+    lowest = pages_of(text, 1)[0]
+    file, pages = take(lowest)
     if pages == 1:
         yield 0, file
         return
-    numbers = pages_of(text, pages, most=most)
+    numbers = pages_of(text, pages, limit=limit)
     page_index(max(numbers), pages)  # raises where it is not there, before any page is taken
     for page in numbers:
-        yield page, file if page == first else take(page)[0]
+        yield page, file if page == lowest else take(page)[0]
 
 
 def page_name(name: str, page: int) -> str:
@@ -155,26 +155,26 @@ def _is_picture(part: NDArray[np.uint8], between: Callable[..., Any]) -> bool:
 def _white(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
     """White rows of a part (h, w)."""
     runs = _runs(np.asarray((part >= WHITE * 255).all(1)))
-    return [(first, last) for first, last in runs if last - first >= max(1, LEAST_GUTTER // step)]
+    return [(start, last) for start, last in runs if last - start >= max(1, LEAST_GUTTER // step)]
 
 
 def _of_one_grey(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
     """Thin runs of rows of one grey, on both sides of which nearly the whole row has another."""
     grey = np.median(part, 1)
     off = np.abs(part - grey[:, np.newaxis].astype(np.float32)) > ALIKE
-    found = list[tuple[int, int]]()
+    gutters = list[tuple[int, int]]()
     is_even = np.asarray(off.mean(1) <= 1 - ALONG)
     steps = np.flatnonzero(np.abs(np.diff(grey)) > ALIKE / 2) + 1  # a panel may be as even as a gutter, in its own grey
-    cuts = {first for first, _ in _runs(is_even)} | {last for _, last in _runs(is_even)} | set(steps.tolist())
-    for first, last in pairwise(sorted(cuts)):
-        if not is_even[first]:
+    cuts = {start for start, _ in _runs(is_even)} | {last for _, last in _runs(is_even)} | set(steps.tolist())
+    for start, last in pairwise(sorted(cuts)):
+        if not is_even[start]:
             continue
-        level = np.median(grey[first:last])
-        beside = [row for row in (first - 2, last + 1) if 0 <= row < len(part)]
+        level = np.median(grey[start:last])
+        beside = [row for row in (start - 2, last + 1) if 0 <= row < len(part)]
         stands_out = all((np.abs(part[row] - level) > ALIKE).mean() >= BESIDE for row in beside)
-        if THINNEST <= (last - first) * step <= WIDEST * len(part) * step and beside and stands_out:
-            found.append((first, last))
-    return found
+        if THINNEST <= (last - start) * step <= WIDEST * len(part) * step and beside and stands_out:
+            gutters.append((start, last))
+    return gutters
 
 
 def _seams(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
@@ -204,9 +204,9 @@ def _parted(gutters: Gutters, pixels: NDArray[np.uint8], box: Box, done: int = 0
     part = pixels[top:bottom, left:right]
     length = part.shape[across]
     ends = [0, *(place for gutter in gutters(part.T if across else part) for place in gutter), length]
-    spans = [(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True) if last > first]
-    for first, last in spans:
-        inner = (top, left + first, bottom, left + last) if across else (top + first, left, top + last, right)
+    spans = [(start, last) for start, last in zip(ends[::2], ends[1::2], strict=True) if last > start]
+    for start, last in spans:
+        inner = (top, left + start, bottom, left + last) if across else (top + start, left, top + last, right)
         if len(spans) == 1 and done >= 2:
             yield inner
         else:

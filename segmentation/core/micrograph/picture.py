@@ -36,11 +36,11 @@ def read_picture(path: Path, kind: str, max_pixels: int) -> Decoded:
         pixels, notes = to_grey(_plane(image))
         colours = _colours(image)
         marks = None if colours is None else coloured(colours)
-    first = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
+    frames_note = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
     stored = pixels.shape
     header = (isinstance(maker_note, bytes) and checked(jeol.read_note, maker_note)) or Facts()
     pixels, turning = turned(pixels, orientation)
-    every_note = (*first, *notes, *turning)
+    every_note = (*frames_note, *notes, *turning)
     colours, marks = (None if one is None else turned(one, orientation)[0] for one in (colours, marks))
     return Decoded(pixels, f"{kind}, {bits}", every_note, header, orientation, stored, 1, colours, marks)
 

@@ -107,17 +107,17 @@ def _part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded
 
 def _coloured(decoded: Decoded, page: int) -> tuple[Decoded, dict[str, str]]:
     """A picture, or one channel of a map of elements, and what its colours say."""
-    said = None if decoded.colours is None else colours_of(decoded.colours)
-    channels = said.channels if said and decoded.pages == 1 else []
+    colour = None if decoded.colours is None else colours_of(decoded.colours)
+    channels = colour.channels if colour and decoded.pages == 1 else []
     if decoded.pages == 1:
         page_index(page, len(channels))
-    if said is None or decoded.colours is None:
+    if colour is None or decoded.colours is None:
         return decoded, {}
     if not page or not channels:
         pages = max(decoded.pages, len(channels))
-        facts = {COLOURS: said.kind} | ({CHANNELS: ", ".join(channels)} if channels else {})
-        return replace(decoded, pages=pages, notes=(*decoded.notes, said.note)), facts
-    channel = channel_of(decoded.colours, said.hues, page - 1)
+        facts = {COLOURS: colour.kind} | ({CHANNELS: ", ".join(channels)} if channels else {})
+        return replace(decoded, pages=pages, notes=(*decoded.notes, colour.note)), facts
+    channel = channel_of(decoded.colours, colour.hues, page - 1)
     alone = replace(decoded, pixels=channel, pages=len(channels), marks=None)
     return alone, {COLOURS: CHANNEL, CHANNEL_HERE: channels[page - 1]}
 

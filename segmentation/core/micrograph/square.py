@@ -114,8 +114,8 @@ def _strips(old: Array, new: Array, is_upright: bool) -> Iterator[tuple[Array, A
     """Parts of both images that are resampled alone: columns where rows are, else rows; each of about BAND pixels."""
     longest = max(old.shape[0], new.shape[0]) if is_upright else max(old.shape[1], new.shape[1])
     width = max(1, BAND // longest)
-    for first in range(0, old.shape[1 if is_upright else 0], width):
-        part = slice(first, first + width)
+    for start in range(0, old.shape[1 if is_upright else 0], width):
+        part = slice(start, start + width)
         yield (old[:, part], new[:, part]) if is_upright else (old[part], new[part])
 
 

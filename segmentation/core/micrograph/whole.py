@@ -102,8 +102,8 @@ def end_of_tiff(file: IO[bytes], size: int) -> int:
         return max(offsets, default=0)
     if len(offsets) == 1 and tags.get(COMPRESSION, (1,))[0] == 1:  # programs differ in what they say of one strip
         pixels = tags[WIDTH][0] * tags[HEIGHT][0] if {WIDTH, HEIGHT} <= tags.keys() else 0
-        told = pixels * sum(tags.get(BITS, (1,))) // 8
-        counts = (min(counts[0], told),)
+        expected = pixels * sum(tags.get(BITS, (1,))) // 8
+        counts = (min(counts[0], expected),)
     return max(offset + count for offset, count in zip(offsets, counts, strict=True))
 
 

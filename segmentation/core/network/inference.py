@@ -145,10 +145,10 @@ def _mean(
         along = tuple(axis - 2 for axis in axes)
         return np.flip(maps_of(np.flip(picture, along), report), along)
 
-    first = view(0, ways[0])
+    prediction = view(0, ways[0])
     if len(ways) == 1:
-        return first
-    total = first.astype(np.uint16)
+        return prediction
+    total = prediction.astype(np.uint16)
     for number, axes in enumerate(ways[1:], start=1):
         total += view(number, axes)
     return _rounded_quotient(total, len(ways))

@@ -30,7 +30,7 @@ def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
 def middle(shape: Sequence[int], side: int) -> tuple[slice, ...]:
     """The window of at most `side` px a side in the middle of a picture."""
     firsts = (max(0, length - side) // 2 for length in shape)
-    return tuple(slice(first, first + side) for first in firsts)
+    return tuple(slice(start, start + side) for start in firsts)
 
 
 def resize_map(values: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -105,8 +105,8 @@ def search(
         maps = predict(with_bright_objects(copy, tried_polarity))
         return Trial(at, *judge(maps), maps)
 
-    first = min(1.0, FIRST_SIDE / max(picture.shape))
-    copies = [(at, resize(picture, at) if at < 1 else picture) for at in (first * c for c in COARSER if c >= coarsest)]
+    finest = min(1.0, FIRST_SIDE / max(picture.shape))
+    copies = [(at, resize(picture, at) if at < 1 else picture) for at in (finest * c for c in COARSER if c >= coarsest)]
     tried: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
     trials = {tried_polarity: [trial(copy, at, tried_polarity) for at, copy in copies] for tried_polarity in tried}
     finer: dict[Polarity, list[Trial]] = {}

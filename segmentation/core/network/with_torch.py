@@ -140,10 +140,10 @@ def folded(network: nn.Module) -> nn.Module:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
                 setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's hold the activation
-    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    layer = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     with torch.inference_mode():
-        picture = torch.linspace(-1, 1, 64 * 64 * first.in_channels, device=first.weight.device)
-        picture = picture.sin().reshape(1, first.in_channels, 64, 64)
+        picture = torch.linspace(-1, 1, 64 * 64 * layer.in_channels, device=layer.weight.device)
+        picture = picture.sin().reshape(1, layer.in_channels, 64, 64)
         alike = torch.allclose(copy(picture), network(picture), rtol=1e-3, atol=1e-3)
     return copy if alike else network
 
@@ -197,9 +197,9 @@ def works_in_parts(network: nn.Module) -> bool:
         return False
     if any(isinstance(module, nn.AdaptiveAvgPool2d) for module in network.decoder.blocks.modules()):
         return False  # attention by means over the whole picture
-    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
-    picture = torch.linspace(-1, 1, 96 * 128 * first.in_channels, device=first.weight.device).mul(40).sin()
-    picture = picture.reshape(1, first.in_channels, 96, 128)
+    layer = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    picture = torch.linspace(-1, 1, 96 * 128 * layer.in_channels, device=layer.weight.device).mul(40).sin()
+    picture = picture.reshape(1, layer.in_channels, 96, 128)
     box = slice(32, 64), slice(32, 96)
     with torch.inference_mode():
         whole = network(picture)[..., box[0], box[1]]

@@ -81,7 +81,7 @@ class AtOnce:
 
     @cached_property
     def table(self) -> Table:
-        """A row for each object, those that the frame cuts kept (`is_cut`)."""
+        """A row for each object, those that touch the frame kept (`is_cut`)."""
         stored, task = self.standing.stored, self.standing.terms.task
         reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
         names = dict.fromkeys(filter(None, (task.size, "ecd")))
@@ -96,7 +96,7 @@ class AtOnce:
 
     @cached_property
     def sized(self) -> Table:
-        """The same, those that the frame cuts left out."""
+        """The same, those that touch the frame left out."""
         reasons = np.where(self.table.kept & self.is_cut, str(Reason.FRAME), self.table.reasons)
         return self.table.judged(reasons)
 
@@ -125,8 +125,8 @@ class AtOnce:
         kept, sizes = self.sized.kept, None if self.is_expected else self.sizes
         if sizes is not None and len(sizes):
             number, by_ecd = sizes.weights["number"], sizes.by_ecd()
-            of = figures(sizes.size, number)
-            new |= {name: of[name] for name in FIGURES_AT_ONCE if name in of} | {"median": of["d50"]}
+            numbers = figures(sizes.size, number)
+            new |= {name: numbers[name] for name in FIGURES_AT_ONCE if name in numbers} | {"median": numbers["d50"]}
             new["ecd_median"] = quantile(by_ecd.size, by_ecd.weights["number"], 0.5)
             if task.screened and stored.nm_per_pixel is not None and stored.nm_per_pixel <= NANO_NM:
                 new["fraction_100nm"] = share_between(sizes.size, number)
@@ -141,15 +141,18 @@ class AtOnce:
     @cached_property
     def _known(self) -> dict[str, Value]:
         """The other numbers of the result that are known at once, as they are now."""
-        task, of = self.standing.terms.task, self.statistics
+        task, statistics = self.standing.terms.task, self.statistics
         if self.standing.terms.refused:
             return {}
         if task.semantic:
             shares = self.standing.shares(self.now) if self.now else {}
-            return {name: replace(self.quantities.get(name, Value(None)), value=of) for name, of in shares.items()}
+            return {
+                name: replace(self.quantities.get(name, Value(None)), value=statistics)
+                for name, statistics in shares.items()
+            }
         known = {task.things: Value(float(self.table.kept.sum()))} if task.things in task.quantities else {}
-        for name, figure in task.figures.items() if of else ():
-            now = getattr(of, figure)
+        for name, figure in task.figures.items() if statistics else ():
+            now = getattr(statistics, figure)
             known |= {name: _with_value(self.quantities.get(name, Value(None)), now)} if now is not None else {}
         return known
 
@@ -163,24 +166,24 @@ class AtOnce:
         """By name what is known at once, in words, without its unit: n_kept and n_set_aside, figures of the sizes, and
         what a kind of analysis answers with, of classes such as "area_fraction of ferrite". A dash where there is none,
         as of the median of nothing."""
-        of, task = self.summary, self.standing.terms.task
-        known = {entry.name: entry for entry in of.quantities if entry.name in self._known}
+        summary, task = self.summary, self.standing.terms.task
+        known = {entry.name: entry for entry in summary.quantities if entry.name in self._known}
         words = {name: entry.value for name, entry in known.items()}
-        if task.semantic or self.standing.terms.refused or of.statistics is None:
+        if task.semantic or self.standing.terms.refused or summary.statistics is None:
             return words
         words |= {} if self.is_expected else {"n_kept": f"{int(self.table.kept.sum()):,}"}
-        words |= {"n_set_aside": f"{of.statistics.n_set_aside:,}"}
+        words |= {"n_set_aside": f"{summary.statistics.n_set_aside:,}"}
         if self.is_expected or self.sizes is None:
             return words
         names = [name for name in (*MAIN, "fraction_100nm") if name != "fraction_100nm" or task.screened]
-        return words | {name: of.by_number(name).value for name in names}
+        return words | {name: summary.by_number(name).value for name in names}
 
     @property
     def unit(self) -> str:
         """That of the lengths in `numbers`, `few` and `examples`: without a median now that of the result."""
-        of = self.summary.statistics
-        of = of if of is None or of.median is not None else self.before
-        return of.readable_unit if of else self._unit
+        statistics = self.summary.statistics
+        statistics = statistics if statistics is None or statistics.median is not None else self.before
+        return statistics.readable_unit if statistics else self._unit
 
     @property
     def _unit(self) -> Unit:
@@ -220,8 +223,8 @@ class AtOnce:
         asked = Asked(self.ids, is_open, ~self.is_cut, size, self.table["confidence"])
         pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
         every = [
-            PossibleCut(place, cuts[place], chance, of)
-            for place, chance, of in zip(columns.get("place", ()), columns.get("chance", ()), pieces, strict=True)
+            PossibleCut(place, cuts[place], chance, piece)
+            for place, chance, piece in zip(columns.get("place", ()), columns.get("chance", ()), pieces, strict=True)
             if place in cuts
         ]
         finite = self.sized.judged(np.where(np.isfinite(size), self.sized.reasons, str(Reason.FRAME)))
@@ -247,8 +250,8 @@ def _with_figures(before: Statistics, figures: Mapping[str, Any], **changes: Any
     budget: Any = before.budget
     if budget:
         totals = {name: budget[name] for name in ("median", "fraction_100nm")}
-        ends = {name: _shifted(of["ends"], shifts.get(name)) for name, of in totals.items()}
-        budget = {**budget, **{name: {**of, "ends": ends[name]} for name, of in totals.items()}}
+        ends = {name: _shifted(total["ends"], shifts.get(name)) for name, total in totals.items()}
+        budget = {**budget, **{name: {**total, "ends": ends[name]} for name, total in totals.items()}}
     return replace(
         before,
         **figures,

@@ -15,9 +15,9 @@ RISKY = ",;\"'#"
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
 
 
-def lines(of: Iterable[Iterable[Any]], delimiter: str = ",") -> str:
+def lines(rows: Iterable[Iterable[Any]], delimiter: str = ",") -> str:
     text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(of)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

@@ -114,14 +114,14 @@ class Distribution:
 class Sheet(Figure):
     """What charts are drawn on, not yet written anywhere; pyplot is not involved.
 
-    font: height of all letters, in points. grey: whether to draw without colours. title, about: for the file's own
+    font: height of all letters, in points. grey: draw without colours. title, description: for the file's own
     facts. insets: inches from the left edge of a panel to the Axes of its chart.
     """
 
     def __init__(self, inches: tuple[float, float], dpi: float = 200, font: float = 8.0, grey: bool = False) -> None:
         super().__init__(figsize=inches, dpi=dpi, facecolor="white")
         FigureCanvasAgg(self)
-        self.font, self.grey, self.title, self.about = font, grey, "", ""
+        self.font, self.grey, self.title, self.description = font, grey, "", ""
         self.insets: dict[Axes, float] = {}
 
     def letters(self, inches: float) -> int:
@@ -223,8 +223,8 @@ def label_axes(ax: Axes, x: str = "", y: str = "") -> Sheet:
     """Name the axes of a chart, in letters of one size. The name of a wide x axis ends at its right end."""
     sheet, longest = sheet_of(ax), max(map(len, x.split("\n")))
     loc: Literal["right", "center"] = "right" if longest > letters_in(ax) else "center"
-    most = sheet.letters(size_in_inches(ax)[0] + sheet.insets.get(ax, 0.0))
-    ax.set_xlabel(x, fontsize=sheet.font * min(1.0, 1.1 * most / max(longest, 1)), labelpad=2, loc=loc)
+    letters = sheet.letters(size_in_inches(ax)[0] + sheet.insets.get(ax, 0.0))
+    ax.set_xlabel(x, fontsize=sheet.font * min(1.0, 1.1 * letters / max(longest, 1)), labelpad=2, loc=loc)
     ax.set_ylabel(y, fontsize=sheet.font, labelpad=3)
     ax.tick_params(labelsize=sheet.font)
     ax.spines[["top", "right"]].set_visible(False)

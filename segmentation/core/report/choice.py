@@ -21,14 +21,14 @@ class UnknownFile(UserError):
     """No file of a result has this name or fits this pattern; the message lists the names."""
 
 
-def offered(of: Of, task: Task) -> dict[str, Export]:
+def offered(unit: Of, task: Task) -> dict[str, Export]:
     """What a user may take away of an image or a sample, by file name, in the order of the lists."""
-    return {name: export for name, export in exports.listed(of, task).items() if not export.for_the_page}
+    return {name: export for name, export in exports.listed(unit, task).items() if not export.for_the_page}
 
 
-def usual(of: Of, task: Task) -> list[str]:
+def usual(unit: Of, task: Task) -> list[str]:
     """The names of the files that are written where nobody says which."""
-    return [name for name, export in offered(of, task).items() if export.usual]
+    return [name for name, export in offered(unit, task).items() if export.usual]
 
 
 def read_choice(text: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -44,8 +44,8 @@ def read_choice(text: str, names: Iterable[str]) -> tuple[str, ...]:
     return patterns
 
 
-def chosen(patterns: Sequence[str], of: Of, task: Task) -> list[str]:
+def chosen(patterns: Sequence[str], unit: Of, task: Task) -> list[str]:
     """The names of the files of an image or a sample that fit one of the patterns; of none the usual ones."""
     if not patterns:
-        return usual(of, task)
-    return [name for name in offered(of, task) if any(fnmatchcase(name, pattern) for pattern in patterns)]
+        return usual(unit, task)
+    return [name for name in offered(unit, task) if any(fnmatchcase(name, pattern) for pattern in patterns)]

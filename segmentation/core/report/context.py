@@ -103,7 +103,7 @@ class Context:
         return polygons(used.dense[: used.rows], len(used), self.drawing.cracks)
 
     @property
-    def about(self) -> list[str]:
+    def description(self) -> list[str]:
         """Lines that say what was analysed."""
         sample, analysis = self.sample, self.sample.analysis
         if analysis is None:

@@ -107,8 +107,8 @@ def table(
 
 def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
     """Names and what they are, in two columns."""
-    first = 0.25 if width == WIDTH else 0.36
-    return table((), lines, (first, 1 - first), numbers_from=2, width=width)
+    share = 0.25 if width == WIDTH else 0.36
+    return table((), lines, (share, 1 - share), numbers_from=2, width=width)
 
 
 def facts_abreast(lines: Sequence[tuple[str, str]]) -> Table:
@@ -134,11 +134,11 @@ def abreast(*parts: Flowable | list[Flowable]) -> Table:
 
 
 class Room(NamedTuple):
-    """A part of a page that takes what the others leave, from `least` to `most` points: fill(points) -> its parts."""
+    """A part of a page that takes what the others leave: fill(points) -> its parts. least, greatest: points."""
 
     fill: Callable[[float], Sequence[Flowable]]
     least: float
-    most: float = HIGHEST
+    greatest: float = HIGHEST
 
 
 def page(*parts: Flowable | Room) -> KeepInFrame:
@@ -148,7 +148,7 @@ def page(*parts: Flowable | Room) -> KeepInFrame:
     content: list[Flowable] = []
     for part in parts:
         if isinstance(part, Room):
-            filling = part.fill(min(part.least + max(left, 0.0), part.most))
+            filling = part.fill(min(part.least + max(left, 0.0), part.greatest))
             left -= _height(filling) - part.least
             content += filling
         else:

@@ -41,8 +41,11 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     typed = {name: value for name, value in typed_texts(sample).items() if value}
     owner = typed.get("laboratory", TO_GIVE)
     substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
-    about = Summary.of(sample, readable=False)
-    interpretation, criteria = decided_words(about.nano) if about.nano else "", CRITERIA if sample.task.screened else ""
+    summary = Summary.of(sample, readable=False)
+    interpretation, criteria = (
+        decided_words(summary.nano) if summary.nano else "",
+        CRITERIA if sample.task.screened else "",
+    )
     # All numbers, settings and corrections; not the versions of other packages.
     digest = sha256(json.dumps(as_dict(sample) | {"versions": None}, sort_keys=True).encode()).hexdigest()
     study = {
@@ -59,11 +62,11 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
             "endpoint": "Particle size distribution (Granulometry)",
             "guideline": [f"{GUIDELINE}: compliance to be stated by the laboratory", STANDARDS],
         },
-        "parameters": dict(_parameters(sample, typed, about)),
+        "parameters": dict(_parameters(sample, typed, summary)),
         "interpretation": {"result": interpretation, "criteria": criteria},
         "interpretationResult": interpretation,
         "interpretationCriteria": criteria,
-        "effects": list(_effects(sample, sample.pooled)) if sample.pooled is not None and about.kept else [],
+        "effects": list(_effects(sample, sample.pooled)) if sample.pooled is not None and summary.kept else [],
         **({"updated": filing.date.removesuffix(" UTC")} if filing.made else {}),
     }
     name = typed.get("material", _name(sample))
@@ -71,9 +74,9 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     return {"substance": [{**named, "study": [study]}]}
 
 
-def _identifier(sample: SampleAnalysis, of: str) -> str:
+def _identifier(sample: SampleAnalysis, code: str) -> str:
     images = sorted(image.sha256 for image in sample.images)
-    return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(of, 1000), _name(sample), *images)))}"
+    return f"DSGM-{uuid5(NAMESPACE_URL, '|'.join(('deepsegm', one_line(code, 1000), _name(sample), *images)))}"
 
 
 def _name(sample: SampleAnalysis) -> str:
@@ -81,7 +84,7 @@ def _name(sample: SampleAnalysis) -> str:
     return one_line(sample.name, 1000)
 
 
-def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary) -> Iterator[tuple[str, Any]]:
+def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], summary: Summary) -> Iterator[tuple[str, Any]]:
     """How it was measured: texts, and numbers with their unit."""
     shared = common_facts(sample)
     yield "E.method", "electron microscopy and image analysis"
@@ -93,12 +96,12 @@ def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], about: Summary
     yield "OPERATOR", typed.get("operator", TO_GIVE)
     yield "CALIBRATION_STANDARD", typed.get("grating", TO_GIVE)
     yield "DEVIATIONS", typed.get("deviations", TO_GIVE)
-    yield "SIZE_DESCRIPTOR", about.size.title
+    yield "SIZE_DESCRIPTOR", summary.size.title
     yield "SOFTWARE", version()
     yield "MODEL", "; ".join(map(model_words, sample.models))
     yield "IMAGES", {"loValue": len(sample.counted)}
-    yield f"{about.things.upper()}_COUNTED", {"loValue": about.kept}
-    yield f"{about.things.upper()}_LEFT_OUT", {"loValue": about.set_aside_count}
+    yield f"{summary.things.upper()}_COUNTED", {"loValue": summary.kept}
+    yield f"{summary.things.upper()}_LEFT_OUT", {"loValue": summary.set_aside_count}
     low, high = sample.calibration["low"], sample.calibration["high"]
     if low is not None:
         yield "PIXEL_SIZE", {"loValue": low, "upValue": high, "unit": "nm"}

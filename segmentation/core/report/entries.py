@@ -89,9 +89,9 @@ class Entry:
             return "{:,.0f}".format
         if self.kind == "halves":
             return lambda count: f"{count:,.1f}".removesuffix(".0")
-        most = self._most
-        digits = ENOUGH if most is None or self.number.reported.low is None else EVERY
-        return partial(hundredths if self.kind == "fraction" else significant, most=most, digits=digits)
+        places = self._most
+        digits = ENOUGH if places is None or self.number.reported.low is None else EVERY
+        return partial(hundredths if self.kind == "fraction" else significant, places=places, digits=digits)
 
     @property
     def _most(self) -> int | None:
@@ -212,8 +212,8 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
     wanted."""
     entries = [Entry.of(name, value) for name, value in in_readable_units(quantities).items()]
     for measure in {entry.name.partition(OF)[0] for entry in entries if entry.kind == "fraction"}:
-        of = [at for at, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
-        for at, share in zip(of, shares_in_words([entries[at].number.value for at in of]), strict=False):
+        places = [at for at, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
+        for at, share in zip(places, shares_in_words([entries[at].number.value for at in places]), strict=False):
             entries[at] = replace(entries[at], share=share)
     return [entry for entry in entries if every or entry.kind != "fraction" or entry.number.value is not None]
 
@@ -221,14 +221,14 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
 def shares_in_words(fractions: Sequence[float | None]) -> list[str]:
     """All parts of a whole in per cent, with as many decimals each, so that they sum to 100 (by the largest remainder);
     [] where they are no whole."""
-    of = [fraction or 0.0 for fraction in fractions]
-    if len(of) < 2 or abs(sum(of) - 1) > ROUNDING:
+    parts = [fraction or 0.0 for fraction in fractions]
+    if len(parts) < 2 or abs(sum(parts) - 1) > ROUNDING:
         return []
-    places = 1 if min(filter(None, of)) >= LEAST_SHARE else 2
-    exact = [10 ** (2 + places) * fraction for fraction in of]
+    places = 1 if min(filter(None, parts)) >= LEAST_SHARE else 2
+    exact = [10 ** (2 + places) * fraction for fraction in parts]
     missing = round(sum(exact)) - sum(floor(part + ROUNDING) for part in exact)
-    most = sorted(range(len(of)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
-    return [f"{(floor(part + ROUNDING) + (at in most)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
+    raised = sorted(range(len(parts)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
+    return [f"{(floor(part + ROUNDING) + (at in raised)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:

@@ -166,7 +166,9 @@ def differing_facts(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
     """For each analysed image the facts that differ from `common_facts`; images without any are left out."""
     shared = common_facts(sample)
     analysed = [(image, facts_of_image(sample, image.member)) for image in sample.images if image.member is not None]
-    different = [(image, {fact: of[fact] for fact in of if shared.get(fact) != of[fact]}) for image, of in analysed]
+    different = [
+        (image, {fact: facts[fact] for fact in facts if shared.get(fact) != facts[fact]}) for image, facts in analysed
+    ]
     return [(image, image_facts) for image, image_facts in different if image_facts]
 
 
@@ -232,8 +234,8 @@ def acquisition_dates(sample: SampleAnalysis) -> str:
     if len(moments) < len(set(stated)):  # one whose day is not sure stays as it is written
         more = len(set(stated)) - 1
         return one_line(stated[0]) + (f" and {more} more times" if more else "")
-    first, last = (f"{moment:%-d %b %Y, %H:%M}".removesuffix(", 00:00") for moment in (moments[0], moments[-1]))
-    words = first if first == last else f"{first} to {last.removeprefix(first.partition(', ')[0] + ', ')}"
+    start, last = (f"{moment:%-d %b %Y, %H:%M}".removesuffix(", 00:00") for moment in (moments[0], moments[-1]))
+    words = start if start == last else f"{start} to {last.removeprefix(start.partition(', ')[0] + ', ')}"
     return words if len(stated) == len(sample.counted) else f"{words} ({len(stated)} of {len(sample.counted)} images)"
 
 
@@ -249,8 +251,8 @@ def _moment(date: str) -> datetime | None:
 
 
 def _shared_facts(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:
-    first, *others = facts_of_images or [{}]
-    return {name: value for name, value in first.items() if all(name in o and o[name] == value for o in others)}
+    reference, *others = facts_of_images or [{}]
+    return {name: value for name, value in reference.items() if all(name in o and o[name] == value for o in others)}
 
 
 def facts_line(image_facts: Facts) -> str:

@@ -89,7 +89,7 @@ def _page(sample: SampleAnalysis, inside: float, look: Look) -> tuple[Sheet, flo
     sheet.title = one_line(sample.name)
     settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
     size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
-    sheet.about = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
+    sheet.description = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
     _write_lines(sheet, below, caption, color=sheet.colour(INK))
     return sheet, _write_lines(sheet, page - MARGIN, warning, **style | {"color": sheet.colour(style["color"])})
 
@@ -133,9 +133,9 @@ def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
     """The known numbers with their intervals; what those of all classes share is said once."""
     before = ""
     for entry in entries:
-        measure, _, of = entry.name.partition(OF)
+        measure, _, class_name = entry.name.partition(OF)
         if entry.number.value is not None:
-            yield f"{of if of and measure == before else uncapital(entry.term)} {entry.words}"
+            yield f"{class_name if class_name and measure == before else uncapital(entry.term)} {entry.words}"
         before = measure
 
 
@@ -148,11 +148,11 @@ def write(sheet: Sheet, file: Path) -> None:
             _write_svg(sheet, text)
     else:
         with file.open("wb") as content:
-            write_figure(content, sheet, title=sheet.title, subject=sheet.about, creator=version())
+            write_figure(content, sheet, title=sheet.title, subject=sheet.description, creator=version())
 
 
 def _write_svg(sheet: Sheet, file: TextIO) -> None:
-    facts: dict[str, Any] = {"Date": None, "Description": sheet.about, "Creator": version(), "Title": sheet.title}
+    facts: dict[str, Any] = {"Date": None, "Description": sheet.description, "Creator": version(), "Title": sheet.title}
     before = sheet.dpi
     sheet.dpi = 72
     try:
@@ -206,7 +206,7 @@ def as_png(pixels: Pixels, sheet: Sheet | None = None) -> bytes:
     facts.add_text("Software", version())
     if sheet is not None:
         facts.add_itxt("Title", sheet.title)
-        facts.add_itxt("Description", sheet.about)
+        facts.add_itxt("Description", sheet.description)
     grey = _is_grey(pixels[::31]) and _is_grey(pixels)
     picture = Image.fromarray(pixels[..., 0] if grey else pixels)
     picture.save(file, "PNG", dpi=(DPI, DPI), pnginfo=facts, compress_level=COMPRESSION)

@@ -66,8 +66,8 @@ def write_all(
         for name in beside:
             written[name] = folder / name
             context.sums[name] = sha256_of(written[name])
-        first = {name: export for name, export in listed.items() if export.turn == FIRST and name not in stored}
-        ahead = {name: packing.submit(export.write, context, folder / name) for name, export in first.items()}
+        early = {name: export for name, export in listed.items() if export.turn == FIRST and name not in stored}
+        ahead = {name: packing.submit(export.write, context, folder / name) for name, export in early.items()}
         context.pack_pictures(stored)
         # What is only for the page goes before what has to wait until it is compressed.
         for name, export in sorted(listed.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)):
@@ -105,8 +105,8 @@ def write_chosen(
     Otherwise as `write_all`.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
-    of: Of = "sample" if sample.analysis is None else "image"
-    every, names = choice.offered(of, sample.task), choice.chosen(patterns, of, sample.task)
+    unit: Of = "sample" if sample.analysis is None else "image"
+    every, names = choice.offered(unit, sample.task), choice.chosen(patterns, unit, sample.task)
     write = partial(write_all, sample, for_the_page=False, keep_all=keep_all, filing=filing, progress=progress)
     if len(names) == len(every) or all(every[name].turn < WITH_SUMS for name in names):
         return list(write(folder, only=names))

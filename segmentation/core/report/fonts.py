@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
 from html import escape
@@ -16,9 +17,9 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont as Outlines
-from matplotlib._text_helpers import layout  # nothing public joins Arabic letters; tested by test_pages.py
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ft2font import FT2Font
+from matplotlib.textpath import TextToPath
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
@@ -78,14 +79,20 @@ def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
     right, with the joined forms of Arabic letters."""
     use_fonts()
     if any(unicodedata.bidirectional(c) in RIGHT_TO_LEFT for c in words):
-        forms = {index: chr(code) for code, index in _dejavu().get_charmap().items()}
-        placed = layout(words, get_font([_dejavu().fname, CJK]))
-        words = "".join(
-            forms[character.glyph_index] if character.ft_object.fname == _dejavu().fname else character.char
-            for character in placed
-        )
+        words = "".join(_placed(words))
     parts = groupby(words, lambda c: font if _dejavu().get_char_index(ord(c)) else _block(ord(c) // BLOCK))
     return [(name, "".join(letters)) for name, letters in parts]
+
+
+def _placed(words: str) -> Iterator[str]:
+    """The characters from left to right, Arabic letters in their joined forms. A glyph of matplotlib is named by its
+    font and its index there: "DejaVuSans-2c5"."""
+    glyphs, _, _ = TextToPath().get_glyphs_with_font(get_font([_dejavu().fname, CJK]), words)
+    forms: dict[int, str] = {index: chr(code) for code, index in _dejavu().get_charmap().items()}
+    others: dict[int, str] = {get_font(CJK).get_char_index(ord(c)): c for c in words}
+    for name, *_ in glyphs:
+        font, _, index = name.rpartition("-")
+        yield (forms if font == _dejavu().postscript_name else others)[int(index, 16)]
 
 
 @lru_cache(maxsize=MOST_PARAGRAPHS)

@@ -88,8 +88,8 @@ def as_dict(form: Form) -> dict[str, Any]:
         for title, items in form
     ]
     missing = [item.title for _, items in form for item in items if not item.value]
-    about = {"format": FORMAT, "guideline": GUIDELINE, "note": NOTE, "software": version(), "cite": CITATION}
-    return {**about, "to_be_given_by_the_laboratory": missing, "sections": sections}
+    head = {"format": FORMAT, "guideline": GUIDELINE, "note": NOTE, "software": version(), "cite": CITATION}
+    return {**head, "to_be_given_by_the_laboratory": missing, "sections": sections}
 
 
 def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed]) -> Iterator[Item]:

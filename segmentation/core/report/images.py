@@ -103,11 +103,11 @@ def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float
 
 def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequence[str]) -> None:
     """The numbers of these names of each image, side by side."""
-    of = "Median of each image" if sample.task.screened else "Each image"
+    heading = "Median of each image" if sample.task.screened else "Each image"
     shaded = any(is_shaded(sample, name) for name in names)
     apart = "; red: left out or unlike others" if are_apart(sample, names) else " together"
     together = "dashed and shaded" if shaded else "dashed"
-    set_title(frame, f"{letter}{of}; {together}: all{apart}")
+    set_title(frame, f"{letter}{heading}; {together}: all{apart}")
     letters = ALONE if len(names) == 1 else SHORT
     left, abreast = width_of(sheet_of(frame), _numbered(sample, letters)) + LETTER, _charts_per_row(len(names))
     high, foot = _heights(sample, names)
@@ -143,7 +143,9 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
     The intervals are those that people read: a line for each image, and a shaded band for all together."""
     whole, names = in_hundredths(name, _said(sample.quantities[name], sample.flags)), _numbered(sample, letters)
     of_images = enumerate(zip(sample.images, _said_by_image(sample, name), strict=True), 1)
-    values = [(at, image, in_hundredths(name, of)) for at, (image, of) in of_images if of.value is not None]
+    values = [
+        (at, image, in_hundredths(name, estimate)) for at, (image, estimate) in of_images if estimate.value is not None
+    ]
     if not values:
         ax.set_axis_off()
     thin = min(1.0, 40 / max(len(values), 1))
@@ -204,7 +206,7 @@ def own_intervals(sample: SampleAnalysis, name: str) -> str:
     for at, includes in enumerate(contents_of_intervals(sample) or [" and ".join(parts)] * len(with_ends)):
         if with_ends[at]:
             of_images.setdefault(includes, []).append(str(at + 1))
-    every = (of if len(of_images) == 1 else f"{of}: {', '.join(numbers)}" for of, numbers in of_images.items())
+    every = (image if len(of_images) == 1 else f"{image}: {', '.join(numbers)}" for image, numbers in of_images.items())
     return f"Lines: 95 % interval of each image ({'; '.join(every)})."
 
 
@@ -228,8 +230,8 @@ def _draw_histograms_of_images(
     edges, pooled = np.array(sample.histogram["edges"]), sum(counts for *_, counts in multiples)
     drawn, columns = multiples[:MOST_SMALL], _histograms_per_row(len(multiples))
     highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*drawn, (0, None, pooled)))
-    of = f"First {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "Each image"
-    set_title(frame, f"{letter}{of}, % of its {sample.task.things}; outline: all together")
+    heading = f"First {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "Each image"
+    set_title(frame, f"{letter}{heading}, % of its {sample.task.things}; outline: all together")
     line = LINE * LETTER
     heights = line, SMALL - 2 * line, line
     charts = _charts(frame, len(drawn), columns, BESIDE * LETTER, heights)

@@ -1,5 +1,8 @@
-"""What a page says of single objects, in words: the cells of their table, the scales of their colours, how many there
-are of each state and shape, and how sure the model is. A browser rounds no number. The web process reads this, too."""
+"""The words of a page about single objects.
+
+These are the cells of their table, the scales of their colours, the number of objects of each state and shape, and how
+sure the model is. The browser rounds no number. The web process imports this module, too.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,16 @@ LENGTHS = ("visible_length", "length", "width", "neighbour_distance", "neighbour
 SHARES = ("confidence", "relative_contrast", "certainty", "area_fraction")
 SHAPE = "shape"
 DECIMALS = 2  # of a share or descriptor
-LIKELY = 0.5  # a cut that the model is as sure of is made with others by one press
+LIKELY = 0.5  # probability from which on a cut is one of those that one press makes
 LONG_PICTURE = 10 * LONG_NM  # without a median, lengths in wider pictures are in µm
 STEPS = 8  # colours of a scale
-MOST = 0.98  # of the objects lie below the last step
-COLOURED = ("neighbour_distance", "local_density")  # beside the size
-PLAIN_ENDS = {"local_density": ("sparse", "dense")}  # of a number that no unit explains
+MOST = 0.98  # share of the objects below the last step
+COLOURED = ("neighbour_distance", "local_density")  # numbers that colour objects, beside the size
+PLAIN_ENDS = {"local_density": ("sparse", "dense")}  # words for the ends of a scale without a unit
 
 
 def length_unit(known: AtOnce) -> str:
-    """The unit of lengths in cells: that of the numbers that were measured last, so that no correction changes it."""
+    """The unit of lengths in cells. It is that of the last full measurement, so that no correction changes it."""
     head, before = known.standing.stored.head, known.before
     if head["unit"] == "nm" and (before is None or before.median is None):
         return "µm" if head["width"] * head["pixel_size"] >= LONG_PICTURE else "nm"
@@ -37,9 +40,10 @@ def length_unit(known: AtOnce) -> str:
 
 
 def cells(rows: Sequence[Mapping[str, Any]], size: str, unit: str) -> dict[str, list[str]]:
-    """By the names of numbers the cells of n objects, "" where it is not known; only what is known of one at least.
+    """The cells of n objects by the names of the numbers. A cell is "" where the number is not known; a number that is
+    known of no object has no cells.
 
-    rows: the objects as outlines.json has them; size: that of the kind of analysis; unit: of lengths in the cells.
+    rows: the objects as in outlines.json. size: the size of this kind of analysis. unit: of lengths in the cells.
     Lengths and areas have three significant digits, shares and descriptors two decimals.
     """
     columns = {}
@@ -58,7 +62,7 @@ def _factor(name: str, unit: str) -> float:
 
 
 def _once(write: Callable[[float], str]) -> Callable[[float], str]:
-    """The same function, which writes equal numbers once: most have few digits."""
+    """The same function with a memory: it writes each number once. Most numbers occur often, because they are short."""
     known: dict[float, str] = {}
 
     def words(value: float) -> str:
@@ -77,8 +81,11 @@ def _writer(name: str, unit: str) -> Callable[[float], str]:
 
 
 def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str, dict[str, Any]]:
-    """By the names of numbers that colour objects: the lower end "from" and the "step" of STEPS colours in the unit of
-    the rows, and the "words" of both ends."""
+    """The scales of colours, by the names of the numbers that colour objects.
+
+    Each has its lower end "from" and the "step" between two of STEPS colours, both in the unit of the rows, and the
+    "words" of both ends.
+    """
     counted, every = [row for row in rows if row["kept"]], {}
     for name in filter(None, (size, *COLOURED)):
         values = sorted(row[name] for row in counted if row.get(name) is not None)
@@ -93,18 +100,18 @@ def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str,
 
 
 def states(reasons: Iterable[str]) -> dict[str, str]:
-    """How many objects there are of each state, in words; the state of what counts is ""."""
+    """The number of objects of each state, in words. Counted objects have the state ""."""
     return {state: f"{count:,}" for state, count in Counter(reasons).items()}
 
 
 def shapes(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """How many objects that count have each class of shape, in words."""
+    """The number of counted objects of each class of shape, in words."""
     return states(row[SHAPE] for row in rows if row["kept"] and row.get(SHAPE))
 
 
 def questions(doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
-    """What waits for a look: each doubt with how "sure" the model is, in words, of the outline or the cut, and whether
-    a cut is "likely"."""
+    """The doubts that a person should look at. "sure" says how sure the model is of the outline or the cut; "likely"
+    says whether a cut is probably right."""
     return [
         {
             **doubt._asdict(),
@@ -116,15 +123,15 @@ def questions(doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
 
 
 def worded(content: Mapping[str, Any], known: AtOnce, objects: str, most_doubts: int) -> dict[str, Any]:
-    """The content of outlines.json with all that its page says of the objects.
+    """The content of outlines.json with all words of its page.
 
-    content: see `exports.viewer.outlines`; objects: the name of their list, which stays the last entry; known: of the
-    same objects. Adds `cells`, with the "length_unit" in them, "scales", "states", "shapes", "doubts" (most_doubts at
-    most of "doubt_count") and "examples".
+    content: see `exports.viewer.outlines`. objects: the name of their list, which stays the last entry. known: the
+    numbers of the same objects. Adds `cells` with their "length_unit", "scales", "states", "shapes", "doubts" (at most
+    most_doubts of "doubt_count") and "examples".
     """
     size, unit, rows = known.standing.terms.task.size, length_unit(known), content[objects]
     doubts = known.doubts(known.standing.cuts_after(None))
-    said = {
+    words = {
         CELLS: cells(rows, size, unit),
         "length_unit": unit,
         "scales": scales(rows, size, unit),
@@ -134,4 +141,4 @@ def worded(content: Mapping[str, Any], known: AtOnce, objects: str, most_doubts:
         "doubt_count": len(doubts),
         "examples": [example._asdict() for example in known.examples],
     }
-    return {**said, **{name: value for name, value in content.items() if name not in said}}
+    return {**words, **{name: value for name, value in content.items() if name not in words}}

@@ -60,7 +60,7 @@ IMAGES = (  # of the method for several images
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
 MIRRORED = {"on": "mean over the image and three mirrored forms of it", "off": "without mirrored forms"}
-WEIGHTED = "; each of the others is weighted by the inverse of its chance not to touch it"
+WEIGHTED = "; each of the others is weighted by the inverse of its probability not to touch it"
 EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
 WILSON, LEFT = "Wilson's method", ", with the number of particles that the differences between the images leave"
 WORDS = Path(__file__).with_suffix(".j2")
@@ -136,7 +136,9 @@ def references(statistics: Statistics) -> list[str]:
 def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
     """How the outlines of one image were found; of several images what is the same for all."""
     records = [member.record for member in members]
-    ways = {sample.task.method.format(**_values(record)) for record in records if all(of.by_model for of in records)}
+    ways = {
+        sample.task.method.format(**_values(record)) for record in records if all(entry.by_model for entry in records)
+    }
     words: dict[str, Any] = {"network": ways.pop() if len(ways) == 1 else "", "image": "", "by_model": True}
     words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
     if alone is None:

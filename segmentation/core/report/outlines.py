@@ -100,11 +100,11 @@ def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
     tall = int(y.max(initial=0)) + 1
     starts = (label * tall + y) * (width + 1) + x
     ends = starts + STEPS[direction] @ (1, width + 1)
-    first = np.searchsorted(starts, ends)
-    second = np.minimum(first + 1, len(starts) - 1)
-    twice = starts[second] == ends
-    is_turn = direction[second] == (direction + (-1 if joined else 1)) % 4  # the one of the two to take
-    return np.where(twice & is_turn, second, first).astype(np.int64), bool((twice & (second > first)).any())
+    index = np.searchsorted(starts, ends)
+    following = np.minimum(index + 1, len(starts) - 1)
+    twice = starts[following] == ends
+    is_turn = direction[following] == (direction + (-1 if joined else 1)) % 4  # the one of the two to take
+    return np.where(twice & is_turn, following, index).astype(np.int64), bool((twice & (following > index)).any())
 
 
 def _go_around(successors: Ints) -> tuple[Ints, Ints]:

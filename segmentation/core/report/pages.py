@@ -80,8 +80,8 @@ LONGEST = 600  # characters of what one image has of its own
 def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False) -> None:
     """Write the report as PDF; with the annex also the checksums of the files written so far."""
     sample = context.sample
-    of = one_line(sample.name, 80 if sample.analysis else 70)
-    title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{of}"
+    name = one_line(sample.name, 80 if sample.analysis else 70)
+    title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{name}"
     behind = _annex(context, sample.in_readable_unit()) if annex else ()
     write(file, title, [*context.report, *behind], context.filing.made)
 
@@ -122,10 +122,10 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
 
 
 def _chart(
-    draw: Callable[[Axes], None], most: float = HIGHEST_CHART, least: float = LEAST_CHART, **margins: float
+    draw: Callable[[Axes], None], highest: float = HIGHEST_CHART, least: float = LEAST_CHART, **margins: float
 ) -> Room:
     """A chart as wide as the page, as high as there is room."""
-    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **margins))], least, most)
+    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **margins))], least, highest)
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:
@@ -194,8 +194,8 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
         if summary.headlines and summary.nano and summary.nano["decides"]:
             yield words(f"What would decide the verdict: {uncapital(summary.nano['decides'])}")
     elif summary.leading:
-        first, *others = map(_large, summary.leading)
-        yield abreast([*first, words(aside, SMALL)], *others)
+        main, *others = map(_large, summary.leading)
+        yield abreast([*main, words(aside, SMALL)], *others)
         yield words(f"{agreement} {summary.interval_note}".strip())
 
 
@@ -319,5 +319,5 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
             line = f"{number(name).title} of each image; dashed: all together{shaded}{red}."
             yield words(f"{line} {own_intervals(sample, name)}", SMALL)
             draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
-            most = min(HIGHEST_CHART, 80.0 + 35 * len(sample.images))
-            yield _chart(draw, most, min(LEAST_CHART, 45.0 + 15 * len(sample.images)), left=NAMES)
+            highest = min(HIGHEST_CHART, 80.0 + 35 * len(sample.images))
+            yield _chart(draw, highest, min(LEAST_CHART, 45.0 + 15 * len(sample.images)), left=NAMES)

@@ -11,7 +11,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..measure.quantities import LONG_NM, Unit, nanometre_in, of_class, readable
-from ..tasks.layers import readings_of
+from ..tasks.layers import profile_of
 from .charts import (
     BAR,
     FAINT,
@@ -130,25 +130,25 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
 def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The thickness of the layer along its middle line, with the mean and its 95 % interval; grey where the line ends
     too near to be measured."""
-    layer, readings = readings_of(drawing.analysis.segmentation, drawing.analysis.settings.measurement)
+    layer, profile = profile_of(drawing.analysis.segmentation, drawing.analysis.settings.measurement)
     mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)]).reported
     set_title(ax, f"{letter}Thickness of {layer}")
-    if readings is None or mean.value is None:
+    if profile is None or mean.value is None:
         ax.set_axis_off()
         ax.text(0, 0.95, "No thickness is given", transform=ax.transAxes, va="top", fontsize=sheet_of(ax).font)
         return
     unit = mean.unit
     size = nanometre_in(unit) * (drawing.analysis.calibration.nm_per_pixel or 1.0)
     sheet = label_axes(ax, f"Along the layer ({unit})", f"Thickness ({unit})")
-    ax.plot(readings.along * size, readings.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
-    ax.set_xlim(0, readings.line * size)
+    ax.plot(profile.along * size, profile.thickness * size, color=sheet.colour(BAR), linewidth=1.2)
+    ax.set_xlim(0, profile.line * size)
     words = Entry("", "", mean).value
     ax.axhline(mean.value, color=sheet.colour(MEAN), linewidth=1.6, label=f"mean {words} {unit}")
     if mean.low is not None and mean.high is not None:
         ax.axhspan(mean.low, mean.high, color=sheet.colour(MEAN), alpha=0.15, label="its 95 % interval")
     ends: dict[str, Any] = {"color": FAINT, "alpha": 0.35, "linewidth": 0}
-    ax.axvspan(0, readings.start * size, label="not measured", **ends)
-    ax.axvspan((readings.start + len(readings.thickness) * readings.step) * size, readings.line * size, **ends)
+    ax.axvspan(0, profile.start * size, label="not measured", **ends)
+    ax.axvspan((profile.start + len(profile.thickness) * profile.step) * size, profile.line * size, **ends)
     ax.set_ylim(0, 1.08 * float(ax.get_ylim()[1]))  # the number at its end stays below the title
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)

@@ -143,10 +143,10 @@ def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
         rows, columns = drawing.shape
         scale = _inches_per_pixel(ax, drawing.shape)
         inches = columns * scale, rows * scale
-        taken = drawing.labels > 0
+        occupied = drawing.labels > 0
         if drawing.task.semantic and ax.get_legend() is not None:  # which stands at the left
-            taken = np.broadcast_to(np.arange(taken.shape[1]) < taken.shape[1] / 2, taken.shape)
-        draw_scale_bar(ax, inches, columns * nm_per_pixel, drawing.picture, taken)
+            occupied = np.broadcast_to(np.arange(occupied.shape[1]) < occupied.shape[1] / 2, occupied.shape)
+        draw_scale_bar(ax, inches, columns * nm_per_pixel, drawing.picture, occupied)
 
 
 def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
@@ -210,7 +210,7 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """Outlines over the image in the colours of the page: solid of what counts, dashed of what the frame cuts or was
+    """Outlines over the image in the colours of the page: solid of what counts, dashed of what touches the frame or was
     left out. Of more than MANY the rims of the objects in the picture are coloured instead."""
     objects, sheet = Objects.of(drawing.analysis), sheet_of(ax)
     is_kept, is_cut, things = objects.kept, objects.cut, drawing.task.things

@@ -135,8 +135,8 @@ def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
     # Nearest first, so that of a pair met at several distances the greatest weight stays.
     pairs = np.concatenate([pair for pair, _ in near])
     weights = np.repeat([weight for _, weight in near], [len(pair) for pair, _ in near])
-    met, first = np.unique(pairs, return_index=True)
-    return met >> 32, met & (2**32 - 1), weights[first]
+    met, index = np.unique(pairs, return_index=True)
+    return met >> 32, met & (2**32 - 1), weights[index]
 
 
 def _pairs(labels: NDArray[np.int32], d: int) -> NDArray[np.int64]:

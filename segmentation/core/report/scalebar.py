@@ -15,7 +15,7 @@ from .charts import BROAD, sheet_of
 
 NICE = (1, 2, 5)
 LENGTH_UNITS = ((1e6, "mm"), (1e3, "µm"), (1.0, "nm"), (1e-3, "pm"))
-# The numbers of this file were chosen by eye, on the figures of the sample images.
+# The numbers of this file were chosen by eye, on the figures of the example images.
 LONGEST, APART, THICK = 1.5, 0.07, 0.055  # inches: longest bar, space around its box, height of the bar
 LARGEST_SHARE = 0.25  # of the picture's width, so that the box fits into a corner
 FAINT, PLAIN = 40, 60  # grey levels; lesser steps may be noise, larger ones are edges on any ground

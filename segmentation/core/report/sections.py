@@ -274,8 +274,8 @@ def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | Room]:
     pictures = _pictures([image for image in sample.images if not (sample.counted and image.excluded)], sample.task)
     if not pictures:
         return
-    first = picture(pictures[0][0], 1, 1)
-    shape, count = first.drawWidth / first.drawHeight, min(len(pictures), FIRST)
+    drawing = picture(pictures[0][0], 1, 1)
+    shape, count = drawing.drawWidth / drawing.drawHeight, min(len(pictures), FIRST)
 
     def fill(high: float) -> list[Flowable]:
         tall = {columns: high / -(-count // columns) - CAPTION for columns in range(1, count + 1)}
@@ -292,17 +292,17 @@ def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | Room]:
 def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
     """Rows of small pictures under their names; nothing where there is none."""
     pictures = _pictures(sample.images, sample.task)
-    first: list[Flowable] = [heading("Micrographs"), words(_title(sample, MOST, len(pictures)), SMALL), space(3)]
+    head: list[Flowable] = [heading("Micrographs"), words(_title(sample, MOST, len(pictures)), SMALL), space(3)]
     for row in _rows(pictures[:MOST], ABREAST, TALLEST):
-        yield together(*first, row)
-        first = []
+        yield together(*head, row)
+        head = []
 
 
-def _title(sample: SampleAnalysis, most: int, of: int) -> str:
-    """What small pictures show: the first `most` of so many."""
+def _title(sample: SampleAnalysis, shown: int, total: int) -> str:
+    """What small pictures show: the first `shown` of `total`."""
     counted = ", classes in colours" if sample.task.semantic else ", with the outlines of the objects"
-    some = f" The first {most} of {of} images." if of > most else ""
-    return f"{'Images' if of > 1 else 'The image'} as analysed{counted if sample.counted else ''}.{some}"
+    some = f" The first {shown} of {total} images." if total > shown else ""
+    return f"{'Images' if total > 1 else 'The image'} as analysed{counted if sample.counted else ''}.{some}"
 
 
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:

@@ -68,7 +68,9 @@ class StoredObjects:
             for row in part[objects]:
                 texts.append(json.dumps(row, separators=(",", ":")).encode())
                 flags.append((row["id"], row["reason"], "by_hand" in row, "cut" in row))
-                numbers.append({name: of for name, of in row.items() if type(of) in (float, int) or of is None})
+                numbers.append(
+                    {name: entry for name, entry in row.items() if type(entry) in (float, int) or entry is None}
+                )
         names = dict.fromkeys(name for row in numbers for name in row if name != "id")
         columns = {name: np.array([row.get(name) for row in numbers], float) for name in names}
         ids, reasons, by_hand, cut = zip(*flags, strict=True) if flags else ((),) * 4
@@ -187,22 +189,22 @@ class Standing:
         if self.terms.task.semantic:
             return replace(ahead, rows=_rows_of_classes(ahead, corrections, moved))
         anew = {**self.anew, **ahead._measured(corrections, moved)}
-        ahead = replace(ahead, anew={number: of for number, of in anew.items() if of is not _AS_BEFORE})
+        ahead = replace(ahead, anew={number: row for number, row in anew.items() if row is not _AS_BEFORE})
         return replace(ahead, rows=ahead._rows_after(corrections, touched))
 
     # ---- what has other pixels -------------------------------------------------------------------
 
     def _box(self, number: int) -> Box | None:
         """A box that holds an object now, and in the result."""
-        first, later = self.extents.get(number), self.reach.get(number)
-        return _around(first, later) if later else first
+        extent, later = self.extents.get(number), self.reach.get(number)
+        return _around(extent, later) if later else extent
 
     def _measured(self, corrections: Corrections, moved: Iterable[int]) -> dict[int, Anew | None]:
         """Those of some objects that have other pixels than in the result, measured; _AS_BEFORE is the mark of others,
         and of those that are gone."""
-        found: dict[int, Anew | None] = dict.fromkeys(moved, _AS_BEFORE)
+        rows: dict[int, Anew | None] = dict.fromkeys(moved, _AS_BEFORE)
         cut_out = dict[int, CutOut]()
-        for number in sorted(found):
+        for number in sorted(rows):
             box = self._box(number)
             if number not in corrections.now.objects or box is None:
                 continue
@@ -210,11 +212,11 @@ class Standing:
                 part = CutOut.of(corrections.now, number, box)
                 before = CutOut.of(corrections.original, number, box) if number in self.extents else None
             except BadEdit:  # it reaches over too much of the picture
-                found[number] = None
+                rows[number] = None
                 continue
             if part is not None and not part.is_same(before):
                 cut_out[number] = part
-        return {**found, **self._anew(corrections.now, cut_out)}
+        return {**rows, **self._anew(corrections.now, cut_out)}
 
     def _anew(self, now: WorkingLabels, cut_out: Mapping[int, CutOut]) -> dict[int, Anew | None]:
         if not cut_out:
@@ -252,8 +254,8 @@ class Standing:
         return rows
 
     def _touches_frame(self, now: WorkingLabels, number: int) -> bool:
-        if (of := self.anew.get(number)) is not None:
-            return bool(of.px["touches_frame"])
+        if (row := self.anew.get(number)) is not None:
+            return bool(row.px["touches_frame"])
         box = self._box(number)
         return box is not None and bool(box[0] <= 0 or box[1] <= 0 or box[2] >= now.rows or box[3] >= now.width)
 
@@ -265,7 +267,7 @@ class Standing:
             return []
         reasons = [self._reason_before(corrections, number) for number in numbers]
         px = [self._judged_by(now, number) for number in numbers]
-        columns = {name: np.array([of[name] for of in px], float) for name in px[0]}
+        columns = {name: np.array([measures[name] for measures in px], float) for name in px[0]}
         table = Table({"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)})
         table = replace(table, columns={**table.columns, **columns})
         table = corrected(table, _decisions(now, numbers), None)
@@ -289,10 +291,10 @@ class Standing:
 
     def _reason_before(self, corrections: Corrections, number: int) -> str:
         """What others and regions say of an object: of others what they said when the person began."""
-        stored, of = self._stored_reason(number), self.anew.get(number)
+        stored, row = self._stored_reason(number), self.anew.get(number)
         by_others = {str(Reason.FAINT), str(Reason.GAP)}
-        if of is not None:
-            return of.inside or (stored if stored in by_others else "")
+        if row is not None:
+            return row.inside or (stored if stored in by_others else "")
         before = corrections.original.objects.get(number)
         regions = self.terms.regions(corrections.now)
         if regions and ((before is not None and before.reason) or stored == Reason.UNLIKE):
@@ -305,8 +307,8 @@ class Standing:
 
     def _judged_by(self, now: WorkingLabels, number: int) -> dict[str, float]:
         """What the rules look at, lengths in px."""
-        if (of := self.anew.get(number)) is not None:
-            px, shape = of.px, of.sizes
+        if (row := self.anew.get(number)) is not None:
+            px, shape = row.px, row.sizes
         else:
             at, pixel = self.stored.places.get(number), self.stored.nm_per_pixel or 1.0
             shape = {} if at is None else {name: float(values[at]) for name, values in self.stored.columns.items()}
@@ -320,7 +322,7 @@ class Standing:
 
     def _row(self, now: WorkingLabels, number: int, reason: str) -> Row:
         """The row of an object that is not as in the result."""
-        of, task, data = self.anew.get(number, _AS_BEFORE), self.terms.task, now.objects[number]
+        current, task, data = self.anew.get(number, _AS_BEFORE), self.terms.task, now.objects[number]
         row = self.stored.row(number) if number in self.stored.places else {}
         is_cut = not reason and bool(task.size) and not (task.screened or task.parted)
         is_cut = is_cut and self._touches_frame(now, number)
@@ -335,20 +337,20 @@ class Standing:
             **({"cut": True} if is_cut else {}),
             **({"by_hand": True} if data.by_hand else {}),
         }
-        if of is _AS_BEFORE:
+        if current is _AS_BEFORE:
             rest = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
             return {**head, **rest, **measured}
         colour = {"colour": row["colour"]} if "colour" in row else {}
-        if of is None:
+        if current is None:
             return {**head, **measured, **colour, "outline": row.get("outline", [])}
         sizes: dict[str, float | None] = {task.size: None} if task.size and task.size not in SIZES else {}
-        sizes |= {name: of.sizes[name] for name in SIZES}
-        sizes |= {name: _short(of.sizes[name]) for name in DESCRIPTORS if name in columns}
+        sizes |= {name: current.sizes[name] for name in SIZES}
+        sizes |= {name: _short(current.sizes[name]) for name in DESCRIPTORS if name in columns}
         if self.terms.settings.border_correction == "weight":
-            sizes["weight"] = of.sizes["edge_weight"] if np.isfinite(of.sizes["edge_weight"]) else None
-        lines = {"outline": coordinates(thinned(of.rings[0], TOLERANCE))}
-        rings = {"rings": further_rings(of.rings, MOST_COORDINATES)} if task.parted else {}
-        pieces = {"pieces": of.pieces} if of.pieces > 1 else {}
+            sizes["weight"] = current.sizes["edge_weight"] if np.isfinite(current.sizes["edge_weight"]) else None
+        lines = {"outline": coordinates(thinned(current.rings[0], TOLERANCE))}
+        rings = {"rings": further_rings(current.rings, MOST_COORDINATES)} if task.parted else {}
+        pieces = {"pieces": current.pieces} if current.pieces > 1 else {}
         return {**head, **sizes, **measured, **pieces, **colour, **lines, **rings}
 
     # ---- what is asked of it ---------------------------------------------------------------------
@@ -388,7 +390,7 @@ class Standing:
             sums[data.class_index] += self.pixels.get(number, 0.0)
         total = sum(sums.values())
         names = now.class_names
-        return {of_class("area_fraction", names[i]): of / total for i, of in sums.items()} if total else {}
+        return {of_class("area_fraction", names[i]): area / total for i, area in sums.items()} if total else {}
 
 
 _AS_BEFORE = Anew({}, {}, [], 0, "")  # the mark of an object with the pixels that it has in the result
@@ -405,13 +407,13 @@ def _decisions(now: WorkingLabels, numbers: Sequence[int]) -> Segmentation:
     return Segmentation(
         np.zeros((0, 0), np.int32),
         np.array(numbers, np.int32),
-        np.array([of.class_index for of in objects], np.int32),
+        np.array([entry.class_index for entry in objects], np.int32),
         now.class_names,
-        np.array([of.confidence for of in objects], np.float32),
+        np.array([entry.confidence for entry in objects], np.float32),
         now.rows,
         Provenance("", ""),
-        by_hand=frozenset(number for number, of in zip(numbers, objects, strict=True) if of.by_hand),
-        set_aside={number: of.reason for number, of in zip(numbers, objects, strict=True) if of.reason},
+        by_hand=frozenset(number for number, entry in zip(numbers, objects, strict=True) if entry.by_hand),
+        set_aside={number: entry.reason for number, entry in zip(numbers, objects, strict=True) if entry.reason},
     )
 
 
@@ -434,12 +436,12 @@ def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
 
 def _inside(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
     """The last reason whose regions hold INSIDE of an object or more, "" for none."""
-    found = ""
+    region = ""
     for reason, some in regions.items():
         inside = mask_of(_shifted(some, part.top, part.left), part.mask.shape)
         if np.count_nonzero(inside & part.mask) >= INSIDE * np.count_nonzero(part.mask):
-            found = reason
-    return found
+            region = reason
+    return region
 
 
 def _shifted(regions: Sequence[Region], top: int, left: int) -> list[Region]:
@@ -469,10 +471,10 @@ def _boxes(runs: Runs, width: int) -> dict[int, Box]:
     if not len(runs):
         return {}
     runs = runs[np.argsort(runs[:, 2], kind="stable")]
-    numbers, first = np.unique(runs[:, 2], return_index=True)
+    numbers, starts = np.unique(runs[:, 2], return_index=True)
     row, left = np.divmod(runs[:, 0], width)
-    low = (np.minimum.reduceat(of, first).tolist() for of in (row, left))
-    high = (np.maximum.reduceat(of, first).tolist() for of in (row + 1, left + runs[:, 1]))
+    low = (np.minimum.reduceat(ends, starts).tolist() for ends in (row, left))
+    high = (np.maximum.reduceat(ends, starts).tolist() for ends in (row + 1, left + runs[:, 1]))
     return dict(zip(numbers.tolist(), zip(*low, *high, strict=True), strict=True))
 
 

@@ -178,9 +178,11 @@ class Summary:
 
     def with_basis(self, entry: Entry) -> Entry:
         """The entry with what its interval includes: of each number the one place that decides it."""
-        quantity, of = known_number(entry.name), self.statistics
-        by_image = of.interval_basis == BY_IMAGE if of and quantity.interval == COUNTING else self.of_material
-        budget: Mapping[str, Any] = (of.budget if of else None) or {}
+        quantity, statistics = known_number(entry.name), self.statistics
+        by_image = (
+            statistics.interval_basis == BY_IMAGE if statistics and quantity.interval == COUNTING else self.of_material
+        )
+        budget: Mapping[str, Any] = (statistics.budget if statistics else None) or {}
         unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", () if budget else OF_OTHERS)
         parts = [*filter(None, [self.scale_in(quantity)]), quantity.basis(by_image)]
         holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
@@ -273,8 +275,8 @@ class Summary:
             quantities[0] = replace(quantities[0], below=WHOLE.format(self.kept, count - self.kept))
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
-            most = 4 if quantities[0].kind == "fraction" else 3
-            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:most]
+            shown = 4 if quantities[0].kind == "fraction" else 3
+            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:shown]
         if len(quantities) <= 3:
             return quantities
         median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
@@ -284,10 +286,10 @@ class Summary:
         """What there is to say beside the numbers, the gravest first: doubts, of one image what is left out and counts
         by one click, if most were left out for that reason, notes. Page, report and workbook show `first_notices`; an
         unknown scale is said where it stands."""
-        said = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]  # those the measurand leaves out
-        most, listed = max(self.set_aside, key=lambda line: line.count, default=None), []
-        if most is not None and most.reason in said and not pooled:
-            listed = [Flag(f"{most.count:,} left out: {most.reason}.", reason=most.reason)]
+        usual = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]  # those the measurand leaves out
+        main_reason, listed = max(self.set_aside, key=lambda line: line.count, default=None), []
+        if main_reason is not None and main_reason.reason in usual and not pooled:
+            listed = [Flag(f"{main_reason.count:,} left out: {main_reason.reason}.", reason=main_reason.reason)]
         return ranked([*listed, *(flag for flag in flags if flag.text != NO_SCALE)])
 
     def first_notices(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
@@ -338,10 +340,10 @@ class Summary:
         """Objects counted and left out, and the latter by reason: the head of all numbers and of a comparison."""
         if self.statistics is None:
             return []
-        of = [("n_kept", "counted", self.kept, self.measurand or self.things)]
-        of += [("n_set_aside", "left out", self.set_aside_count, self.things)]
-        of += [("set_aside", reason, count, "left out") for reason, count in self.statistics.set_aside.items()]
-        return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in of]
+        lines = [("n_kept", "counted", self.kept, self.measurand or self.things)]
+        lines += [("n_set_aside", "left out", self.set_aside_count, self.things)]
+        lines += [("set_aside", reason, count, "left out") for reason, count in self.statistics.set_aside.items()]
+        return [Entry(name, term, Value(count), kind="integer", group=group) for name, term, count, group in lines]
 
     @property
     def without_interval(self) -> str:
@@ -352,9 +354,11 @@ class Summary:
         names: dict[str, list[str]] = {}
         for entry in (*self.sizes, *others):
             if entry.interval and not entry.ends:
-                figure, _, of = entry.name.partition(OF)
-                names.setdefault(known_number(figure).label, []).append(of)
-        listed = (f"{name}{OF}{', '.join(of)}" if any(of) else name for name, of in names.items())
+                figure, _, class_name = entry.name.partition(OF)
+                names.setdefault(known_number(figure).label, []).append(class_name)
+        listed = (
+            f"{name}{OF}{', '.join(class_name)}" if any(class_name) else name for name, class_name in names.items()
+        )
         return f"{capital(self.too_few_words)} for an interval: {'; '.join(listed)}." if names else ""
 
     @property
@@ -373,9 +377,9 @@ class Summary:
         return self._with_notes(self.contents_of([*self.known_quantities, *self._main_sizes(self.answer_sizes)]))
 
     def _with_notes(self, contents: str) -> str:
-        of = self.statistics
-        notes = [self.interval_note] if self.interval_note or of is None else of.cautions
-        notes = [*filter(None, notes)] if of is None or self.kept else []
+        statistics = self.statistics
+        notes = [self.interval_note] if self.interval_note or statistics is None else statistics.cautions
+        notes = [*filter(None, notes)] if statistics is None or self.kept else []
         return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property
@@ -389,7 +393,9 @@ class Summary:
         for entry in entries:
             if entry.includes:
                 names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
-        listed = [f"{capital(', '.join(of))}: the interval includes {includes}." for includes, of in names.items()]
+        listed = [
+            f"{capital(', '.join(terms))}: the interval includes {includes}." for includes, terms in names.items()
+        ]
         needs = not self.screened and any("uncertainty" not in includes for includes in names)
         return " ".join([*listed, NO_ERRORS] if needs else listed)
 
@@ -434,11 +440,11 @@ class Summary:
         if instead := self._instead_of_counting:
             return instead
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
-        of = f" ({self.convergence_holds})" if self.by_number("median").total else ""
+        scope = f" ({self.convergence_holds})" if self.by_number("median").total else ""
         if convergence.get("by") == "image":
             advice = capital(more_images_words(more, target, doubt, self._better_than_images(target)))
-            return f"{advice}{of if more is not None and more <= FEASIBLE else ''}."
-        aim = f"± {per_cent(target)}{of}"
+            return f"{advice}{scope if more is not None and more <= FEASIBLE else ''}."
+        aim = f"± {per_cent(target)}{scope}"
         if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
             return f"{capital(scale)}."
         if more is None:
@@ -486,7 +492,7 @@ class Summary:
             return None
         names = answers_of(self.statistics.nano if self.statistics else None)
         rows = [
-            (title, source, [uncertainty_words(*of) for of in zip(effects, names, strict=False)])
+            (title, source, [uncertainty_words(*pair) for pair in zip(effects, names, strict=False)])
             for title, source, *effects in lines(budget)
         ]
         totals: Mapping[str, Any] = budget
@@ -532,7 +538,7 @@ class Summary:
     def weighted_notes(self) -> list[str]:
         """Why some of the weighted figures have no interval, each sentence once."""
         weighted: Mapping[str, Any] = self.statistics.weighted if self.statistics and self.kept else {}
-        notes = (of.get("note") for by, of in weighted.items() if by in self.weightings)
+        notes = (weighting.get("note") for by, weighting in weighted.items() if by in self.weightings)
         return list(dict.fromkeys(filter(None, notes)))
 
     @property
@@ -557,10 +563,13 @@ class Summary:
             Line(
                 COLUMNS[name].title,
                 COLUMNS[name].definition,
-                [Entry(end, end, Value(of.get(end)), text=f"{of[end]:.2f}" if end in of else "") for end in SPREAD],
+                [
+                    Entry(end, end, Value(ends.get(end)), text=f"{ends[end]:.2f}" if end in ends else "")
+                    for end in SPREAD
+                ],
             )
-            for name, of in spread.items()
-            if of.get("median") is not None and name in COLUMNS
+            for name, ends in spread.items()
+            if ends.get("median") is not None and name in COLUMNS
         ]
 
     @property

@@ -75,18 +75,18 @@ def short_names(names: Sequence[str], longest: int) -> list[str]:
     return [f"…{one_line(name[begin:], longest - 1)}" for name in names]
 
 
-def hundredths(fraction: float, most: int | None = None, digits: int = ENOUGH) -> str:
+def hundredths(fraction: float, places: int | None = None, digits: int = ENOUGH) -> str:
     """A fraction in per cent to so many significant digits: "22.4", "0.0777". What is not the limit does not round to
-    it: "49.9", "50.1"; beside 100 are up to two decimals: "99.97". most: decimals of the fraction that are written at
-    most; without it zeros at the end are not."""
+    it: "49.9", "50.1"; beside 100 are up to two decimals: "99.97". places: decimals of the fraction that are written
+    at most; without it zeros at the end are not."""
     hundred = 100 * fraction
-    places = max(0, decimals(hundred, digits, None if most is None else most - 2)) if hundred else 0
-    if round(hundred, places) == 50 != round(hundred, 9):
+    decimals_shown = max(0, decimals(hundred, digits, None if places is None else places - 2)) if hundred else 0
+    if round(hundred, decimals_shown) == 50 != round(hundred, 9):
         return f"{min(hundred, 49.9) if hundred < 50 else max(hundred, 50.1):.1f}"
-    while places < 2 and round(hundred, places) == 100 != round(hundred, 9):
-        places += 1
-    text = f"{hundred:.{places}f}"
-    return "0" if float(text) == 0 else text.rstrip("0").rstrip(".") if "." in text and most is None else text
+    while decimals_shown < 2 and round(hundred, decimals_shown) == 100 != round(hundred, 9):
+        decimals_shown += 1
+    text = f"{hundred:.{decimals_shown}f}"
+    return "0" if float(text) == 0 else text.rstrip("0").rstrip(".") if "." in text and places is None else text
 
 
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
@@ -94,8 +94,8 @@ def interval_words(low: float, high: float, write: Callable[[float], str] = sign
     return f"{write(low)}{' to ' if low < 0 else '–'}{write(high)}"
 
 
-def per_cent(fraction: float | None, most: int | None = None) -> str:
-    return "–" if fraction is None else f"{hundredths(fraction, most)} %"
+def per_cent(fraction: float | None, places: int | None = None) -> str:
+    return "–" if fraction is None else f"{hundredths(fraction, places)} %"
 
 
 def smallest_counted(nano: Mapping[str, Any] | None) -> str:

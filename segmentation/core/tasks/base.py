@@ -160,15 +160,16 @@ class Task:
     unsure(segmentation): whether another model of this task may find more in the image.
     better(one, other): whether the result `one` replaces the result `other` of another model; None where the image
         alone decides which model is used.
-    outdoes(one, other): whether the reading `one` replaces the reading `other` of the same model, whatever their worth.
+    outdoes(one, other): whether the candidate `one` replaces the candidate `other` of the same model, whatever their
+        worth.
     is_beside(one, other): whether `one` shows so much that `other` lacks that people compare both.
-    other_readings(segmentation, settings): changed settings with which the same model may read the image better, if the
-        outlines are doubtful. Only asked where `better` is set. A reading whose `used["worth"]` is clearly higher than
-        that of the first, or that `outdoes` it, replaces it.
+    other_settings(segmentation, settings): changed settings with which the same model may segment the image better, if
+        the outlines are doubtful. Only asked where `better` is set. A candidate whose `used["worth"]` is clearly higher
+        than that of the first, or that `outdoes` it, replaces it.
     first_look(maps, grey, view, card, settings): labels (h, w) and the chances (n,) of their objects in the maps of one
         trial of `scale`, or of a part of the picture, in a fraction of the time of `decode`; None where nothing is
         shown so early.
-    further(labels, maps, grey, view, card, settings): of the reading that is chosen in the end, labels (H, W): other
+    further(labels, maps, grey, view, card, settings): of the candidate that is chosen in the end, labels (H, W): other
         labels by the changed setting, and facts, as `alternatives` and `used` of Decoded; None for nothing.
     plausible(decoded): whether what its model found in an image says that the image shows this kind; where it does,
         textures alone speak for no other. None where textures alone decide.
@@ -212,7 +213,7 @@ class Task:
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     outdoes: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
-    other_readings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
+    other_settings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None
     further: Further | None = None
     plausible: Callable[[Decoded], bool] | None = None
@@ -239,5 +240,5 @@ class Task:
         """Names of the main numbers for comparing images: the median of the size distribution, else the first quantity
         that is no count, for every class."""
         medians = (name for name, figure in self.figures.items() if figure == "median")
-        first = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
-        return [name for name in names if name.partition(OF)[0] == first]
+        headline = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
+        return [name for name in names if name.partition(OF)[0] == headline]

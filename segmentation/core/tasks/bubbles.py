@@ -41,7 +41,7 @@ def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     values = {
         "bubble_patches": Value(float(len(np.unique(table["group"][table.kept])))),
         "bubble_density": per_area("bubble_density", table, area, calibration),
-        "bubble_area": if_enough(over_blocks(lambda parts: ratio(*parts), sums, most=1.0), table),
+        "bubble_area": if_enough(over_blocks(lambda parts: ratio(*parts), sums, highest=1.0), table),
         "swelling": swelling(table, area, thickness, calibration),
     }
     return values, [NO_SWELLING] if thickness and calibration.nm_per_pixel is None else []

@@ -101,16 +101,16 @@ def _mean_intercept(grains: shared.Objects, calibration: Calibration) -> Value:
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """Numbers of several images together; the mean intercept is the length of all test lines over all crossings."""
-    values, first = by_area(fields), fields[0]
+    values, reference = by_area(fields), fields[0]
     tables = [whole_only(field.table) for field in fields]
     convex = [table.judged(np.where(table["convex"], table.reasons, "not convex")) for table in tables]
-    values["convex_diameter_mean"] = pooled_mean(convex, "ecd", first.edge)
+    values["convex_diameter_mean"] = pooled_mean(convex, "ecd", reference.edge)
     intercepts = [field.values["grain_intercept"] for field in fields]
     # The lines are all rows and columns: their length is proportional to the area over the pixel size.
     lines = [field.area / (field.table.nm_per_pixel or 1.0) for field in fields]
     crossed = [line / length if length else 0.0 for line, length in zip(lines, intercepts, strict=True)]
     values["grain_intercept"] = averaged(intercepts, crossed)
-    values["grain_number"] = grain_number(Value(values["grain_density"]), first.table.nm_per_pixel).value
+    values["grain_number"] = grain_number(Value(values["grain_density"]), reference.table.nm_per_pixel).value
     return values
 
 
@@ -127,7 +127,7 @@ def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
 
 
 def golden() -> Golden:
-    """Eight by eight cells of 23 px between boundaries of 5 px, the outer ones cut by the frame."""
+    """Eight by eight cells of 23 px between boundaries of 5 px, of which the outer ones touch the frame."""
     y, x = np.mgrid[:196, :196]
     boundary = ((y + 14) % 28 < 5) | ((x + 14) % 28 < 5)
     maps = np.where(boundary, 255, 0).astype(np.uint8)[None]

@@ -180,8 +180,8 @@ def judged(
     of_file = list(file_signals(micrograph, settings))
     doubtful, notes = ranked(flag for flag in every if flag.doubt), [flag for flag in every if not flag.doubt]
     if doubtful and segmentation.provenance.edits:
-        first = doubtful[0].short
-        notes, doubtful = [Flag(CORRECTED.format(doubt=first[0].lower() + first[1:])), *notes], []
+        sentence = doubtful[0].short
+        notes, doubtful = [Flag(CORRECTED.format(doubt=sentence[0].lower() + sentence[1:])), *notes], []
     return *ranked([*(flag for flag in of_file if flag.doubt), *doubtful]), *notes, *(f for f in of_file if not f.doubt)
 
 
@@ -210,11 +210,11 @@ def warnings(
         )
     if noise := segmentation.used.get("noise"):
         counts = counts_a_pixel(micrograph)
-        about = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
+        noise_words = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
         yield Flag.doubtful(
-            f"The picture is very noisy: {about}. The outlines were found in a smoothed copy, so small and faint"
+            f"The picture is very noisy: {noise_words}. The outlines were found in a smoothed copy, so small and faint"
             " objects may be missing. Average more frames, or count for longer.",
-            f"Very noisy, {about}",
+            f"Very noisy, {noise_words}",
             by=UNKNOWN,
         )
     if not why:
@@ -222,7 +222,7 @@ def warnings(
     yield from _two_edges(segmentation)
     if "expected" in used and fused_share(segmentation):
         yield Flag.doubtful(
-            f"{FUSED}. The chance to be right was learnt on separate particles. It is not known how many of these"
+            f"{FUSED}. The probability to be right was learnt on separate particles. It is not known how many of these"
             " outlines are one primary particle, and how many primary particles have none.",
             "Fused particles: how many are right is not known",
             moves="count",
@@ -268,8 +268,8 @@ def _flat_share(pixels: NDArray[Any]) -> float:
     rows, columns = (slice(max(0, (n - LOOKED_AT) // 2), (n + LOOKED_AT) // 2) for n in pixels.shape[:2])
     middle = pixels[rows, columns]
     # A flat pixel has the grey of the next one, unless it is the last of its row.
-    most = np.count_nonzero(middle[:, 1:] == middle[:, :-1]) + len(middle)
-    if most < DRAWN * middle.size or not middle.size:
+    equal_pairs = np.count_nonzero(middle[:, 1:] == middle[:, :-1]) + len(middle)
+    if equal_pairs < DRAWN * middle.size or not middle.size:
         return 0.0
     return float(np.mean(ndimage.maximum_filter(middle, AROUND) == ndimage.minimum_filter(middle, AROUND)))
 
@@ -409,17 +409,17 @@ def _left_out(table: Table) -> Iterator[Flag]:
     count, total = sum(numbers.values()), int(is_judged.sum())
     if total < SEVERAL or count <= LEFT_OUT * total:
         return
-    most = max(numbers, key=lambda reason: numbers[reason])
+    main_reason = max(numbers, key=lambda reason: numbers[reason])
     medians = [_median(table, some) for some in (is_judged, table.kept)]
     effect = "" if None in medians else " With them the median is {} {unit}, without them {} {unit}."
     effect = effect.format(*(f"{median:.3g}" for median in medians if median is not None), unit=table.unit)
     yield Flag.doubtful(
-        f"{count:,} of {total:,} outlines are left out, most of them as “{most}”.{effect} Look at them, and count"
-        " those that are right.",
+        f"{count:,} of {total:,} outlines are left out, most of them as “{main_reason}”.{effect} Look at them, and"
+        " count those that are right.",
         f"{100 * count / total:.0f} % of the outlines are left out",
         moves="count",
         by=count / total,
-        reason=most,
+        reason=main_reason,
     )
 
 

@@ -15,7 +15,7 @@ from ..measure.bins import auto_edges
 from ..measure.pooled_fields import FieldOfView, averaged
 from ..measure.quantities import COLUMNS, OF, Value, of_class, registered
 from ..measure.regions import CountedArea
-from ..measure.thickness import Readings, figures, measure_layer
+from ..measure.thickness import Profile, figures, measure_layer
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..network.cards import ModelCard
@@ -53,8 +53,8 @@ def channels(card: ModelCard) -> Channels:
     return maps
 
 
-def readings_of(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Readings | None]:
-    """The layer's name, and its readings in px, none of which crosses a region to ignore; None without a piece that can
+def profile_of(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Profile | None]:
+    """The layer's name, and its thickness in px, nowhere across a region to ignore; None without a piece that can
     be read."""
     names = segmentation.class_names
     options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
@@ -71,22 +71,22 @@ def measure(
 
     Blocks across the whole section give the intervals of phases: others would lie in one phase each.
     """
-    layer, readings = readings_of(segmentation, settings)
-    grid = STRIPS if readings is None or readings.is_across else STRIPS[::-1]
+    layer, profile = profile_of(segmentation, settings)
+    grid = STRIPS if profile is None or profile.is_across else STRIPS[::-1]
     result = phases.measure(segmentation, micrograph, settings, calibration, grid)
     reported = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
     values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
-    if readings and reported:
-        every = figures(readings, calibration.standard_uncertainty or 0.0)
+    if profile and reported:
+        every = figures(profile, calibration.standard_uncertainty or 0.0)
         values = {name: every[figure].times(size, unit) for name, figure in FIGURES.items()}
-        values[LENGTH] = Value(readings.length * size, unit=unit)
+        values[LENGTH] = Value(profile.length * size, unit=unit)
     is_layer = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
         COLUMNS[name].column(result.table.unit): np.where(is_layer, np.nan if number is None else number, np.nan)
         for name, number in ((name, value.value) for name, value in values.items())
     }
-    flags = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if reported and not readings else ()
+    flags = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if reported and not profile else ()
     return replace(
         result,
         table=replace(result.table, columns={**result.table.columns, **columns}),
@@ -97,14 +97,14 @@ def measure(
 
 def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
     """The thickness of the layer along its length, and how often each thickness was read, in per cent."""
-    layer, readings = readings_of(segmentation, settings)
-    if readings is None:
+    layer, profile = profile_of(segmentation, settings)
+    if profile is None:
         return []
-    size, unit = phases.shown_in(calibration, float(readings.finite.max()))
-    size_along, unit_along = phases.shown_in(calibration, readings.length)
-    step, thickness = -(-len(readings.thickness) // MOST_POINTS), readings.thickness * size
-    places = readings.along * size_along
-    sizes = readings.finite * size
+    size, unit = phases.shown_in(calibration, float(profile.finite.max()))
+    size_along, unit_along = phases.shown_in(calibration, profile.length)
+    step, thickness = -(-len(profile.thickness) // MOST_POINTS), profile.thickness * size
+    places = profile.along * size_along
+    sizes = profile.finite * size
     edges = auto_edges(sizes)
     shares = 100 * np.histogram(sizes, edges)[0] / len(sizes)
     name, across = f"Thickness of {layer} ({unit})", f"Along the layer ({unit_along})"
@@ -115,8 +115,8 @@ def curves(segmentation: Segmentation, calibration: Calibration, settings: Measu
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together. The mean thickness is weighted by the length of the layer in each image; SD,
-    least and greatest thickness are over all readings. Percentiles are None: a sample does not know all readings."""
+    """Numbers of several images together. The mean thickness is weighted by the length of the layer in each image. SD,
+    least and greatest thickness are over all places. Percentiles are None: a sample does not store all places."""
     pooled_phases = phases.pool_fields(fields)
     layer = next(name.partition(OF)[2] for name in pooled_phases if name.startswith(LENGTH))
 

@@ -45,7 +45,7 @@ class Tables:
 def conditions(judge: Judge, tables: Tables, divided: Possible) -> Conditions:
     """What the statistics of particles that can be seen, or of all, rest on."""
     from ..measure.budget import Conditions, Evidence
-    from ..measure.possible import readings
+    from ..measure.possible import drawn_answers
     from ..measure.statistics import seed_of
 
     settings, card, seed = judge.settings, judge.segmentation.provenance.card, seed_of(judge.micrograph.sha256)
@@ -53,14 +53,14 @@ def conditions(judge: Judge, tables: Tables, divided: Possible) -> Conditions:
     spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
     counted, pieces = tables.counted, tables.pieces
     tilt = Tilt.to_correct(settings, judge.micrograph.metadata)
-    drawn = readings(divided, tables.outlines, pieces, spread, seed) if by_network else None
+    drawn = drawn_answers(divided, tables.outlines, pieces, spread, seed) if by_network else None
     per_cent = (settings.repeatability, settings.between_operators)
     repeatability, operators = (None if share is None else share / 100 for share in per_cent)
     evidence = Evidence(
         card.get("scores", ()),
         repeatability,
         operators=operators,
-        readings=drawn,
+        draws=drawn,
         outline_error=(errors[counted], errors[f"{counted}_share"]) if errors and by_network else None,
     )
     return Conditions(

@@ -33,8 +33,8 @@ MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 AT_ONCE = 2**26  # px up to which the outlines under two thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
-WORTHY = 0.1  # share of the contrast that outlines explain; a reading with less is compared with others
-LARGEST = 2**21  # px at which readings at a finer scale stop
+WORTHY = 0.1  # share of the contrast that outlines explain; a candidate with less is compared with others
+LARGEST = 2**21  # px at which candidates at a finer scale stop
 HARDLY = 5  # fewer outlines than these hardly show what the model can
 # One model takes another's place where it promises so many times the right outlines, so many more, and such a share of
 # its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
@@ -251,23 +251,25 @@ def measure(
         outlines = outlines.with_measures(chance=divided.chances()[: len(outlines)])
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
-    first, second = (every, seen) if settings.measurand == "all" else (seen, every)
-    evidence = conditions(judge, first, divided)
+    asked_for, other_choice = (every, seen) if settings.measurand == "all" else (seen, every)
+    evidence = conditions(judge, asked_for, divided)
     statistics = replace(
-        summarise(first.outlines, evidence),
-        other=None if judge.is_withheld else other_question(second.outlines, conditions(judge, second, divided)),
+        summarise(asked_for.outlines, evidence),
+        other=None
+        if judge.is_withheld
+        else other_question(other_choice.outlines, conditions(judge, other_choice, divided)),
         pieces=every.stored_pieces(),
     )
     # A picture without numbers, or without outlines, has no count either.
     none = Value(None) if judge.is_withheld or not len(segmentation) else None
     quantities = {name: none or statistics.value(name) for name in TASK.quantities}
-    counted = first.outlines.identified(segmentation.ids)
+    counted = asked_for.outlines.identified(segmentation.ids)
     decider = decided_by_one(counted, evidence)
     return Measured(counted, statistics, quantities, (decider,) if decider else ())
 
 
-def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
-    """Settings of further readings of a picture whose outlines do not explain it: the other polarity, half and twice
+def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
+    """Settings of further candidates of a picture whose outlines do not explain it: the other polarity, half and twice
     the working scale, and the finest that LARGEST allows. Where the outlines speak against the polarity, or hardly any
     counts that lies inside the frame, such as at the edge of a hole, only the other polarity.
 
@@ -283,8 +285,11 @@ def other_readings(segmentation: Segmentation, settings: ParticleSettings) -> It
     if settings.polarity == "auto" and (has_few or speak_against or not explains):
         yield {"polarity": "bright" if used["polarity"] == "dark" else "dark"}
     if settings.scale is None and not explains:
-        least, most = LIMITS[0], min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1]))))
-        finer = {min(2 * used["scale"], most), most} if used["scale"] < most else set()
+        least, greatest = (
+            LIMITS[0],
+            min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1])))),
+        )
+        finer = {min(2 * used["scale"], greatest), greatest} if used["scale"] < greatest else set()
         for scale in sorted({max(used["scale"] / 2, least), *finer}):
             yield {"polarity": used["polarity"], "scale": scale}
 
@@ -295,25 +300,25 @@ def is_unsure(segmentation: Segmentation) -> bool:
     return count < HARDLY or used.get("dropped", 0) >= count or used.get("expected", 1.0) < MOSTLY
 
 
-def is_better(first: Segmentation, second: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
+def is_better(one: Segmentation, other: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
     """Whether one segmentation promises clearly more right outlines than another, most of its own being right: of those
     that count and lie inside the frame. times, more: as TIMES and MORE."""
-    promised, elsewhere = (outlines.used["promised"] for outlines in (first, second))
-    right = promised / max(first.used["inside"], 1)
+    promised, elsewhere = (outlines.used["promised"] for outlines in (one, other))
+    right = promised / max(one.used["inside"], 1)
     return bool(promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT)
 
 
-def shows_more(reading: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
-    """Whether a reading of the other polarity takes the place of the best: where hardly any outline of the best counts
-    inside the frame, such as at the edge of a hole, it `is_better`; where the outlines of the best speak against its
-    polarity, it promises more right ones, and explains more of the picture. times, more: as of `is_better`."""
-    if reading.used["polarity"] == best.used["polarity"]:
+def shows_more(candidate: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
+    """Whether a candidate of the other polarity replaces the best. Where hardly any outline of the best counts inside
+    the frame, such as at the edge of a hole, it must be better (`is_better`). Where the outlines of the best speak
+    against its polarity, it must promise more right ones and explain more of the picture. times, more: see there."""
+    if candidate.used["polarity"] == best.used["polarity"]:
         return False
     speak_against = best.used.get("against", 0.0) > AGAINST
-    promises_more = reading.used["promised"] > CLEARLY_MORE * best.used["promised"]
-    if speak_against and promises_more and reading.used["worth"] > best.used["worth"]:
+    promises_more = candidate.used["promised"] > CLEARLY_MORE * best.used["promised"]
+    if speak_against and promises_more and candidate.used["worth"] > best.used["worth"]:
         return True
-    return bool(best.used["inside"] < HARDLY and is_better(reading, best, times, more))
+    return bool(best.used["inside"] < HARDLY and is_better(candidate, best, times, more))
 
 
 def golden() -> Golden:
@@ -359,6 +364,6 @@ TASK = Task(
     better=is_better,
     outdoes=shows_more,
     is_beside=partial(shows_more, times=BESIDE_TIMES, more=BESIDE_MORE),
-    other_readings=other_readings,
+    other_settings=other_settings,
     facts=facts,
 )

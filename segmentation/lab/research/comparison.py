@@ -65,10 +65,10 @@ def over_trainings(
 
 def gains(rows: Sequence[Trained]) -> list[Trained]:
     """The difference between each training and the training of the first setting with the same fold and seed."""
-    first = {(row.fold, row.seed): row.figures for row in rows if row.setting == rows[0].setting}
-    paired = [row for row in rows if row.setting != rows[0].setting and (row.fold, row.seed) in first]
+    reference = {(row.fold, row.seed): row.figures for row in rows if row.setting == rows[0].setting}
+    paired = [row for row in rows if row.setting != rows[0].setting and (row.fold, row.seed) in reference]
     return [
-        row._replace(figures={name: value - first[row.fold, row.seed][name] for name, value in row.figures.items()})
+        row._replace(figures={name: value - reference[row.fold, row.seed][name] for name, value in row.figures.items()})
         for row in paired
     ]
 
@@ -83,12 +83,12 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
     writer.writerow([*names, "fold", "seed", *rows[0].figures])
     writer.writerows([*row.setting, row.fold, row.seed, *row.figures.values()] for row in rows)
     write_whole(out / "runs.csv", text.getvalue().encode())
-    definitions, first = scoring.definitions, ", ".join(rows[0].setting)
+    definitions, reference = scoring.definitions, ", ".join(rows[0].setting)
     of_classes = {figure for figures in scoring.by_class.values() for figure in figures}
     whole = [row._replace(figures={n: v for n, v in row.figures.items() if n not in of_classes}) for row in rows]
     parts, gained = [TELLS, _table(names, whole, definitions)], gains(whole)
     if gained:
-        parts += [GAIN.format(first=first), _table(names, gained, definitions, "+")]
+        parts += [GAIN.format(first=reference), _table(names, gained, definitions, "+")]
     draw(out / "metrics.png", names, whole, definitions, along=min(1, len(names) - 1))
     if of_classes:
         names = ["class", *names]
@@ -100,7 +100,7 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
         parts += [_table(names, every, definitions)]
         if gained:
             gained_by_class = [row for some in apart for row in gains(some)]
-            parts += [GAIN.format(first=first), _table(names, gained_by_class, definitions, "+")]
+            parts += [GAIN.format(first=reference), _table(names, gained_by_class, definitions, "+")]
         draw(out / "classes.png", names, every, definitions, along=0)
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
@@ -178,7 +178,7 @@ def draw(
     lines = list(dict.fromkeys(line for _, line, _ in drawn))
     for ax, name in zip(axes, figures, strict=False):
         for number, line in enumerate(lines):
-            points = [(places.index(where), summaries[name]) for where, of, summaries in drawn if of == line]
+            points = [(places.index(where), summaries[name]) for where, group, summaries in drawn if group == line]
             aside = 0.08 * (number - (len(lines) - 1) / 2)
             colour, title = COLOURS[number % len(COLOURS)], ", ".join(line)
             at, values, spread = zip(*((x + aside, summary.value, summary.sd) for x, summary in points), strict=True)

@@ -82,7 +82,7 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
 
 
 def feature_maps(
-    network: nn.Module, pixels: GreyImage, names: Collection[str] = (), most: int = MOST
+    network: nn.Module, pixels: GreyImage, names: Collection[str] = (), limit: int = MOST
 ) -> dict[str, list[Layer]]:
     """The maps of every layer in the order of its work, for each of KINDS; of the layers of these names, or of all
     with EVERY, all maps, and nothing of the others.
@@ -98,7 +98,7 @@ def feature_maps(
             # One module may work twice.
             times = sum(layer.name.partition(" #")[0] == name for layer in layers_by_kind[kind])
             title = f"{name} #{times + 1}" if times else name
-            layers_by_kind[kind].append(_layer(title, output[0], None if names else most))
+            layers_by_kind[kind].append(_layer(title, output[0], None if names else limit))
 
     for name, module in network.named_modules():
         for kind, fits in KINDS.items():
@@ -135,9 +135,11 @@ class _Enlargements(TorchFunctionMode):
         return output
 
 
-def _layer(name: str, output: Tensor, most: int | None) -> Layer:
+def _layer(name: str, output: Tensor, limit: int | None) -> Layer:
     channels, height, width = output.shape
-    chosen = range(channels) if most is None else np.linspace(0, channels - 1, min(most, channels)).astype(int).tolist()
+    chosen = (
+        range(channels) if limit is None else np.linspace(0, channels - 1, min(limit, channels)).astype(int).tolist()
+    )
     maps = []
     for channel in chosen:
         grey = output[channel].float().numpy()
@@ -146,13 +148,13 @@ def _layer(name: str, output: Tensor, most: int | None) -> Layer:
     return Layer(name, (channels, height, width), np.stack(maps))
 
 
-def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, abreast: int = 1) -> Image.Image:
+def sheet(layers: list[Layer], empty: str, tile: int = TILE, limit: int = MOST, abreast: int = 1) -> Image.Image:
     """A row of maps for each layer under its name and size; a picture of the sentence `empty` without any.
 
-    tile: px of a map. most: maps of a layer. abreast: layers side by side, to be read downwards.
+    tile: px of a map. limit: maps of a layer. abreast: layers side by side, to be read downwards.
     """
     deep = -(-len(layers) // abreast) or 1
-    wide, high = most * (tile + 4) + 8 * (abreast > 1), tile + 18
+    wide, high = limit * (tile + 4) + 8 * (abreast > 1), tile + 18
     picture = Image.new("L", (abreast * wide, deep * high), 255)
     pen = ImageDraw.Draw(picture)
     if not layers:
@@ -165,7 +167,7 @@ def sheet(layers: list[Layer], empty: str, tile: int = TILE, most: int = MOST, a
         while pen.textlength(caption) > wide - 12:  # its end tells the layers apart
             caption = f"..{caption.removeprefix('..')[1:]}"
         pen.text((x + 2, y + 1), caption, fill=0)
-        for column, channel in enumerate(maps[:most]):
+        for column, channel in enumerate(maps[:limit]):
             picture.paste(_resized_to_fit(channel, tile), (x + column * (tile + 4), y + 14))
     return picture
 

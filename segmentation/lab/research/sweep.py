@@ -164,10 +164,10 @@ def _draw_images(trainings: Sequence[PlannedTraining], out: Path, base: Path) ->
     """images.png: the best, the median and the worst image of the first training under every training of its fold and
     seed, where all have held them out."""
     reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]
-    first, scoring = trainings[0].recipe, tasks.find(trainings[0].recipe.task).scoring(trainings[0].recipe.heads)
+    recipe, scoring = trainings[0].recipe, tasks.find(trainings[0].recipe.task).scoring(trainings[0].recipe.heads)
     names = set.intersection(*({image["name"] for image in report["images"]} for report in reports))
     ranked = scoring.ranked(image for image in reports[0]["images"] if image["name"] in names)
-    pairs = {pair.name: pair for pair in held_out_pairs(first, base)}
+    pairs = {pair.name: pair for pair in held_out_pairs(recipe, base)}
     drawn_images = {}
     for name in (ranked[rank]["name"] for rank in choice(len(ranked), 1)):
         drawn = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]

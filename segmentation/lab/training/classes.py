@@ -72,7 +72,9 @@ def scoring(classes: Sequence[str]) -> Scoring:
         legend={"right": RIGHT, "wrong": WRONG},
         printed=("iou", "dice", "boundary_f1", "accuracy", "fraction_error", *(f"{name}_error" for name in classes)),
         tracked=Tracked("dice", "iou", "fraction_error"),
-        by_class={name: tuple(f"{name}_{of}" for of in ("true", "iou", "error", "absolute_error")) for name in classes},
+        by_class={
+            name: tuple(f"{name}_{figure}" for figure in ("true", "iou", "error", "absolute_error")) for name in classes
+        },
         note="Only labelled pixels count.",
     )
 

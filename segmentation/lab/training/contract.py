@@ -70,7 +70,9 @@ def table_beside(file: str) -> dict[str, Any]:
 def defined(entries: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str, Definition]:
     """The figures of a table by name; words: those in braces. An empty entry is COUNT_OFF."""
     return {
-        name: Definition(**{key: of.format(**words) if isinstance(of, str) else of for key, of in entry.items()})
+        name: Definition(
+            **{key: text.format(**words) if isinstance(text, str) else text for key, text in entry.items()}
+        )
         if entry
         else COUNT_OFF
         for name, entry in entries.items()

@@ -38,7 +38,7 @@ class Compared:
 
     pixels: hits, spurious, missed, all. values: sum of the predicted values, 0..1, of the found pixels. objects: px in
     both true and found objects that count, and px in either. numbers: true and found objects that count.
-    all_numbers: those of all true and found objects. true, found: sizes of the objects that count.
+    all_numbers: those of all true and found objects. true_sizes, found_sizes: sizes of the objects that count.
     """
 
     pixels: Floats
@@ -46,8 +46,8 @@ class Compared:
     objects: Floats
     numbers: Floats
     all_numbers: Floats
-    true: Floats
-    found: Floats
+    true_sizes: Floats
+    found_sizes: Floats
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class MaskScoring:
     measure: str = "diameter"
     between: bool = False
 
-    def of(self, names: Sequence[str]) -> Scoring:
+    def named(self, names: Sequence[str]) -> Scoring:
         """The contract's scoring, whatever the map is called."""
         words = {"things": self.things, "Things": self.things.capitalize(), "size": self.measure, "bins": BINS}
         return Scoring(
@@ -81,7 +81,7 @@ class MaskScoring:
             tracked=Tracked("f1", "object_iou", "count_off"),
             note=f"Sizes are the {self.measure}s of {self.things} in {{unit}}.",
             options=frozenset({"threshold"}),
-            fits={"threshold": lambda *arguments: fit_threshold(self.of(names), *arguments)},
+            fits={"threshold": lambda *arguments: fit_threshold(self.named(names), *arguments)},
         )
 
     def panels(self, micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Picture]:
@@ -173,9 +173,9 @@ def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
 
 def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[str, Floats]:
     """Distance of the histograms and means of the sizes, each (n,), weighted as in `metrics`."""
-    largest = max((float(image.true.max(initial=0)) for image in images), default=0.0) or 1.0
+    largest = max((float(image.true_sizes.max(initial=0)) for image in images), default=0.0) or 1.0
     edges = np.linspace(0, largest, BINS + 1)
-    both = [[image.true, image.found] for image in images]  # larger sizes lie in the last bin
+    both = [[image.true_sizes, image.found_sizes] for image in images]  # larger sizes lie in the last bin
     bins = np.stack([[np.histogram(np.minimum(sizes, largest), edges)[0] for sizes in sides] for sides in both])
     true, predicted = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
     sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true", "found")]
@@ -207,7 +207,7 @@ def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask
         loss="masks",
         activation=sigmoid,
         preview=lambda maps: (maps[0] >= 128).astype(np.int32),
-        scoring=scoring.of,
+        scoring=scoring.named,
         classes=True,
         learnt=learnt,
     )

@@ -176,11 +176,11 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
     if entry.use in ("training", "validation"):
         split = f"{entry.count or 'all'} for {entry.use}"
     else:
-        of = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
+        unit = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
         share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
         trained = f"; {entry.count} images of the others trained on" if entry.count else ""
         trained = "; none of the others trained on" if entry.use == "held-out" else trained
-        split = f"{share} of the {of} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
+        split = f"{share} of the {unit} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
     title = entry.title or Path(entry.path).name
     if isinstance(entry, ComposedEntry):
         title = f"{entry.pictures} pictures composed of particles of {title}"

@@ -71,8 +71,8 @@ def _lay_out(card: ModelCard, out: Path) -> None:
     for folder, count, side, seed in ((out / "training", PICTURES, SIDE, SEED), (out / RENDERED, KEPT, KEPT_SIDE, 0)):
         stock: list[Sample] = []  # about `count` pictures of the recipe's sources, in their shares
         for number, entry in enumerate(entries):
-            of = max(1, round(count * entry.weight / whole))
-            stock += DrawnSource(of, side, seed + number, renders(entry)).stock
+            images = max(1, round(count * entry.weight / whole))
+            stock += DrawnSource(images, side, seed + number, renders(entry)).stock
         for number, (grey, labels) in enumerate(stock):
             _write(folder, f"rendered-{number:03d}", grey, labels)
     training, held = _of_folders(resolved(recipe, out / "none.toml"))  # no such file: no run has begun

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ...core.pace import about
+from ...core.pace import time_words
 from .files import write_picture, write_whole
 from .settings import BadRecipe
 
@@ -69,7 +69,7 @@ def check_finite(losses: Iterable[float], step: int) -> None:
 
 def pace(seconds: float, step: int, steps: int) -> str:
     """Such as "0.20 s/step, about 3 minutes left". seconds: of a step."""
-    return f"{seconds:.2f} s/step" + (f", {about(seconds * (steps - step))} left" if step < steps else "")
+    return f"{seconds:.2f} s/step" + (f", {time_words(seconds * (steps - step))} left" if step < steps else "")
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Pic
     images = map(Image.fromarray, pictures)
     tiles = [np.asarray(ImageOps.fit(image, (side, side), how[side > min(image.size)])) for image in images]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    return in_rows((tiles[first : first + columns] for first in range(0, len(tiles), columns)), grey=255)
+    return in_rows((tiles[start : start + columns] for start in range(0, len(tiles), columns)), grey=255)
 
 
 def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:

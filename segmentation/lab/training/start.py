@@ -178,12 +178,12 @@ def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses:
     """
     schedule = schedule or Schedule()
     cycle = schedule.cycle(step)
-    first, last = [0, *schedule.ends(steps)][cycle : cycle + 2]
-    top, beyond = schedule.restart_rate if cycle else 1.0, step - first - schedule.warm_up
+    begin, last = [0, *schedule.ends(steps)][cycle : cycle + 2]
+    top, beyond = schedule.restart_rate if cycle else 1.0, step - begin - schedule.warm_up
     if beyond < 0:
-        return top * ((step - first + 1) / schedule.warm_up)
+        return top * ((step - begin + 1) / schedule.warm_up)
     if schedule.name == "cosine":
-        progress = min(1.0, beyond / max(1, last - first - schedule.warm_up))
+        progress = min(1.0, beyond / max(1, last - begin - schedule.warm_up))
         return top * (schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * progress)))
     if schedule.name == "steps":
         return top * schedule.factor ** (beyond // schedule.every)

@@ -109,8 +109,8 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
         return []
     before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
     split = CHOSEN_ON if recipe.rule else "held out"
-    about = {"data": "validation crops", "split": split, "step": row.step}
-    return [{**about, **_figures(row, recipe), **before}]
+    origin = {"data": "validation crops", "split": split, "step": row.step}
+    return [{**origin, **_figures(row, recipe), **before}]
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
@@ -162,7 +162,7 @@ class Training:
         crops = self._crops(validation=bool(held))
         self.validation_crops = [crops.labelled(number) for number in held]
         tensors = [crops.tensors(*crop) for crop in self.validation_crops]
-        batches = (tensors[first : first + size] for first in range(0, len(tensors), size))
+        batches = (tensors[start : start + size] for start in range(0, len(tensors), size))
         self.validation_batches = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
         self.teacher = Teacher(recipe, self._forward, self.device) if recipe.teacher else None
         resting = recipe.freeze or recipe.unfreeze

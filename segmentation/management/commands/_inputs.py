@@ -129,7 +129,7 @@ def files(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
     pooled: whether a sample's files are written, too.
     """
     kinds: tuple[Of, ...] = ("image", "sample") if pooled else ("image",)
-    names = [name for task in tasks for of in kinds for name in offered(of, task)]
+    names = [name for task in tasks for unit in kinds for name in offered(unit, task)]
     try:
         return read_choice(text, names)
     except UnknownFile as error:

@@ -149,7 +149,7 @@ def _dataset(text: str) -> Any:
     return named[0]
 
 
-def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
+def _pack(folder: Path, archive_name: str, options: dict[str, Any]) -> None:
     """Write images, labels and tables of a folder as an archive that the site takes in."""
     parts = [(truth.folder_in(folder, options["images"], truth.IMAGES), files.IMAGES, truth.image_suffixes())]
     coco: list[Path] = []
@@ -158,7 +158,7 @@ def _pack(folder: Path, to: str, options: dict[str, Any]) -> None:
     except truth.BadDataset:
         if not (coco := list(folder.glob("*.json"))):
             raise
-    with zipfile.ZipFile(to, "w") as archive:
+    with zipfile.ZipFile(archive_name, "w") as archive:
         for part_folder, target, kinds in parts:
             for file in truth.files_in(part_folder, kinds):
                 archive.write(file, f"{target}/{file.name}")

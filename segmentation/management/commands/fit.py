@@ -11,7 +11,7 @@ from ._lab import ScoringCommand, is_recipe, title_of
 
 PARTS = {
     "separation": "where touching particles are separated",
-    "confidence": "the chance that an outline is right",
+    "confidence": "the probability that an outline is right",
     "threshold": "from which probability on a pixel counts",
     "reading": "the working size of particles, and how easily touching ones are separated",
 }

@@ -10,19 +10,15 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.imported.reading import read_outlines
-from segmentation.core.imported.shapes import Frame
-from segmentation.core.label_images import Mask, read_mask
-from segmentation.core.labelled import analyse_mask
+from segmentation.core.label_images import read_mask
+from segmentation.core.labelled import analyse_mask, mask_of_outlines
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.library.inputs import side_files
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.pace import Progress
 from segmentation.core.pipeline import measure
-from segmentation.core.preparation import analysed_rows
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 from segmentation.core.tasks import every, find
 from segmentation.core.truth import owner_of
@@ -78,7 +74,9 @@ class Command(Measuring):
             return _measured_again(file, settings, options, progress)
         image = _image(file, options)
         if file.suffix.lower() in SHAPES:
-            mask = _labels_of_outlines(file, image, settings)
+            if image is None:
+                raise UnreadableImage(NO_IMAGE)
+            mask = mask_of_outlines(file, image, settings)
         else:
             corners = find(settings.task).corners
             mask = read_mask(file, kind=options["kind"], background=options["background"], corners=corners)
@@ -100,16 +98,6 @@ def _measured_again(file: Path, settings: AnalysisSettings, options: dict[str, A
     requested = requested.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
     analysis = measure(micrograph, segmentation, requested, progress)
     return Measured(analysis, Words(inputs.outcome(analysis)))
-
-
-def _labels_of_outlines(file: Path, image: Micrograph | None, settings: AnalysisSettings) -> Mask:
-    """The outlines of an ImageJ or COCO file as labels of their image."""
-    if image is None:
-        raise UnreadableImage(NO_IMAGE)
-    task, (height, columns) = find(settings.task), image.shape
-    frame = Frame(height, columns, analysed_rows(image, settings.segmentation), stored_shape(image.metadata) or ())
-    outlines = read_outlines(file, frame, task, task.class_names, image=image.name)
-    return Mask(file.name, sha256_of(file), outlines.labels, outlines.notes)
 
 
 def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:

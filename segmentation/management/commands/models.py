@@ -100,7 +100,7 @@ class Command(LabCommand):
         from segmentation.lab.research.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
 
         network = folded(load_module(card, len(find(card.task).channels(card))))
-        for kind, layers in feature_maps(network, pixels, most=SMALL[1]).items():
+        for kind, layers in feature_maps(network, pixels, limit=SMALL[1]).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
             strided = any(STEPS in layer.name for layer in layers)
             title = HALVED if strided else kind.capitalize()

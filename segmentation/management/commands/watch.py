@@ -135,12 +135,12 @@ class Command(BaseCommand):
             self.stderr.write(f"{image}: {note['error']}")
         return True
 
-    def say(self, about: Path, problem: Later | OSError) -> None:
+    def say(self, file: Path, problem: Later | OSError) -> None:
         """A sentence that is true for a while, once."""
         sentence = str(problem) if isinstance(problem, Later) else inputs.sentence(problem)
-        if (about, sentence) not in self.sentences:
-            self.sentences.add((about, sentence))
-            self.stderr.write(f"{about}: {sentence} It is tried again.")
+        if (file, sentence) not in self.sentences:
+            self.sentences.add((file, sentence))
+            self.stderr.write(f"{file}: {sentence} It is tried again.")
 
 
 class Folder:

@@ -308,12 +308,12 @@ def keep_check(*, image: DatasetImage, file: Path) -> None:
 def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
     """Remove the first archive, which was taken in or refused; notes: name and sentence of what was left out. Deaths
     until now do not count against the next archive. Raises `Superseded`."""
-    first = dataset.incoming[0]
-    notes_of_archive = [{"archive": first["name"], "name": name, "sentence": sentence} for name, sentence in notes]
+    archive = dataset.incoming[0]
+    notes_of_archive = [{"archive": archive["name"], "name": name, "sentence": sentence} for name, sentence in notes]
     dataset.incoming, dataset.deaths = dataset.incoming[1:], 0
     dataset.summary = {**dataset.summary, "notes": [*dataset.summary.get("notes", []), *notes_of_archive]}
     dataset.change(incoming=dataset.incoming, summary=dataset.summary, deaths=0)
-    default_storage.delete(first["file"])
+    default_storage.delete(archive["file"])
 
 
 def publish_dataset(*, dataset: Dataset, summary: dict[str, Any]) -> None:

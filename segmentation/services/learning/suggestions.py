@@ -38,7 +38,7 @@ class Suggestion:
         return f"{words}, and it looks unlike the other images." if self.unlike else f"{words}."
 
 
-def suggestions(dataset: Dataset, user: Any, most: int = SHOWN) -> list[Suggestion]:
+def suggestions(dataset: Dataset, user: Any, limit: int = SHOWN) -> list[Suggestion]:
     """The results of the account that would teach most, the best first; none with less than half a wrong outline.
 
     Of the newest 2 LOOKED_AT results at most LOOKED_AT of the dataset's kind are looked at, one of each image, and none
@@ -50,7 +50,7 @@ def suggestions(dataset: Dataset, user: Any, most: int = SHOWN) -> list[Suggesti
     taught = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()
     taught_textures = [_texture(image.preview, image.pk) for image in taught]
     ranked = order([wrong.expected for _, wrong in doubtful], textures, taught_textures)
-    return [Suggestion(*doubtful[number], UNLIKE <= apart < float("inf")) for number, apart in ranked[:most]]
+    return [Suggestion(*doubtful[number], UNLIKE <= apart < float("inf")) for number, apart in ranked[:limit]]
 
 
 def _candidates(dataset: Dataset, user: Any) -> list[Job]:

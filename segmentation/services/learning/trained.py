@@ -50,8 +50,8 @@ def begin_version(*, training: Training) -> None:
 def model_name_of(training: Training) -> str:
     """The name of its ModelCard: the dataset's, four of its digits, the version."""
     named = str(training.dataset or "dataset")
-    of = f"{training.dataset_id or training.pk}"[:4]
-    return f"{slugify(named)[:LONGEST_NAME].strip('-_') or 'own'}-{of}-{training.version}"
+    origin = f"{training.dataset_id or training.pk}"[:4]
+    return f"{slugify(named)[:LONGEST_NAME].strip('-_') or 'own'}-{origin}-{training.version}"
 
 
 def report_training(*, training: Training, pictures: Iterable[Path], brings_progress: bool, **values: Any) -> None:

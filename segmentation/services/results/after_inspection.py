@@ -179,7 +179,7 @@ def analyse_page(*, job: Job, page: str, **who: Any) -> Job | None:
     """
     whole = job.micrograph
     try:
-        [number] = pages_of(page.strip(), most=1)
+        [number] = pages_of(page.strip(), limit=1)
         page_index(number, whole.page_count)
     except UserError as problem:
         raise Refused(str(problem), 404) from None

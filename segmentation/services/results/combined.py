@@ -80,9 +80,9 @@ def _aligned_rows(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
     index = {name: column for column, name in enumerate(next(rows, []))}
     corrected = str(job.summary["used"].get("corrected", 0))
     warning = "; ".join(shorts(from_json(job.summary)))
-    first = [name_cell(job.micrograph.name), str(job.pk), corrected, warning]
+    head = [name_cell(job.micrograph.name), str(job.pk), corrected, warning]
     for row in rows:
-        yield [*first, *(row[index[name]] if name in index else "" for name in columns)]
+        yield [*head, *(row[index[name]] if name in index else "" for name in columns)]
 
 
 def pooled_coco(sample: Sample) -> Iterator[str]:
@@ -112,8 +112,14 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
             image = {**payload["images"][0], "id": len(images) + 1, "sha256": payload.get("info", {}).get("sha256", "")}
             image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
             annotations = [
-                {**of, "id": at, "label": of["id"], "image_id": image["id"], "category_id": numbers[of["category_id"]]}
-                for at, of in enumerate(payload["annotations"], count + 1)
+                {
+                    **annotation,
+                    "id": at,
+                    "label": annotation["id"],
+                    "image_id": image["id"],
+                    "category_id": numbers[annotation["category_id"]],
+                }
+                for at, annotation in enumerate(payload["annotations"], count + 1)
             ]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             continue

@@ -38,16 +38,18 @@ def summary_of(side: Compared) -> dict[str, Any]:
     return side.pooled if isinstance(side, Sample) else side.summary
 
 
-def comparison_of(first: Compared, second: Compared) -> Comparison:
+def comparison_of(first_result: Compared, second_result: Compared) -> Comparison:
     """The comparison of two results, started if it is not there or failed; raises Refused (409, 422) if impossible."""
-    _check_comparable(first, second)
-    for side in (first, second):
+    _check_comparable(first_result, second_result)
+    for side in (first_result, second_result):
         if isinstance(side, Job):
             check_measured(side)
     sides = {}
-    for role, side in (("first", first), ("second", second)):
+    for role, side in (("first", first_result), ("second", second_result)):
         sides[f"{role}_{'sample' if isinstance(side, Sample) else 'job'}"] = side
-    states = (f"{side.pk} {side.attempt} {getattr(side, 'step', 0) or ''}".rstrip() for side in (first, second))
+    states = (
+        f"{side.pk} {side.attempt} {getattr(side, 'step', 0) or ''}".rstrip() for side in (first_result, second_result)
+    )
     content = fingerprint("comparison by total intervals", *states)
     with transaction.atomic():
         Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
@@ -60,17 +62,17 @@ def comparison_of(first: Compared, second: Compared) -> Comparison:
     return row
 
 
-def _check_comparable(first: Compared, second: Compared) -> None:
+def _check_comparable(first_result: Compared, second_result: Compared) -> None:
     """Raises Refused where two results are unfinished, of different kinds, units or measures of size."""
-    if first.pk == second.pk:
+    if first_result.pk == second_result.pk:
         raise Refused(ITSELF, 422)
-    for side in (first, second):
+    for side in (first_result, second_result):
         is_sample, name = isinstance(side, Sample), name_of(side)
         if not (side.state in (Sample.State.DONE, Sample.State.FAILED) if is_sample else side.is_finished):
             raise Refused(UNFINISHED.format(name=name), 409)
         if not (side.pooled.get("of") if is_sample else side.is_done):
             raise Refused(NONE.format(name=name), 409)
-    check_alike(first, second)
+    check_alike(first_result, second_result)
 
 
 def check_alike(*sides: Compared) -> None:

@@ -75,7 +75,7 @@ class _Recent:
     def __init__(self) -> None:
         self._lock, self._by_job = Lock(), OrderedDict[Any, CachedCorrections]()
 
-    def of(self, job: Job) -> CachedCorrections | None:
+    def cached(self, job: Job) -> CachedCorrections | None:
         with self._lock:
             cached = self._by_job.get(job.pk)
         if cached is None or cached.count > job.edit_count:
@@ -95,7 +95,7 @@ _recent = _Recent()
 
 def corrections_of(job: Job) -> Corrections:
     """The corrections of a job's outlines, to be read; raises Refused where there are no outlines that can be read."""
-    cached = _recent.of(job)
+    cached = _recent.cached(job)
     rows = _rows_after(job, cached.count) if cached else []
     if cached is None or (rows and rows[0].previous != cached.hash):
         cached, rows = CachedCorrections(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)

@@ -174,13 +174,13 @@ def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequ
 
     more: rows of files that are stored elsewhere.
     """
-    folder, of = f"{row.folder}/{row.attempt}", {kind.of: row}
+    folder, owner = f"{row.folder}/{row.attempt}", {kind.owner: row}
     with publishing(partial(remove_folder, folder)):
-        artifacts = [kind(**of, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
+        artifacts = [kind(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             yield
             announce(row, f"{row._meta.model_name}.done")
-            kind.objects.filter(**of).exclude(name=UNCORRECTED).delete()
+            kind.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
             kind.objects.bulk_create([*more, *artifacts])
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")

@@ -407,10 +407,10 @@ def _clean(name: str) -> str:
     return clean_text(name, SHOWN_NAME) or UNNAMED
 
 
-def _titled(first: str, images: int) -> str:
+def _titled(name: str, images: int) -> str:
     """What a sample that nobody named is called: by its first image and their number."""
     more = f" and {images - 1} more" if images > 1 else ""
-    return f"{first[: SHOWN_NAME - len(more)]}{more}"
+    return f"{name[: SHOWN_NAME - len(more)]}{more}"
 
 
 def remark(sample: Sample, notes: Iterable[Note]) -> None:
@@ -437,9 +437,9 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
             continue
         name_by_sha256[micrograph.sha256] = micrograph.name
         job.save(force_insert=True)
-    if (first := MORE.sub("", sample.name)) in name_by_sha256.values():
+    if (title := MORE.sub("", sample.name)) in name_by_sha256.values():
         coming = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
-        Sample.objects.filter(pk=sample.pk).update(name=_titled(first, len(name_by_sha256) + coming))
+        Sample.objects.filter(pk=sample.pk).update(name=_titled(title, len(name_by_sha256) + coming))
     remark(sample, notes)
     refresh_after_commit(sample.pk)
     return notes

@@ -64,7 +64,7 @@ class _Recent:
         self._lock = Lock()
         self._by_file = OrderedDict[str, tuple[core.StoredObjects, core.Standing | None]]()
 
-    def of(self, file: str) -> tuple[core.StoredObjects, core.Standing | None] | None:
+    def cached(self, file: str) -> tuple[core.StoredObjects, core.Standing | None] | None:
         with self._lock:
             return self._by_file.get(file)
 
@@ -89,9 +89,9 @@ def standing(job: Job, since: int) -> Standing:
     doubts = known.doubts(cuts)
     rows = state.changed_since(corrections, since)
     columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(known))
-    words = [{name: of[at] for name, of in columns.items()} for at in range(len(rows))]
+    words = [{name: cells[at] for name, cells in columns.items()} for at in range(len(rows))]
     return Standing(
-        rows=[row if "gone" in row else {**row, in_words.CELLS: of} for row, of in zip(rows, words, strict=True)],
+        rows=[row if "gone" in row else {**row, in_words.CELLS: cells} for row, cells in zip(rows, words, strict=True)],
         states=in_words.states(known.table.reasons.tolist()),
         numbers=known.numbers,
         unit=known.unit,
@@ -141,7 +141,7 @@ def opened_in_words(file: Artifact) -> IO[bytes]:
 
 def _state_of(job: Job, corrections: Corrections) -> core.Standing:
     file = _file_of(job)
-    stored, state = _recent.of(file.file.name) or (_stored(file), None)
+    stored, state = _recent.cached(file.file.name) or (_stored(file), None)
     if state is None or not state.is_before(corrections):
         state = core.Standing.of(stored, corrections.original, _terms_of(job))
     state = state.followed_by(corrections)
@@ -156,7 +156,7 @@ def _state_now(job: Job) -> tuple[Corrections | None, core.Standing]:
         corrections = corrections_of(job)
         return corrections, _state_of(job, corrections)
     file = _file_of(job)
-    stored, state = _recent.of(file.file.name) or (_stored(file), None)
+    stored, state = _recent.cached(file.file.name) or (_stored(file), None)
     _recent.keep(file.file.name, stored, state)
     return None, core.Standing(stored, _terms_of(job), {})
 

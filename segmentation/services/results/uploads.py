@@ -108,7 +108,7 @@ def receive_upload(
 
 
 def example_file(kind: str) -> Path:
-    """The example of this kind of analysis; of the default kind the sample image."""
+    """The example of this kind of analysis."""
     return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
 
 
@@ -123,7 +123,7 @@ def checked_pages(text: str) -> str:
     text = text.strip()
     try:
         if text:
-            numbers = pages_of(text, 1, most=settings.DEEPSEGM_SAMPLE_IMAGES)
+            numbers = pages_of(text, 1, limit=settings.DEEPSEGM_SAMPLE_IMAGES)
             page_index(max(numbers), max(numbers))
     except UserError as problem:
         raise Refused(str(problem)) from None

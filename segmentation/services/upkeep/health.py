@@ -25,7 +25,7 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from ...checks import probe
-from ...core.pace import about
+from ...core.pace import time_words
 from ...location import COMMAND
 from ...models import Job, Micrograph, StaffAction, WorkerProcess
 from ...models.upkeep import ALIVE
@@ -276,7 +276,9 @@ def _age() -> str:
     """What has waited too long: a queue is named by its first kind of row in KINDS."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
     nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
-    late = [f"The oldest {nouns[row.queue]} has waited {about(row.oldest)}." for row in queues() if row.oldest > limit]
+    late = [
+        f"The oldest {nouns[row.queue]} has waited {time_words(row.oldest)}." for row in queues() if row.oldest > limit
+    ]
     return f"{' '.join(late)} Start more workers, or read the logs of the workers." if late else ""
 
 

@@ -380,7 +380,7 @@ def test_the_verdict_goes_by_the_interval_beside_it():
     """Where all that is known reaches over the limit nothing is decided, however many particles were counted."""
     sizes = np.linspace(60, 240, 400)
     sure = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata")))
-    evidence = Evidence(readings=[(90.0, 0.6), (150.0, 0.22)])
+    evidence = Evidence(draws=[(90.0, 0.6), (150.0, 0.22)])
     unsure = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), evidence=evidence))
     for statistics in (sure, unsure):
         low, high = statistics.budget["fraction_100nm"]["ends"]
@@ -391,7 +391,7 @@ def test_the_verdict_goes_by_the_interval_beside_it():
 @pytest.mark.parametrize(("read", "advice"), [([], "About "), ([(60.0, 0.9)], "Disperse the particles better")])
 def test_more_particles_are_no_advice_where_contacts_are_in_doubt(read, advice):
     sizes = np.random.default_rng(1).lognormal(np.log(97), 0.35, 80)
-    evidence = Evidence(readings=read)
+    evidence = Evidence(draws=read)
     card = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), evidence=evidence)).nano
     assert (card["verdict"], card["reason"]) == ("undecided", INCLUDES) and card["decides"].startswith(advice)
     assert ("more particles" in card["decides"]) == (not read)

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import KDTree
 
 from segmentation.core.measure.quantities import Value
-from segmentation.core.measure.thickness import Readings, figures, independent_lengths, measure_layer
+from segmentation.core.measure.thickness import Profile, figures, independent_lengths, measure_layer
 
 ROWS, COLUMNS = np.mgrid[:300, :500].astype(float)
 
@@ -74,7 +74,7 @@ def test_intervals_hold_the_mean_of_rough_layers():
     rng, held = np.random.default_rng(3), 0
     for _ in range(60):
         rough = gaussian_filter1d(rng.normal(size=1200), 10)[100:1100]
-        mean = figures(Readings(50 + 30 * rough, 1.0, np.zeros((1000, 2, 2))))["mean"]
+        mean = figures(Profile(50 + 30 * rough, 1.0, np.zeros((1000, 2, 2))))["mean"]
         held += mean.low <= 50 <= mean.high
     assert held >= 51  # 85 % of what are 95 % intervals, by chance fewer in one of a thousand runs
     assert independent_lengths(rng.normal(size=4000)) > 1000
@@ -83,10 +83,10 @@ def test_intervals_hold_the_mean_of_rough_layers():
 def test_the_scale_enters_the_interval():
     rough = 50 + 5 * np.random.default_rng(0).normal(size=400)
     sure, unsure = (
-        figures(Readings(rough, 1.0, np.zeros((400, 2, 2))), uncertainty)["mean"] for uncertainty in (0.0, 0.1)
+        figures(Profile(rough, 1.0, np.zeros((400, 2, 2))), uncertainty)["mean"] for uncertainty in (0.0, 0.1)
     )
     assert unsure.high - unsure.value == pytest.approx(np.hypot(sure.high - sure.value, 1.96 * 0.1 * 50), rel=0.01)
-    assert figures(Readings(np.full(40, 7.0), 1.0, np.zeros((40, 2, 2))))["mean"] == Value(7.0)
+    assert figures(Profile(np.full(40, 7.0), 1.0, np.zeros((40, 2, 2))))["mean"] == Value(7.0)
 
 
 def test_what_looks_like_the_layer_beside_it_does_not_count():

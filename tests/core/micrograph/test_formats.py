@@ -69,5 +69,5 @@ def test_ours_come_first_and_all_are_listed():
     "wrong", [{"name": ""}, {"suffixes": ()}, {"suffixes": ("raw",)}, {"magic": ()}, {"magic": (b"",)}]
 )
 def test_a_format_without_name_suffix_or_beginning_is_none(wrong):
-    with pytest.raises(ValueError, match=r"name|suffixes|begins"):
+    with pytest.raises(ValueError, match=r"is no name|a suffix of|has no magic"):
         Format(**{"name": "RAW", "suffixes": (".raw",), "magic": (b"RAW1",), "read": None, **wrong})

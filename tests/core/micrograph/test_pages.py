@@ -241,7 +241,7 @@ def test_what_is_no_page(text: str) -> None:
 @pytest.mark.parametrize("pages", [300, 2**31 - 1])
 def test_too_many_pages(pages: int) -> None:
     with pytest.raises(WrongPages) as wrong:
-        pages_of("all", pages, most=200)
+        pages_of("all", pages, limit=200)
     assert str(wrong.value) == TOO_MANY.format(count=pages, most=200)
 
 

@@ -96,8 +96,8 @@ def test_numbers_are_those_of_the_statistics():
     caption = " ".join(text.get_text() for text in drawn.texts)
     assert f": {statistics.n_kept} particles ({aside}), median size {median.value} nm ({median.interval})" in caption
     assert "1 µm" in words or "500 nm" in words
-    assert calibration_words(analysis.calibration) in drawn.about and "tag 34118" in drawn.about
-    assert "filter on" in drawn.about
+    assert calibration_words(analysis.calibration) in drawn.description and "tag 34118" in drawn.description
+    assert "filter on" in drawn.description
 
 
 @pytest.mark.parametrize("case", ["fifteen", "wide", "tall", "none"])
@@ -147,7 +147,7 @@ def test_no_particles_is_said():
 def test_data_bar_is_left_out():
     analysis = CASES["data bar"]()
     drawn = draw(analysis)
-    assert "row 162" in drawn.about
+    assert "row 162" in drawn.description
     assert drawn.axes[0].get_ylim() == (162, 0)
 
 

@@ -11,7 +11,7 @@ from segmentation.core.tasks.particles import (
     AGAINST,
     ParticleSettings,
     decode,
-    other_readings,
+    other_settings,
     shows_more,
 )
 from tests.core.builders import segmentation_of
@@ -28,9 +28,9 @@ def reading(**used):
 
 def test_the_other_polarity_is_looked_at_where_outlines_have_the_contrast_of_gaps():
     settings = ParticleSettings()
-    assert not list(other_readings(reading(against=AGAINST), settings))
-    assert list(other_readings(reading(against=0.3), settings)) == [{"polarity": "bright"}]
-    assert not list(other_readings(reading(against=0.3), ParticleSettings(polarity="dark")))
+    assert not list(other_settings(reading(against=AGAINST), settings))
+    assert list(other_settings(reading(against=0.3), settings)) == [{"polarity": "bright"}]
+    assert not list(other_settings(reading(against=0.3), ParticleSettings(polarity="dark")))
 
 
 @pytest.mark.parametrize(

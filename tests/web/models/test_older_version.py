@@ -16,7 +16,8 @@ from django.utils import timezone
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job
 from tests.web.finished import SUMMARY
-from worker.tasks import NEWER, do_analyses
+from worker.attempts import NEWER
+from worker.tasks import do_analyses
 
 CHANGELOG = Path(__file__).resolve().parents[3] / "CHANGELOG.md"
 LAST_RELEASE, ITS_LAST_MIGRATION = "1.0.0", "0001_initial"  # with each release both move on

@@ -21,7 +21,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import number, significant
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
-from segmentation.core.pace import about
+from segmentation.core.pace import time_words
 from segmentation.core.report.picture import captioned
 from segmentation.core.report.wording import per_cent
 from segmentation.http.errors import bad_request
@@ -386,4 +386,4 @@ class TestWords:
         [(3, "a few seconds"), (44, "about 40 seconds"), (150, "about 2 minutes"), (7300, "about 2 hours")],
     )
     def test_waiting_times(self, seconds, text):
-        assert about(seconds) == text
+        assert time_words(seconds) == text

@@ -14,9 +14,9 @@ from .base import Format
 def every() -> tuple[Format, ...]:
     """All formats in the order in which a file is compared with them: ours first."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    own = [entry for module in modules for entry in getattr(module, "FORMATS", ())]
-    own.sort(key=lambda entry: entry.place)
-    return plugins.extended(plugins.FORMATS, Format, own, lambda entry: (entry.name.upper(),))
+    formats = [entry for module in modules for entry in getattr(module, "FORMATS", ())]
+    formats.sort(key=lambda entry: entry.place)
+    return plugins.extended(plugins.FORMATS, Format, formats, lambda entry: (entry.name.upper(),))
 
 
 def of_content(head: bytes) -> Format | None:

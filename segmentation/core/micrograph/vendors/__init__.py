@@ -26,11 +26,11 @@ def facts(tags: Tags) -> Facts:
     A malformed header is ignored, so that the image is not lost because of it.
     """
     answers = [answer for reader in READERS if (answer := checked(reader, tags)) is not None]
-    first, sized = _first(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
-    if not any(contradict(first, answer) for answer in sized.values()):
-        return first
-    notes = (*first.notes, *crosscheck(sized), UNUSED)
-    return replace(first, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
+    answer_used, sized = _first(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
+    if not any(contradict(answer_used, answer) for answer in sized.values()):
+        return answer_used
+    notes = (*answer_used.notes, *crosscheck(sized), UNUSED)
+    return replace(answer_used, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
 
 
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:

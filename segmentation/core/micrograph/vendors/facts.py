@@ -34,12 +34,12 @@ class Tags(Protocol):
         """Up to `count` bytes of the file from `offset`: some vendors' tags point to places in it."""
 
 
-def followed(tags: Tags, code: int, most: int) -> bytes | None:
-    """The bytes of tag `code`, or up to `most` bytes from the place that a value of four bytes points to."""
+def followed(tags: Tags, code: int, limit: int) -> bytes | None:
+    """The bytes of tag `code`, or up to `limit` bytes from the place that a value of four bytes points to."""
     raw = tags.raw(code)
     if raw is None or len(raw) != 4:
         return raw
-    return tags.at(int.from_bytes(raw, "little" if tags.little_endian else "big"), most)
+    return tags.at(int.from_bytes(raw, "little" if tags.little_endian else "big"), limit)
 
 
 MARKS = "marks"  # metadata: where coloured marks lie on the picture (`marks.from_metadata`)

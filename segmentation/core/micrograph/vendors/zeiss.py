@@ -56,8 +56,8 @@ def read(tags: Tags) -> Facts | None:
 def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tuple[float | None, str, str]:
     """Nanometres, the name of the entry, and what it has written."""
     block = lines[3] if len(lines) > 3 else ""
-    first = number(block)
-    exact = plausible_pixel(first * 1e9) if first else None
+    stored = number(block)
+    exact = plausible_pixel(stored * 1e9) if stored else None
     for key, name in _SIZES:
         written = entries.get(key, "")
         size = plausible_pixel(quantity_nm(written))

@@ -42,9 +42,9 @@ class MultiResBlock(nn.Module):
         self.out = nn.BatchNorm2d(self.channels_out)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, a + b + c, H, W)
-        first = self.first(x)
-        second = self.second(first)
-        joined = self.joined(torch.cat([first, second, self.third(second)], dim=1))
+        one = self.first(x)
+        two = self.second(one)
+        joined = self.joined(torch.cat([one, two, self.third(two)], dim=1))
         out: Tensor = self.out(torch.relu(joined + self.shortcut(x)))
         return out
 

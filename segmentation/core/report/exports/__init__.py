@@ -18,14 +18,14 @@ from .base import CONTENT_TYPES, UNKNOWN_CONTENT, Export, Of
 def every() -> tuple[Export, ...]:
     """All exports in the order of the lists."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    own = [export for module in modules for export in getattr(module, "EXPORTS", ())]
-    exports = plugins.extended(plugins.EXPORTS, Export, own, _file_names)
+    built_in = [export for module in modules for export in getattr(module, "EXPORTS", ())]
+    exports = plugins.extended(plugins.EXPORTS, Export, built_in, _file_names)
     return tuple(sorted(exports, key=lambda export: export.place))
 
 
 def _file_names(export: Export) -> set[str]:
     """The names of its file for every kind of analysis, which its name may have words of."""
-    return {export.worded(of, task).name for of in get_args(Of) for task in tasks.every()}
+    return {export.worded(unit, task).name for unit in get_args(Of) for task in tasks.every()}
 
 
 def content_type_of(name: str) -> str:
@@ -35,10 +35,10 @@ def content_type_of(name: str) -> str:
     return CONTENT_TYPES.get(suffix) or stated.get(suffix, UNKNOWN_CONTENT)
 
 
-def listed(of: Of, task: Task, *, keep_all: bool = False) -> dict[str, Export]:
+def listed(unit: Of, task: Task, *, keep_all: bool = False) -> dict[str, Export]:
     """The exports of an image or a sample by file name, in the words of a kind of analysis.
 
     keep_all: whether the files include what was set aside.
     """
-    fitting = (export.worded(of, task, keep_all=keep_all) for export in every() if export.is_of(of, task))
+    fitting = (export.worded(unit, task, keep_all=keep_all) for export in every() if export.is_of(unit, task))
     return {export.name: export for export in fitting}

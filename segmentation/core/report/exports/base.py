@@ -75,21 +75,21 @@ class Export:
     turn: int = NORMAL
     content_type: str = ""
 
-    def is_of(self, of: Of, task: Task) -> bool:
+    def is_of(self, unit: Of, task: Task) -> bool:
         """Whether a kind of analysis has this file of an image or of a sample."""
         has_panel = not self.panel or self.panel in task.panels
         if self.of_objects and task.semantic:
             return False
-        return bool(self.holds(of)) and has_panel and (task.granulometry is not None or not self.granulometry)
+        return bool(self.holds(unit)) and has_panel and (task.granulometry is not None or not self.granulometry)
 
     @property
     def group(self) -> str:
-        return next(title for first, title in reversed(GROUPS.items()) if self.place >= first)
+        return next(title for place, title in reversed(GROUPS.items()) if self.place >= place)
 
-    def holds(self, of: Of) -> str:
-        return self.both or (self.sample if of == "sample" else self.image)
+    def holds(self, unit: Of) -> str:
+        return self.both or (self.sample if unit == "sample" else self.image)
 
-    def worded(self, of: Of, task: Task, *, keep_all: bool = False) -> Export:
+    def worded(self, unit: Of, task: Task, *, keep_all: bool = False) -> Export:
         """The same in the words of a kind of analysis, for an image or a sample alone."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
         names["figures"] = "mean, median, SD" if task.size else "the first numbers"
@@ -98,7 +98,7 @@ class Export:
         names["aside"] = "" if task.semantic else "; red: left out"
         names["uncertainty"] = "uncertainty, " if task.screened else ""
         names["points"] = "recommendation point by point, " if task.screened else ""
-        line = ((of == "image" and task.semantic and self.image_classes) or self.holds(of)).format(**names)
+        line = ((unit == "image" and task.semantic and self.image_classes) or self.holds(unit)).format(**names)
         worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
-        image, sample = (line, "") if of == "image" else ("", line)
+        image, sample = (line, "") if unit == "image" else ("", line)
         return replace(worded, image=image, sample=sample, both="", image_classes="")

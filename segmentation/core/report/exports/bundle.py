@@ -23,17 +23,17 @@ CHECKSUMS = "SHA256SUMS"
 
 def _write(context: Context, path: Path) -> None:
     """The files that the context `holds`, in the order of the lists, with README.txt and SHA256SUMS."""
-    readme = _readme(context.holds, context.about).encode()
+    readme = _readme(context.holds, context.description).encode()
     sums = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: context.sums[name] for name in context.holds}}
     listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     contents = [(name, (path.parent / name).read_bytes()) for name in context.holds]
     write_zip(path, [("README.txt", readme), *contents, (CHECKSUMS, listed.encode())])
 
 
-def _readme(contents: Mapping[str, str], about: Sequence[str]) -> str:
+def _readme(contents: Mapping[str, str], description: Sequence[str]) -> str:
     wide = max(map(len, contents), default=0)
     lines = [
-        "\n".join(one_line(line, 300) for line in about),
+        "\n".join(one_line(line, 300) for line in description),
         "\n".join(f"{name:{wide}}  {words}" for name, words in contents.items()),
         f"{CHECKSUMS} has the SHA-256 of every file; `sha256sum -c {CHECKSUMS}` checks them.",
         f"Made by {version()}.",

@@ -90,7 +90,7 @@ EXPORTS = (
         "coco.json",
         "Annotations, COCO JSON",
         150,
-        lambda of, to: write_json(as_dict(of.analysis, of.shapes), to),
+        lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
         image="the {things} as COCO annotations, for training and annotation tools",
     ),
 )

@@ -74,7 +74,7 @@ EXPORTS = (
         "citation.bib",
         "How to cite, BibTeX",
         190,
-        lambda _, to: to.write_text(BIBTEX),
+        lambda _, path: path.write_text(BIBTEX),
         both="how to cite DeepSegm, BibTeX",
     ),
 )

@@ -33,7 +33,10 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     measured = {name: table[name] for name in names if name in table.columns}
     columns = {
         "label": objects.ids.tolist(),
-        **{name: short(of, DIGITS) if of.dtype.kind == "f" else of.tolist() for name, of in measured.items()},
+        **{
+            name: short(column, DIGITS) if column.dtype.kind == "f" else column.tolist()
+            for name, column in measured.items()
+        },
         **({"class": objects.classes} if len(analysis.segmentation.class_names) > 1 else {}),
     }
     features = [
@@ -67,7 +70,7 @@ EXPORTS = (
         "{table}.geojson",
         "Outlines, GeoJSON",
         160,
-        lambda of, to: write_json(as_dict(of.analysis, of.shapes), to),
+        lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
         image="the {things} as polygons in pixels, with their measures",
     ),
 )

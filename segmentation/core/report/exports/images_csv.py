@@ -70,9 +70,9 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         return heads, [(row["n"], row["n_set_aside"], row["median"], row["low"], row["high"]) for row in sample.rows]
     heads, columns = ["n", "n_set_aside"], []
     for name in sample.quantities:
-        figure, of, class_name = name.partition(OF)
+        figure, link, class_name = name.partition(OF)
         unit = number(figure).column(sample.unit).removeprefix(figure)  # such as "_per_nm"
-        heads += [f"{figure}{end}{unit}{of}{class_name}" for end in ENDS]
+        heads += [f"{figure}{end}{unit}{link}{class_name}" for end in ENDS]
         values = (value.reported for value in sample.by_image(name))
         columns.append([(value.value, value.low, value.high) for value in values])
     counts = (image.counts for image in sample.images)
@@ -116,7 +116,7 @@ EXPORTS = (
         "images.csv",
         "Images, CSV",
         65,
-        lambda of, to: to.write_text(marked(lines(_lines(of.sample))), encoding="utf-8", newline=""),
+        lambda context, path: path.write_text(marked(lines(_lines(context.sample))), encoding="utf-8", newline=""),
         sample="one row per image",
         usual=True,
     ),

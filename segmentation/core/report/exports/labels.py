@@ -85,7 +85,7 @@ EXPORTS = (
         "labels.tif",
         "Labels, TIFF",
         110,
-        lambda of, to: write_tiff(of.analysis, to, of.keep_all),
+        lambda context, path: write_tiff(context.analysis, path, context.keep_all),
         image="label image of {counted}, for ImageJ, with the size of a pixel; 0 is background",
         image_classes="the class of every pixel, from 0 on in the order of the model's card; 255: not analysed",
         usual=True,
@@ -94,7 +94,7 @@ EXPORTS = (
         "labels-all.tif",
         "All labels, TIFF",
         120,
-        lambda of, to: write_tiff(of.analysis, to, True),
+        lambda context, path: write_tiff(context.analysis, path, True),
         image="the same with all {things}",
     ),
     Export(

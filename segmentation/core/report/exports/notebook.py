@@ -97,7 +97,7 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
         "@id": "./",
         "@type": "Dataset",
         "name": title,
-        "description": one_line(". ".join(context.about), 1000),
+        "description": one_line(". ".join(context.description), 1000),
         "datePublished": date,
         "license": _to(licence["@id"]),
         "author": author,
@@ -179,8 +179,8 @@ def _numbers(context: Context) -> Iterator[Node]:
             limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
             unit = {"unitText": value.unit} if value.unit else {}
             identifier = f"#number-{re.sub('[^A-Za-z0-9_]+', '-', entry.name)}"
-            about = {"@id": identifier, "@type": "PropertyValue", "name": entry.term, "propertyID": entry.name}
-            yield {**about, "value": value.value, **unit, **limits}
+            entity = {"@id": identifier, "@type": "PropertyValue", "name": entry.term, "propertyID": entry.name}
+            yield {**entity, "value": value.value, **unit, **limits}
 
 
 def _text(context: Context) -> str:
@@ -189,7 +189,7 @@ def _text(context: Context) -> str:
 
     sample = context.sample.in_readable_unit()
     rows = [f"<li>{escape(entry.term)}: {escape(entry.words)}</li>" for entry in answers(sample.quantities)]
-    lines = [f"<p>{escape(one_line(line, 300))}</p>" for line in context.about]
+    lines = [f"<p>{escape(one_line(line, 300))}</p>" for line in context.description]
     how = [f"<p>{escape(text)}</p>" for text in (method(sample), f"Cite: {CITATION}")]
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
 

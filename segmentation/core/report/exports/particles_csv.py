@@ -65,12 +65,12 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         numbers = [(f"{names[name]} ({statistics.unit})", as_decimal(getattr(statistics, name))) for name in names]
     counts = [sum(int((member.table.kept == kept).sum()) for _, member in sample.counted) for kept in (True, False)]
     weighted = any(edge_of(sample, member) == "weight" for _, member in sample.counted) and bool(sample.task.size)
-    of = f"{counts[0]} counted and {counts[1]} left out" if sample.task.screened else str(counts[0])
-    of += f" - {WEIGHTED}" if weighted else ""
+    contents = f"{counts[0]} counted and {counts[1]} left out" if sample.task.screened else str(counts[0])
+    contents += f" - {WEIGHTED}" if weighted else ""
     if sample.task.semantic:
-        of = str(max((len(member.table) for _, member in sample.counted), default=0))
+        contents = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
-        of += f" - {WHOLE.format(statistics.n_kept, counts[0] - statistics.n_kept)}"
+        contents += f" - {WHOLE.format(statistics.n_kept, counts[0] - statistics.n_kept)}"
     scale, imported, note = sample.counted_images, "", sample.interval_note.removesuffix(".")
     if sample.analysis is not None:
         note = ""
@@ -81,7 +81,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     warning = "; ".join(warned(sample.flags))
     return [
         *numbers,
-        (sample.task.things, of),
+        (sample.task.things, contents),
         ("image" if sample.analysis is not None else "sample", source),
         ("warning", f"{warning} - {REST}") if warning else ("more", REST),
     ]
@@ -94,8 +94,8 @@ def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
         if len(entries) == 1:
             yield entries[0].term, _with_limits(entries[0])
         else:
-            of = (f"{entry.name.partition(OF)[2]} {_with_limits(entry)}" for entry in entries)
-            yield known_number(measure).title, " - ".join(of)
+            classes = (f"{entry.name.partition(OF)[2]} {_with_limits(entry)}" for entry in entries)
+            yield known_number(measure).title, " - ".join(classes)
 
 
 def _with_limits(entry: Entry) -> str:
@@ -139,14 +139,14 @@ EXPORTS = (
         "{table}-comma.csv",
         "{Things}, CSV with decimal commas",
         61,
-        lambda of, to: to.write_text(with_commas(as_text(of.sample)), encoding="utf-8", newline=""),
+        lambda context, path: path.write_text(with_commas(as_text(context.sample)), encoding="utf-8", newline=""),
         both="the same for spreadsheets that expect decimal commas",
     ),
     Export(
         "{table}.csv",
         "{Things}, CSV",
         60,
-        lambda of, to: to.write_text(as_text(of.sample), encoding="utf-8", newline=""),
+        lambda context, path: path.write_text(as_text(context.sample), encoding="utf-8", newline=""),
         image="{figures}, then one row per {thing}",
         sample="{figures}, then one row per {thing} with the name and warnings of its image",
         stored=True,

@@ -138,7 +138,7 @@ EXPORTS = (
         RESULT,
         "All details, JSON",
         170,
-        lambda of, to: write_json(as_dict(of.sample), to, indent=2),
+        lambda context, path: write_json(as_dict(context.sample), path, indent=2),
         image="all numbers with intervals, settings, scale, model and versions, for programs",
         sample="numbers of all images with intervals and one entry per image, for programs",
         stored=True,
@@ -148,7 +148,7 @@ EXPORTS = (
         "result.schema.json",
         "JSON Schema",
         175,
-        lambda _, to: to.write_bytes(SCHEMA.read_bytes()),
+        lambda _, path: path.write_bytes(SCHEMA.read_bytes()),
         both="the JSON Schema of result.json",
     ),
 )

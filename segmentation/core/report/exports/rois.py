@@ -71,7 +71,7 @@ EXPORTS = (
         "rois.zip",
         "Outlines for ImageJ, ZIP",
         130,
-        lambda of, to: write_rois(of.analysis, of.shapes, to, of.keep_all),
+        lambda context, path: write_rois(context.analysis, context.shapes, path, context.keep_all),
         image="outlines of {counted}, for ImageJ's ROI Manager",
         usual=True,
     ),
@@ -79,7 +79,7 @@ EXPORTS = (
         "rois-all.zip",
         "All outlines for ImageJ, ZIP",
         140,
-        lambda of, to: write_rois(of.analysis, of.shapes, to, True),
+        lambda context, path: write_rois(context.analysis, context.shapes, path, True),
         image="the same with all {things}{aside}",
     ),
 )

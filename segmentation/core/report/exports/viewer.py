@@ -128,7 +128,7 @@ def _sizes_made(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[
     if not pieces:
         return {}
     size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])
-    table, _ = measured_apart([of for made in pieces.values() for of in made], nm_per_pixel, frame)
+    table, _ = measured_apart([piece for made in pieces.values() for piece in made], nm_per_pixel, frame)
     lengths = iter(short(table.length(size)))
     return {place: [next(lengths) for _ in made] for place, made in pieces.items()}
 
@@ -237,13 +237,13 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
     return webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
-def page_outlines(of: Any) -> dict[str, Any]:
-    """The `outlines` of a result with all that its page says of them (`in_words.worded`). of: a `context.Context`."""
+def page_outlines(context: Any) -> dict[str, Any]:
+    """The `outlines` of a result with the words of its page (`in_words.worded`). context: a `context.Context`."""
     from ..at_once import at_once_of
     from ..in_words import worded
 
-    content = outlines(of.analysis, of.drawing)
-    return worded(content, at_once_of(of.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
+    content = outlines(context.analysis, context.drawing)
+    return worded(content, at_once_of(context.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
 
 
 def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
@@ -251,9 +251,21 @@ def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **k
 
 
 EXPORTS = (
-    _page_layer("outlines.json", 300, lambda of, to: write_json(page_outlines(of), to), stored=True, turn=FIRST),
-    _page_layer(THUMBNAIL_FILE, 320, lambda of, to: to.write_bytes(thumbnail(of.analysis)), stored=True, turn=FIRST),
     _page_layer(
-        "figure-small.webp", 330, lambda of, to: to.write_bytes(webp(of.pixels, *FIGURE_LOOK)), sample=IN, turn=FIGURE
+        "outlines.json", 300, lambda context, path: write_json(page_outlines(context), path), stored=True, turn=FIRST
+    ),
+    _page_layer(
+        THUMBNAIL_FILE,
+        320,
+        lambda context, path: path.write_bytes(thumbnail(context.analysis)),
+        stored=True,
+        turn=FIRST,
+    ),
+    _page_layer(
+        "figure-small.webp",
+        330,
+        lambda context, path: path.write_bytes(webp(context.pixels, *FIGURE_LOOK)),
+        sample=IN,
+        turn=FIGURE,
     ),
 )

@@ -101,8 +101,10 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
         heads = (f"From ({unit})", f"to ({unit})", f"{things}{weighted}")
         return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.heights.tolist()
     if entries and entries[0].kind == "fraction":
-        of, title = entries[0].name.partition(OF)[0] + OF, number(entries[0].name.partition(OF)[0]).title
-        shares = {entry.name.removeprefix(of): entry.number.value for entry in entries if entry.name.startswith(of)}
+        prefix, title = entries[0].name.partition(OF)[0] + OF, number(entries[0].name.partition(OF)[0]).title
+        shares = {
+            entry.name.removeprefix(prefix): entry.number.value for entry in entries if entry.name.startswith(prefix)
+        }
         names = (sample.task.thing.capitalize(), f"{title} (%)")
         return title, names, shares, (_rounded_cell(100 * (share or 0.0)) for share in shares.values())
     if entries and sample.analysis is None:
@@ -139,8 +141,8 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
     unit = next((entry.unit for entry in summary.arrangement if entry.name.startswith("neighbour")), "")
     lines: list[Cells] = [(arrangement["sentence"],), ()]
     for entry in (*summary.arrangement, *summary.shape_classes, *summary.rods):
-        of = entry.in_cells
-        lines.append((entry.term, *map(_rounded_cell, (of.value, of.unit, of.low, of.high)), entry.below))
+        cells = entry.in_cells
+        lines.append((entry.term, *map(_rounded_cell, (cells.value, cells.unit, cells.low, cells.high)), entry.below))
     curves: list[Cells] = []
     if pairs := arrangement["pairs"]:
         columns = [nanometre_in(unit) * r for r in pairs["r"]], pairs["g"], pairs["chance"], pairs["low"], pairs["high"]
@@ -211,19 +213,21 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
     """
     several = len(tables) > 1 or bool(tables and tables[0][0])
     hidden = {"kept", "reason"} if kept else {"kept"}
-    first = tables[0][1] if tables else None
-    names = [] if first is None else [name for name in first.columns if name not in hidden]
-    if first is not None and sample.task.size:
-        first_names = ("label", "reason", COLUMNS[sample.task.size].column(first.unit))
+    example = tables[0][1] if tables else None
+    names = [] if example is None else [name for name in example.columns if name not in hidden]
+    if example is not None and sample.task.size:
+        first_names = ("label", "reason", COLUMNS[sample.task.size].column(example.unit))
         names.sort(key=lambda name: name not in first_names)
     units = {entry.name.partition(OF)[0]: entry.number.unit for entry in Summary.of(sample).quantities}
     is_long = sample.pooled is not None and sample.pooled.readable_unit != sample.pooled.unit
-    heads = {name: _head(first, name, units, sample.task.semantic, is_long) for name in names if first is not None}
+    heads = {name: _head(example, name, units, sample.task.semantic, is_long) for name in names if example is not None}
 
     def rows() -> Iterator[Cells]:
         for image, table in tables:
             cells = {name: table.columns[name][table.kept == kept] for name in names}
-            columns = ((of if heads[name][1] == 1 else of * heads[name][1]).tolist() for name, of in cells.items())
+            columns = (
+                (values if heads[name][1] == 1 else values * heads[name][1]).tolist() for name, values in cells.items()
+            )
             for line in zip(*columns, strict=True):
                 yield (*([image] if several else []), *map(_rounded_cell, line))
 
@@ -302,10 +306,10 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
 
     summary = Summary.of(sample, readable=False)
     for entry in summary.every():
-        of = entry.in_cells
-        if entry.text or of.value is not None:
-            includes = entry.includes if of.low is not None else None
-            yield entry.group, entry.term, entry.text or of.value, of.unit, of.low, of.high, None, includes
+        cells = entry.in_cells
+        if entry.text or cells.value is not None:
+            includes = entry.includes if cells.low is not None else None
+            yield entry.group, entry.term, entry.text or cells.value, cells.unit, cells.low, cells.high, None, includes
     yield from _budget(summary)
     for group, name, value, image in _metadata(sample):
         yield group, name, value, None, None, None, image
@@ -319,9 +323,11 @@ def _budget(summary: Summary) -> Iterator[Cells]:
     if not budget:
         return
     for title, source, *uncertainties in budget_table.lines(budget):
-        for of, unit, uncertainty in zip(("median", "fraction 1-100 nm"), ("%", "points"), uncertainties, strict=True):
+        for measure, unit, uncertainty in zip(
+            ("median", "fraction 1-100 nm"), ("%", "points"), uncertainties, strict=True
+        ):
             cells = (uncertainty, "") if isinstance(uncertainty, str) else (100 * uncertainty, unit)
-            yield "uncertainty", f"{title}, of the {of}", *cells
+            yield "uncertainty", f"{title}, of the {measure}", *cells
         yield "uncertainty", f"{title}, source", source
     ends = dict.fromkeys(entry.ends_line for entry in summary.headlines)
     sentences = (*ends, *(budget[answer]["sentence"] for answer in budget_table.answers_of(summary.nano)))
@@ -359,7 +365,7 @@ EXPORTS = (
         "{table}.xlsx",
         "{Things}, XLSX",
         70,
-        lambda of, to: write_xlsx(of.sample, to, of.filing),
+        lambda context, path: write_xlsx(context.sample, path, context.filing),
         image="for Excel: summary with a chart, every {thing}, all details",
         usual=True,
     ),
@@ -367,7 +373,7 @@ EXPORTS = (
         "sample.xlsx",
         "Images and numbers, XLSX",
         75,
-        lambda of, to: write_xlsx(of.sample, to, of.filing),
+        lambda context, path: write_xlsx(context.sample, path, context.filing),
         sample="for Excel: summary with a chart, images, every {thing}, all details",
         usual=True,
     ),

@@ -18,7 +18,7 @@ from .loop import GanTrainer, move, shade
 from .settings import CycleSettings
 from .stock import Micrographs, crop_micrograph
 
-SHOWN = 4  # masks and micrographs in a sample picture, and masks in a measurement
+SHOWN = 4  # masks and micrographs in a picture of examples, and masks in a measurement
 
 
 class Residual(nn.Module):

@@ -180,7 +180,7 @@ class Adaptation(Trainings):
                 panels = [self.scoring.panels(micrograph, side.labels, truth) for side in sides]
                 self.save(in_rows([[panels[0][0], panels[0][-1], panels[1][-1]]]), name)
             figures_of_sides = (summarise(self.scoring, [side.record], nm=False) for side in sides)
-            one, other = ({name: of[name].value for name in self.scoring.compared} for of in figures_of_sides)
+            one, other = ({name: values[name].value for name in self.scoring.compared} for values in figures_of_sides)
             verdict = outcome.verdict(self.scoring, one, other)
             images.append(ImageChange(image=pair.image.name, before=one, after=other, file=name, verdict=verdict))
         self.summary["table"], self.summary["images"] = table, images
@@ -191,11 +191,14 @@ class Adaptation(Trainings):
     def _learning_curve(self, before: Mapping[int, Found], after: Mapping[int, Sequence[Found]]) -> None:
         """Score the held-out images by trainings on a third and on two thirds of the others, tuned weights alone."""
         splits = range(len(self.summary["plan"]["held_out"]))
-        most = min(len(self.pairs) - len(self.places(split)) for split in splits)
+        available = min(len(self.pairs) - len(self.places(split)) for split in splits)
         steps = [self._step(0, before, after)]
-        for images in [*sorted({max(1, round(most / 3)), max(1, round(2 * most / 3))} - {most}), most]:
-            readings = dict[int, Sequence[Found]](after) if images == most else {}
-            for split in splits if images < most else ():
+        for images in [
+            *sorted({max(1, round(available / 3)), max(1, round(2 * available / 3))} - {available}),
+            available,
+        ]:
+            readings = dict[int, Sequence[Found]](after) if images == available else {}
+            for split in splits if images < available else ():
                 name = f"curve-{split}-{images}"
                 recipe, stage = self.of_split(split, name, images), f"with {images} images"
                 card = self.trained(recipe, self.out / name, stage, None)

@@ -145,6 +145,6 @@ class CheckedFolder:
                 self.findings[-1] = replace(some[0], alike=some_of(files), alike_count=len(some) - 1)
 
 
-def some_of(names: Sequence[str], most: int = 3, more: str = "more") -> str:
+def some_of(names: Sequence[str], limit: int = 3, more: str = "more") -> str:
     """Such as "a.png, b.png, c.png and 2 more"."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} {more}" if len(names) > most else "")
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} {more}" if len(names) > limit else "")

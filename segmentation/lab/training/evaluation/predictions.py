@@ -16,7 +16,7 @@ from ....core.micrograph.types import Micrograph
 from ....core.network.cards import ModelCard
 from ....core.network.runtime import Network, Runtime, load_network
 from ....core.network.scale_search import View, as_shown
-from ....core.search import predict_maps
+from ....core.prediction import predict_maps
 from ....core.settings import SegmentationSettings
 from ....core.tasks.base import Decoded, Task
 from ..contract import Labels, Picture

@@ -66,7 +66,7 @@ def fit_logistic(
     if min(yes.sum(), (~yes).sum()) < FEWEST:
         raise TooFew(f"{refusal} at least, here are {yes.sum()} and {(~yes).sum()}.")
     names = list(examples[0][0])
-    values = np.concatenate([np.column_stack([of[name] for name in names]) for of, _ in examples])
+    values = np.concatenate([np.column_stack([features[name] for name in names]) for features, _ in examples])
     mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
     inputs = np.column_stack([(values - mean) / spread, np.ones(len(values))])
     sign = np.where(yes, 1.0, -1.0)
@@ -136,7 +136,8 @@ def composed(examples: Sequence[Pair]) -> list[tuple[Micrograph, Labels]]:
     """
     loaded = ((pair.load(), pair.group) for pair in examples)
     pictures = (
-        (np.rint(255 * clip_outliers(of.pixels)).astype(np.uint8), truth, group) for (of, truth), group in loaded
+        (np.rint(255 * clip_outliers(micrograph.pixels)).astype(np.uint8), truth, group)
+        for (micrograph, truth), group in loaded
     )
     stock = cut_out(pictures)
     draws = (np.random.default_rng((COMPOSED_SEED, number)) for number in range(COMPOSED if stock.particles else 0))

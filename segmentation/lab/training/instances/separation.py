@@ -93,8 +93,8 @@ def oversegmented(
     """The model's maps of an image, taken to regions."""
     prediction = predictor.predict(micrograph, len(truth))
     scale = prediction.view.scale
-    labels, first, regions = oversegment(prediction.maps, prediction.grey, threshold=threshold, scale=scale)
-    places = np.maximum(labels - first + 1, 0).ravel(), truth[: len(labels)].ravel()
+    labels, first_region, regions = oversegment(prediction.maps, prediction.grey, threshold=threshold, scale=scale)
+    places = np.maximum(labels - first_region + 1, 0).ravel(), truth[: len(labels)].ravel()
     common = csr_array((np.ones(labels.size), places), shape=(len(regions.peaks), int(truth.max(initial=0)) + 1))
     unit = ParticleOptions.of(predictor.card).diameter / scale
     return Oversegmented(prediction, truth, unit, regions, common, group)
@@ -114,9 +114,9 @@ def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> B
 
 def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented) -> Borders:
     count = len(ends)
-    of = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
-    mostly = np.asarray(of.argmax(axis=1)).ravel()
-    sure = of.max(axis=1).toarray().ravel() > of.sum(axis=1) / 2
+    overlap = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
+    mostly = np.asarray(overlap.argmax(axis=1)).ravel()
+    sure = overlap.max(axis=1).toarray().ravel() > overlap.sum(axis=1) / 2
     one, other = regions.pairs.T
     usable = np.flatnonzero(sure[one] & sure[other] & ((mostly[one] > 0) | (mostly[other] > 0)))
     one, other = one[usable], other[usable]

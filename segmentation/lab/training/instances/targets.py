@@ -17,7 +17,7 @@ WITHIN_2_PX = np.ones((5, 5), bool)
 
 def targets(labels: Labels, channels: Sequence[str] = CHANNELS) -> Field:
     """(channels + 1, H, W) float32: each channel's map in 0..1, then 1 near contacts."""
-    makers = {"foreground": lambda of: of > 0, "inner_distance": inner_distance, "touching": near_contacts}
+    makers = {"foreground": lambda ids: ids > 0, "inner_distance": inner_distance, "touching": near_contacts}
     return np.stack([*(makers[channel](labels) for channel in channels), near_contacts(labels)]).astype(np.float32)
 
 

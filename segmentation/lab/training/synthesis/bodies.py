@@ -95,9 +95,9 @@ def _with_core(body: Body, diameter: float, rng: Rng, form: Form, *, void: bool)
     shift = rng.uniform(-room, room, 2) if rng.random() < 0.5 else np.zeros(2)
     core, size = np.zeros(body.mass.shape, np.float32), inner.mass.shape
     # The inner body lies about the middle; what reaches beyond the grid is cut off.
-    first = [round((n - m) / 2 + s) for n, m, s in zip(core.shape, size, shift, strict=True)]
-    view = core[tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(first, size, strict=True))]
-    view[...] = inner.mass[tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(first, view.shape, strict=True))]
+    corner = [round((n - m) / 2 + s) for n, m, s in zip(core.shape, size, shift, strict=True)]
+    view = core[tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(corner, size, strict=True))]
+    view[...] = inner.mass[tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(corner, view.shape, strict=True))]
     mass = body.mass + core * (-1 if void else form.density - 1)
     return replace(body, mass=np.where(np.isfinite(body.top), np.maximum(mass, 0.02 * body.mass), 0).astype(np.float32))
 

@@ -165,13 +165,13 @@ def _laid(
     opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], place.diameter, rng)
     pad = int(np.ceil(0.3 * place.diameter + 6))
     opacity, tone = np.pad(opacity, pad), np.pad(tone, pad, mode="edge")
-    first = [round(middle - side / 2) for middle, side in zip(place[:2], opacity.shape, strict=True)]
-    begin = [max(at, 0) for at in first]
-    end = [min(at + side, n) for at, side, n in zip(first, opacity.shape, shape, strict=True)]
+    corner = [round(middle - side / 2) for middle, side in zip(place[:2], opacity.shape, strict=True)]
+    begin = [max(at, 0) for at in corner]
+    end = [min(at + side, n) for at, side, n in zip(corner, opacity.shape, shape, strict=True)]
     if min(b - a for a, b in zip(begin, end, strict=True)) < 4:
         return None
     window = slice(begin[0], end[0]), slice(begin[1], end[1])
-    part = tuple(slice(a - at, b - at) for a, b, at in zip(begin, end, first, strict=True))
+    part = tuple(slice(a - at, b - at) for a, b, at in zip(begin, end, corner, strict=True))
     return (window, opacity[part], tone[part]) if (opacity[part] > 0.5).sum() >= 20 else None
 
 

@@ -66,7 +66,10 @@ def draw_settings(
     ranges: dict[str, Range] = {
         "diameter": lambda _: diameters,
         "edge": _edges,
-        "speck_size": lambda of: (1.5 if of["kind"] == "blank" else 0.6, max(1.6, min(4.0, 0.12 * of["diameter"]))),
+        "speck_size": lambda scene: (
+            1.5 if scene["kind"] == "blank" else 0.6,
+            max(1.6, min(4.0, 0.12 * scene["diameter"])),
+        ),
     }
     values |= _drawn_values(rng, distributions()["every"], values, ranges)
     parts = {

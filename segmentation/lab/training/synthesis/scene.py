@@ -25,10 +25,10 @@ TRIALS = 4  # places tried for one particle before it is left out
 def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
     """(n,) float64 diameters in px, at most 4 x typical, of discs that cover `scene.cover` of the picture."""
     area = shape[0] * shape[1]
-    most = max(1, round(MOST * area / 512**2))
-    sizes = scene.diameter * np.exp(rng.normal(0, scene.spread, most))
+    limit = max(1, round(MOST * area / 512**2))
+    sizes = scene.diameter * np.exp(rng.normal(0, scene.spread, limit))
     if scene.law == "bimodal":
-        fine = rng.random(most) < scene.fine_share
+        fine = rng.random(limit) < scene.fine_share
         sizes[fine] *= scene.fine_size
     sizes = np.clip(sizes, 3, 4 * scene.diameter)
     covered = np.cumsum(np.pi / 4 * sizes**2) / area
@@ -53,8 +53,8 @@ def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDA
             chance = 1 / (1 + np.exp(-rng.uniform(3, 9) * (field - rng.uniform(-0.2, 1.1))))
             thinned = places[rng.random(len(places)) < chance[tuple(places.T)]]
             places = thinned if len(thinned) else places[:1]
-    first = [int(rng.integers(n // 4, 3 * n // 4 + 1)) + margin for n in shape]
-    return np.concatenate([[first], places]) - margin
+    centre = [int(rng.integers(n // 4, 3 * n // 4 + 1)) + margin for n in shape]
+    return np.concatenate([[centre], places]) - margin
 
 
 def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[np.int64]:

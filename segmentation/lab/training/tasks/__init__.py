@@ -16,10 +16,10 @@ from ..contract import LearningTask
 def catalogue() -> dict[str, LearningTask]:
     """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    own = {
+    built_in = {
         value.name: value for module in modules for value in vars(module).values() if isinstance(value, LearningTask)
     }
-    every = plugins.extended(plugins.LEARNING, LearningTask, [*own.values()], lambda task: (task.name,))
+    every = plugins.extended(plugins.LEARNING, LearningTask, [*built_in.values()], lambda task: (task.name,))
     return {task.name: task for task in every}
 
 

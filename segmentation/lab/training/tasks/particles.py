@@ -48,8 +48,8 @@ SCORING = Scoring(
     fits={
         "separation": fit_separation,
         "confidence": fit_confidence,
-        "threshold": lambda *given: fit_threshold(SCORING, *given),
-        "reading": lambda *given: fit_reading(SCORING, *given),
+        "threshold": lambda *arguments: fit_threshold(SCORING, *arguments),
+        "reading": lambda *arguments: fit_reading(SCORING, *arguments),
     },
 )
 TASK = LearningTask(

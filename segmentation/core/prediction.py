@@ -1,0 +1,60 @@
+"""From a picture to the maps that a network predicts of it, at the scale that the task chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from . import tasks
+from .network.answers import Answers
+from .network.cards import ModelCard
+from .network.inference import Progress as Fraction
+from .network.inference import no_progress, predict_augmented
+from .network.runtime import Maps, Runtime, load_network
+from .network.scale_search import View, with_bright_objects
+from .pace import SEARCHING, SEGMENTING, SEPARATING, Clock, Progress, quiet
+from .preparation import Picture
+from .settings import SegmentationSettings
+
+
+def predict_maps(
+    picture: Picture,
+    requested: SegmentationSettings,
+    card: ModelCard,
+    runtime: Runtime,
+    answers: Answers | None = None,
+    progress: Progress = quiet,
+    clock: Clock | None = None,
+    seen: Callable[[View], None] = lambda view: None,
+) -> tuple[Maps, View]:
+    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown; `seen` hears of that first.
+    answers: of the networks so far.
+
+    A picture without contrast has empty maps, because it shows nothing, whatever the network predicts.
+    """
+    task, clock = tasks.find(card.task), clock or Clock()
+    channels = task.channels(card)
+    if not picture.any():
+        return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
+    network, answers = load_network(card, runtime, len(channels)), answers or Answers()
+
+    def ask(copy: Picture, fraction: Fraction = no_progress) -> Maps:
+        return answers.predict(network, copy, activation=channels.activation, progress=fraction)
+
+    progress(f"estimating the size of the {task.things}", SEARCHING)
+    with clock.stage("search"):
+        view = task.scale(ask, card, picture, requested)
+    with clock.stage("labels"):
+        seen(view)
+    progress(f"outlining {task.things}", SEGMENTING)
+    with clock.stage("network"):
+        maps = predict_augmented(
+            ask,
+            with_bright_objects(picture, view.polarity),
+            view.scale,
+            second_scale=view.second_scale,
+            flips=getattr(requested, "flips", False),
+            progress=lambda done: progress(f"outlining {task.things}", SEGMENTING + done * (SEPARATING - SEGMENTING)),
+        )
+    return maps, view

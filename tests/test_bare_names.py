@@ -1,0 +1,74 @@
+"""No argument, variable, attribute or function is called by a bare preposition, participle or vague word."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("segmentation", "worker", "deepsegm", "client")
+BARE = ("of", "first", "most", "own", "found", "said", "given", "about", "told", "taken", "into")
+# Keys that others read: of the API, of result.json and other stored files, of weights, of settings files.
+OUTSIDE = {
+    "segmentation/api/learning.py": {"of"},
+    "segmentation/api/schemas.py": {"of", "first"},
+    "segmentation/api/trainings.py": {"most"},
+    "segmentation/core/compare/results.py": {"first"},
+    "segmentation/core/measure/results.py": {"said"},
+    "segmentation/core/micrograph/barlayout.py": {"first"},
+    "segmentation/core/network/architectures/multires.py": {"first"},
+    "segmentation/core/report/schema.py": {"found"},
+    "segmentation/lab/research/gan/settings.py": {"most"},
+}
+
+
+def named(tree: ast.Module) -> Iterator[str]:
+    """Every name that a file gives to a thing. `of` as a constructor, as in `Bar.of(result)`, reads as a phrase: it is
+    not among them."""
+    constructors = {
+        id(function)
+        for owner in ast.walk(tree)
+        if isinstance(owner, ast.ClassDef)
+        for function in owner.body
+        if isinstance(function, ast.FunctionDef)
+        if any(ast.unparse(decorator) == "classmethod" for decorator in function.decorator_list)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if id(node) not in constructors:
+                yield name
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name
+            case ast.alias(asname=str(name)) | ast.ExceptHandler(name=str(name)):
+                yield name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+
+
+def counts() -> dict[str, Counter[str]]:
+    """Of each file how often it gives each name."""
+    files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    return {
+        str(path.relative_to(ROOT)): Counter(named(ast.parse(path.read_text(encoding="utf-8"))))
+        for path in files
+        if "migrations" not in path.parts
+    }
+
+
+def test_no_name_is_a_bare_word():
+    bare = {
+        f"{count} `{word}` in {file}"
+        for file, names in counts().items()
+        for word in BARE
+        if (count := names[word]) and word not in OUTSIDE.get(file, ())
+    }
+    assert not bare, "a name is a noun that says what it holds: " + ", ".join(sorted(bare))
+
+
+@pytest.mark.parametrize("code", ["for of in rows: pass", "def first(): pass", "f = lambda most: 0", "self.said = 1"])
+def test_each_way_to_give_a_name_is_seen(code):
+    assert set(named(ast.parse(code))) & set(BARE)

@@ -1,0 +1,136 @@
+"""One attempt at a row: claimed, worked on while its heart beats, and ended; a fault of the machine only delays it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from celery import current_task
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from segmentation import log_filters
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.labels.segmentation import UnusableSegmentation
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network.served import ServerAway, ServerGone
+from segmentation.models import AGAIN, Attempted, ExportJob, Job, Micrograph, Superseded
+from segmentation.services.ground import refusal
+from segmentation.services.ground.queue import enqueue, ring
+from segmentation.services.ground.refusal import Refused
+from segmentation.services.ground.space import is_scarce
+from segmentation.services.results import after_inspection, publishing
+from segmentation.services.upkeep.upkeep import MAX_DEATHS
+
+from .failures import sentence_for
+from .fetching import GONE
+from .heartbeat import GivesWay, Heartbeat, Progress
+from .inspection import Killed
+from .scratch import scratch
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 0.5  # between two reports of one stage
+NO_NETWORKS = "The process that calculates the networks does not start"
+NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
+Work = Callable[[Any, Progress, Path], None]
+
+
+def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
+    """Claim a row and make one attempt at it, which ends it or queues it again.
+
+    is_asked: whether somebody waits for it. Returns False if the row is no longer queued.
+    """
+    row = rows.claim(pk, message=current_task.request.id or "")
+    if row is None:
+        return False
+    kind = type(row)
+    if row.enqueued is None and is_asked:
+        ring(current_task.name.removeprefix("worker."))  # it has taken the message of another row, which waits on
+    log_filters.row.set(f"{kind.__name__} {pk}")
+    logger.debug("Attempt %s begins.", row.attempt)
+    try:
+        if kind is not Micrograph and is_scarce():
+            raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
+        job_settings = getattr(getattr(row, "job", row), "settings", None)
+        if job_settings and AnalysisSettings.from_dict(job_settings).others:
+            publishing.postpone(row=row, why=NEWER)
+            return True
+        with Heartbeat(row) as heartbeat, scratch() as folder:
+            try:
+                work(row, ProgressReporter(row, heartbeat), folder)
+            except GivesWay:
+                row.change(**AGAIN)
+                if kind is not ExportJob:  # written ahead for nobody yet
+                    enqueue([row.pk], kind)
+        logger.debug("Done.")
+    except Superseded:
+        logger.info("Attempt %s is over: the row was cancelled, changed, deleted or passed on.", row.attempt)
+    except Exception as error:
+        _end(row, error)
+    return True
+
+
+class ProgressReporter:
+    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Superseded`. It
+    never goes back: a second look at the image, or another attempt, waits where the first one was. The time left is
+    that of this attempt."""
+
+    def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
+        self._row, self._heartbeat = row, heartbeat
+        self._forecast = row.forecast() if isinstance(row, Job) else None
+        self._stage, self._reported, self._furthest, self._before = "", 0.0, 0.0, row.progress
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        if self._heartbeat.superseded.is_set():
+            raise Superseded
+        now = time.monotonic()
+        if stage == self._stage and now - self._reported < EVERY_SECONDS:
+            return
+        self._stage, self._reported = stage, now
+        fraction = self._furthest = max(self._furthest, min(fraction, 1.0))
+        seconds_left = self._forecast.left(fraction) if self._forecast else None
+        ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
+        self._row.report(stage=stage, progress=max(fraction, self._before), **ends)
+
+
+def _end(row: Attempted, error: Exception) -> None:
+    """End an attempt after an error: postpone it for a fault of the machine, repeat it after a kill, otherwise fail it.
+
+    If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
+    """
+    why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.trouble(error)
+    if why:
+        logger.warning("%s: put off, %s (%s).", row.pk, why, error)
+        change = partial(publishing.postpone, row=row, why=why)
+    elif isinstance(error, (Killed, ServerGone)) and row.deaths < MAX_DEATHS - 1:
+        change = partial(publishing.requeue, row=row)
+    else:
+        sentence = sentence_for(row, error)
+        if isinstance(row, Micrograph):
+            unreadable = isinstance(error, (UnreadableImage, Refused)) and str(error) != GONE
+            change = partial(after_inspection.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
+        else:  # an unusable segmentation is not kept for another try
+            unusable = isinstance(row, Job) and isinstance(error, UnusableSegmentation)
+            change = partial(
+                publishing.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {})
+            )
+    for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
+        try:
+            change()
+            break
+        except Superseded:
+            logger.info("%s: attempt %s failed after the row had been taken from it.", row.pk, row.attempt)
+            break
+        except (DatabaseError, OSError) as trouble:
+            logger.warning("%s: its end could not be stored (%s).", row.pk, trouble)
+            connection.close()
+            time.sleep(wait)

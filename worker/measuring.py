@@ -1,0 +1,72 @@
+"""Measures a result anew after its corrections: no network is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.micrograph.types import Micrograph
+from segmentation.models import Job, Measuring
+from segmentation.services.ground import tables
+from segmentation.services.results import steps
+from segmentation.services.results.publishing import NAME as SEGMENTATION
+
+from .exporting import LARGEST_KEPT
+from .fetching import pixels_of
+from .heartbeat import Progress
+from .outlines import corrected_outlines, stored_segmentation
+from .results import stored_files, summarise
+
+if TYPE_CHECKING:
+    from segmentation.core.measure.remembered import Memory
+
+
+@dataclass
+class _Corrected:
+    """The result that was corrected last: what its objects measured, and where they are small its image and its
+    outlines before all corrections."""
+
+    key: tuple[Any, ...]
+    memory: Memory
+    opened: tuple[Micrograph, Segmentation] | None = None
+
+
+_corrected_last: _Corrected | None = None
+
+
+def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None:
+    """Measure a result anew after its corrections, and put numbers and files in the place of those before."""
+    from segmentation.core import pipeline
+    from segmentation.core.measure.remembered import remembering
+
+    job, step = measuring.job, measuring.step
+    progress("measuring the corrections", 0.0)
+    corrected = _opened(job, folder)
+    micrograph, original = corrected.opened or _read(job, folder)
+    outlines, clock = corrected_outlines(job, original, step), pipeline.Clock()
+    with remembering(corrected.memory):
+        analysis = pipeline.measure_objects(micrograph, outlines, job.get_settings(), progress, clock=clock)
+    analysis = pipeline.arranged(analysis, clock)
+    summary = summarise(analysis, reused=True, unread=bool(job.summary.get("unread")))
+    in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None
+    files = stored_files(analysis, folder / "results", in_sample=in_sample)
+    files[SEGMENTATION] = folder / SEGMENTATION
+    outlines.save(files[SEGMENTATION])
+    steps.publish_step(measuring=measuring, step=step, files=files, summary=summary)
+
+
+def _opened(job: Job, folder: Path) -> _Corrected:
+    from segmentation.core.measure.remembered import Memory
+
+    global _corrected_last
+    key = job.pk, job.segmentation_id, str(job.micrograph.reading)
+    if _corrected_last is None or _corrected_last.key != key:
+        is_small = job.micrograph.width * job.micrograph.height <= LARGEST_KEPT
+        _corrected_last = _Corrected(key, Memory(), _read(job, folder) if is_small else None)
+    return _corrected_last
+
+
+def _read(job: Job, folder: Path) -> tuple[Micrograph, Segmentation]:
+    return pixels_of(job.micrograph, folder, lambda: None), stored_segmentation(job, 0)

@@ -1,0 +1,98 @@
+"""The outlines of a job: as they are stored, after corrections, and from the file of another tool."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from segmentation import __version__
+from segmentation.core.labels.segmentation import DAMAGED, Segmentation, UnusableSegmentation
+from segmentation.core.measure.filters import BY_OTHERS, BY_REGION, Reason
+from segmentation.core.micrograph.square import stored_shape
+from segmentation.core.names import file_name
+from segmentation.core.tasks import find
+from segmentation.models import Job
+from segmentation.services.ground import tables
+from segmentation.services.results import edits, publishing
+
+from . import inspection
+from .fetching import fetch
+from .heartbeat import Progress
+
+NO_PARENT = "The result that was corrected has been deleted, and its outlines with it."
+NO_RESULT = "The result to which these outlines belong has been deleted: send them with another result of the image."
+
+
+def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
+    """The outlines of a job after so many corrections, those that its numbers have by default; raises
+    UnusableSegmentation."""
+    step = job.step if step is None else step
+    if job.segmentation is None:
+        raise UnusableSegmentation(DAMAGED)
+    try:
+        with job.segmentation.file.open("rb") as file:
+            original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not step)
+    except FileNotFoundError as error:
+        raise UnusableSegmentation(DAMAGED) from error
+    return corrected_outlines(job, original, step) if step else original
+
+
+def corrected_outlines(job: Job, original: Segmentation, step: int) -> Segmentation:
+    """The outlines of a job after its first so many corrections, with what other outlines say of each."""
+    outlines = edits.after_corrections(job, original, step)
+    return replace(outlines, used={**outlines.used, **_judged_by_others(job)})
+
+
+def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
+    """The outlines of the parent with the corrections that the job measures, stored as the job's own."""
+    parent = job.parent
+    if parent is None or parent.segmentation is None:
+        raise UnusableSegmentation(NO_PARENT)
+    outlines = edits.corrected(parent, job.corrects)
+    origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
+    used = {**outlines.used, **_judged_by_others(parent)}
+    return keep_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
+
+
+def _judged_by_others(parent: Job) -> dict[str, Any]:
+    """What other outlines say of each, as whoever corrected this result saw it; {} where it says nothing."""
+    rows, settings = tables.uncorrected_objects_of(parent) or [], parent.get_settings().measurement
+    if not any(row["kept"] for row in rows):
+        return {}
+    reasons = [reason for reason in BY_OTHERS if reason != Reason.HIDDEN or settings.measurand == "seen"]
+    judged = {str(reason): [row["id"] for row in rows if row["reason"] == reason] for reason in reasons}
+    in_regions = {str(reason): [row["id"] for row in rows if row["reason"] == reason] for reason in BY_REGION}
+    judged |= {reason: ids for reason, ids in in_regions.items() if ids}
+    return {"by_others": {"faint_limit": settings.faint_limit, **judged}}
+
+
+def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
+    """The outlines in the file of another tool that came with the job, stored as the job's own."""
+    parent = job.parent
+    if parent is None or parent.segmentation is None:
+        raise UnusableSegmentation(NO_RESULT)
+    before, task, micrograph = stored_segmentation(parent), find(job.get_settings().task), job.micrograph
+    calibration = job.scale.anew.in_use
+    request = {
+        "frame": [micrograph.height, micrograph.width, before.rows, stored_shape(micrograph.metadata) or ()],
+        "task": task.name,
+        "names": before.class_names,
+        "image": file_name(micrograph.name),
+        "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
+    }
+    stage = "reading the outlines"
+    read = inspection.read_outlines(fetch(job.outlines["file"], folder), request, lambda: progress(stage, 0.1))
+    source = {name: job.outlines[name] for name in ("name", "sha256")}
+    parent_id = str(parent.segmentation_id)
+    outlines = read.segmentation(before, **source, version=__version__, parent_id=parent_id, semantic=task.semantic)
+    return keep_outlines(job, outlines, parent, folder)
+
+
+def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: Path) -> Segmentation:
+    """A segmentation, stored as the job's own. parent: whose it replaces."""
+    file = folder / "segmentation.npz"
+    outlines.save(file)
+    before = parent.segmentation if parent else None
+    publishing.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
+    return outlines

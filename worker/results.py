@@ -1,0 +1,71 @@
+"""What is stored with every result: the numbers that its page shows without opening a file, and its own files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from segmentation.core import flags
+from segmentation.core.analysis import Analysis
+from segmentation.core.micrograph.vendors.facts import MARKS
+from segmentation.core.sample import Member
+from segmentation.core.tasks import find
+from segmentation.plain import storable
+from segmentation.services.ground import tables
+from segmentation.services.results.combined import COCO_FILE
+
+from .heartbeat import Progress
+
+
+def stored_files(
+    analysis: Analysis, out: Path, *, in_sample: bool, progress: Progress | None = None
+) -> dict[str, Path]:
+    """Write the files that are stored with every result; of an image in a sample also those from which it is pooled."""
+    from segmentation.core.report.files import write_all
+
+    files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if in_sample else [], progress=progress)
+    if in_sample:
+        clarity = analysis.segmentation.used.get("clarity", 1.0)
+        files[tables.NAME] = tables.save(analysis.table, clarity, out / tables.NAME)
+    return files
+
+
+def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:
+    """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
+    from segmentation.core.combine import histogram_of
+
+    outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
+    measured = outlines, analysis.calibration, analysis.settings.measurement
+    curves = () if analysis.refused else find(origin.task).curves(*measured)
+    rows, columns = analysis.micrograph.shape
+    pixel_size, member = analysis.table.nm_per_pixel or 1.0, Member.of(analysis)
+    return storable(
+        {
+            "task": origin.task,
+            "order": list(analysis.quantities),
+            "quantities": {name: value.as_dict() for name, value in analysis.quantities.items()},
+            "found": len(outlines),
+            "refused": analysis.refused,
+            "statistics": statistics and statistics.as_dict(),
+            "histogram": statistics and histogram_of([member.sized], statistics, pixel_size, pieces=[member.pieces]),
+            "curves": [asdict(curve) for curve in curves],
+            "calibration": asdict(analysis.calibration),
+            "model": {
+                "name": origin.model,
+                "title": origin.card.get("title", origin.model),
+                "version": origin.card.get("version"),
+                "sha256": origin.weights,
+            },
+            "image": {"width": columns, "height": rows},
+            "data_bar": outlines.rows if outlines.rows < rows else None,
+            **{name: outlines.used.get(name) for name in ("polarity", "scale", "threshold")},
+            "used": {name: value for name, value in outlines.used.items() if name not in ("by_others", MARKS)},
+            "filter": analysis.settings.measurement.filter,
+            "edge": analysis.settings.measurement.border_correction,
+            "reused": reused,
+            "unread": unread,
+            **flags.as_json(analysis.flags),
+            "timings": analysis.timings,
+        }
+    )
