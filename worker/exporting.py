@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,12 @@ from segmentation.core.micrograph.square import stored_shape
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.names import file_name
-from segmentation.core.report import exports
 from segmentation.core.report.exports.base import GROUPS, WITH_SUMS
 from segmentation.core.report.exports.notebook import MOST_BYTES
-from segmentation.core.report.signatures import Filing
-from segmentation.core.sample import Member
+from segmentation.core.report.signatures import UNFILED, Filing, Signed
+from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks import find
-from segmentation.core.tasks.base import Task
-from segmentation.models import ExportJob, Job, Measuring, Signature
+from segmentation.models import ExportJob, Job, Measuring, Sample, Signature
 from segmentation.plain import storable
 from segmentation.services.access import webhooks
 from segmentation.services.ground import bundles, queue, tables
@@ -40,6 +38,7 @@ from segmentation.services.results.signing import SIGNATURES
 from . import inspection
 from .fetching import fetch, pixels_of
 from .heartbeat import Progress
+from .samples import filing_of, pooled_again
 
 if TYPE_CHECKING:
     from segmentation.core.measure.remembered import Memory
@@ -188,13 +187,54 @@ def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: 
     return outlines
 
 
+@dataclass
+class _Source:
+    """What the files of a result are written from. evidence: names of files beside them, with what they hold."""
+
+    reported: Analysis | SampleAnalysis
+    filing: Filing = UNFILED
+    signatures: Sequence[Signed] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     """Write and publish the files that are not stored with every result, of those for nobody yet only `_ahead`; before
     them the numbers and the stored ones, where the data bar of the image was read after the result was measured."""
-    from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 
-    job, out = export.job, folder / "results"
+    result, out = export.result, folder / "results"
+    if isinstance(result, Sample):
+        again = pooled_again(result, lambda stage, done: progress(stage, MEASURED * done))
+        source = _Source(again, filing_of(result))
+        out.mkdir()
+    else:
+        source = _measured(export, progress, folder, out)
+    names = []
+    for artifact in result.artifacts.all():
+        with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        names.append(artifact.name)
+    files = write_all(
+        source.reported,
+        out,
+        stored=names,
+        stored_only=not export.asked,
+        also=[*export.figures, *_ahead(result)],
+        beside=source.evidence,
+        signatures=source.signatures,
+        filing=source.filing,
+        progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
+        first_written=lambda first: exports_service.publish_export(export=export, files=first, early=True),
+    )
+    exports_service.publish_export(export=export, files=files)
+    if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
+        queue.ask_for_files(result)  # somebody asked meanwhile, perhaps for one of the others
+
+
+def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) -> _Source:
+    from segmentation.core import pipeline
+
+    job = export.job
     reading = partial(progress, "reading the image", 0.0)
     reading()
     analysis = _latest.get(_inputs_of(job))
@@ -210,35 +250,20 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     out.mkdir()
     if job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash:
         _publish_anew(export, analysis, out)
-    names = []
-    for artifact in job.artifacts.all():
-        with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
-            shutil.copyfileobj(file, copy)
-        names.append(artifact.name)
     signatures = list(job.signatures.all())
-    files = write_all(
+    sample = job.sample.name if job.sample else ""
+    return _Source(
         analysis,
-        out,
-        stored=names,
-        stored_only=not export.asked,
-        also=[*export.figures, *_ahead(find(job.get_settings().task))],
-        beside=_evidence(job, signatures, out),
-        signatures=[signature.printed for signature in signatures],
-        filing=Filing(
-            steps.last_change(job), webhooks.printed_address(job), job.sample.name if job.sample else "", image
-        ),
-        progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
-        first_written=lambda first: exports_service.publish_export(export=export, files=first, early=True),
+        Filing(steps.last_change(job), webhooks.printed_address(job), sample, image),
+        [signature.printed for signature in signatures],
+        _evidence(job, signatures, out),
     )
-    exports_service.publish_export(export=export, files=files)
-    if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
-        queue.ask_for_files(job)  # somebody asked meanwhile, perhaps for one of the others
 
 
-def _ahead(task: Task) -> list[str]:
-    """The names of the files of an image that are written before anybody asks: pages show them, or most people take
-    them. They are about a third of the work of all."""
-    listed = exports.listed("image", task).items()
+def _ahead(result: Job | Sample) -> list[str]:
+    """The names of the files that are written before anybody asks: pages show them, or most people take them. They are
+    about a third of the work of all."""
+    listed = exports_service.listed(result).items()
     return [name for name, of in listed if name in SHOWN or (of.group == GROUPS[0] and of.turn < WITH_SUMS)]
 
 
