@@ -47,8 +47,8 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
         publishing.publish_sample(sample=sample, files={}, pooled=pooled)
         return
-    progress("storing the results", STORING)
     files = write_all(combined, folder / "pooled", stored_only=True, filing=filing_of(sample))
+    progress("storing the results", STORING)
     content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
     content |= {"of": [str(job.pk) for job in jobs]}
     publishing.publish_sample(sample=sample, files=files, pooled=storable(content))

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -196,6 +197,7 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
     scale = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
     if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:
         scale = width_text(sample.value)
+    prefetch_related_objects([sample], "artifacts")
     if further := list(exports.unwritten(sample)):
         exports.write_ahead(sample)
     context = {
