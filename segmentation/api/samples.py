@@ -93,7 +93,7 @@ def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
     sample = visible(request, row_of(Sample, pk))
     samples_service.count_present_steps(sample)
-    return _fresh(sample)
+    return _with_progress(sample)
 
 
 @router.does("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))
@@ -194,11 +194,16 @@ def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> S
 
 
 def _fresh(sample: Sample) -> Sample:
-    """The sample as it is now, with what its images do in `counted`, which the answer needs."""
+    """The sample as it is now, for the answer."""
     try:
         sample.refresh_from_db()
     except Sample.DoesNotExist:
         raise Http404 from None
+    return _with_progress(sample)
+
+
+def _with_progress(sample: Sample) -> Sample:
+    """The sample with what its images do in `counted`, which the answer needs."""
     sample.counted = Progress.of(sample)
     return sample
 

@@ -543,7 +543,7 @@ class Sample(Analysis):
     current: Annotated[bool, Of(lambda sample, _: sample.state == "done")] = Field(
         description="False while the numbers do not include the latest change."
     )
-    images: Annotated[list[SampleImage], Of(lambda sample, _: [row for row in PooledResult(sample).images if row.job])]
+    images: Annotated[list[SampleImage], Of(lambda sample, _: PooledResult(sample).counted_images)]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
 
 
