@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from . import api
-from .models import Job, Sample, Training
+from .models import Job, Sample
 from .views import (
     account,
     calibration,
@@ -84,7 +84,7 @@ urlpatterns = [
     path("results/again/", trainings.again, name="results-again"),
     path("datasets/<uuid:pk>/train/", trainings.new, name="training-new"),
     path("trainings/<uuid:pk>/", trainings.training, name="training"),
-    path("trainings/<uuid:pk>/files/<str:name>", samples.file, {"kind": Training}, name="training-file"),
+    path("trainings/<uuid:pk>/files/<str:name>", trainings.file, name="training-file"),
     path("models/", pages.models, name="models"),
     path("default-model/", trainings.default, name="model-default"),
     path("models/<str:name>/", pages.model, name="model"),

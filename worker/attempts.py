@@ -60,7 +60,8 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
     try:
         if kind is not Micrograph and is_scarce():
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
-        job_settings = getattr(getattr(row, "job", row), "settings", None)
+        analysed = row.result if isinstance(row, ExportJob) else getattr(row, "job", row)
+        job_settings = getattr(analysed, "settings", None)
         if job_settings and AnalysisSettings.from_dict(job_settings).others:
             publishing.postpone(row=row, why=NEWER)
             return True

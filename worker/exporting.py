@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from segmentation.core.analysis import Analysis
 from segmentation.core.report.exports.notebook import MOST_BYTES
-from segmentation.core.report.signatures import Filing
-from segmentation.core.tasks import find
-from segmentation.models import ExportJob, Job
+from segmentation.core.report.signatures import UNFILED, Filing, Signed
+from segmentation.core.sample import SampleAnalysis
+from segmentation.models import ExportJob, Job, Sample
 from segmentation.services.access import webhooks
 from segmentation.services.ground import bundles, queue, tables
 from segmentation.services.results import exports as exports_service
@@ -23,6 +25,7 @@ from .fetching import fetch, pixels_of
 from .heartbeat import Progress
 from .outlines import stored_segmentation
 from .results import stored_files, summarise
+from .samples import filing_of, pooled_again
 
 MEASURED = 0.1  # of the progress
 _latest: dict[str, Analysis] = {}  # by what it was made of
@@ -41,13 +44,55 @@ def _inputs_of(job: Job) -> str:
     return json.dumps((*origin, job.settings, job.micrograph.reading), default=str)
 
 
+@dataclass
+class _Source:
+    """What the files of a result are written from. evidence: names of files beside them, with what they hold."""
+
+    reported: Analysis | SampleAnalysis
+    filing: Filing = UNFILED
+    signatures: Sequence[Signed] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     """Write and publish the files that are not stored with every result; where nobody asked yet, only `names_ahead`.
     Where the data bar was read after the result was measured, the numbers and the stored files come before them."""
-    from segmentation.core import pipeline
     from segmentation.core.report.files import write_all
 
-    job, out = export.job, folder / "results"
+    result, out = export.result, folder / "results"
+    if isinstance(result, Sample):
+        again = pooled_again(result, lambda stage, done: progress(stage, MEASURED * done))
+        source = _Source(again, filing_of(result))
+        out.mkdir()
+    else:
+        source = _measured(export, progress, folder, out)
+    names = []
+    for artifact in result.artifacts.all():
+        with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        names.append(artifact.name)
+    files = write_all(
+        source.reported,
+        out,
+        stored=names,
+        stored_only=not export.asked,
+        also=[*export.figures, *names_ahead(result)],
+        beside=source.evidence,
+        signatures=source.signatures,
+        filing=source.filing,
+        progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
+        first_written=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
+    )
+    exports_service.publish_export(export=export, files=files)
+    if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
+        queue.ask_for_files(result)  # somebody asked meanwhile, perhaps for one of the others
+
+
+def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) -> _Source:
+    """What the files of an image are written from; makes the folder `out`."""
+    from segmentation.core import pipeline
+
+    job = export.job
     reading = partial(progress, "reading the image", 0.0)
     reading()
     analysis = _latest.get(_inputs_of(job))
@@ -63,29 +108,14 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     out.mkdir()
     if job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash:
         _publish_anew(export, analysis, out)
-    names = []
-    for artifact in job.artifacts.all():
-        with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
-            shutil.copyfileobj(file, copy)
-        names.append(artifact.name)
     signatures = list(job.signatures.all())
-    files = write_all(
+    sample = job.sample.name if job.sample else ""
+    return _Source(
         analysis,
-        out,
-        stored=names,
-        stored_only=not export.asked,
-        also=[*export.figures, *names_ahead(find(job.get_settings().task))],
-        beside=write_evidence(job, signatures, out),
-        signatures=[signature.printed for signature in signatures],
-        filing=Filing(
-            steps.last_change(job), webhooks.printed_address(job), job.sample.name if job.sample else "", image
-        ),
-        progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
-        first_written=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
+        Filing(steps.last_change(job), webhooks.printed_address(job), sample, image),
+        [signature.printed for signature in signatures],
+        write_evidence(job, signatures, out),
     )
-    exports_service.publish_export(export=export, files=files)
-    if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
-        queue.ask_for_files(job)  # somebody asked meanwhile, perhaps for one of the others
 
 
 def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:

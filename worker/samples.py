@@ -14,38 +14,62 @@ from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.core.report.signatures import Filing
-from segmentation.core.sample import AnalysisRecord, Member, SampleImage
+from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
 from segmentation.presenters.result import statistics_of, values_of
 from segmentation.services.access import webhooks
 from segmentation.services.ground import tables
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import publishing
 
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
 
-POOLING, WRITING, STORING = 0.3, 0.5, 0.95  # where these begin in the progress
+POOLING, STORING = 0.5, 0.95  # where these begin in the progress
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
 UNREAD = "its stored table cannot be read; run it again."
 CANCELLED = "it was cancelled."
 UNEXPLAINED = "it has no result."
 OTHER_SETTINGS = "{name} was analysed with other settings than the sample's."
+LOST = "The stored tables of images that were pooled cannot be read any more: press Try failed images again."
 NONE_LEFT = "No image is left to pool: include one, or try the failed ones again."
 
 
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
-    """Pool the included images, write the files, publish both; raises `Superseded` if the sample changed meanwhile."""
-    from segmentation.core.combine import combine
+    """Pool the included images and publish the numbers with what is stored with every result; raises `Superseded` if
+    the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
+
+    combined, jobs, notes = _combined(sample, progress)
+    if combined is None:
+        pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
+        publishing.publish_sample(sample=sample, files={}, pooled=pooled)
+        return
+    files = write_all(combined, folder / "pooled", stored_only=True, filing=filing_of(sample))
+    progress("storing the results", STORING)
+    content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
+    content |= {"of": [str(job.pk) for job in jobs]}
+    publishing.publish_sample(sample=sample, files=files, pooled=storable(content))
+
+
+def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:
+    """What was pooled last, for further files; raises Refused where an image of it cannot be read any more."""
+    combined, jobs, _ = _combined(sample, progress)
+    if combined is None or [str(job.pk) for job in jobs] != sample.pooled["of"]:
+        raise Refused(LOST, 409)
+    return combined
+
+
+def _combined(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None, list[Job], list[str]]:
+    """The included images together, None without any; their jobs, and sentences about them."""
+    from segmentation.core.combine import combine
 
     settings = AnalysisSettings.from_dict(sample.settings)
     jobs, members, left_out, notes = _images(sample, progress)
     if not members:
-        pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
-        publishing.publish_sample(sample=sample, files={}, pooled=pooled)
-        return
+        return None, jobs, notes
     progress("pooling", POOLING)
     combined = combine(
         sample.name,
@@ -54,16 +78,12 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         filter=settings.measurement.filter,
         left_out=left_out,
     )
-    files = write_all(
-        combined,
-        folder / "pooled",
-        filing=Filing(sample.started, webhooks.printed_address(sample)),
-        progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
-    )
-    progress("storing the results", STORING)
-    content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
-    content |= {"of": [str(job.pk) for job in jobs]}
-    publishing.publish_sample(sample=sample, files=files, pooled=storable(content))
+    return combined, jobs, notes
+
+
+def filing_of(sample: Sample) -> Filing:
+    """What its files say of when and where it was pooled."""
+    return Filing(sample.started, webhooks.printed_address(sample))
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:

@@ -20,7 +20,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.typed import SWITCH
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_labels, serve_log, serve_packed, serve_shown, serve_stored
-from ..models import Artifact, Job
+from ..models import Job, Sample, StoredFile
 from ..services.ground.limits import one_edit
 from ..services.ground.refusal import Refused
 from ..services.ground.requested import refuse_tall_bar
@@ -300,12 +300,17 @@ def artifact(
     name = exports.named(name, options)
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
-    file = exports.file_of(job, name, wait)
+    return file_or_wait(request, response, exports.file_of(job, name, wait))
+
+
+def file_or_wait(request: HttpRequest, response: HttpResponse, file: Any) -> Any:
+    """What `exports.file_of` gives: the file, or 202 while it is made, 503 where that failed."""
     if file is None:
         raise Http404
-    if isinstance(file, Artifact):
+    if isinstance(file, StoredFile):
         return serve_stored(request, file, download=True)
     response["Retry-After"] = "1"
     if file.error:
         raise Refused(file.error, 503)
-    return Status(202, {"state": file.state, "progress": file.progress})
+    state = "queued" if file.state == Sample.State.WAITING else file.state  # its images are under way
+    return Status(202, {"state": state, "progress": file.progress})

@@ -8,13 +8,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Query, Status
 
 from ..forms.samples import scale_rule
 from ..http.access import changeable, count_image, row_of, visible
-from ..http.serving import serve_stored
 from ..models import Job, Sample
 from ..presenters.progress import Progress
 from ..services.ground.refusal import Refused
@@ -25,7 +23,7 @@ from ..services.results.samples import ScaleRule
 from ..services.results.uploads import Intake, Note
 from . import schemas
 from .auth import identify, key_of
-from .jobs import ANNEX
+from .jobs import ANNEX, WAIT, file_or_wait
 from .routes import JSON, OF_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
 from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_settings
 
@@ -95,7 +93,7 @@ def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
     sample = visible(request, row_of(Sample, pk))
     samples_service.count_present_steps(sample)
-    return _fresh(sample)
+    return _with_progress(sample)
 
 
 @router.does("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))
@@ -173,12 +171,20 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
     return _change(request, pk, samples_service.cancel_sample)
 
 
-@router.does("GET", "/{uuid:pk}/files/{str:name}", "sample-file", {}, (404, 422), a_file())
-def file(request: HttpRequest, pk: UUID, name: str, annex: bool = Query(False, description=ANNEX)) -> Any:
-    """A file of the pooled result."""
-    name = exports.named(name, {"annex": str(annex)})
-    artifact = get_object_or_404(visible(request, row_of(Sample, pk)).artifacts, name=name)
-    return serve_stored(request, artifact, download=True)
+@router.does(
+    "GET", "/{uuid:pk}/files/{str:name}", "sample-file", {202: schemas.BeingWritten}, (404, 422, 503), a_file()
+)
+def file(
+    request: HttpRequest,
+    response: HttpResponse,
+    pk: UUID,
+    name: str,
+    wait: float = Query(0.0, ge=0.0, description=WAIT),
+    annex: bool = Query(False, description=ANNEX),
+) -> Any:
+    """A file of the pooled result. Most files are written at the first request: 202 until then."""
+    sample, name = visible(request, row_of(Sample, pk)), exports.named(name, {"annex": str(annex)})
+    return file_or_wait(request, response, exports.file_of(sample, name, wait))
 
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> Sample:
@@ -188,11 +194,16 @@ def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> S
 
 
 def _fresh(sample: Sample) -> Sample:
-    """The sample as it is now, with what its images do in `counted`, which the answer needs."""
+    """The sample as it is now, for the answer."""
     try:
         sample.refresh_from_db()
     except Sample.DoesNotExist:
         raise Http404 from None
+    return _with_progress(sample)
+
+
+def _with_progress(sample: Sample) -> Sample:
+    """The sample with what its images do in `counted`, which the answer needs."""
     sample.counted = Progress.of(sample)
     return sample
 

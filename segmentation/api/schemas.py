@@ -18,6 +18,7 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.schema import JobResult, StoredSample, in_short
 from ..core.tasks import find
 from ..models import Job as JobRow
+from ..models import Sample as SampleRow
 from ..presenters.comparison import warning_of_side
 from ..presenters.sample import PooledResult
 from ..services.ground.tables import UNCORRECTED
@@ -158,6 +159,11 @@ def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *exports.unwritten(job)]
     names += [PICTURE] if job.micrograph.viewer_image else []
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
+
+
+def _files_of_sample(sample: SampleRow, request: HttpRequest) -> dict[str, str]:
+    names = [*sample.artifacts.values_list("name", flat=True), *exports.unwritten(sample)]
+    return {name: address(request, "api:sample-file", sample.pk, name) for name in names}
 
 
 def usual_names(unit: Literal["image", "sample"]) -> Of:
@@ -522,7 +528,7 @@ class Sample(Analysis):
     expected_seconds: Annotated[
         float | None, Of(lambda sample, _: sample.counted.seconds if sample.counted.under_way else None)
     ]
-    files: Annotated[dict[str, str], files_at("api:sample-file")] = Field(description=FILES)
+    files: Annotated[dict[str, str], Of(_files_of_sample)] = Field(description=FILES)
     usual_files: Annotated[list[str], usual_names("sample")] = Field(description=USUAL_FILES)
     result: Annotated[
         dict[str, Any] | None,
@@ -537,7 +543,7 @@ class Sample(Analysis):
     current: Annotated[bool, Of(lambda sample, _: sample.state == "done")] = Field(
         description="False while the numbers do not include the latest change."
     )
-    images: Annotated[list[SampleImage], Of(lambda sample, _: [row for row in PooledResult(sample).images if row.job])]
+    images: Annotated[list[SampleImage], Of(lambda sample, _: PooledResult(sample).counted_images)]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
 
 

@@ -27,20 +27,20 @@ NO_FILES = "None of these results has files yet. Only finished results can be do
 class Zipped:
     """The files of some results. Files not written yet are asked for at once. Raises Refused if there are none.
 
-    finished, written: of how many jobs there are files, and of how many of these all files. is_ready: whether no more
-    files will come: what is not written then cannot be.
+    finished, written: of how many results there are files, and of how many of these all files. is_ready: whether no
+    more files will come: what is not written then cannot be.
     """
 
     def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:
         jobs = list(jobs)
         self._samples = [(sample, files) for sample in samples if (files := _offered_files(sample, "sample"))]
         self._stored = [(job, files) for job in jobs if job.is_done and (files := _offered_files(job, "image"))]
-        self.finished = len(self._stored)
-        if not self.finished:
+        if not self._stored:
             raise Refused(NO_FILES, 409)
+        self.finished = len(self._stored) + len(self._samples)
         ready = {job.pk for job, _ in self._stored}
         self._others = [job for job in jobs if job.pk not in ready]
-        asked_for = [row for job, _ in self._stored if (row := _asked(job))]
+        asked_for = [row for result, _ in (*self._stored, *self._samples) if (row := _asked(result))]
         self.written = self.finished - len(asked_for)
         self.is_ready = all(export.error for export in asked_for)
 
@@ -59,8 +59,7 @@ class Zipped:
             name = row.micrograph.name if isinstance(row, Job) else f"{row.name.replace('/', '_')}."
             folder = f"{number:03d} {file_stem(name)}"
             missing += [
-                f"{folder}/{name}: it could not be written. Ask for it on the result's page."
-                for name in (unwritten(row) if isinstance(row, Job) else ())
+                f"{folder}/{name}: it could not be written. Ask for it on the result's page." for name in unwritten(row)
             ]
             for artifact in files:
                 try:
@@ -74,9 +73,13 @@ class Zipped:
             yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()
 
 
-def _asked(job: Job) -> Measuring | ExportJob | None:
-    """What measures the present step of a result, or writes its files; None where all are there."""
-    return ask_for_numbers(job) or (ask_for_files(job) if unwritten(job) else None)
+def _asked(result: Job | Sample) -> Measuring | ExportJob | Sample | None:
+    """What makes the present numbers of a result, or writes its files; None where all are there."""
+    if isinstance(result, Job) and (measuring := ask_for_numbers(result)):
+        return measuring
+    if not unwritten(result):
+        return None
+    return result if isinstance(result, Sample) and result.state != Sample.State.DONE else ask_for_files(result)
 
 
 def _offered_files(row: Job | Sample, unit: Of) -> list[StoredFile]:

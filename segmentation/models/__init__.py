@@ -11,10 +11,10 @@ The Job row is the truth and the broker only says that something waits. A job's 
                        └───────────retry────────────┴───────┘
 
 DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
-by an ExportJob when one of them is first asked for; of a single image, in an idle moment before that, those that pages
-show or most people take. It has the same states but CANCELLED. So have a Comparison of two results, the Proposals
-beside a doubtful one, and the Measuring of a result after corrections, which puts numbers and files in the place of
-those before.
+by an ExportJob when one of them is first asked for; of a single image and of a sample, in an idle moment before that,
+those that pages show or most people take. It has the same states but CANCELLED. So have a Comparison of two results,
+the Proposals beside a doubtful one, and the Measuring of a result after corrections, which puts numbers and files in
+the place of those before.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an

@@ -77,7 +77,9 @@ class OfJobQuerySet(AttemptedQuerySet):
     made_by = ("job__",)
 
 
-class ExportJobQuerySet(OfJobQuerySet):
+class ExportJobQuerySet(AttemptedQuerySet):
+    related = (*OfJobQuerySet.related, "sample")
+    made_by = (*OfJobQuerySet.made_by, "sample__")
     # Of files that nobody has asked for, those of the newest result, which is being looked at, come first.
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
@@ -333,13 +335,14 @@ def recent_pace() -> Pace:
 
 
 class ExportJob(Made):
-    """Work of writing the files of a finished job that are not stored with every result.
+    """Work of writing the files of a finished job or sample that are not stored with every result.
 
     asked: whether somebody has asked for one of them; until then those are written, in idle moments, that pages show or
     most people take. figures: names of the last figures with options that somebody asked for.
     """
 
-    job = models.OneToOneField(Job, models.CASCADE, related_name="export")
+    job = models.OneToOneField(Job, models.CASCADE, null=True, related_name="export")
+    sample = models.OneToOneField(Sample, models.CASCADE, null=True, related_name="export")
     asked = models.BooleanField(default=True, editable=False)
     figures = models.JSONField(default=list, db_default=[], blank=True, editable=False)
 
@@ -349,7 +352,11 @@ class ExportJob(Made):
         indexes = [*Made.Meta.indexes, models.Index(fields=["finished"], name="export_ahead", condition=Q(asked=False))]
 
     def __str__(self) -> str:
-        return f"files of {self.job}"
+        return f"files of {self.result}"
+
+    @property
+    def result(self) -> Job | Sample:
+        return self.job or self.sample
 
 
 class Measuring(Made):

@@ -80,14 +80,15 @@ class Progress:
         counts = dict(sample.members.order_by().values_list("state").annotate(Count("pk")))
         arriving = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
         unfinished = sample.members.filter(state__in=Job.UNFINISHED).select_related("micrograph")
-        jobs = list(unfinished.defer("summary", "settings").order_by("queued", "pk"))
+        under_way = sum(counts.get(state, 0) for state in Job.UNFINISHED)
+        jobs = list(unfinished.defer("summary", "settings").order_by("queued", "pk")) if under_way else []
         running = [job for job in jobs if job.state == Job.State.RUNNING]
         waiting = [job for job in jobs if job.state == Job.State.QUEUED]
         return cls(
             sum(counts.values()) + arriving,
             counts.get(Job.State.DONE, 0),
             counts.get(Job.State.FAILED, 0) + counts.get(Job.State.CANCELLED, 0),
-            sum(counts.get(state, 0) for state in Job.UNFINISHED) + arriving,
+            under_way + arriving,
             tuple(running),
             None if arriving else _seconds(running, waiting),
             arriving,

@@ -315,16 +315,26 @@ class PooledResult(ChartedSummary):
     def images(self) -> list[ImageRow]:
         """Every image, in the order of the files; those still looked into come last. The jobs have what the facts need
         of their summaries, which are not loaded: `nm_per_pixel`, `by` (the model's title) and `dropped`."""
-        jobs = self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
         paths = {"nm_per_pixel": "calibration__nm_per_pixel", "by": "model__title", "dropped": "used__dropped"}
-        jobs = in_order(jobs.annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
+        jobs = in_order(self._members().annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
-    def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
+    @property
+    def counted_images(self) -> list[ImageRow]:
+        """The images that have a job, with what says whether they count: cheap, for who asks again and again."""
+        return self._counted(in_order(self._members()), {})
+
+    def _members(self) -> QuerySet[Job]:
+        return self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
+
+    def _counted(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
         stored = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
         pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(stored, 1)}
-        rows = [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
+        return [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
+
+    def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
+        rows = self._counted(jobs, pictures)
         if " to " in self.scale_line:
             sizes = [job.nm_per_pixel for job in jobs]
             rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]

@@ -27,10 +27,20 @@ from ..core.report.exports.viewer import PICTURE
 from ..core.report.signatures import digests
 from ..core.report.wording import calibration_words, standing_words
 from ..forms.settings import SettingsForm, settings_sent
-from ..http.access import button, changeable, deletion, link_page, reload_if_gone, row_of, see_other, visible
+from ..http.access import (
+    address_of,
+    button,
+    changeable,
+    deletion,
+    link_page,
+    reload_if_gone,
+    row_of,
+    see_other,
+    visible,
+)
 from ..http.serving import files_of, serve_log, serve_shown, serve_stored, serve_tile
 from ..middleware import sender
-from ..models import Artifact, Job
+from ..models import Job, Sample, StoredFile
 from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..presenters.sample import neighbours
@@ -220,12 +230,17 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     if name == PICTURE and job.micrograph.viewer_image:
         return serve_shown(request, job.micrograph)
     name = exports.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
-    row = exports.file_of(job, name)
+    return file_or_wait(request, job, name)
+
+
+def file_or_wait(request: HttpRequest, result: Job | Sample, name: str) -> HttpResponse:
+    """A file of a result; while it is being written a page that asks again, and 202; 503 if that failed."""
+    row = exports.file_of(result, name)
     if row is None:
         raise Http404
-    if isinstance(row, Artifact):
+    if isinstance(row, StoredFile):
         return serve_stored(request, row, download="download" in request.GET)
-    context = {"export": row, "name": name, "back": reverse("job", args=[pk])}
+    context = {"export": row, "name": name, "back": address_of(result)}
     response = render(request, "preparing.html", context, status=503 if row.error else 202)
     response["Retry-After"] = "1"
     return response

@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -30,15 +31,15 @@ from ..http.access import (
     see_other,
     visible,
 )
-from ..http.serving import files_of, serve_pieces, serve_stored
+from ..http.serving import files_of, serve_pieces
 from ..middleware import sender
-from ..models import Job, Sample, Training
+from ..models import Job, Sample
 from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
 from ..services.ground.refusal import Refused
-from ..services.results import samples, steps, uploads
+from ..services.results import exports, samples, steps, uploads
 from ..services.results.combined import pooled_coco
-from .jobs import JUST_DONE
+from .jobs import JUST_DONE, file_or_wait
 from .upload import accepted, to_uuid, warn
 
 NO_FILES = "Choose the images to add first."
@@ -154,10 +155,9 @@ def delete(request: HttpRequest, sample: Sample) -> str:
 
 
 @require_safe
-def file(request: HttpRequest, pk: UUID, name: str, kind: type[Sample | Training] = Sample) -> HttpResponse:
-    """A file of the pooled result, or of a training."""
-    artifact = get_object_or_404(visible(request, row_of(kind, pk)).artifacts, name=name)
-    return serve_stored(request, artifact, download="download" in request.GET)
+def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """A file of the pooled result; while it is being written a page that asks again, and 202; 503 if that failed."""
+    return file_or_wait(request, visible(request, row_of(Sample, pk)), exports.named(name, request.GET.dict()))
 
 
 @require_safe
@@ -197,9 +197,13 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
     scale = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
     if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:
         scale = width_text(sample.value)
+    prefetch_related_objects([sample], "artifacts")
+    if further := list(exports.unwritten(sample)):
+        exports.write_ahead(sample)
     context = {
         **_images_context(request, sample, pooled),
-        **files_of(sample, "sample", task, "sample-file"),
+        **files_of(sample, "sample", task, "sample-file", further),
+        "further": further,
         "progress": Progress.of(sample),
         "check": sample.scale_check,
         "just_done": sample.finished is not None and timezone.now() - sample.finished < JUST_DONE,

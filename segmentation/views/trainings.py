@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -17,6 +17,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.network import cards
 from ..core.pace import time_words
 from ..http.access import address_of, button, change, deletion, refused, reload_if_gone, row_of, see_other, visible
+from ..http.serving import serve_stored
 from ..middleware import sender
 from ..models import Dataset, Training
 from ..presenters.training import Rerun, TrainedModel, TrainingView
@@ -213,3 +214,10 @@ def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
         "runnable": len(newest_of_each(runnable_with(row.model_name, user)[: 4 * MOST_LISTED])) if usable else 0,
         "reruns": [Rerun.of(rerun) for rerun in made_again(row.model_name, user)[:5]] if card else [],
     }
+
+
+@require_safe
+def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """A file of a training."""
+    artifact = get_object_or_404(visible(request, row_of(Training, pk)).artifacts, name=name)
+    return serve_stored(request, artifact, download="download" in request.GET)

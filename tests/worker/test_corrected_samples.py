@@ -14,7 +14,8 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import corrected_images_words
 from segmentation.models import Job
 from segmentation.services.ground import bundles
-from segmentation.services.results import edits, jobs, samples
+from segmentation.services.ground.queue import ask_for_files
+from segmentation.services.results import edits, exports, jobs, samples
 from tests.core.builders import disc_labels
 from tests.web.finished import visit, words
 from worker import tasks
@@ -49,6 +50,9 @@ def corrected(sample, result):
 
 
 def content(sample, name):
+    if name in exports.unwritten(sample):
+        ask_for_files(sample)
+        tasks.do_analyses()
     with bundles.opened(sample.artifacts.get(name=name)) as file:
         return file.read().decode()
 

@@ -17,15 +17,17 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.report.files import write_all
 from segmentation.core.sample import BY_USER
 from segmentation.core.sample import FAILED as NOT_ANALYSED
-from segmentation.models import Artifact, Job, Sample
+from segmentation.models import AGAIN, Artifact, ExportJob, Job, Sample
 from segmentation.services.ground import bundles, tables
-from segmentation.services.results import pooling, samples
+from segmentation.services.ground.queue import ask_for_files
+from segmentation.services.results import exports, pooling, samples
 from tests.web.finished import SUMMARY
-from worker import inspection
+from worker import exporting, inspection
 from worker.failures import BROKEN
-from worker.samples import CANCELLED, NONE_LEFT, OTHER_SETTINGS, UNREAD
+from worker.samples import CANCELLED, LOST, NONE_LEFT, OTHER_SETTINGS, UNREAD, filing_of, pooled_again
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -109,7 +111,105 @@ MODEL = {"name": "particles", "title": "Particles", "version": "1.2", "sha256": 
 
 
 def files_of(sample):
+    """All files of a pooled sample, as somebody asks for them."""
+    if exports.unwritten(sample):
+        ask_for_files(sample)
+        do_analyses()
+    return stored_files_of(sample)
+
+
+def stored_files_of(sample):
     return {artifact.name: bundles.opened(artifact).read() for artifact in sample.artifacts.all()}
+
+
+def test_its_numbers_come_before_its_files(pooled):
+    sample = pooled(squares([10, 12, 14]), squares([16, 18]))
+    run(sample)
+    stored = {name for name, export in exports.listed(sample).items() if export.stored}
+    assert sample.state == Sample.State.DONE and set(stored_files_of(sample)) == stored
+    assert not ExportJob.objects.exists(), "nobody has looked at it"
+
+
+def test_files_that_are_asked_for_later_are_those_that_would_have_been_written_at_once(pooled, tmp_path):
+    sample = pooled(squares([10, 12, 14]), None, squares([16, 18]))
+    run(sample)
+    written = write_all(pooled_again(sample, lambda *report: None), tmp_path / "at-once", filing=filing_of(sample))
+    exports.write_ahead(sample)
+    do_analyses()
+    ahead = stored_files_of(sample)
+    assert {"report.pdf", "sample.xlsx", "figure.png"} <= set(ahead) < set(written)
+    every = files_of(sample)
+    assert set(every) == set(written)
+    for name, path in written.items():
+        assert every[name] == path.read_bytes(), name
+        assert ahead.get(name) in (None, every[name])
+
+
+def test_files_of_a_sample_that_changes_meanwhile_are_dropped_and_its_earlier_ones_stay(pooled, monkeypatch):
+    sample = pooled(squares([10]), squares([12]))
+    run(sample)
+    before, write = stored_files_of(sample), exporting._ahead
+
+    def change(result):
+        pooling.refresh_sample(sample.pk)
+        return write(result)
+
+    ask_for_files(sample)
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "_ahead", change)
+        do_analyses()
+    sample.refresh_from_db()
+    assert sample.state == Sample.State.QUEUED and not ExportJob.objects.exists()
+    assert stored_files_of(sample) == before
+    assert exports.file_of(sample, "result.json").name == "result.json", "as long as its numbers are on the page"
+    assert exports.file_of(sample, "report.pdf") == sample, "of the new numbers"
+    run(sample)
+    assert exports.file_of(sample, "report.pdf") == ExportJob.objects.get()
+    do_analyses()
+    assert exports.file_of(sample, "report.pdf").attempt == sample.attempt == 2
+
+
+def test_a_killed_worker_loses_no_file_of_a_sample(pooled, monkeypatch):
+    sample = pooled(squares([10, 12]), squares([16]))
+    run(sample)
+    export, publish = ask_for_files(sample), exports.publish_export
+
+    def die(*, export, files, early=False, **more):
+        publish(export=export, files=files, early=early, **more)
+        if early:
+            ExportJob.objects.filter(pk=export.pk).update(attempt=99)  # nobody hears of this attempt again
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting.exports_service, "publish_export", die)
+        do_analyses()
+    first = stored_files_of(sample)
+    assert "figure.png" in first and "bundle.zip" not in first
+    ExportJob.objects.filter(pk=export.pk).update(**AGAIN)
+    do_analyses()
+    every = stored_files_of(sample)
+    assert not exports.unwritten(sample) and {name: every[name] for name in first} == first
+
+
+def test_the_files_of_a_sample_go_with_it(pooled, own_storage, django_capture_on_commit_callbacks):
+    sample = pooled(squares([10, 12]))
+    run(sample)
+    files_of(sample)
+    folder = own_storage / sample.folder
+    assert any(folder.rglob("*.pdf"))
+    with django_capture_on_commit_callbacks(execute=True):
+        samples.delete_sample(sample=sample)
+    assert not ExportJob.objects.exists() and not folder.exists()
+
+
+def test_files_are_not_written_without_an_image_that_was_pooled(pooled, own_storage):
+    sample = pooled(squares([10, 12]), squares([16]))
+    run(sample)
+    (own_storage / sample.jobs.first().artifact(tables.NAME).file.name).unlink()
+    export = ask_for_files(sample)
+    do_analyses()
+    export.refresh_from_db()
+    assert (export.state, export.error) == ("failed", LOST)
+    assert set(stored_files_of(sample)) <= {"result.json", "particles.csv"}
 
 
 def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(pooled, own_storage):

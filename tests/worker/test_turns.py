@@ -147,11 +147,32 @@ def test_files_for_nobody_yet_give_way_to_whatever_a_person_waits_for(make_job, 
     assert done == [*waiting, ahead]
 
 
+def test_a_picture_that_is_dropped_while_a_sample_runs_comes_before_its_next_image(make_job, make_sample, done, alice):
+    sample = make_sample("queued", "queued", "queued", owner=alice)
+    tasks.do_analyses()
+    dropped = make_job(owner=alice)
+    for _ in range(3):
+        tasks.do_analyses()
+    assert done[1] == dropped and set(done) == {dropped, *sample.jobs.all()}
+
+
+def test_files_of_a_sample_for_nobody_yet_give_way_and_those_asked_for_come_first(make_job, make_sample, done):
+    ahead = ExportJob.objects.create(sample=make_sample(state="done"), asked=False)
+    asked = ExportJob.objects.create(sample=make_sample(state="done"))
+    job = make_job()
+    for _ in range(2):
+        tasks.do_analyses()
+    assert done == [asked, job, ahead]
+
+
 def test_samples_and_comparisons_have_senders(make_job, make_sample, alice):
     samples = [make_sample(owner=alice), make_sample()]
     Comparison.objects.create(first_sample=samples[0], second_sample=samples[1], content="a")
     Comparison.objects.create(first_job=make_job(owner=alice), second_job=make_job(), content="b")
     assert {comparison.sender for comparison in Comparison.objects.by_sender()} == {str(alice.pk)}
+    ExportJob.objects.create(sample=samples[0])
+    ExportJob.objects.create(job=make_job(owner=alice))
+    assert {export.sender for export in ExportJob.objects.by_sender()} == {str(alice.pk)}
     assert {sample.sender for sample in Sample.objects.by_sender()} == {str(alice.pk), ""}
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ... import models
-from ...models import AFRESH, Attempted, ExportJob, Job
+from ...models import AFRESH, Attempted, ExportJob, Job, Sample
 from ...models.jobs import ANALYSES
 
 logger = logging.getLogger(__name__)
@@ -86,11 +86,11 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
     return len(enqueued)
 
 
-def ask_for_files(job: Job, figure: str = "") -> ExportJob:
-    """Start writing the files of a finished job, of which one is missing; after a failure only after a moment. figure:
-    name of one with options, of which the last MOST_FIGURES are known."""
+def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
+    """Start writing the files of a finished result, of which one is missing; after a failure only after a moment.
+    figure: name of one with options, of which the last MOST_FIGURES are known."""
     with transaction.atomic():
-        export, is_new = ExportJob.objects.get_or_create(job=job)
+        export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.of: result})
         rows = ExportJob.objects.filter(pk=export.pk)
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])

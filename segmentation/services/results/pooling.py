@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ...models import AFRESH, Job, Micrograph, Sample
+from ...models import AFRESH, ExportJob, Job, Micrograph, Sample
 from ..ground.queue import enqueue
 
 
@@ -23,7 +23,8 @@ def refresh_after_commit(pk: Any) -> None:
 
 
 def refresh_sample(pk: Any) -> None:
-    """Invalidate a running pooling; enqueue the waiting images, or the pooling if no image is under way."""
+    """Invalidate a running pooling, and what writes files of the last one; enqueue the waiting images, or the pooling
+    if no image is under way."""
     under_way = (
         Job.objects.filter(sample=pk, state__in=Job.UNFINISHED).exists()
         or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()
@@ -31,6 +32,7 @@ def refresh_sample(pk: Any) -> None:
     state = Sample.State.WAITING if under_way else Sample.State.QUEUED
     if not Sample.objects.filter(pk=pk).update(**{**AFRESH, "state": state}):
         return
+    ExportJob.objects.filter(sample=pk).delete()
     if under_way:
         images = Job.objects.filter(sample=pk, enqueued=None).waiting().order_by("queued", "pk")
         enqueue(list(images.values_list("pk", flat=True)))

@@ -237,6 +237,8 @@ def uncounted(sample: Sample) -> QuerySet[Job]:
 
 def count_present_steps(sample: Sample) -> None:
     """Let its images be measured as they were corrected; the sample is pooled anew with each."""
+    if not sample.jobs.exclude(edit_count=F("step")).exists():  # a small question, asked again and again
+        return
     for job in _unmeasured(sample).filter(fixed=False).select_related("micrograph", "segmentation"):
         ask_for_numbers(job)
 

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from segmentation.core.measure.table import Table
-from segmentation.models import Artifact, Job, Sample
+from segmentation.models import Artifact, ExportJob, Job, Sample, SampleArtifact
 from segmentation.presenters.sample import bars
 from segmentation.services.ground import tables
+from segmentation.services.results import exports
 from tests.web.finished import words
 
 from .test_samples import DONE, finished, page_of  # noqa: F401
@@ -33,6 +36,63 @@ def with_table(job, sizes, nm_per_pixel=2.0, folder=None):
     path = tables.save(Table(columns, nm_per_pixel), 1.0, folder / tables.NAME)
     artifact = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="x")
     artifact.file.save(f"{job.folder}/1/{tables.NAME}", ContentFile(path.read_bytes()))
+
+
+class TestWrittenWhenAskedFor:
+    def test_the_page_offers_every_file_and_lets_those_be_written_that_it_shows(self, client, finished):
+        sample = finished()
+        page = " ".join(client.get(page_of(sample)).content.decode().split())
+        for name in ("sample.xlsx", "report.pdf", "bundle.zip"):
+            assert f'href="{page_of(sample)}files/{name}?download" download data-further' in page, name
+        assert f'data-when-written="{page_of(sample)}files/figure-small.webp"' in page
+        assert [export.asked for export in ExportJob.objects.filter(sample=sample)] == [False]
+
+    def test_a_page_waits_for_a_file(self, client, finished):
+        sample = finished()
+        response = client.get(f"{page_of(sample)}files/report.pdf")
+        assert (response.status_code, response["Retry-After"]) == (202, "1")
+        assert "Writing report.pdf" in words(response) and page_of(sample) in response.content.decode()
+        export = ExportJob.objects.get(sample=sample)
+        assert export.asked
+        ExportJob.objects.filter(pk=export.pk).update(state="failed", error="No room.", finished=timezone.now())
+        response = client.get(f"{page_of(sample)}files/report.pdf")
+        assert response.status_code == 503 and "No room." in words(response)
+        assert client.get(f"{page_of(sample)}files/no.pdf").status_code == 404
+
+    def test_a_file_of_a_sample_that_is_pooled_once_more_waits_for_its_numbers(self, client, finished):
+        sample = finished()
+        Sample.objects.filter(pk=sample.pk).update(state=Sample.State.WAITING)
+        assert client.get(f"{page_of(sample)}files/images.csv").status_code == 200
+        for address in (f"{page_of(sample)}files/report.pdf", f"/api/v1/samples/{sample.pk}/files/report.pdf"):
+            response = client.get(address)
+            assert (response.status_code, response["Retry-After"]) == (202, "1")
+        assert response.json()["state"] == "queued" and not ExportJob.objects.exists()
+        Sample.objects.filter(pk=sample.pk).update(state=Sample.State.FAILED)
+        assert client.get(f"{page_of(sample)}files/report.pdf").status_code == 404
+
+    def test_scripts_get_every_file(self, client, finished):
+        sample = finished()
+        files = client.get(f"/api/v1/samples/{sample.pk}").json()["files"]
+        assert {"images.csv", "sample.xlsx", "report.pdf", "bundle.zip"} <= set(files)
+        response = client.get(files["report.pdf"])
+        assert (response.status_code, response.json()["state"]) == (202, "queued")
+        assert ExportJob.objects.get(sample=sample).asked
+
+    def test_a_sample_without_numbers_has_no_files(self, client, make_sample):
+        sample = make_sample(DONE, state=Sample.State.WAITING)
+        assert client.get(f"/api/v1/samples/{sample.pk}").json()["files"] == {}
+        assert client.get(f"{page_of(sample)}files/report.pdf").status_code == 404
+
+    def test_files_that_nobody_asked_for_go_and_come_again(self, client, finished):
+        sample = finished()
+        client.get(page_of(sample))
+        now = timezone.now()
+        ExportJob.objects.update(state="done", finished=now - timedelta(days=9))
+        stored = SampleArtifact(sample=sample, attempt=1, name="report.pdf", size=1, content_type="application/pdf")
+        stored.file.save(f"{sample.folder}/1/report.pdf", ContentFile(b"content"))
+        exports.forget_unasked(now)
+        assert not ExportJob.objects.exists() and not sample.artifacts.filter(name="report.pdf").exists()
+        assert client.get(f"{page_of(sample)}files/report.pdf").status_code == 202
 
 
 class TestHistogram:
