@@ -58,7 +58,7 @@ def archived(seed: int) -> bytes:
 class Visitor:
     """A browser with its cookies; `took` holds the seconds of each request by what was asked for."""
 
-    took: dict[str, list[float]]
+    took: dict[str, list[float]] = {}
 
     def __init__(self, site: str) -> None:
         self._connection = HTTPConnection(urlsplit(site).netloc, timeout=120)
