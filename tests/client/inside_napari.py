@@ -51,7 +51,7 @@ def wait(widget: Analyse) -> str:
         QApplication.processEvents()
         time.sleep(0.01)
     QApplication.processEvents()
-    return widget.told.text()
+    return widget.message.text()
 
 
 def press(button, widget: Analyse) -> str:
@@ -85,8 +85,8 @@ def test_a_result_is_opened(viewer, analysed, opened):
     assert nm_per_pixel(image) == 5
     row = outlines.features.iloc[3]
     centre = 5 * row["centroid_y_px"], 5 * row["centroid_x_px"]
-    told = outlines.get_status(centre, world=True)["value"]
-    assert f"label: {row['label']}" in told and "min_feret_nm: " in told
+    shown = outlines.get_status(centre, world=True)["value"]
+    assert f"label: {row['label']}" in shown and "min_feret_nm: " in shown
     assert len(outlines.features) == result.table["kept"].sum() > 100
     assert outlines.metadata["sentence"] == notification_manager.records[-1].message
     assert f"particles {result.table['kept'].sum()} counted" in outlines.metadata["sentence"]
@@ -110,11 +110,11 @@ def test_an_open_image_is_analysed(viewer, widget, analysed, where):
     assert (aside.data + outlines.data == result.labels).all()
     assert outlines.features["label"].tolist() == result.table["label"][result.table["kept"]].tolist()
     assert image.scale.tolist() == outlines.scale.tolist() == [5, 5]
-    assert outlines.metadata["sentence"] == widget.told.text().split("\n\n")[0]
+    assert outlines.metadata["sentence"] == widget.message.text().split("\n\n")[0]
     widget.reset_choices()
     viewer.layers.selection.active = image
     viewer.layers.selection.active = outlines
-    assert outlines.metadata["sentence"] in widget.told.text()
+    assert outlines.metadata["sentence"] in widget.message.text()
 
 
 @pytest.mark.parametrize("where", [LIBRARY, SITE])
@@ -135,9 +135,9 @@ def test_corrected_outlines_go_back_and_results_are_opened_by_their_id(viewer, w
     outlines = viewer.layers.selection.active
     gone = outlines.features["label"].iloc[0]
     outlines.data = np.where(outlines.data == gone, 0, outlines.data)
-    told = press(widget.send, widget)
+    shown = press(widget.send, widget)
     version = viewer.layers.selection.active
-    assert f"The new version: {SITE_URL}/jobs/{version.metadata['job']}/" in told
+    assert f"The new version: {SITE_URL}/jobs/{version.metadata['job']}/" in shown
     assert (version.data == outlines.data).all() and len(version.features) == len(outlines.features) - 1
     viewer.layers.clear()
     widget.result.setText(f"{SITE_URL}/jobs/{version.metadata['job']}/")
@@ -150,35 +150,35 @@ def test_a_layer_without_a_job_and_a_wrong_shape_are_not_sent(viewer, widget):
     viewer.open(SAMPLE, plugin="napari")
     press(widget.analyse, widget)
     viewer.layers.selection.active.data = np.zeros((3, 3), np.int32)
-    assert "3" in press(widget.send, widget) and "The new version" not in widget.told.text()
+    assert "3" in press(widget.send, widget) and "The new version" not in widget.message.text()
     widget.address.setText("http://127.0.0.1:9")
     assert f"These outlines are of {SITE_URL}" in press(widget.send, widget)
 
 
 def test_what_cannot_be_done_is_one_sentence(viewer, widget):
-    def told(button=widget.analyse) -> str:
+    def sentence_after(button=widget.analyse) -> str:
         sentence = press(button, widget)
         assert notification_manager.records[-1].message == sentence and "\n" not in sentence
         return sentence
 
-    assert told() == "Open an image first."
+    assert sentence_after() == "Open an image first."
     viewer.add_image(np.zeros((3, 40, 50)), name="stack")
-    assert "“stack” has 3 dimensions" in told()
+    assert "“stack” has 3 dimensions" in sentence_after()
     viewer.layers.clear()
     viewer.open(SAMPLE, plugin="napari")
     widget.size.setText("wide")
-    assert "“wide” is no length" in told()
+    assert "“wide” is no length" in sentence_after()
     widget.size.setText("")
     widget.token.setText("deepsegm_wrong")
-    assert "token" in told()
+    assert "token" in sentence_after()
     widget.token.setText("")
     widget.address.setText("localhost")
-    assert "begins with http" in told()
+    assert "begins with http" in sentence_after()
     widget.address.setText("http://127.0.0.1:9")
-    assert "cannot be reached" in told()
+    assert "cannot be reached" in sentence_after()
     widget.address.setText(SITE_URL)
     widget.result.setText("00000000-0000-0000-0000-000000000000")
-    assert told(widget.open)
+    assert sentence_after(widget.open)
     assert len(viewer.layers) == 1 and widget.analyse.isEnabled()
 
 

@@ -48,13 +48,13 @@ def python(tmp_path_factory) -> Path:
 
 def test_it_works_in_napari(python, site, tmp_path):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-    told = {"TESTED_SITE": site, "TESTED_SAMPLE": str(SAMPLE), "HOME": str(tmp_path)}
+    environment = {"TESTED_SITE": site, "TESTED_SAMPLE": str(SAMPLE), "HOME": str(tmp_path)}
     headless = {"QT_QPA_PLATFORM": "offscreen", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     inside = ["-c", os.devnull, "--noconftest", f"--rootdir={tmp_path}", "tests/client/inside_napari.py"]
     done = subprocess.run(
         [python, "-m", "pytest", "-q", *inside],
         cwd=ROOT,
-        env={**kept, **told, **headless},
+        env={**kept, **environment, **headless},
         capture_output=True,
         text=True,
         timeout=900,

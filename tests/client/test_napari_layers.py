@@ -82,8 +82,8 @@ def test_a_result_is_an_image_labels_and_a_table_in_nm(folder, made):
 def test_without_caption_the_lines_before_the_table_are_the_sentence(folder):
     (folder / "caption-and-method.txt").unlink()
     (folder / "labels-all.tif").unlink()
-    layers, told = layers_of(folder)
-    assert told[0].startswith("discs.tif: mean (nm) ") and "; particles 12 counted" in told[0]
+    layers, sentences = layers_of(folder)
+    assert sentences[0].startswith("discs.tif: mean (nm) ") and "; particles 12 counted" in sentences[0]
     assert [name for _, options, _ in layers if "left out" in (name := options["name"])] == []
 
 
@@ -172,8 +172,8 @@ def test_a_result_without_label_images_says_what_is_missing(folder):
 def test_another_image_of_the_same_name_is_not_shown(folder):
     image = folder.parents[1] / "discs.tif"
     tifffile.imwrite(image, np.zeros(LABELS.shape, np.uint8))
-    layers, told = layers_of(folder)
-    assert [kind for *_, kind in layers] == ["labels", "labels"] and "another one" in told[-1]
+    layers, sentences = layers_of(folder)
+    assert [kind for *_, kind in layers] == ["labels", "labels"] and "another one" in sentences[-1]
     image.unlink()
     assert "put discs.tif beside the result" in layers_of(folder)[1][-1]
 

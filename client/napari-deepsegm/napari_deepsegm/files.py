@@ -96,17 +96,17 @@ def layers_of(path: Path) -> tuple[list[LayerData], list[str]]:
     """The layers of all results in a folder or an archive, and what to tell of them: a sentence for
     each, its warnings, and why an image is not shown. Raises Unusable."""
     layers: list[LayerData] = []
-    told: list[str] = []
+    sentences: list[str] = []
     for folder in results_in(path):
         outcome = outcome_of_files(lambda name, folder=folder: _content(folder, name))  # type: ignore[misc]
-        told += [outcome.sentence, *outcome.warnings]
+        sentences += [outcome.sentence, *outcome.warnings]
         near = (path.parent if path.is_file() else Path(str(folder))).resolve()
         try:
             layers.append(image_layer(outcome, image_of(outcome, folder, near)))
         except Unusable as reason:
-            told.append(str(reason))
+            sentences.append(str(reason))
         layers += labels_layers(outcome)
-    return layers, told
+    return layers, sentences
 
 
 def image_of(outcome: Outcome, folder: Folder, near: Path) -> NDArray[Any]:

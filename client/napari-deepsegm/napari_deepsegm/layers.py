@@ -182,8 +182,8 @@ def _layer(
     metadata: dict[str, Any] = {"sentence": outcome.sentence, "warnings": list(outcome.warnings)}
     if outcome.job:
         metadata |= {"site": outcome.site, "job": outcome.job}
-    told: dict[str, Any] = {} if table is None else {"features": features(table)}
-    return labels, {"name": name, "metadata": metadata, **told, **options}, "labels"
+    with_features: dict[str, Any] = {} if table is None else {"features": features(table)}
+    return labels, {"name": name, "metadata": metadata, **with_features, **options}, "labels"
 
 
 def features(table: pd.DataFrame) -> pd.DataFrame:

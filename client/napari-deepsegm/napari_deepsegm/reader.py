@@ -20,9 +20,9 @@ def read(path: str | list[str]) -> list[LayerData]:
     """The layers of the results; their sentences are shown. Raises Unusable, one sentence."""
     layers: list[LayerData] = []
     for file in _paths(path):
-        of_file, told = layers_of(file)
+        of_file, sentences = layers_of(file)
         layers += of_file
-        show_info("\n".join(told))
+        show_info("\n".join(sentences))
     return layers
 
 

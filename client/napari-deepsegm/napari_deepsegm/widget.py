@@ -50,7 +50,7 @@ class Analyse(QWidget):  # type: ignore[misc]
         self.size, self.result = QLineEdit(), QLineEdit()
         self.analyse, self.open = QPushButton("Analyse"), QPushButton("Open")
         self.send = QPushButton("Send corrected outlines")
-        self.told = QLabel()
+        self.message = QLabel()
         self._clients: dict[tuple[str, str], Client] = {}
         self._fill()
         self._arrange()
@@ -65,9 +65,9 @@ class Analyse(QWidget):  # type: ignore[misc]
         self.token.setEchoMode(QLineEdit.EchoMode.Password)
         self.token.setPlaceholderText("of your account page, or none")
         self.result.setPlaceholderText("id of a result of the site")
-        self.told.setWordWrap(True)
-        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.told.setTextFormat(Qt.TextFormat.PlainText)
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message.setTextFormat(Qt.TextFormat.PlainText)
 
     def _arrange(self) -> None:
         form, sized, opened = QFormLayout(), QHBoxLayout(), QHBoxLayout()
@@ -86,7 +86,7 @@ class Analyse(QWidget):  # type: ignore[misc]
         form.addRow(self.send)
         whole = QVBoxLayout(self)
         whole.addLayout(form)
-        whole.addWidget(self.told)
+        whole.addWidget(self.message)
         whole.addStretch()
 
     def _connect(self) -> None:
@@ -126,11 +126,11 @@ class Analyse(QWidget):  # type: ignore[misc]
         """The sentence of the selected layer."""
         layer = self.viewer.layers.selection.active
         if layer is not None and "sentence" in layer.metadata:
-            told = (layer.metadata["sentence"], *layer.metadata.get("warnings", ()))
-            self.told.setText("\n\n".join(map(str, told)))
+            sentences = (layer.metadata["sentence"], *layer.metadata.get("warnings", ()))
+            self.message.setText("\n\n".join(map(str, sentences)))
 
     def _show_progress(self, stage: str, fraction: float) -> None:
-        self.told.setText(f"{stage} ({fraction:.0%})" if fraction else stage)
+        self.message.setText(f"{stage} ({fraction:.0%})" if fraction else stage)
 
     def client(self) -> Client:
         """The site, one for each address and token: without a token it keeps the secret with which
@@ -196,10 +196,10 @@ class Analyse(QWidget):  # type: ignore[misc]
             return partial(then, result)
 
         self._set_busy(True)
-        self.told.setText("Working ...")
+        self.message.setText("Working ...")
         worker = create_worker(guarded, _start_thread=False)
         worker.returned.connect(lambda finish: finish())
-        worker.errored.connect(lambda fault: self.told.setText(repr(fault)))
+        worker.errored.connect(lambda fault: self.message.setText(repr(fault)))
         worker.finished.connect(lambda: self._set_busy(False))
         worker.start()
 
@@ -209,8 +209,8 @@ class Analyse(QWidget):  # type: ignore[misc]
 
     def _fail(self, problem: Exception) -> None:
         """Say in one sentence what cannot be done."""
-        self.told.setText(str(problem) or type(problem).__name__)
-        show_error(self.told.text())
+        self.message.setText(str(problem) or type(problem).__name__)
+        show_error(self.message.text())
 
     def _add(self, outcome: Outcome, image: Image | None) -> None:
         """Show a result over its image, which takes the result's scale."""
@@ -227,7 +227,7 @@ class Analyse(QWidget):  # type: ignore[misc]
     def _add_version(self, sent: tuple[Outcome, str], corrected: Labels) -> None:
         outcome, page = sent
         self._add_layers(outcome, corrected)
-        self.told.setText(f"{self.told.text()}\n\nThe new version: {page}")
+        self.message.setText(f"{self.message.text()}\n\nThe new version: {page}")
 
     def _add_layers(self, outcome: Outcome, over: Layer | None) -> None:
         """Add the layers where another layer lies; the outlines that count are selected, and their
