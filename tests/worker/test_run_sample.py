@@ -148,7 +148,7 @@ def test_files_that_are_asked_for_later_are_those_that_would_have_been_written_a
 def test_files_of_a_sample_that_changes_meanwhile_are_dropped_and_its_earlier_ones_stay(pooled, monkeypatch):
     sample = pooled(squares([10]), squares([12]))
     run(sample)
-    before, write = stored_files_of(sample), exporting._ahead
+    before, write = stored_files_of(sample), exporting.names_ahead
 
     def change(result):
         pooling.refresh_sample(sample.pk)
@@ -156,7 +156,7 @@ def test_files_of_a_sample_that_changes_meanwhile_are_dropped_and_its_earlier_on
 
     ask_for_files(sample)
     with monkeypatch.context() as patch:
-        patch.setattr(exporting, "_ahead", change)
+        patch.setattr(exporting, "names_ahead", change)
         do_analyses()
     sample.refresh_from_db()
     assert sample.state == Sample.State.QUEUED and not ExportJob.objects.exists()

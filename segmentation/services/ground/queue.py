@@ -90,7 +90,7 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
     """Start writing the files of a finished result, of which one is missing; after a failure only after a moment.
     figure: name of one with options, of which the last MOST_FIGURES are known."""
     with transaction.atomic():
-        export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.of: result})
+        export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.owner: result})
         rows = ExportJob.objects.filter(pk=export.pk)
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])

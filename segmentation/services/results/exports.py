@@ -52,7 +52,7 @@ def write_ahead(result: Result) -> None:
     image in a sample few are opened, and those of a sample wait for its numbers."""
     is_wanted = result.sample_id is None if isinstance(result, Job) else result.state == Sample.State.DONE
     if is_wanted:
-        row = {result.artifacts.model.of: result}
+        row = {result.artifacts.model.owner: result}
         export, is_new = ExportJob.objects.get_or_create(**row, defaults={"asked": False})
         if is_new:
             enqueue_after_commit(export.pk, ExportJob)
@@ -98,7 +98,7 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
     stored_file = result.artifacts.filter(name=name).first()  # last: a worker may have published it meanwhile
     if stored_file is not None or not may_be_written:
         if stored_file is not None and name in _further(result):
-            ExportJob.objects.filter(**{stored_file.of: result}, asked=False).update(asked=True)
+            ExportJob.objects.filter(**{stored_file.owner: result}, asked=False).update(asked=True)
         return stored_file
     export = ask_for_files(result, figure)
     rows = result.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
@@ -188,7 +188,7 @@ def publish_export(
     artifacts: list[StoredFile] = []
     with publishing(lambda: remove_files(row.file.name for row in artifacts)):
         for path in (path for name, path in files.items() if name not in stored):
-            fields = {kind.of: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
+            fields = {kind.owner: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
             artifacts.append(kind(**fields))
         with transaction.atomic():
             if isinstance(result, Job):
