@@ -88,7 +88,7 @@ class TrainingReport:
         self.training, self.progress, self.run = training, progress, run
         self.most_points = _points(training.summary)
         self.reported: Any = None
-        self.looked = self.reported = time.monotonic()
+        self.looked = self.end_reported = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
         """Tell the row at once what is new, and ask now and then whether the training may go on."""
@@ -99,9 +99,9 @@ class TrainingReport:
             check_given(self.training)
             self.looked = time.monotonic()
         ends = None if left is None else timezone.now() + timedelta(seconds=left)
-        if ends and time.monotonic() - self.reported > TOLD_SECONDS:  # the machine may have become busy, or free again
+        if ends and time.monotonic() - self.end_reported > TOLD_SECONDS:  # the machine may have become busy, or free again
             self.training.change(ends=ends)
-            self.reported = time.monotonic()
+            self.end_reported = time.monotonic()
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
         if now != self.reported:
             self.reported = now
