@@ -145,7 +145,7 @@ class TestSlipsOfClasses:
         labels = np.roll(np.asarray(Image.open(folder / "labels" / "s1.png")), (0, 30), (0, 1))
         save(folder / "labels" / "s1.png", labels)
         (sentence,) = [error.sentence for error in check_folder(folder, classes=(0, 1)).errors]
-        assert sentence.startswith("s1.png") and "30 px left" in sentence
+        assert "s1.png are shifted" in sentence and "30 px left" in sentence
 
     def test_one_wrong_table_is_one_finding(self, tmp_path):
         """Eight forms of four tiles, each a group of its own."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from segmentation.core import pipeline, search, tasks
+from segmentation.core import pipeline, prediction, search, tasks
 from segmentation.core.analysis import Analysis
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
@@ -133,7 +133,8 @@ def kind(request, monkeypatch, tmp_path) -> Kind:
     # Drawn discs look like the particles of a released model, which tests/core/network/test_textures.py is about.
     monkeypatch.setattr(search, "compared_with_models", lambda picture, card, **options: ([], False))
     network = TorchNetwork.of(Brightest(task.name, task.channels(card).names), Runtime("cpu", "float32"))
-    monkeypatch.setattr(search, "load_network", lambda *which: network)
+    for module in (search, prediction):
+        monkeypatch.setattr(module, "load_network", lambda *which: network)
     return Kind(task, card)
 
 

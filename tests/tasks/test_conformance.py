@@ -147,7 +147,7 @@ def test_what_the_viewer_has_says_how_much_is_probably_wrong(kind, golden):
     columns = [golden.table.columns.get(name, np.zeros(0)) for name in ("confidence", "certainty")]
     wrong = expected_wrong(outlines(golden)["particles"])
     assert (wrong is not None) == any(np.isfinite(column).any() for column in columns)
-    assert wrong is None or (wrong.share == kind.task.semantic and 0 <= wrong.expected <= wrong.of)
+    assert wrong is None or (wrong.share == kind.task.semantic and 0 <= wrong.expected <= wrong.total)
 
 
 def test_the_viewer_has_every_piece_and_hole_of_a_class(kind, golden, monkeypatch):

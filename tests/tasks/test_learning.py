@@ -147,7 +147,7 @@ def test_a_folder_of_classes_is_checked_as_such(unseen, tmp_path, capsys):
     assert re.match(r"6 images .*\b2 classes", capsys.readouterr().out)
     with pytest.raises(CommandError, match="must be corrected"):
         call_command("dataset", "check", str(unseen), "--classes", "8", "9")
-    assert re.search(r"no labels hold 8, 9\.", capsys.readouterr().out)
+    assert re.search(r"the numbers 8, 9 are in no labels\.", capsys.readouterr().out)
     save(unseen / "images" / "100.png", np.full((64, 64), 50, np.uint8))
     with pytest.raises(CommandError, match="1 error "):
         call_command("dataset", "check", str(unseen), "--classes", "1", "2")

@@ -178,7 +178,7 @@ def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[s
     both = [[image.true_sizes, image.found_sizes] for image in images]  # larger sizes lie in the last bin
     bins = np.stack([[np.histogram(np.minimum(sizes, largest), edges)[0] for sizes in sides] for sides in both])
     true, predicted = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
-    sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true", "found")]
+    sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true_sizes", "found_sizes")]
     means = [share(total, bins_of_side.sum(1)) for total, bins_of_side in zip(sums, (true, predicted), strict=True)]
     return {
         "l1": np.abs(predicted - true).sum(1),
