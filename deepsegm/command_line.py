@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command of `sys.argv`; ends the process with one sentence where the site's settings or
     its database are at fault."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
-    # Before torch is imported: threads that spin while they wait stand in the way of all else.
+    # Before torch is imported: otherwise threads of OpenMP that wait keep the cores busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
@@ -24,5 +24,5 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")
     except OperationalError as error:
-        names = f"`{COMMAND} up` makes it; DEEPSEGM_DATABASE_URL names another."
-        sys.exit(f"The database cannot be used ({error}). {names}")
+        advice = f"Run `{COMMAND} up` to create it, or set DEEPSEGM_DATABASE_URL to use another."
+        sys.exit(f"The database cannot be used ({error}). {advice}")

@@ -17,8 +17,11 @@ from .views import (
     compare,
     datasets,
     histogram,
+    job_files,
+    job_status,
     jobs,
     pages,
+    reruns,
     results,
     samples,
     trainings,
@@ -31,16 +34,18 @@ SIGN_IN = {
     "provider": lambda: settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
     "provider_makes_accounts": lambda: settings.DEEPSEGM_OIDC_ACCOUNTS == "new",
 }
-ACTIONS = {  # of one row, each at an address of its name
-    "sample": (samples, "status images name add retry corrections cancel scale delete"),
-    "job": (jobs, "status state proposals cancel retry delete settings rerun change page sign version width"),
-    "dataset": (datasets, "status describe add check delete"),
-    "training": (trainings, "status cancel retry offer withdraw share delete"),
-}
+ACTIONS = (  # kinds of rows, and what is done to one of them, each at an address of its name
+    ("sample", samples, "status images name add retry corrections cancel scale delete"),
+    ("job", job_status, "status"),
+    ("job", jobs, "state proposals cancel retry delete sign version"),
+    ("job", reruns, "settings rerun change page width"),
+    ("dataset", datasets, "status describe add check delete"),
+    ("training", trainings, "status cancel retry offer withdraw share delete"),
+)
 urlpatterns = [
     *(
         path(f"{kind}s/<uuid:pk>/{action}/", getattr(views, action), name=f"{kind}-{action}")
-        for kind, (views, actions) in ACTIONS.items()
+        for kind, views, actions in ACTIONS
         for action in actions.split()
     ),
     path("", upload.home, name="home"),
@@ -62,15 +67,15 @@ urlpatterns = [
     path("jobs/<uuid:pk>/go-on/", jobs.go_on, name="job-go-on"),
     path("jobs/<uuid:pk>/automatic/", jobs.automatic, name="job-automatic"),
     path("jobs/<uuid:pk>/add/", samples.add, {"kind": Job}, name="job-add"),
-    path("jobs/<uuid:pk>/outlines/", jobs.import_from_tool, name="job-outlines"),
-    path("jobs/<uuid:pk>/corrections.json", jobs.log, {"kind": "json"}, name="job-log"),
-    path("jobs/<uuid:pk>/corrections.csv", jobs.log, {"kind": "csv"}, name="job-log-csv"),
+    path("jobs/<uuid:pk>/outlines/", reruns.import_from_tool, name="job-outlines"),
+    path("jobs/<uuid:pk>/corrections.json", job_files.log, {"kind": "json"}, name="job-log"),
+    path("jobs/<uuid:pk>/corrections.csv", job_files.log, {"kind": "csv"}, name="job-log-csv"),
     path("jobs/<uuid:pk>/training-data/", datasets.use, {"kind": Job}, name="job-training-data"),
     path("samples/<uuid:pk>/training-data/", datasets.use, {"kind": Sample}, name="sample-training-data"),
     path("jobs/<uuid:pk>/link/", samples.link, {"kind": "job"}, name="job-link"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
-    path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", jobs.tile, name="job-tile"),
-    path("jobs/<uuid:pk>/files/<str:name>", jobs.artifact, name="artifact"),
+    path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", job_files.tile, name="job-tile"),
+    path("jobs/<uuid:pk>/files/<str:name>", job_files.artifact, name="artifact"),
     path("compare/", compare.compare, name="compare"),
     path("results/", results.results, name="results"),
     path("results/selected/", results.selected, name="results-selected"),

@@ -82,7 +82,7 @@ class Supervisor:
             child = self._launch()
             if child is None:
                 return
-            if self._outlasted(child):
+            if self._waited_until_unneeded(child):
                 self._end(child)
                 continue
             code = child.wait()
@@ -95,7 +95,7 @@ class Supervisor:
             self._stopping.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
 
-    def _outlasted(self, child: subprocess.Popen[bytes]) -> bool:
+    def _waited_until_unneeded(self, child: subprocess.Popen[bytes]) -> bool:
         """Wait until the child ends by itself (False), or has not been needed for long."""
         if self.is_needed is None:
             return False

@@ -99,7 +99,7 @@ class TrainingReport:
             check_given(self.training)
             self.looked = time.monotonic()
         ends = None if left is None else timezone.now() + timedelta(seconds=left)
-        if ends and time.monotonic() - self.end_reported > TOLD_SECONDS:  # the machine may have become busy, or free again
+        if ends and time.monotonic() - self.end_reported > TOLD_SECONDS:  # it may be busy or free by now
             self.training.change(ends=ends)
             self.end_reported = time.monotonic()
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)

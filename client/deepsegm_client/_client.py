@@ -19,7 +19,7 @@ from ._jobs import Job, Progress, Result, _Measured, _Row
 from ._learning import Dataset, Training
 from ._parts import File, _form, _id, _new_key, _part, _retry_after, _save
 from ._samples import Sample, SampleResult
-from ._steps import Answer, Async, M, Steps, Sync, T, _Bound, _Page, _paged, _Request, _step, segment
+from ._steps import Answer, Async, M, Steps, Sync, T, _Bound, _Page, _paged, _Request, _step, path_part
 
 if TYPE_CHECKING:
     from ._parts import Image
@@ -226,12 +226,12 @@ class _Client(_Bound[M]):
     @_step
     def job(self, id: str) -> Steps[Job[M]]:
         """A job by its id; wait gives its result."""
-        return Job(self, (yield from self._json("GET", f"/jobs/{segment(id)}")))
+        return Job(self, (yield from self._json("GET", f"/jobs/{path_part(id)}")))
 
     @_step
     def sample_by_id(self, id: str) -> Steps[Sample[M]]:
         """A sample by its id; wait gives its pooled result."""
-        return Sample(self, (yield from self._json("GET", f"/samples/{segment(id)}")))
+        return Sample(self, (yield from self._json("GET", f"/samples/{path_part(id)}")))
 
     def _list(self, row: Callable[[_Client[M], dict[str, Any]], T], kind: str, page: int) -> Steps[_Page[T]]:
         answer = yield from self._json("GET", f"/{kind}", params={"page": page})
@@ -276,7 +276,7 @@ class _Client(_Bound[M]):
     @_step
     def dataset(self, id: str | int) -> Steps[Dataset[M]]:
         """A dataset by its id."""
-        return Dataset(self, (yield from self._json("GET", f"/datasets/{segment(id)}")))
+        return Dataset(self, (yield from self._json("GET", f"/datasets/{path_part(id)}")))
 
     @_step
     def create_dataset(self, /, name: str, task: str = "particles", **fields: Any) -> Steps[Dataset[M]]:
@@ -286,7 +286,7 @@ class _Client(_Bound[M]):
     @_step
     def training(self, id: str | int) -> Steps[Training[M]]:
         """A training by its id."""
-        return Training(self, (yield from self._json("GET", f"/trainings/{segment(id)}")))
+        return Training(self, (yield from self._json("GET", f"/trainings/{path_part(id)}")))
 
     @_step
     def models(self) -> Steps[list[dict[str, Any]]]:
@@ -296,7 +296,7 @@ class _Client(_Bound[M]):
     @_step
     def model(self, name: str) -> Steps[dict[str, Any]]:
         """A model, with its whole card."""
-        return dict((yield from self._json("GET", f"/models/{segment(name)}")))
+        return dict((yield from self._json("GET", f"/models/{path_part(name)}")))
 
     @_step
     def set_default(self, model: str, site: bool = False) -> Steps[None]:

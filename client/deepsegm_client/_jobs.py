@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ._errors import DeepSegmError, Failed, TimedOut
 from ._parts import File, _form, _import_optional, _new_key, _part, _save, _value
-from ._steps import M, Steps, _Bound, _property, _step, segment
+from ._steps import M, Steps, _Bound, _property, _step, path_part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +132,7 @@ class _Files(_Row[M]):
         return list(self.data["files"])
 
     def _read(self, name: str, options: dict[str, Any] | None = None) -> Steps[bytes]:
-        path = f"{self.path}/files/{segment(name)}"
+        path = f"{self.path}/files/{path_part(name)}"
         return (yield from self._client._response_when_written(path, params={"wait": "20", **(options or {})})).content
 
     @_step

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._jobs import Job, Progress, Result, _Files, _Stoppable, _Work
 from ._parts import File, _form, _id, _new_key, _part
-from ._steps import M, Steps, _step, segment
+from ._steps import M, Steps, _step, path_part
 
 if TYPE_CHECKING:
     from ._parts import Image
@@ -59,14 +59,14 @@ class Dataset(_Work[M]):
     @_step
     def remove(self, image: str) -> Steps[None]:
         """Take an image, by its id, out again."""
-        yield from self._client._ask("DELETE", f"{self.path}/images/{segment(image)}")
+        yield from self._client._ask("DELETE", f"{self.path}/images/{path_part(image)}")
         yield from self._refresh()
 
     @_step
     def group(self, image: str, group: str) -> Steps[None]:
         """Say which specimen or session an image, by its id, is of; then wait."""
         self.data = yield from self._client._json(
-            "PATCH", f"{self.path}/images/{segment(image)}", json={"group": group}
+            "PATCH", f"{self.path}/images/{path_part(image)}", json={"group": group}
         )
 
     @_step

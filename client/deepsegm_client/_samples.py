@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._jobs import Job, Progress, Result, _Measured, _Stoppable
 from ._parts import File, _form, _id, _part
-from ._steps import M, Steps, _step, segment
+from ._steps import M, Steps, _step, path_part
 
 if TYPE_CHECKING:
     from ._parts import Image
@@ -47,18 +47,18 @@ class Sample(_Stoppable[M]):
     def include(self, image: str, included: bool) -> Steps[None]:
         """Count an image, by its id, or leave it out; wait for the pooled result once more."""
         fields = _form({"included": included})
-        self.data = yield from self._client._json("POST", f"{self.path}/images/{segment(image)}", data=fields)
+        self.data = yield from self._client._json("POST", f"{self.path}/images/{path_part(image)}", data=fields)
 
     @_step
     def use(self, result: Job[M] | Result[M] | str) -> Steps[None]:
         """Count this other result of one of the images in place of the one that counts now."""
         self.data = yield from self._client._json(
-            "POST", f"{self.path}/images/{segment(_id(result))}", data={"included": "instead"}
+            "POST", f"{self.path}/images/{path_part(_id(result))}", data={"included": "instead"}
         )
 
     @_step
     def rename(self, name: str) -> Steps[None]:
-        """Call it otherwise; wait for its files once more."""
+        """Rename the sample; then wait again for its files."""
         self.data = yield from self._client._json("POST", f"{self.path}/name", data={"name": name})
 
     @_step

@@ -27,7 +27,7 @@ class Async:
     """Things of an AsyncClient: their methods are awaited."""
 
 
-def segment(text: str | int) -> str:
+def path_part(text: str | int) -> str:
     """An id or a name as one part of an address: what somebody typed, or an agent made up, leads nowhere else."""
     quoted = quote(str(text), safe="")
     return quoted if quoted.strip(".") else quoted.replace(".", "%2E")

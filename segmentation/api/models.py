@@ -27,7 +27,7 @@ def listed(request: HttpRequest) -> Any:
 
 @router.does("PUT", "/default", "model-default", schemas.Default, (403, 409), takes(Default, JSON))
 def set_default(request: HttpRequest) -> Any:
-    """Make this model the default of the account, or with site of the whole site (staff)."""
+    """Make this model the default of the account, or, with `site`, of the whole site (staff only)."""
     body = json_body(request, Default)
     row = models_offered.set_default(name=body.model, user=request.user, site=body.site)
     return {"task": row.task, "model": row.model_name, "site": body.site}

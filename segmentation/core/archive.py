@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 LEVEL = 3
 # Already compressed, or weights of an ONNX network (.data): packing them would cost time and save next to nothing.
-PACKED = {".png", ".zip", ".pdf", ".xlsx", ".tif", ".npz", ".data"}
+STORED_AS_IS = {".png", ".zip", ".pdf", ".xlsx", ".tif", ".npz", ".data"}
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 FILE_FOR_ALL_TO_READ = 0o100644 << 16
 UNIX = 3
@@ -46,7 +46,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, EARLIEST)
     entry.external_attr, entry.create_system = FILE_FOR_ALL_TO_READ, UNIX
-    packed = PurePosixPath(name).suffix in PACKED
+    packed = PurePosixPath(name).suffix in STORED_AS_IS
     entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
     return entry
 

@@ -27,8 +27,8 @@ NO_FILES = "None of these results has files yet. Only finished results can be do
 class Zipped:
     """The files of some results. Files not written yet are asked for at once. Raises Refused if there are none.
 
-    finished, written: of how many results there are files, and of how many of these all files. is_ready: whether no
-    more files will come: what is not written then cannot be.
+    finished: the number of results with files. written: of these, those whose files are all there. is_ready: whether no
+    more files will come, because all are written or the rest failed.
     """
 
     def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:

@@ -34,7 +34,7 @@ HOW = {
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
-FAR = 1  # times from which on a difference is not said in per cent, too
+FAR = 1  # no per cent stand beside a difference of at least this many times the number
 FINER = 1  # decimals more with which two numbers and their difference may be written so that they agree
 NEARLY = 0.05  # of a difference: that of the numbers as they are written may be off by so much
 PARTED = 10_000  # from here on thousands are parted by commas
@@ -310,7 +310,8 @@ class ComparedResults:
 
     @property
     def operators(self) -> Operators | None:
-        """Offered of one image with a budget that different people outlined."""
+        """How much two people differ who outlined the same image. None unless both results are hand-made by different
+        accounts and the second has a budget."""
         jobs = [
             side
             for side in (self.row.first_result, self.row.second_result)

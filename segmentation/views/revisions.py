@@ -12,7 +12,9 @@ from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
 from ..presenters.result import counted, headline, numbers_of
+from ..presenters.sample import neighbours
 from ..services.access.links import is_open
+from ..services.results import samples
 from ..services.results.models_offered import title_of
 
 
@@ -50,6 +52,17 @@ def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
         return None
     owned = sample is not None and (sample.owner_id, sample.visitor) == (job.owner_id, job.visitor)
     return sample if owned and sample.is_changeable_by(user, visitor) else None
+
+
+def of_its_sample(job: Job, user: Any, visitor: UUID | None) -> dict[str, Any]:
+    """What the page of a result says of the sample of its image: the images before and after, and to how many of the
+    others its ignored regions could be given. sample: one that could count this result instead of another."""
+    other = sample_of(job, user, visitor)
+    sample = job.sample or other
+    shown: dict[str, Any] = {"sample": other, "neighbours": neighbours(job, sample) if sample else None}
+    if sample and job.is_changeable_by(user, visitor) and job.get_settings().measurement.ignore:
+        shown |= {"ignoring": sample, "same_size": len(samples.others_of_this_size(sample, job))}
+    return shown
 
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:

@@ -39,7 +39,8 @@ from ..presenters.sample import PooledResult
 from ..services.ground.refusal import Refused
 from ..services.results import exports, samples, steps, uploads
 from ..services.results.combined import pooled_coco
-from .jobs import JUST_DONE, file_or_wait
+from .job_files import file_or_wait
+from .job_page import JUST_DONE
 from .upload import accepted, to_uuid, warn
 
 NO_FILES = "Choose the images to add first."

@@ -1,5 +1,5 @@
-// Chosen files are sent at once. Files dropped anywhere on a page go into its form [data-drop], whose words are shown
-// meanwhile; on the page of a result, where the form has no words, a dropped file is outlines of another tool.
+// A form [data-drop] or [data-at-once] is sent as soon as files are chosen. With [data-drop] files may also be dropped
+// anywhere on the page, which shows its text meanwhile. (What is dropped on a result goes to other-outlines.js.)
 
 import { isJunk, onDrop } from "./dropped.js";
 

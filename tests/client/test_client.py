@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from deepsegm_client import Client, DeepSegmError, Failed, Outdated, Refused, TimedOut, Unreachable
-from deepsegm_client._steps import segment
+from deepsegm_client._steps import path_part
 
 from .fake import Site, json_answer
 
@@ -278,4 +278,4 @@ def test_an_id_leads_to_no_other_address(id):
     raw = [request.url.raw_path.decode() for request in site.requests]
     assert len(raw) == 3
     for path, kind in zip(raw, ("jobs", "samples", "datasets"), strict=True):
-        assert path == f"/api/v1/{kind}/{segment(id)}" and unquote(path).endswith(f"/{id}")
+        assert path == f"/api/v1/{kind}/{path_part(id)}" and unquote(path).endswith(f"/{id}")

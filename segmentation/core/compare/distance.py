@@ -14,7 +14,7 @@ from ..measure.quantities import significant
 from .results import Distance, How, Test, verdict
 from .sides import Sizes
 
-MOST_LISTED = 5000  # exchanges of images that are all looked at; of more, as many are drawn
+MOST_LISTED = 5000  # up to so many regroupings of images all are looked at; of more, so many are drawn
 SAME = 1e-9  # distances that differ by less are equal
 NOT_INDEPENDENT = {
     "paired": "Both results are of the same image, so nothing is tested.",

@@ -1,1 +1,1 @@
-"""Probability maps -> labels."""
+"""Labels: outlines made from probability maps, corrected by hand, and stored."""

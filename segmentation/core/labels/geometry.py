@@ -60,7 +60,8 @@ def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
 
 
 def cut(inside: Mask, barrier: Mask) -> Labels:
-    """Parts (h, w) int32 1..n of an object; part 1 holds the largest of each of its pieces, all of one left whole."""
+    """The parts (h, w) int32 1..n into which a barrier divides an object. Part 1 keeps the largest part of every
+    connected piece, and every piece that the barrier does not divide."""
     pieces, _ = components(inside)
     parts, count = components(inside & ~barrier)
     areas = np.bincount(parts.ravel(), minlength=count + 1)
@@ -103,7 +104,8 @@ def without_boundary(parts: Labels) -> Labels:
 
 
 def steps_from(mask: Mask, limit: int) -> NDArray[np.int32]:
-    """How many steps (h, w) each pixel is from a mask, through sides and corners; most + 1 from there on."""
+    """How many steps (h, w) each pixel is from a mask, through sides and corners; limit + 1 for all that are
+    farther."""
     from scipy import ndimage
 
     if not mask.any():

@@ -2,7 +2,8 @@
 
 Each contribution is given as a standard uncertainty of both answers: relative for the median, absolute for the
 fraction. The known contributions add in quadrature (GUM 5.1.2) and are expanded by k = 2. An unknown contribution is
-never taken as zero; it is named beside the sum, except unresolved contacts unknown of one image of a sample.
+never taken as zero: it is named beside the sum. One exception: unresolved contacts of a sample are left out unless
+they are known of every image.
 docs/method/uncertainty.md has the definitions and an example.
 
 For an error common to all sizes, such as that of the scale, the uncertainty of the fraction is its root mean square
@@ -380,8 +381,7 @@ def _within(case: Case) -> Contribution:
 
 
 def _between(case: Case) -> Contribution | None:
-    """How both answers vary between fields, as measured between images; None of too few, which cannot show it: what is
-    said of these holds in them."""
+    """How both answers vary between fields, as measured between images; None of too few images to show it."""
     if not case.sizes.by_image:
         return None
     inside, between, images = _by_particle(case.sizes), nano_fraction(case.sizes), case.sizes.images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64] | NDArray[np.float32]
 
 
+class OutlineSignals(NamedTuple):
+    """(n,) of each outline: confidence, contrast with its surroundings, and whether it is a gap (1 or 0)."""
+
+    confidence: Floats
+    contrast: Floats
+    gap: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class Judge:
     """Measures objects of one picture, and decides which of them count."""
@@ -39,6 +47,7 @@ class Judge:
 
     @cached_property
     def is_withheld(self) -> bool:
+        """Whether no numbers are given for this picture."""
         return withheld(self.micrograph, self.segmentation, self.settings)
 
     @cached_property
@@ -61,9 +70,9 @@ class Judge:
         return as_shown(clip_outliers(self.micrograph.pixels[: self.segmentation.rows]), "bright")
 
     @cached_property
-    def of_each(self) -> tuple[Floats, Floats, Floats]:
-        """(n,) confidence, contrast, and whether it is a gap, of each outline: what particles ring, and where there is
-        ground to judge it by, what has the contrast of a gap."""
+    def signals(self) -> OutlineSignals:
+        """Of each outline. A gap is darker than the particles around it, or has the contrast of a gap, where there is
+        ground to judge that by."""
         from ..labels.ringed import ringed_darker
 
         contrasts, labels = self.contrasts, self.segmentation.dense[: self.segmentation.rows]
@@ -71,11 +80,11 @@ class Judge:
         if shared.faint_limit(self.segmentation, self.settings):
             polarity = self.segmentation.used.get("polarity", "dark" if contrasts.dark else "bright")
             gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels)
-            gap |= contrasts.gap & self.is_judged
-        return self.segmentation.confidence, contrasts.relative, gap.astype(float)
+            gap |= contrasts.gap & self.has_contrast_rule
+        return OutlineSignals(self.segmentation.confidence, contrasts.relative, gap.astype(float))
 
     @cached_property
-    def is_judged(self) -> bool:
+    def has_contrast_rule(self) -> bool:
         """Whether the contrast decides which outlines count: where there is ground to judge it by, or a person set the
         limit."""
         return self.contrasts.has_ground or self.settings.faint_limit is not None
@@ -83,9 +92,9 @@ class Judge:
     @cached_property
     def faint_limit(self) -> float:
         """The least contrast that counts, 0 where none is judged."""
-        return shared.faint_limit(self.segmentation, self.settings) if self.is_judged else 0.0
+        return shared.faint_limit(self.segmentation, self.settings) if self.has_contrast_rule else 0.0
 
-    def _judged(self, sizes: Table, inside: dict[str, NDArray[np.bool_]], contrast: Floats, gap: Floats) -> Table:
+    def _with_reasons(self, sizes: Table, inside: dict[str, NDArray[np.bool_]], contrast: Floats, gap: Floats) -> Table:
         """The sizes of k objects, with the first reason to leave each out. inside: (k,) whether each lies in `regions`,
         by their reason. contrast, gap: (k,)."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
@@ -96,16 +105,16 @@ class Judge:
             sizes = with_reason(sizes, is_inside, reason)
         return set_aside(sizes, self.settings.filter)
 
-    def measured(self, labels: NDArray[np.int32], *of_each: Floats, only_sizes: bool = False) -> Table:
-        """Judged sizes of the objects 1..k of labels (H, W). of_each: as the property, (k,)."""
+    def measured(self, labels: NDArray[np.int32], signals: OutlineSignals, only_sizes: bool = False) -> Table:
+        """Judged sizes of the objects 1..k of labels (H, W). signals: theirs, (k,). only_sizes: without shapes."""
         from ..measure.shapes import measure
 
-        confidence, contrast, gap = of_each
+        confidence, contrast, gap = signals
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
         inside = {why: are_inside(labels, mask, len(sizes)) for why, mask in self.regions.items()}
-        return self._judged(sizes, inside, contrast, gap)
+        return self._with_reasons(sizes, inside, contrast, gap)
 
     def pieces(self, divided: Possible) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
@@ -115,10 +124,10 @@ class Judge:
         table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame)
         if table is None:
             return None
-        confidence, contrast, gap = (values[divided.owners[count:]] for values in self.of_each)
+        confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
         inside = {why: divided.pieces_inside(mask) for why, mask in self.regions.items()}
-        return self._judged(table, inside, contrast, gap)
+        return self._with_reasons(table, inside, contrast, gap)
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """Judged sizes under other settings, by name; none where no numbers are given."""
@@ -128,7 +137,7 @@ class Judge:
             return {}
         dense, others = self.segmentation.dense, self.segmentation.alternatives
         tables = {
-            name: self.measured(labels, *under(labels, dense, *self.of_each), only_sizes=True)
+            name: self.measured(labels, OutlineSignals(*under(labels, dense, *self.signals)), only_sizes=True)
             for name, labels in others.items()
         }
         return {**tables, "Feret without pixel corners": without_corners(outlines, dense)}

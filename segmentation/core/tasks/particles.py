@@ -241,7 +241,7 @@ def measure(
 
     judge, dense = Judge(segmentation, micrograph, settings, calibration), segmentation.dense
     # Set aside anew, as the decisions of a person go before the filter.
-    judged = corrected(judge.measured(dense, *judge.of_each), segmentation, settings.faint_limit)
+    judged = corrected(judge.measured(dense, judge.signals), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
     outlines = with_shapes(outlines, dense)
     decided = np.flatnonzero(np.isin(segmentation.ids, [*segmentation.by_hand, *segmentation.set_aside])) + 1

@@ -25,7 +25,7 @@ from segmentation.core.report.wording import NOT_GIVEN, doubt_line
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.ground.requested import with_site_uncertainty
 from segmentation.views.calibration import acquired
-from segmentation.views.jobs import NO_WIDTH
+from segmentation.views.reruns import NO_WIDTH
 from tests.conftest import as_file
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, words
 

@@ -19,7 +19,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
 from segmentation.presenters.result import Change, Result
-from segmentation.views.jobs import SOON
+from segmentation.views.job_status import SOON
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, templates, words
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,92 @@
+"""The page of a job: what it waits for or why it failed, else its result."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from ..core.labels.segmentation import MASKS
+from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.stated import StatedScale
+from ..core.network import cards
+from ..core.report.exports.viewer import PICTURE
+from ..core.report.wording import standing_words
+from ..forms.settings import SettingsForm
+from ..http.access import link_page
+from ..http.serving import files_of
+from ..models import Job
+from ..presenters.result import Result
+from ..services.results import exports, steps
+from ..services.results.uploads import example_sha256
+from .calibration import acquired
+from .job_status import scaled, state_of
+from .revisions import of_its_sample, revisions
+from .signatures import signatures_of
+from .upload import accepted, work_page
+
+JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
+
+
+def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
+    """The page of a job: its picture and what it waits for or why it failed, else its result. extra: what a form adds
+    that was sent and not taken, with a sentence."""
+    state = _of_any_state(request, job)
+    if not job.is_done:
+        scale = job.scale
+        is_typed = scale.stated is not None and scale.stated.source == Source.TYPED
+        typed = scale.width_text(scale.stated) if scale.stated and is_typed else ""
+        stated = StatedScale(typed if is_typed else job.asked.get("width") or "")
+        return work_page(request, code=status, **{**state, "stated": stated, **extra})
+    shown_revisions, may_change, scale = state["revisions"], state["may_change"], job.scale
+    outlines = job.segmentation
+    has_weights = outlines is not None and outlines.model_name != MASKS
+    steps.ask_for_numbers(job)
+    may_correct = may_change and job.segmentation_id is not None
+    context = {
+        **state,
+        "measured": job.fixed or job.is_measured,
+        # Whoever merely has the link is not led there.
+        "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
+        "acquired": acquired(job.micrograph),
+        "link": link_page(request, job) if may_change else None,
+        "steps": standing_words(job.standing_counts),
+        "may_correct": may_correct and not job.fixed,
+        "may_go_on": may_correct and job.fixed,
+        "width": request.POST.get("width", scale.width_text(scale.anew.in_use)),
+        "token": uuid4().hex,
+        "accept": accepted(),
+        **signatures_of(request, job),
+        "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
+        **extra,
+    }
+    parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
+    just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
+    is_example = job.micrograph.sha256 == example_sha256()
+    if unwritten := exports.unwritten(job):
+        exports.write_ahead(job)
+    further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
+    context |= files_of(job, "image", job.get_settings().task, "artifact", further)
+    context |= {"further": further, "result": Result(job)}
+    context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
+    context |= of_its_sample(job, request.user, request.visitor)
+    return render(request, "result.html", context, status=status)
+
+
+def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """What the page of a job holds whether it has numbers or not: its versions, and what the caller may do."""
+    shown_revisions = revisions(job, request.user, request.visitor)
+    return {
+        **state_of(job),
+        **scaled(request, job),
+        "form": SettingsForm(earlier=job.get_settings(), user=request.user),
+        "revisions": shown_revisions,
+        "revision": next(revision for revision in shown_revisions if revision.here),
+        "newest": shown_revisions[-1],
+        "may_change": job.is_changeable_by(request.user, request.visitor),
+        "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),
+    }

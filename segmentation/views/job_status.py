@@ -1,0 +1,68 @@
+"""How far a job is: what its page shows while it waits, and asks for again and again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django_htmx.http import HttpResponseClientRefresh
+
+from ..core.flags import DO_NOT_USE
+from ..core.report.wording import calibration_words
+from ..http.access import reload_if_gone, row_of, visible
+from ..models import Job
+from ..presenters.progress import status_of
+from ..presenters.result import Result
+from ..services.access.links import is_open
+from ..services.ground import queue
+
+SOON = timedelta(seconds=5)
+
+
+@reload_if_gone
+def status(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What the waiting page asks for again and again, until the job has ended: then it loads anew. A result asks
+    with "late", the check it shows: 204 until that changes. Files that wait for a bar are asked for once it is read.
+    part: of the outlines that the page draws already; unseen: it has no picture yet."""
+    job = visible(request, row_of(Job, pk))
+    if job.is_done and (late := request.GET.get("late", "")):
+        if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
+            queue.ask_for_files(job)  # once more where that failed
+        if late == ("measuring" if is_pending else job.scale_check):
+            return HttpResponse(status=204)
+        grave = next((flag.text for flag in Result(job).warnings if flag.level == DO_NOT_USE), "")
+        may_change = job.is_changeable_by(request.user, request.visitor)
+        return render(request, "_late.html", {"job": job, "late": late, "grave": grave, "may_change": may_change})
+    if job.is_finished and request.htmx:
+        return HttpResponseClientRefresh()
+    context = state_of(job) | scaled(request, job)
+    if job.early.get("part") != request.GET.get("part"):
+        context["early"] = job.early
+    if "unseen" in request.GET and job.micrograph.preview:
+        context["preview"] = reverse("upload-preview", args=[job.micrograph_id])
+    return render(request, "_status.html", context)
+
+
+def state_of(job: Job) -> dict[str, Any]:
+    """The state of a job, and of a running one its numbers as soon as they are known: none of a picture that has no
+    sizes or is refused."""
+    result = Result(job) if job.state == Job.State.RUNNING and job.summary else None
+    numbers = None if result is None or result.refused or not result.statistics else result
+    # Most answers come within seconds; the pages of jobs that wait for longer ask less often.
+    soon = timezone.now() - job.queued < SOON
+    return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}
+
+
+def scaled(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """The scale in words, of an image whose bar is still being read that it is; the address of the result; and whether
+    the caller may only look at it."""
+    scale, micrograph = job.scale.in_use, job.micrograph
+    is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
+    line = "scale still being read from the image" if is_awaited else calibration_words(scale, detail=False)
+    address, only_looks = reverse("job", args=[job.pk]), not is_open(job, request.user, request.visitor)
+    return {"calibration_line": line, "address": request.build_absolute_uri(address), "only_looks": only_looks}
