@@ -23,7 +23,7 @@ from ..services.results.samples import ScaleRule
 from ..services.results.uploads import Intake, Note
 from . import schemas
 from .auth import identify, key_of
-from .jobs import ANNEX, WAIT, file_or_wait
+from .files import ANNEX, WAIT, file_or_wait
 from .routes import JSON, OF_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
 from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_settings
 

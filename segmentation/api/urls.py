@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import (
-    BadRequest,
-    PermissionDenied,
-    RequestDataTooBig,
-    SuspiciousOperation,
-    TooManyFilesSent,
-)
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.urls import URLPattern, include, path
 from django.views.decorators.csrf import csrf_exempt
@@ -27,18 +18,15 @@ from ninja.errors import HttpError
 
 from ..core import tasks
 from ..core.settings import SegmentationSettings
-from ..core.validation import sentence
-from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
-from ..services.access.links import Ended
+from ..http.errors import NOTHING, error
 from ..services.ground.refusal import Refused
-from . import datasets, jobs, links, models, samples, scales, several, site, trainings
-from .auth import ACCOUNT_ONLY, OWNER_ONLY, sign_in
+from . import corrections, datasets, files, jobs, links, models, samples, scales, several, site, trainings
+from .auth import sign_in
+from .failures import failed, wrong_value
 from .routes import FORM, WITH_SETTINGS
 from .schemas import with_results
 from .sending import settings_fields
 
-logger = logging.getLogger(__name__)
-NOT_UNDERSTOOD = "The request could not be understood. Send multipart/form-data with a field named file."
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. For private results send a token of your account page, or sign in"
     " with HTTP Basic. Without an account, the first answer holds a secret, which lets you cancel and delete. A"
@@ -56,7 +44,7 @@ class Api(NinjaAPI):
     """Wrong values in an address or its query get one sentence."""
 
     def validation_error_from_error_contexts(self, error_contexts: Any) -> Any:
-        return Refused(sentence(error_contexts[0].pydantic_validation_error), 422)
+        return wrong_value(error_contexts[0].pydantic_validation_error)
 
 
 api = Api(
@@ -70,6 +58,8 @@ api = Api(
     openapi_extra={"security": [{}, *({name: []} for name in SECURITY)]},
 )
 api.add_router("/jobs", jobs.router)
+api.add_router("/jobs", corrections.router)
+api.add_router("/jobs", files.router)
 api.add_router("/jobs", scales.router)
 api.add_router("/jobs", several.router)
 api.add_router("/jobs", links.jobs)
@@ -81,31 +71,6 @@ api.add_router("/datasets", datasets.router)
 api.add_router("/trainings", trainings.router)
 api.add_router("/models", models.router)
 api.add_router("/datasets", trainings.suggesting)
-
-
-def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
-    """Every error in JSON, with one sentence."""
-    if isinstance(problem, Refused):
-        response = error(problem.sentence, problem.status)
-        if problem.status == 401:
-            response["WWW-Authenticate"] = 'Basic realm="DeepSegm API", charset="UTF-8"'
-        if problem.after:
-            response["Retry-After"] = str(problem.after)
-        return response
-    if isinstance(problem, PermissionDenied):  # of `changeable`
-        return error(ACCOUNT_ONLY if request.user.is_authenticated else OWNER_ONLY, 403)
-    if isinstance(problem, Ended):
-        return error(str(problem), 410)
-    if isinstance(problem, Http404):
-        return error(NOTHING, 404)
-    if isinstance(problem, RequestDataTooBig | TooManyFilesSent):
-        return error(TOO_LARGE, 413)
-    if isinstance(problem, SuspiciousOperation | BadRequest | MultiPartParserError):
-        return error(NOT_UNDERSTOOD, 400)
-    trouble = in_trouble(request, problem)
-    if trouble is None:
-        logger.error("%s %s failed.", request.method, request.path, exc_info=problem)
-    return trouble or error(BROKEN, 500)
 
 
 for kind in (Exception, Http404, HttpError):

@@ -289,7 +289,7 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
         return make(*args)
 
     monkeypatch.setattr(service, "_steps_of", and_again)
-    monkeypatch.setattr("segmentation.api.jobs.one_edit", lambda **who: nullcontext())  # as on two machines
+    monkeypatch.setattr("segmentation.api.corrections.one_edit", lambda **who: nullcontext())  # as on two machines
     answers.append(send(0, DELETE, key="a"))
     assert [answer.status_code for answer in answers] == [200, 200] and answers[0].json() == answers[1].json()
     assert Edit.objects.count() == 1
