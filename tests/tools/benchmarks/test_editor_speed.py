@@ -309,6 +309,9 @@ def measuring(person: Person, discs: list[Point], side: int) -> None:
             delete(person, point)
         person.until("measured")
         seconds.append(person.page.evaluate("probe.measured - probe.gesture") / 1000)
+        with person.corrects():
+            person.key("Control+z")
+        person.key("Escape")
     first, (middle, most) = seconds[0], quantiles(seconds, 0.5, 1)
     limit = LIMITS[side][1] / 1000
     print(f"all numbers: first {first:.1f} s, median {middle:.1f} s, longest {most:.1f} s of 5 (limit {limit})")
