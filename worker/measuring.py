@@ -37,7 +37,7 @@ _corrected_last: _Corrected | None = None
 
 
 def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None:
-    """Measure a result anew after its corrections, and put numbers and files in the place of those before."""
+    """Measure a result again after its corrections. The new numbers and files replace the earlier ones."""
     from segmentation.core import pipeline
     from segmentation.core.measure.remembered import remembering
 

@@ -49,9 +49,9 @@ def small_objects(search: Search, card: ModelCard, candidate: Segmentation) -> i
     maps, view = predict_maps(picture, requested, card, search.runtime, search.answers)
     decoded = search.task.decode(maps, as_shown(picture, view.polarity), view, card, requested)
     times = search.picture.size / picture.size
-    seen = {**decoded.used, **{name: decoded.used[name] * times for name in ("promised", "inside")}}
-    is_more = seen["promised"] >= FAR_MORE * candidate.used["promised"]
-    return round(seen["promised"]) if is_more and search.task.better(replace(candidate, used=seen), candidate) else 0
+    used = {**decoded.used, **{name: decoded.used[name] * times for name in ("promised", "inside")}}
+    is_more = used["promised"] >= FAR_MORE * candidate.used["promised"]
+    return round(used["promised"]) if is_more and search.task.better(replace(candidate, used=used), candidate) else 0
 
 
 def specks_of(search: Search, card: ModelCard, candidate: Segmentation) -> dict[str, float]:

@@ -114,9 +114,9 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     if wrong := wrong_fields(form, stated):
         return job_page(request, job, form=form, problem=Note("", MARKED), stated=stated, status=400, **wrong)
     try:
-        kept = job.scale.stated  # drawn or confirmed, which the field does not show
-        is_kept = stated.is_of_image and kept is not None and kept.source != Source.TYPED
-        chosen = form.settings(kept if is_kept else None)
+        earlier_scale = job.scale.stated  # drawn or confirmed, which the field does not show
+        is_kept = stated.is_of_image and earlier_scale is not None and earlier_scale.source != Source.TYPED
+        chosen = form.settings(earlier_scale if is_kept else None)
         if jobs.change_job(job=job, settings=chosen, asked=None if is_kept else stated.as_dict()):
             return see_other(reverse("job", args=[pk]))
         chosen = chosen if is_kept else chosen.with_(calibration=stated.calibration(job.micrograph.scale))

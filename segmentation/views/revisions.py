@@ -59,10 +59,10 @@ def of_its_sample(job: Job, user: Any, visitor: UUID | None) -> dict[str, Any]:
     others its ignored regions could be given. sample: one that could count this result instead of another."""
     other = sample_of(job, user, visitor)
     sample = job.sample or other
-    shown: dict[str, Any] = {"sample": other, "neighbours": neighbours(job, sample) if sample else None}
+    context: dict[str, Any] = {"sample": other, "neighbours": neighbours(job, sample) if sample else None}
     if sample and job.is_changeable_by(user, visitor) and job.get_settings().measurement.ignore:
-        shown |= {"ignoring": sample, "same_size": len(samples.others_of_this_size(sample, job))}
-    return shown
+        context |= {"ignoring": sample, "same_size": len(samples.others_of_this_size(sample, job))}
+    return context
 
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
