@@ -48,8 +48,11 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     outlines, clock = corrected_outlines(job, original, step), pipeline.Clock()
     with remembering(corrected.memory):
         analysis = pipeline.measure_objects(micrograph, outlines, job.get_settings(), progress, clock=clock)
+    unread = bool(job.summary.get("unread"))
+    # The page shows the numbers while the rest is measured and the files are written.
+    measuring.change(summary=summarise(analysis, reused=True, unread=unread))
     analysis = pipeline.arranged(analysis, clock)
-    summary = summarise(analysis, reused=True, unread=bool(job.summary.get("unread")))
+    summary = summarise(analysis, reused=True, unread=unread)
     in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None
     files = stored_files(analysis, folder / "results", in_sample=in_sample)
     files[SEGMENTATION] = folder / SEGMENTATION

@@ -363,12 +363,13 @@ class Measuring(Made):
     """Work of measuring a result anew after corrections, in its place.
 
     step: after how many corrections. large: whether its image takes so much memory that a child of the pool for
-    analyses measures it.
+    analyses measures it. summary: that of the job after this step, while its files are still made.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="measuring")
     step = models.PositiveIntegerField(default=0, editable=False)
     large = models.BooleanField(default=False, editable=False)
+    summary = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
 
     objects = OfJobQuerySet.as_manager()
 

@@ -45,11 +45,14 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     shown_revisions, may_change, scale = state["revisions"], state["may_change"], job.scale
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
-    steps.ask_for_numbers(job)
+    measuring = steps.ask_for_numbers(job)
+    has_numbers = measuring is not None and bool(measuring.summary)  # of corrections, while files are still made
+    job.summary = measuring.summary if has_numbers else job.summary
     may_correct = may_change and job.segmentation_id is not None
     context = {
         **state,
         "measured": job.fixed or job.is_measured,
+        "numbers_step": measuring.step if has_numbers else job.step,
         # Whoever merely has the link is not led there.
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "acquired": acquired(job.micrograph),

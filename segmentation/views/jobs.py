@@ -59,12 +59,14 @@ def delete(request: HttpRequest, job: Job) -> str:
 @require_safe
 @never_cache
 def state(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """For the page: after how many corrections the numbers of a result were made, and whether these are all of them;
-    if not, they are being made, or why that failed."""
+    """For the page: after how many corrections the numbers of a result were made, and its files, and whether these are
+    all of them; if not, they are being made, or why that failed."""
     job = visible(request, row_of(Job, pk))
     measuring = steps.ask_for_numbers(job)
     error = measuring.error if measuring and measuring.state == measuring.State.FAILED else ""
-    return JsonResponse({"step": job.step, "measured": job.fixed or job.is_measured, "error": error})
+    numbers = measuring.step if measuring and measuring.summary else job.step
+    answer = {"numbers": numbers, "step": job.step, "measured": job.fixed or job.is_measured, "error": error}
+    return JsonResponse(answer)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

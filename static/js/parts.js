@@ -9,8 +9,8 @@ export async function fetched(address) {
 }
 
 // What is open stays open.
-export function swap(here, page) {
-  for (const part of here.querySelectorAll("[data-part]")) {
+export function swap(here, page, parts = "[data-part]") {
+  for (const part of here.querySelectorAll(parts)) {
     const now = page.querySelector(`[data-part="${part.dataset.part}"]`);
     if (now) settle(part, now);
     else part.replaceChildren();

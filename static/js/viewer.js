@@ -49,6 +49,7 @@ class ResultPage {
     this.doubts = data.doubts;
     this.doubtCount = data.doubt_count;
     this.base = step; // the correction after which the picture stands
+    this.numbersStep = step; // and the one after which the numbers do
   }
 
   // A number of an object in words: one that a correction changed brings its own.
@@ -79,14 +80,23 @@ class ResultPage {
 
   // ---- one state --------------------------------------------------------------------------------
 
-  // Whether the numbers are not all of what is seen.
+  // Whether the numbers at the sentence are not those of what is seen.
   get stale() {
-    return this.base !== this.data.step || Boolean(this.editor?.sender?.waiting.length);
+    return this.unfinished && (this.base !== this.numbersStep || this.waitsToSend);
   }
 
-  // Whether the numbers are not all of what is seen, but will be.
+  // Whether bars, list and files are not those of what is seen.
+  get unfinished() {
+    return this.base !== this.data.step || this.waitsToSend;
+  }
+
+  get waitsToSend() {
+    return Boolean(this.editor?.sender?.waiting.length);
+  }
+
+  // Whether they are not, but will be.
   get unsaid() {
-    return this.stale && this.failed !== this.base;
+    return this.unfinished && this.failed !== this.base;
   }
 
   async fresh() {
@@ -156,15 +166,21 @@ class ResultPage {
 
   // What is not measured yet is grey; it is measured once the hand rests.
   waits() {
-    const { stale } = this;
-    fit(document.querySelector(".answer"), stale); // the picture stays where it is
-    document.querySelector(".result-page").classList.toggle("stale", stale);
-    this.histogram?.stale(stale);
+    this.greys();
     this.stands();
-    if (!stale) return;
+    if (!this.unfinished) return;
     for (const link of document.querySelectorAll("a[download][href*='/files/']")) link.dataset.further = "";
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.measured(), REST);
+  }
+
+  greys() {
+    const { stale, unfinished } = this;
+    fit(document.querySelector(".answer"), stale); // the picture stays where it is
+    const { classList } = document.querySelector(".result-page");
+    classList.toggle("stale", stale);
+    classList.toggle("unfinished", unfinished);
+    this.histogram?.stale(unfinished);
   }
 
   // How many corrections there are.
@@ -177,21 +193,31 @@ class ResultPage {
   async measured() {
     const { base } = this;
     for (;;) {
-      if (this.base !== base || this.editor?.sender?.waiting.length) return null;
+      if (this.base !== base || this.waitsToSend) return null;
       const answer = await json(this.facts.state, { cache: "no-store" }).catch(() => null);
       if (answer?.error) {
         this.failed = base;
         return this.say(answer.error);
       }
       if (answer?.measured && answer.step >= base) break;
+      if (answer?.numbers === base && this.numbersStep !== base) await this.numbersArrived(base);
       await pause(answer ? AGAIN : 10 * AGAIN);
     }
     const [page, data] = await Promise.all([fetched(location.pathname), json(section.dataset.outlines, { cache: "no-store" })]).catch(() => []);
-    if (this.base !== base || this.editor?.sender?.waiting.length) return null;
+    if (this.base !== base || this.waitsToSend) return null;
     const step = Number(page?.getElementById("viewer")?.dataset.step);
     if (step !== base) return page && this.measured(); // somebody else corrects, too
     if (Boolean(page.getElementById("histogram")) !== Boolean(chart) || Boolean(page.getElementById("table")) !== Boolean(listing)) return this.reload();
     return this.arrived(page, data, step);
+  }
+
+  // All numbers, while how the objects lie to each other is measured and files are written.
+  async numbersArrived(base) {
+    const page = await fetched(location.pathname).catch(() => null);
+    if (this.base !== base || this.waitsToSend || Number(page?.getElementById("viewer")?.dataset.numbers) !== base) return;
+    swap(document, page, "[data-part]:not([data-later])");
+    this.numbersStep = base;
+    this.greys();
   }
 
   arrived(page, data, step) {

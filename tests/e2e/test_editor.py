@@ -166,7 +166,7 @@ def test_every_number_follows_a_deletion_in_its_place_and_so_does_excel(page):
     assert intervals.count() == shown and page.locator(CANVAS).bounding_box() == canvas
     expect(page.locator("[data-chips] [data-state=''] b")).to_have_text(str(DISCS - 1))
     expect(page.locator("#table [data-shown]")).to_have_text(f"{DISCS - 1} of {DISCS - 1} rows")
-    expect(state).not_to_contain_class("stale", timeout=PATIENCE)
+    expect(state).not_to_contain_class("unfinished", timeout=PATIENCE)
     assert intervals.count() == shown and page.locator(CANVAS).bounding_box() == canvas
     expect(page.locator("#histogram:not(.stale)")).to_be_visible()
     assert bars.evaluate_all(counts) == DISCS - 1
@@ -282,7 +282,7 @@ def test_whoever_may_only_look_is_asked_nothing_and_sees_what_is_measured(page, 
     hand.press("Delete")
     hand.kept(DISCS - 1)
     hand.saved()
-    expect(page.locator(".result-page")).not_to_contain_class("stale", timeout=PATIENCE)
+    expect(page.locator(".result-page")).not_to_contain_class("unfinished", timeout=PATIENCE)
     other = visit()
     other.goto(page.url)
     Hand(other).kept(DISCS - 1)

@@ -30,7 +30,7 @@ class State:
 
     def measured(self):
         expect(self.page.locator("[data-saved]")).to_have_attribute("data-saved", "saved", timeout=PATIENCE)
-        expect(self.page.locator(".result-page")).not_to_contain_class("stale", timeout=PATIENCE)
+        expect(self.page.locator(".result-page")).not_to_contain_class("unfinished", timeout=PATIENCE)
         if self.page.locator("#histogram").count():  # classes have none
             expect(self.page.locator("#histogram:not(.stale):not([aria-busy])")).to_be_visible(timeout=PATIENCE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -47,13 +48,14 @@ def rows_of(job, name="particles.csv"):
 
 def test_numbers_and_files_follow_in_their_place(measured, send, script):
     before = {artifact.name: artifact.file.name for artifact in measured.artifacts.all()}
-    assert measured.summary["found"] == 3 and state(script, measured) == {"step": 0, "measured": True, "error": ""}
+    assert measured.summary["found"] == 3
+    assert state(script, measured) == {"numbers": 0, "step": 0, "measured": True, "error": ""}
     send(0, DELETE, SPLIT)
-    assert state(script, measured) == {"step": 0, "measured": False, "error": ""}
+    assert state(script, measured) == {"numbers": 0, "step": 0, "measured": False, "error": ""}
     assert state(script, measured)["measured"] is False and Measuring.objects.get().step == 2
     do_inspections()
     job = now(measured)
-    assert state(script, job) == {"step": 2, "measured": True, "error": ""}
+    assert state(script, job) == {"numbers": 2, "step": 2, "measured": True, "error": ""}
     assert (job.pk, job.step, job.state, job.summary["found"]) == (measured.pk, 2, "done", 3)
     assert job.summary["used"]["step"] == 2 and job.summary["used"]["corrected"] == 3
     assert [row["id"] for row in tables.objects_of(job)] == [1, 3, 4]
@@ -67,6 +69,40 @@ def test_numbers_and_files_follow_in_their_place(measured, send, script):
     assert Job.objects.count() == 1, "no other row"
     page = words(script.get(f"/jobs/{job.pk}/"))
     assert "3 corrected by hand, step 2" in page
+
+
+def test_the_page_says_all_numbers_before_files_are_written(measured, send, script, monkeypatch):
+    """How the objects lie to each other and the files follow; another correction withdraws the numbers."""
+    from worker import measuring
+
+    send(0, DELETE)
+    script.get(f"/jobs/{measured.pk}/state/")
+    stored_files, pages = measuring.stored_files, []
+
+    def seen_meanwhile(*args, **options):
+        answer = state(script, measured)
+        assert answer == {"numbers": 1, "step": 0, "measured": False, "error": ""}
+        assert Measuring.objects.get().summary["statistics"]["arrangement"] is None
+        pages.append(script.get(f"/jobs/{measured.pk}/").content.decode())
+        return stored_files(*args, **options)
+
+    monkeypatch.setattr(measuring, "stored_files", seen_meanwhile)
+    do_inspections()
+    pages.append(script.get(f"/jobs/{measured.pk}/").content.decode())
+    early, late = (re.search('data-part="answer">.*?</div>', page, re.DOTALL)[0] for page in pages)
+    assert early == late and 'data-numbers="1"' in pages[0] and "data-unmeasured" in pages[0]
+    assert Measuring.objects.get().summary == {}
+
+    def corrected_meanwhile(*args, **options):
+        send(2, DELETE | {"ids": [3]})
+        assert state(script, measured)["numbers"] == 1, "of the last step that was stored"
+        return stored_files(*args, **options)
+
+    send(1, SPLIT)
+    script.get(f"/jobs/{measured.pk}/state/")
+    monkeypatch.setattr(measuring, "stored_files", corrected_meanwhile)
+    do_inspections()
+    assert now(measured).step == 1 and Measuring.objects.get().summary == {}
 
 
 def test_a_file_is_that_of_the_present_step_and_names_it(measured, send, script):

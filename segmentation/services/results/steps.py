@@ -34,7 +34,7 @@ def ask_for_numbers(job: Job) -> Measuring | None:
     if not job.is_done or job.fixed or job.segmentation_id is None or job.is_measured:
         return None
     large = job.micrograph.width * job.micrograph.height > LARGE
-    fields = {"step": job.edit_count, "large": large}
+    fields = {"step": job.edit_count, "large": large, "summary": {}}
     row, is_new = Measuring.objects.get_or_create(job=job, defaults=fields)
     rows = Measuring.objects.filter(pk=row.pk)
     if not is_new:
@@ -69,7 +69,7 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
             artifacts.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
         with transaction.atomic():
             Micrograph.objects.locked(job.micrograph_id)
-            measuring.finish(Measuring.State.DONE)
+            measuring.finish(Measuring.State.DONE, summary={})
             if Job.objects.filter(attempt=job.attempt, fixed=False).locked(job.pk) is not None:
                 job.artifacts.filter(file=original.file.name if original else "").delete()  # the outlines before all
                 if not job.artifacts.filter(name=UNCORRECTED).exists():
