@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
-AT_ONCE = 2**26  # px up to which the outlines under two thresholds are found at the same time
+AT_ONCE = 2**24  # px up to which the outlines under two thresholds are found at the same time
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
 WORTHY = 0.1  # share of the contrast that outlines explain; a candidate with less is compared with others
 LARGEST = 2**21  # px at which candidates at a finer scale stop
