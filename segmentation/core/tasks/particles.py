@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
-AT_ONCE = 2**24  # px up to which the outlines under two thresholds are found at the same time
+SHORT_OF_MEMORY = 2**24  # px above which memory is short: outlines under two thresholds are found one after the other
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
 WORTHY = 0.1  # share of the contrast that outlines explain; a candidate with less is compared with others
 LARGEST = 2**21  # px at which candidates at a finer scale stop
@@ -153,7 +153,10 @@ def outlines_under(
     where the model merges regions."""
     from ..labels.concentric import along_edge
     from ..labels.outline import outline, outline_twice
+    from ..network.runtime import give_freed_memory_back
 
+    if maps[0].size > SHORT_OF_MEMORY:  # a gigabyte of 67 megapixels
+        give_freed_memory_back()
     options = ParticleOptions.of(card)
     inputs = maps, grey, view.scale, threshold_of(card, settings) + step, options
     every = [*outline_twice(*inputs)] if twice and options.region_merging else [outline(*inputs)]
@@ -214,7 +217,7 @@ def further(
     threshold = threshold_of(card, settings)
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
     # Much of the work runs without Python's lock; of a large image's two, one at a time fits into memory.
-    with ThreadPoolExecutor(2 if maps[0].size <= AT_ONCE else 1) as pool:
+    with ThreadPoolExecutor(2 if maps[0].size <= SHORT_OF_MEMORY else 1) as pool:
         others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
         alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
     edges = concentric(grey, labels)
