@@ -89,15 +89,16 @@ SHORT: dict[type[Attempted], Work] = {
 
 
 @shared_task(name=f"worker.{ANALYSES}")
-def do_analyses() -> None:
-    """Do what comes next in this queue. A message only says that something waits; the rows say what comes first.
+def do_analyses() -> bool:
+    """Do what comes next in this queue; False if there was nothing. A message only says that something waits; the rows
+    say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
     in both. What nobody waits for comes last, while no job comes.
     """
     short_first = _short_in_a_row < SHORT_IN_A_ROW
-    any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
-    _do_idle()
+    is_done = any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
+    return _do_idle() or is_done
 
 
 @shared_task(name=f"worker.{INSPECTIONS}")
@@ -172,14 +173,13 @@ def _do_job() -> bool:
     return is_done
 
 
-def _do_idle() -> None:
+def _do_idle() -> bool:
     """While nobody waits for anything else: let data bars be read, write files that nobody has asked for yet, and look
-    at other ways for a doubtful result."""
+    at other ways for a doubtful result. False if there was nothing for this process."""
     if Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
-    for kind, work, only in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
-        if not comes_before(kind):
-            _do_first(kind.objects, work, **only)
+    works = (ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})
+    return any([not comes_before(kind) and _do_first(kind.objects, work, **only) for kind, work, only in works])
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
