@@ -178,8 +178,11 @@ def _do_idle() -> bool:
     at other ways for a doubtful result. False if there was nothing for this process."""
     if Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
-    works = (ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})
-    return any([not comes_before(kind) and _do_first(kind.objects, work, **only) for kind, work, only in works])
+    is_done = False
+    for kind, work, only in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
+        if not comes_before(kind):
+            is_done = _do_first(kind.objects, work, **only) or is_done
+    return is_done
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
