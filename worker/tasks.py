@@ -65,7 +65,6 @@ from .attempts import Work, attempt
 from .child import stop_preparing
 from .comparing import compare_results
 from .datasets import prepare_dataset
-from .delivering import deliver
 from .exporting import write_further
 from .heartbeat import Progress, comes_before, giving_way
 from .inspecting import inspect_upload
@@ -116,7 +115,7 @@ def do_inspections() -> None:
         more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
     else:
         more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
-    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, deliver))
+    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, _deliver))
     if _do_alone(_removing, files_service.remove_the_rest) or to_send or more:
         ring(INSPECTIONS)
     inspection.keep_reader()
@@ -196,6 +195,13 @@ def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
     imported_segmentation(job, progress, folder)
     job.change(**AGAIN)  # an analysis measures them
     enqueue([job.pk])
+
+
+def _deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
+    """Send a message of a webhook. Few sites have any: what sends them, 10 MB, is loaded for the first one."""
+    from .delivering import deliver
+
+    deliver(delivery, progress, folder)
 
 
 IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]

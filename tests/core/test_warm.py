@@ -95,8 +95,9 @@ def test_a_bar_that_is_known_gives_the_scale_that_reading_it_gives(monkeypatch):
     micrograph = Micrograph(pixels, "a.png", "0" * 64, Calibration.absent())
     known = []
     read = with_bar(micrograph, is_scale_known=False, known=known)
-    assert len(known) == 1 and read.calibration.is_known
+    assert len(known) == 1 and read.reading.nm_per_pixel == 5.0
     monkeypatch.setattr("segmentation.core.library.inputs.read_bar", None)  # it is not read again
     repeated = with_bar(micrograph, is_scale_known=False, known=known)
-    assert (repeated.calibration, repeated.notes) == (read.calibration, read.notes)
+    kept = "calibration", "reading", "texts_agree", "notes", "metadata"
+    assert [getattr(repeated, name) for name in kept] == [getattr(read, name) for name in kept]
     np.testing.assert_array_equal(repeated.pixels, read.pixels)
