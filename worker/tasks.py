@@ -198,7 +198,7 @@ def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
 
 
 def _deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
-    """Send a message of a webhook. Few sites have any: what sends them, 10 MB, is loaded for the first one."""
+    """Send a message of a webhook. Few sites have any: what sends them is loaded for the first one."""
     from .delivering import deliver
 
     deliver(delivery, progress, folder)
