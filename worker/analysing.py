@@ -82,19 +82,22 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     from segmentation.core import pipeline
 
     settings, parts = job.get_settings(), count(1)
-    is_drawn, best_count = not find(settings.task).semantic, 0
+    # Of a sample people look at the page of the whole, which draws no outlines that grow.
+    is_drawn, best_count = not find(settings.task).semantic and job.sample_id is None, 0
 
     def show(labels: Any, confidence: Any) -> None:
         nonlocal best_count
         # Another polarity or scale may find less, and not be the last that is tried.
-        if is_drawn and len(confidence) >= best_count:
+        if len(confidence) >= best_count:
             best_count = len(confidence)
             part = f"{job.attempt}-{next(parts)}"
             job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
 
-    outlines = pipeline.segment(micrograph, settings, progress, runtime=runtime_now(), clock=clock, show=show)
+    how = {"runtime": runtime_now(), "clock": clock, "show": show if is_drawn else None}
+    outlines = pipeline.segment(micrograph, settings, progress, **how)
     best_count = 0  # the outlines that were chosen, also where they are fewer
-    show(outlines.dense, outlines.confidence)
+    if is_drawn:
+        show(outlines.dense, outlines.confidence)
     return keep_outlines(job, outlines, None, folder)
 
 

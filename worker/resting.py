@@ -4,6 +4,7 @@ times the memory that the next one needs to begin at once."""
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from celery.signals import task_postrun, task_prerun
@@ -13,6 +14,7 @@ from segmentation.core.network import runtime
 SECONDS = 20.0  # without work; whoever sends one picture after another never waits for memory
 _lock = threading.Lock()
 _timer: threading.Timer | None = None
+_due: float | None = None  # when memory is given back, by the monotonic clock; None: it was
 
 
 def rest_between_tasks() -> None:
@@ -30,16 +32,22 @@ def work(**signal: Any) -> None:
         _timer = None
 
 
-def rest(**signal: Any) -> None:
-    """A task has ended."""
-    global _timer
+def rest(*, retval: Any = None, **signal: Any) -> None:
+    """A task has ended. retval: False where its message found nothing to do, which begins no new time without work."""
+    global _timer, _due
+    now = time.monotonic()
     with _lock:
-        _timer = threading.Timer(SECONDS, _give_back)
-        _timer.daemon = True
-        _timer.start()
+        if retval is not False:
+            _due = now + SECONDS
+        if _due is not None:
+            _timer = threading.Timer(max(_due - now, 0.0), _give_back)
+            _timer.daemon = True
+            _timer.start()
 
 
 def _give_back() -> None:
+    global _due
     with _lock:
         if _timer:  # else work has begun
             runtime.give_memory_back()
+            _due = None

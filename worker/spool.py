@@ -37,6 +37,11 @@ class Bell:
         os.mkfifo(path, 0o600)
         self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # both ends, so that it never reads as ended
 
+    def ring(self) -> None:
+        """Wake the process whose bell this is."""
+        with suppress(BlockingIOError):  # it is full of what nobody has heard yet
+            os.write(self._pipe, b"!")
+
     def heard(self, seconds: float) -> bool:
         """Whether somebody rang, within so many seconds or since the last time."""
         rung, _, _ = select.select([self._pipe], [], [], seconds)
@@ -125,6 +130,11 @@ class Channel(filesystem.Channel):
     def _delete(self, queue: str, *args: Any, **kwargs: Any) -> None:
         self._purge(queue)
 
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """A task has ended: what was left in the folder, since its worker had no room for more, is taken at once."""
+        super().basic_ack(delivery_tag, multiple)
+        self.connection.wake()
+
 
 class Transport(filesystem.Transport):
     """Registered as `spool://` by `deepsegm.celery`; transport option: folder."""
@@ -157,6 +167,11 @@ class Transport(filesystem.Transport):
             while _time_of_change(folder) == changed and (left := late - time.monotonic()) > 0:
                 if state.should_stop is not None or self._rung(folder, left):
                     break
+
+    def wake(self) -> None:
+        """Let `drain_events` look again, from any thread."""
+        if self._bell:
+            self._bell.ring()
 
     def _rung(self, folder: Path, seconds: float) -> bool:
         """Whether somebody rings within so many seconds, or a glance."""

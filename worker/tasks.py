@@ -65,7 +65,6 @@ from .attempts import Work, attempt
 from .child import stop_preparing
 from .comparing import compare_results
 from .datasets import prepare_dataset
-from .delivering import deliver
 from .exporting import write_further
 from .heartbeat import Progress, comes_before, giving_way
 from .inspecting import inspect_upload
@@ -89,15 +88,16 @@ SHORT: dict[type[Attempted], Work] = {
 
 
 @shared_task(name=f"worker.{ANALYSES}")
-def do_analyses() -> None:
-    """Do what comes next in this queue. A message only says that something waits; the rows say what comes first.
+def do_analyses() -> bool:
+    """Do what comes next in this queue; False if there was nothing. A message only says that something waits; the rows
+    say what comes first.
 
     Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
     in both. What nobody waits for comes last, while no job comes.
     """
     short_first = _short_in_a_row < SHORT_IN_A_ROW
-    any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
-    _do_idle()
+    is_done = any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
+    return _do_idle() or is_done
 
 
 @shared_task(name=f"worker.{INSPECTIONS}")
@@ -115,7 +115,7 @@ def do_inspections() -> None:
         more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
     else:
         more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
-    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, deliver))
+    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, _deliver))
     if _do_alone(_removing, files_service.remove_the_rest) or to_send or more:
         ring(INSPECTIONS)
     inspection.keep_reader()
@@ -172,14 +172,16 @@ def _do_job() -> bool:
     return is_done
 
 
-def _do_idle() -> None:
+def _do_idle() -> bool:
     """While nobody waits for anything else: let data bars be read, write files that nobody has asked for yet, and look
-    at other ways for a doubtful result."""
+    at other ways for a doubtful result. False if there was nothing for this process."""
     if Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
+    is_done = False
     for kind, work, only in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
         if not comes_before(kind):
-            _do_first(kind.objects, work, **only)
+            is_done = _do_first(kind.objects, work, **only) or is_done
+    return is_done
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
@@ -193,6 +195,13 @@ def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
     imported_segmentation(job, progress, folder)
     job.change(**AGAIN)  # an analysis measures them
     enqueue([job.pk])
+
+
+def _deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
+    """Send a message of a webhook. Few sites have any: what sends them is loaded for the first one."""
+    from .delivering import deliver
+
+    deliver(delivery, progress, folder)
 
 
 IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]

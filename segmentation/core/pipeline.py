@@ -14,7 +14,7 @@ from .network.runtime import Runtime
 from .network.textures import nearest
 from .pace import PREPARING, Clock, Progress, quiet
 from .preparation import analysed_rows, marks_on, smoothed, without_coloured_marks
-from .search import Search, Show, unseen, with_reason
+from .search import Search, Show, with_reason
 
 # Why an automatic choice took a model.
 # Why an automatic choice took a model.
@@ -52,12 +52,12 @@ def segment(
     runtime: Runtime | None = None,
     card: ModelCard | None = None,
     clock: Clock | None = None,
-    show: Show = unseen,
+    show: Show | None = None,
 ) -> Segmentation:
     """Find the objects of a micrograph, in the uploaded image's own pixels; raises as `analyse` does.
 
     show(labels, confidence) receives outlines before the network has seen the whole picture: the labels (h, w) of a
-    smaller copy of the analysed rows, and the chance of each (n,) to be right.
+    smaller copy of the analysed rows, and the chance of each (n,) to be right. None: they are not made.
     An automatic name stands for several models. The one that fits the image best is used, and `used` says why.
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()

@@ -42,10 +42,6 @@ Show = Callable[[NDArray[np.int32], NDArray[np.float32]], None]
 Number = TypeVar("Number", np.int32, np.uint8)
 
 
-def unseen(labels: NDArray[np.int32], confidence: NDArray[np.float32]) -> None:
-    """Shows outlines to nobody."""
-
-
 def with_reason(segmentation: Segmentation, why: str) -> Segmentation:
     return replace(segmentation, used={**segmentation.used, "chosen": why})
 
@@ -66,7 +62,7 @@ class Search:
     requested: SegmentationSettings
     runtime: Runtime
     clock: Clock
-    show: Show = unseen
+    show: Show | None = None
     recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     marks: Regions = field(default_factory=list)
@@ -80,7 +76,7 @@ class Search:
             load_network(card, self.runtime, len(task.channels(card)))
 
         def show_trial(view: View) -> None:
-            if task.first_look and view.trial and view.trial.maps is not None:
+            if self.show and task.first_look and view.trial and view.trial.maps is not None:
                 grey = as_shown(resize(self.picture, view.trial.scale), view.polarity)
                 seen = replace(view, scale=view.scale / view.trial.scale)
                 self.show(*task.first_look(view.trial.maps, grey, seen, card, requested))

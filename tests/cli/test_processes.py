@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -75,6 +76,26 @@ def test_the_same_files_and_lines_whatever_the_processes(masks, tmp_path, monkey
     for file in files:
         if file.name != TIMES:
             assert content(tmp_path / "several" / file) == content(tmp_path / "alone" / file), file
+
+
+class Reader:
+    """Stands in for a command that measures; notes what was read before."""
+
+    known: list[list[str]] = []
+
+    def measured(self, file, settings, options, progress):
+        self.known.append(list(options["bars"]))
+        options["bars"].append(file.name)
+        return _processes.Measured(None, _processes.Words(""))
+
+
+def test_a_further_process_keeps_the_bars_that_it_read(monkeypatch):
+    """The options of a run come to it anew, as a copy, with each image."""
+    monkeypatch.setattr(_processes, "_bars", [])
+    monkeypatch.setattr(_processes, "write", lambda measured, files: None)
+    for name in ("a.png", "b.png", "c.png"):
+        _processes.measure_and_write(Reader, Path(name), None, pickle.loads(pickle.dumps({"size": None})), None)
+    assert Reader.known == [[], ["a.png"], ["a.png", "b.png"]]
 
 
 @pytest.mark.usefixtures("coarse")

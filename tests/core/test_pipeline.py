@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -427,6 +428,15 @@ def test_outlines_are_shown_before_the_network_has_seen_the_whole_picture():
     (labels, confidence, before), (inverted, *_) = seen  # where nothing is searched for there is no trial to show
     assert "outlining particles" not in before and len(confidence) == labels.max()
     assert labels.max() == pytest.approx(truth.max(), abs=2) == inverted.max()
+
+
+def test_outlines_that_nobody_is_shown_are_not_made(monkeypatch):
+    grey, _ = isolated()
+    particles, looked = tasks.find("particles"), Mock(side_effect=AssertionError("outlines were made for nobody"))
+    monkeypatch.setattr(tasks, "find", lambda name: replace(particles, first_look=looked))
+    assert len(segment(micrograph_of(grey), AnalysisSettings.of()))
+    with pytest.raises(AssertionError, match="for nobody"):
+        segment(micrograph_of(grey), AnalysisSettings.of(), show=Mock())
 
 
 def specks_on_supports(dark: bool, seed: int = 7, side: int = 640, count: int = 40) -> np.ndarray:

@@ -57,7 +57,7 @@ def look_into_all(commit):
 @pytest.fixture
 def busy(monkeypatch):
     """No moment is idle: files are written where a test asks for them, not after every job."""
-    monkeypatch.setattr(tasks, "_do_idle", lambda: None)
+    monkeypatch.setattr(tasks, "_do_idle", lambda: False)
 
 
 @pytest.fixture

@@ -58,10 +58,11 @@ def analysis(micrograph, recipe, segmentation):
     )
 
 
-def segment(micrograph, recipe, progress, *, runtime=None, clock=None, show=lambda *found: None):
+def segment(micrograph, recipe, progress, *, runtime=None, clock=None, show=None):
     progress("segmenting", 0.2)
     made = outlines(micrograph.sha256)
-    show(made.labels[::2, ::2], made.confidence)
+    if show:
+        show(made.labels[::2, ::2], made.confidence)
     return made
 
 

@@ -15,7 +15,7 @@ from segmentation.services.ground.queue import KINDS
 
 from .lab import REPOSITORY
 
-HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch", "timm")
+HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch", "timm", "httpx", "rich")
 
 
 def test_the_tasks_have_the_names_that_the_queue_uses():
@@ -38,7 +38,7 @@ def test_only_the_embedded_worker_has_no_remote_control_and_none_keeps_results(s
     assert list(app.conf.accept_content) == ["json"]
 
 
-def test_torch_is_not_in_the_workers_main_process():
+def test_what_few_tasks_need_is_not_in_the_workers_main_process():
     code = (
         f"import django; django.setup(); import worker.tasks, worker.child, sys; print(set({HEAVY}) & set(sys.modules))"
     )

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from segmentation.core.network import runtime
-from worker import resting
+from worker import resting, tasks
 
 from .lab import wait_for
 
@@ -18,6 +18,7 @@ def given_back(monkeypatch):
     event = threading.Event()
     monkeypatch.setattr(runtime, "give_memory_back", event.set)
     monkeypatch.setattr(resting, "SECONDS", 0.05)
+    monkeypatch.setattr(resting, "_due", None)
     yield event
     resting.work()
 
@@ -37,3 +38,33 @@ def test_no_memory_is_given_back_while_a_task_works(given_back, monkeypatch):
         resting._timer = None
     timer.join()
     assert not given_back.is_set()
+
+
+def test_a_message_that_found_nothing_to_do_begins_no_new_time_without_work(given_back, monkeypatch):
+    monkeypatch.setattr(resting, "SECONDS", 3600.0)
+    resting.work()
+    resting.rest(retval=True)
+    due = resting._due
+    resting.work()
+    resting.rest(retval=False)
+    assert resting._due == due and resting._timer.interval <= 3600.0
+    monkeypatch.setattr(resting, "_due", 0.0)  # an hour later
+    resting.work()
+    resting.rest(retval=False)
+    wait_for(given_back.is_set, "memory was given back")
+
+
+def test_memory_is_given_back_once(given_back):
+    resting.work()
+    resting.rest(retval=True)
+    wait_for(lambda: resting._due is None, "memory was given back")
+    resting.work()
+    resting.rest(retval=False)
+    assert resting._timer is None
+
+
+@pytest.mark.django_db
+def test_a_task_says_whether_it_found_something_to_do(science, make_job):
+    make_job()
+    assert tasks.do_analyses() is True
+    assert tasks.do_analyses() is False

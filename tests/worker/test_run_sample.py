@@ -348,6 +348,20 @@ def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(science, m
     assert queue[-1] == "analyses"
 
 
+def test_its_images_draw_no_outlines_that_grow(science, make_sample):
+    """People look at the page of the sample."""
+    make_sample(Job.State.QUEUED)
+    segment, shows = science.segment, []
+
+    def watched(*arguments, **how):
+        shows.append(how["show"])
+        return segment(*arguments, **how)
+
+    science.segment = watched
+    do_analyses()
+    assert shows == [None] and Job.objects.get().state == "done"
+
+
 def test_a_single_image_leaves_none(science, make_job):
     job = make_job()
     do_analyses()

@@ -7,18 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from queue import Empty
 from unittest.mock import Mock
 
 import pytest
-from kombu import Connection, Queue
+from kombu import Connection, Consumer, Queue
 
 import deepsegm.celery  # noqa: F401  registers spool://
 from worker.data_directory import empty_spool
 from worker.spool import GLANCE_WITHOUT, Bell
 
-from .lab import REPOSITORY
+from .lab import REPOSITORY, wait_for
 
 WRITERS, EACH, READERS = 6, 150, 2
 
@@ -103,6 +104,25 @@ def test_many_writers_and_readers_lose_and_double_nothing(spool, tmp_path):
     assert read == Counter(f"{writer}-{number}" for writer in range(WRITERS) for number in range(EACH))
     assert list(spool.glob("*.msg")) == list(spool.glob("*.part")) == []
     assert list((spool / "quarantine").iterdir()) == []
+
+
+def test_what_lay_there_while_a_worker_was_busy_is_taken_as_soon_as_its_task_ends(spool):
+    """Not at the next look at the folder, two seconds later: so long each image of a sample would wait."""
+    with Connection("spool://", transport_options={"folder": str(spool), "polling_interval": 600.0}) as connection:
+        channel, taken = connection.channel(), []
+        channel.basic_qos(0, 1, False)
+        consumer = Consumer(channel, Queue("analyses"), callbacks=[lambda body, message: taken.append(message)])
+        with consumer:
+            for word in "ab":
+                channel._put("analyses", payload(word))
+            connection.drain_events(timeout=60.0)
+            waiting = threading.Thread(target=connection.drain_events, kwargs={"timeout": 600.0}, daemon=True)
+            waiting.start()
+            wait_for(lambda: connection.transport._bell, "it waits for the bell")
+            assert len(taken) == 1
+            taken[0].ack()
+            waiting.join(60.0)
+            assert [message.headers["word"] for message in taken] == ["a", "b"]
 
 
 def test_messages_come_in_the_order_they_were_sent(channel):

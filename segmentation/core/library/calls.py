@@ -121,7 +121,7 @@ def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
     rules = {(one.task, one.measurement.border_correction, one.measurement.filter) for one in requested}
     if len(rules) > 1:
         raise UserError("Only results of one kind, with the same border correction and filter, can be pooled.")
-    from ..combine import combine  # scipy.stats
+    from ..combine import combine
 
     members = [Member.of(result.analysis, thumbnail(result.analysis)) for result in results]
     sample = combine(name, members, edge=rule.border_correction, filter=rule.filter)

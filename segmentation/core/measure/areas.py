@@ -128,13 +128,13 @@ def with_interval(figure: Callable[[Counts], Floats], counts: Counts, highest: f
     The interval is Student's, its standard error that of the jackknife over the blocks (Tukey 1958), which of equal
     blocks and a fraction is the spread between fields of ASTM E562. It ends at 0 and `most`.
     """
-    from scipy.stats import t
+    from scipy import special  # scipy.stats gives the same digits, and takes 0.8 s to load
 
     whole, blocks = figure(counts), len(counts.pixels)
     if blocks < 2:
         return [Value(_finite_or_none(value)) for value in whole.tolist()]
     without = np.stack([figure(counts.without(block)) for block in range(blocks)])
-    reach = t.ppf(0.975, blocks - 1) * jackknife_error(without)
+    reach = special.stdtrit(blocks - 1, 0.975) * jackknife_error(without)
     low, high = np.clip([whole - reach, whole + reach], 0, highest)
     low[reach == 0], high[reach == 0] = np.nan, np.nan  # equal blocks show no spread
     return [

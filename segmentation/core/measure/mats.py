@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.stats import chi2
+from scipy import ndimage, special
 
 from ..micrograph.types import Calibration
 from .bootstrap import intervals
@@ -156,5 +155,6 @@ def who_fibres(table: Table) -> Value:
 
 def poisson(count: float) -> Value:
     """A count with the 95 % interval of a Poisson number (Garwood 1936)."""
-    low = float(chi2.ppf(0.025, 2 * count) / 2) if count else 0.0
-    return Value(count, low, float(chi2.ppf(0.975, 2 * count + 2) / 2))
+    # Half of a percentile of chi squared; scipy.stats gives the same digits, and takes 0.8 s to load.
+    low = float(special.gammaincinv(count, 0.025)) if count else 0.0
+    return Value(count, low, float(special.gammaincinv(count + 1, 0.975)))

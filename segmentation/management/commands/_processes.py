@@ -23,6 +23,7 @@ from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import write_json
 
 P, T = ParamSpec("P"), TypeVar("T")
+_bars: list[Any] = []  # that this process has read: it reads those of its next images only where they differ
 DIED = "A process ended while it worked at this image. Perhaps it needs more memory than this machine has."
 
 
@@ -112,7 +113,7 @@ def measure_and_write(
     command: type, path: Path, settings: Any, options: dict[str, Any], files: Files
 ) -> tuple[Words, Any]:
     """Both in one process. command: whose `measured` is asked."""
-    return write(command().measured(path, settings, options, quiet), files)
+    return write(command().measured(path, settings, {**options, "bars": _bars}, quiet), files)
 
 
 class Processes:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 from celery import current_app
@@ -74,16 +73,25 @@ KINDS: dict[type[models.Attempted], Kind] = {
 }
 
 
-def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job) -> None:
+def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job, *, again: bool = False) -> None:
     """Enqueue a row once the worker can see it."""
-    transaction.on_commit(lambda: enqueue([pk], kind))
+    transaction.on_commit(lambda: enqueue([pk], kind, again=again))
 
 
-def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job) -> int:
-    """Send a message for each queued row of a kind and note when, until the broker fails; returns how many."""
-    enqueued = list(takewhile(lambda pk: ring(KINDS[kind].queue), pks))
-    kind.objects.filter(pk__in=enqueued).update(enqueued=timezone.now())
-    return len(enqueued)
+def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = False) -> int:
+    """Send a message for each queued row of a kind that has had none, until the broker fails; returns how many.
+
+    again: also for rows that had one, which may be lost. When it was sent is noted before: of two that would send it at
+    once one does, and a worker that has it at once knows that this row had one.
+    """
+    rows, count = kind.objects.all() if again else kind.objects.filter(enqueued=None), 0
+    for pk in pks:
+        if rows.filter(pk=pk).update(enqueued=timezone.now()):
+            if not ring(KINDS[kind].queue):
+                kind.objects.filter(pk=pk).update(enqueued=None)
+                break
+            count += 1
+    return count
 
 
 def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
@@ -99,7 +107,7 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
         finished = rows.filter(state=ExportJob.State.DONE)
         ahead = rows.filter(asked=False).update(asked=True)
         if is_new or failed.update(**AFRESH) or finished.update(**AFRESH) or ahead:
-            enqueue_after_commit(export.pk, ExportJob)
+            enqueue_after_commit(export.pk, ExportJob, again=True)
     export.refresh_from_db()
     return export
 

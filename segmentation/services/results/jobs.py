@@ -186,8 +186,9 @@ def make_ready(job: Job) -> None:
     except (ValueError, Refused) as problem:
         fail_waiting(job, str(problem))
         return
-    Job.objects.filter(pk=job.pk).update(settings=settings.as_dict(), ready=True, asked={}, queued=timezone.now())
-    enqueue_after_commit(job.pk)
+    fields = {"settings": settings.as_dict(), "ready": True, "asked": {}, "queued": timezone.now()}
+    Job.objects.filter(pk=job.pk).update(**fields)
+    enqueue_after_commit(job.pk, again=True)  # its last message may have come before it was ready
 
 
 def fail_waiting(job: Job, sentence: str) -> None:

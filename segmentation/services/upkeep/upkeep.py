@@ -183,7 +183,7 @@ def enqueue_all() -> int:
 
 
 def _enqueue(rows: QuerySet) -> int:
-    return enqueue(list(rows.values_list("pk", flat=True)), rows.model)
+    return enqueue(list(rows.values_list("pk", flat=True)), rows.model, again=True)
 
 
 def never() -> bool:
@@ -346,4 +346,4 @@ def _send_again(kind: type[models.Attempted]) -> None:
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
             _enqueue(waiting.exclude(enqueued=None)[:FEW])
-    _enqueue(waiting.filter(enqueued=None))
+    enqueue(list(waiting.filter(enqueued=None).values_list("pk", flat=True)), kind)

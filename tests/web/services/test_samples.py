@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,8 +13,10 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import AFRESH, Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services.ground import bundles
+from segmentation.services.ground.queue import enqueue
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import jobs, publishing, samples
+from segmentation.services.results.pooling import refresh_sample
 from segmentation.services.results.samples import FULL, NO_IMAGES, ScaleRule
 from segmentation.services.upkeep import upkeep
 from tests.web.finished import SUMMARY, ZEISS
@@ -268,6 +271,34 @@ class TestQueue:
         upkeep.rescue()
         assert queue == ["analyses"] * 5
         assert not sample.jobs.filter(enqueued=None).exists()
+
+    def test_of_two_who_would_send_it_at_once_one_does(self, make_sample, monkeypatch):
+        """Each of the threads that look into images refreshes the sample when its own image is read."""
+        sample, sent = make_sample(QUEUED, QUEUED, QUEUED), []
+
+        def send(name, **options):
+            sent.append(name)
+            if len(sent) == 1:  # another thread comes between
+                refresh_sample(sample.pk)
+
+        monkeypatch.setattr("celery.current_app.send_task", send)
+        refresh_sample(sample.pk)
+        assert sent == ["worker.analyses"] * 3
+
+    def test_a_worker_that_has_a_message_at_once_sees_that_it_was_sent(self, make_job, monkeypatch):
+        job, seen = make_job(), []
+
+        def send(name, **options):
+            seen.append(Job.objects.get(pk=job.pk).enqueued)
+
+        monkeypatch.setattr("celery.current_app.send_task", send)
+        assert enqueue([job.pk]) == 1 and seen[0] is not None
+
+    def test_what_the_broker_refuses_counts_as_not_sent(self, make_job, monkeypatch):
+        job = make_job()
+        monkeypatch.setattr("celery.current_app.send_task", Mock(side_effect=OSError("full")))
+        assert enqueue([job.pk]) == 0
+        assert Job.objects.get(pk=job.pk).enqueued is None
 
     def test_an_image_of_another_sender_stands_behind_one_of_those_only(self, make_micrograph):
         create(different(make_micrograph, 6))
