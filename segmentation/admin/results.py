@@ -19,7 +19,7 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.listing import UNREADABLE, readable
 from ..presenters.progress import spent
-from ..presenters.result import counted, headline, numbers_of, warning_of
+from ..presenters.stored import counted, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of

@@ -23,8 +23,9 @@ from ..models import Comparison, Job, Sample
 from ..models.jobs import Compared as Row
 from ..services.results.comparisons import name_of
 from .charts import ChartedSummary, Lines, polygon
-from .result import Result, warning_of
+from .result import Result
 from .sample import PooledResult
+from .stored import warning_of
 
 HOW = {
     "paired": "Both are of one image: the same outlines are compared. Intervals of differences include counting only.",

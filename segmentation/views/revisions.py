@@ -11,8 +11,8 @@ from ..core.report.wording import calibration_words, capital, corrected_words
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
-from ..presenters.result import counted, headline, numbers_of
 from ..presenters.sample import neighbours
+from ..presenters.stored import counted, headline, numbers_of
 from ..services.access.links import is_open
 from ..services.results import samples
 from ..services.results.models_offered import title_of

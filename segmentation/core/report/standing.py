@@ -278,8 +278,8 @@ class Standing:
         return [why or self._reason_of_fibre(now, number) for number, why in zip(numbers, judged, strict=True)]
 
     def _reason_of_fibre(self, now: WorkingLabels, number: int) -> str:
-        """What `tasks.fibres` says of a fibre whatever a person decided, as far as it is known at once: width and ends
-        of one with other pixels wait for the measuring."""
+        """What `tasks.fibre_table` says of a fibre whatever a person decided, as far as it is known at once:
+        width and ends of one with other pixels wait for the measuring."""
         if now.objects[number].class_index == SHORT_OBJECT:
             return str(Reason.SHORT)
         stored = self._stored_reason(number)
