@@ -70,7 +70,9 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditions:
-    """What the statistics of judged tables rest on besides the tables.
+    """What is known of a result beside its tables of objects: what is counted, the scale, other outlines.
+
+    Statistics, the uncertainty budget and the nano card are computed from the tables and from this.
 
     size: column of the sizes. counted: see `filters.MEASURANDS`. screened: whether the objects are judged as
         nanomaterials, with a budget; only particles are.

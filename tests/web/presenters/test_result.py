@@ -20,7 +20,8 @@ from segmentation.core.tasks import every, find
 from segmentation.models import Job, Micrograph
 from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.choices import Choices
-from segmentation.presenters.comparison import _difference, _differences, _main
+from segmentation.presenters.comparison import main_entries
+from segmentation.presenters.differences import difference_of, differences
 from segmentation.presenters.provenance import shown_settings
 from segmentation.presenters.result import Result
 from segmentation.presenters.stored import counted, headline, numbers_of, values_of
@@ -359,7 +360,7 @@ class TestComparison:
 
     def test_every_number_stands_beside_the_automatic_one(self, make_job):
         job = self.corrected(make_job, n_kept=270, median=150.0, fraction_100nm=0.25, d10=62.51)
-        rows = {row.term: row for row in _differences(*(_main(Result(one)) for one in (job.parent, job)), {})}
+        rows = {row.term: row for row in differences(*(main_entries(Result(one)) for one in (job.parent, job)), {})}
         assert (rows["Counted"].before.value, rows["Counted"].after.value, rows["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
@@ -375,7 +376,7 @@ class TestComparison:
     )
     def test_what_rounds_to_zero_has_no_sign(self, limits, ends):
         entry, other = (Entry("mean", "Mean", Value(value, unit="nm")) for value in (5.0, 4.9996))
-        change = _difference(entry, other, limits)
+        change = difference_of(entry, other, limits)
         assert change.interval == ends and change.difference.startswith("±0 nm")
 
     @pytest.mark.parametrize(
@@ -397,7 +398,7 @@ class TestComparison:
         ],
     )
     def test_numbers_and_their_difference_are_rounded_so_that_they_agree(self, kind, first, second, written):
-        change = _difference(*(Entry("x", "X", value, kind=kind) for value in (first, second)), None)
+        change = difference_of(*(Entry("x", "X", value, kind=kind) for value in (first, second)), None)
         assert (*(cell.value for cell in change.cells), change.difference) == written
         one, other, apart = (
             float(text.replace(",", "").replace("−", "-").replace("±", "").split()[0]) for text in written
@@ -406,7 +407,7 @@ class TestComparison:
 
     def test_a_difference_has_the_decimals_of_the_numbers_beside_it(self):
         entry, other = (Entry("n_kept", "Counted", Value(value), kind="integer") for value in (120.0, 137.0))
-        assert _difference(entry, other, (-600.0, 640.0)).difference.startswith("+17")
+        assert difference_of(entry, other, (-600.0, 640.0)).difference.startswith("+17")
 
 
 def test_of_a_refused_image_lists_say_no_number_and_no_dash():

@@ -194,4 +194,4 @@ def _text(context: Context) -> str:
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
 
 
-EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", 186, _write, both=HOLDS, turn=LAST),)
+EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", place=186, write=_write, both=HOLDS, turn=LAST),)

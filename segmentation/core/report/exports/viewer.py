@@ -247,7 +247,7 @@ def page_outlines(context: Any) -> dict[str, Any]:
 
 
 def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
-    return Export(name, "", place, write, image=IN, for_the_page=True, **kind_of)
+    return Export(name, "", place=place, write=write, image=IN, for_the_page=True, **kind_of)
 
 
 EXPORTS = (
