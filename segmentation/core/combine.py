@@ -25,7 +25,7 @@ from .measure.table import Table, aligned
 from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
 from .micrograph.types import Calibration, common_calibration
-from .sample import Member, SampleAnalysis, SampleImage, calibration_of
+from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
 from .tasks.base import Task
 
 SEED = 0
@@ -96,7 +96,7 @@ def combine(
         members=tuple(members),
         pooled=pooled,
         histogram=None,
-        calibration=calibration_of(members),
+        calibration=pixel_sizes_of(members),
         flags=(*notes, *_from_one(counted, {} if task.screened else quantities), *_flags_of(counted)),
         filter=filter,
         images=tuple(listed),
@@ -322,7 +322,7 @@ def _from_one(counted: Sequence[_Image], quantities: Mapping[str, Value]) -> Ite
 def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
     """Flags about the sources of the scales and about doubtful images, of which the first are named. Only images
     that count have flags here."""
-    sources = calibration_of([image.member for image in counted])["sources"]
+    sources = pixel_sizes_of([image.member for image in counted])["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{times} {Source(source).words}" for source, times in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
