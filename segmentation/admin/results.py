@@ -152,5 +152,5 @@ class SignatureAdmin(LookOnly):
     page = opens("job", "open the result", "job_id")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        here = request.resolver_match.view_name.startswith("admin:segmentation_signature_")
-        return not here and super().has_delete_permission(request, obj)
+        is_signature_page = request.resolver_match.view_name.startswith("admin:segmentation_signature_")
+        return not is_signature_page and super().has_delete_permission(request, obj)

@@ -210,13 +210,13 @@ def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
             figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
     names = list(max(figures.values(), key=len, default=[]))
     shared = [by_class for by_class in figures.values() if len(by_class) == len(names)]
-    rest = [by_class for by_class in figures.values() if len(by_class) < len(names)]
+    partial = [by_class for by_class in figures.values() if len(by_class) < len(names)]
     return [
         ClassRow(
             name,
             PALETTE[i % len(PALETTE)],
             [by_class[name] for by_class in shared],
-            [by_class[name] for by_class in rest if name in by_class and by_class[name].number.value is not None],
+            [by_class[name] for by_class in partial if name in by_class and by_class[name].number.value is not None],
         )
         for i, name in enumerate(names)
     ]

@@ -20,15 +20,15 @@ from ..services.results.models_offered import title_of
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of the list: its number, what it changed, and what came of it. here: of the page's result. before: the
-    result that it can be compared with, None where one of both is not done."""
+    """One line of the list: its number, what it changed, and what came of it. is_shown: whether the page shows it.
+    before: the result that it can be compared with, None where one of both is not done."""
 
     number: int
     job: Job
     changed: str
     outcome: str
     main_number: str
-    here: bool
+    is_shown: bool
     newest: bool
     before: Job | None = None
 

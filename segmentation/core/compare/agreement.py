@@ -54,8 +54,8 @@ def shared(first_labels: Labels, second_labels: Labels) -> Shared:
     columns, parts = len(second_area), []
     for top in range(0, first_labels.shape[0], ROWS):
         one, other = first_labels[top : top + ROWS].ravel(), second_labels[top : top + ROWS].ravel()
-        both = (one > 0) & (other > 0)
-        parts.append(np.unique(one[both].astype(np.int64) * columns + other[both], return_counts=True))
+        in_both = (one > 0) & (other > 0)
+        parts.append(np.unique(one[in_both].astype(np.int64) * columns + other[in_both], return_counts=True))
     codes, index = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
     pixels = np.bincount(index, np.concatenate([count for _, count in parts]), len(codes)).astype(np.int64)
     first_area[0] = second_area[0] = 0

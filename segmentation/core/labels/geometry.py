@@ -97,8 +97,8 @@ def without_boundary(parts: Labels) -> Labels:
     from scipy import ndimage
 
     is_met = np.zeros(parts.shape, bool)
-    for here, there in (((slice(None), slice(-1)), (slice(None), slice(1, None))), ((slice(-1),), (slice(1, None),))):
-        is_met[here] |= (parts[here] != parts[there]) & (parts[here] > 0) & (parts[there] > 0)
+    for pixels, neighbours in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        is_met[pixels] |= (parts[pixels] != parts[neighbours]) & (parts[pixels] > 0) & (parts[neighbours] > 0)
     boundary = ndimage.maximum_filter(ndimage.binary_dilation(is_met), 2 * (BOUNDARY // 2) - 1)
     return np.where(boundary, 0, parts).astype(np.int32)
 

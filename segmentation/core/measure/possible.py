@@ -123,8 +123,8 @@ def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[in
             continue
         rows, columns = boxes[number - 1]
         alone = (dense[rows, columns] == number).astype(np.int32)
-        here = [cuts[at] for at in _chain(cuts, place) if divided[at] == number]
-        chain = [cut.shifted(-columns.start, -rows.start) for cut in here]
+        its_cuts = [cuts[at] for at in _chain(cuts, place) if divided[at] == number]
+        chain = [cut.shifted(-columns.start, -rows.start) for cut in its_cuts]
         tree = possible(alone, chain)
         parents = {piece.parent for piece in tree.pieces}
         leaves = [piece for at, piece in enumerate(tree.pieces, tree.count) if at not in parents]

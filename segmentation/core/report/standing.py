@@ -338,8 +338,8 @@ class Standing:
             **({"by_hand": True} if data.by_hand else {}),
         }
         if current is _AS_BEFORE:
-            rest = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
-            return {**head, **rest, **measured}
+            unchanged = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
+            return {**head, **unchanged, **measured}
         colour = {"colour": row["colour"]} if "colour" in row else {}
         if current is None:
             return {**head, **measured, **colour, "outline": row.get("outline", [])}

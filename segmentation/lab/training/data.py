@@ -419,11 +419,11 @@ def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     divided = []
     for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
         free = [one for one in training if (folder, one.pair.group) not in held]
-        rest = [one for one in free if one.pair.image.resolve() not in files]
-        if len(rest) < entry.count:
-            raise BadDataset(f"{entry.path} leaves {len(rest)} images to train on, and count asks for {entry.count}.")
-        by_draw = sorted(rest, key=lambda one: _chance(one.pair.name, recipe.seed))
-        divided.append((by_draw[: entry.count] if entry.count else rest, out))
+        usable = [one for one in free if one.pair.image.resolve() not in files]
+        if len(usable) < entry.count:
+            raise BadDataset(f"{entry.path} leaves {len(usable)} images to train on, and count asks for {entry.count}.")
+        by_draw = sorted(usable, key=lambda one: _chance(one.pair.name, recipe.seed))
+        divided.append((by_draw[: entry.count] if entry.count else usable, out))
     return divided
 
 

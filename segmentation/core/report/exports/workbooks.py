@@ -172,8 +172,8 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
-    if filing.made:
-        yield "Analysed (UTC)", filing.made.astimezone(UTC).replace(tzinfo=None)
+    if filing.created:
+        yield "Analysed (UTC)", filing.created.astimezone(UTC).replace(tzinfo=None)
     if filing.address:
         yield "Result", filing.address
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
