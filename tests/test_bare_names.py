@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("segmentation", "worker", "deepsegm", "client")
 BARE = (
     *("of", "first", "most", "own", "found", "said", "given", "about", "told", "taken", "into"),
-    *("here", "both", "rest", "made"),
+    *("here", "both", "rest", "made", "some"),
 )
 # Keys that others read: of the API, of result.json and other stored files, of weights, of settings files, of exports
 # that plug-ins bring. And `rest` where it is a verb: what has nothing to do gives its memory back.

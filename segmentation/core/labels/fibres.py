@@ -319,19 +319,19 @@ def crossing(labels: Labels, classes: NDArray[np.int32]) -> Mask:
     across = np.sqrt(12 * np.maximum(mean_square - apart, 1 / 12))
     widths = areas / lengths
     straight = (classes == 0) & (lengths >= ASPECT * widths) & (across <= BENT * widths + 1)
-    some = np.flatnonzero(straight)
-    if len(some) < 2:
+    chosen = np.flatnonzero(straight)
+    if len(chosen) < 2:
         return np.zeros(count, bool)
-    ways = np.stack([np.sin(turn[some]), np.cos(turn[some])], axis=1)
-    off = np.stack([y[some], x[some]], axis=1)
+    ways = np.stack([np.sin(turn[chosen]), np.cos(turn[chosen])], axis=1)
+    off = np.stack([y[chosen], x[chosen]], axis=1)
     off = off[None] - off[:, None]  # from one to the other
     sine = ways[:, None, 0] * ways[None, :, 1] - ways[:, None, 1] * ways[None, :, 0]
     clear = np.where(abs(sine) > SHARP, sine, np.inf)
     along = (off[..., 0] * ways[None, :, 1] - off[..., 1] * ways[None, :, 0]) / clear
-    reach = np.maximum(widths[some][:, None], widths[some])
-    within = (abs(along) <= lengths[some][:, None] / 2 + reach) & np.isfinite(clear)
+    reach = np.maximum(widths[chosen][:, None], widths[chosen])
+    within = (abs(along) <= lengths[chosen][:, None] / 2 + reach) & np.isfinite(clear)
     crosses = np.zeros(count, bool)
-    crosses[some] = (within & within.T).any(1)
+    crosses[chosen] = (within & within.T).any(1)
     return crosses
 
 

@@ -211,8 +211,8 @@ def crosses_itself(points: Floats) -> bool:
     apart = np.zeros((len(points), len(points)), bool)  # both ends of one edge on different sides of another
     for offset in range(0, len(points), AT_ONCE):
         check_time()
-        some = slice(offset, offset + AT_ONCE)
-        apart[some] = _side(begin[some], end[some], begin) * _side(begin[some], end[some], end) < 0
+        block = slice(offset, offset + AT_ONCE)
+        apart[block] = _side(begin[block], end[block], begin) * _side(begin[block], end[block], end) < 0
     return bool((apart & apart.T).any())
 
 

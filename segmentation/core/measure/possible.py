@@ -183,5 +183,5 @@ def drawn_answers(
     size = np.concatenate([table.length("min_feret"), pieces.length("min_feret")])[kept]
     rising = np.argsort(size)
     size, drawn = size[rising], tree.drawn(np.random.default_rng(seed), spread)[kept][rising].T
-    answers = ((size[some], np.ones(int(some.sum()))) for some in drawn if some.any())
+    answers = ((size[is_drawn], np.ones(int(is_drawn.sum()))) for is_drawn in drawn if is_drawn.any())
     return [(quantile(sizes, weights, 0.5), share_between(sizes, weights)) for sizes, weights in answers]

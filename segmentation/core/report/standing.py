@@ -112,7 +112,7 @@ class Terms:
     def regions(self, labels: WorkingLabels) -> dict[str, Sequence[Region]]:
         """By the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
         regions = {Reason.MARKED: labels.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {str(why): some for why, some in regions.items() if some}
+        return {str(why): its_regions for why, its_regions in regions.items() if its_regions}
 
 
 class Anew(NamedTuple):
@@ -437,8 +437,8 @@ def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
 def _inside(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
     """The last reason whose regions hold INSIDE of an object or more, "" for none."""
     region = ""
-    for reason, some in regions.items():
-        inside = mask_of(_shifted(some, part.top, part.left), part.mask.shape)
+    for reason, its_regions in regions.items():
+        inside = mask_of(_shifted(its_regions, part.top, part.left), part.mask.shape)
         if np.count_nonzero(inside & part.mask) >= INSIDE * np.count_nonzero(part.mask):
             region = reason
     return region
@@ -491,12 +491,12 @@ def _counted(runs: Runs, ignored: Sequence[Region], width: int) -> Floats:
         return counts
     strips = runs[:, 0] // width // STRIP
     for strip in np.unique(strips).tolist():
-        some = np.flatnonzero(strips == strip)
+        in_strip = np.flatnonzero(strips == strip)
         top = strip * STRIP
         inside = mask_of(_shifted(ignored, top, 0), (STRIP, width)).ravel()
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int64)])
-        starts = runs[some, 0] - top * width
-        counts[some] -= before[starts + runs[some, 1]] - before[starts]
+        starts = runs[in_strip, 0] - top * width
+        counts[in_strip] -= before[starts + runs[in_strip, 1]] - before[starts]
     return counts
 
 

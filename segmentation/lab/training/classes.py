@@ -125,7 +125,7 @@ class ClassExaminer:
 def _spread(values: Floats, groups: Sequence[str]) -> dict[str, float | None]:
     """Mean, sample standard deviation, least and greatest of the groups' means of the values (n,) that there are."""
     by_group = [values[[name == group for name in groups] & np.isfinite(values)] for group in dict.fromkeys(groups)]
-    finite = np.array([some.mean() for some in by_group if len(some)])
+    finite = np.array([in_group.mean() for in_group in by_group if len(in_group)])
     if not len(finite):
         return dict.fromkeys(("mean", "sd", "min", "max"))
     sd = float(finite.std(ddof=1)) if len(finite) > 1 else None

@@ -236,7 +236,7 @@ def resample(grey: Picture, labels: Labels, side: int, *, has_classes: bool = Fa
 
     Each piece of an object that falls to pieces is an object then; not of a class.
     """
-    in_pieces = (lambda some: some) if has_classes else split_pieces
+    in_pieces = (lambda whole: whole) if has_classes else split_pieces
     if grey.shape[0] == side:
         return grey, in_pieces(labels)
     how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
@@ -399,7 +399,7 @@ def count_groups(recipe: TrainingRecipe, base: Path) -> int:
     count = number_of_classes(recipe.task, recipe.heads)
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
     loaded = [load_folder(base / entry.path, entry, count) for entry in folders if entry.use in ("both", "held-out")]
-    return max((len({one.pair.group for one in some if one.taught}) for some in loaded), default=0)
+    return max((len({one.pair.group for one in side if one.taught}) for side in loaded), default=0)
 
 
 Sides = tuple[list[Labelled], list[Labelled]]

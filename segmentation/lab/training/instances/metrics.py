@@ -28,12 +28,12 @@ def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]
 def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) -> dict[str, Floats]:
     """The errors of the sizes, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
     sample = SizeSample.of([i.true_sizes for i in images], [i.found_sizes for i in images])
-    errors = [sample.figures(some, nm=nm) for some in weights]
+    errors = [sample.figures(row, nm=nm) for row in weights]
     by_image = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
     is_finite = np.isfinite(by_image)
     off = share(weights @ np.where(is_finite, by_image, 0), weights @ is_finite)
     seen = SizeSample.of([i.true_seen for i in images], [i.found_seen for i in images])
-    of_seen = np.array([seen.figures(some, nm=nm)["median_error"] for some in weights])
+    of_seen = np.array([seen.figures(row, nm=nm)["median_error"] for row in weights])
     every = {name: np.array([values[name] for values in errors]) for name in errors[0]}
     return every | {"median_off": off, "median_error_seen": of_seen}
 
