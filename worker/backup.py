@@ -451,8 +451,8 @@ def _fill(model: type[Model], lines: IO[bytes], named: set[str]) -> int:
         for name, field in fields.items()
         if field.choices
     }
-    while some := list(islice(lines, AT_ONCE)):
-        rows = (dict(zip(names, json.loads(line), strict=True)) for line in some)
+    while batch := list(islice(lines, AT_ONCE)):
+        rows = (dict(zip(names, json.loads(line), strict=True)) for line in batch)
         objects = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
         for column, choices in chosen.items():
             if strange := [value for row in objects if (value := getattr(row, column)) not in choices]:

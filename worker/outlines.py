@@ -1,4 +1,4 @@
-"""The outlines of a job: as they are stored, after corrections, and from the file of another tool."""
+"""Where the outlines of a job come from: a stored segmentation, corrections of it, or the file of another tool."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NO_RESULT = "The result to which these outlines belong has been deleted: send th
 
 
 def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
-    """The outlines of a job after so many corrections, those that its numbers have by default; raises
-    UnusableSegmentation."""
+    """The outlines of a job after its first `step` corrections; by default after those that its numbers include.
+    Raises UnusableSegmentation if the file is lost or damaged."""
     step = job.step if step is None else step
     if job.segmentation is None:
         raise UnusableSegmentation(DAMAGED)
@@ -39,13 +39,13 @@ def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
 
 
 def corrected_outlines(job: Job, original: Segmentation, step: int) -> Segmentation:
-    """The outlines of a job after its first so many corrections, with what other outlines say of each."""
+    """The outlines `original` after the first `step` corrections of the job, with the `by_others` reasons."""
     outlines = edits.after_corrections(job, original, step)
     return replace(outlines, used={**outlines.used, **_judged_by_others(job)})
 
 
 def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
-    """The outlines of the parent with the corrections that the job measures, stored as the job's own."""
+    """The parent's outlines with the corrections that the job measures. They are stored as the job's own outlines."""
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
@@ -56,7 +56,8 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
 
 
 def _judged_by_others(parent: Job) -> dict[str, Any]:
-    """What other outlines say of each, as whoever corrected this result saw it; {} where it says nothing."""
+    """By reason, the ids of the objects that are left out because of other objects (faint, hidden, in a region). They
+    stay left out after corrections, because the person who corrected saw them so. {} if no object counts."""
     rows, settings = tables.uncorrected_objects_of(parent) or [], parent.get_settings().measurement
     if not any(row["kept"] for row in rows):
         return {}
@@ -68,7 +69,7 @@ def _judged_by_others(parent: Job) -> dict[str, Any]:
 
 
 def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
-    """The outlines in the file of another tool that came with the job, stored as the job's own."""
+    """The outlines in the file of another tool that came with the job. They are stored as the job's own outlines."""
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_RESULT)
@@ -90,7 +91,7 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
 
 
 def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: Path) -> Segmentation:
-    """A segmentation, stored as the job's own. parent: whose it replaces."""
+    """Store a segmentation as the job's own and return it. parent: the job whose segmentation it replaces."""
     file = folder / "segmentation.npz"
     outlines.save(file)
     before = parent.segmentation if parent else None

@@ -31,7 +31,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     tried: int = proposals.result.get("tried", 0)
     alive()
-    requested, here = job.get_settings(), offered(job.owner)
+    requested, offered_cards = job.get_settings(), offered(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
     named = named_model(used)
@@ -39,7 +39,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
-    for way in ways(part, requested, used, model, here, refused=refused)[tried:]:
+    for way in ways(part, requested, used, model, offered_cards, refused=refused)[tried:]:
         if len(proposed) == SHOWN:
             break
         card = cards.find(way.settings["model"])

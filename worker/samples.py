@@ -17,7 +17,7 @@ from segmentation.core.report.signatures import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
-from segmentation.presenters.result import statistics_of, values_of
+from segmentation.presenters.stored import statistics_of, values_of
 from segmentation.services.access import webhooks
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused

@@ -19,7 +19,7 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.listing import UNREADABLE, readable
 from ..presenters.progress import spent
-from ..presenters.result import counted, headline, numbers_of, warning_of
+from ..presenters.stored import counted, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
@@ -152,5 +152,5 @@ class SignatureAdmin(LookOnly):
     page = opens("job", "open the result", "job_id")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        here = request.resolver_match.view_name.startswith("admin:segmentation_signature_")
-        return not here and super().has_delete_permission(request, obj)
+        is_signature_page = request.resolver_match.view_name.startswith("admin:segmentation_signature_")
+        return not is_signature_page and super().has_delete_permission(request, obj)

@@ -115,7 +115,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     steps = edits_service.steps_made(analysed, rows)
     answer = {
         "base": rows[-1].sequence,
-        "made": [s.patch.made for s in steps],
+        "made": [s.patch.ids_left for s in steps],
         "checks": [s.patch.check for s in steps],
     }
     if body.patches:

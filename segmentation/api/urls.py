@@ -143,7 +143,7 @@ def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str]:
     return name, words
 
 
-def unknown(request: HttpRequest, rest: str) -> HttpResponse:
+def unknown(request: HttpRequest, address: str) -> HttpResponse:
     """Every other address under api/: nothing is there; only who may ask is answered so."""
     try:
         sign_in(request)
@@ -175,5 +175,5 @@ for _pattern in _patterns:
 urlpatterns = [
     path("v1/docs", _endpoint(reference), name="api-docs"),
     path("v1/", include((_patterns, "ninja"), namespace="api")),
-    path("<path:rest>", login_not_required(_endpoint(unknown)), name="api-unknown"),
+    path("<path:address>", login_not_required(_endpoint(unknown)), name="api-unknown"),
 ]

@@ -60,10 +60,10 @@ class AnalysisSettings:
     def with_(self, **changes: Any) -> Self:
         """The same with some settings changed, given by their names."""
         measured = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
-        rest = {name: value for name, value in changes.items() if name not in measured}
+        segmented = {name: value for name, value in changes.items() if name not in measured}
         return replace(
             self,
-            segmentation=self.segmentation.replaced(**rest) if rest else self.segmentation,
+            segmentation=self.segmentation.replaced(**segmented) if segmented else self.segmentation,
             measurement=self.measurement.replaced(**measured) if measured else self.measurement,
         )
 

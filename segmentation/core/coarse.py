@@ -77,9 +77,9 @@ def specks_of(search: Search, card: ModelCard, candidate: Segmentation) -> dict[
         np.bincount(labels, minlength=len(chances) + 1)[1:] for labels in (small.ravel(), small[outlined[window]])
     )
     specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (chances >= LEAST_CONFIDENCE)
-    numbers, both = np.r_[0, np.where(specks, np.cumsum(specks), 0)], candidate.labels[: search.rows].copy()
-    added = np.where(both[window] > 0, 0, numbers[small])
-    both[window] += np.where(added > 0, added + len(candidate), 0).astype(np.int32)
-    stand_out = contrasts(as_shown(search.picture, candidate.used["polarity"]), both)
+    numbers, all_labels = np.r_[0, np.where(specks, np.cumsum(specks), 0)], candidate.labels[: search.rows].copy()
+    added = np.where(all_labels[window] > 0, 0, numbers[small])
+    all_labels[window] += np.where(added > 0, added + len(candidate), 0).astype(np.int32)
+    stand_out = contrasts(as_shown(search.picture, candidate.used["polarity"]), all_labels)
     faint = stand_out.faint(getattr(search.task.options.of(card), "faint", 0.0))[len(candidate) :]
     return {"below": round(below, 1), "count": round(int((~faint).sum()) * search.picture.size / picture.size)}

@@ -25,7 +25,7 @@ from .measure.table import Table, aligned
 from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
 from .micrograph.types import Calibration, common_calibration
-from .sample import Member, SampleAnalysis, SampleImage, calibration_of
+from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
 from .tasks.base import Task
 
 SEED = 0
@@ -96,7 +96,7 @@ def combine(
         members=tuple(members),
         pooled=pooled,
         histogram=None,
-        calibration=calibration_of(members),
+        calibration=pixel_sizes_of(members),
         flags=(*notes, *_from_one(counted, {} if task.screened else quantities), *_flags_of(counted)),
         filter=filter,
         images=tuple(listed),
@@ -322,7 +322,7 @@ def _from_one(counted: Sequence[_Image], quantities: Mapping[str, Value]) -> Ite
 def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
     """Flags about the sources of the scales and about doubtful images, of which the first are named. Only images
     that count have flags here."""
-    sources = calibration_of([image.member for image in counted])["sources"]
+    sources = pixel_sizes_of([image.member for image in counted])["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{times} {Source(source).words}" for source, times in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
@@ -334,8 +334,8 @@ def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
         have, gravest = f"{len(doubts)} images have warnings", [_gravest(flags) for flags in doubts.values()]
         shorts = {flag.short for flag in gravest}
         wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a scale is so grave
-        some = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
-        short = some if len(shorts) > 1 else _of_some(shorts.pop(), len(doubts), len(counted))
+        for_all = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
+        short = for_all if len(shorts) > 1 else _of_some(shorts.pop(), len(doubts), len(counted))
         listed = "; ".join(dict.fromkeys(flag.headline for flag in gravest))
         text, by = f"{have}: {listed}{'' if listed.endswith('?') else '.'}", len(doubts) / len(counted)
         yield Flag.doubtful(text, short, ids=tuple(doubts), moves="all", by=by)
@@ -346,10 +346,10 @@ def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")
 
 
-def _of_some(short: str, some: int, images: int) -> str:
+def _of_some(short: str, concerned: int, images: int) -> str:
     """The short form of a warning that holds of some images, as far as there is room to say so."""
-    words = f"{some} of {images} images: {short[0].lower() + short[1:]}"
-    return words if some < images and len(words) <= LONGEST and not short.startswith(DO_NOT_USE) else short
+    words = f"{concerned} of {images} images: {short[0].lower() + short[1:]}"
+    return words if concerned < images and len(words) <= LONGEST and not short.startswith(DO_NOT_USE) else short
 
 
 def _gravest(flags: Sequence[Flag]) -> Flag:

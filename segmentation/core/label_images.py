@@ -65,7 +65,7 @@ def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: 
     return Mask(file_name(path.name), sha256_of(path), labels, (*notes, *resampling), calibration)
 
 
-def calibration_of(path: Path) -> Calibration:
+def calibration_in_file(path: Path) -> Calibration:
     """The pixel size that a TIFF states, as our own labels.tif does."""
     picture = _as_picture(path)
     return Calibration.absent() if picture is None else picture.calibration

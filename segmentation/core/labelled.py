@@ -78,13 +78,13 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
             )
         )
     facts = {**image.metadata, IMAGE: image.name, IMAGE_SHA256: image.sha256}
-    both = Scale(image.calibration, mask.calibration, is_bar_sure=True, texts_agree=True)
+    scale = Scale(image.calibration, mask.calibration, is_bar_sure=True, texts_agree=True)
     scales = {"image": image.calibration, "mask": mask.calibration}
     return replace(
         image,
         name=mask.name,
         sha256=mask.sha256,
-        calibration=both.in_use,
+        calibration=scale.in_use,
         metadata=facts,
         notes=(*mask.notes, *image.notes, *crosscheck(scales)),
     )

@@ -83,12 +83,12 @@ class Forecast:
         spent, end = now - self._since, BEGINS[later[0]] if later else 1.0
         share = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
         expected = self._pace.seconds(self._megapixels, [stage])
-        rest = self._pace.seconds(self._megapixels, later) if later else 0.0
+        later_seconds = self._pace.seconds(self._megapixels, later) if later else 0.0
         if stage == NETWORK and share > LEAST_PROGRESS:
-            here: float | None = spent * (1 - share) / share
+            stage_seconds: float | None = spent * (1 - share) / share
         else:
-            here = None if expected is None else max(expected - spent, 0.0)
-        return None if here is None or rest is None else here + rest
+            stage_seconds = None if expected is None else max(expected - spent, 0.0)
+        return None if stage_seconds is None or later_seconds is None else stage_seconds + later_seconds
 
 
 def _work(stage: str, megapixels: float) -> float:

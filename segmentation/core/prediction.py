@@ -26,10 +26,10 @@ def predict_maps(
     answers: Answers | None = None,
     progress: Progress = quiet,
     clock: Clock | None = None,
-    seen: Callable[[View], None] = lambda view: None,
+    show_view: Callable[[View], None] = lambda view: None,
 ) -> tuple[Maps, View]:
-    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and how it was shown; `seen` hears of that first.
-    answers: of the networks so far.
+    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and the view of it that the network got.
+    answers: of the networks so far. show_view(view): is called with that view before the maps are predicted.
 
     A picture without contrast has empty maps, because it shows nothing, whatever the network predicts.
     """
@@ -46,7 +46,7 @@ def predict_maps(
     with clock.stage("search"):
         view = task.scale(ask, card, picture, requested)
     with clock.stage("labels"):
-        seen(view)
+        show_view(view)
     progress(f"outlining {task.things}", SEGMENTING)
     with clock.stage("network"):
         maps = predict_augmented(

@@ -86,22 +86,22 @@ def ways(
     requested: AnalysisSettings,
     used: Mapping[str, Any],
     model: str,
-    here: Sequence[ModelCard],
+    offered_cards: Sequence[ModelCard],
     *,
     refused: bool = False,
 ) -> list[Way]:
     """The plausible ways other than the one that was tried, models of the same kind first, then the likeliest; where
     the other polarity shows more, both polarities.
 
-    model: the name of the one that was used. used: what was used where the settings leave it open. here: the cards of
+    model: the name of the one that was used. used: what was used where the settings leave it open. offered_cards: of
     the models that may be used. refused: whether the image is of another kind, so that only other models make sense.
     """
     task = tasks.find(requested.task)
     if other := used.get("beside"):
-        both = used["polarity"], other["polarity"]
-        return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in both]
+        polarities = used["polarity"], other["polarity"]
+        return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in polarities]
     named = named_model(used)  # is advised only by what it finds
-    others = [card for card in nearest(part.picture, here) if card.name != model]
+    others = [card for card in nearest(part.picture, offered_cards) if card.name != model]
     others.sort(key=lambda card: (card.name != named, card.task != requested.task))
     # What a coarse reading leaves out is small: another model of the kind looks for it in the picture's own size.
     is_coarse = "scale" in task.settings.model_fields and used.get("scale", 1.0) <= COARSE
@@ -111,7 +111,7 @@ def ways(
         for card in others[:MODELS]
     ]
     varied, names = list[Way](), task.settings.model_fields
-    if not refused and any(card.name == model for card in here):
+    if not refused and any(card.name == model for card in offered_cards):
         if "polarity" in names and used.get("polarity"):
             other = "bright" if used["polarity"] == "dark" else "dark"
             varied.append(Way(f"{other.capitalize()} {task.things}", {"model": model, "polarity": other}))

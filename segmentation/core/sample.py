@@ -201,7 +201,7 @@ class SampleAnalysis:
             members=(member,),
             pooled=analysis.statistics,
             histogram=None,
-            calibration=calibration_of([member]),
+            calibration=pixel_sizes_of([member]),
             flags=analysis.flags,
             filter=analysis.settings.measurement.filter,
             images=(image,),
@@ -344,7 +344,8 @@ class SampleAnalysis:
         return content | {"images": [{**row, "warning": image.warning} for row, image in rows]}
 
 
-def calibration_of(members: Sequence[Member]) -> dict[str, Any]:
+def pixel_sizes_of(members: Sequence[Member]) -> dict[str, Any]:
+    """The smallest and the largest pixel size in nm of some images, None without any, and how often each source."""
     sizes = [member.calibration.nm_per_pixel for member in members if member.calibration.nm_per_pixel is not None]
     sources = Counter(member.calibration.source for member in members)
     return {"low": min(sizes, default=None), "high": max(sizes, default=None), "sources": dict(sources)}

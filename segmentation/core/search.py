@@ -50,9 +50,10 @@ def with_reason(segmentation: Segmentation, why: str) -> Segmentation:
 class Search:
     """The search for a task's objects in one image, by one model after the other.
 
-    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as of `segment`.
-    recognised: what models of other kinds found of theirs in the picture, by name; {} of nothing. noise: what is noted
-    of a picture that was smoothed for its noise. marks: regions with writing or drawing. answers: of the networks.
+    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as in `segment`.
+    recognised: by the name of a model of another kind, what it found of its kind in the picture; {} for nothing.
+    noise: facts about a picture that was smoothed because of its noise. marks: regions with writing or drawing.
+    answers: the predictions so far, so that no network is asked twice about the same picture.
     """
 
     micrograph: Micrograph
@@ -114,8 +115,8 @@ class Search:
         )
 
     def _note_resemblance(self, card: ModelCard, decoded: Decoded) -> None:
-        """Note in `decoded.used` which other model's images the image resembles; else whether it is unlike those of
-        `card`, or unlike those that a user's own model learnt from."""
+        """Store in `decoded.used` which other model was trained on images like this one. If there is none: whether the
+        image is unlike those of `card`, or unlike those that a user's own model was trained on."""
         task = self.task
         likely, is_unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
         bright_picture = as_shown(self.picture, "bright")
@@ -126,7 +127,10 @@ class Search:
         if is_near_own_images:
             likely, is_unfamiliar = [], False
         if task.plausible and task.plausible(decoded):
-            likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False  # shape outdoes texture
+            likely, is_unfamiliar = (
+                [kind for kind in likely if ENTRY in kind.options],
+                False,
+            )  # the shapes found say more than the texture
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
@@ -141,9 +145,12 @@ class Search:
             decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
 
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
-        """The likely cards of kinds that textures alone decide and, unless the picture looks clearly like the images of
-        `card`, cards of the other kinds whose model recognises its kind in it; the likeliest first. These look at a
-        picture of particles only: who asks for another kind knows what is there."""
+        """Cards of other kinds that the picture may show, the likeliest first.
+
+        Of kinds without `plausible` these are the likely ones, by texture alone. Of the other kinds they are those
+        whose model recognises its kind in the picture. The latter are tried only if the user asked for particles
+        (whoever asks for another kind knows what the image shows) and the picture is not clearly like the images of
+        `card`."""
         others = [kind for kind in likely if tasks.find(kind.task).plausible is None]
         looking = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
         is_known = self.picture.any() and bool(known_of([card]))
@@ -152,7 +159,7 @@ class Search:
         return (kind for kind in ranked if kind in others or self._recognised_by(kind))
 
     def _recognised_by(self, card: ModelCard) -> Mapping[str, Any]:
-        """What the model of another kind recognises of its kind in the picture; asked once."""
+        """What the model of another kind recognises of its kind in the picture; computed once."""
         if card.name not in self.recognised:
             task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
             network = load_network(card, self.runtime, len(channels))
@@ -184,8 +191,8 @@ class Search:
         return best
 
     def _in_either_size(self, card: ModelCard, progress: Progress) -> Segmentation:
-        """The candidate by another model: where it is coarse, the picture in its own size if that is better, because
-        supports look like large particles."""
+        """The candidate by another model. If it was found at a coarse scale, the picture is tried in its own size, too,
+        and the better of both is returned: at a coarse scale a support looks like a large particle."""
         candidate, better = self.find(card, progress), self.task.better
         if better is None or getattr(self.requested, "scale", None) or candidate.used["scale"] > COARSE:
             return candidate
@@ -193,7 +200,7 @@ class Search:
         return fine if better(fine, candidate) else candidate
 
     def completed(self, best: Segmentation, among: Sequence[ModelCard]) -> Segmentation:
-        """The chosen candidate with what no other candidate needs. among: the models of which one made it."""
+        """The chosen candidate with the alternatives that are computed for it alone. among: the models tried."""
         if self.task.further is None:
             return best
         card = next(card for card in among if card.name == best.provenance.model)
@@ -218,7 +225,7 @@ class Search:
                 candidate = self.find(card, _comparing(progress, "other settings"), **changed)
                 candidates.append(candidate)
                 explains_more = candidate.used["worth"] > max(BETTER * usual.used["worth"], best.used["worth"])
-                if explains_more or self.task.outdoes(candidate, best):
+                if explains_more or self.task.replaces(candidate, best):
                     best = candidate
         for candidate in (usual, *candidates):
             if self.task.is_beside(candidate, best):

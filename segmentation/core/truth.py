@@ -250,8 +250,8 @@ def owner_of(truth: Path, images: Sequence[Path], suffix: str = "") -> Path | No
 
 def _ends_a_word(text: str, end: int) -> bool:
     """Whether a letter is followed by no letter and a digit by no digit."""
-    here, after = text[end - 1], text[end : end + 1]
-    return not (here.isalpha() and after.isalpha()) and not (here.isdigit() and after.isdigit())
+    before, after = text[end - 1], text[end : end + 1]
+    return not (before.isalpha() and after.isalpha()) and not (before.isdigit() and after.isdigit())
 
 
 def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:

@@ -135,7 +135,7 @@ class BadSetting(ValueError):
 def number_of(text: str) -> float:
     """A number typed with a point or a comma; NaN for any other text, also for Python's 1_000."""
     try:
-        return math.nan if "_" in text else float(text.strip().replace(",", "."))
+        return math.nan if "_" in text else float(clean_text(text).replace(",", "."))
     except ValueError:
         return math.nan
 

@@ -10,6 +10,7 @@ from django import forms
 
 from ..core.micrograph.vendors.units import may_be_thousands
 from ..core.micrograph.width import parse_width
+from ..core.names import clean_text
 from ..models import Sample
 from ..services.results.samples import ScaleRule
 
@@ -28,7 +29,7 @@ _PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?
 
 def parse_pixel(text: str) -> float:
     """Nanometres per pixel of "7.344", "7,344" or "7.344 nm/px"; raises ValueError with a sentence."""
-    match = _PIXEL.fullmatch(text.strip())
+    match = _PIXEL.fullmatch(clean_text(text))
     if match and may_be_thousands(match[1]):
         raise ValueError(TWO_SIZES.format(match[1]))
     value = float(match[1].replace(",", ".")) if match else math.nan

@@ -1,4 +1,7 @@
-"""Permissions to see and change pages; a stranger gets "not found"."""
+"""Who may open and change the row behind an address: the checks of every view, and the views that need no more.
+
+A stranger gets "not found" (404), a visitor with only a link "not yours" (403).
+"""
 
 from __future__ import annotations
 

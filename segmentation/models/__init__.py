@@ -1,6 +1,6 @@
-"""The stored rows: uploads, their segmentations, jobs, samples, datasets, trainings; what accounts and upkeep need.
+"""The tables of the database: uploads, segmentations, jobs, samples, datasets, trainings, accounts, upkeep.
 
-The Job row is the truth and the broker only says that something waits. A job's life:
+The Job row alone says in which state a job is; a message of the broker only says that some job waits. A job's life:
 
     create_job ──> QUEUED ──claim──> RUNNING ──publish──> DONE
                     │  ^ ^            │  │ │
@@ -10,21 +10,23 @@ The Job row is the truth and the broker only says that something waits. A job's 
                        │                            │       │
                        └───────────retry────────────┴───────┘
 
-DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. All other files are written
-by an ExportJob when one of them is first asked for; of a single image and of a sample, in an idle moment before that,
-those that pages show or most people take. It has the same states but CANCELLED. So have a Comparison of two results,
-the Proposals beside a doubtful one, and the Measuring of a result after corrections, which puts numbers and files in
-the place of those before.
+DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. An ExportJob writes the
+other files when somebody first asks for one of them. The files that pages show, or that most people take, are written
+earlier, in an idle moment of the worker.
+
+An ExportJob has the same states, without CANCELLED. Three more rows have them, too: the Comparison of two results, the
+Proposals beside a doubtful result, and the Measuring of a result after corrections. Measuring replaces the numbers and
+files of the result.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
 old number, and each of its reports raises `Superseded`.
 
-Before that a micrograph is inspected in the same way. A job of an image that has not been read yet is QUEUED but not
-`ready`, and no worker takes it; where only the data bar is unread, one finds the outlines and queues it again. A row
-with a `due` in the future waits until the machine has recovered.
+A micrograph is inspected before its job, with the same states. Until the image has been read, its job is QUEUED but not
+`ready`, and no worker takes it. If only the data bar is not read yet, a worker finds the outlines and queues the job
+again. A row whose `due` is in the future waits until then, so that the machine can recover.
 
-A sample (many images of one specimen) is pooled once none of its images is under way, and once more after each change:
+A sample (many images of one specimen) is pooled when all its images have ended, and again after each change:
 
     create_sample ──> WAITING ──last image ends──> QUEUED ──claim──> RUNNING ──publish──> DONE
                         ^                           ^                   │                   │

@@ -20,6 +20,7 @@ from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
+MAIN_OTHERS = 3  # numbers of a class that stand in the answer, beside those that every class has
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,16 @@ class ClassRow:
     others: list[Entry]
 
     @property
+    def main_others(self) -> list[Entry]:
+        """Those of the `others` that stand in the answer."""
+        return self.others[:MAIN_OTHERS]
+
+    @property
+    def more_others(self) -> list[Entry]:
+        """The rest of the `others`, which stands in the table of all numbers."""
+        return self.others[MAIN_OTHERS:]
+
+    @property
     def share(self) -> Bar | None:
         """The first fraction among the numbers that every class has, where it is known."""
         fraction = next((cell for cell in self.cells if cell.kind == "fraction"), None)
@@ -199,13 +210,13 @@ def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
             figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
     names = list(max(figures.values(), key=len, default=[]))
     shared = [by_class for by_class in figures.values() if len(by_class) == len(names)]
-    rest = [by_class for by_class in figures.values() if len(by_class) < len(names)]
+    partial = [by_class for by_class in figures.values() if len(by_class) < len(names)]
     return [
         ClassRow(
             name,
             PALETTE[i % len(PALETTE)],
             [by_class[name] for by_class in shared],
-            [by_class[name] for by_class in rest if name in by_class and by_class[name].number.value is not None],
+            [by_class[name] for by_class in partial if name in by_class and by_class[name].number.value is not None],
         )
         for i, name in enumerate(names)
     ]
@@ -223,6 +234,18 @@ class ChartedSummary(Summary):
         """Those of the `notices` that stand beside the numbers: the gravest warnings, else the first of them."""
         doubts = [notice for notice in self.notices if isinstance(notice, Flag) and notice.doubt]
         return beside_numbers(doubts) or list(self.notices[:1])
+
+    @property
+    def listed_notices(self) -> list[Any]:
+        """The `notices` of the list below the numbers: all but a first one that stands in full beside them."""
+        return [
+            notice for place, notice in enumerate(self.notices) if place or (isinstance(notice, Flag) and notice.short)
+        ]
+
+    @property
+    def answers_with_shares(self) -> bool:
+        """Whether the answer is shares of the area, one for each class, which need no scale."""
+        return bool(self.leading) and self.leading[0].kind == "fraction"
 
     @property
     def classes(self) -> list[ClassRow]:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cached_property
-from math import floor, log10, sqrt
-from typing import Any, Literal, NamedTuple
+from math import sqrt
+from typing import Any, Literal
 
-from ..core.compare.results import ALIKE, Limits, Place, of_difference, verdict, with_like_intervals
-from ..core.compare.results import Comparison as Compared
+from ..core.compare.results import ALIKE, Limits, Outcome, verdict
+from ..core.compare.results import Comparison as StoredComparison
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.budget_table import ANSWERS
 from ..core.measure.fitting import CHANCE, chance_words
-from ..core.measure.quantities import Value, in_micrometres, micrometres, nanometre_in, significant
+from ..core.measure.quantities import nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
-from ..core.report.wording import capital, per_cent, uncapital
+from ..core.report.wording import per_cent, uncapital
 from ..models import Comparison, Job, Sample
-from ..models.jobs import Compared as Row
+from ..models.jobs import Compared
 from ..services.results.comparisons import name_of
 from .charts import ChartedSummary, Lines, polygon
-from .result import Result, warning_of
+from .differences import Difference, differences
+from .result import Result
 from .sample import PooledResult
+from .stored import warning_of
 
 HOW = {
     "paired": "Both are of one image: the same outlines are compared. Intervals of differences include counting only.",
@@ -32,14 +32,9 @@ HOW = {
     "shared": "Some images are in both results, so differences have no interval.",
 }
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
-TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
-FAR = 1  # no per cent stand beside a difference of at least this many times the number
-FINER = 1  # decimals more with which two numbers and their difference may be written so that they agree
-NEARLY = 0.05  # of a difference: that of the numbers as they are written may be off by so much
-PARTED = 10_000  # from here on thousands are parted by commas
 # Title, what it means, and on which side its objects are counted.
-PLACES: dict[Place, tuple[str, str, str]] = {
+OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
     "matched": ("Matched", "One of each, outlined alike.", "first"),
     "inexact": ("Outlined differently", "One of each, outlined otherwise.", "first"),
     "split": ("Split in B", "Pieces in B that lie in one outline of A.", "second"),
@@ -49,52 +44,21 @@ PLACES: dict[Place, tuple[str, str, str]] = {
 }
 
 
-CHANGED: tuple[Place, ...] = ("inexact", "split", "merged", "missed", "invented")
-WAYS: dict[Place, str] = {"invented": " more", "split": " cut", "merged": " merged", "inexact": " drawn otherwise"}
+CHANGED: tuple[Outcome, ...] = ("inexact", "split", "merged", "missed", "invented")
+WAYS: dict[Outcome, str] = {"invented": " more", "split": " cut", "merged": " merged", "inexact": " drawn otherwise"}
 ALL_CHANGED = ("All that differ", "Every outline that is not alike in both.")
 
 
-def warning_of_side(side: Row) -> str:
+def warning_of_side(side: Compared) -> str:
     """The gravest warnings of one of two results, "" without any."""
     return "; ".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 
-class Cell(NamedTuple):
-    """One of the two numbers as the page writes it."""
-
-    value: str
-    unit: str
-    interval: str
-
-
 @dataclass(frozen=True)
-class Difference:
-    """One number of two results; difference: the second less the first one, "" where one of them is missing; shown:
-    both numbers, written so that it is their difference; interval: its 95 % interval in words, "" where there is none;
-    value, low, high: the same in the unit of `after.number`."""
+class OutcomeRow:
+    """The objects with one outcome: how many, and their ids in each result, separated by commas."""
 
-    term: str
-    definition: str
-    before: Entry
-    after: Entry
-    difference: str
-    shown: tuple[str, str] = ("", "")
-    interval: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def cells(self) -> list[Cell]:
-        sides = zip((self.before, self.after), self.shown, strict=True)
-        return [Cell(text or entry.value, entry.unit, entry.interval) for entry, text in sides]
-
-
-@dataclass(frozen=True)
-class PlaceRow:
-    """The objects of one place: how many, and their ids in each result, separated by commas."""
-
-    name: Place | Literal["changed"]
+    name: Outcome | Literal["changed"]
     title: str
     definition: str
     count: int
@@ -122,7 +86,7 @@ class ComparedResults:
             for side in (row.first_result, row.second_result)
         )
         self.names = [name_of(row.first_result), name_of(row.second_result)]
-        self.result: Compared | None = row.result or None  # type: ignore[assignment]
+        self.result: StoredComparison | None = row.result or None  # type: ignore[assignment]
         self._agreement = self.result["agreement"] if self.result else None
         self._distance = self.result["distance"] if self.result else None
         if self.result and self.a.in_pixels != self.b.in_pixels:
@@ -166,14 +130,14 @@ class ComparedResults:
         return bool(distance) and distance["distance"] >= ALIKE and distance["p"] is not None and distance["p"] < CHANCE
 
     @property
-    def _changes(self) -> dict[Place, int]:
+    def _changes(self) -> dict[Outcome, int]:
         """How many outlines became what, each in one place: what was merged or cut may have a partner that is outlined
         otherwise for that reason alone."""
         assert self._agreement is not None
         places = self._agreement["places"]
         explained = {*places["merged"]["second"]} & {*places["inexact"]["second"]}
         cut = {*places["split"]["first"]} & {*places["inexact"]["first"]}
-        counts: dict[Place, int] = {
+        counts: dict[Outcome, int] = {
             name: len(places[name]["second" if name == "invented" else "first"]) for name in CHANGED
         }
         return counts | {"inexact": max(counts["inexact"] - len(explained) - len(cut), 0)}
@@ -222,7 +186,7 @@ class ComparedResults:
             for difference in differences
             if difference["low"] is not None
         }
-        return list(self._rows(_main(self.a), _main(self.b), limits))
+        return list(self._rows(main_entries(self.a), main_entries(self.b), limits))
 
     @cached_property
     def every(self) -> list[Difference]:
@@ -237,7 +201,7 @@ class ComparedResults:
     ) -> Iterator[Difference]:
         """Of different images, amounts such as counts have no difference: it would only say how much is seen."""
         how = self.result["how"] if self.result else "paired"
-        for row in _differences(entries_a, entries_b, limits, from_both=how == "independent"):
+        for row in differences(entries_a, entries_b, limits, from_both=how == "independent"):
             has_none = how != "paired" and (row.after.kind == "integer" or known_number(row.after.name).of_amount)
             yield replace(row, difference="", interval="", value=None, low=None, high=None) if has_none else row
 
@@ -258,18 +222,18 @@ class ComparedResults:
         return chart and replace(chart, words="Both size distributions by number.")
 
     @property
-    def places(self) -> list[PlaceRow]:
+    def places(self) -> list[OutcomeRow]:
         """What became of the objects, first all that are not outlined alike in both; none where they are not paired."""
         if not self._agreement or not self._agreement["scores"]:
             return []
         found_in = self._agreement["places"]
         ids = {side: sorted({pk for name in CHANGED for pk in found_in[name][side]}) for side in ("first", "second")}  # type: ignore[literal-required]
         written = (",".join(map(str, pks)) for pks in ids.values())
-        rows = [PlaceRow("changed", *ALL_CHANGED, sum(self._changes.values()), *written)]
-        for name, (title, definition, counted) in PLACES.items():
+        rows = [OutcomeRow("changed", *ALL_CHANGED, sum(self._changes.values()), *written)]
+        for name, (title, definition, counted) in OUTCOMES.items():
             objects = found_in[name]
             ids = {f"{side}_ids": ",".join(map(str, objects[side])) for side in ("first", "second")}
-            rows.append(PlaceRow(name, title, definition, len(objects[counted]), **ids))
+            rows.append(OutcomeRow(name, title, definition, len(objects[counted]), **ids))
         return rows
 
     @property
@@ -343,109 +307,7 @@ def authors(job: Job) -> list[str]:
     return sorted(set(names.values_list("author", flat=True)))
 
 
-def _main(result: ChartedSummary) -> dict[Any, Entry]:
+def main_entries(result: ChartedSummary) -> dict[Any, Entry]:
     counts = result.counts[:2] if result.screened else []  # others have counts of their own
     every = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
     return {entry.name: entry for entry in every}
-
-
-def _differences(
-    before: Mapping[Any, Entry],
-    after: Mapping[Any, Entry],
-    stored_limits: Mapping[str, Limits],
-    from_both: bool = False,
-) -> Iterator[Difference]:
-    """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
-    from_both: whether the interval of a difference is computed from the intervals of both numbers."""
-    for key, entry in after.items():
-        other = before.get(key)
-        if other is None or entry.text or other.text:
-            continue
-        # One with a budget keeps its interval by counting, to compare like with like.
-        has_ends = all(side.has_ends or side.name in ANSWERS for side in (other, entry))
-        other, entry = (
-            replace(side, number=number, holds=side.includes if number == side.number.reported else side.holds)
-            for side, number in zip((other, entry), with_like_intervals(other.number, entry.number), strict=True)
-        )
-        one, two = other.number, entry.number
-        if one.unit != two.unit:
-            one, two = in_micrometres(one), in_micrometres(two)
-        if one.unit != two.unit or one.value is two.value is None:
-            continue
-        interval = stored_limits.get(entry.name)
-        limits = (micrometres(interval) if two.unit == "µm" else interval) or (
-            of_difference(one, two) if from_both and has_ends else None
-        )
-        yield _difference(replace(other, number=one), replace(entry, number=two), limits)
-
-
-def _difference(before: Entry, after: Entry, limits: Limits | None) -> Difference:
-    """One row. limits: the 95 % interval of the difference, in the unit of both."""
-    one, other = before.number.value, after.number.value
-    term = TERMS.get(after.name, capital(after.term))
-    if one is None or other is None:
-        return Difference(term, after.definition, before, after, "")
-    change = other - one
-    *shown, digits = agreeing(before, after)
-    unit = "points" if after.kind == "fraction" else after.unit
-    text = f"{_sign(change, digits) or '±'}{digits} {unit}".strip()
-    if digits != "0" and after.kind != "fraction" and abs(change) < FAR * abs(one):
-        text += f" ({100 * change / one:+.1f} %)".replace("-", "−")
-    ends = [(limit, _writer(after, limits)(abs(limit))) for limit in limits or ()]
-    interval = " to ".join(f"{_sign(limit, end)}{end}" for limit, end in ends)  # such as "−12 to +5"
-    numbers = (shown[0], shown[1]), interval, change
-    return Difference(term, after.definition, before, after, text, *numbers, *(limits or (None, None)))
-
-
-def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
-    """What writes a difference and its ends: as fine as its own interval, else as a number without one."""
-    number = Value(max(map(abs, limits)), *limits) if limits else Value(after.number.value)
-    return replace(after, number=number).write
-
-
-def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
-    """Both numbers and their difference without sign and unit, all with the same decimals, so that the difference is
-    that of the numbers that stand there: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
-
-    As fine as the finer of both on its own page; by a digit finer where only that shows a difference, and by FINER at
-    most where the difference would be too far off else. It is "0" where it rounds to zero.
-    """
-    if after.kind in ("integer", "halves"):
-        return before.value, after.value, after.write(abs((after.number.value or 0.0) - (before.number.value or 0.0)))
-    factor = 100 if after.kind == "fraction" else 1
-    one, other = (factor * (entry.number.value or 0.0) for entry in (before, after))
-    places_of_each = [_decimals(entry.value) for entry in (before, after)]
-    places, change = max(places_of_each), abs(other - one)
-    first_digit = -floor(log10(change)) if change else places
-    start = places + 1 if first_digit == places + 1 else places
-    for decimals_tried in (*range(start, places + FINER + 1), start):
-        shown = [
-            entry.value if decimals_tried == decimals else _with_decimals(value, decimals_tried)
-            for entry, decimals, value in zip((before, after), places_of_each, (one, other), strict=True)
-        ]
-        apart = abs(_number(shown[1]) - _number(shown[0]))
-        if apart == _number(_with_decimals(change, decimals_tried)) or abs(float(apart) - change) <= NEARLY * change:
-            break
-    digits = _with_decimals(float(apart), decimals_tried)
-    return shown[0], shown[1], digits if apart else "0"
-
-
-def _decimals(text: str) -> int:
-    """With how many decimals a number is written, -1 for tens; at most so many where zeros leave it open."""
-    whole, _, part = text.replace(",", "").partition(".")
-    return len(part) or -(len(whole) - len(whole.rstrip("0")) if whole.strip("-0") else 0)
-
-
-def _with_decimals(value: float, decimals: int) -> str:
-    rounded = round(value, decimals)
-    text = f"{rounded:,.{max(decimals, 0)}f}"
-    return text if abs(rounded) >= PARTED else text.replace(",", "")
-
-
-def _number(text: str) -> Decimal:
-    return Decimal(text.replace(",", ""))
-
-
-def _sign(value: float, text: str) -> str:
-    """The sign of a number. A number that rounds to zero, and so has the text "0", has none."""
-    return "" if text == "0" else "−" if value < 0 else "+"

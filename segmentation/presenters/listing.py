@@ -24,8 +24,8 @@ from ..models.jobs import WaitingLine
 from ..services.results.comparisons import alike, check_alike, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .progress import place_words
-from .result import counted, headline, numbers_of, warning_of
 from .sample import STATES, PooledResult, bars
+from .stored import counted, headline, numbers_of, warning_of
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

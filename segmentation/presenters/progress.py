@@ -29,9 +29,9 @@ def spent(job: Job) -> list[tuple[str, float]]:
     if job.started is None or job.finished is None:
         return []
     stages = [(STAGES.get(name, name), seconds) for name, seconds in (job.summary.get("timings") or {}).items()]
-    rest = (job.finished - job.started).total_seconds() - sum(seconds for _, seconds in stages)
+    unstaged = (job.finished - job.started).total_seconds() - sum(seconds for _, seconds in stages)
     wait = (job.started - job.queued).total_seconds()
-    return [("Wait for a worker", max(wait, 0.0)), *stages, ("Read, store and all else", max(rest, 0.0))]
+    return [("Wait for a worker", max(wait, 0.0)), *stages, ("Read, store and all else", max(unstaged, 0.0))]
 
 
 class PageProgress(NamedTuple):

@@ -31,7 +31,8 @@ from ..models import Job, Measuring, Micrograph, Sample
 from ..services.results.models_offered import BY_IMAGE, title_of
 from ..services.results.samples import uncounted
 from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
-from .result import shown_settings, values_of
+from .provenance import shown_settings
+from .stored import values_of
 
 HEIGHT = 32.0
 MANY = 20  # images whose rows are asked for less often

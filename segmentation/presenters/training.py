@@ -20,7 +20,7 @@ from ..models import Job, Training
 from .charts import Lines
 from .dataset import amount
 from .progress import Status
-from .result import headline, main_number, numbers_of
+from .stored import headline, main_number, numbers_of
 
 FINAL = -1  # the split of the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}

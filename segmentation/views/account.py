@@ -82,12 +82,12 @@ def _make(request: HttpRequest, make: Callable[..., Any], what: str, fields: Any
     if request.method != "POST":
         return _back_to_account()
     try:
-        made = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
+        row = make(user=request.user, pk=to_uuid(request.POST.get("form", "")) or uuid4())
     except IntegrityError:
         return _back_to_account()
     except Refused as refusal:
         return _page(request, status=refusal.status, **{what: fields, f"{what}_error": refusal.sentence})
-    return _page(request, **{f"new_{what}": made})
+    return _page(request, **{f"new_{what}": row})
 
 
 @POSTS

@@ -18,8 +18,8 @@ from ..models import Job, Sample
 from ..models.jobs import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
 from ..presenters.listing import cards, curves
-from ..presenters.result import headline, numbers_of
 from ..presenters.sample import PooledResult
+from ..presenters.stored import headline, numbers_of
 from ..services.ground.refusal import Refused
 from ..services.results.comparisons import alike, comparison_of, name_of, result_for
 from .revisions import revisions, setting_changes

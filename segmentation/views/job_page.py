@@ -88,7 +88,7 @@ def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:
         **scaled(request, job),
         "form": SettingsForm(earlier=job.get_settings(), user=request.user),
         "revisions": shown_revisions,
-        "revision": next(revision for revision in shown_revisions if revision.here),
+        "revision": next(revision for revision in shown_revisions if revision.is_shown),
         "newest": shown_revisions[-1],
         "may_change": job.is_changeable_by(request.user, request.visitor),
         "may_delete": not job.signature_hash and job.is_changeable_by(request.user, request.visitor, "delete"),

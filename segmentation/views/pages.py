@@ -67,18 +67,20 @@ def help_page(request: HttpRequest) -> HttpResponse:
 def models(request: HttpRequest) -> HttpResponse:
     """Every model that can be chosen, by what it measures."""
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
-    here: list[cards.ModelCard] = []
+    offered_cards: list[cards.ModelCard] = []
     with suppress(OSError, ValueError):  # the system checks report a damaged card
-        here = offered(request.user)
-    trained_models = trained([card.name for card in here])
-    for card in here:
+        offered_cards = offered(request.user)
+    trained_models = trained([card.name for card in offered_cards])
+    for card in offered_cards:
         if card.name not in trained_models:
             kinds.setdefault("For comparison" if card.comparison else card.task, []).append(card)
     groups = [(title, kinds.pop(name)) for name, title in titles.items() if name in kinds]
     defaults = {DEFAULT_TASK: DEFAULT_MODEL, **chosen_defaults(request.user)}
     context = {
         "kinds": [*groups, *kinds.items()],
-        "trained": [TrainedModel(card, trained_models[card.name]) for card in here if card.name in trained_models],
+        "trained": [
+            TrainedModel(card, trained_models[card.name]) for card in offered_cards if card.name in trained_models
+        ],
         "defaults": defaults.values(),
     }
     return render(request, "models.html", context)

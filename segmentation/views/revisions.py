@@ -11,8 +11,8 @@ from ..core.report.wording import calibration_words, capital, corrected_words
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job, Micrograph, Sample
-from ..presenters.result import counted, headline, numbers_of
 from ..presenters.sample import neighbours
+from ..presenters.stored import counted, headline, numbers_of
 from ..services.access.links import is_open
 from ..services.results import samples
 from ..services.results.models_offered import title_of
@@ -20,15 +20,15 @@ from ..services.results.models_offered import title_of
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of the list: its number, what it changed, and what came of it. here: of the page's result. before: the
-    result that it can be compared with, None where one of both is not done."""
+    """One line of the list: its number, what it changed, and what came of it. is_shown: whether the page shows it.
+    before: the result that it can be compared with, None where one of both is not done."""
 
     number: int
     job: Job
     changed: str
     outcome: str
     main_number: str
-    here: bool
+    is_shown: bool
     newest: bool
     before: Job | None = None
 

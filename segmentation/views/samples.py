@@ -67,8 +67,8 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return HttpResponse(status=204 if pooled.active or sample.scale_check == "pending" else 200)
     if request.htmx and not pooled.active:
         # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
-        here = urlsplit(request.htmx.current_url or "").path == address_of(sample)
-        return HttpResponseClientRefresh() if here else HttpResponseClientRedirect(address_of(sample))
+        is_sample_page = urlsplit(request.htmx.current_url or "").path == address_of(sample)
+        return HttpResponseClientRefresh() if is_sample_page else HttpResponseClientRedirect(address_of(sample))
     context = {"sample": sample, "pooled": pooled, "progress": Progress.of(sample, PageProgress.of(request.GET))}
     return render(request, "samples/_status.html", context)
 

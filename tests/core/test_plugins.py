@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_one_that_imports_what_is_heavy_is_told_of_and_used(install, monkeypatch
         sys.modules.pop(name)
 
 
-def test_a_reader_without_its_library_says_so_and_another_fault_is_a_damaged_file(install, tmp_path):
+def test_a_reader_without_its_library_says_so_and_its_faults_are_one_sentence(install, tmp_path):
     from segmentation.core.micrograph.reader import read
 
     def lacking(path, max_pixels, page):
@@ -163,9 +164,10 @@ def test_a_reader_without_its_library_says_so_and_another_fault_is_a_damaged_fil
     install(plugins.FORMATS, raw=raw(read=lacking))
     with pytest.raises(UnreadableImage, match=r"RAW files cannot be read here.*nosuch_library.*install that\."):
         read(tmp_path / "a.raw")
-    install(plugins.FORMATS, raw=raw(read=lambda *asked: None))
-    with pytest.raises(UnreadableImage, match="The RAW file is damaged"):
-        read(tmp_path / "a.raw")
+    for fault, says in ((ValueError("x"), "The RAW file is damaged"), (SystemExit(0), "reads RAW files is at fault")):
+        install(plugins.FORMATS, raw=raw(read=Mock(side_effect=fault)))
+        with pytest.raises(UnreadableImage, match=says):
+            read(tmp_path / "a.raw")
 
 
 def test_the_packages_of_plug_ins_are_named_for_the_fuzzing(install):

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from segmentation.core.labels.operations import OPERATIONS
 from segmentation.core.report.charts import BAR
 from segmentation.core.tasks import find
-from segmentation.presenters.result import numbers_of
+from segmentation.presenters.stored import numbers_of
 
 from .conftest import PATIENCE, REPOSITORY
 from .test_editor import CANVAS, Hand

@@ -27,7 +27,7 @@ from segmentation.lab.training.instances.counts import (
     usual_gap,
 )
 from segmentation.lab.training.instances.examine import CHOOSING, CURVES, published, sweep_image
-from segmentation.lab.training.instances.figures import ap_by_iou, tally
+from segmentation.lab.training.instances.metrics import ap_by_iou, tally
 from segmentation.lab.training.instances.targets import inner_distance
 from segmentation.lab.training.publish import set_entries
 from segmentation.lab.training.tasks.particles import SCORING, rank

@@ -52,7 +52,7 @@ def corrected():
 def test_what_changed_in_the_outlines_is_said_first(changes, words):
     places = {
         name: {side: [100 * at + one for one in range(changes.get(name, 0))] for side in ("first", "second")}
-        for at, name in enumerate(comparison.PLACES)
+        for at, name in enumerate(comparison.OUTCOMES)
     }
     page = ComparedResults.__new__(ComparedResults)
     page._agreement = {"scores": [{}], "places": places}

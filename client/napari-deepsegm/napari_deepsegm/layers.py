@@ -159,15 +159,16 @@ def labels_layers(outcome: Outcome, **placement: Any) -> list[LayerData]:
     """
     labels, table = outcome.labels, outcome.table
     stem = PurePath(outcome.name).stem or "result"
-    place = placement or outcome.placement
+    placement = placement or outcome.placement
     if table is None:
-        return [_layer(outcome, labels, None, f"{stem} outlines", place)]
+        return [_layer(outcome, labels, None, f"{stem} outlines", placement)]
     is_kept = table["kept"].astype(bool)
     aside = np.isin(labels, table["label"][~is_kept])
-    counted = _layer(outcome, np.where(aside, 0, labels), table[is_kept], f"{stem} outlines", place)
+    counted_labels = np.where(aside, 0, labels)
+    counted = _layer(outcome, counted_labels, table[is_kept], f"{stem} outlines", placement)
     if not aside.any():
         return [counted]
-    hidden = {**place, "visible": False, "opacity": 0.4}
+    hidden = {**placement, "visible": False, "opacity": 0.4}
     left_out = np.where(aside, labels, 0)
     return [_layer(outcome, left_out, table[~is_kept], f"{stem} left out", hidden), counted]
 

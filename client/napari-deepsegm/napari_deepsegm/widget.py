@@ -232,8 +232,8 @@ class Analyse(QWidget):  # type: ignore[misc]
     def _add_layers(self, outcome: Outcome, over: Layer | None) -> None:
         """Add the layers where another layer lies; the outlines that count are selected, and their
         sentence is shown."""
-        place = {} if over is None else {name: getattr(over, name) for name in PLACE}
-        for data, options, _ in labels_layers(outcome, **place):
+        placement = {} if over is None else {name: getattr(over, name) for name in PLACE}
+        for data, options, _ in labels_layers(outcome, **placement):
             self.viewer.layers.selection.active = self.viewer.add_labels(data, **options)
         self._show_active()
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.matching import LEAST_PAIR, MOSTLY, OUTLINED, RIGHT, Indices, Kind, Labels, Overlap, error_kinds, pairs
-from .results import PLACES, Agreement, Objects, Place, Score
+from .results import OUTCOMES, Agreement, Objects, Outcome, Score
 
 ROWS = 1024  # of an image that are looked at at once
-PLACE_OF: dict[str, Place] = {
+OUTCOME_OF: dict[str, Outcome] = {
     Kind.CORRECT: "matched",
     Kind.LOW_IOU: "inexact",
     Kind.SPLIT: "split",
@@ -54,8 +54,8 @@ def shared(first_labels: Labels, second_labels: Labels) -> Shared:
     columns, parts = len(second_area), []
     for top in range(0, first_labels.shape[0], ROWS):
         one, other = first_labels[top : top + ROWS].ravel(), second_labels[top : top + ROWS].ravel()
-        both = (one > 0) & (other > 0)
-        parts.append(np.unique(one[both].astype(np.int64) * columns + other[both], return_counts=True))
+        in_both = (one > 0) & (other > 0)
+        parts.append(np.unique(one[in_both].astype(np.int64) * columns + other[in_both], return_counts=True))
     codes, index = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
     pixels = np.bincount(index, np.concatenate([count for _, count in parts]), len(codes)).astype(np.int64)
     first_area[0] = second_area[0] = 0
@@ -103,22 +103,22 @@ def agree(common: Shared, first_group: Indices, second_group: Indices) -> Agreem
         ious += iou[rows, columns].tolist()
         for threshold in hits:
             hits[threshold] += len(pairs(iou, threshold)[0])
-    places = {place: _objects(common, firsts, seconds, place) for place in PLACES}
+    places = {outcome: _objects(common, firsts, seconds, outcome) for outcome in OUTCOMES}
     scores = [_score(threshold, hits[threshold], len(firsts), len(seconds)) for threshold in hits]
     return Agreement(scores=scores, mean_iou=float(np.mean(ious)) if ious else None, places=places, pixels=common.same)
 
 
-def _objects(common: Shared, firsts: NDArray[np.str_], seconds: NDArray[np.str_], place: Place) -> Objects:
-    """The objects of a place; with split and merged ones those of the other side that they lie in."""
-    kinds = [kind for kind, place_of_kind in PLACE_OF.items() if place_of_kind == place]
+def _objects(common: Shared, firsts: NDArray[np.str_], seconds: NDArray[np.str_], outcome: Outcome) -> Objects:
+    """The objects with an outcome; with split and merged ones those of the other side that they lie in."""
+    kinds = [kind for kind, its_outcome in OUTCOME_OF.items() if its_outcome == outcome]
     in_first, in_second = np.isin(firsts, kinds), np.isin(seconds, kinds)
-    if place == "merged":
+    if outcome == "merged":
         in_second[
             common.second_places[
                 in_first[common.first_places] & (common.pixels >= MOSTLY * common.first_area[common.first_places])
             ]
         ] = True
-    if place == "split":
+    if outcome == "split":
         in_first[
             common.first_places[
                 in_second[common.second_places] & (common.pixels >= MOSTLY * common.second_area[common.second_places])

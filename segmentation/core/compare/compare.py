@@ -17,7 +17,7 @@ from ..measure.resampling import REPEATS
 from . import results
 from .agreement import Shared, agree, groups, shared
 from .distance import distance
-from .results import PLACES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, of_difference
+from .results import OUTCOMES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, of_difference
 from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
 
 SEED = 0
@@ -70,7 +70,7 @@ def _pair_objects(first_side: Side, second_side: Side) -> tuple[Agreement | None
     ):
         analysed = (first_side.classes >= 0) & (second_side.classes >= 0)  # analysed in both
         same = float((first_side.classes == second_side.classes)[analysed].mean()) if analysed.any() else 0.0
-        nothing = {place: Objects(first=[], second=[]) for place in PLACES}
+        nothing = {outcome: Objects(first=[], second=[]) for outcome in OUTCOMES}
         return Agreement(scores=[], mean_iou=None, places=nothing, pixels=same), None
     if first_side.labels is None or second_side.labels is None or first_side.labels.shape != second_side.labels.shape:
         return None, None

@@ -15,11 +15,12 @@ from ..measure.results import Count, meaning
 
 # paired: two outlinings of one image. shared: some images are in both, so neither paired nor independent.
 How = Literal["paired", "independent", "shared"]
-# How the objects of two outlinings lie, the first as the truth. matched: paired; inexact: paired, with unlike outlines;
-# split: parts, in the second, of one object; merged: several objects that are one in the second; missed: only in the
-# first; invented: only in the second. docs/use/compare.md has the limits.
-Place = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
-PLACES: tuple[Place, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
+# What became of an object of the first outlining, which stands for the truth, in the second (key `places`). matched:
+# paired; inexact: paired, with unlike outlines; split: parts, in the second, of one object; merged: several objects
+# that are one in the second; missed: only in the first; invented: only in the second. The limits:
+# docs/use/compare.md.
+Outcome = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
+OUTCOMES: tuple[Outcome, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
 # What the test takes as independent of each other; "" where there is no test.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]
@@ -81,8 +82,8 @@ class Score(TypedDict):
 
 
 class Objects(TypedDict):
-    """The ids of the objects of one `Place` in each result, each list ascending; the lists are no pairs and may differ
-    in length. Of merged and split objects the other list has the objects that contain them."""
+    """The ids of the objects with one `Outcome` in each result, each list ascending; the lists are no pairs and may
+    differ in length. Of merged and split objects the other list has the objects that contain them."""
 
     first: list[int]
     second: list[int]
@@ -93,7 +94,7 @@ class Agreement(TypedDict):
 
     scores: list[Score]
     mean_iou: Annotated[float | None, meaning("of the pairs from an IoU of 0.5 on")]
-    places: dict[Place, Objects]
+    places: dict[Outcome, Objects]
     pixels: Annotated[
         float, meaning("share of the pixels on which both agree: object or background, or the same class")
     ]

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from ..dataset_files import UNLABELLED
-from ..label_images import as_labels, calibration_of, read_array, read_numbers
+from ..label_images import as_labels, calibration_in_file, read_array, read_numbers
 from ..labels.segmentation import MASKS, MOST_IDS, Provenance, Segmentation
 from ..measure.filters import Reason
 from ..micrograph.types import UnreadableImage
@@ -104,7 +104,7 @@ def read_outlines(
     with path.open("rb") as file:
         _, kind = kind_of(file.read(HEAD_BYTES))
     if kind == IMAGES:
-        written = calibration_of(path).nm_per_pixel
+        written = calibration_in_file(path).nm_per_pixel
         if written and nm_per_pixel and abs(written - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
             raise UnreadableImage(OTHER_SCALE.format(own=written, here=nm_per_pixel))
     read = _classes if task.semantic else _objects

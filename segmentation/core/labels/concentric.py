@@ -162,8 +162,8 @@ def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
         return {}
     sizes, is_core = np.sqrt(areas[numbers - 1]), has_two & np.isfinite(outer)
     whole = sizes * np.where(_with_alike(is_core, has_two & ~is_core, sizes, ratio), ratio, 1.0)
-    both = np.append(sizes, apart)
-    shift = max(1 - np.quantile(both, level) / np.quantile(whole, level) for level in (0.1, 0.5))
+    core_sizes = np.append(sizes, apart)
+    shift = max(1 - np.quantile(core_sizes, level) / np.quantile(whole, level) for level in (0.1, 0.5))
     cores = float((is_core.sum() + len(apart)) / (has_two.sum() + len(apart)))
     return {
         "outlines": int(has_two.sum()),
@@ -196,11 +196,11 @@ def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> L
     changes, stays = np.isfinite(wanted), np.isfinite(other) & ~np.isfinite(wanted)
     is_alike = _with_alike(changes, stays, np.sqrt(areas), ratio) & ~changes
     wanted = np.where(is_alike, ratio, wanted)
-    made, depth = labels.copy(), np.full(labels.shape, np.inf)
+    redrawn, depth = labels.copy(), np.full(labels.shape, np.inf)
     for index in np.flatnonzero(np.isfinite(wanted)).tolist():
         ends = _ends(rays, index, float(wanted[index]))
-        _redraw(made, depth, labels, int(numbers[index]), rays.centres[index], ends, float(rays.reach[index].max()))
-    return made
+        _redraw(redrawn, depth, labels, int(numbers[index]), rays.centres[index], ends, float(rays.reach[index].max()))
+    return redrawn
 
 
 def cores_in_shells(labels: Labels) -> dict[int, int]:
@@ -210,8 +210,8 @@ def cores_in_shells(labels: Labels) -> dict[int, int]:
     pairs = []
     for one, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
         differ = one != other
-        both = one[differ].astype(np.int64), other[differ].astype(np.int64)
-        pairs += [both[0] * (count + 1) + both[1], both[1] * (count + 1) + both[0]]
+        numbers = one[differ].astype(np.int64), other[differ].astype(np.int64)
+        pairs += [numbers[0] * (count + 1) + numbers[1], numbers[1] * (count + 1) + numbers[0]]
     pair, lengths = np.unique(np.concatenate(pairs), return_counts=True)
     keys = np.stack(np.divmod(pair, count + 1))
     rims = np.bincount(keys[0], lengths, count + 1)
@@ -261,10 +261,10 @@ def _ends(rays: Rays, index: int, share: float) -> Floats:
 
 
 def _redraw(
-    made: Labels, depth: Floats, labels: Labels, number: int, middle: Floats, ends: Floats, reach: float
+    redrawn: Labels, depth: Floats, labels: Labels, number: int, middle: Floats, ends: Floats, reach: float
 ) -> None:
-    """Draw an outline with these ends (RAYS,) px around its middle into `made` (H, W). depth: (H, W) share of the way
-    to the end at which each pixel lies in the outline that was drawn there. reach: px of the outline as it was."""
+    """Draw an outline with these ends (RAYS,) px around its middle into `redrawn` (H, W). depth: (H, W) share of the
+    way to the end at which each pixel lies in the outline that was drawn there. reach: px of the outline as it was."""
     far = max(float(ends.max()), reach) + 1
     sides = zip(middle, labels.shape, strict=True)
     window = tuple(slice(max(0, int(at - far)), min(side, int(at + far) + 2)) for at, side in sides)
@@ -276,7 +276,7 @@ def _redraw(
     inside = (share <= 1) & (mine | ((labels[window] == 0) & (share < depth[window])))
     if not inside.any():
         return
-    part = made[window]
+    part = redrawn[window]
     part[mine] = 0
     part[inside] = number
     depth[window][inside] = share[inside]

@@ -87,10 +87,10 @@ def _edges(
     keys = regions.pairs[:, 0] * base + regions.pairs[:, 1]
     for (rows, columns), (y, x), _, sides in adjacent(labels, first_region - 1):
         cuts = places[np.searchsorted(keys, sides[0] * base + sides[1])]
-        some = cuts >= 0
-        begins = np.stack([x + columns, y + rows], axis=1)[some]
+        is_cut = cuts >= 0
+        begins = np.stack([x + columns, y + rows], axis=1)[is_cut]
         ends = begins + np.array([rows, columns])
-        for index, begin, end in zip(cuts[some].tolist(), begins.tolist(), ends.tolist(), strict=True):
+        for index, begin, end in zip(cuts[is_cut].tolist(), begins.tolist(), ends.tolist(), strict=True):
             yield index, (begin[0], begin[1]), (end[0], end[1])
 
 
@@ -122,8 +122,8 @@ def _line(way: Sequence[Corner]) -> list[list[float]]:
     """The ends [x, y], and between them the middle of every STEP-th edge, so that a slanted line is no staircase."""
     corners = np.array(way, float)
     middles = (corners[1:] + corners[:-1]) / 2
-    some = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
-    return [corners[0].tolist(), *some.tolist(), corners[-1].tolist()]
+    kept = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
+    return [corners[0].tolist(), *kept.tolist(), corners[-1].tolist()]
 
 
 def _sides(way: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:

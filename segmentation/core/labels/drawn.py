@@ -53,9 +53,9 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
     spans = [np.zeros((2, 0), np.int64)]
     for part in np.unique(parts):
         check_time()
-        some = parts == part
-        segment, row = _rows_of(top[some], last[some])
-        low, high = _ends(begin[some][segment], end[some][segment], np.asarray(row + 0.5, np.float64), radius)
+        in_part = parts == part
+        segment, row = _rows_of(top[in_part], last[in_part])
+        low, high = _ends(begin[in_part][segment], end[in_part][segment], np.asarray(row + 0.5, np.float64), radius)
         columns = np.clip([np.ceil(low - 0.5), np.floor(high + 0.5)], 0, width).astype(np.int64)
         spans.append((row * width + columns)[:, columns[0] < columns[1]])
     return united(*np.concatenate(spans, axis=1))

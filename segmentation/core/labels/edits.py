@@ -119,8 +119,8 @@ def _along(now: WorkingLabels, line: Floats) -> list[int]:
     pairs = [np.zeros((0, 2), np.int32)]
     for begin in range(0, len(points), POINTS_AT_ONCE):
         check_time()
-        some = points[begin : begin + POINTS_AT_ONCE, None] + around
-        ids = now.at(some.reshape(-1, 2)).reshape(some.shape[:2])
+        places = points[begin : begin + POINTS_AT_ONCE, None] + around
+        ids = now.at(places.reshape(-1, 2)).reshape(places.shape[:2])
         nearest = _first(ids, ids > 0)
         second = _first(ids, (ids > 0) & (ids != nearest[:, None]))
         pairs.append(np.sort(np.stack([nearest, second], axis=1)[second > 0], axis=1))

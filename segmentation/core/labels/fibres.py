@@ -84,14 +84,14 @@ def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
         return
     tree = tree_of(np.pad(bone, 1), np.pad(numbers, 1))
     count, parts = csgraph.connected_components(tree, directed=False)
-    order, both = np.argsort(parts, kind="stable"), tree + tree.T
+    order, graph = np.argsort(parts, kind="stable"), tree + tree.T
     of_parts = np.split(order, np.cumsum(np.bincount(parts, minlength=count))[:-1])
     if not (long := [nodes for nodes in of_parts if len(nodes) >= SHORTEST]):
         return
     # One search serves all parts: each has one source, and no path leads to another part.
-    away = csgraph.dijkstra(both, indices=[nodes[0] for nodes in long], min_only=True)
+    away = csgraph.dijkstra(graph, indices=[nodes[0] for nodes in long], min_only=True)
     starts = [int(nodes[np.argmax(away[nodes])]) for nodes in long]
-    away, before, _ = csgraph.dijkstra(both, indices=starts, min_only=True, return_predecessors=True)
+    away, before, _ = csgraph.dijkstra(graph, indices=starts, min_only=True, return_predecessors=True)
     for nodes, start in zip(long, starts, strict=True):
         path = [int(nodes[np.argmax(away[nodes])])]
         while path[-1] != start:
@@ -314,24 +314,24 @@ def crossing(labels: Labels, classes: NDArray[np.int32]) -> Mask:
     y, x = (np.bincount(owner, along, count + 1)[1:] / areas for along in (rows, columns))
     dy, dx = rows - y[owner - 1], columns - x[owner - 1]
     yy, xx, xy = (np.bincount(owner, part, count + 1)[1:] / areas for part in (dy * dy, dx * dx, dx * dy))
-    turn, apart, both = np.arctan2(2 * xy, xx - yy) / 2, np.hypot((xx - yy) / 2, xy), (xx + yy) / 2
-    lengths = np.sqrt(12 * (both + apart))
-    across = np.sqrt(12 * np.maximum(both - apart, 1 / 12))
+    turn, apart, mean_square = np.arctan2(2 * xy, xx - yy) / 2, np.hypot((xx - yy) / 2, xy), (xx + yy) / 2
+    lengths = np.sqrt(12 * (mean_square + apart))
+    across = np.sqrt(12 * np.maximum(mean_square - apart, 1 / 12))
     widths = areas / lengths
     straight = (classes == 0) & (lengths >= ASPECT * widths) & (across <= BENT * widths + 1)
-    some = np.flatnonzero(straight)
-    if len(some) < 2:
+    chosen = np.flatnonzero(straight)
+    if len(chosen) < 2:
         return np.zeros(count, bool)
-    ways = np.stack([np.sin(turn[some]), np.cos(turn[some])], axis=1)
-    off = np.stack([y[some], x[some]], axis=1)
+    ways = np.stack([np.sin(turn[chosen]), np.cos(turn[chosen])], axis=1)
+    off = np.stack([y[chosen], x[chosen]], axis=1)
     off = off[None] - off[:, None]  # from one to the other
     sine = ways[:, None, 0] * ways[None, :, 1] - ways[:, None, 1] * ways[None, :, 0]
     clear = np.where(abs(sine) > SHARP, sine, np.inf)
     along = (off[..., 0] * ways[None, :, 1] - off[..., 1] * ways[None, :, 0]) / clear
-    reach = np.maximum(widths[some][:, None], widths[some])
-    within = (abs(along) <= lengths[some][:, None] / 2 + reach) & np.isfinite(clear)
+    reach = np.maximum(widths[chosen][:, None], widths[chosen])
+    within = (abs(along) <= lengths[chosen][:, None] / 2 + reach) & np.isfinite(clear)
     crosses = np.zeros(count, bool)
-    crosses[some] = (within & within.T).any(1)
+    crosses[chosen] = (within & within.T).any(1)
     return crosses
 
 

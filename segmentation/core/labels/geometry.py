@@ -97,8 +97,8 @@ def without_boundary(parts: Labels) -> Labels:
     from scipy import ndimage
 
     is_met = np.zeros(parts.shape, bool)
-    for here, there in (((slice(None), slice(-1)), (slice(None), slice(1, None))), ((slice(-1),), (slice(1, None),))):
-        is_met[here] |= (parts[here] != parts[there]) & (parts[here] > 0) & (parts[there] > 0)
+    for pixels, neighbours in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        is_met[pixels] |= (parts[pixels] != parts[neighbours]) & (parts[pixels] > 0) & (parts[neighbours] > 0)
     boundary = ndimage.maximum_filter(ndimage.binary_dilation(is_met), 2 * (BOUNDARY // 2) - 1)
     return np.where(boundary, 0, parts).astype(np.int32)
 
@@ -211,8 +211,8 @@ def crosses_itself(points: Floats) -> bool:
     apart = np.zeros((len(points), len(points)), bool)  # both ends of one edge on different sides of another
     for offset in range(0, len(points), AT_ONCE):
         check_time()
-        some = slice(offset, offset + AT_ONCE)
-        apart[some] = _side(begin[some], end[some], begin) * _side(begin[some], end[some], end) < 0
+        block = slice(offset, offset + AT_ONCE)
+        apart[block] = _side(begin[block], end[block], begin) * _side(begin[block], end[block], end) < 0
     return bool((apart & apart.T).any())
 
 

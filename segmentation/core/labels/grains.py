@@ -77,9 +77,9 @@ def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tupl
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
         (slice(None, -1), slice(1, None)),
     ):
-        here, there = labels[one], labels[other]
-        apart = here != there
-        pairs.append(np.sort(np.stack([here[apart], there[apart]], axis=1), axis=1))
+        pixels, beside = labels[one], labels[other]
+        apart = pixels != beside
+        pairs.append(np.sort(np.stack([pixels[apart], beside[apart]], axis=1), axis=1))
         along.append(np.maximum(values[one][apart], values[other][apart]))  # the higher one of both pixels
     border, border_of = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
     lengths = np.bincount(border_of.ravel(), minlength=len(border))

@@ -84,10 +84,10 @@ def tree_of(bone: NDArray[np.bool_], parts: NDArray[np.int32] | None = None) -> 
     edges = []
     for down, right in STEPS:  # the frame is empty, so rolling joins nothing
         beside = np.roll(numbers, (-down, -right), (0, 1))
-        both = (numbers >= 0) & (beside >= 0)
+        is_joined = (numbers >= 0) & (beside >= 0)
         if parts is not None:
-            both &= parts == np.roll(parts, (-down, -right), (0, 1))
-        edges.append(np.stack([numbers[both], beside[both], np.full(both.sum(), np.hypot(down, right))]))
+            is_joined &= parts == np.roll(parts, (-down, -right), (0, 1))
+        edges.append(np.stack([numbers[is_joined], beside[is_joined], np.full(is_joined.sum(), np.hypot(down, right))]))
     start, end, weight = np.concatenate(edges, axis=1)
     size = int(numbers.max()) + 1
     graph = sparse.csr_matrix((weight, (start.astype(int), end.astype(int))), (size, size))

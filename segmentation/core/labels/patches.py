@@ -69,7 +69,7 @@ class Patch:
         return unpacked(self._packed)
 
     @property
-    def made(self) -> list[int]:
+    def ids_left(self) -> list[int]:
         """The touched ids that still exist afterwards."""
         return [number for number, item in self.objects.items() if item is not None]
 

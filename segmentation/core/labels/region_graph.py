@@ -125,9 +125,9 @@ def adjacent(labels: Labels, components: int) -> Iterator[tuple[tuple[int, int],
     """The pixels of different regions side by side, first those below each other: the step from one to the other, both
     places, and the numbers (2, k) of their regions, the lower one first; components: labels that are no region's."""
     for rows, columns in ((1, 0), (0, 1)):
-        here, there = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
-        y, x = np.nonzero((here != there) & (here > components) & (there > components))
-        regions = np.sort(np.stack([here[y, x], there[y, x]]).astype(np.int64) - components, axis=0)
+        pixels, neighbours = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
+        y, x = np.nonzero((pixels != neighbours) & (pixels > components) & (neighbours > components))
+        regions = np.sort(np.stack([pixels[y, x], neighbours[y, x]]).astype(np.int64) - components, axis=0)
         yield (rows, columns), (y, x), (y + rows, x + columns), regions
 
 

@@ -86,8 +86,8 @@ class WorkingLabels:
         strips = np.where(is_inside, places // (STRIP * wide), -1)
         ids = np.zeros(len(places), np.int32)
         for number in np.unique(strips[is_inside]).tolist():
-            here, strip = strips == number, self.strips[number]
-            ids[here] = strip.ids[np.searchsorted(strip.starts, places[here], "right") - 1]
+            in_strip, strip = strips == number, self.strips[number]
+            ids[in_strip] = strip.ids[np.searchsorted(strip.starts, places[in_strip], "right") - 1]
         return ids
 
     def touches(self, runs: Runs, number: int) -> bool:

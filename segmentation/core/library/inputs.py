@@ -123,7 +123,7 @@ def task_named(kind: str) -> Task:
         raise UserError(str(error)) from None
 
 
-def calibration_of(nm_per_pixel: PixelSize) -> Calibration | None:
+def stated_calibration(nm_per_pixel: PixelSize) -> Calibration | None:
     """What a caller says of the size of a pixel in nm; the last digit of a number says how well it
     is known. Raises UserError."""
     if nm_per_pixel is None or isinstance(nm_per_pixel, Calibration):
@@ -163,4 +163,4 @@ def settings_of(
         settings = read_settings(task, plain)
     except ValueError as error:
         raise UserError(str(error)) from None
-    return settings.with_(calibration=calibration_of(nm_per_pixel))
+    return settings.with_(calibration=stated_calibration(nm_per_pixel))

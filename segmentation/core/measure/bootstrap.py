@@ -209,12 +209,12 @@ def _as_one(
 def _narrower(by_image: Intervals, as_one: Intervals) -> Intervals:
     """Images that differ no more than by chance say together at least as much as one of them: no interval by image is
     wider than that of one image (`_as_one`)."""
-    both = dict(by_image)
+    narrower = dict(by_image)
     for name, one in as_one.items():
-        limits = both.get(name)
+        limits = narrower.get(name)
         if limits and one and max(limits[0], one[0]) < min(limits[1], one[1]):
-            both[name] = [max(limits[0], one[0]), min(limits[1], one[1])]
-    return both
+            narrower[name] = [max(limits[0], one[0]), min(limits[1], one[1])]
+    return narrower
 
 
 def _hull(one: list[float], other: list[float]) -> list[float]:

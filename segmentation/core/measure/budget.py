@@ -70,7 +70,9 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditions:
-    """What the statistics of judged tables rest on besides the tables.
+    """What is known of a result beside its tables of objects: what is counted, the scale, other outlines.
+
+    Statistics, the uncertainty budget and the nano card are computed from the tables and from this.
 
     size: column of the sizes. counted: see `filters.MEASURANDS`. screened: whether the objects are judged as
         nanomaterials, with a budget; only particles are.
@@ -387,8 +389,8 @@ def _between(case: Case) -> Contribution | None:
     inside, between, images = _by_particle(case.sizes), nano_fraction(case.sizes), case.sizes.images
     whole = Effect(_of_interval(case.sizes), None if between is None else (between.high - between.low) / 2 / Z95)
     parts = [
-        None if some is None or all_ is None else sqrt(max(all_**2 - some**2, 0.0))
-        for some, all_ in zip(inside, whole, strict=True)
+        None if within is None or all_ is None else sqrt(max(all_**2 - within**2, 0.0))
+        for within, all_ in zip(inside, whole, strict=True)
     ]
     source = (
         f"How much {images} images differ beyond the sampling of particles (intervals by image, mean of both ends)."

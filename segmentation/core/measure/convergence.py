@@ -44,10 +44,10 @@ def converge(
     steps = np.unique(np.geomspace(least, n, count).round().astype(int))
     is_drawn = not by_image or n >= FEWEST_DRAWN
     for step in steps[steps < n].tolist() if is_drawn else ():
-        some = sizes.at(np.isin(sizes.image_numbers, order[:step]) if by_image else np.sort(order[:step]))
-        limits = None if by_image and undefined(some) else median_interval(some, rng, uncertainty)
+        subset = sizes.at(np.isin(sizes.image_numbers, order[:step]) if by_image else np.sort(order[:step]))
+        limits = None if by_image and undefined(subset) else median_interval(subset, rng, uncertainty)
         if limits is not None:  # some of the first few may weigh too much for an interval
-            points.append((step, quantile(some.size, some.weights["number"], 0.5), limits[0], limits[1]))
+            points.append((step, quantile(subset.size, subset.weights["number"], 0.5), limits[0], limits[1]))
     points.append((n, quantile(sizes.size, sizes.weights["number"], 0.5), whole[0], whole[1]))
     fixed = Z95 * uncertainty
     if total is not None:

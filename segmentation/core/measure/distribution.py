@@ -244,7 +244,7 @@ def peak(grid: Floats, density: Floats) -> Floats:
     """(b,) where on the grid each of (b, g) densities is highest, between its points by the parabola through three."""
     top = np.clip(density.argmax(1), 1, len(grid) - 2)
     row = np.arange(len(density))
-    before, here, after = (density[row, top + step] for step in (-1, 0, 1))
-    curve = before - 2 * here + after
+    before, middle, after = (density[row, top + step] for step in (-1, 0, 1))
+    curve = before - 2 * middle + after
     shift = np.where(curve < 0, (before - after) / np.where(curve < 0, 2 * curve, 1), 0.0)
     return np.asarray(grid[top] + np.clip(shift, -1, 1) * (grid[1] - grid[0]), np.float64)

@@ -55,9 +55,9 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     median = quantile(sizes.size, weights, 0.5) if len(sizes) else np.nan
     share = share_between(sizes.size, weights) if len(sizes) and sizes.unit == "nm" else np.nan
 
-    def moved(gone: Floats, made: Sequence[float] = ()) -> Floats:
+    def moved(gone: Floats, piece_sizes: Sequence[float] = ()) -> Floats:
         """(k,) 1 and by how many objects the median moves, and the fraction from 1 to 100 nm times their number."""
-        pieces = np.array(made, float)
+        pieces = np.array(piece_sizes, float)
         change = (np.nan_to_num(diameters(pieces)).sum() - np.nan_to_num(diameters(gone)) for diameters in (side, nano))
         return np.asarray(1 + sum(map(np.abs, change)), np.float64)
 
@@ -73,11 +73,11 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     ids = np.concatenate([objects.ids[asked], np.array([cut.id for cut in likely], np.int64)])
     chances = np.concatenate([1 - objects.confidence[asked], [cut.chance for cut in likely]])
     gone = (objects.size[places[cut.id] : places[cut.id] + 1] for cut in likely)
-    made = [
+    effects_of_cuts = [
         1.0 if cut.pieces is None else float(moved(diameters, cut.pieces)[0])
         for cut, diameters in zip(likely, gone, strict=True)
     ]
-    effects = np.concatenate([moved(objects.size[asked]), made])
+    effects = np.concatenate([moved(objects.size[asked]), effects_of_cuts])
     of_cut = [None] * len(asked) + [cut.place for cut in likely]
     order = np.lexsort((ids, -chances * effects))
     return [Doubt(int(ids[at]), of_cut[at], float(chances[at])) for at in order.tolist()]

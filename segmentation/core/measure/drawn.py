@@ -119,11 +119,11 @@ class Drawn(NamedTuple):
         usable = ~np.isnan(self.draws)
         if usable.mean() < 0.9 or min(self.tails) < 0:
             return None
-        both = self.draws + calibration
-        least, greatest = (np.clip(both + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
+        draws = self.draws + calibration
+        least, greatest = (np.clip(draws + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
         low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(greatest, 1 - self.tails[1]))
         starts_at_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
-        is_too_wide = high > float(np.median(both[usable])) + np.log(widest)
+        is_too_wide = high > float(np.median(draws[usable])) + np.log(widest)
         if high - low <= SAME or is_too_wide or (low == -UNBOUNDED and not starts_at_zero):
             return None
         return [0.0 if starts_at_zero else float(np.exp(low)), float(np.exp(high))]

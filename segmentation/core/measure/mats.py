@@ -62,8 +62,8 @@ def numbers_of(
     ends = intervals(sizes, by_way, rng, calibration.standard_uncertainty or 0.0)["number"]
     of_length = {name: Value(value, unit=table.unit) for name, value in figures_by_length(sizes).items()}
     for name, figure in OF_LENGTH.items():
-        if both := ends[figure]:
-            of_length[name] = replace(of_length[name], low=both[0], high=both[1])
+        if limits := ends[figure]:
+            of_length[name] = replace(of_length[name], low=limits[0], high=limits[1])
     parts = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)
     turns = np.stack([np.bincount(block, part, BLOCKS**2) for part in parts], 1).astype(float)
     areas = areas_of_blocks(field)

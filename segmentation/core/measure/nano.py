@@ -155,7 +155,7 @@ def decided_by_one(table: Table, conditions: Conditions) -> Flag | None:
         return None
     small = is_nano(np.concatenate([outlines.length("min_feret")[outlines.kept] for outlines in every]))
     largest = int(np.argmax(np.where(small, weights, 0.0)))
-    share, part = (float(some.sum() / weights.sum()) for some in (weights[small], weights[largest : largest + 1]))
+    share, part = (float(chosen.sum() / weights.sum()) for chosen in (weights[small], weights[largest : largest + 1]))
     if not small.any() or largest >= table.kept.sum() or part < max(DECIDES * share, SEEN):
         return None
     label = int(table["label"][table.kept][largest])

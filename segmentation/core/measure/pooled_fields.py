@@ -111,10 +111,10 @@ def reasons_not_to_pool(fields: Sequence[FieldOfView]) -> list[str]:
     """For each image "" or a sentence that says why it cannot be combined with the others. An image that an earlier
     version measured may lack some figures of every class."""
     has_numbers = [any(value is not None for value in field.values.values()) for field in fields]
-    reference = next((field.values for field, some in zip(fields, has_numbers, strict=True) if some), {})
+    reference = next((field.values for field, has_any in zip(fields, has_numbers, strict=True) if has_any), {})
     return [
-        NO_NUMBER if not some else "" if _alike(field.values, reference) else OTHER_NUMBERS
-        for field, some in zip(fields, has_numbers, strict=True)
+        NO_NUMBER if not has_any else "" if _alike(field.values, reference) else OTHER_NUMBERS
+        for field, has_any in zip(fields, has_numbers, strict=True)
     ]
 
 

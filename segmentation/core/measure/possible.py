@@ -123,8 +123,8 @@ def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[in
             continue
         rows, columns = boxes[number - 1]
         alone = (dense[rows, columns] == number).astype(np.int32)
-        here = [cuts[at] for at in _chain(cuts, place) if divided[at] == number]
-        chain = [cut.shifted(-columns.start, -rows.start) for cut in here]
+        its_cuts = [cuts[at] for at in _chain(cuts, place) if divided[at] == number]
+        chain = [cut.shifted(-columns.start, -rows.start) for cut in its_cuts]
         tree = possible(alone, chain)
         parents = {piece.parent for piece in tree.pieces}
         leaves = [piece for at, piece in enumerate(tree.pieces, tree.count) if at not in parents]
@@ -183,5 +183,5 @@ def drawn_answers(
     size = np.concatenate([table.length("min_feret"), pieces.length("min_feret")])[kept]
     rising = np.argsort(size)
     size, drawn = size[rising], tree.drawn(np.random.default_rng(seed), spread)[kept][rising].T
-    answers = ((size[some], np.ones(int(some.sum()))) for some in drawn if some.any())
+    answers = ((size[is_drawn], np.ones(int(is_drawn.sum()))) for is_drawn in drawn if is_drawn.any())
     return [(quantile(sizes, weights, 0.5), share_between(sizes, weights)) for sizes, weights in answers]

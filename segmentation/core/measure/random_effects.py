@@ -52,8 +52,8 @@ def departures(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.rando
     variance between them so open that its part in the mean, half of it, would have no useful upper end.
     """
     estimate, drawn = laws(sizes, repeats, rng)
-    there, here = drawn.figures(way), estimate.figures(way)
-    off = {name: there[name] - here[name] for name in here}
+    figures_drawn, figures_in_sample = drawn.figures(way), estimate.figures(way)
+    off = {name: figures_drawn[name] - figures_in_sample[name] for name in figures_in_sample}
     return {**off, "mean": off["d50"]}
 
 

@@ -161,9 +161,9 @@ def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
     keys = [np.zeros(0, np.int64)]
     for block in blocks(labels.shape):
         rows = labels[block.start : block.stop + 1]
-        for here, there in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
-            differ = (here != there) & (here > 0) & (there > 0)
-            one, other = here[differ].astype(np.int64), there[differ].astype(np.int64)
+        for pixels, neighbours in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
+            differ = (pixels != neighbours) & (pixels > 0) & (neighbours > 0)
+            one, other = pixels[differ].astype(np.int64), neighbours[differ].astype(np.int64)
             keys.append(np.unique(np.minimum(one, other) * (n + 1) + np.maximum(one, other)))
     pairs = np.divmod(np.unique(np.concatenate(keys)), n + 1)
     touching = coo_array((np.ones(len(pairs[0]), bool), pairs), (n + 1, n + 1))
@@ -184,8 +184,8 @@ def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray
     """(n,) for the particles 1..n of `labels` (H, W): the mean over each of the values (m,) of the particles 1..m of
     `others` (H, W), NaN where there are none; an array for each kind of values."""
     n = int(labels.max(initial=0))
-    both = (others > 0) & (labels > 0)
-    particles, other = labels[both], others[both] - 1
+    in_both = (others > 0) & (labels > 0)
+    particles, other = labels[in_both], others[in_both] - 1
     counts = np.bincount(particles, minlength=n + 1)[1:]
     with np.errstate(invalid="ignore"):
         return [(np.bincount(particles, kind[other], n + 1)[1:] / counts).astype(np.float32) for kind in values]

@@ -46,9 +46,9 @@ def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Fl
                 name: next((one for limit, one in spreads[name] if reference[name] <= limit), 1.0) for name in reference
             }
             squares = np.array([((measured[name] - reference[name]) / spread[name]) ** 2 for name in reference])
-            both = np.isfinite(squares).reshape(-1, len(best))
-            held = both.sum(0)
-            total += weight * np.where(both, squares.reshape(both.shape), 0).sum(0) / np.maximum(held, 1)
+            is_known = np.isfinite(squares).reshape(-1, len(best))
+            held = is_known.sum(0)
+            total += weight * np.where(is_known, squares.reshape(is_known.shape), 0).sum(0) / np.maximum(held, 1)
             weights += weight * (held > 0)
         best = np.maximum(best, np.where(weights > 0, np.exp(-total / np.maximum(weights, 1) / 2), 0))
     return best

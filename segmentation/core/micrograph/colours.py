@@ -68,15 +68,15 @@ def colours_of(pixels: Array) -> Colours | None:
     """What the colours of a picture (H, W, 3 or more) say; None of a grey one, which may have bars, letters and
     drawings in colour."""
     step = max(1, round((pixels.shape[0] * pixels.shape[1] / SAMPLED) ** 0.5))
-    some = pixels[::step, ::step, :3].reshape(-1, 3).astype(np.float64)
-    some /= max(1.0, float(some.max()))
-    brightest = some.max(1)
-    spread, lit = brightest - some.min(1), brightest > BLACK
+    sampled = pixels[::step, ::step, :3].reshape(-1, 3).astype(np.float64)
+    sampled /= max(1.0, float(sampled.max()))
+    brightest = sampled.max(1)
+    spread, lit = brightest - sampled.min(1), brightest > BLACK
     coloured = lit & (spread > COLOURED)
     share = float(coloured.sum() / max(1, lit.sum()))
     if share < COLOURFUL:
         return None
-    chroma, among = _chroma(some[coloured]), spread[coloured]
+    chroma, among = _chroma(sampled[coloured]), spread[coloured]
     strength = np.hypot(*chroma.T)
     direction = float(np.hypot(*chroma.sum(0)) / strength.sum())
     by_brightness, by_hue = _spreads(pixels)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .grey import Array, check_size
+from .grey import Array, check_size, is_grey, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts
 
@@ -63,6 +63,28 @@ class Decoded:
         """Columns and rows as the file stores them."""
         rows, columns = self.stored or self.pixels.shape
         return columns, rows
+
+
+def as_image(answer: object, max_pixels: int) -> Decoded:
+    """What a reader returned, with finite pixels of a size that is allowed and a plausible pixel size.
+
+    A reader of another wheel may return anything: TypeError is raised for what is no image, UnreadableImage for an
+    image that is too large or too small, or has no valid pixel.
+    """
+    if not isinstance(answer, Decoded) or not isinstance(answer.pixels, np.ndarray) or not is_grey(answer.pixels):
+        raise TypeError("a reader's pixels are (H, W) of 8 or 16 bits or float32")
+    rows, columns = answer.pixels.shape
+    check_size(columns, rows, max_pixels)
+    colours, marks = answer.colours, answer.marks
+    if colours is not None and (colours.ndim != 3 or colours.shape[:2] != (rows, columns) or colours.shape[2] < 3):
+        raise TypeError("a reader's colours are (H, W, 3 or more)")
+    if marks is not None and (marks.shape != (rows, columns) or marks.dtype != np.bool_):
+        raise TypeError("a reader's marks are (H, W) of truth values")
+    texts = (answer.kind, *answer.notes)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(answer.pages, int):
+        raise TypeError("a reader's kind and notes are texts, and its pages a whole number")
+    pixels, notes = to_grey(answer.pixels)
+    return replace(answer, pixels=pixels, notes=(*answer.notes, *notes), header=answer.header.checked())
 
 
 def page_index(page: int, pages: int) -> int:

@@ -13,7 +13,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 def preload() -> None:
     """Import what reading a file imports later."""
     for name in (*LATER_IMPORTS, *(name for entry in formats.every() for name in entry.imports)):
-        with suppress(Exception):  # of a plug-in: its `read` says so
+        with suppress(Exception, SystemExit):  # of a plug-in: its `read` says so
             importlib.import_module(name)
     Image.preinit()
 
@@ -73,7 +73,8 @@ def answer(
     little. The others: see `confine`."""
     confine(megabytes, seconds, writable, readable, alone=alone, largest=largest)
     try:
-        report = look()
+        with redirect_stdout(sys.stderr):  # a reader of a plug-in may print, too
+            report = look()
     except UnreadableImage as error:
         report = {"ok": False, "error": str(error)}
     except MemoryError:

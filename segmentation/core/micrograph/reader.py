@@ -12,9 +12,8 @@ import numpy as np
 
 from ..names import file_name
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
-from .decoded import Decoded, page_index
+from .decoded import Decoded, as_image, page_index
 from .formats.base import Format
-from .grey import is_grey
 from .header import Side, fitted, joined
 from .kinds import HEAD_BYTES, misnamed, recognise, sha256_of
 from .marks import as_text, regions_of
@@ -26,6 +25,10 @@ from .vendors.facts import MARKS, Facts
 MAX_PIXELS = 500_000_000
 LEAST_ROWS = 0.7  # of the rows: a header with fewer is of another picture, as no data bar takes more than a quarter
 _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
+_NO_IMAGE = (
+    "The program's part that reads {name} files is at fault: it gives no image. Ask whoever runs it to correct or"
+    " remove that part, or save the image as TIFF or PNG."
+)
 MEMORY = "The image needs more memory than there is: upload a smaller part of it."
 NOT_HERE = (
     "{name} files cannot be read here, as a part of the program is missing ({error}): ask whoever runs it"
@@ -71,21 +74,29 @@ def _decode(path: Path, file_format: Format, max_pixels: int, page: int) -> tupl
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            decoded = file_format.read(path, max_pixels, page)
-            if not is_grey(decoded.pixels):
-                raise TypeError("a reader's pixels are (H, W) of 8 or 16 bits or float32")
+            decoded = _image(file_format.read(path, max_pixels, page), file_format, max_pixels)
             if not file_format.is_picture:
                 return _part(decoded, [], page)
             has_seams = decoded.colours is None or colours_of(decoded.colours) is None
             return _part(decoded, panels_of(decoded.pixels, seams=has_seams), page)
     except UnreadableImage:
         raise
+    except SystemExit as end:  # of a plug-in: it may not end the program that reads by it
+        raise UnreadableImage(_NO_IMAGE.format(name=file_format.name)) from end
     except MemoryError:
         raise UnreadableImage(MEMORY) from None
     except ImportError as error:
         raise UnreadableImage(NOT_HERE.format(name=file_format.name, error=str(error).rstrip("."))) from error
     except Exception as error:  # decoders raise exceptions of many types
         raise UnreadableImage(_DAMAGED.format(kind=file_format.name)) from error
+
+
+def _image(answer: object, file_format: Format, max_pixels: int) -> Decoded:
+    """What the reader of a format returned; raises UnreadableImage where it is no image that may be analysed."""
+    try:
+        return as_image(answer, max_pixels)
+    except (TypeError, AttributeError) as error:
+        raise UnreadableImage(_NO_IMAGE.format(name=file_format.name)) from error
 
 
 def _part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded, dict[str, str]]:

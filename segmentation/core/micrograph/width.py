@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from ..names import clean_text
 from .vendors.units import may_be_thousands, nanometres
 
 SMALLEST_NM = 1.0
@@ -18,10 +19,11 @@ _EXAMPLES = "such as 7520 nm or 7.52 µm"
 def parse_width(text: str) -> float | None:
     """Nanometres of "7520", "7520 nm", "7.52 um", "7,52 µm" or "0.5 mm"; None where nothing is typed.
 
-    A number without a unit is in nm. Anything else, and widths beyond 1 nm to 100 mm, raise ValueError with a
+    A number without a unit is in nm. Spaces of any kind are spaces, and characters that nobody sees do not count, as a
+    pasted text may have both (`clean_text`). Anything else, and widths beyond 1 nm to 100 mm, raise ValueError with a
     sentence for the user.
     """
-    typed = " ".join(text.split())
+    typed = clean_text(text)
     if not typed:
         return None
     width = parse_length(typed)
@@ -34,7 +36,7 @@ def parse_width(text: str) -> float | None:
 
 def parse_length(text: str) -> float:
     """Nanometres of a number with or without a unit, of whatever size and sign; raises ValueError as `parse_width`."""
-    typed = " ".join(text.split())
+    typed = clean_text(text)
     quoted = typed if len(typed) <= 40 else typed[:40] + "…"
     match = _LENGTH.fullmatch(typed)
     if match is None:

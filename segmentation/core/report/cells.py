@@ -46,10 +46,10 @@ def begins_like_formula(text: str) -> bool:
 
 
 def _without_sign(text: str) -> str:
-    rest = text.lstrip()  # some programs leave spaces out
-    if not begins_like_formula(rest):
+    stripped = text.lstrip()  # some programs leave spaces out
+    if not begins_like_formula(stripped):
         return text
-    return text[: len(text) - len(rest)] + _percent_encoded(rest[0]) + rest[1:]
+    return text[: len(text) - len(stripped)] + _percent_encoded(stripped[0]) + stripped[1:]
 
 
 def marked(text: str) -> str:

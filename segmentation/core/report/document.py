@@ -195,7 +195,7 @@ def chart(
     return Chart(sheet)
 
 
-def write(file: Path | BinaryIO, title: str, story: list[Flowable], made: datetime | None = None) -> None:
+def write(file: Path | BinaryIO, title: str, story: list[Flowable], date: datetime | None = None) -> None:
     """Write the parts one under another on as many pages as they need. made: the date in the file, if one is known."""
     document = SimpleDocTemplate(
         str(file) if isinstance(file, Path) else file,
@@ -209,18 +209,18 @@ def write(file: Path | BinaryIO, title: str, story: list[Flowable], made: dateti
         invariant=1,
         pageCompression=1,
     )
-    document.build(story, canvasmaker=_canvas_with_footer(one_line(title, 70), made))
+    document.build(story, canvasmaker=_canvas_with_footer(one_line(title, 70), date))
 
 
-def _canvas_with_footer(title: str, made: datetime | None) -> type[Canvas]:
+def _canvas_with_footer(title: str, date: datetime | None) -> type[Canvas]:
     """A canvas that writes "page 2 of 3" at the foot, once the number of pages is known."""
 
     class Numbered(Canvas):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.done: list[dict[str, Any]] = []
-            if made is not None:
-                self.setDateFormatter(lambda *_: f"D:{made.astimezone(UTC):%Y%m%d%H%M%S}+00'00'")
+            if date is not None:
+                self.setDateFormatter(lambda *_: f"D:{date.astimezone(UTC):%Y%m%d%H%M%S}+00'00'")
 
         def showPage(self) -> None:  # noqa: N802
             self.done.append(dict(self.__dict__))

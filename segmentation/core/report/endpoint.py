@@ -54,7 +54,7 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
         "citation": {
             "title": filing.address or CITATION,
             "owner": owner,
-            **({"year": filing.made.year} if filing.made else {}),
+            **({"year": filing.created.year} if filing.created else {}),
         },
         "protocol": {
             "topcategory": "P-CHEM",
@@ -67,7 +67,7 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
         "interpretationResult": interpretation,
         "interpretationCriteria": criteria,
         "effects": list(_effects(sample, sample.pooled)) if sample.pooled is not None and summary.kept else [],
-        **({"updated": filing.date.removesuffix(" UTC")} if filing.made else {}),
+        **({"updated": filing.date.removesuffix(" UTC")} if filing.created else {}),
     }
     name = typed.get("material", _name(sample))
     named = {"name": name, "publicname": name, "ownerName": owner, "ownerUUID": company, "i5uuid": substance}

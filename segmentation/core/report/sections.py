@@ -301,8 +301,8 @@ def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
 def _title(sample: SampleAnalysis, shown: int, total: int) -> str:
     """What small pictures show: the first `shown` of `total`."""
     counted = ", classes in colours" if sample.task.semantic else ", with the outlines of the objects"
-    some = f" The first {shown} of {total} images." if total > shown else ""
-    return f"{'Images' if total > 1 else 'The image'} as analysed{counted if sample.counted else ''}.{some}"
+    extent = f" The first {shown} of {total} images." if total > shown else ""
+    return f"{'Images' if total > 1 else 'The image'} as analysed{counted if sample.counted else ''}.{extent}"
 
 
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:

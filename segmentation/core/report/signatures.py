@@ -16,17 +16,17 @@ DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "nu
 
 
 class Filing(NamedTuple):
-    """made: when the result was made, which is also the date in the PDF. address: of its page; sample: to which an
+    """created: when the result was made, which is also the date in the PDF. address: of its page; sample: to which an
     image belongs; "" without one. image: the file as it was uploaded, for a notebook entry."""
 
-    made: datetime | None = None
+    created: datetime | None = None
     address: str = ""
     sample: str = ""
     image: Path | None = None
 
     @property
     def date(self) -> str:
-        return f"{self.made.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.made else ""
+        return f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
 
 
 UNFILED = Filing()

@@ -112,7 +112,7 @@ class Terms:
     def regions(self, labels: WorkingLabels) -> dict[str, Sequence[Region]]:
         """By the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
         regions = {Reason.MARKED: labels.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {str(why): some for why, some in regions.items() if some}
+        return {str(why): its_regions for why, its_regions in regions.items() if its_regions}
 
 
 class Anew(NamedTuple):
@@ -278,8 +278,8 @@ class Standing:
         return [why or self._reason_of_fibre(now, number) for number, why in zip(numbers, judged, strict=True)]
 
     def _reason_of_fibre(self, now: WorkingLabels, number: int) -> str:
-        """What `tasks.fibres` says of a fibre whatever a person decided, as far as it is known at once: width and ends
-        of one with other pixels wait for the measuring."""
+        """What `tasks.fibre_table` says of a fibre whatever a person decided, as far as it is known at once:
+        width and ends of one with other pixels wait for the measuring."""
         if now.objects[number].class_index == SHORT_OBJECT:
             return str(Reason.SHORT)
         stored = self._stored_reason(number)
@@ -338,8 +338,8 @@ class Standing:
             **({"by_hand": True} if data.by_hand else {}),
         }
         if current is _AS_BEFORE:
-            rest = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
-            return {**head, **rest, **measured}
+            unchanged = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
+            return {**head, **unchanged, **measured}
         colour = {"colour": row["colour"]} if "colour" in row else {}
         if current is None:
             return {**head, **measured, **colour, "outline": row.get("outline", [])}
@@ -437,8 +437,8 @@ def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
 def _inside(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
     """The last reason whose regions hold INSIDE of an object or more, "" for none."""
     region = ""
-    for reason, some in regions.items():
-        inside = mask_of(_shifted(some, part.top, part.left), part.mask.shape)
+    for reason, its_regions in regions.items():
+        inside = mask_of(_shifted(its_regions, part.top, part.left), part.mask.shape)
         if np.count_nonzero(inside & part.mask) >= INSIDE * np.count_nonzero(part.mask):
             region = reason
     return region
@@ -491,12 +491,12 @@ def _counted(runs: Runs, ignored: Sequence[Region], width: int) -> Floats:
         return counts
     strips = runs[:, 0] // width // STRIP
     for strip in np.unique(strips).tolist():
-        some = np.flatnonzero(strips == strip)
+        in_strip = np.flatnonzero(strips == strip)
         top = strip * STRIP
         inside = mask_of(_shifted(ignored, top, 0), (STRIP, width)).ravel()
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int64)])
-        starts = runs[some, 0] - top * width
-        counts[some] -= before[starts + runs[some, 1]] - before[starts]
+        starts = runs[in_strip, 0] - top * width
+        counts[in_strip] -= before[starts + runs[in_strip, 1]] - before[starts]
     return counts
 
 

@@ -466,10 +466,10 @@ class Summary:
         `target`; "" where they are not, or not known."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         rows: Sequence[Mapping[str, Any]] = budget.get("rows", ())
-        rest = [row for row in rows if row["median"] and not row["name"].startswith("sampling_")]
-        if not rest or Z95 * hypot(*(row["median"] for row in rest)) < target:
+        systematic = [row for row in rows if row["median"] and not row["name"].startswith("sampling_")]
+        if not systematic or Z95 * hypot(*(row["median"] for row in systematic)) < target:
             return ""
-        return str(max(rest, key=lambda row: row["median"])["remedy"])
+        return str(max(systematic, key=lambda row: row["median"])["remedy"])
 
     @property
     def _instead_of_counting(self) -> str:

@@ -157,25 +157,26 @@ class Task:
     options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
         best, where a setting names a typical size.
     facts(card): these entries as terms and sentences for the page of the models.
-    unsure(segmentation): whether another model of this task may find more in the image.
+    unsure(segmentation): whether the search should try another model of this task, which may find more.
     better(one, other): whether the result `one` replaces the result `other` of another model; None where the image
         alone decides which model is used.
-    outdoes(one, other): whether the candidate `one` replaces the candidate `other` of the same model, whatever their
-        worth.
-    is_beside(one, other): whether `one` shows so much that `other` lacks that people compare both.
+    replaces(one, other): whether the candidate `one` is taken in place of the candidate `other` of the same model, even
+        if its `used["worth"]` is not higher.
+    is_beside(one, other): whether `one` shows so many objects which `other` lacks that people should compare both.
     other_settings(segmentation, settings): changed settings with which the same model may segment the image better, if
         the outlines are doubtful. Only asked where `better` is set. A candidate whose `used["worth"]` is clearly higher
-        than that of the first, or that `outdoes` it, replaces it.
-    first_look(maps, grey, view, card, settings): labels (h, w) and the chances (n,) of their objects in the maps of one
-        trial of `scale`, or of a part of the picture, in a fraction of the time of `decode`; None where nothing is
-        shown so early.
-    further(labels, maps, grey, view, card, settings): of the candidate that is chosen in the end, labels (H, W): other
-        labels by the changed setting, and facts, as `alternatives` and `used` of Decoded; None for nothing.
-    plausible(decoded): whether what its model found in an image says that the image shows this kind; where it does,
-        textures alone speak for no other. None where textures alone decide.
-    recognised(predict, card, picture): what its model finds of such things in a picture, {} for nothing, as an entry
-        of `used["resembles"]`. It is asked of models of another kind unless the textures are clearly those of the
-        chosen model. Only of kinds with `plausible`.
+        than that of the first, or for which `replaces` is true, is taken in place of the first.
+    first_look(maps, grey, view, card, settings): labels (h, w) and the probabilities (n,) of their objects, to be shown
+        before the analysis has ended. The maps are those of one trial of `scale`, or of a part of the picture. It is
+        much faster than `decode`. None where nothing is shown so early.
+    further(labels, maps, grey, view, card, settings): called once, for the labels (H, W) of the candidate that is
+        chosen in the end: other labels by the changed setting, and facts, as `alternatives` and `used` of Decoded; None
+        for nothing.
+    plausible(decoded): whether the objects that its model found are those of an image of this kind. If they are, no
+        other kind is chosen by textures alone. None where textures alone decide.
+    recognised(predict, card, picture): what its model finds of its own kind in a picture that is analysed as another
+        kind; {} for nothing. It becomes a part of `used["resembles"]`. It is called only for kinds with `plausible`,
+        and not where the textures are clearly those of the chosen model.
     parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
         in the colour of its direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
@@ -211,7 +212,7 @@ class Task:
     curves: Callable[[Segmentation, Calibration, MeasurementSettings], Sequence[Curve]] = lambda *measured: ()
     unsure: Callable[[Segmentation], bool] = lambda segmentation: False
     better: Callable[[Segmentation, Segmentation], bool] | None = None
-    outdoes: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
+    replaces: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_settings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None

@@ -410,7 +410,7 @@ def _left_out(table: Table) -> Iterator[Flag]:
     if total < SEVERAL or count <= LEFT_OUT * total:
         return
     main_reason = max(numbers, key=lambda reason: numbers[reason])
-    medians = [_median(table, some) for some in (is_judged, table.kept)]
+    medians = [_median(table, chosen) for chosen in (is_judged, table.kept)]
     effect = "" if None in medians else " With them the median is {} {unit}, without them {} {unit}."
     effect = effect.format(*(f"{median:.3g}" for median in medians if median is not None), unit=table.unit)
     yield Flag.doubtful(
@@ -423,11 +423,11 @@ def _left_out(table: Table) -> Iterator[Flag]:
     )
 
 
-def _median(table: Table, some: NDArray[np.bool_]) -> float | None:
-    """The median minimum Feret diameter of some (n,) of the objects, of those that are whole, in the table's unit; None
+def _median(table: Table, chosen: NDArray[np.bool_]) -> float | None:
+    """The median minimum Feret diameter of the chosen (n,) objects, of those that are whole, in the table's unit; None
     without any, or where it was not measured."""
     sizes = table.columns.get(column_name("min_feret", table.unit), np.full(len(table), np.nan))
-    sizes = sizes[some & ~table["touches_frame"].astype(bool)]
+    sizes = sizes[chosen & ~table["touches_frame"].astype(bool)]
     return float(np.median(sizes)) if len(sizes) and not np.isnan(sizes).any() else None
 
 

@@ -62,7 +62,9 @@ class Judge:
     def regions(self) -> dict[str, NDArray[np.bool_]]:
         """(H, W) by the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
         regions = {Reason.MARKED: self.segmentation.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {str(why): mask_of(some, self.micrograph.shape) for why, some in regions.items() if some}
+        return {
+            str(why): mask_of(its_regions, self.micrograph.shape) for why, its_regions in regions.items() if its_regions
+        }
 
     @cached_property
     def grey(self) -> NDArray[np.uint8]:

@@ -365,7 +365,7 @@ TASK = Task(
     further=further,
     unsure=is_unsure,
     better=is_better,
-    outdoes=shows_more,
+    replaces=shows_more,
     is_beside=partial(shows_more, times=BESIDE_TIMES, more=BESIDE_MORE),
     other_settings=other_settings,
     facts=facts,

@@ -49,15 +49,17 @@ def over_trainings(
     Counts are summed over the folds; only the seeds with the most folds are used.
     """
     for setting in dict.fromkeys(row.setting for row in rows):
-        some = [row for row in rows if row.setting == setting]
-        seeds, folds = np.unique([row.seed for row in some], return_counts=True)
+        of_setting = [row for row in rows if row.setting == setting]
+        seeds, folds = np.unique([row.seed for row in of_setting], return_counts=True)
         summaries = {}
-        for name in some[0].figures:
-            figure_values = np.array([row.figures[name] for row in some], float)
+        for name in of_setting[0].figures:
+            figure_values = np.array([row.figures[name] for row in of_setting], float)
             values = figure_values[np.isfinite(figure_values)]
             if definitions[name].counted:
                 compared = seeds[folds == folds.max()]
-                values = np.array([np.nansum(figure_values[[row.seed == seed for row in some]]) for seed in compared])
+                values = np.array(
+                    [np.nansum(figure_values[[row.seed == seed for row in of_setting]]) for seed in compared]
+                )
             mean = float(values.mean()) if len(values) else np.nan
             summaries[name] = Summary(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, figure_values)
         yield setting, summaries
@@ -94,12 +96,14 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
         names = ["class", *names]
         apart = [by_class(rows, class_figures, figures) for class_figures, figures in scoring.by_class.items()]
         definitions = {
-            n.removeprefix(f"{c}_"): scoring.definitions[n] for c, some in scoring.by_class.items() for n in some
+            n.removeprefix(f"{c}_"): scoring.definitions[n]
+            for c, class_figures in scoring.by_class.items()
+            for n in class_figures
         }
-        every = [row for some in apart for row in some]
+        every = [row for of_class in apart for row in of_class]
         parts += [_table(names, every, definitions)]
         if gained:
-            gained_by_class = [row for some in apart for row in gains(some)]
+            gained_by_class = [row for of_class in apart for row in gains(of_class)]
             parts += [GAIN.format(first=reference), _table(names, gained_by_class, definitions, "+")]
         draw(out / "classes.png", names, every, definitions, along=0)
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())

@@ -69,7 +69,7 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
 
     Raises UnknownLayer, CannotWrite.
     """
-    layers = {layer.name: layer for made in feature_maps(network, pixels, names).values() for layer in made}
+    layers = {layer.name: layer for of_map in feature_maps(network, pixels, names).values() for layer in of_map}
     if unknown := set(names) - set(layers) - {EVERY}:
         fitting = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
         raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(fitting)}.")

@@ -112,8 +112,8 @@ def _reliability(axes: Axes, report: Mapping[str, Any]) -> None:
 
 def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
     true, predicted = (np.array(report["sizes"][side], float) for side in ("true", "found"))
-    both = np.concatenate([true, predicted])
-    edges = np.linspace(0, float(np.percentile(both, 99.5)) if len(both) else 1.0, 31)
+    sizes = np.concatenate([true, predicted])
+    edges = np.linspace(0, float(np.percentile(sizes, 99.5)) if len(sizes) else 1.0, 31)
     for name, values, colour in (("true", true, BLUE), ("found", predicted, ORANGE)):
         axes.hist(values, edges, histtype="step", color=colour, label=f"{name} ({len(values)})")
     unit = report["data"]["unit"]

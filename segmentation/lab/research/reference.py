@@ -1,4 +1,8 @@
-"""`python -m segmentation.lab.research.reference`: every entry of a recipe, from the settings that read it."""
+"""Write the page of documentation about recipes: `python -m segmentation.lab.research.reference` prints it as Markdown.
+
+A recipe is the TOML file of a training. Each of its entries is a field of a class of settings; name, default, limits
+and description come from there.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +49,16 @@ def sections() -> dict[str, type[Settings]]:
 
 
 def document() -> str:
-    """Lists in Markdown: behind the name its default, and its choices or limits; no number is negative."""
+    """The page in Markdown: a section for each table of a recipe, with a list of its entries."""
     return "\n\n".join(f"## {heading}\n\n{entries(model)}" for heading, model in sections().items())
 
 
 def entries(model: type[Settings]) -> str:
-    """A line for each entry, but those of ModelOptions and of folders in their own sections alone."""
+    """A line of Markdown for each entry of a table: name, default, choices or limits, description.
+
+    The entries that several tables share stand in one section: those of ModelOptions in "`[options]` of every kind",
+    those of folders in the section of folders.
+    """
     schema = model.model_json_schema(by_alias=False)["properties"]
     common = {ModelOptions: {}, ComposedEntry: FolderEntry.model_fields}.get(model, ModelOptions.model_fields)
     rows = []
@@ -62,7 +70,7 @@ def entries(model: type[Settings]) -> str:
 
 
 def _takes(entry: Mapping[str, Any]) -> str:
-    """The choices or limits of an entry, but that it is not negative; its default shows the rest."""
+    """The choices or limits of an entry in words. That a number is not negative is left out."""
     if choices := entry.get("enum", []):
         return ", ".join(filter(None, map(str, choices)))
     if choices := entry.get("anyOf", []):

@@ -86,11 +86,11 @@ def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str
     """How many images would look like another model's images; each is compared with the other images of its model."""
     others, right, far = 0, 0, 0
     for number, (image, *_) in enumerate(images):
-        rest = _fit_textures(model, np.delete(images, number, axis=0))
+        without = _fit_textures(model, np.delete(images, number, axis=0))
         best = max(entry.likelihood(image) for name, entry in models.items() if name != model)
-        others += best > rest.likelihood(image) + CLEARLY
-        right += rest.likelihood(image) > best + CLEARLY
-        far += rest.distance(image) > UNFAMILIAR
+        others += best > without.likelihood(image) + CLEARLY
+        right += without.likelihood(image) > best + CLEARLY
+        far += without.distance(image) > UNFAMILIAR
     return f"{model}: {len(images)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
 
 

@@ -47,16 +47,16 @@ def agreement(grey: Picture, labels: Labels) -> Agreement | None:
     correlation = fft.irfft2(fft.rfft2(steep) * np.conj(fft.rfft2(outlines)), steep.shape) / outlines.sum()
     correlation = (correlation - correlation.mean()) / max(float(correlation.std()), 1e-9)
     reach = np.arange(-NEAR, NEAR + 1)
-    here = float(correlation[np.ix_(reach % correlation.shape[0], reach % correlation.shape[1])].max())
+    in_place = float(correlation[np.ix_(reach % correlation.shape[0], reach % correlation.shape[1])].max())
     best = float(correlation.max())
-    if best < SURE or best < BETTER * here or here >= SURE:
-        return Agreement(here)
+    if best < SURE or best < BETTER * in_place or in_place >= SURE:
+        return Agreement(in_place)
     down, right = (int(n) for n in np.unravel_index(correlation.argmax(), correlation.shape))
     factor = max(grey.shape) / max(small.shape)
     height, width = correlation.shape
     # The correlation moves the outlines onto the edges.
     right, down = right - width * (right > width // 2), down - height * (down > height // 2)
-    return Agreement(here, (round(right * factor), round(down * factor)))
+    return Agreement(in_place, (round(right * factor), round(down * factor)))
 
 
 def has_shape_of_gaps(labels: Labels) -> bool:

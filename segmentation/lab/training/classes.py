@@ -125,7 +125,7 @@ class ClassExaminer:
 def _spread(values: Floats, groups: Sequence[str]) -> dict[str, float | None]:
     """Mean, sample standard deviation, least and greatest of the groups' means of the values (n,) that there are."""
     by_group = [values[[name == group for name in groups] & np.isfinite(values)] for group in dict.fromkeys(groups)]
-    finite = np.array([some.mean() for some in by_group if len(some)])
+    finite = np.array([in_group.mean() for in_group in by_group if len(in_group)])
     if not len(finite):
         return dict.fromkeys(("mean", "sd", "min", "max"))
     sd = float(finite.std(ddof=1)) if len(finite) > 1 else None
@@ -161,8 +161,9 @@ def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats
     right, true, predicted = _sides(sums)
     iou, dice = share(right, true + predicted - right), share(2 * right, true + predicted)
     drawn, well_drawn, rim, met = np.moveaxis(sums[:, :, -RIMS:], 2, 0)
-    both = well_drawn * rim + met * drawn  # 2 P R / (P + R) = 2 well_drawn met / both, 0 where one side has no outline
-    boundary = np.where(drawn + rim > 0, 2 * well_drawn * met / np.where(both > 0, both, 1), np.nan)
+    # 2 P R / (P + R) = 2 well_drawn met / weighted, 0 where one side has no outline
+    weighted = well_drawn * rim + met * drawn
+    boundary = np.where(drawn + rim > 0, 2 * well_drawn * met / np.where(weighted > 0, weighted, 1), np.nan)
     of_class = {
         f"{name}_{figure}": values[:, column]
         for column, name in enumerate(classes)

@@ -236,7 +236,7 @@ def resample(grey: Picture, labels: Labels, side: int, *, has_classes: bool = Fa
 
     Each piece of an object that falls to pieces is an object then; not of a class.
     """
-    in_pieces = (lambda some: some) if has_classes else split_pieces
+    in_pieces = (lambda whole: whole) if has_classes else split_pieces
     if grey.shape[0] == side:
         return grey, in_pieces(labels)
     how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
@@ -399,7 +399,7 @@ def count_groups(recipe: TrainingRecipe, base: Path) -> int:
     count = number_of_classes(recipe.task, recipe.heads)
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
     loaded = [load_folder(base / entry.path, entry, count) for entry in folders if entry.use in ("both", "held-out")]
-    return max((len({one.pair.group for one in some if one.taught}) for some in loaded), default=0)
+    return max((len({one.pair.group for one in side if one.taught}) for side in loaded), default=0)
 
 
 Sides = tuple[list[Labelled], list[Labelled]]
@@ -419,11 +419,11 @@ def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     divided = []
     for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
         free = [one for one in training if (folder, one.pair.group) not in held]
-        rest = [one for one in free if one.pair.image.resolve() not in files]
-        if len(rest) < entry.count:
-            raise BadDataset(f"{entry.path} leaves {len(rest)} images to train on, and count asks for {entry.count}.")
-        by_draw = sorted(rest, key=lambda one: _chance(one.pair.name, recipe.seed))
-        divided.append((by_draw[: entry.count] if entry.count else rest, out))
+        usable = [one for one in free if one.pair.image.resolve() not in files]
+        if len(usable) < entry.count:
+            raise BadDataset(f"{entry.path} leaves {len(usable)} images to train on, and count asks for {entry.count}.")
+        by_draw = sorted(usable, key=lambda one: _chance(one.pair.name, recipe.seed))
+        divided.append((by_draw[: entry.count] if entry.count else usable, out))
     return divided
 
 

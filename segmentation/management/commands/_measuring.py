@@ -24,7 +24,18 @@ from segmentation.core.sample import Member, SampleImage
 from segmentation.core.tasks.base import Task
 
 from . import _inputs as inputs
-from ._processes import Files, Measured, Processes, Words, cores, failed, here, measure_and_write, write, write_pooled
+from ._processes import (
+    Files,
+    Measured,
+    Processes,
+    Words,
+    cores,
+    done_here,
+    failed,
+    measure_and_write,
+    write,
+    write_pooled,
+)
 from ._progress import Bar
 
 FAILURES = (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice, BrokenProcessPool)
@@ -84,12 +95,13 @@ class Measuring(BaseCommand):
             images, others = inputs.images_in(path, but=out)
             names = self.to_measure((*images, *others), images)
             yield from names
-            rest = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
+            left_out = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
             if not names:
                 self.stderr.write(f"{path}: There is no {self.what} in this folder.")
-            elif rest:
-                some = "1 file is no image and was" if len(rest) == 1 else f"{len(rest)} files are no images and were"
-                self.stderr.write(f"{path}: {some} left out: {', '.join(rest)}")
+            elif left_out:
+                count = len(left_out)
+                subject = "1 file is no image and was" if count == 1 else f"{count} files are no images and were"
+                self.stderr.write(f"{path}: {subject} left out: {', '.join(left_out)}")
 
     def measure(self, paths: Iterable[Path], settings: AnalysisSettings, options: dict[str, Any]) -> None:
         """Analyse each file into a folder of its own, then write the pooled files, if the sample has a name.
@@ -159,7 +171,7 @@ class _Run:
             return failed(error)
         if self.processes.count:
             return self.processes.submit(write, measured, files)
-        return here(write, measured, files, self.bar)
+        return done_here(write, measured, files, self.bar)
 
     def _settle(self, path: Path, folder: Path, future: Future[tuple[Words, Any]]) -> None:
         """Wait for an image, and say what came of it."""

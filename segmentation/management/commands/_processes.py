@@ -52,7 +52,7 @@ class Measured:
     analysis: Any
     words: Words
     image: Path | None = None
-    made: datetime = field(default_factory=lambda: datetime.now(UTC))
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def cores() -> int:
@@ -67,7 +67,7 @@ def failed(error: BaseException) -> Future[Any]:
     return future
 
 
-def here(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+def done_here(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """What is done in this process, at once; an error waits, too."""
     future: Future[T] = Future()
     try:
@@ -89,7 +89,7 @@ def write(measured: Measured, files: Files, progress: Progress = quiet) -> tuple
     def report(stage: str, fraction: float) -> None:
         progress(stage, DONE + (1 - DONE) * fraction)
 
-    analysis, filing = measured.analysis, Filing(measured.made, image=measured.image)
+    analysis, filing = measured.analysis, Filing(measured.created, image=measured.image)
     chosen = files.folder, files.patterns
     write_chosen(analysis, *chosen, keep_all=files.keep_all, filing=filing, progress=report)
     write_json(analysis.timings, files.folder / "timings.json", indent=2)
@@ -138,7 +138,7 @@ class Processes:
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Work for one of them; without any it is done at once."""
         if self._pool is None:
-            return here(work, *args, **kwargs)
+            return done_here(work, *args, **kwargs)
         try:
             return self._pool.submit(work, *args, **kwargs)
         except BrokenProcessPool:

@@ -1,5 +1,8 @@
-"""What a worker can be asked to do, one entry for each kind of row; and messages, which only say that something waits
-in a queue. Nothing here knows the worker's code."""
+"""What a worker can be asked to do, and the messages that call it.
+
+A message only says that work waits in a queue: which work it is, the worker reads from the rows. Nothing here imports
+the worker's code.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,11 @@ GOES_ON = "and it goes on where it stopped."
 
 
 class Kind(NamedTuple):
-    """queue: of the broker. noun: for the sentences on faults.
+    """One kind of work, by its queue and the words for people.
 
-    subject: begins a sentence on the work. smaller: what people can do to need less memory; quicker: to need less time,
-    as `smaller` if "".
+    queue: name of the broker's queue. noun: what the work is called in sentences about faults.
+    subject: with what a sentence about the work begins. smaller: what people can do so that it needs less memory.
+    quicker: what they can do so that it needs less time; "" if that is the same as `smaller`.
     """
 
     queue: str
@@ -74,7 +78,7 @@ KINDS: dict[type[models.Attempted], Kind] = {
 
 
 def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job, *, again: bool = False) -> None:
-    """Enqueue a row once the worker can see it."""
+    """Enqueue a row when the transaction has been stored, so that the worker finds the row."""
     transaction.on_commit(lambda: enqueue([pk], kind, again=again))
 
 
@@ -95,8 +99,8 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = Fa
 
 
 def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
-    """Start writing the files of a finished result, of which one is missing; after a failure only after a moment.
-    figure: name of one with options, of which the last MOST_FIGURES are known."""
+    """Start writing the files of a finished result, because one of them is missing. After a failure it starts again
+    only when TRY_AGAIN has passed. figure: name of a figure with options; the last MOST_FIGURES of them are kept."""
     with transaction.atomic():
         export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.owner: result})
         rows = ExportJob.objects.filter(pk=export.pk)
@@ -113,8 +117,8 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
 
 
 def ring(queue: str) -> bool:
-    """Let a worker of a queue do what comes next. False where the broker cannot be reached: that is no error for the
-    user, as `rescue` tries again."""
+    """Tell the workers of a queue that work waits. Returns False if the broker cannot be reached. The user sees no
+    error then, because `rescue` sends the message again later."""
     try:
         current_app.send_task(f"worker.{queue}")
     except Exception as error:

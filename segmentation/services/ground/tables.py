@@ -73,10 +73,10 @@ def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
 def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The content of a file OUTLINES in parts, so that little of it is in memory: its head with the first objects, then
     only OBJECTS. `core.report.exports.viewer.outlines` begins each object with its id, and has them last."""
-    head, rest = b"", b""
+    head, tail = b"", b""
     while chunk := file.read(CHUNK):
-        objects, next_object, rest = (rest + chunk).rpartition(NEXT_OBJECT)
+        objects, next_object, tail = (tail + chunk).rpartition(NEXT_OBJECT)
         if next_object:
             yield json.loads(head + objects + b"}]}")
             head = f'{{"{OBJECTS}":[{{"id":'.encode()
-    yield json.loads(head + rest)
+    yield json.loads(head + tail)

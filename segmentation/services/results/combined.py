@@ -127,5 +127,5 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
         yield ("," if count and annotations else "") + ",".join(map(json.dumps, annotations))
         count += len(annotations)
     info = {"description": f"Sample {sample.name}"}
-    rest = {"images": images, "categories": list(categories.values()), "info": info, "licenses": []}
-    yield "]," + json.dumps(rest)[1:]
+    closing = {"images": images, "categories": list(categories.values()), "info": info, "licenses": []}
+    yield "]," + json.dumps(closing)[1:]

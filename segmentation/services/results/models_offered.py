@@ -106,9 +106,9 @@ def is_usable(name: str, user: Any) -> bool:
     if cards.released(name):
         return True
     row = trained([name]).get(name)
-    here = any(card.name == name for card in cards.available())
+    is_installed = any(card.name == name for card in cards.available())
     staff = row is not None and row.offered and row.staff_may(user, "view")
-    return here and (staff or _is_offered(row, user, _site_defaults()))
+    return is_installed and (staff or _is_offered(row, user, _site_defaults()))
 
 
 def chosen_default(task: str, user: Any) -> str:

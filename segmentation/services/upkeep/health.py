@@ -158,9 +158,9 @@ def readiness() -> list[Check]:
         parts: dict[str, dict[str, Callable[[], Check]]] = {}
         for name, part, needed, check, broken in _CHECKS:
             parts.setdefault(part, {})[name] = partial(_made, name, needed, check, broken)
-        made = answers_in_time([asked(f"{part}, checks", questions) for part, questions in parts.items()], now)
+        answers = answers_in_time([asked(f"{part}, checks", questions) for part, questions in parts.items()], now)
         silent = f"No answer within {PATIENCE} seconds: it hangs, or the network to it does."
-        checks = [made.get(name) or Check(name, False, silent, needed) for name, _, needed, *_ in _CHECKS]
+        checks = [answers.get(name) or Check(name, False, silent, needed) for name, _, needed, *_ in _CHECKS]
         _last_answer = now, checks
     return _last_answer[1]
 
@@ -349,8 +349,8 @@ def ended() -> dict[str, int]:
 
 def last_backup() -> float | None:
     """When the last backup of this site was made, in seconds since 1970; None where none is known."""
-    made = StaffAction.objects.filter(action=staff_log.BACKUP).order_by("-created").values_list("created", flat=True)
-    return created.timestamp() if (created := made.first()) else None
+    backups = StaffAction.objects.filter(action=staff_log.BACKUP).order_by("-created").values_list("created", flat=True)
+    return created.timestamp() if (created := backups.first()) else None
 
 
 def failures() -> list[tuple[str, int]]:

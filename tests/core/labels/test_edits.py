@@ -447,7 +447,7 @@ def test_merged_grains_have_no_boundary_between_them_and_keep_those_to_others():
 def test_a_drawn_boundary_parts_every_grain_that_it_crosses():
     patch = edits.split(grains(), None, [(0, 12), (49, 12)], boundary=True)
     after = grains().after([patch]).crop((0, 0, 50, 50))
-    assert patch.made == [1, 5, 2, 6] and patch.next_id == 7
+    assert patch.ids_left == [1, 5, 2, 6] and patch.next_id == 7
     columns = after[2:22, 10]
     assert (columns > 0).sum() == 15 and len(set(columns.tolist()) - {0}) == 2  # the boundary is 5 px wide
     merged = grains().after([patch, edits.merge(grains().after([patch]), [1, 5], boundary=True)])
@@ -474,7 +474,7 @@ def test_a_line_without_an_id_is_led_on_in_the_object_that_it_is_for_alone():
     labels[5:25, 5:35], labels[5:25, 35:45] = 1, 2
     now = working(segmentation_of(labels))
     patch = edits.split(now, None, [(7.5, 15.5), (42.5, 15.5)])
-    assert patch.made == [1, 3] and (now.after([patch]).crop((0, 35, 30, 45))[5:25] == 2).all()
+    assert patch.ids_left == [1, 3] and (now.after([patch]).crop((0, 35, 30, 45))[5:25] == 2).all()
     with pytest.raises(BadEdit, match="not split any object"):
         edits.split(now, None, [(20.5, 15.5), (42.5, 15.5)])
     with pytest.raises(BadEdit, match="not split object 1"):
@@ -486,9 +486,9 @@ def test_a_line_without_an_id_does_not_cut_what_its_ends_stick_out_into():
     labels = np.zeros((40, 60), np.int32)
     labels[5:35, 5:35], labels[5:35, 35:55] = 1, 2
     now = working(segmentation_of(labels))
-    assert edits.split(now, None, [(2, 20), (35, 29), (44, 37)]).made == [1, 3]
-    assert edits.split(now, 2, [(2, 20), (35, 29), (44, 37)]).made == [2, 3]
-    assert edits.split(now, None, [(2, 20), (57, 20)]).made == [1, 3, 2, 4]
+    assert edits.split(now, None, [(2, 20), (35, 29), (44, 37)]).ids_left == [1, 3]
+    assert edits.split(now, 2, [(2, 20), (35, 29), (44, 37)]).ids_left == [2, 3]
+    assert edits.split(now, None, [(2, 20), (57, 20)]).ids_left == [1, 3, 2, 4]
 
 
 @pytest.mark.parametrize(
@@ -536,21 +536,23 @@ BESIDE, FAR = [(25, 20), (29, 20), (29, 24), (25, 24)], [(32, 4), (36, 4), (36, 
 
 def test_a_stroke_far_from_the_selected_object_is_a_new_one_of_its_class():
     now = working(FOUND)
-    assert edits.draw(now, BESIDE, 9, touching=True).made == [9]
-    assert edits.draw(now, [(x + 1, y) for x, y in BESIDE], 9, touching=True).made == [12]  # a pixel between them
-    assert edits.paint(now, [(25.5, 30.5)], 0.5, 9, touching=True).made == [9]  # a corner
+    assert edits.draw(now, BESIDE, 9, touching=True).ids_left == [9]
+    assert edits.draw(now, [(x + 1, y) for x, y in BESIDE], 9, touching=True).ids_left == [12]  # a pixel between them
+    assert edits.paint(now, [(25.5, 30.5)], 0.5, 9, touching=True).ids_left == [9]  # a corner
     far = edits.draw(now, FAR, 5, touching=True)
-    assert far.made == [12] and far.objects[12].class_index == 1
+    assert far.ids_left == [12] and far.objects[12].class_index == 1
     assert edits.draw(now, FAR, 5, name="round", touching=True).objects[12].class_index == 0
     assert edits.draw(now, FAR, 5, replace=True, touching=True).objects == far.objects
-    assert edits.paint(now, [(34, 6)], 2, 77, touching=True).made == [12]  # that object is gone
-    assert edits.draw(now, FAR, 5).made == [5]
+    assert edits.paint(now, [(34, 6)], 2, 77, touching=True).ids_left == [12]  # that object is gone
+    assert edits.draw(now, FAR, 5).ids_left == [5]
 
 
 def test_an_eraser_far_from_the_selected_object_takes_what_lies_there():
     now = working(FOUND)
-    assert edits.erase(now, points=[(7, 7)], radius=2, number=5, touching=True).made == [2]
-    assert edits.erase(now, points=[(20, 25)], radius=2, number=5, touching=True).made == [5]
-    assert edits.erase(now, points=[(7, 7)], radius=2, number=77, touching=True).made == [2]
+    assert edits.erase(now, points=[(7, 7)], radius=2, number=5, touching=True).ids_left == [2]
+    assert edits.erase(now, points=[(20, 25)], radius=2, number=5, touching=True).ids_left == [5]
+    assert edits.erase(now, points=[(7, 7)], radius=2, number=77, touching=True).ids_left == [2]
     beside = [(20, 22), (22, 22), (22, 24), (20, 24)]
-    assert edits.erase(now, beside, number=5, touching=True).made == [9]  # it touches object 5, and holds none of it
+    assert edits.erase(now, beside, number=5, touching=True).ids_left == [
+        9
+    ]  # it touches object 5, and holds none of it

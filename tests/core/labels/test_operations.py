@@ -48,7 +48,7 @@ def test_the_other_entries_of_operations_can_be_written_as_json():
     ]
     corrections = Corrections(WorkingLabels.of(FOUND))
     steps = [corrections.do(operation) for operation in json.loads(json.dumps(operations))]
-    assert [step.patch.made for step in steps] == [[5], [5, 12], [13], [13]]
+    assert [step.patch.ids_left for step in steps] == [[5], [5, 12], [13], [13]]
     assert correct(FOUND, operations).ids.tolist() == [2, 5, 12, 13]
 
 

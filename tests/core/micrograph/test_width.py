@@ -21,6 +21,9 @@ from segmentation.core.micrograph.width import parse_width
         ("1.5e3 nm", 1500),
         (".5 µm", 500),
         ("100 mm", 1e8),
+        ("12,5\u00a0um", 12500),  # no-break space, as word processors write it
+        ("\u00a07\u202f\u00a0µm\u00a0", 7000),  # narrow no-break space
+        ("\ufeff7520\u200b nm\u200e", 7520),  # marks that nobody sees
     ],
 )
 def test_accepted(typed: str, nm: float) -> None:

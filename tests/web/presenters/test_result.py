@@ -19,8 +19,12 @@ from segmentation.core.report.entries import Entry
 from segmentation.core.tasks import every, find
 from segmentation.models import Job, Micrograph
 from segmentation.presenters.charts import ChartedSummary
-from segmentation.presenters.comparison import _difference, _differences, _main
-from segmentation.presenters.result import Result, counted, headline, numbers_of, shown_settings, values_of
+from segmentation.presenters.choices import Choices
+from segmentation.presenters.comparison import main_entries
+from segmentation.presenters.differences import difference_of, differences
+from segmentation.presenters.provenance import shown_settings
+from segmentation.presenters.result import Result
+from segmentation.presenters.stored import counted, headline, numbers_of, values_of
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
@@ -309,31 +313,31 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
 
 
 def test_an_image_unlike_ones_own_is_offered_to_the_model_before_the_further_training():
-    for model, offered in (("particles", ("model", "particles")), ("removed since", None)):
+    for model, offered in (("particles", [("model", "particles")]), ("removed since", [])):
         used = {"unlike_own": {"images": 10, "began_with": model}}
-        offer = Result(Job(summary={**SUMMARY, "used": used}, micrograph=Micrograph())).began_with
-        assert (offer and (offer.setting, offer.value)) == offered
-    assert Result(Job(summary=SUMMARY, micrograph=Micrograph())).began_with is None
+        offers = Choices(Job(summary={**SUMMARY, "used": used}, micrograph=Micrograph())).earlier_models
+        assert [(offer.setting, offer.value) for offer in offers] == offered
+    assert not Choices(Job(summary=SUMMARY, micrograph=Micrograph())).earlier_models
 
 
 def test_where_particles_show_two_edges_all_outlines_may_follow_either():
     """The one that was chosen is not offered again."""
     edges = {"outlines": 40, "cores": 0.2, "ratio": 2.0, "shift": 0.45}
     offered = {
-        edge: Result(
+        edge: Choices(
             Job(
                 summary={**SUMMARY, "used": {"concentric": edges}},
                 settings=AnalysisSettings.of(edge=edge).as_dict(),
                 micrograph=Micrograph(),
             )
-        ).other_edges
+        ).edges
         for edge in ("auto", "outer")
     }
     assert [(change.setting, change.value) for change in offered["auto"]] == [("edge", "outer"), ("edge", "inner")]
     assert [change.value for change in offered["outer"]] == ["inner"]
     redrawn = Job(summary=SUMMARY, settings=AnalysisSettings.of(edge="inner").as_dict(), micrograph=Micrograph())
-    assert [change.value for change in Result(redrawn).other_edges] == ["outer"]  # the core alone shows no second edge
-    assert not Result(Job(summary=SUMMARY, micrograph=Micrograph())).other_edges
+    assert [change.value for change in Choices(redrawn).edges] == ["outer"]  # the core alone shows no second edge
+    assert not Choices(Job(summary=SUMMARY, micrograph=Micrograph())).edges
 
 
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
@@ -356,7 +360,7 @@ class TestComparison:
 
     def test_every_number_stands_beside_the_automatic_one(self, make_job):
         job = self.corrected(make_job, n_kept=270, median=150.0, fraction_100nm=0.25, d10=62.51)
-        rows = {row.term: row for row in _differences(*(_main(Result(one)) for one in (job.parent, job)), {})}
+        rows = {row.term: row for row in differences(*(main_entries(Result(one)) for one in (job.parent, job)), {})}
         assert (rows["Counted"].before.value, rows["Counted"].after.value, rows["Counted"].difference) == (
             *("261", "270", "+9 (+3.4 %)"),
         )
@@ -372,7 +376,7 @@ class TestComparison:
     )
     def test_what_rounds_to_zero_has_no_sign(self, limits, ends):
         entry, other = (Entry("mean", "Mean", Value(value, unit="nm")) for value in (5.0, 4.9996))
-        change = _difference(entry, other, limits)
+        change = difference_of(entry, other, limits)
         assert change.interval == ends and change.difference.startswith("±0 nm")
 
     @pytest.mark.parametrize(
@@ -394,7 +398,7 @@ class TestComparison:
         ],
     )
     def test_numbers_and_their_difference_are_rounded_so_that_they_agree(self, kind, first, second, written):
-        change = _difference(*(Entry("x", "X", value, kind=kind) for value in (first, second)), None)
+        change = difference_of(*(Entry("x", "X", value, kind=kind) for value in (first, second)), None)
         assert (*(cell.value for cell in change.cells), change.difference) == written
         one, other, apart = (
             float(text.replace(",", "").replace("−", "-").replace("±", "").split()[0]) for text in written
@@ -403,7 +407,7 @@ class TestComparison:
 
     def test_a_difference_has_the_decimals_of_the_numbers_beside_it(self):
         entry, other = (Entry("n_kept", "Counted", Value(value), kind="integer") for value in (120.0, 137.0))
-        assert _difference(entry, other, (-600.0, 640.0)).difference.startswith("+17")
+        assert difference_of(entry, other, (-600.0, 640.0)).difference.startswith("+17")
 
 
 def test_of_a_refused_image_lists_say_no_number_and_no_dash():

@@ -18,7 +18,8 @@ from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
-from segmentation.presenters.result import Change, Result
+from segmentation.presenters.choices import Change
+from segmentation.presenters.result import Result
 from segmentation.views.job_status import SOON
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, templates, words
 
@@ -344,7 +345,7 @@ class TestChange:
 
     def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
         frame = {"touches the frame": Change("count them", "border_correction", "weight")}
-        monkeypatch.setattr("segmentation.presenters.result.COUNTED_AGAIN", frame)
+        monkeypatch.setattr("segmentation.presenters.choices.COUNTED_AGAIN", frame)
         monkeypatch.setattr("segmentation.core.report.summary.BY_OTHERS", (Reason.FRAME,))
         page = words(maker.get(address(job())))
         assert page.count(f'data-lights="{Reason.FRAME}"') == 2 and Reason.FRAME.definition in page

@@ -73,7 +73,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING
     )
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
-    assert [(revision.number, revision.changed, revision.newest, revision.here) for revision in listed(second)] == [
+    assert [(revision.number, revision.changed, revision.newest, revision.is_shown) for revision in listed(second)] == [
         (1, FROM_FILE, False, False),
         (2, f"10 nm/px ({Source.TYPED.words})", False, True),
         (3, changed(third, second), False, False),

@@ -170,8 +170,8 @@ EXPORTS = (
     Export(
         "arrangement.png",
         "Arrangement, PNG",
-        109,
-        _write,
+        place=109,
+        write=_write,
         image="map and histogram of the distances to the nearest neighbour, pair correlation, shapes",
         of_objects=True,
     ),

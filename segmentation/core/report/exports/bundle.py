@@ -46,8 +46,8 @@ EXPORTS = (
     Export(
         "bundle.zip",
         "All files in one, ZIP",
-        80,
-        _write,
+        place=80,
+        write=_write,
         both="reports, figures, tables and data, with their checksums",
         turn=LAST,
     ),

@@ -89,8 +89,8 @@ EXPORTS = (
     Export(
         "coco.json",
         "Annotations, COCO JSON",
-        150,
-        lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
+        place=150,
+        write=lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
         image="the {things} as COCO annotations, for training and annotation tools",
     ),
 )

@@ -43,15 +43,15 @@ def _write_words(context: Context, path: Path) -> None:
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
-    return Export(f"panel-{name}.png", f"{title}, PNG", place, _write_picture, image=image, panel=panel)
+    return Export(f"panel-{name}.png", f"{title}, PNG", place=place, write=_write_picture, image=image, panel=panel)
 
 
 EXPORTS = (
     Export(
         "figure.png",
         "Figure, PNG",
-        20,
-        _write_picture,
+        place=20,
+        write=_write_picture,
         image="four panels, 170 mm wide, readable in one column of a journal",
         sample="all images together and each of them",
         usual=True,
@@ -60,12 +60,12 @@ EXPORTS = (
     Export(
         "caption-and-method.txt",
         "Caption and method, text",
-        21,
-        _write_words,
+        place=21,
+        write=_write_words,
         both="words for a manuscript: of the figure, and how the numbers were found",
     ),
-    Export("figure.svg", "Figure, SVG", 100, _write_drawn, both="as lines and text, to edit"),
-    Export("figure.pdf", "Figure, PDF", 101, _write_drawn, both="to print"),
+    Export("figure.svg", "Figure, SVG", place=100, write=_write_drawn, both="as lines and text, to edit"),
+    Export("figure.pdf", "Figure, PDF", place=101, write=_write_drawn, both="to print"),
     _panel(102, "image", "image", "Panel: image", "only the image, with a scale bar if the scale is known"),
     _panel(103, "segmentation", "outlines", "Panel: segmentation", "only the {things}, in colour"),
     _panel(108, "certainty", "certainty", "Panel: certainty", "how sure the model is of each pixel"),

@@ -69,8 +69,8 @@ EXPORTS = (
     Export(
         "{table}.geojson",
         "Outlines, GeoJSON",
-        160,
-        lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
+        place=160,
+        write=lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
         image="the {things} as polygons in pixels, with their measures",
     ),
 )

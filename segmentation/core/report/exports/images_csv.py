@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from ...measure.pooled_fields import reason_and_warning
@@ -62,6 +63,10 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
         )
 
 
+def _write(context: Any, path: Path) -> None:
+    path.write_text(marked(lines(_lines(context.sample))), encoding="utf-8", newline="")
+
+
 def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | None, ...]]]:
     """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with.
     Counts add up to those of all images together."""
@@ -115,8 +120,8 @@ EXPORTS = (
     Export(
         "images.csv",
         "Images, CSV",
-        65,
-        lambda context, path: path.write_text(marked(lines(_lines(context.sample))), encoding="utf-8", newline=""),
+        place=65,
+        write=_write,
         sample="one row per image",
         usual=True,
     ),

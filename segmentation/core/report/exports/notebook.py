@@ -75,10 +75,10 @@ def _file(name: str, content: bytes, title: str, description: str) -> Node:
 
 def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
     """All nodes of the crate, those of its files among them."""
-    sample, made = context.sample, context.filing.made
+    sample, created = context.sample, context.filing.created
     typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
     shared = common_facts(sample)
-    date = made.isoformat(timespec="seconds") if made else ""
+    date = created.isoformat(timespec="seconds") if created else ""
     person, licence = _person(typed), licence_of(typed["licence"])
     author = _to(person["@id"] if person else LABORATORY if typed["laboratory"] else "")
     microscope = typed["microscope"] or str(shared.get(("instrument", "instrument"), ""))
@@ -194,4 +194,4 @@ def _text(context: Context) -> str:
     return "".join([*lines, "<ul>", *rows, "</ul>", *how])
 
 
-EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", 186, _write, both=HOLDS, turn=LAST),)
+EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", place=186, write=_write, both=HOLDS, turn=LAST),)

@@ -137,8 +137,8 @@ EXPORTS = (
     Export(
         RESULT,
         "All details, JSON",
-        170,
-        lambda context, path: write_json(as_dict(context.sample), path, indent=2),
+        place=170,
+        write=lambda context, path: write_json(as_dict(context.sample), path, indent=2),
         image="all numbers with intervals, settings, scale, model and versions, for programs",
         sample="numbers of all images with intervals and one entry per image, for programs",
         stored=True,
@@ -147,8 +147,8 @@ EXPORTS = (
     Export(
         "result.schema.json",
         "JSON Schema",
-        175,
-        lambda _, path: path.write_bytes(SCHEMA.read_bytes()),
+        place=175,
+        write=lambda _, path: path.write_bytes(SCHEMA.read_bytes()),
         both="the JSON Schema of result.json",
     ),
 )

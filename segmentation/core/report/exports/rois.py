@@ -70,16 +70,16 @@ EXPORTS = (
     Export(
         "rois.zip",
         "Outlines for ImageJ, ZIP",
-        130,
-        lambda context, path: write_rois(context.analysis, context.shapes, path, context.keep_all),
+        place=130,
+        write=lambda context, path: write_rois(context.analysis, context.shapes, path, context.keep_all),
         image="outlines of {counted}, for ImageJ's ROI Manager",
         usual=True,
     ),
     Export(
         "rois-all.zip",
         "All outlines for ImageJ, ZIP",
-        140,
-        lambda context, path: write_rois(context.analysis, context.shapes, path, True),
+        place=140,
+        write=lambda context, path: write_rois(context.analysis, context.shapes, path, True),
         image="the same with all {things}{aside}",
     ),
 )

@@ -108,13 +108,13 @@ def _cuts(segmentation: Segmentation, numbers_shown: set[int], nm_per_pixel: flo
     ids = [cut.divides(lambda box: segmentation.labels[box[0] :, box[1] :]) for cut in segmentation.cuts]
     places = [index for index, number in enumerate(ids) if number in numbers_shown]
     cuts = [segmentation.cuts[index] for index in places]
-    made = _sizes_made(segmentation, nm_per_pixel) if cuts else {}
+    piece_sizes = _sizes_made(segmentation, nm_per_pixel) if cuts else {}
     return {
         "place": places,
         "id": [ids[index] for index in places],
         **{name: [getattr(cut, name) for cut in cuts] for name in ("chance", "after", "sides")},
         "line": [coordinates(np.array(cut.line)) for cut in cuts],
-        "pieces": [made.get(place) for place in places],
+        "pieces": [piece_sizes.get(place) for place in places],
     }
 
 
@@ -128,9 +128,9 @@ def _sizes_made(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[
     if not pieces:
         return {}
     size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])
-    table, _ = measured_apart([piece for made in pieces.values() for piece in made], nm_per_pixel, frame)
+    table, _ = measured_apart([piece for cut_pieces in pieces.values() for piece in cut_pieces], nm_per_pixel, frame)
     lengths = iter(short(table.length(size)))
-    return {place: [next(lengths) for _ in made] for place, made in pieces.items()}
+    return {place: [next(lengths) for _ in cut_pieces] for place, cut_pieces in pieces.items()}
 
 
 def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
@@ -247,7 +247,7 @@ def page_outlines(context: Any) -> dict[str, Any]:
 
 
 def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
-    return Export(name, "", place, write, image=IN, for_the_page=True, **kind_of)
+    return Export(name, "", place=place, write=write, image=IN, for_the_page=True, **kind_of)
 
 
 EXPORTS = (

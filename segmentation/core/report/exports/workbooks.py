@@ -172,8 +172,8 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
     else:
         yield "Scale", calibration_words(sample.analysis.calibration)
-    if filing.made:
-        yield "Analysed (UTC)", filing.made.astimezone(UTC).replace(tzinfo=None)
+    if filing.created:
+        yield "Analysed (UTC)", filing.created.astimezone(UTC).replace(tzinfo=None)
     if filing.address:
         yield "Result", filing.address
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
@@ -364,16 +364,16 @@ EXPORTS = (
     Export(
         "{table}.xlsx",
         "{Things}, XLSX",
-        70,
-        lambda context, path: write_xlsx(context.sample, path, context.filing),
+        place=70,
+        write=lambda context, path: write_xlsx(context.sample, path, context.filing),
         image="for Excel: summary with a chart, every {thing}, all details",
         usual=True,
     ),
     Export(
         "sample.xlsx",
         "Images and numbers, XLSX",
-        75,
-        lambda context, path: write_xlsx(context.sample, path, context.filing),
+        place=75,
+        write=lambda context, path: write_xlsx(context.sample, path, context.filing),
         sample="for Excel: summary with a chart, images, every {thing}, all details",
         usual=True,
     ),

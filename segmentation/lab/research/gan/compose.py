@@ -104,8 +104,8 @@ def perlin(side: int, cells: float, rng: Rng) -> Field:
     blend = t**3 * (6 * t**2 - 15 * t + 10)
 
     def corner(down: int, right: int) -> Floats:
-        here = angle[np.ix_(cell + down, cell + right)]
-        return np.sin(here) * (t - down)[:, None] + np.cos(here) * (t - right)[None]
+        corner_angle = angle[np.ix_(cell + down, cell + right)]
+        return np.sin(corner_angle) * (t - down)[:, None] + np.cos(corner_angle) * (t - right)[None]
 
     upper = corner(0, 0) + blend[None] * (corner(0, 1) - corner(0, 0))
     lower = corner(1, 0) + blend[None] * (corner(1, 1) - corner(1, 0))

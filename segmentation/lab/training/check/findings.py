@@ -138,11 +138,11 @@ class CheckedFolder:
         for finding in self.findings:
             alike.setdefault((finding.error, names_and_numbers.sub("#", finding.sentence)), []).append(finding)
         self.findings = []
-        for some in alike.values():
-            self.findings += some if len(some) <= ALIKE else some[:1]
-            if len(some) > ALIKE:
-                files = [match[0] for finding in some[1:] if (match := names_and_numbers.search(finding.sentence))]
-                self.findings[-1] = replace(some[0], alike=some_of(files), alike_count=len(some) - 1)
+        for group in alike.values():
+            self.findings += group if len(group) <= ALIKE else group[:1]
+            if len(group) > ALIKE:
+                files = [match[0] for finding in group[1:] if (match := names_and_numbers.search(finding.sentence))]
+                self.findings[-1] = replace(group[0], alike=some_of(files), alike_count=len(group) - 1)
 
 
 def some_of(names: Sequence[str], limit: int = 3, more: str = "more") -> str:

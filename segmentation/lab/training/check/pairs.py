@@ -199,9 +199,9 @@ def surroundings(labels: Labels) -> int:
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
     if label == 0 or (frame == label).mean() < 0.5 or not all((side == label).any() for side in sides):
         return 0
-    rest, _ = ndimage.label(labels != label)
+    pieces, _ = ndimage.label(labels != label)
     components, _ = ndimage.label(labels == label)
-    return label if not rest.any() or _convexity(rest) > max(CONVEX, _convexity(components)) else 0
+    return label if not pieces.any() or _convexity(pieces) > max(CONVEX, _convexity(components)) else 0
 
 
 def _convexity(pieces: Labels) -> float:

@@ -97,8 +97,8 @@ class Scorer:
         if len(groups) == len(self.records):
             return []
         return [
-            {"name": name, "images": len(some), **pooled(some, self.scoring, nm, [name] * len(some))}
-            for name, some in sorted(groups.items())
+            {"name": name, "images": len(in_group), **pooled(in_group, self.scoring, nm, [name] * len(in_group))}
+            for name, in_group in sorted(groups.items())
         ]
 
 

@@ -62,7 +62,7 @@ def fit_logistic(
     examples: of each image its (n,) values by name, and (n,) whether yes. shares: how much each of all counts. Raises
     TooFew, which says `refusal`, with fewer than FEWEST of yes or of no.
     """
-    yes = np.concatenate([some for _, some in examples])
+    yes = np.concatenate([answers for _, answers in examples])
     if min(yes.sum(), (~yes).sum()) < FEWEST:
         raise TooFew(f"{refusal} at least, here are {yes.sum()} and {(~yes).sum()}.")
     names = list(examples[0][0])
@@ -93,13 +93,13 @@ def fit_confidence(
     chances on AMPIS powder, which no fit saw, were 0.06 too high in the mean, without them 0.11. The reliability leaves
     out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
     """
-    some, threshold = every_nth(examples), options.threshold_of(predictor.card)
+    used, threshold = every_nth(examples), options.threshold_of(predictor.card)
     labelled = [
         _labelled_objects(predictor, copy, truth, threshold, pair.group)
-        for number, pair in enumerate(followed(some, len(some), say, OFTEN))
+        for number, pair in enumerate(followed(used, len(used), say, OFTEN))
         for copy, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
-    pictures = followed([*composed(some), *empty()], COMPOSED + EMPTY, say, OFTEN)
+    pictures = followed([*composed(used), *empty()], COMPOSED + EMPTY, say, OFTEN)
     others = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
     apart, right = cross_fitted(labelled, others), np.concatenate([particles.right for particles in labelled])
     likely = apart >= HOPELESS

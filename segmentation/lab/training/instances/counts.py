@@ -133,9 +133,9 @@ def usual_gap(labels: Labels) -> int:
 
     away, grown = ndimage.distance_transform_edt(labels == 0), expand_labels(labels, WIDEST_GAP / 2)
     gaps = []
-    for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        meets = (grown[here] != grown[there]) & (grown[here] > 0) & (grown[there] > 0)
-        gaps.append((away[here] + away[there])[meets])
+    for pixels, neighbours in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        meets = (grown[pixels] != grown[neighbours]) & (grown[pixels] > 0) & (grown[neighbours] > 0)
+        gaps.append((away[pixels] + away[neighbours])[meets])
     every = np.concatenate(gaps)
     return round(float(np.median(every))) if len(every) else 0
 
@@ -147,13 +147,13 @@ def contact_shares(labels: Labels, n: int) -> Floats:
     for block in blocks(labels.shape):
         rows = labels[block.start : block.stop + 1]
         beside = labels[block]  # the last row of a block is also the first of the next one
-        for here, there in ((beside[:, :-1], beside[:, 1:]), (rows[:-1], rows[1:])):
-            differ = here != there
-            pair = here[differ], there[differ]
-            both = (pair[0] > 0) & (pair[1] > 0)
+        for pixels, neighbours in ((beside[:, :-1], beside[:, 1:]), (rows[:-1], rows[1:])):
+            differ = pixels != neighbours
+            pair = pixels[differ], neighbours[differ]
+            in_both = (pair[0] > 0) & (pair[1] > 0)
             for labels_of_side in pair:
                 edges += np.bincount(labels_of_side, minlength=n + 1)
-                shared += np.bincount(labels_of_side[both], minlength=n + 1)
+                shared += np.bincount(labels_of_side[in_both], minlength=n + 1)
     return shared[1:] / np.maximum(edges[1:], 1)
 
 

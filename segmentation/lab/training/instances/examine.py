@@ -21,7 +21,7 @@ from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
 from ..sheets import STRENGTH, as_panels, in_colour
 from .confidence import reliability
 from .counts import ImageCounts, by_size, count_image
-from .figures import ap_by_iou
+from .metrics import ap_by_iou
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
 CHOOSING = ("50", "75")

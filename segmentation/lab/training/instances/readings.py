@@ -89,8 +89,8 @@ def fit_reading(
     scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say = lambda line: None
 ) -> Fitted:
     """The card's options `diameter` and `region_merging`, of which the limit alone may change."""
-    some = every_nth(pairs)
-    images = followed(some, len(some), say, OFTEN)
+    used = every_nth(pairs)
+    images = followed(used, len(used), say, OFTEN)
     every = (read_in_every_way(scoring, predictor, pair, options.rows) for pair in images)
     read = [[reading.record for reading in readings] for readings in every]
     way = best_way(scoring, read)

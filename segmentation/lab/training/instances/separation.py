@@ -56,12 +56,12 @@ def fit_separation(
 
     Raises TooFew when hardly any particles touch in the examples and in composites of their particles.
     """
-    some, threshold = every_nth(pairs), options.threshold_of(predictor.card)
+    used, threshold = every_nth(pairs), options.threshold_of(predictor.card)
     annotated = [
         oversegmented(predictor, *pair.load(options.rows), threshold, pair.group)
-        for pair in followed(some, len(some), say, OFTEN)
+        for pair in followed(used, len(used), say, OFTEN)
     ]
-    composites = composed(some)
+    composites = composed(used)
     drawn = [oversegmented(predictor, *pair, threshold) for pair in followed(composites, len(composites), say, OFTEN)]
     counts = partial(_counts, predictor, threshold)
     weights = _fit_weights(annotated, drawn)
@@ -138,9 +138,9 @@ def _of_borders(
     """Weights from the borders that are left under `states`. Both kinds of images count the same in all, those of
     an image as `share_of` says."""
     borders_by_source = [[borders_of(image, states) for image in images] for images in (annotated, drawn)]
-    shares = [share_of([len(real) for _, real in some]) for some in borders_by_source]
+    shares = [share_of([len(real) for _, real in of_source]) for of_source in borders_by_source]
     share = np.concatenate([part / max(part.sum(), 1) for part in shares])
-    every = [borders for some in borders_by_source for borders in some]
+    every = [borders for of_source in borders_by_source for borders in of_source]
     refusal = f"Cuts cannot be fitted: it takes {FEWEST} borders between particles and {FEWEST} within one"
     return fit_logistic(every, share * len(share) / share.sum(), 4, refusal)
 

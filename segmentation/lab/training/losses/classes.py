@@ -34,6 +34,6 @@ class ClassLoss(Loss):
         weights = pixels.clamp(min=1).pow(-self.rarity)
         entropy = -(truth * logs).sum((0, 2, 3)) @ weights / (pixels @ weights).clamp(min=1e-6)
         predicted = logs.exp() * labelled
-        overlap, both = (predicted * truth).sum((0, 2, 3)), predicted.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-        dice = ((2 * overlap + 1) / (both + 1)).mean()  # over the batch: a class that is not there costs nothing
+        overlap, sums = (predicted * truth).sum((0, 2, 3)), predicted.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+        dice = ((2 * overlap + 1) / (sums + 1)).mean()  # over the batch: a class that is not there costs nothing
         return self.cross_entropy * entropy + self.dice * (1 - dice)

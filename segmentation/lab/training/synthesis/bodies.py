@@ -261,8 +261,8 @@ def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
         return 2.5 * (np.sqrt(np.clip(1 - (distance / 0.75) ** 2, 0, 1)) - 0.7)
     if scene.relief == "pits":
         return -1.5 * np.clip(1 - (distance / rng.uniform(0.15, 0.45)) ** 2, 0, 1)
-    some = smooth_field(shape, 2 * period, rng) > rng.uniform(0.0, 1.2)
-    return 2.0 * some * np.sqrt(np.clip(1 - (distance / rng.uniform(0.15, 0.4)) ** 2, 0, 1))
+    is_pitted = smooth_field(shape, 2 * period, rng) > rng.uniform(0.0, 1.2)
+    return 2.0 * is_pitted * np.sqrt(np.clip(1 - (distance / rng.uniform(0.15, 0.4)) ** 2, 0, 1))
 
 
 def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:

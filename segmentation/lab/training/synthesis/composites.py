@@ -140,8 +140,8 @@ def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: fl
             break
         place = Place(*middle, diameter())
         if group:
-            some = [group[int(rng.integers(len(group)))] for _ in range(1 if rng.random() < opened else 3)]
-            beside, angle = min(some, key=off_middle), rng.uniform(0, 2 * np.pi)
+            candidates = [group[int(rng.integers(len(group)))] for _ in range(1 if rng.random() < opened else 3)]
+            beside, angle = min(candidates, key=off_middle), rng.uniform(0, 2 * np.pi)
             apart = (place.diameter + beside.diameter) / 2 * rng.uniform(*OVERLAP)
             place = Place(beside.row + apart * np.sin(angle), beside.column + apart * np.cos(angle), place.diameter)
         edge = place.diameter / 3

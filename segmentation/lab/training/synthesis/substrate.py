@@ -91,8 +91,8 @@ def _cracks(shape: Shape, period: float, rng: Rng) -> Field:
     border = np.zeros(shape, np.float32)
     border[:-1] += nearest[:-1] != nearest[1:]
     border[:, :-1] += nearest[:, :-1] != nearest[:, 1:]
-    some = smooth_field(shape, 5 * period, rng) > rng.uniform(-1, 0.5)
-    return -4 * blur(border * some, rng.uniform(0.6, 1.2))
+    is_grooved = smooth_field(shape, 5 * period, rng) > rng.uniform(-1, 0.5)
+    return -4 * blur(border * is_grooved, rng.uniform(0.6, 1.2))
 
 
 def _mosaic(shape: Shape, period: float, rng: Rng) -> Field:

@@ -11,7 +11,7 @@ from ....core.measure.matching import Kind
 from ..classes import sigmoid
 from ..contract import LearningTask, Scoring, Tracked
 from ..evaluation.scores import fit_threshold
-from ..instances import figures
+from ..instances import metrics
 from ..instances.confidence import fit_confidence
 from ..instances.examine import COLOURS, OutlineExaminer, panels
 from ..instances.readings import fit_reading, ways
@@ -27,11 +27,11 @@ def rank(image: Mapping[str, Any]) -> tuple[float, float]:
 
 SCORING = Scoring(
     examine=lambda predictor, options: OutlineExaminer(SCORING, predictor, options),
-    metrics=figures.metrics,
-    quantity_errors=figures.quantity_errors,
-    definitions=figures.DEFINITIONS,
+    metrics=metrics.metrics,
+    quantity_errors=metrics.quantity_errors,
+    definitions=metrics.DEFINITIONS,
     kinds={str(kind): kind.definition for kind in Kind},
-    tally=figures.tally,
+    tally=metrics.tally,
     rank=rank,
     panels=panels,
     legend={**{str(kind): colour for kind, colour in COLOURS.items()}, "true outlines": (255, 255, 255)},

@@ -1,4 +1,4 @@
-"""The figures that compare found objects with true ones: their definitions, and how they follow from sums."""
+"""The metrics that compare found objects with true ones: how they follow from sums; metrics.toml defines each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from ..contract import Floats, defined, table_beside
 from ..evaluation.scores import finite_or_none, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 
+# Where two of the IOUs stand among them.
+IOU_50_INDEX, IOU_75_INDEX = (int(np.abs(IOUS - iou).argmin()) for iou in (0.5, 0.75))
+
 DEFINITIONS = defined(table_beside(__file__), tolerance=TOLERANCE)
 
 
 def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]:
-    """The figures of outlines and counts, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
+    """The metrics of outlines and counts, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
     sums = Sums.stacked([image.sums for image in images])
     true, predicted = sums.particles.T
     off = 100 * share(weights @ np.abs(predicted - true), weights @ true)
@@ -25,13 +28,13 @@ def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]
 def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) -> dict[str, Floats]:
     """The errors of the sizes, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
     sample = SizeSample.of([i.true_sizes for i in images], [i.found_sizes for i in images])
-    figures = [sample.figures(some, nm=nm) for some in weights]
+    errors = [sample.figures(row, nm=nm) for row in weights]
     by_image = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
     is_finite = np.isfinite(by_image)
     off = share(weights @ np.where(is_finite, by_image, 0), weights @ is_finite)
     seen = SizeSample.of([i.true_seen for i in images], [i.found_seen for i in images])
-    of_seen = np.array([seen.figures(some, nm=nm)["median_error"] for some in weights])
-    every = {name: np.array([values[name] for values in figures]) for name in figures[0]}
+    of_seen = np.array([seen.figures(row, nm=nm)["median_error"] for row in weights])
+    every = {name: np.array([values[name] for values in errors]) for name in errors[0]}
     return every | {"median_off": off, "median_error_seen": of_seen}
 
 
@@ -43,10 +46,11 @@ def tally(images: Sequence[ImageCounts]) -> dict[str, object]:
 
 
 def of_sums(sums: Sums) -> dict[str, Floats]:
-    """The figures that follow from sums (...), each (...); NaN where a denominator is 0."""
-    hit, spurious, missed, rest = np.moveaxis(sums.pixels, -1, 0)
+    """The metrics that follow from sums (...), each (...); NaN where a denominator is 0."""
+    hit, spurious, missed, background = np.moveaxis(sums.pixels, -1, 0)
     pixels = precision_recall_f1(hit, spurious, missed)
     tp, fp, fn = np.moveaxis(sums.matched, -1, 0)  # (..., 10)
+    tp_50, fp_50, fn_50 = (counts[..., IOU_50_INDEX] for counts in (tp, fp, fn))
     ap, f1 = share(tp, tp + fp + fn), share(2 * tp, 2 * tp + fp + fn)
     found_right, found_all, true_right, true_all = np.moveaxis(sums.boundary, -1, 0)
     precision, recall = np.nan_to_num(share(found_right, found_all)), np.nan_to_num(share(true_right, true_all))
@@ -57,14 +61,14 @@ def of_sums(sums: Sums) -> dict[str, Floats]:
         "dice": pixels["f1"],
         "precision": pixels["precision"],
         "recall": pixels["recall"],
-        "accuracy": share(hit + rest, hit + rest + spurious + missed),
-        "youden": pixels["recall"] + share(rest, rest + spurious) - 1,
-        "ap50": ap[..., 0],
-        "ap75": ap[..., 5],
+        "accuracy": share(hit + background, hit + background + spurious + missed),
+        "youden": pixels["recall"] + share(background, background + spurious) - 1,
+        "ap50": ap[..., IOU_50_INDEX],
+        "ap75": ap[..., IOU_75_INDEX],
         "ap": ap.mean(-1),
-        "f50": f1[..., 0],
-        "f75": f1[..., 5],
-        "pq": share(sums.segment_iou, tp[..., 0] + (fp[..., 0] + fn[..., 0]) / 2),
+        "f50": f1[..., IOU_50_INDEX],
+        "f75": f1[..., IOU_75_INDEX],
+        "pq": share(sums.segment_iou, tp_50 + (fp_50 + fn_50) / 2),
         # 0 where only one side has outlines, NaN where neither has.
         "boundary_f1": np.where(found_all + true_all > 0, boundary_f1, np.nan),
         "instance_iou_found": share(sums.best[..., 0], sums.best[..., 1]),

@@ -1,0 +1,116 @@
+"""The table of a mat of fibres: what of it counts, and the doubts that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..flags import NO_FIBRES, Flag
+from ..measure.filters import Reason
+from ..micrograph.types import Calibration, Micrograph
+from ..settings import MeasurementSettings
+from . import shared
+from .judgement import withheld
+
+if TYPE_CHECKING:
+    from ..labels.segmentation import Segmentation
+    from ..measure.fibres import FibreMeasures
+    from ..measure.table import Table
+
+COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
+THINNEST = 3.0  # px of a label under which no diameter is given
+FINE = 10.0  # px, from which on the bias is within 3 % with both renderers (docs/method/fibres.md)
+
+
+def table_of(
+    segmentation: Segmentation,
+    micrograph: Micrograph,
+    settings: MeasurementSettings,
+    calibration: Calibration,
+    measures: FibreMeasures,
+    is_faint: NDArray[np.bool_],
+) -> Table:
+    """A row for each object. One at the frame has a diameter and counts, so `reaches_frame` says it, and
+    `touches_frame` is never set. Where most is too thin, nothing counts. is_faint: (n,), like bare ground."""
+    from ..measure import fields
+
+    parts = (measures.steps * wave(2 * measures.angles) for wave in (np.cos, np.sin))
+    sums = [np.bincount(measures.owners, part, len(measures.visible)) for part in parts]
+    mean_cos, mean_sin = sums / np.maximum(measures.visible, 1e-9)
+    table = fields.table_of(
+        segmentation,
+        micrograph,
+        settings,
+        calibration,
+        fibre_diameter=measures.diameter,
+        fibre_diameter_sd=measures.diameter_sd,
+        fibre_length=measures.length,
+        visible_length=measures.visible,
+        curl=measures.curl,
+        direction=measures.direction,
+        mean_cos=mean_cos,
+        mean_sin=mean_sin,
+        ends_seen=measures.ends.astype(float),
+    )
+    at_frame = table["touches_frame"].astype(bool)
+    table = table.with_measures(touches_frame=np.zeros_like(at_frame), reaches_frame=at_frame)
+    if withheld(micrograph, segmentation, settings):
+        return table
+    is_thin = (measures.width < THINNEST) | np.isnan(measures.diameter)
+    is_rest = (measures.ends == 0) & (measures.visible < COVERED * typical_width(measures))
+    is_bare = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
+    conditions = [table.reasons != "", is_bare, segmentation.classes == 1, is_thin, is_rest]
+    words = map(str, (Reason.FAINT, Reason.SHORT, Reason.THIN, Reason.PIECE))
+    table = table.judged(np.select(conditions, [table.reasons, *words], ""))
+    return table.judged(np.where(table.kept, str(Reason.THIN), table.reasons)) if mostly_thin(table) else table
+
+
+def mostly_thin(table: Table) -> bool:
+    """Whether more length is too thin for a diameter than counts; by number specks of the ground would outvote it."""
+    lengths = np.nan_to_num(table.length("visible_length"))
+    return bool(lengths[table.reasons == str(Reason.THIN)].sum() > lengths[table.kept].sum())
+
+
+def typical_width(measures: FibreMeasures) -> float:
+    """px: half of the fibre length is thinner; 0 without any."""
+    has_width = ~np.isnan(measures.width)
+    order = np.argsort(measures.width[has_width])
+    lengths = np.cumsum(measures.visible[has_width][order])
+    return float(measures.width[has_width][order][np.searchsorted(lengths, lengths[-1] / 2)]) if len(order) else 0.0
+
+
+def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
+    """Warnings and notes of a mat."""
+    if mostly_thin(table):
+        yield Flag.doubtful(
+            "Most fibres are thinner than 3 px, too thin for a diameter, so no numbers are given. Take an image of a"
+            " higher magnification.",
+            "Most fibres are thinner than 3 px",
+            reason=str(Reason.THIN),
+        )
+    is_short, areas = table.reasons == str(Reason.SHORT), table.length("area")
+    if areas[is_short | (table.reasons == str(Reason.FAINT))].sum() > areas[table.kept].sum():
+        yield Flag.doubtful(
+            "Short objects and background cover more area than fibres. If it shows no fibres, choose another kind.",
+            NO_FIBRES,
+        )
+    widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
+    if len(widths) and np.median(widths) < FINE:
+        yield Flag.doubtful(
+            f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters came out up to 8 %"
+            f" wrong at 6 px and 30 % too large at 3 px. Take an image with fibres of {FINE:g} px or more.",
+            f"Diameters of fibres under {FINE:g} px may be wrong",
+        )
+    yield from shared.doubts(segmentation)
+    if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():
+        yield Flag("No fibre has both ends in view, so there are no lengths.")
+    if short_objects := int(is_short.sum()):
+        note = (
+            "1 object is not clearly a fibre, so it is left out."
+            if short_objects == 1
+            else f"{short_objects:,} objects are not clearly fibres, so they are left out."
+        )
+        yield Flag(note, reason=str(Reason.SHORT))
