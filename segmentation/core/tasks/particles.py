@@ -234,7 +234,6 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
-    from ..measure.nano import decided_by_one
     from ..measure.possible import possible
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
@@ -252,9 +251,9 @@ def measure(
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
     asked_for, other_choice = (every, seen) if settings.measurand == "all" else (seen, every)
-    evidence = conditions(judge, asked_for, divided)
+    counted = asked_for.outlines.identified(segmentation.ids)
     statistics = replace(
-        summarise(asked_for.outlines, evidence),
+        summarise(counted, conditions(judge, asked_for, divided)),
         other=None
         if judge.is_withheld
         else other_question(other_choice.outlines, conditions(judge, other_choice, divided)),
@@ -263,9 +262,7 @@ def measure(
     # A picture without numbers, or without outlines, has no count either.
     none = Value(None) if judge.is_withheld or not len(segmentation) else None
     quantities = {name: none or statistics.value(name) for name in TASK.quantities}
-    counted = asked_for.outlines.identified(segmentation.ids)
-    decider = decided_by_one(counted, evidence)
-    return Measured(counted, statistics, quantities, (decider,) if decider else ())
+    return Measured(counted, statistics, quantities)
 
 
 def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
