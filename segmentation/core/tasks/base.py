@@ -29,7 +29,7 @@ Maps = NDArray[np.uint8]
 Predict = Callable[[NDArray[np.float32]], Maps]
 Further = Callable[
     [NDArray[np.int32], Maps, NDArray[np.uint8], View, "ModelCard", Any],
-    tuple[dict[str, NDArray[np.int32]], dict[str, Any]],
+    tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]],
 ]
 FirstLook = Callable[[Maps, NDArray[np.uint8], View, "ModelCard", Any], tuple[NDArray[np.int32], NDArray[np.float32]]]
 
@@ -170,7 +170,8 @@ class Task:
         trial of `scale`, or of a part of the picture, in a fraction of the time of `decode`; None where nothing is
         shown so early.
     further(labels, maps, grey, view, card, settings): of the candidate that is chosen in the end, labels (H, W): other
-        labels by the changed setting, and facts, as `alternatives` and `used` of Decoded; None for nothing.
+        labels by the changed setting and facts, as `alternatives` and `used` of Decoded, and maps (H, W) to keep beside
+        those of the network, by name; None for nothing.
     plausible(decoded): whether what its model found in an image says that the image shows this kind; where it does,
         textures alone speak for no other. None where textures alone decide.
     recognised(predict, card, picture): what its model finds of such things in a picture, {} for nothing, as an entry

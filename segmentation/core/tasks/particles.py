@@ -206,10 +206,11 @@ def further(
     view: View,
     card: ModelCard,
     settings: ParticleSettings,
-) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any]]:
-    """The outlines under thresholds beside the usual one, which show how much the numbers depend on it; and what the
-    picture shows of concentric edges."""
+) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]]:
+    """The outlines under thresholds beside the usual one, which show how much the numbers depend on it; what the
+    picture shows of concentric edges; and its edges as a map, for later splits."""
     from ..labels.concentric import concentric
+    from ..labels.edges import EDGES, edge_map
 
     threshold = threshold_of(card, settings)
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
@@ -218,7 +219,7 @@ def further(
         others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
         alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
     edges = concentric(grey, labels)
-    return alternatives, {"concentric": edges} if edges else {}
+    return alternatives, {"concentric": edges} if edges else {}, {EDGES: edge_map(grey, maps[0])}
 
 
 def first_look(
