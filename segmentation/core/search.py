@@ -208,9 +208,11 @@ class Search:
         maps = np.stack([values[: self.rows] for values in best.maps.values()])
         grey, labels = as_shown(self.picture, view.polarity), best.labels[: self.rows]
         with self.clock.stage("labels"):
-            alternatives, used = self.task.further(labels, maps, grey, view, card, self.requested)
+            alternatives, used, more_maps = self.task.further(labels, maps, grey, view, card, self.requested)
         alternatives = {name: _in_uploaded_rows(values, self.micrograph) for name, values in alternatives.items()}
-        return replace(best, alternatives={**alternatives, **best.alternatives}, used={**best.used, **used})
+        more_maps = {name: _in_uploaded_rows(values, self.micrograph) for name, values in more_maps.items()}
+        every = {**alternatives, **best.alternatives}
+        return replace(best, alternatives=every, used={**best.used, **used}, maps={**best.maps, **more_maps})
 
     def best_candidate(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.

@@ -161,7 +161,7 @@ class ResultPage {
   // A number that is known stands out among those that are still measured.
   put(box, words) {
     box.classList.toggle("fresh", words !== undefined);
-    if (words !== undefined) box.textContent = `${words}${box.dataset.suffix ?? ""}`;
+    if (words !== undefined) box.textContent = words && `${box.dataset.prefix ?? ""}${words}${box.dataset.suffix ?? ""}`;
   }
 
   // What is not measured yet is grey; it is measured once the hand rests.

@@ -9,6 +9,7 @@ from math import ceil, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from .edges import EDGES, parted_along_edges
 from .edits import OUTSIDE, assign, difference
 from .geometry import (
     BOUNDARY,
@@ -37,8 +38,9 @@ FINE = 1 << 16  # px of a box; in a larger one not every pixel is asked where to
 
 
 def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = False) -> Patch:
-    """The object is divided among points in it, along the valleys of the network's distance map; without a valley or a
-    stored map each pixel goes to the point that is nearest within the object. The first point's part keeps the id."""
+    """The object is divided among points in it, along the picture's edges and the valleys of the network's distance
+    map; without EDGES along valleys alone, and without these each pixel goes to the point that is nearest within the
+    object. The first point's part keeps the id."""
     box = now.boxes([number])[number]
     inside = now.crop(box) == number
     seeds = np.zeros(inside.shape, np.int32)
@@ -50,8 +52,10 @@ def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = F
             raise BadEdit("Two points lie in the same pixel.")
         seeds[row, column] = index
     height = _depth(now, box)
-    # No valley lies above the lowest point: there the nearest point decides.
-    parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
+    if EDGES in now.maps:
+        parts = parted_along_edges(seeds, inside, height, now.maps[EDGES](box))
+    else:  # no valley lies above the lowest point: there the nearest point decides
+        parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
     parts[inside & (parts == 0)] = 1  # pieces without a point
     parts = without_boundary(parts) if boundary else parts
     if (np.bincount(parts.ravel(), minlength=len(points) + 1)[1:] < SMALLEST).any():

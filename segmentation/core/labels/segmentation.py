@@ -106,7 +106,8 @@ class Segmentation:
     alternatives: other labels (H, W) int32 of the same image, by the changed setting. Measuring them shows how much
         a number depends on that setting.
     layers: further images (H, W) uint8 by name, which a task measures or shows beside the labels.
-    maps: the network's maps (H, W) uint8 by name, from which objects can be split or added later.
+    maps: the network's maps (H, W) uint8 by name, from which objects can be split or added later; with them, for
+        particles, the edges of the picture (`edges.EDGES`).
     next_id: the lowest number that was never an id here; 0 means the highest id plus one.
     by_hand: ids of the objects that a person drew, changed or confirmed; no filter sets them aside.
     set_aside: ids of the objects that a person set aside, with the reason.

@@ -12,12 +12,11 @@ from math import ceil, exp
 
 import numpy as np
 
-from ..flags import Flag
 from ..micrograph.types import LEAST_DOUBT
-from .bins import LEAST_BARS, LEAST_JUDGED, NANO_NM
+from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, OUTLINED, Conditions
 from .convergence import FEASIBLE, more_images, rounded_up
-from .distribution import SAME, Edge, WeightedSizes, is_nano, mean_and_deviation, number_weights, share_between
+from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation, share_between
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
@@ -45,9 +44,6 @@ WITHIN = 0.05  # of the mean, for the number of particles that is asked for
 SMALL_COUNTED = "small outlines also counted"
 OTHERS = " Images of other places may decide."
 INCLUDES = "the interval includes 50 %"
-# One particle that carries so much of the share from 1 to 100 nm, and of all particles, is named: whether its outline
-# is right decides the share, whoever confirmed it. Of equal weights only one of 25 or fewer carries so much of all.
-DECIDES, SEEN = 0.5, 0.04
 
 
 @dataclass(frozen=True)
@@ -144,24 +140,6 @@ def _under_total(verdict: Verdict, reason: str, decides: str, uncertainties: Bud
     if reason == INCLUDES and HIDDEN in (total["largest"], uncertainties["median"]["largest"]):
         decides = f"{remedies[HIDDEN]} Counting more would not show small particles that larger outlines hide."
     return verdict, reason, decides
-
-
-def decided_by_one(table: Table, conditions: Conditions) -> Flag | None:
-    """The note that a single particle of a judged table of one image decides its share from 1 to 100 nm, None where
-    none does. Of fewer than LEAST_BARS particles each size is read; a share of pieces of outlines is no particle's."""
-    every = [table, *(pieces for pieces in conditions.pieces if pieces is not None)]
-    weights = number_weights(every, conditions.edge, chances=bool(conditions.pieces))
-    if table.unit != "nm" or len(weights) < LEAST_BARS:
-        return None
-    small = is_nano(np.concatenate([outlines.length("min_feret")[outlines.kept] for outlines in every]))
-    largest = int(np.argmax(np.where(small, weights, 0.0)))
-    share, part = (float(chosen.sum() / weights.sum()) for chosen in (weights[small], weights[largest : largest + 1]))
-    if not small.any() or largest >= table.kept.sum() or part < max(DECIDES * share, SEEN):
-        return None
-    label = int(table["label"][table.kept][largest])
-    decided = f"all of the {100 * share:.0f}" if share - part <= SAME else f"{100 * part:.0f} of the {100 * share:.0f}"
-    text = f"One particle decides {decided} % from 1 to 100 nm. Look whether its outline is right."
-    return Flag(text, ids=(label,), moves="share", by=min(part / share, 1.0))
 
 
 def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, WeightedSizes]:

@@ -98,6 +98,15 @@ class WithoutFilter(TypedDict):
     fraction_100nm: Share | None
 
 
+class FractionOutlines(TypedDict):
+    """On how many outlines the fraction from 1 to 100 nm rests. With hidden particles counted, sums of chances."""
+
+    small: Annotated[Count, meaning("counted outlines from 1 to 100 nm")]
+    of: Annotated[Count, meaning("all counted outlines")]
+    doubtful: Annotated[Count, meaning("those that fraction_100nm_without_doubtful leaves out")]
+    ids: Annotated[list[int], meaning("labels of the small ones, where they are few; empty for several images")]
+
+
 class Other(TypedDict):
     """The numbers of the other measurand: all particles, hidden ones too, where those that can be seen were counted."""
 
@@ -370,6 +379,9 @@ class Statistics:
     recommendation: Recommendation | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
+    fraction_outlines: Annotated[
+        FractionOutlines | None, meaning("how many outlines carry fraction_100nm; null without it")
+    ] = None
     counted: Annotated[
         Literal["seen", "all", ""], meaning("the measurand: particles that can be seen, or all; empty of others")
     ] = ""

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
 from .budget import DEFAULT, OUTLINED, Case, Conditions, budget
+from .carried import fraction_outlines
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
@@ -85,6 +86,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
         **{name: share.fraction if share else None for name, share in shares.items()},
         "fraction_low": low,
         "fraction_high": high,
+        "fraction_outlines": fraction_outlines(tables, conditions.pieces) if share else None,
         "agglomerates": groups,
         "shape_classes": class_shares(tables),
         "rods": rods(tables, edge, uncertainty, conditions.seed),

@@ -17,6 +17,7 @@ from .. import tasks
 from ..analysis import Analysis
 from ..labels.working import WorkingLabels
 from ..measure.bins import NANO_NM
+from ..measure.carried import fraction_outlines
 from ..measure.distribution import WeightedSizes, figures, quantile, share_between
 from ..measure.doubts import Asked, Doubt, PossibleCut, doubts
 from ..measure.examples import Example, shown
@@ -27,6 +28,8 @@ from ..measure.table import Table, column_name
 from .standing import Floats, Standing, StoredObjects, Terms
 from .summary import MAIN, Summary
 
+CARRIED = "fraction_outlines"
+FRACTIONS = ("fraction_100nm", "fraction_100nm_without_doubtful")
 FIGURES_AT_ONCE = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 
@@ -121,7 +124,8 @@ class AtOnce:
         if not task.size or self.standing.terms.refused:
             return None
         before = self.before or Statistics(self._unit, 0, 0, size=task.size, screened=task.screened)
-        new: dict[str, Any] = dict.fromkeys((*FIGURES_AT_ONCE, "fraction_100nm"))
+        new: dict[str, Any] = dict.fromkeys((*FIGURES_AT_ONCE, *FRACTIONS))
+        outlines = None
         kept, sizes = self.sized.kept, None if self.is_expected else self.sizes
         if sizes is not None and len(sizes):
             number, by_ecd = sizes.weights["number"], sizes.by_ecd()
@@ -129,14 +133,23 @@ class AtOnce:
             new |= {name: numbers[name] for name in FIGURES_AT_ONCE if name in numbers} | {"median": numbers["d50"]}
             new["ecd_median"] = quantile(by_ecd.size, by_ecd.weights["number"], 0.5)
             if task.screened and stored.nm_per_pixel is not None and stored.nm_per_pixel <= NANO_NM:
-                new["fraction_100nm"] = share_between(sizes.size, number)
+                new |= self._fractions(sizes)
+                outlines = fraction_outlines([self.sized])
         return _with_figures(
             before,
             new,
             n_kept=int(kept.sum()),
             n_set_aside=int((~self.table.kept).sum()),
             set_aside=by_reason([self.table]),
+            fraction_outlines=outlines,
         )
+
+    def _fractions(self, sizes: WeightedSizes) -> dict[str, float | None]:
+        """The fraction from 1 to 100 nm of all that count, and without doubtful ones; None of nothing."""
+        edge = self.standing.terms.settings.border_correction
+        left = WeightedSizes.of(without_doubtful(self.sized), edge=edge)
+        shares = (share_between(part.size, part.weights["number"]) if len(part) else None for part in (sizes, left))
+        return dict(zip(FRACTIONS, shares, strict=True))
 
     @cached_property
     def _known(self) -> dict[str, Value]:
@@ -164,8 +177,8 @@ class AtOnce:
     @cached_property
     def numbers(self) -> dict[str, str]:
         """By name what is known at once, in words, without its unit: n_kept and n_set_aside, figures of the sizes, and
-        what a kind of analysis answers with, of classes such as "area_fraction of ferrite". A dash where there is none,
-        as of the median of nothing."""
+        what a kind of analysis answers with, of classes such as "area_fraction of ferrite"; and `Entry.carried` under
+        CARRIED. A dash where there is none, as of the median of nothing."""
         summary, task = self.summary, self.standing.terms.task
         known = {entry.name: entry for entry in summary.quantities if entry.name in self._known}
         words = {name: entry.value for name, entry in known.items()}
@@ -175,8 +188,11 @@ class AtOnce:
         words |= {"n_set_aside": f"{summary.statistics.n_set_aside:,}"}
         if self.is_expected or self.sizes is None:
             return words
-        names = [name for name in (*MAIN, "fraction_100nm") if name != "fraction_100nm" or task.screened]
-        return words | {name: summary.by_number(name).value for name in names}
+        words |= {name: summary.by_number(name).value for name in MAIN}
+        if not task.screened:
+            return words
+        fraction = summary.by_number("fraction_100nm")
+        return words | {fraction.name: fraction.value, CARRIED: fraction.carried}
 
     @property
     def unit(self) -> str:

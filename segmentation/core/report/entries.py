@@ -51,7 +51,8 @@ class Entry:
     what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
     parts: of its uncertainty (title, words, per cent). ends_line: why its ends are unlike. unknown: contributions that
     are not known: it is no total. group: of a table of all numbers. has_ends: whether its ends are shown; its digits
-    follow them all the same. share: how a part of a whole is written beside the others.
+    follow them all the same. share: how a part of a whole is written beside the others. carried: of the fraction from
+    1 to 100 nm, on how few outlines it rests (`carried_words`).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Entry:
     group: str = ""
     has_ends: bool = True
     share: str = ""
+    carried: str = ""
 
     @classmethod
     def of(cls, name: str, value: Value, **more: Any) -> Entry:
@@ -159,9 +161,9 @@ class Entry:
 
     @property
     def words(self) -> str:
-        """On one line, such as "155 nm (148–163)"."""
-        text = f"{self.value} {self.unit}".strip()
-        return f"{text} ({self.ends})" if self.ends else text
+        """On one line, such as "155 nm (148–163)" and "11 % (3–31; 2 of 19)"."""
+        text, more = f"{self.value} {self.unit}".strip(), "; ".join(filter(None, (self.ends, self.carried)))
+        return f"{text} ({more})" if more else text
 
 
 class Line(NamedTuple):

@@ -203,6 +203,7 @@ def _large(entry: Entry) -> list[Flowable]:
     ends, includes = entry.interval, "" if entry.total else entry.holds  # of totals a sentence below says it
     if entry.reported.low is not None:
         ends = ", ".join(filter(None, (f"95 % interval {ends} {entry.unit}".strip(), includes)))
+    ends = "; ".join(filter(None, (entry.carried, ends)))
     below = " · ".join(filter(None, (entry.term, entry.below)))
     return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..flags import Flag, begins, beside_numbers, ranked
 from ..measure.bins import LEAST_BARS, LEAST_JUDGED, LEAST_SIZES
 from ..measure.budget_table import NO_INTERVAL, answers_of, ends_words, lines, uncertainty_name, uncertainty_words
+from ..measure.carried import carried_words
 from ..measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
 from ..measure.distribution import FEWEST_IMAGES
 from ..measure.drawn import Z95
@@ -35,7 +36,7 @@ from .entries import (
     rod_entries,
     shape_entries,
 )
-from .wording import WHOLE, capital, counted_from, doubtful_shares, per_cent, uncapital, verdict_words
+from .wording import WHOLE, capital, counted_from, per_cent, uncapital, verdict_words, with_doubtful_words
 
 if TYPE_CHECKING:
     from ..sample import SampleAnalysis
@@ -177,7 +178,9 @@ class Summary:
         return self.with_basis(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
 
     def with_basis(self, entry: Entry) -> Entry:
-        """The entry with what its interval includes: of each number the one place that decides it."""
+        """The entry with what its interval includes, and of the fraction with what one outline weighs: of each number
+        the one place that decides it."""
+        entry = replace(entry, carried=self._carried(entry)) if entry.name == "fraction_100nm" else entry
         quantity, statistics = known_number(entry.name), self.statistics
         by_image = (
             statistics.interval_basis == BY_IMAGE if statistics and quantity.interval == COUNTING else self.of_material
@@ -187,6 +190,14 @@ class Summary:
         parts = [*filter(None, [self.scale_in(quantity)]), quantity.basis(by_image)]
         holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
+
+    def _carried(self, fraction: Entry) -> str:
+        """`carried_words` in the digits of the fraction from 1 to 100 nm."""
+        if not self.statistics or self.statistics.fraction_outlines is None:
+            return ""
+        without = self.statistics.fraction_100nm_without_doubtful
+        words = "" if without is None else fraction.write(without)
+        return carried_words(self.statistics.fraction_outlines, fraction.value, words)
 
     def _with_sure_ends(self, entry: Entry) -> Entry:
         """As the first screen and the main numbers say it: a number that is probably wrong has no interval there."""
@@ -310,8 +321,9 @@ class Summary:
         reason = "" if self.interval_note else self.too_few_words  # of a number without interval where others have one
         entries = [replace(self.by_number(name), caution=reason) for name in names]
         if self.statistics.fraction_100nm is not None:
-            share, others = self.by_number("fraction_100nm"), ", ".join(doubtful_shares(self.statistics))
-            entries.append(replace(share, term=f"{share.term}{self.counted_from}", below=others))
+            share, term = self.by_number("fraction_100nm"), NUMBERS["fraction_100nm"].title
+            below = with_doubtful_words(self.statistics)
+            entries.append(replace(share, term=f"{term}{self.counted_from}", below=below))
         if self.statistics.fit and self.kept >= LEAST:
             entries.append(Entry.of("fit", Value(None), text=f"{self.statistics.fit['word']} fit"))
         if self.statistics.agglomerates:

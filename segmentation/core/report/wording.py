@@ -126,11 +126,11 @@ def counts_words(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
 
 
-def doubtful_shares(statistics: Statistics) -> list[str]:
-    """The nano fraction with and without doubtful outlines, where it differs from the analysed one."""
-    whole = per_cent(statistics.fraction_100nm, 2)
-    shares = [(words, getattr(statistics, name)) for name, words in DOUBTFUL_FRACTIONS.items()]
-    return [f"{words} {per_cent(share, 2)}" for words, share in shares if per_cent(share, 2) not in ("–", whole)]
+def with_doubtful_words(statistics: Statistics) -> str:
+    """The nano fraction with doubtful outlines that were left out; "" where it is the analysed one."""
+    name = "fraction_100nm_with_doubtful"
+    share, whole = per_cent(getattr(statistics, name), 2), per_cent(statistics.fraction_100nm, 2)
+    return "" if share in ("–", whole) else f"{DOUBTFUL_FRACTIONS[name]} {share}"
 
 
 def _doubt_words(fraction: float, coverage: float = Z95) -> str:

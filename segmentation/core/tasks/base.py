@@ -29,7 +29,7 @@ Maps = NDArray[np.uint8]
 Predict = Callable[[NDArray[np.float32]], Maps]
 Further = Callable[
     [NDArray[np.int32], Maps, NDArray[np.uint8], View, "ModelCard", Any],
-    tuple[dict[str, NDArray[np.int32]], dict[str, Any]],
+    tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]],
 ]
 FirstLook = Callable[[Maps, NDArray[np.uint8], View, "ModelCard", Any], tuple[NDArray[np.int32], NDArray[np.float32]]]
 
@@ -170,8 +170,8 @@ class Task:
         before the analysis has ended. The maps are those of one trial of `scale`, or of a part of the picture. It is
         much faster than `decode`. None where nothing is shown so early.
     further(labels, maps, grey, view, card, settings): called once, for the labels (H, W) of the candidate that is
-        chosen in the end: other labels by the changed setting, and facts, as `alternatives` and `used` of Decoded; None
-        for nothing.
+        chosen in the end: other labels by the changed setting and facts, as `alternatives` and `used` of Decoded, and
+        maps (H, W) to keep beside those of the network, by name; None for nothing.
     plausible(decoded): whether the objects that its model found are those of an image of this kind. If they are, no
         other kind is chosen by textures alone. None where textures alone decide.
     recognised(predict, card, picture): what its model finds of its own kind in a picture that is analysed as another

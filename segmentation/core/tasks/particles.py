@@ -209,10 +209,11 @@ def further(
     view: View,
     card: ModelCard,
     settings: ParticleSettings,
-) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any]]:
-    """The outlines under thresholds beside the usual one, which show how much the numbers depend on it; and what the
-    picture shows of concentric edges."""
+) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]]:
+    """The outlines under thresholds beside the usual one, which show how much the numbers depend on it; what the
+    picture shows of concentric edges; and its edges as a map, for later splits."""
     from ..labels.concentric import concentric
+    from ..labels.edges import EDGES, edge_map
 
     threshold = threshold_of(card, settings)
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
@@ -221,7 +222,7 @@ def further(
         others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
         alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
     edges = concentric(grey, labels)
-    return alternatives, {"concentric": edges} if edges else {}
+    return alternatives, {"concentric": edges} if edges else {}, {EDGES: edge_map(grey, maps[0])}
 
 
 def first_look(
@@ -237,7 +238,6 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
-    from ..measure.nano import decided_by_one
     from ..measure.possible import possible
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
@@ -255,9 +255,9 @@ def measure(
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
     asked_for, other_choice = (every, seen) if settings.measurand == "all" else (seen, every)
-    evidence = conditions(judge, asked_for, divided)
+    counted = asked_for.outlines.identified(segmentation.ids)
     statistics = replace(
-        summarise(asked_for.outlines, evidence),
+        summarise(counted, conditions(judge, asked_for, divided)),
         other=None
         if judge.is_withheld
         else other_question(other_choice.outlines, conditions(judge, other_choice, divided)),
@@ -266,9 +266,7 @@ def measure(
     # A picture without numbers, or without outlines, has no count either.
     none = Value(None) if judge.is_withheld or not len(segmentation) else None
     quantities = {name: none or statistics.value(name) for name in TASK.quantities}
-    counted = asked_for.outlines.identified(segmentation.ids)
-    decider = decided_by_one(counted, evidence)
-    return Measured(counted, statistics, quantities, (decider,) if decider else ())
+    return Measured(counted, statistics, quantities)
 
 
 def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segmentation.core.labels import geometry, guided
+from segmentation.core.labels import edges, geometry, guided
+from segmentation.core.labels.edges import EDGES, edge_map
 from segmentation.core.labels.operations import correct
 from segmentation.core.labels.patches import BadEdit, apply
 from segmentation.core.labels.working import WorkingLabels
@@ -219,3 +220,54 @@ def test_a_map_of_boundaries_guides_clicks_on_grains():
     gone = replace(grains, labels=np.where(labels == 1, 0, labels))
     added = working(gone).after([guided.add(working(gone), [20, 40])]).crop((0, 0, 80, 120))
     assert abs(int((added == 3).sum()) - 38 * 49) <= 60
+
+
+def pictured(found, grey):
+    """The same result with the edges of a picture, as an analysis keeps them."""
+    return replace(found, maps={**found.maps, EDGES: edge_map(grey, found.maps["foreground"])})
+
+
+def test_two_clicks_part_along_an_edge_of_the_picture_where_the_map_has_no_valley():
+    box, edge = (slice(20, 60), slice(20, 100)), 75
+    labels, grey = np.zeros(ROWS.shape, np.int32), np.full(ROWS.shape, 40, np.uint8)
+    labels[box], grey[box] = 1, 150
+    grey[20:60, edge:100] = 180
+    maps = {"foreground": np.where(labels, 230, 0).astype(np.uint8), "inner_distance": np.where(labels, 120, 0)}
+    flat = replace(segmentation_of(labels), maps={name: values.astype(np.uint8) for name, values in maps.items()})
+    clicks = [[35, 40], [85, 40]]
+    halved, parted = (
+        apply(result, [guided.split_at(working(result), 1, clicks)]).labels for result in (flat, pictured(flat, grey))
+    )
+    assert (halved[40] == 1).sum() == pytest.approx(40, abs=1), "half way between the clicks"
+    assert (parted[40] == 1).sum() == pytest.approx(edge - 20, abs=2)
+    assert ((parted > 0) == (labels > 0)).all()
+
+
+def test_the_valley_of_the_map_counts_as_much_as_an_edge(found):
+    plain = pictured(found, np.where(found.labels > 0, 150, 40).astype(np.uint8))
+    after = apply(plain, [guided.split_at(working(plain), 1, [[40, 40], [66, 40]])])
+    assert iou(after.labels == 1, disc(*LARGE)) > 0.9 and iou(after.labels == 2, disc(*SMALL)) > 0.8
+
+
+def test_clicks_in_neighbouring_pixels_and_at_the_rim_are_parted(found):
+    plain = pictured(found, np.random.default_rng(3).integers(0, 255, found.labels.shape, np.uint8))
+    for clicks in ([[40, 40], [41, 40]], [[21, 40], [77, 40]]):
+        try:
+            after = apply(plain, [guided.split_at(working(plain), 1, clicks)]).labels
+        except BadEdit as refused:
+            assert "too close together" in str(refused)
+            continue
+        assert set(np.unique(after)) == {0, 1, 2} and ((after > 0) == (found.labels > 0)).all()
+
+
+def test_edges_are_the_same_in_bands_and_nothing_where_the_map_shows_no_object():
+    rng = np.random.default_rng(5)
+    grey, foreground = (
+        rng.integers(0, 255, (edges.BAND + 90, 40), np.uint8),
+        np.full((edges.BAND + 90, 40), 200, np.uint8),
+    )
+    foreground[:, 30:] = edges.FAINT - 1
+    whole = edge_map(grey, foreground)
+    lower = edge_map(grey[edges.BAND - 60 :], foreground[edges.BAND - 60 :])
+    assert (whole[edges.BAND - 20 :] == lower[40:]).all() and not whole[:, 30:].any() and whole[:, :30].any()
+    assert not edge_map(np.full((50, 40), 9, np.uint8), foreground[:50]).any()

@@ -16,7 +16,6 @@ from segmentation.core.measure.nano import (
     INCLUDES,
     SMALL_COUNTED,
     Terms,
-    decided_by_one,
     images_to_decide,
     nano_card,
     particles_to_decide,
@@ -395,42 +394,3 @@ def test_more_particles_are_no_advice_where_contacts_are_in_doubt(read, advice):
     card = summarise(table_of(sizes), Conditions(calibration=Calibration(1.0, "metadata"), evidence=evidence)).nano
     assert (card["verdict"], card["reason"]) == ("undecided", INCLUDES) and card["decides"].startswith(advice)
     assert ("more particles" in card["decides"]) == (not read)
-
-
-class TestOneParticleThatDecides:
-    """A gap between crystals that was outlined, and confirmed, carried half of the share without a word."""
-
-    @staticmethod
-    def note(sizes, edge="exclude", pieces=(), **measures):
-        table = table_of(sizes, label=np.arange(1, len(sizes) + 1) * 10, **measures)
-        return decided_by_one(table, Conditions(calibration=SURE, edge=edge, pieces=pieces))
-
-    def test_it_is_named_with_its_part_of_the_share(self):
-        flag = self.note([60.0, 90.0, *[300.0] * 16])
-        assert flag.text.startswith("One particle decides 6 of the 11 % from 1 to 100 nm.")
-        assert (flag.ids, flag.moves, flag.by, flag.level) == ((10,), "share", 0.5, "Note")
-        assert self.note([60.0, *[300.0] * 19]).text.startswith("One particle decides all of the 5 %")
-
-    def test_confirmed_or_not(self):
-        sizes = [*[300.0] * 19, 60.0]
-        assert self.note(sizes, by_hand=[*[0.0] * 19, 1.0]) == self.note(sizes) is not None
-
-    def test_edge_weights_and_chances_count(self):
-        sizes, weight = [40.0, 60.0, 80.0, *[300.0] * 15], [1.0, 1.0, 2.5, *[1.2] * 15]
-        assert self.note(sizes, edge_weight=weight) is None
-        assert self.note(sizes, edge="weight", edge_weight=weight).ids == (30,)
-        chance, parts = [1.0, 0.2, 0.3, *[1.0] * 15], table_of([150.0] * 2, chance=[0.8, 0.7])
-        assert self.note(sizes, chance=chance, pieces=[parts]).text.startswith("One particle decides 6 of the 8 %")
-
-    @pytest.mark.parametrize(
-        "sizes",
-        [[60.0] * 3 + [300.0] * 15, [60.0] + [300.0] * 60, [300.0] * 20, [60.0] + [300.0] * 8],
-        ids=["one of three", "a share that rounds to nothing", "none", "each is read"],
-    )
-    def test_it_is_silent(self, sizes):
-        assert self.note(sizes) is None
-
-    def test_it_is_silent_in_pixels_and_of_what_does_not_count(self):
-        sizes = [60.0, *[300.0] * 19]
-        assert self.note(sizes, nm_per_pixel=None) is None
-        assert self.note(sizes, reasons=["touches the frame", *[""] * 19]) is None

@@ -99,6 +99,9 @@ class Case:
         if of := full.statistics:
             known |= {name: words.by_number(name).value for name in (*MAIN, "fraction_100nm")}
             known |= {"n_set_aside": f"{of.n_set_aside:,}", "n_kept": f"{int(full.table.kept.sum()):,}"}
+            fraction = words.by_number("fraction_100nm")
+            if (carried := said.pop("fraction_outlines", None)) and said[fraction.name] == fraction.value:
+                assert carried == fraction.carried
             assert self.at_once.unit == words.statistics.unit
             if said.get("median", "–") != "–":
                 own, theirs = ([getattr(one, name) for name in FIGURES] for one in (self.at_once.statistics, of))

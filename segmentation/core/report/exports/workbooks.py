@@ -187,7 +187,8 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         value = float(entry.share) if entry.share else value
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
-        yield entry.term, entry.text or value, entry.unit, low, high, "; ".join(filter(None, (note, entry.below)))
+        remarks = "; ".join(filter(None, (note, entry.carried, entry.below)))
+        yield entry.term, entry.text or value, entry.unit, low, high, remarks
     if agreement := agreement_words(sample.between):
         yield "Between images", agreement
     if reason := summary.no_interval or summary.interval_note:
