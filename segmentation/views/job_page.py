@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from ..core.labels.segmentation import MASKS
@@ -19,7 +20,7 @@ from ..core.report.wording import standing_words
 from ..forms.settings import SettingsForm
 from ..http.access import link_page
 from ..http.serving import files_of
-from ..models import Job
+from ..models import Job, Measuring
 from ..presenters.result import Result
 from ..services.results import exports, steps
 from ..services.results.uploads import example_sha256
@@ -42,17 +43,14 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         typed = scale.width_text(scale.stated) if scale.stated and is_typed else ""
         stated = StatedScale(typed if is_typed else job.asked.get("width") or "")
         return work_page(request, code=status, **{**state, "stated": stated, **extra})
-    shown_revisions, may_change, scale = state["revisions"], state["may_change"], job.scale
+    shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
-    measuring = steps.ask_for_numbers(job)
-    has_numbers = measuring is not None and bool(measuring.summary)  # of corrections, while files are still made
-    job.summary = measuring.summary if has_numbers else job.summary
+    steps.ask_for_numbers(job)
     may_correct = may_change and job.segmentation_id is not None
     context = {
         **state,
         "measured": job.fixed or job.is_measured,
-        "numbers_step": measuring.step if has_numbers else job.step,
         # Whoever merely has the link is not led there.
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "acquired": acquired(job.micrograph),
@@ -60,7 +58,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         "steps": standing_words(job.standing_counts),
         "may_correct": may_correct and not job.fixed,
         "may_go_on": may_correct and job.fixed,
-        "width": request.POST.get("width", scale.width_text(scale.anew.in_use)),
+        "width": request.POST.get("width", width_of(job)),
         "token": uuid4().hex,
         "accept": accepted(),
         **signatures_of(request, job),
@@ -78,6 +76,22 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
     context |= of_its_sample(job, request.user, request.visitor)
     return render(request, "result.html", context, status=status)
+
+
+def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
+    """The parts of a result's page that say its numbers after corrections, before all else of them is made; "" of
+    so few objects that each size is said, which the files have."""
+    job.summary = measuring.summary  # for these words alone
+    if Result(job).has_few:
+        return ""
+    may_change = job.is_changeable_by(request.user, request.visitor)
+    context = {**state_of(job), **scaled(request, job), "may_change": may_change, "width": width_of(job)}
+    return render_to_string("_numbers_first.html", {**context, "result": Result(job)}, request)
+
+
+def width_of(job: Job) -> str:
+    """The width of the image in the field where it may be changed."""
+    return str(job.scale.width_text(job.scale.anew.in_use))
 
 
 def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ..presenters.result import Result
 from ..services.access.links import is_open
 from ..services.ground.refusal import Refused
 from ..services.results import jobs, reruns, signing, steps
-from .job_page import job_page
+from .job_page import job_page, numbers_first
 from .revisions import revisions
 
 
@@ -59,14 +59,18 @@ def delete(request: HttpRequest, job: Job) -> str:
 @require_safe
 @never_cache
 def state(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """For the page: after how many corrections the numbers of a result were made, and its files, and whether these are
-    all of them; if not, they are being made, or why that failed."""
+    """For the page: after how many corrections the numbers of a result were made, and whether these are all of them;
+    if not, they are being made, or why that failed. numbers, parts: after how many those were made that come before the
+    files, and how the page says them; "" where it does already, as its query says."""
     job = visible(request, row_of(Job, pk))
     measuring = steps.ask_for_numbers(job)
     error = measuring.error if measuring and measuring.state == measuring.State.FAILED else ""
-    numbers = measuring.step if measuring and measuring.summary else job.step
-    answer = {"numbers": numbers, "step": job.step, "measured": job.fixed or job.is_measured, "error": error}
-    return JsonResponse(answer)
+    numbers, parts = job.step, ""
+    if measuring and measuring.summary:
+        numbers = measuring.step
+        parts = numbers_first(request, job, measuring) if request.GET.get("shown") != str(numbers) else ""
+    answer = {"step": job.step, "measured": job.fixed or job.is_measured, "error": error}
+    return JsonResponse({**answer, "numbers": numbers, "parts": parts})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

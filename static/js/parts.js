@@ -9,14 +9,26 @@ export async function fetched(address) {
 }
 
 // What is open stays open.
-export function swap(here, page, parts = "[data-part]") {
-  for (const part of here.querySelectorAll(parts)) {
+export function swap(here, page) {
+  for (const part of here.querySelectorAll("[data-part]")) {
     const now = page.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (now) settle(part, now);
+    if (now) become(part, now);
     else part.replaceChildren();
-    globalThis.htmx?.process(part);
   }
   here.dispatchEvent(new Event("settled"));
+}
+
+// Only the parts in this HTML.
+export function swapSome(here, html) {
+  for (const now of new DOMParser().parseFromString(html, "text/html").querySelectorAll("[data-part]")) {
+    become(here.querySelector(`[data-part="${now.dataset.part}"]`), now);
+  }
+  here.dispatchEvent(new Event("settled"));
+}
+
+function become(part, now) {
+  settle(part, now);
+  globalThis.htmx?.process(part);
 }
 
 // A part keeps its height while its content is measured, so that nothing below it moves.

@@ -8,7 +8,7 @@ import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { json } from "./editor/calls.js";
 import { hasLeft } from "./editor/waiting.js";
-import { fetched, fit, swap } from "./parts.js";
+import { fetched, fit, swap, swapSome } from "./parts.js";
 import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, tools } from "./viewer-drawing.js";
@@ -18,8 +18,8 @@ import { ambiguous, lengthOf } from "./width.js";
 const section = document.getElementById("viewer");
 const listing = document.getElementById("table"); // not where nothing was found, or the image is of another kind
 const chart = document.getElementById("histogram"); // not of a few particles
-const AGAIN = 150; // ms between two questions whether a state is measured
-const REST = 150; // ms without a correction, after which the state is measured
+const AGAIN = 100; // ms between two questions whether a state is measured
+const REST = 50; // ms without a correction, after which the state is measured
 const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
 const FAILED = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
 
@@ -85,7 +85,7 @@ class ResultPage {
     return this.unfinished && (this.base !== this.numbersStep || this.waitsToSend);
   }
 
-  // Whether bars, list and files are not those of what is seen.
+  // Whether all else that is measured, and the files, are not those of what is seen.
   get unfinished() {
     return this.base !== this.data.step || this.waitsToSend;
   }
@@ -194,13 +194,13 @@ class ResultPage {
     const { base } = this;
     for (;;) {
       if (this.base !== base || this.waitsToSend) return null;
-      const answer = await json(this.facts.state, { cache: "no-store" }).catch(() => null);
+      const answer = await json(`${this.facts.state}?shown=${this.numbersStep}`, { cache: "no-store" }).catch(() => null);
       if (answer?.error) {
         this.failed = base;
         return this.say(answer.error);
       }
       if (answer?.measured && answer.step >= base) break;
-      if (answer?.numbers === base && this.numbersStep !== base) await this.numbersArrived(base);
+      if (answer?.parts && answer.numbers === base && this.base === base && !this.waitsToSend) this.numbersArrived(answer);
       await pause(answer ? AGAIN : 10 * AGAIN);
     }
     const [page, data] = await Promise.all([fetched(location.pathname), json(section.dataset.outlines, { cache: "no-store" })]).catch(() => []);
@@ -211,12 +211,10 @@ class ResultPage {
     return this.arrived(page, data, step);
   }
 
-  // All numbers, while how the objects lie to each other is measured and files are written.
-  async numbersArrived(base) {
-    const page = await fetched(location.pathname).catch(() => null);
-    if (this.base !== base || this.waitsToSend || Number(page?.getElementById("viewer")?.dataset.numbers) !== base) return;
-    swap(document, page, "[data-part]:not([data-later])");
-    this.numbersStep = base;
+  // The sentence with its intervals, while how the objects lie to each other is measured and files are written.
+  numbersArrived({ numbers, parts }) {
+    swapSome(document, parts);
+    this.numbersStep = numbers;
     this.greys();
   }
 

@@ -21,7 +21,7 @@ from segmentation.core.report.exports.workbooks import write_xlsx
 from segmentation.core.report.figure import caption_of
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
-from segmentation.presenters.result import numbers_of
+from segmentation.presenters.stored import numbers_of
 from tests.core.builders import analysis_of, disc_labels
 from tests.web.finished import FILES, SUMMARY, VISITOR, visible
 

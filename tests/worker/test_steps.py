@@ -40,6 +40,18 @@ def state(script, job):
     return script.get(f"/jobs/{job.pk}/state/").json()
 
 
+def part_of(page, name):
+    """The HTML of a part of a page, without what each answer has of its own."""
+    begin = page.index(f'data-part="{name}"')
+    end, depth = begin, 1
+    for tag in re.finditer(r"<(/?)div\b", page[begin:]):
+        depth += -1 if tag[1] else 1
+        if not depth:
+            end = begin + tag.start()
+            break
+    return re.sub(r'(name="csrfmiddlewaretoken" value|id="token" value)="[^"]*"', "", page[begin:end])
+
+
 def rows_of(job, name="particles.csv"):
     with bundles.opened(job.artifact(name)) as file:
         lines = [line for line in file.read().decode("utf-8-sig").splitlines() if not line.startswith("#")]
@@ -49,13 +61,13 @@ def rows_of(job, name="particles.csv"):
 def test_numbers_and_files_follow_in_their_place(measured, send, script):
     before = {artifact.name: artifact.file.name for artifact in measured.artifacts.all()}
     assert measured.summary["found"] == 3
-    assert state(script, measured) == {"numbers": 0, "step": 0, "measured": True, "error": ""}
+    assert state(script, measured) == {"numbers": 0, "parts": "", "step": 0, "measured": True, "error": ""}
     send(0, DELETE, SPLIT)
-    assert state(script, measured) == {"numbers": 0, "step": 0, "measured": False, "error": ""}
+    assert state(script, measured) == {"numbers": 0, "parts": "", "step": 0, "measured": False, "error": ""}
     assert state(script, measured)["measured"] is False and Measuring.objects.get().step == 2
     do_inspections()
     job = now(measured)
-    assert state(script, job) == {"numbers": 2, "step": 2, "measured": True, "error": ""}
+    assert state(script, job) == {"numbers": 2, "parts": "", "step": 2, "measured": True, "error": ""}
     assert (job.pk, job.step, job.state, job.summary["found"]) == (measured.pk, 2, "done", 3)
     assert job.summary["used"]["step"] == 2 and job.summary["used"]["corrected"] == 3
     assert [row["id"] for row in tables.objects_of(job)] == [1, 3, 4]
@@ -75,22 +87,27 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
     """How the objects lie to each other and the files follow; another correction withdraws the numbers."""
     from worker import measuring
 
+    monkeypatch.setattr("segmentation.core.report.summary.LEAST_BARS", 2)
     send(0, DELETE)
     script.get(f"/jobs/{measured.pk}/state/")
-    stored_files, pages = measuring.stored_files, []
+    stored_files, answers = measuring.stored_files, []
 
-    def seen_meanwhile(*args, **options):
-        answer = state(script, measured)
-        assert answer == {"numbers": 1, "step": 0, "measured": False, "error": ""}
+    def asked_meanwhile(*args, **options):
+        answers.append(state(script, measured))
+        assert script.get(f"/jobs/{measured.pk}/state/?shown=1").json()["parts"] == "", "they are seen"
+        with monkeypatch.context() as patch:
+            patch.setattr("segmentation.core.report.summary.LEAST_BARS", 10)
+            assert state(script, measured)["parts"] == "", "sizes one by one are in the files"
         assert Measuring.objects.get().summary["statistics"]["arrangement"] is None
-        pages.append(script.get(f"/jobs/{measured.pk}/").content.decode())
         return stored_files(*args, **options)
 
-    monkeypatch.setattr(measuring, "stored_files", seen_meanwhile)
+    monkeypatch.setattr(measuring, "stored_files", asked_meanwhile)
     do_inspections()
-    pages.append(script.get(f"/jobs/{measured.pk}/").content.decode())
-    early, late = (re.search('data-part="answer">.*?</div>', page, re.DOTALL)[0] for page in pages)
-    assert early == late and 'data-numbers="1"' in pages[0] and "data-unmeasured" in pages[0]
+    first = answers[0].pop("parts")
+    assert answers == [{"numbers": 1, "step": 0, "measured": False, "error": ""}]
+    whole = script.get(f"/jobs/{measured.pk}/").content.decode()
+    for part in ("answer", "notices"):
+        assert part_of(first, part) == part_of(whole, part) != ""
     assert Measuring.objects.get().summary == {}
 
     def corrected_meanwhile(*args, **options):

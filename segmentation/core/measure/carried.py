@@ -26,7 +26,7 @@ def fraction_outlines(tables: Sequence[Table], pieces: Sequence[Table | None] = 
     ids = [int(label) for label, small in zip(labels, is_small, strict=False) if small]
     return FractionOutlines(
         small=round(float(weights[is_small].sum())),
-        of=round(float(weights.sum())),
+        total=round(float(weights.sum())),
         doubtful=sum(int(table.kept.sum() - without_doubtful(table).kept.sum()) for table in left),
         ids=ids if len(ids) <= FEW else [],
     )
@@ -35,8 +35,8 @@ def fraction_outlines(tables: Sequence[Table], pieces: Sequence[Table | None] = 
 def is_carried_by_few(outlines: FractionOutlines) -> bool:
     """Whether each single outline matters to the fraction: few are on one side of 100 nm, or few count at all. Where
     all are on one side, their number says it."""
-    less = min(outlines["small"], outlines["of"] - outlines["small"])
-    return less > 0 and (less <= FEW or outlines["of"] < LEAST_JUDGED)
+    less = min(outlines["small"], outlines["total"] - outlines["small"])
+    return less > 0 and (less <= FEW or outlines["total"] < LEAST_JUDGED)
 
 
 def carried_words(outlines: FractionOutlines, share: str, without: str) -> str:
@@ -45,7 +45,7 @@ def carried_words(outlines: FractionOutlines, share: str, without: str) -> str:
     share, without: the fraction in per cent with and without doubtful outlines as it is written; "" where it is not
     known. It stands beside the fraction wherever people read it.
     """
-    count, doubtful = f"{outlines['small']:,} of {outlines['of']:,}", outlines["doubtful"]
+    count, doubtful = f"{outlines['small']:,} of {outlines['total']:,}", outlines["doubtful"]
     ones = "doubtful one" if doubtful == 1 else f"{doubtful:,} doubtful ones"
     is_moved = doubtful and without not in ("", share)
     parts = (

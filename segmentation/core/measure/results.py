@@ -102,7 +102,7 @@ class FractionOutlines(TypedDict):
     """On how many outlines the fraction from 1 to 100 nm rests. With hidden particles counted, sums of chances."""
 
     small: Annotated[Count, meaning("counted outlines from 1 to 100 nm")]
-    of: Annotated[Count, meaning("all counted outlines")]
+    total: Annotated[Count, meaning("all counted outlines")]
     doubtful: Annotated[Count, meaning("those that fraction_100nm_without_doubtful leaves out")]
     ids: Annotated[list[int], meaning("labels of the small ones, where they are few; empty for several images")]
 

@@ -67,7 +67,7 @@ def test_the_count_is_said_where_each_outline_matters(small, large, is_said):
 
 def test_of_no_outline_and_of_those_on_one_side_nothing_is_said():
     none = fraction_outlines([named([60.0, 70.0], reasons=np.array(["odd shape"] * 2))])
-    assert none == {"small": 0, "of": 0, "doubtful": 0, "ids": []}
+    assert none == {"small": 0, "total": 0, "doubtful": 0, "ids": []}
     assert carried_words(none, "", "") == ""
     assert summarise(named([], confidence=[]), Conditions(calibration=SURE)).fraction_outlines is None
     assert said(np.linspace(50, 90, 12)) == said(np.linspace(200, 300, 12)) == ""
@@ -88,7 +88,7 @@ def test_few_small_ones_of_one_image_have_labels():
 def test_hidden_particles_count_by_their_chances():
     table = named([60.0, *[300.0] * 19], chance=[0.5, *[1.0] * 19], confidence=[0.3, *[0.9] * 19])
     parts = table_of([50.0] * 3, chance=[0.5] * 3)
-    assert fraction_outlines([table], [parts]) == {"small": 2, "of": 21, "doubtful": 0, "ids": [10]}
+    assert fraction_outlines([table], [parts]) == {"small": 2, "total": 21, "doubtful": 0, "ids": [10]}
 
 
 def test_a_sample_counts_the_outlines_of_all_its_images():

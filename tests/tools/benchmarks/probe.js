@@ -25,7 +25,7 @@
     settled: () => states.seen() && probe.saved > probe.gesture && probe.drawn > probe.numbers,
   };
   const refused = () => probe.told > probe.gesture && probe.numbers < probe.gesture && now() - probe.told > 200 && probe.saving === "saved";
-  states.measured = () => states.settled() && probe.measured > probe.saved;
+  states.measured = () => probe.saved > probe.gesture && probe.measured > probe.saved;
   states.answered = () => states.settled() || refused();
   probe.is = states;
   probe.until = async (state) => {
