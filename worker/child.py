@@ -27,7 +27,7 @@ OPTIONS = {
     # Each training has a process of its own, so that torch takes no memory between two of them.
     TRAINING: ("--queues=training", "--hostname=training@%h", "--concurrency=1", "--max-tasks-per-child=1"),
 }
-NICENESS = {TRAINING: 15}  # the pages come first, trainings last
+NICENESS = {ANALYSES: 10, TRAINING: 15}  # pages come first, then measuring of corrections, trainings last
 USUAL_NICENESS = 5
 
 LOOK_SECONDS = 0.2  # between two looks of a child that prepares itself

@@ -17,7 +17,6 @@ from .preparation import analysed_rows, marks_on, smoothed, without_coloured_mar
 from .search import Search, Show, with_reason
 
 # Why an automatic choice took a model.
-# Why an automatic choice took a model.
 NEAREST = "Its training images resemble this image most, among {count} models."
 
 

@@ -127,10 +127,8 @@ class Search:
         if is_near_own_images:
             likely, is_unfamiliar = [], False
         if task.plausible and task.plausible(decoded):
-            likely, is_unfamiliar = (
-                [kind for kind in likely if ENTRY in kind.options],
-                False,
-            )  # the shapes found say more than the texture
+            # The shapes found say more than the texture.
+            likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
