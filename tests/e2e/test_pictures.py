@@ -65,6 +65,16 @@ def seen(page) -> None:
     page.wait_for_timeout(2000)  # the tiles of the picture
 
 
+def written(page, name: str) -> bytes:
+    """A file of the sample that the page shows, which may have to be written first."""
+    address = page.url.replace("/samples/", "/api/v1/samples/")
+    for _ in range(10):
+        answer = page.request.get(f"{address}files/{name}?wait=20", timeout=LONGEST)
+        if answer.status == 200:
+            return answer.body()
+    raise AssertionError(f"{name} is not written")
+
+
 def test_first_ten_images(page, powder):
     choose(page, powder[0])
     page.locator(".growing").first.wait_for()
@@ -94,7 +104,7 @@ def test_first_ten_images(page, powder):
     page.reload()
     page.wait_for_timeout(3000)
     keep("ten-pooled", page.screenshot())
-    keep("ten-figure", page.request.get(f"{page.url}files/figure.png?wait=60", timeout=LONGEST).body())
+    keep("ten-figure", written(page, "figure.png"))
 
 
 def test_a_model_of_your_own(page, teacher, powder):
