@@ -1,4 +1,4 @@
-"""Jobs, samples, uploads and signatures."""
+"""The admin's pages of jobs, samples, uploads and signatures."""
 
 from __future__ import annotations
 

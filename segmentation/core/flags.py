@@ -52,7 +52,7 @@ class Flag:
         return DO_NOT_USE if self.short.startswith(DO_NOT_USE) else LOOK
 
     @property
-    def lightness(self) -> tuple[int, float]:
+    def rank_key(self) -> tuple[int, float]:
         """The key by which flags are sorted, the gravest first. The order: numbers that must not be used, outlines of
         which most are wrong, what changes a number most, notes."""
         return (f"{DO_NOT_USE}:", UNSURE, "").index(self.unsure) + (self.level == NOTE), -self.by
@@ -99,7 +99,7 @@ def begins(flags: Iterable[Flag]) -> str:
 
 def ranked(flags: Iterable[Flag]) -> list[Flag]:
     """The flags, the gravest first."""
-    return sorted(flags, key=lambda flag: flag.lightness)
+    return sorted(flags, key=lambda flag: flag.rank_key)
 
 
 def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
@@ -117,6 +117,6 @@ def warned(flags: Iterable[Flag]) -> list[str]:
     return [f"{flag.level}: {flag.headline}" for flag in beside_numbers(flag for flag in flags if flag.short)]
 
 
-def shorts(flags: Iterable[Flag]) -> list[str]:
+def short_forms(flags: Iterable[Flag]) -> list[str]:
     """The short forms, each once."""
     return list(dict.fromkeys(flag.short for flag in flags if flag.short))

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import tasks
 from .analysis import Analysis
-from .flags import Flag, as_json, shorts
+from .flags import Flag, as_json, short_forms
 from .labels.segmentation import MASKS
 from .measure.filters import sized
 from .measure.histograms import pieces_table
@@ -165,7 +165,7 @@ class SampleImage:
     @property
     def warning(self) -> str:
         """The short forms of its flags, "" without flags."""
-        return "; ".join(shorts(self.member.flags)) if self.member else ""
+        return "; ".join(short_forms(self.member.flags)) if self.member else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,5 @@
-"""Jobs and the files that they made; and two results side by side, compared by a worker when somebody first asks."""
+"""Jobs, the files that they made, and what workers make of finished ones: numbers of corrections, proposals of other
+settings, and comparisons of two results."""
 
 from __future__ import annotations
 
@@ -173,7 +174,8 @@ class Job(Owned, Attempted):
 
     @property
     def standing_steps(self) -> int:
-        """How many corrections of its outlines stand."""
+        """How many corrections of its outlines stand. An undo is an edit, too, so it counts twice; a redo is stored as
+        the operation made again."""
         return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
 
     @property

@@ -1,5 +1,6 @@
 // A form [data-drop] or [data-at-once] is sent as soon as files are chosen. With [data-drop] files may also be dropped
-// anywhere on the page, which shows its text meanwhile. (What is dropped on a result goes to other-outlines.js.)
+// anywhere on the page, which shows its text meanwhile. (What is dropped on a result goes to other-outlines.js.) A page
+// that loads this has such a form.
 
 import { isJunk, onDrop } from "./dropped.js";
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from segmentation.core.flags import LONGEST, WRONG, Flag, as_json, from_json, shorts, warned
+from segmentation.core.flags import LONGEST, WRONG, Flag, as_json, from_json, short_forms, warned
 from segmentation.core.report.summary import Summary
 
 FAINT = Flag("77 outlines are faint.", "77 faint outlines set aside", reason="much fainter than the others")
@@ -22,7 +22,7 @@ def test_what_is_stored_is_read_again():
 
 
 def test_the_short_forms_stand_once_and_notes_have_none():
-    assert shorts([NOTE, SCALE, FAINT, SCALE]) == [SCALE.short, FAINT.short]
+    assert short_forms([NOTE, SCALE, FAINT, SCALE]) == [SCALE.short, FAINT.short]
 
 
 def test_there_are_three_levels_and_one_warning():

@@ -23,10 +23,10 @@ from django.db import OperationalError, connection
 from django.test import Client
 from PIL import Image
 
-from segmentation.core.labels.geometry import TooLong, ending
 from segmentation.core.labels.operations import Corrections, correct, patch_of
 from segmentation.core.labels.patches import Patch
 from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.labels.time_limit import TooLong, ending
 from segmentation.core.labels.working import STRIP, WorkingLabels
 from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..measure.bins import FEWEST_COMPARED, LEAST_SIZES, auto_edges
-from ..measure.distribution import Floats, mean_and_deviation, quantiles, share_between
+from ..measure.distribution import Floats, mean_and_deviation, nano_share, quantiles
 from ..measure.matching import Indices
 from ..measure.resampling import REPEATS
 from . import results
@@ -158,4 +158,4 @@ def _numbers(size: Floats, weight: Floats, group: Indices, often: Indices, *, of
     if deviation is None:
         return None
     d10, median, d90 = quantiles(sizes, weights, (0.1, 0.5, 0.9)).tolist()
-    return [median, mean, deviation, d10, d90, *([share_between(sizes, weights)] if of_fraction else [])]
+    return [median, mean, deviation, d10, d90, *([nano_share(sizes, weights)] if of_fraction else [])]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Floats, check_time
+from .geometry import Floats
 from .runs import Numbers, united
+from .time_limit import check_time
 
 MOST_AT_ONCE = 1 << 17  # rows of all segments
 MOST_CROSSINGS = 1 << 22  # rows of all edges of a polygon

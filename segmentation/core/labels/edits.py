@@ -21,7 +21,6 @@ from .geometry import (
     Floats,
     Labels,
     Mask,
-    check_time,
     components,
     crosses_itself,
     cut,
@@ -34,6 +33,7 @@ from .geometry import (
 )
 from .patches import BadEdit, Object, Patch, Points, points_of
 from .runs import Runs, grouped, no_runs, runs_in, runs_of, united
+from .time_limit import check_time
 from .working import WorkingLabels
 
 NO_CHANGES: Mapping[int, Object | None] = {}

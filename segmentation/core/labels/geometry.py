@@ -6,15 +6,13 @@ first correction comes, never at its start: so they are imported inside function
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from itertools import pairwise
-from math import ceil, inf
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .time_limit import check_time
 
 LEVELS = 32  # steps between the highest and the lowest value of a map
 MOST_ALONG = 1 << 17  # points on a line
@@ -26,27 +24,6 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclusive
-_end = ContextVar("the time.monotonic() at which work on corrections ends", default=inf)
-
-
-class TooLong(Exception):
-    """Work on corrections was given up, because its time was over."""
-
-
-@contextmanager
-def ending(end: float) -> Iterator[None]:
-    """Whatever works on corrections in this block raises TooLong soon after time.monotonic() has reached `end`."""
-    token = _end.set(end)
-    try:
-        yield
-    finally:
-        _end.reset(token)
-
-
-def check_time() -> None:
-    """Called in every loop whose length a caller chooses; raises TooLong."""
-    if time.monotonic() > _end.get():
-        raise TooLong
 
 
 def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:

@@ -11,20 +11,10 @@ from numpy.typing import NDArray
 
 from .edges import EDGES, parted_along_edges
 from .edits import OUTSIDE, assign, difference
-from .geometry import (
-    BOUNDARY,
-    LEVELS,
-    SMALLEST,
-    Box,
-    Mask,
-    check_time,
-    components,
-    flooded,
-    steps_from,
-    without_boundary,
-)
+from .geometry import BOUNDARY, LEVELS, SMALLEST, Box, Mask, components, flooded, steps_from, without_boundary
 from .patches import BadEdit, Patch, Points, points_of
 from .runs import runs_in
+from .time_limit import check_time
 from .working import WorkingLabels
 
 FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  # maps that a segmentation may hold

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Box, Labels, Mask, check_time
+from .geometry import Box, Labels, Mask
+from .time_limit import check_time
 
 Runs = NDArray[np.int32]  # (n, 3), in ascending order; no two overlap
 Numbers = NDArray[np.int32]

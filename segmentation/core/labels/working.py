@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Box, Floats, Labels, check_time
+from .geometry import Box, Floats, Labels
 from .patches import BadEdit, Object, Patch, check_fits
 from .runs import Numbers, Runs, Strip, grouped, in_rows, joined, no_runs, runs_of
 from .segmentation import Segmentation
+from .time_limit import check_time
 
 STRIP = 256  # rows
 MOST_CROPPED = 1 << 23  # px; one operation unpacks no larger part of the image

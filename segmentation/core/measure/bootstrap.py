@@ -47,8 +47,8 @@ from .distribution import (
     WeightedSizes,
     Weighting,
     bandwidth,
-    carriers,
     effective_number,
+    effective_particles,
     kernel,
     mode_grid,
     peak,
@@ -135,7 +135,7 @@ def undefined(sizes: WeightedSizes, way: Weighting = "number") -> str:
         )
     if way == "volume" and sizes.by_image and sizes.images < LEAST_IMAGES:
         return f"95 % intervals by volume need at least {LEAST_IMAGES} images with results; there are {sizes.images}."
-    carrying = carriers(sizes, way)
+    carrying = effective_particles(sizes, way)
     if way != "number" and carrying < CARRYING:
         return (
             f"No 95 % intervals by {way}: a few large sizes have most of the weight. All together weigh as much as"
@@ -240,7 +240,9 @@ def _draws(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Re
         widening = _widening_for(resamples.images)
         draws = {name: drawn.widened(figures[name], widening) for name, drawn in draws.items()}
     else:
-        draws |= {name: quantile_by_rank(sizes.size, weights, p, resamples.steps, rng) for name, p in TENTHS.items()}
+        draws |= {
+            name: quantile_by_rank(sizes.size, weights, p, resamples.half_steps, rng) for name, p in TENTHS.items()
+        }
     return draws | _moment_draws(sizes, weights, resamples)
 
 
@@ -317,7 +319,7 @@ def _quantile_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples)
     groups = resamples.counts.shape[1]
     count = np.bincount(resamples.group)
     mean = np.bincount(resamples.group, weights) / count
-    size, half = (np.bincount(resamples.group, values) / count for values in (sizes.size, resamples.steps))
+    size, half = (np.bincount(resamples.group, values) / count for values in (sizes.size, resamples.half_steps))
     reached = np.cumsum(resamples.counts * mean.astype(np.float32), axis=1, dtype=np.float32)
     total = reached[:, -1:]
     at = {name: np.minimum((reached < np.float32(p) * total).sum(1), groups - 1) for name, p in TENTHS.items()}
@@ -345,7 +347,7 @@ def _modes(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Drawn
     weight = np.bincount(resamples.group, weights) / count
     parts = (weight[:, None] * kernel(mean_log, grid, width)).astype(np.float32)
     modes = peak(grid, cast(Floats, resamples.counts @ parts).astype(np.float64))
-    half = np.bincount(resamples.group, resamples.steps) / count
+    half = np.bincount(resamples.group, resamples.half_steps) / count
     density = count @ parts
     steps = np.divide((count * half) @ parts, density, out=np.zeros(len(grid)), where=density > 0)
     return Drawn.of_logs(modes, np.interp(modes, grid, steps))

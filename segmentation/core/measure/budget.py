@@ -25,7 +25,7 @@ from ..flags import Flag
 from ..micrograph.types import Calibration
 from .bootstrap import median_interval, undefined
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
-from .distribution import Edge, Floats, WeightedSizes, effective_number, quantile, share_between
+from .distribution import Edge, Floats, WeightedSizes, effective_number, nano_share, quantile
 from .drawn import LEAST_END, Z95
 from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
 from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant, uncapital
@@ -179,7 +179,7 @@ def effect(budget: Mapping[str, Any] | None, name: str) -> Effect:
 
 def _answers(sizes: WeightedSizes) -> tuple[float, float]:
     weights = sizes.weights["number"]
-    return quantile(sizes.size, weights, 0.5), share_between(sizes.size, weights)
+    return quantile(sizes.size, weights, 0.5), nano_share(sizes.size, weights)
 
 
 def _total(
@@ -434,7 +434,7 @@ def _by_particle(sizes: WeightedSizes) -> Effect:
     """From the sampling of particles alone, as if all came from one image."""
     alone = replace(sizes, image=None)
     n = effective_number(alone.weights["number"])
-    low, high = wilson(share_between(alone.size, alone.weights["number"]) * n, n)
+    low, high = wilson(nano_share(alone.size, alone.weights["number"]) * n, n)
     return Effect(_of_interval(alone), (high - low) / 2 / Z95)
 
 

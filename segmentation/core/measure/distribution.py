@@ -111,7 +111,7 @@ def is_nano(size: Floats) -> NDArray[np.bool_]:
     return np.asarray((size <= NANO_NM * slack) & (size >= LEAST_NM / slack), np.bool_)
 
 
-def share_between(size: Floats, weights: Floats) -> float:
+def nano_share(size: Floats, weights: Floats) -> float:
     """The share of the weights whose sizes are 1 to 100 nm."""
     return min(float(weights[is_nano(size)].sum() / weights.sum()), 1.0)
 
@@ -138,7 +138,7 @@ def effective_number(weights: Floats) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
-def carriers(sizes: WeightedSizes, way: Weighting) -> float:
+def effective_particles(sizes: WeightedSizes, way: Weighting) -> float:
     """The effective number of particles by number, area or volume: the smaller of two numbers, because a sample without
     the few large particles looks better than it is. One is counted in the sample. The other follows from a log-normal
     law with the sample's spread: n exp(-(power SD of ln ECD)^2)."""

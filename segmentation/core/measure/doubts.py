@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import Floats, WeightedSizes, is_nano, quantile, share_between
+from .distribution import Floats, WeightedSizes, is_nano, nano_share, quantile
 
 DOUBT = 0.4  # the least chance that an outline is wrong, or a cut right, that is worth a look
 
@@ -53,7 +53,7 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     """
     weights = sizes.weights["number"]
     median = quantile(sizes.size, weights, 0.5) if len(sizes) else np.nan
-    share = share_between(sizes.size, weights) if len(sizes) and sizes.unit == "nm" else np.nan
+    share = nano_share(sizes.size, weights) if len(sizes) and sizes.unit == "nm" else np.nan
 
     def moved(gone: Floats, piece_sizes: Sequence[float] = ()) -> Floats:
         """(k,) 1 and by how many objects the median moves, and the fraction from 1 to 100 nm times their number."""

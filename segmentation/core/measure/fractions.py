@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from .bins import NANO_NM
-from .distribution import FEWEST_IMAGES, LEAST_NM, Floats, WeightedSizes, effective_number, is_nano, share_between
+from .distribution import FEWEST_IMAGES, LEAST_NM, Floats, WeightedSizes, effective_number, is_nano, nano_share
 from .drawn import Z95, t95
 
 # Normal deviates, in the middles of equal parts; there are so many that 2.5 and 97.5 % are the middles of two parts.
@@ -46,7 +46,7 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0) -> Fraction | 
     """
     if sizes.unit != "nm" or not len(sizes):
         return None
-    share = share_between(sizes.size, sizes.weights["number"])
+    share = nano_share(sizes.size, sizes.weights["number"])
     low, high = _limits(sizes, share, uncertainty, *_trials(sizes))
     if sizes.by_image and _are_alike(sizes, share):
         n = effective_number(sizes.weights["number"]) / sizes.images
@@ -112,7 +112,7 @@ def _trials(sizes: WeightedSizes) -> tuple[float, float]:
     if not sizes.by_image:
         return n, Z95
     image, images = sizes.image_numbers, sizes.images
-    share = share_between(sizes.size, weights)
+    share = nano_share(sizes.size, weights)
     off = np.bincount(image, weights * (is_nano(sizes.size) - share)) / weights.sum()
     variance = float((off**2).sum()) * images / (images - 1)
     if variance > 0:

@@ -16,7 +16,7 @@ from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, OUTLINED, Conditions
 from .convergence import FEASIBLE, more_images, rounded_up
-from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation, share_between
+from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation, nano_share
 from .drawn import Z95
 from .filters import (
     FOR_SIZE,
@@ -235,7 +235,7 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
         why = " for images that differ so much." if by_image else f".{OTHERS}"
         return f"More {thing}s would hardly help: the fraction is too close to 50 %{why}"
     uncertainty = terms.conditions.uncertainty
-    ends = [share_between(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
+    ends = [nano_share(sizes.size * exp(z * uncertainty), sizes.weights["number"]) for z in (-Z95, Z95)]
     also = " and a better calibration" if min(ends) < THRESHOLD <= max(ends) else ""
     counted = thing if more == 1 else f"{thing}s"
     return f"About {more:,} more {counted}{also}, if the fraction stays as it is."

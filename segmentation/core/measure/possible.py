@@ -21,7 +21,7 @@ from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
 from .apart import in_one_table
 from .cutouts import CutOut
-from .distribution import quantile, share_between
+from .distribution import nano_share, quantile
 from .regions import INSIDE
 from .remembered import pixels_of, remembered
 from .table import Table
@@ -184,4 +184,4 @@ def drawn_answers(
     rising = np.argsort(size)
     size, drawn = size[rising], tree.drawn(np.random.default_rng(seed), spread)[kept][rising].T
     answers = ((size[is_drawn], np.ones(int(is_drawn.sum()))) for is_drawn in drawn if is_drawn.any())
-    return [(quantile(sizes, weights, 0.5), share_between(sizes, weights)) for sizes, weights in answers]
+    return [(quantile(sizes, weights, 0.5), nano_share(sizes, weights)) for sizes, weights in answers]

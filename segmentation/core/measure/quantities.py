@@ -193,8 +193,8 @@ def readable(value: Value) -> Value:
 
 
 def in_readable_units(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Numbers by name in the unit that people read, which all classes share, also of mean intercept and mean free path,
-    and all figures of one distribution."""
+    """Numbers by name in the unit that people read. All classes have one unit. So have mean intercept and mean free
+    path, and so have all figures of one distribution."""
     measures = {
         name: (value.unit, name.partition("_")[0] if OF in name else name.rpartition("_")[0] or name)
         for name, value in values.items()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .bins import NANO_NM
-from .distribution import Floats, WeightedSizes, share_between
+from .distribution import Floats, WeightedSizes, nano_share
 from .nano import Terms
 from .results import Agglomerates, Point, Recommendation
 
@@ -59,7 +59,7 @@ def recommendation(
         ("External dimension", DIMENSION.format(smaller=terms.smaller)),
         ("Thickness", THICKNESS),
         ("Elongated and plate-like particles", THIN.format(VISIBLE[is_fine], int((max_feret > NANO_NM).sum()))),
-        ("Particles over 100 µm", _over(exempt, share_between(sizes.size, weights))),
+        ("Particles over 100 µm", _over(exempt, nano_share(sizes.size, weights))),
         ("Volume-specific surface area", " ".join(_surface(vssa))),
     ]
     return Recommendation(vssa=vssa, exempt=exempt, points=[Point(title=title, said=words) for title, words in points])

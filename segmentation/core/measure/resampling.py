@@ -23,13 +23,14 @@ class Resamples:
     """REPEATS resamples of n sizes in g groups of neighbours.
 
     counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size.
-    steps: (n,) half the step of each size. calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: the
-    number of images, 1 if particles are drawn. drawn: (REPEATS, images) how often each was drawn, None for particles.
+    half_steps: (n,) half the distance of each size to the next one that occurs: sizes come from whole pixels.
+    calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: the number of images, 1 if particles are
+    drawn. drawn: (REPEATS, images) how often each was drawn, None for particles.
     """
 
     counts: NDArray[np.float32]
     group: NDArray[np.int64]
-    steps: Floats
+    half_steps: Floats
     calibration: Floats
     images: int = 1
     drawn: NDArray[np.float32] | None = None
@@ -47,7 +48,7 @@ class Resamples:
 
 def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
     """Draw from sorted sizes: particles, or images if there are several."""
-    n, steps = len(sizes), half_steps(sizes.size)
+    n, halves = len(sizes), half_steps(sizes.size)
     group = np.arange(n)
     if n > GROUPS:
         low = np.arange(n - LARGEST) * (GROUPS - LARGEST) // (n - LARGEST)
@@ -55,7 +56,7 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
     calibration = uncertainty * rng.standard_normal(REPEATS)
     image, images = sizes.image_numbers, sizes.images
     if not sizes.by_image:
-        return Resamples(_draw(group, rng), group, steps, calibration)
+        return Resamples(_draw(group, rng), group, halves, calibration)
     if images > MOST_LISTED:
         drawn = _draw(np.arange(images), rng)
     else:  # every resample in proportion to its probability, in a random order
@@ -66,7 +67,7 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
         drawn = listed[rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))]
     table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
     counts = drawn @ table.reshape(images, -1).astype(np.float32)
-    return Resamples(counts, group, steps, calibration, images, drawn)
+    return Resamples(counts, group, halves, calibration, images, drawn)
 
 
 def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:

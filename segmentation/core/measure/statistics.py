@@ -15,7 +15,7 @@ from .carried import fraction_outlines
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
-from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, quantile, share_between
+from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, nano_share, quantile
 from .filters import FILTERED, by_reason, with_reasons_lifted
 from .fitting import log_normal
 from .nano import Terms, doubtful_fractions, nano_card, variants_of
@@ -148,7 +148,7 @@ def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None
         return None
     weights = sizes.weights["number"]
     median = quantile(sizes.size, weights, 0.5) if len(sizes) else None
-    nano = share_between(sizes.size, weights) if sizes.unit == "nm" and len(sizes) else None
+    nano = nano_share(sizes.size, weights) if sizes.unit == "nm" and len(sizes) else None
     return WithoutFilter(n=len(sizes), median=median, fraction_100nm=nano)
 
 

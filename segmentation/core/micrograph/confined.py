@@ -51,7 +51,9 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
-preloaded = 0  # bytes of what the server that forked this process had loaded beyond a new process of its program
+# Bytes of what the server that forked this process had loaded beyond a new process of its program. forkserver.py sets
+# it.
+preloaded = 0
 
 
 class Calls(NamedTuple):

@@ -20,7 +20,7 @@ from ...location import ADD_TORCH
 from ..errors import UserError
 from ..settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..validation import sentence
-from . import card_entries as may_be
+from . import card_entries as entry_types
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 GRAPH = ".onnx"
@@ -69,7 +69,7 @@ def need_torch(what: str) -> None:
         raise TorchMissing(NEEDS_TORCH.format(what=what))
 
 
-@dataclass(frozen=True, config=may_be.STRICT)
+@dataclass(frozen=True, config=entry_types.STRICT)
 class ModelCard:
     """One released model.
 
@@ -78,31 +78,31 @@ class ModelCard:
     threshold: probability from which a pixel belongs to an object. smallest, largest: typical sizes of objects, in px,
     that the network was taught. sha256: of the weights file beside the card. graph: of the ONNX beside that
     (network/graph.py), "" where there is none. data: {"title", "licence", "split"} of
-    each source, and "base" where it was not this model but the one it started from that was taught on it; scores:
+    each source, and "base": the earlier model that was taught on it, where this one only went on from that; scores:
     {"data", "split", ...figures}. comparison: for comparison with a published method, not for measurements; no image
     chooses it. The types of the entries: card_entries.
     """
 
-    name: may_be.Name
-    title: may_be.Line
-    summary: may_be.Text
-    version: may_be.Line
-    architecture: Annotated[may_be.Table, may_be.fit_for(may_be.Architecture)]
-    sha256: may_be.Sha256
-    weights: Annotated[Path, may_be.worded("the name of a file beside the card")]
-    task: may_be.Name = DEFAULT_TASK
-    threshold: may_be.Between = 0.5
-    smallest: may_be.Px = 12.0
-    largest: may_be.Px = 80.0
-    licence: may_be.Text = "MIT"
-    data: Annotated[may_be.Tables, may_be.fit_for(list[may_be.Source])] = field(default_factory=list)
-    training: Annotated[may_be.Table, may_be.fit_for(may_be.Training)] = field(default_factory=dict)
-    scores: Annotated[may_be.Tables, may_be.fit_for(list[may_be.Score])] = field(default_factory=list)
-    limits: may_be.Texts = field(default_factory=list)
-    options: may_be.Table = field(default_factory=dict)
-    maps: may_be.Names = field(default_factory=list)
-    comparison: may_be.YesNo = False
-    graph: may_be.Sha256 | Literal[""] = ""
+    name: entry_types.Name
+    title: entry_types.Line
+    summary: entry_types.Text
+    version: entry_types.Line
+    architecture: Annotated[entry_types.Table, entry_types.fit_for(entry_types.Architecture)]
+    sha256: entry_types.Sha256
+    weights: Annotated[Path, entry_types.worded("the name of a file beside the card")]
+    task: entry_types.Name = DEFAULT_TASK
+    threshold: entry_types.Between = 0.5
+    smallest: entry_types.Px = 12.0
+    largest: entry_types.Px = 80.0
+    licence: entry_types.Text = "MIT"
+    data: Annotated[entry_types.Tables, entry_types.fit_for(list[entry_types.Source])] = field(default_factory=list)
+    training: Annotated[entry_types.Table, entry_types.fit_for(entry_types.Training)] = field(default_factory=dict)
+    scores: Annotated[entry_types.Tables, entry_types.fit_for(list[entry_types.Score])] = field(default_factory=list)
+    limits: entry_types.Texts = field(default_factory=list)
+    options: entry_types.Table = field(default_factory=dict)
+    maps: entry_types.Names = field(default_factory=list)
+    comparison: entry_types.YesNo = False
+    graph: entry_types.Sha256 | Literal[""] = ""
 
     def __post_init__(self) -> None:
         if self.smallest >= self.largest:

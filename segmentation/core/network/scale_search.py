@@ -19,7 +19,9 @@ from .resample import resize
 FIRST_SIDE = 512  # px, longest side of the picture in the first trials
 COARSER = (1.0, 0.5, 0.25, 0.125)  # of that side: particles may fill the picture
 DECIDING = 3  # of these trials decide on the polarity; in the smallest too little is left to see
-OTHERS = 0.25  # of 366 EMPS micrographs the polarity of 7 is wrong so, of 9 by the clearest trial alone
+# Weight of the mean clarity of all trials beside the clearest: of 366 EMPS micrographs the polarity of 7 is wrong with
+# it, of 9 without.
+OTHERS = 0.25
 # Share by which the clarity of a single object counts less, of n objects an n-th of it: one may be the ground between.
 ALONE = 0.05
 UNDECIDED = 0.95  # share of the clearer polarity's clarity: if the other reaches it, finer copies decide, too

@@ -18,7 +18,7 @@ from ..analysis import Analysis
 from ..labels.working import WorkingLabels
 from ..measure.bins import NANO_NM
 from ..measure.carried import fraction_outlines
-from ..measure.distribution import WeightedSizes, figures, quantile, share_between
+from ..measure.distribution import WeightedSizes, figures, nano_share, quantile
 from ..measure.doubts import Asked, Doubt, PossibleCut, doubts
 from ..measure.examples import Example, shown
 from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
@@ -148,7 +148,7 @@ class AtOnce:
         """The fraction from 1 to 100 nm of all that count, and without doubtful ones; None of nothing."""
         edge = self.standing.terms.settings.border_correction
         left = WeightedSizes.of(without_doubtful(self.sized), edge=edge)
-        shares = (share_between(part.size, part.weights["number"]) if len(part) else None for part in (sizes, left))
+        shares = (nano_share(part.size, part.weights["number"]) if len(part) else None for part in (sizes, left))
         return dict(zip(FRACTIONS, shares, strict=True))
 
     @cached_property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..flags import shorts
+from ..flags import short_forms
 from ..measure.bins import NANO_NM
 from ..measure.descriptors import measures_of
 from ..measure.filters import RESOLVED_PX, SLIP_PX
@@ -164,7 +164,7 @@ def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     set_aside = summary.statistics.set_aside if summary.statistics else {}
     yield Item("Left out, by reason", counts_words(set_aside) or "none", "result")
     yield Item(f"{capital(summary.things)} at the frame", summary.edge_line or "counted", "result")
-    yield Item("Warnings", "; ".join(shorts(sample.flags)) or "none", "result")
+    yield Item("Warnings", "; ".join(short_forms(sample.flags)) or "none", "result")
 
 
 def _measurand(sample: SampleAnalysis, summary: Summary, kind: Granulometry) -> Iterator[Item]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ...core.flags import from_json, shorts
+from ...core.flags import from_json, short_forms
 from ...core.report.cells import BYTE_ORDER_MARK, comment, lines, name_cell
 from ...core.tasks import UnknownTask, find
 from ...models import Artifact, Job, Sample
@@ -79,7 +79,7 @@ def _aligned_rows(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
     rows, job = _rows_in(_read(table.artifact)), table.job
     index = {name: column for column, name in enumerate(next(rows, []))}
     corrected = str(job.summary["used"].get("corrected", 0))
-    warning = "; ".join(shorts(from_json(job.summary)))
+    warning = "; ".join(short_forms(from_json(job.summary)))
     head = [name_cell(job.micrograph.name), str(job.pk), corrected, warning]
     for row in rows:
         yield [*head, *(row[index[name]] if name in index else "" for name in columns)]

@@ -16,11 +16,11 @@ from django.db import transaction
 from django.db.models import F, TextField
 from django.db.models.functions import Cast, Length
 
-from ...core.labels.geometry import TooLong, check_time, ending
 from ...core.labels.operations import REDO, Corrections, Step, finished
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.labels.stored import opened
+from ...core.labels.time_limit import TooLong, check_time, ending
 from ...core.labels.working import WorkingLabels
 from ...location import COMMAND
 from ...models import Edit, Job

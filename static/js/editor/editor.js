@@ -16,7 +16,8 @@ const DRAWN = new Set(["delete", "set_aside", "restore", "reviewed", "paint", "e
 const AWAY = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
 
 export class Editor {
-  // page: the result's, with its objects, its picture and what is selected.
+  // page: the result's (ResultPage of viewer.js), of which this reads objects, selected, data, cuts, doubt, drawing and
+  // facts, and calls select, describe, stand, stands, waits, say and arrive.
   constructor(page) {
     Object.assign(this, { page, facts: page.facts, drawing: page.drawing, cuts: page.cuts });
     this.semantic = "semantic" in this.facts;

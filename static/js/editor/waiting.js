@@ -4,7 +4,8 @@ const BEAT = 2000; // ms between two signs of life of a window
 const SILENT = 10_000; // ms after which another window takes over what one left
 
 export class Waiting {
-  // job: whose corrections; store: localStorage.
+  // job: whose corrections; store: localStorage. list: of { operation, meant }, meant: the correction that an undo or a
+  // redo moves.
   constructor(job, store) {
     Object.assign(this, { job, store, list: [], batch: null });
     this.key = `deepsegm-edits ${job} ${crypto.getRandomValues(new Uint32Array(2)).join("")}`;

@@ -13,7 +13,8 @@ from . import Loss, Weight
 class ClassLoss(Loss):
     """Cross-entropy of the softmax over all maps, pixels weighted by class, + 1 - the mean Dice of the classes.
 
-    maps: (B, C, H, W) logits. targets: (B, C + 1, H, W), a map of 0 and 1 for each class and then where labelled.
+    maps: (B, C, H, W) logits. targets: (B, C + 1, H, W), a map of 0 and 1 for each class, then one that is 1
+    where a pixel is labelled. Where it is not, the maps of the classes are 0.
     """
 
     name: Literal["classes"] = Field("classes", description="of tasks whose pixels belong to classes")

@@ -19,8 +19,8 @@ from .files import Above, Amount, Count, CountOrNone, Part, Share, chosen
 SIZES = (12.0, 80.0)  # typical diameters of objects, in px, that a network is taught
 
 
-def _is_a_pattern(pattern: str) -> str:
-    """A regular expression with a bracket, or none at all."""
+def _checked_pattern(pattern: str) -> str:
+    """The pattern, if it is a regular expression with a group in parentheses, or empty; raises PydanticCustomError."""
     try:
         if not pattern or re.compile(pattern).groups > 0:
             return pattern
@@ -45,7 +45,7 @@ class FolderEntry(Settings):
         "(of a task that knows classes, not objects)",
     )
     groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
-    group_pattern: Annotated[str, AfterValidator(_is_a_pattern)] = Field(
+    group_pattern: Annotated[str, AfterValidator(_checked_pattern)] = Field(
         "", description="its first bracket in the image's name is its group"
     )
     use: Literal["both", "training", "validation", "held-out"] = Field(
