@@ -353,4 +353,4 @@ def _of_some(short: str, concerned: int, images: int) -> str:
 
 
 def _gravest(flags: Sequence[Flag]) -> Flag:
-    return min(flags, key=lambda flag: flag.lightness)
+    return min(flags, key=lambda flag: flag.rank_key)

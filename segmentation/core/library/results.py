@@ -99,7 +99,7 @@ class Reported:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What there is to say about the numbers, the gravest first; () for nothing."""
-        ranked = sorted(self.sample.flags, key=lambda flag: flag.lightness)
+        ranked = sorted(self.sample.flags, key=lambda flag: flag.rank_key)
         return tuple(flag.text for flag in ranked)
 
     def as_dict(self) -> dict[str, Any]:
