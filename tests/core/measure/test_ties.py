@@ -113,7 +113,7 @@ def test_half_steps(size, half):
 def test_sizes_that_differ_have_no_steps():
     """So their intervals are those of the draws alone: nothing is added to them."""
     sizes = coverage.sizes_of(log_normal(2000))
-    assert not resample(sizes, np.random.default_rng(0)).steps.any()
+    assert not resample(sizes, np.random.default_rng(0)).half_steps.any()
     drawn = Drawn.of_logs(np.log(sizes.size), np.zeros(2000))
     assert drawn.down == drawn.up == 0.0
     assert drawn.limits(0) == pytest.approx(np.quantile(sizes.size, (0.025, 0.975)), rel=1e-3)
