@@ -32,7 +32,7 @@ TABLE = Path(__file__).with_name("every_address.txt")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BROWSERS = ("nobody", "link", "owner", "other", "staff", "staff+", "super", "no-2nd")
 SCRIPTS = ("token", "reading", "expired", "revoked", "other's")
-WORDS = {"which": "1", "rest": "nothing/here", "kind": "csv", "app_label": "segmentation"}
+WORDS = {"which": "1", "address": "nothing/here", "kind": "csv", "app_label": "segmentation"}
 HEAD = """# What each caller is answered at each address. Written by test_every_address.py; read by people.
 # nobody: without anything. link: with the private link of the result and the sample. owner: who made everything here.
 # other: another account. staff: without permissions. staff+: may view, change and delete. super: superuser.
