@@ -25,7 +25,7 @@ NO_RESULT = "The result to which these outlines belong has been deleted: send th
 
 
 def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
-    """The outlines of a job after its first `step` corrections; by default after those that its numbers include.
+    """The outlines of a job after its first `step` corrections. The default is the step that its numbers have.
     Raises UnusableSegmentation if the file is lost or damaged."""
     step = job.step if step is None else step
     if job.segmentation is None:

@@ -365,7 +365,7 @@ class Measuring(Made):
     """Work of measuring a result anew after corrections, in its place.
 
     step: after how many corrections. large: whether its image takes so much memory that a child of the pool for
-    analyses measures it. summary: that of the job after this step, while its files are still made.
+    analyses measures it. summary: the numbers after this step, until its files are made.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="measuring")

@@ -20,7 +20,7 @@ from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
-MAIN_OTHERS = 3  # numbers of a class that stand in the answer, beside those that every class has
+MAIN_OTHERS = 3  # further numbers of a class that stand in the answer
 
 
 @dataclass(frozen=True)

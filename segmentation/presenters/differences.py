@@ -17,7 +17,7 @@ from ..core.report.wording import capital
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
 FAR = 1  # no per cent stand beside a difference of at least this many times the number
 FINER = 1  # decimals more with which two numbers and their difference may be written so that they agree
-NEARLY = 0.05  # of a difference: that of the numbers as they are written may be off by so much
+NEARLY = 0.05  # share of a difference by which the written numbers may differ from it
 PARTED = 10_000  # from here on thousands are parted by commas
 
 
@@ -107,8 +107,8 @@ def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
 
 
 def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
-    """Both numbers and their difference without sign and unit, all with the same decimals, so that the difference is
-    that of the numbers that stand there: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
+    """Both numbers and their difference, without sign and unit. All have the same decimals, so that a reader who
+    subtracts gets the difference shown: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
 
     As fine as the finer of both on its own page; by a digit finer where only that shows a difference, and by FINER at
     most where the difference would be too far off else. It is "0" where it rounds to zero.

@@ -126,8 +126,8 @@ class Provenance:
 
 
 def shown_settings(settings: AnalysisSettings, changed: bool) -> Iterator[tuple[Setting, Any]]:
-    """The settings to list, those that differ from the default or the others; empty texts are left out, and settings
-    that the page shows elsewhere."""
+    """The settings to list: those that differ from the default, or the others. Empty texts are left out. So are the
+    settings that the page shows elsewhere."""
     task, values = find(settings.task), settings.as_dict()
     for setting in settings_of_task(task):
         value = values[setting.name]

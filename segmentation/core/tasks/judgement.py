@@ -424,8 +424,8 @@ def _left_out(table: Table) -> Iterator[Flag]:
 
 
 def _median(table: Table, chosen: NDArray[np.bool_]) -> float | None:
-    """The median minimum Feret diameter of the chosen (n,) objects, of those that are whole, in the table's unit; None
-    without any, or where it was not measured."""
+    """The median minimum Feret diameter of the whole ones among the chosen (n,) objects, in the table's unit. None if
+    there is none, or if it was not measured."""
     sizes = table.columns.get(column_name("min_feret", table.unit), np.full(len(table), np.nan))
     sizes = sizes[chosen & ~table["touches_frame"].astype(bool)]
     return float(np.median(sizes)) if len(sizes) and not np.isnan(sizes).any() else None
