@@ -258,6 +258,7 @@ def test_the_strip_of_doubt_is_answered_by_keys_and_buttons(page):
     doubts[:] = [{"id": each["id"], "cut": None, "chance": 0.8, "sure": "20 %"} for each in outlines["particles"][:4]]
     page.reload()
     hand.looks()
+    expect(strip.locator("[data-doubt-count]")).to_have_text("3 to check")  # one was cut before
     hand.press("u")
     what, right = strip.locator("[data-doubt-what]"), strip.locator("[data-doubt-right]")
     asked, place = what.inner_text(), right.bounding_box()["x"]
