@@ -13,10 +13,9 @@ from segmentation.services.ground import tables
 from segmentation.services.results import steps
 from segmentation.services.results.publishing import NAME as SEGMENTATION
 
-from .exporting import LARGEST_KEPT
 from .fetching import pixels_of
 from .heartbeat import Progress
-from .outlines import corrected_outlines, stored_segmentation
+from .outlines import corrected_outlines, original_outlines
 from .results import stored_files, summarise
 
 if TYPE_CHECKING:
@@ -25,12 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Corrected:
-    """The result that was corrected last: what its objects measured, and where they are small its image and its
-    outlines before all corrections."""
+    """The result that was corrected last: what its objects measured, its image, and its outlines before all
+    corrections."""
 
     key: tuple[Any, ...]
     memory: Memory
-    opened: tuple[Micrograph, Segmentation] | None = None
+    micrograph: Micrograph
+    original: Segmentation
 
 
 _corrected_last: _Corrected | None = None
@@ -44,10 +44,9 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     job, step = measuring.job, measuring.step
     progress("measuring the corrections", 0.0)
     corrected = _opened(job, folder)
-    micrograph, original = corrected.opened or _read(job, folder)
-    outlines, clock = corrected_outlines(job, original, step), pipeline.Clock()
+    outlines, clock = corrected_outlines(job, corrected.original, step), pipeline.Clock()
     with remembering(corrected.memory):
-        analysis = pipeline.measure_objects(micrograph, outlines, job.get_settings(), progress, clock=clock)
+        analysis = pipeline.measure_objects(corrected.micrograph, outlines, job.get_settings(), progress, clock=clock)
     unread = bool(job.summary.get("unread"))
     # The page shows the numbers while the rest is measured and the files are written.
     measuring.change(summary=summarise(analysis, reused=True, unread=unread))
@@ -66,10 +65,7 @@ def _opened(job: Job, folder: Path) -> _Corrected:
     global _corrected_last
     key = job.pk, job.segmentation_id, str(job.micrograph.reading)
     if _corrected_last is None or _corrected_last.key != key:
-        is_small = job.micrograph.width * job.micrograph.height <= LARGEST_KEPT
-        _corrected_last = _Corrected(key, Memory(), _read(job, folder) if is_small else None)
+        _corrected_last = None  # its memory is free before the next is read
+        micrograph = pixels_of(job.micrograph, folder, lambda: None)
+        _corrected_last = _Corrected(key, Memory(), micrograph, original_outlines(job, alternatives=False))
     return _corrected_last
-
-
-def _read(job: Job, folder: Path) -> tuple[Micrograph, Segmentation]:
-    return pixels_of(job.micrograph, folder, lambda: None), stored_segmentation(job, 0)

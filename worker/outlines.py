@@ -28,14 +28,20 @@ def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
     """The outlines of a job after its first `step` corrections. The default is the step that its numbers have.
     Raises UnusableSegmentation if the file is lost or damaged."""
     step = job.step if step is None else step
+    original = original_outlines(job, alternatives=not step)
+    return corrected_outlines(job, original, step) if step else original
+
+
+def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
+    """The outlines of a job before its corrections; raises as `stored_segmentation`. alternatives: see
+    `Segmentation.load`."""
     if job.segmentation is None:
         raise UnusableSegmentation(DAMAGED)
     try:
         with job.segmentation.file.open("rb") as file:
-            original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not step)
+            return Segmentation.load(file, job.segmentation.get_provenance(), alternatives=alternatives)
     except FileNotFoundError as error:
         raise UnusableSegmentation(DAMAGED) from error
-    return corrected_outlines(job, original, step) if step else original
 
 
 def corrected_outlines(job: Job, original: Segmentation, step: int) -> Segmentation:

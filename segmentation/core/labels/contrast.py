@@ -126,20 +126,30 @@ def rings(
     Yields, some rows at a time, the outline (k,) to which each belongs, the rows, and where in these the pixels are.
     All rings of a large image at once would take gigabytes. A pixel between outlines belongs to the last of them.
     """
-    step = max(far, BAND // labels.shape[1])
-    for top in range(0, len(labels), step):
-        above = min(top, far)
-        part, rows = labels[top - above : top + step + far], slice(above, above + step)
+    for part, rows, band in overlapping_bands(labels, far):
         owner = largest_within(part, far)[rows]
         ring = (owner > 0) & ~largest_within(part > 0, near)[rows]
-        yield owner[ring], slice(top, top + step), ring
+        yield owner[ring], band, ring
+
+
+def overlapping_bands(
+    labels: NDArray[np.int32], margin: int
+) -> Iterator[tuple[NDArray[np.int32], slice, slice]]:
+    """The rows of labels (H, W), some at a time: these with up to `margin` more above and below them, where they lie
+    among these, and where in the image."""
+    step = max(margin, BAND // labels.shape[1])
+    for top in range(0, len(labels), step):
+        above = min(top, margin)
+        yield labels[top - above : top + step + margin], slice(above, above + step), slice(top, top + step)
 
 
 def largest_within(values: NDArray[Any], reach: int) -> NDArray[Any]:
-    """(H, W) the largest of the values (H, W), 0 or more, up to `reach` px away along rows, columns and diagonals."""
-    for _ in range(2):
-        across, width, size = np.pad(values, ((reach, reach), (0, 0))), 2 * reach + 1, 1
-        while 2 * size <= width:
-            across, size = np.maximum(across[:-size], across[size:]), 2 * size
-        values = np.maximum(across[: len(values)], across[width - size :]).T
-    return values
+    """(H, W) the largest of the values (H, W), whole numbers from 0 on, up to `reach` px away along rows, columns and
+    diagonals."""
+    import cv2
+
+    kind = np.min_scalar_type(int(values.max(initial=0)))
+    # OpenCV knows no whole numbers of 32 bits; these are exact in 64 bits of a float.
+    narrow = values.astype(kind if kind.itemsize <= 2 else np.float64)
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return cv2.dilate(narrow, square).astype(values.dtype)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .contrast import largest_within
+from .contrast import largest_within, overlapping_bands
 from .separate import Labels, interior, sums_over_labels
 
 Floats = NDArray[np.float64]
@@ -56,9 +56,12 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels) -> NDArray[np.bool_]:
 def _nearly_ringed(labels: Labels, count: int) -> NDArray[np.intp]:
     """The outlines of labels (H, W) 1..n whose rim lies at others, where these are looked for in squares, which hold
     the circles of GAP px: few are, and distances from all others take long."""
-    backwards = np.where(labels > 0, count + 1 - labels, 0)
-    highest, lowest = largest_within(labels, GAP), count + 1 - largest_within(backwards, GAP)
-    is_rim = (labels > 0) & ~interior(labels)
-    at_others = is_rim & ((highest != labels) | (lowest != labels))
-    rims, beside = (np.bincount(labels[where], minlength=count + 1) for where in (is_rim, at_others))
+    rims, beside = np.zeros((2, count + 1), np.int64)
+    for part, rows, _ in overlapping_bands(labels, GAP):
+        backwards = np.where(part > 0, count + 1 - part, 0)
+        highest, lowest = largest_within(part, GAP), count + 1 - largest_within(backwards, GAP)
+        is_rim = ((part > 0) & ~interior(part))[rows]
+        at_others = is_rim & ((highest != part) | (lowest != part))[rows]
+        for counts, where in ((rims, is_rim), (beside, at_others)):
+            counts += np.bincount(part[rows][where], minlength=count + 1)
     return np.flatnonzero((rims > 0) & (beside >= RINGED * rims))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -18,6 +19,7 @@ FORMAT = "deepsegm-segmentation/2"
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
 # They begin the names of other labels, of layers and of the network's maps in the file.
 ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
+COMPRESSION = 3  # of zlib: at half the time of 6 (8192 x 8192 px: 9 s -> 4 s) files are 4 to 24 % larger
 MASKS = "masks of other tools"  # in place of a model's name if no model was used
 NONE_IN_MASK = "The mask shows no {things}."
 DAMAGED = "The stored segmentation of this image is damaged: try again to segment the image again."
@@ -169,7 +171,10 @@ class Segmentation:
         arrays |= {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
         arrays |= {f"{LAYER}{name}": layer for name, layer in self.layers.items()}
         arrays |= {f"{MAP}{name}": values for name, values in self.maps.items()}
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
 
     @classmethod
     def load(

@@ -34,8 +34,7 @@ def fused_share(segmentation: Segmentation) -> float:
 
 
 def _fused_share(segmentation: Segmentation) -> float:
-    from scipy import ndimage
-
+    from ..labels.contrast import largest_within
     from ..labels.separate import max_over_labels
     from .shapes import measure, true_solidity
 
@@ -48,10 +47,9 @@ def _fused_share(segmentation: Segmentation) -> float:
     if not areas.all() or np.average(peaks, weights=areas) >= VAGUE:
         return 0.0
     sizes = measure(labels, labels.astype(np.uint8), segmentation.confidence, None, rows, only_sizes=True)
-    is_edge = (labels > 0) & (ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3))
-    around = 2 * GAP + 1
-    highest = ndimage.maximum_filter(labels, around)
-    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, count + 1), around)
+    is_edge = (labels > 0) & (largest_within(labels, 1) != count + 1 - largest_within(count + 1 - labels, 1))
+    highest = largest_within(labels, GAP)
+    lowest = count + 1 - largest_within(np.where(labels > 0, count + 1 - labels, 0), GAP)
     touches = is_edge & ((highest != labels) | (lowest != labels))
     edge, touched = (np.bincount(labels[part], minlength=count + 1)[1:] for part in (is_edge, touches))
     is_fused: NDArray[np.bool_] = (touched > MOSTLY * edge) & (true_solidity(sizes) < WHOLE)

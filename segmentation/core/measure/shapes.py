@@ -23,7 +23,7 @@ from .cutouts import CutOut
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
 from .remembered import by_object, laid_apart
-from .runs import Runs, blocks, find_runs, first_of_each
+from .runs import Runs, blocks, find_runs, first_of_each, places
 from .straight import convex_outlines
 from .table import REASON_TYPE, Table
 
@@ -234,7 +234,7 @@ def perimeters(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
 def _edges_above(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
     """Weights by label of the pixel edges between each row but the first and the row above it; the first and
     last column are margin."""
-    y, x = np.nonzero(labels[1:, 1:-1] != labels[:-1, 1:-1])
+    y, x = places(labels[1:, 1:-1] != labels[:-1, 1:-1])
     y, x = y + 1, x + 1
     below = [labels[y, x + side] for side in (0, -1, 1)]
     above = [labels[y - 1, x + side] for side in (0, -1, 1)]

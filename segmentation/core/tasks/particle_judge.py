@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.filters import Reason, set_aside, set_faint_aside
+from ..measure.remembered import remembered
 from ..measure.regions import are_inside, mask_of, with_reason
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
@@ -69,7 +70,10 @@ class Judge:
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
         """(R, W) the analysed rows of the picture, as it is."""
-        return as_shown(clip_outliers(self.micrograph.pixels[: self.segmentation.rows]), "bright")
+        rows, sha256 = self.segmentation.rows, self.micrograph.sha256
+        return remembered(
+            lambda: ("grey", rows, sha256), lambda: as_shown(clip_outliers(self.micrograph.pixels[:rows]), "bright")
+        )
 
     @cached_property
     def signals(self) -> OutlineSignals:
