@@ -79,8 +79,9 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], erased: NDArra
     typical = max(float(values[order][np.searchsorted(total, TYPICAL * total[-1])]), 1.0)
     relative = contrast / typical
     gap = relative <= -FAINT
-    boxes = ndimage.find_objects(labels, n)
-    for index in np.flatnonzero(relative < GAP[0]).tolist():
+    candidates = np.flatnonzero(relative < GAP[0]).tolist()
+    boxes = ndimage.find_objects(labels, n) if candidates else []
+    for index in candidates:
         window = tuple(slice(max(0, side.start - RING[1]), side.stop + RING[1]) for side in boxes[index])
         mine = labels[window] == index + 1
         near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
@@ -108,13 +109,18 @@ def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) ->
     histogram = np.bincount(grey[labels == 0], minlength=256)
     bare = histogram.sum()
     ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan
-    parts = [(owners, grey[rows][ring]) for owners, rows, ring in rings(labels, *RING)]
-    owner, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    order = np.lexsort((value, owner))
-    counts = np.bincount(owner, minlength=n + 1)[1:]
-    begin = np.cumsum(counts) - counts
-    ordered = np.append(value[order], 0).astype(float)  # the last entry is for outlines without a ring
-    median = (ordered[begin + np.maximum(counts - 1, 0) // 2] + ordered[begin + counts // 2]) / 2
+    around = np.zeros((n + 1, 256), np.int32)  # how many pixels of each ring have each grey
+    for owner, rows, ring in rings(labels, *RING):
+        if not len(owner):
+            continue
+        least, most = int(owner.min()), int(owner.max())  # these rows have few of all objects
+        numbers = 256 * (owner.astype(np.intp) - least) + grey[rows][ring]
+        around[least : most + 1] += np.bincount(numbers, minlength=256 * (most + 1 - least)).reshape(-1, 256)
+    until = np.cumsum(around[1:], axis=1)
+    counts = until[:, -1]
+    # The two greys in the middle are the first ones up to which there are as many pixels.
+    middle = [(until <= place[:, None]).sum(1) for place in (np.maximum(counts - 1, 0) // 2, counts // 2)]
+    median = (middle[0] + middle[1]) / 2
     return np.where(counts >= FEWEST, median, ground)
 
 
@@ -132,9 +138,7 @@ def rings(
         yield owner[ring], band, ring
 
 
-def overlapping_bands(
-    labels: NDArray[np.int32], margin: int
-) -> Iterator[tuple[NDArray[np.int32], slice, slice]]:
+def overlapping_bands(labels: NDArray[np.int32], margin: int) -> Iterator[tuple[NDArray[np.int32], slice, slice]]:
     """The rows of labels (H, W), some at a time: these with up to `margin` more above and below them, where they lie
     among these, and where in the image."""
     step = max(margin, BAND // labels.shape[1])

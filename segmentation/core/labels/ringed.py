@@ -29,8 +29,9 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels) -> NDArray[np.bool_]:
     areas, sums = sums_over_labels(labels, grey)
     means = sums / np.maximum(areas, 1)
     lowest = float(np.percentile(grey, 1)) if grey.size else 0.0
-    boxes, margin = ndimage.find_objects(labels), GAP + 1
-    for number in _nearly_ringed(labels, count).tolist():
+    candidates = _nearly_ringed(labels, count).tolist()
+    boxes, margin = ndimage.find_objects(labels) if candidates else [], GAP + 1
+    for number in candidates:
         box = boxes[number - 1]
         at_frame = any(side.start == 0 or side.stop == length for side, length in zip(box, labels.shape, strict=True))
         if at_frame:

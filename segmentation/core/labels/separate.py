@@ -120,7 +120,10 @@ def interior(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     """(H, W): the pixels whose four neighbours have the same label; none at the frame."""
     inner, middle = np.zeros(labels.shape, bool), labels[1:-1, 1:-1]
     sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
-    inner[1:-1, 1:-1] = np.logical_and.reduce([middle == side for side in sides])
+    inside = inner[1:-1, 1:-1]
+    inside[:] = True
+    for side in sides:
+        inside &= middle == side
     return inner
 
 

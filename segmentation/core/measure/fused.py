@@ -35,7 +35,7 @@ def fused_share(segmentation: Segmentation) -> float:
 
 def _fused_share(segmentation: Segmentation) -> float:
     from ..labels.contrast import largest_within
-    from ..labels.separate import max_over_labels
+    from ..labels.separate import areas_of, max_over_labels
     from .shapes import measure, true_solidity
 
     rows, count = segmentation.rows, len(segmentation)
@@ -43,7 +43,7 @@ def _fused_share(segmentation: Segmentation) -> float:
         return 0.0
     labels = segmentation.dense[:rows]
     peaks = max_over_labels(segmentation.maps[MAP][:rows], labels) / 255
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:].astype(float)
+    areas = areas_of(labels, count)[1:].astype(float)
     if not areas.all() or np.average(peaks, weights=areas) >= VAGUE:
         return 0.0
     sizes = measure(labels, labels.astype(np.uint8), segmentation.confidence, None, rows, only_sizes=True)

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .cutouts import CutOut, in_batches, side_by_side
-from .runs import Runs, find_runs, shifted
+from .runs import Runs, boxes_of, find_runs, shifted
 
 T = TypeVar("T")
 Columns = dict[str, NDArray[Any]]
@@ -81,7 +80,7 @@ def by_object(kind: str, labels: NDArray[np.int32], runs: Runs, measure_some: Me
     memory = _memory.get()
     if memory is None:
         return measure_some(labels, runs)
-    objects = _cut_out(labels)
+    objects = _cut_out(labels, runs)
     keys = [(kind, pixels_of(part.mask, part.box)) for part in objects]
     unknown = [at for at, key in enumerate(keys) if key not in memory]
     for batch in in_batches([objects[at] for at in unknown]):
@@ -106,6 +105,9 @@ def laid_apart(objects: Sequence[CutOut]) -> tuple[NDArray[np.int32], Runs]:
     return labels, shifted(find_runs(labels), shifts)
 
 
-def _cut_out(labels: NDArray[np.int32]) -> list[CutOut]:
-    boxes = ndimage.find_objects(labels)
-    return [CutOut(labels[box] == number, int(box[0].start), int(box[1].start)) for number, box in enumerate(boxes, 1)]
+def _cut_out(labels: NDArray[np.int32], runs: Runs) -> list[CutOut]:
+    boxes = enumerate(zip(*boxes_of(runs), strict=True), 1)
+    return [
+        CutOut(labels[top:bottom, left:right] == number, int(top), int(left))
+        for number, (left, top, right, bottom) in boxes
+    ]

@@ -73,6 +73,19 @@ def first_of_each(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(new)
 
 
+def boxes_of(runs: Runs) -> tuple[NDArray[np.int64], ...]:
+    """Left, top, right and bottom (n,) of the box of each particle that has runs; right and bottom lie outside."""
+    starts = first_of_each(runs.particle)
+    if not len(starts):
+        return (np.zeros(0, np.int64),) * 4
+    return (
+        np.minimum.reduceat(runs.start, starts),
+        np.minimum.reduceat(runs.row, starts),
+        np.maximum.reduceat(runs.stop, starts),
+        np.maximum.reduceat(runs.row, starts) + 1,
+    )
+
+
 def around(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The index of the member before and of the one after each (k,), around its group of consecutive equal `keys`."""
     starts = first_of_each(keys)

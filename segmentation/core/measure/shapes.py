@@ -23,7 +23,7 @@ from .cutouts import CutOut
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
 from .remembered import by_object, laid_apart
-from .runs import Runs, blocks, find_runs, first_of_each, places
+from .runs import Runs, blocks, boxes_of, find_runs, first_of_each, places
 from .straight import convex_outlines
 from .table import REASON_TYPE, Table
 
@@ -140,15 +140,11 @@ def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> 
 def _position(runs: Runs, n: int) -> Measures:
     area = np.bincount(runs.particle, runs.length, n)
     middle = (runs.start + runs.stop - 1) / 2
-    starts = first_of_each(runs.particle)
-    empty = np.zeros(0, np.int64)
+    sides = ("bbox_left_px", "bbox_top_px", "bbox_right_px", "bbox_bottom_px")
     return {
         "centroid_x_px": np.bincount(runs.particle, runs.length * middle, n) / area,
         "centroid_y_px": np.bincount(runs.particle, runs.length * runs.row, n) / area,
-        "bbox_left_px": np.minimum.reduceat(runs.start, starts) if n else empty,
-        "bbox_top_px": np.minimum.reduceat(runs.row, starts) if n else empty,
-        "bbox_right_px": np.maximum.reduceat(runs.stop, starts) if n else empty,
-        "bbox_bottom_px": np.maximum.reduceat(runs.row, starts) + 1 if n else empty,
+        **dict(zip(sides, boxes_of(runs), strict=True)),
     }
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.filters import Reason, set_aside, set_faint_aside
-from ..measure.remembered import remembered
 from ..measure.regions import are_inside, mask_of, with_reason
+from ..measure.remembered import remembered
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
 from ..micrograph.vendors.facts import MARKS
