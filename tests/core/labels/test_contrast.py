@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.contrast import contrasts
+from segmentation.core.labels import contrast
+from segmentation.core.labels.contrast import contrasts, largest_within
 from segmentation.core.labels.options import FAINT
+from segmentation.core.labels.ringed import ringed_darker
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Micrograph
@@ -134,3 +137,27 @@ def test_the_filter_judges_the_others_only():
 @pytest.mark.parametrize("choice", [{"faint_limit": 0}, {"options": {"faint": 0.0}}, {"model": MASKS}])
 def test_a_person_a_model_or_another_tool_counts_them(choice):
     assert analysed([180] * 6 + [64] * 3, **choice).statistics.n_kept == 9
+
+
+@pytest.mark.parametrize("highest", [1, 200, 5_000, 70_000])
+@pytest.mark.parametrize("reach", [1, 4, 6])
+def test_the_largest_nearby_is_that_of_a_square_whatever_the_numbers(highest, reach):
+    random = np.random.default_rng(reach)
+    values = np.where(random.random((40, 57)) < 0.02, random.integers(0, highest + 1, (40, 57)), 0).astype(np.int32)
+    values[20, 30] = highest
+    expected = ndimage.maximum_filter(values, 2 * reach + 1, mode="constant")
+    largest = largest_within(values, reach)
+    assert largest.dtype == values.dtype and np.array_equal(largest, expected)
+    assert np.array_equal(largest_within(values > 0, reach), expected > 0)
+
+
+def test_a_large_image_is_looked_at_in_bands_and_gives_the_same(monkeypatch):
+    labels = label_discs((20, 20, 15), (20, 51, 15), (50, 35, 18), (90, 100, 25), (90, 140, 14), (12, 90, 10))
+    grey = np.where(labels > 0, 150, 60).astype(np.uint8) + np.random.default_rng(0).integers(
+        0, 40, labels.shape, np.uint8
+    )
+    whole = contrasts(grey, labels), ringed_darker(255 - grey, labels)
+    monkeypatch.setattr(contrast, "BAND", 8 * labels.shape[1])
+    bands = contrasts(grey, labels), ringed_darker(255 - grey, labels)
+    assert np.array_equal(whole[0].relative, bands[0].relative) and np.array_equal(whole[0].gap, bands[0].gap)
+    assert np.array_equal(whole[1], bands[1])
