@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
-from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.sources import Source
 from ..core.settings import MOST_CORNERS, MOST_REGIONS, MeasurementSettings
 from ..core.tasks import every
 from ..core.tasks.base import Task

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from ..core.labels.segmentation import MASKS
-from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import FIELDS, StatedScale, question_about
 from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import changeable, row_of, see_other, visible

@@ -17,8 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph import formats
-from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pairing import SIDE_SUFFIXES, pair
+from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
 from ..core.names import clean_text

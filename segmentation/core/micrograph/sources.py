@@ -1,0 +1,33 @@
+"""The sources of a scale: from what it is known how many nanometres a pixel is wide.
+
+Every `Calibration` names one of them, and page, API, result.json and report state it in its words.
+Whether the calibrations of two sources agree is the question of `crosscheck`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """One of the ways in which the size of a pixel is known; its value is stored and stands in files.
+
+    words: how pages and reports state it, after "scale". noun: how a sentence calls it where two of
+    them contradict each other, with "the" before it.
+    """
+
+    words: str
+    noun: str
+
+    def __new__(cls, value: str, words: str = "", noun: str = "") -> Source:
+        source = str.__new__(cls, value)
+        source._value_, source.words, source.noun = value, words, noun
+        return source
+
+    METADATA = "metadata", "from the file", "file"
+    SIDE_FILE = "side file", "from the file beside it", "side file"
+    READ = "read", "read from the image", "bar in the image"
+    DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image"
+    DRAWN = "drawn", "drawn on the scale bar", "drawn line"
+    TYPED = "typed", "typed by the user", "typed width"
+    NONE = "none", "not known", ""
