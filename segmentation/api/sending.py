@@ -19,7 +19,8 @@ from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of, settings_of_task
 from ..core.validation import sentence
-from ..forms.settings import laboratory_of, models_by_task, settings_sent, with_laboratory
+from ..forms.laboratory import laboratory_of, with_laboratory
+from ..forms.settings import models_by_task, settings_sent
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.ground.refusal import Refused
 from ..services.results.edits import MOST

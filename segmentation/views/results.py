@@ -30,8 +30,8 @@ from ..services.access.claiming import claim_results, claimable
 from ..services.ground.refusal import Refused
 from ..services.results.jobs import delete_jobs
 from ..services.results.samples import delete_sample, sample_of_results
+from .forms import to_uuid
 from .trainings import start_again
-from .upload import to_uuid
 
 A_PAGE = 50
 LONGEST = 100  # characters that are searched for

@@ -39,9 +39,9 @@ from ..presenters.sample import PooledResult
 from ..services.ground.refusal import Refused
 from ..services.results import exports, samples, steps, uploads
 from ..services.results.combined import pooled_coco
+from .forms import accept_attribute, to_uuid, warn
 from .job_files import file_or_wait
 from .job_page import JUST_DONE
-from .upload import accepted, to_uuid, warn
 
 NO_FILES = "Choose the images to add first."
 WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
@@ -189,7 +189,7 @@ def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
     may_change = sample.is_changeable_by(request.user, request.visitor)
-    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": accepted()}
+    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": accept_attribute()}
 
 
 def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
