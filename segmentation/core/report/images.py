@@ -31,8 +31,8 @@ from .charts import (
     width_of,
 )
 from .entries import Entry, answers
-from .exports.images_csv import contents_of_intervals
 from .fonts import writable
+from .images_table import contents_of_intervals
 from .looks import FONT
 from .panel_charts import draw_lines
 from .picture import ASIDE

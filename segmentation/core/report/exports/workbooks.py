@@ -21,11 +21,11 @@ from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, of_co
 from ...measure.table import Table
 from ..cells import begins_like_formula
 from ..facts import common_facts, differing_facts
+from ..images_table import columns_of_images, contents_of_intervals
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, sample_scale, version
 from .base import Export
-from .images_csv import columns_of, contents_of_intervals
 from .result import versions
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
     """A line for each image of the sample."""
     columns: dict[str, Cells] = {}
     names = ["median"] if sample.task.screened else sample.quantities
-    for head, entries in columns_of(sample.in_readable_unit(), names):
+    for head, entries in columns_of_images(sample.in_readable_unit(), names):
         columns[head] = [entry.text or _rounded_cell(entry.number.value) for entry in entries]
         if any(entry.number.low is not None for entry in entries):
             columns[f"{head}, 95 % from"] = [_rounded_cell(entry.reported.low) for entry in entries]
