@@ -10,14 +10,10 @@ from enum import StrEnum
 
 
 class Source(StrEnum):
-    """One of the ways in which the size of a pixel is known; its value is stored and stands in files.
+    """How the size of a pixel is known; the same words in pages, API and files."""
 
-    words: how pages and reports state it, after "scale". noun: how a sentence calls it where two of
-    them contradict each other, with "the" before it.
-    """
-
-    words: str
-    noun: str
+    words: str  # as pages and reports state it: "7.34 nm per pixel, from the file"
+    noun: str  # as a sentence on a contradiction names it: "The file gives 7.34 nm but the typed width ..."
 
     def __new__(cls, value: str, words: str = "", noun: str = "") -> Source:
         source = str.__new__(cls, value)
