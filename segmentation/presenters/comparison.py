@@ -192,7 +192,7 @@ class ComparedResults:
     def every(self) -> list[Difference]:
         """All numbers of both, in the order of the files."""
         entries_a, entries_b = (
-            {(entry.group, entry.name, entry.term): entry for entry in side.every()} for side in (self.a, self.b)
+            {(entry.group, entry.name, entry.term): entry for entry in side.all_numbers()} for side in (self.a, self.b)
         )
         return list(self._rows(entries_a, entries_b, {}))
 

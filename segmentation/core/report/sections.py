@@ -101,7 +101,7 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
 
 def numbers(summary: Summary) -> Iterator[Flowable]:
     """Every number, as in the workbook's sheet Details; `left_out` has what was left out."""
-    for group, entries in groupby(summary.every(), lambda entry: entry.group):
+    for group, entries in groupby(summary.all_numbers(), lambda entry: entry.group):
         if group == "left out":
             continue
         yield heading(capital(group))

@@ -346,7 +346,7 @@ class TestChange:
     def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
         frame = {"touches the frame": Change("count them", "border_correction", "weight")}
         monkeypatch.setattr("segmentation.presenters.choices.COUNTED_AGAIN", frame)
-        monkeypatch.setattr("segmentation.core.report.summary.BY_OTHERS", (Reason.FRAME,))
+        monkeypatch.setattr("segmentation.core.report.summary.first_screen.BY_OTHERS", (Reason.FRAME,))
         page = words(maker.get(address(job())))
         assert page.count(f'data-lights="{Reason.FRAME}"') == 2 and Reason.FRAME.definition in page
         assert f"<b>Note:</b> 30 left out: {Reason.FRAME}." in page

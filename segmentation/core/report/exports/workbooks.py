@@ -306,7 +306,7 @@ def _details(sample: SampleAnalysis) -> Iterator[Cells]:
     from ..method import left_out_words
 
     summary = Summary.of(sample, readable=False)
-    for entry in summary.every():
+    for entry in summary.all_numbers():
         cells = entry.in_cells
         if entry.text or cells.value is not None:
             includes = entry.includes if cells.low is not None else None
