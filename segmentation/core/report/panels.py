@@ -220,16 +220,16 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     width = _line_width(ax, drawing)
     whole, others = (is_kept & ~is_cut, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")
     handles = []
-    for shown, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut"), others):
-        if not are_many and shown.any():
-            lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(shown)]
+    for is_drawn, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut"), others):
+        if not are_many and is_drawn.any():
+            lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(is_drawn)]
             colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)
             for ink, wide, dash, alpha in (edge, (colour, width * times, style, 1.0)):
                 outlines = LineCollection(lines, colors=ink, lw=wide, ls=[dash], alpha=alpha, joinstyle="round")
                 ax.add_collection(outlines, autolim=False)
-        if word == counted or shown.any():
+        if word == counted or is_drawn.any():
             ink = sheet.colour(INK) if sheet.grey else usual
-            solid, label = are_many or word == counted, f"{shown.sum():,} {word}"
+            solid, label = are_many or word == counted, f"{is_drawn.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
     if ax.get_position().y1 >= 1:  # no room above, where the legend would stand
         return
