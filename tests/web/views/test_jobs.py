@@ -549,7 +549,7 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
         assert "1–100 nm" not in page
-        assert '<a href="#new_width" data-scale>not known</a>' in page
+        assert '<a href="#new_width">not known</a>' in page
 
     def test_no_particles_says_so_and_what_to_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))
