@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bootstrap import median_interval, undefined
+from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
 from .hulls import Hulls, find_hulls
@@ -25,7 +26,6 @@ from .pooled_fields import ends_between
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
 from .runs import find_runs
-from .straight import convex_outlines
 from .table import Table
 
 FILE = Path(__file__).with_name("shape_classes.json")
