@@ -19,6 +19,7 @@ from ..measure.regions import corners_of
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
+from .embedded import EmbeddedPicture
 from .entries import answers
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
@@ -35,7 +36,6 @@ from .picture import (
     rimmed,
     sampled,
 )
-from .placed import Placed
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
@@ -110,7 +110,7 @@ def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> 
     rows, columns = drawing.shape
     if sheet_of(ax).grey and picture.ndim == 3:
         picture = (picture @ LUMINANCE).astype(np.uint8)
-    Placed(ax, picture, (0, columns, rows, 0), squares=max(picture.shape[:2]) <= SMALL)
+    EmbeddedPicture(ax, picture, (0, columns, rows, 0), squares=max(picture.shape[:2]) <= SMALL)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     for region in drawing.analysis.settings.measurement.ignore:  # hatched, as on the page
         ax.add_patch(
