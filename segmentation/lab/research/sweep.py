@@ -30,7 +30,7 @@ from ..training.settings import BadRecipe, TrainingRecipe, checked_as, read_reci
 from ..training.start import resolved
 from ..training.train import refuse_another
 from .comparison import Trained, draw_images, write_tables
-from .report import choice, evaluate, panels_of
+from .report import evaluate, panels_of, shown_ranks
 
 ALL = "all"  # folds: as many as there are groups
 NAMED_APART = {"seed", "fold", "folds", "name"}
@@ -169,7 +169,7 @@ def _draw_images(trainings: Sequence[PlannedTraining], out: Path, base: Path) ->
     ranked = scoring.ranked(image for image in reports[0]["images"] if image["name"] in names)
     pairs = {pair.name: pair for pair in held_out_pairs(recipe, base)}
     drawn_images = {}
-    for name in (ranked[rank]["name"] for rank in choice(len(ranked), 1)):
+    for name in (ranked[rank]["name"] for rank in shown_ranks(len(ranked), 1)):
         drawn = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]
         drawn_images[name] = drawn[0][0], drawn[0][1], [panels[2] for panels in drawn]
     if drawn_images:
