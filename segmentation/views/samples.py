@@ -37,7 +37,7 @@ from ..models import Job, Sample
 from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
 from ..services.results import exports, samples, uploads
-from ..services.results.combined import pooled_coco
+from ..services.results.pooled_outlines import pooled_coco
 from .forms import accept_attribute, to_uuid, warn
 from .job_files import file_or_wait
 from .job_page import JUST_DONE
