@@ -82,8 +82,8 @@ class Flag:
 
 def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
     """Plain JSON types: `warnings` has only the sentences, `flags` all fields."""
-    every = [{**asdict(flag), "ids": list(flag.ids)} for flag in flags]
-    return {"warnings": [entry["text"] for entry in every], "flags": every}
+    entries = [{**asdict(flag), "ids": list(flag.ids)} for flag in flags]
+    return {"warnings": [entry["text"] for entry in entries], "flags": entries}
 
 
 def from_json(content: Mapping[str, Any]) -> list[Flag]:

@@ -309,5 +309,5 @@ def authors(job: Job) -> list[str]:
 
 def main_entries(result: ChartedSummary) -> dict[Any, Entry]:
     counts = result.counts[:2] if result.screened else []  # others have counts of their own
-    every = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
-    return {entry.name: entry for entry in every}
+    entries = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
+    return {entry.name: entry for entry in entries}

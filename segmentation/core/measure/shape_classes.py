@@ -50,12 +50,12 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     total = counts.sum()
     if not total:
         return {}
-    every: dict[str, ShapeShare] = {}
+    shares: dict[str, ShapeShare] = {}
     for number, name in enumerate(SHAPES):
         n = int(counts[:, number].sum())
         low, high = ends_between(counts[:, number], counts.sum(1), *wilson(n, total)) or (None, None)
-        every[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
-    return every
+        shares[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
+    return shares
 
 
 def rods(tables: Sequence[Table], edge: Edge, uncertainty: float, seed: int) -> Rods | None:

@@ -154,8 +154,8 @@ def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
 
 def clear_throughout(trials: list[Trial]) -> float:
     """The clarity of the clearest trial, plus a little of all trials, because a single one may be clear by chance."""
-    every = [trial.weighted for trial in trials]
-    return max(every) + OTHERS * sum(every) / len(every)
+    weighted = [trial.weighted for trial in trials]
+    return max(weighted) + OTHERS * sum(weighted) / len(weighted)
 
 
 def _finer(trial: Callable[[Picture, float], Trial], picture: Picture, finest: Trial) -> Iterator[Trial]:
