@@ -20,7 +20,7 @@ from django.utils.functional import SimpleLazyObject
 
 from .services.access import second_factor
 from .services.access.links import LENGTH
-from .services.access.webhooks import remember_site
+from .services.access.site_address import remember_site
 from .services.ground import staff_log
 
 SIGN_IN = "Sign in first: reload the page."

@@ -1,4 +1,4 @@
-"""Values that any database can store as JSON."""
+"""Values that any database can store as JSON: what forms and workers send goes through here before it is kept."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.signatures import UNFILED, Filing, Signed
 from segmentation.core.sample import SampleAnalysis
 from segmentation.models import ExportJob, Job, Sample
-from segmentation.services.access import webhooks
+from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import bundles, queue, tables
 from segmentation.services.results import exports as exports_service
 from segmentation.services.results import steps
@@ -112,7 +112,7 @@ def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) ->
     sample = job.sample.name if job.sample else ""
     return _Source(
         analysis,
-        Filing(steps.last_change(job), webhooks.printed_address(job), sample, image),
+        Filing(steps.last_change(job), printed_address(job), sample, image),
         [signature.printed for signature in signatures],
         write_evidence(job, signatures, out),
     )

@@ -13,7 +13,7 @@ from segmentation.core.sample import Member
 from segmentation.core.tasks import find
 from segmentation.plain import storable
 from segmentation.services.ground import tables
-from segmentation.services.results.combined import COCO_FILE
+from segmentation.services.results.pooled_outlines import COCO_FILE
 
 from .heartbeat import Progress
 

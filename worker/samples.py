@@ -18,7 +18,7 @@ from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, Sam
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
 from segmentation.presenters.stored import statistics_of, values_of
-from segmentation.services.access import webhooks
+from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import publishing
@@ -83,7 +83,7 @@ def _combined(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None
 
 def filing_of(sample: Sample) -> Filing:
     """What its files say of when and where it was pooled."""
-    return Filing(sample.started, webhooks.printed_address(sample))
+    return Filing(sample.started, printed_address(sample))
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:

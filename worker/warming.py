@@ -10,7 +10,7 @@ from celery.signals import worker_process_init
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import types
-from segmentation.core.micrograph.crosscheck import Source
+from segmentation.core.micrograph.sources import Source
 from segmentation.core.network.runtime import give_memory_back
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import find

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
 from ..core.typed import SWITCH

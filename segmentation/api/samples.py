@@ -18,7 +18,7 @@ from ..presenters.progress import Progress
 from ..services.ground.refusal import Refused
 from ..services.results import exports, uploads
 from ..services.results import samples as samples_service
-from ..services.results.combined import pooled_coco
+from ..services.results.pooled_outlines import pooled_coco
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import Intake, Note
 from . import schemas

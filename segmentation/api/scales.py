@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..http.access import changeable, row_of, visible

@@ -12,14 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
-from ..core.micrograph.crosscheck import Source
 from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.sources import Source
 from ..core.settings import MOST_CORNERS, MOST_REGIONS, MeasurementSettings
 from ..core.tasks import every
 from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of, settings_of_task
 from ..core.validation import sentence
-from ..forms.settings import laboratory_of, models_by_task, settings_sent, with_laboratory
+from ..forms.laboratory import laboratory_of, with_laboratory
+from ..forms.settings import models_by_task, settings_sent
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.ground.refusal import Refused
 from ..services.results.edits import MOST

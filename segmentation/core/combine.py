@@ -22,8 +22,8 @@ from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
 from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics, images_words
 from .measure.table import Table, aligned
-from .micrograph.crosscheck import Source
 from .micrograph.pairing import rank
+from .micrograph.sources import Source
 from .micrograph.types import Calibration, common_calibration
 from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
 from .tasks.base import Task

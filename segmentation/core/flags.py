@@ -34,8 +34,12 @@ class Flag:
     ids: Annotated[
         tuple[int, ...], Field(description="labels of the outlines that it is about; for a sample numbers of images")
     ] = ()
-    moves: Annotated[str, Field(description="the number that it moves most; empty: not known")] = ""
-    by: Annotated[float, Field(ge=0, le=1, description="the share of that number in doubt, 1: no ground for it")] = 0.0
+    moves: Annotated[
+        str, Field(description="what the doubt changes most: count, sizes or all; empty: not known or no doubt")
+    ] = ""
+    by: Annotated[
+        float, Field(ge=0, le=1, description="the share of it that is in doubt; 1: the numbers have no ground")
+    ] = 0.0
 
     def __post_init__(self) -> None:
         if len(self.short) > LONGEST or (self.doubt and not self.short):
@@ -78,8 +82,8 @@ class Flag:
 
 def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
     """Plain JSON types: `warnings` has only the sentences, `flags` all fields."""
-    every = [{**asdict(flag), "ids": list(flag.ids)} for flag in flags]
-    return {"warnings": [entry["text"] for entry in every], "flags": every}
+    entries = [{**asdict(flag), "ids": list(flag.ids)} for flag in flags]
+    return {"warnings": [entry["text"] for entry in entries], "flags": entries}
 
 
 def from_json(content: Mapping[str, Any]) -> list[Flag]:

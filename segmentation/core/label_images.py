@@ -122,8 +122,8 @@ def as_labels(
 
 def _count_of_pieces(labels: Labels) -> int:
     """Of how many pieces all labels (H, W) are; pixels of one piece share a side or a corner."""
-    every = Strip.of(labels, 0)
-    runs = runs_of(every.starts, every.ends, every.ids)[every.ids > 0]
+    whole = Strip.of(labels, 0)
+    runs = runs_of(whole.starts, whole.ends, whole.ids)[whole.ids > 0]
     return int(grouped(in_rows(runs, labels.shape[1]), labels.shape[1], corners=True).max(initial=-1)) + 1
 
 

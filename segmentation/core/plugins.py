@@ -79,8 +79,10 @@ def modules() -> list[str]:
 def _installed() -> dict[str, list[EntryPoint]]:
     """The entry points of each group in the order of their names. A search through all wheels takes a tenth of a
     second, so the answer is kept."""
-    every = entry_points()
-    return {group: sorted(every.select(group=group), key=lambda point: (point.name, point.value)) for group in GROUPS}
+    installed = entry_points()
+    return {
+        group: sorted(installed.select(group=group), key=lambda point: (point.name, point.value)) for group in GROUPS
+    }
 
 
 def _objects(point: EntryPoint, contract: type[T]) -> Iterable[T]:

@@ -286,13 +286,13 @@ class SampleAnalysis:
     @property
     def corrected(self) -> Corrected | None:
         """What people did with the outlines in the pooled numbers; None if nobody touched one."""
-        every = [member for _, member in self.counted]
-        touched = [one for one in every if one.record.used.get("corrected") or one.record.used.get("reviewed")]
+        members = [member for _, member in self.counted]
+        touched = [one for one in members if one.record.used.get("corrected") or one.record.used.get("reviewed")]
         if not touched:
             return None
         return Corrected(
             images=len(touched),
-            of_images=len(every),
+            of_images=len(members),
             outlines=sum(member.record.used.get("corrected", 0) for member in touched),
             reviewed=sum(member.record.used.get("reviewed", 0) for member in touched),
             of_outlines=sum(len(member.table) for member in touched),

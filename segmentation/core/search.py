@@ -209,8 +209,8 @@ class Search:
             alternatives, used, more_maps = self.task.further(labels, maps, grey, view, card, self.requested)
         alternatives = {name: _in_uploaded_rows(values, self.micrograph) for name, values in alternatives.items()}
         more_maps = {name: _in_uploaded_rows(values, self.micrograph) for name, values in more_maps.items()}
-        every = {**alternatives, **best.alternatives}
-        return replace(best, alternatives=every, used={**best.used, **used}, maps={**best.maps, **more_maps})
+        all_alternatives = {**alternatives, **best.alternatives}
+        return replace(best, alternatives=all_alternatives, used={**best.used, **used}, maps={**best.maps, **more_maps})
 
     def best_candidate(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.

@@ -255,9 +255,9 @@ def _ends_a_word(text: str, end: int) -> bool:
 
 
 def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
-    """A function that gives the group of an image. With a pattern its first bracket finds it in the image's name, or
-    BadDataset is raised. Else it stands in the CSV `image,group,...`, or is the name of the image that this one was cut
-    from (TILE), or its own."""
+    """A function that gives the group of an image. With a pattern it is what the first parentheses of
+    the pattern match in the image's name; without a match BadDataset is raised. Else it stands in the
+    CSV `image,group,...`, or is the name of the image that this one was cut from (TILE), or its own."""
     table = read_groups(file) if file else {}
 
     def group(image: Path) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -13,16 +12,14 @@ from django import forms
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.types import Calibration
 from ..core.network import cards
-from ..core.settings import DEFAULT_MODEL, LABORATORY, MeasurementSettings, SegmentationSettings
+from ..core.settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, BadSetting, Setting, number_of, read_settings, settings_of
-from ..models import Laboratory
 from ..plain import storable
 from ..services.ground.requested import with_site_uncertainty
 from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered
 
-SCALE_UNCERTAINTY = "scale_uncertainty"  # with which the names of its settings begin
 NO_MODEL = "There is no such model here; choose one from the list."
 
 ModelsByTask = list[tuple[Task, list[tuple[str, str]]]]  # each kind of analysis with name and title of its models
@@ -278,21 +275,6 @@ class SettingsForm(forms.Form):
         model = model_name if model_name in task_of_model else models[0][1][0][0]
         settings = with_site_uncertainty(AnalysisSettings.of(task_of_model[model].name, model=model))
         return cls(earlier=settings, user=user, models=models)
-
-
-def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
-    """What the laboratory of an account set once, by the names of settings; without an account that of this session."""
-    if user is None or not user.is_authenticated:
-        return dict(session.get(LABORATORY, {}))
-    return dict(Laboratory.objects.filter(owner=user).values_list("texts", flat=True).first() or {})
-
-
-def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
-    """Sent values before those of the laboratory. An uncertainty of the scale is sent with its k and source, or as a
-    standard one without a source."""
-    is_sent = any(name.startswith(SCALE_UNCERTAINTY) for name in fields)
-    used = {name: text for name, text in laboratory.items() if not (is_sent and name.startswith(SCALE_UNCERTAINTY))}
-    return {**used, **{name: fields[name] for name in fields}}  # ** of a QueryDict would give lists
 
 
 def _validate(read: Callable[[], Any]) -> Any:

@@ -129,17 +129,18 @@ class Lines:
         drawable = [[(x, y) for x, y in points if y is not None] for points in series]
         if not any(len(points) > 1 for points in drawable):
             return None
-        every = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
-        ys = [y for _, y in every] + [end for _, *ends in intervals for end in ends]
-        lowest, last = (end(x for x, _ in every) for end in (min, max))
+        drawn = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
+        ys = [y for _, y in drawn] + [end for _, *ends in intervals for end in ends]
+        xs = [x for x, _ in drawn]
+        leftmost, rightmost = min(xs), max(xs)
         low, high = 0.0 if from_zero else min(ys), max(ys)
         room = 0.06 * (high - low) or abs(high) or 1.0
         bottom, top = max(0.0, low - room), high + room
-        if last == lowest:
+        if rightmost == leftmost:
             return None
 
         def right(x: float) -> float:
-            return round(100 * (x - lowest) / (last - lowest), 2)
+            return round(100 * (x - leftmost) / (rightmost - leftmost), 2)
 
         def down(y: float) -> float:
             return round(100 * (top - y) / (top - bottom), 2)
@@ -147,7 +148,7 @@ class Lines:
         def path(points: Iterable[tuple[float, float]]) -> str:
             return "M" + " L".join(f"{right(x)} {down(y)}" for x, y in points)
 
-        steps = _round_steps(lowest, last)
+        steps = _round_steps(leftmost, rightmost)
         steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit a phone
         return cls(
             tuple(path(points) if len(points) > 1 else "" for points in drawable),

@@ -101,8 +101,9 @@ class Choices:
         chosen = (self.job.settings or {}).get("edge", "auto")
         if chosen == "auto" and not self.used.get("concentric"):
             return []
-        every = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
-        return [Change(f"all by the {edge} edge", "edge", edge, why) for edge, why in every.items() if edge != chosen]
+        outlined = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
+        others = ((edge, why) for edge, why in outlined.items() if edge != chosen)
+        return [Change(f"all by the {edge} edge", "edge", edge, why) for edge, why in others]
 
     @property
     def regions(self) -> list[list[list[float]]]:
@@ -114,9 +115,9 @@ class Choices:
     def regions_taken_back(self) -> list[Change]:
         """A button for each region that takes it back and, of several, one for all."""
         regions = self.job.get_settings().measurement.ignore
-        others = (regions_text(regions[:place] + regions[place + 1 :]) for place in range(len(regions)))
-        every = [Change("all", "ignore", "")] if len(regions) > 1 else []
-        return [Change(f"region {place}", "ignore", text) for place, text in enumerate(others, 1)] + every
+        remaining = (regions_text(regions[:index] + regions[index + 1 :]) for index in range(len(regions)))
+        one_by_one = [Change(f"region {number}", "ignore", text) for number, text in enumerate(remaining, 1)]
+        return [*one_by_one, Change("all", "ignore", "")] if len(regions) > 1 else one_by_one
 
     def measurand(self, statistics: Statistics) -> Change | None:
         """The numbers of the other measurand, and the button that makes them the result; None where none are known."""
@@ -129,18 +130,18 @@ class Choices:
         median, *fractions = [
             f"{entry.value} {entry.unit}{f' ({entry.ends})' if entry.ends else ''}" for entry in entries
         ]
-        other = "all" if statistics.counted == "seen" else "seen"
-        text = f"{capital(MEASURANDS[other])}: about {answer['n']:,}, {median}"
+        measurand = "all" if statistics.counted == "seen" else "seen"
+        text = f"{capital(MEASURANDS[measurand])}: about {answer['n']:,}, {median}"
         parts = [text, *(f"{words} from 1 to 100 nm" for words in fractions)]
-        return Change("Show these", "measurand", other, ", ".join(parts))
+        return Change("Show these", "measurand", measurand, ", ".join(parts))
 
     def aside(self, set_aside: Sequence[Aside]) -> list[AsideLine]:
         """How many were set aside, by reason. A button that changes several of them stands beside the last one."""
         changes = {line.reason: COUNTED_AGAIN[line.reason] for line in set_aside if line.reason in COUNTED_AGAIN}
-        setting_names, every = {setting.name for setting in settings_of_task(self.task)}, list(changes.values())
+        setting_names, listed = {setting.name for setting in settings_of_task(self.task)}, list(changes.values())
         last = {change: reason for reason, change in changes.items() if change.setting in setting_names}
         buttons = {
-            reason: replace(change, words={1: change.words, 2: "count both"}.get(every.count(change), "count all"))
+            reason: replace(change, words={1: change.words, 2: "count both"}.get(listed.count(change), "count all"))
             for change, reason in last.items()
         }
         return [AsideLine(**vars(line), change=buttons.get(line.reason)) for line in set_aside]

@@ -192,7 +192,7 @@ class ComparedResults:
     def every(self) -> list[Difference]:
         """All numbers of both, in the order of the files."""
         entries_a, entries_b = (
-            {(entry.group, entry.name, entry.term): entry for entry in side.every()} for side in (self.a, self.b)
+            {(entry.group, entry.name, entry.term): entry for entry in side.all_numbers()} for side in (self.a, self.b)
         )
         return list(self._rows(entries_a, entries_b, {}))
 
@@ -309,5 +309,5 @@ def authors(job: Job) -> list[str]:
 
 def main_entries(result: ChartedSummary) -> dict[Any, Entry]:
     counts = result.counts[:2] if result.screened else []  # others have counts of their own
-    every = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
-    return {entry.name: entry for entry in every}
+    entries = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
+    return {entry.name: entry for entry in entries}

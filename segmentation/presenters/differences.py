@@ -31,16 +31,16 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """One number of two results; difference: the second less the first one, "" where one of them is missing; shown:
-    both numbers, written so that it is their difference; interval: its 95 % interval in words, "" where there is none;
-    value, low, high: the same in the unit of `after.number`."""
+    """One number of two results; difference: the second less the first one, "" where one of them is missing;
+    texts: both numbers, written so that it is their difference; interval: its 95 % interval in words,
+    "" where there is none; value, low, high: the same in the unit of `after.number`."""
 
     term: str
     definition: str
     before: Entry
     after: Entry
     difference: str
-    shown: tuple[str, str] = ("", "")
+    texts: tuple[str, str] = ("", "")
     interval: str = ""
     value: float | None = None
     low: float | None = None
@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def cells(self) -> list[Cell]:
-        sides = zip((self.before, self.after), self.shown, strict=True)
+        sides = zip((self.before, self.after), self.texts, strict=True)
         return [Cell(text or entry.value, entry.unit, entry.interval) for entry, text in sides]
 
 
@@ -60,43 +60,43 @@ def differences(
 ) -> Iterator[Difference]:
     """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
     from_both: whether the interval of a difference is computed from the intervals of both numbers."""
-    for key, entry in after.items():
-        other = before.get(key)
-        if other is None or entry.text or other.text:
+    for key, later in after.items():
+        earlier = before.get(key)
+        if earlier is None or later.text or earlier.text:
             continue
         # One with a budget keeps its interval by counting, to compare like with like.
-        has_ends = all(side.has_ends or side.name in ANSWERS for side in (other, entry))
-        other, entry = (
+        has_ends = all(side.has_ends or side.name in ANSWERS for side in (earlier, later))
+        earlier, later = (
             replace(side, number=number, holds=side.includes if number == side.number.reported else side.holds)
-            for side, number in zip((other, entry), with_like_intervals(other.number, entry.number), strict=True)
+            for side, number in zip((earlier, later), with_like_intervals(earlier.number, later.number), strict=True)
         )
-        one, two = other.number, entry.number
+        one, two = earlier.number, later.number
         if one.unit != two.unit:
             one, two = in_micrometres(one), in_micrometres(two)
         if one.unit != two.unit or one.value is two.value is None:
             continue
-        interval = stored_limits.get(entry.name)
+        interval = stored_limits.get(later.name)
         limits = (micrometres(interval) if two.unit == "µm" else interval) or (
             of_difference(one, two) if from_both and has_ends else None
         )
-        yield difference_of(replace(other, number=one), replace(entry, number=two), limits)
+        yield difference_of(replace(earlier, number=one), replace(later, number=two), limits)
 
 
 def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Difference:
     """One number of two results. limits: the 95 % interval of the difference, in the unit of both."""
-    one, other = before.number.value, after.number.value
+    first_value, second_value = before.number.value, after.number.value
     term = TERMS.get(after.name, capital(after.term))
-    if one is None or other is None:
+    if first_value is None or second_value is None:
         return Difference(term, after.definition, before, after, "")
-    change = other - one
-    *shown, digits = agreeing(before, after)
+    change = second_value - first_value
+    first_text, second_text, digits = agreeing(before, after)
     unit = "points" if after.kind == "fraction" else after.unit
     text = f"{_sign(change, digits) or '±'}{digits} {unit}".strip()
-    if digits != "0" and after.kind != "fraction" and abs(change) < FAR * abs(one):
-        text += f" ({100 * change / one:+.1f} %)".replace("-", "−")
+    if digits != "0" and after.kind != "fraction" and abs(change) < FAR * abs(first_value):
+        text += f" ({100 * change / first_value:+.1f} %)".replace("-", "−")
     ends = [(limit, _writer(after, limits)(abs(limit))) for limit in limits or ()]
     interval = " to ".join(f"{_sign(limit, end)}{end}" for limit, end in ends)  # such as "−12 to +5"
-    numbers = (shown[0], shown[1]), interval, change
+    numbers = (first_text, second_text), interval, change
     return Difference(term, after.definition, before, after, text, *numbers, *(limits or (None, None)))
 
 
@@ -116,21 +116,21 @@ def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
     if after.kind in ("integer", "halves"):
         return before.value, after.value, after.write(abs((after.number.value or 0.0) - (before.number.value or 0.0)))
     factor = 100 if after.kind == "fraction" else 1
-    one, other = (factor * (entry.number.value or 0.0) for entry in (before, after))
+    values = [factor * (entry.number.value or 0.0) for entry in (before, after)]
     places_of_each = [_decimals(entry.value) for entry in (before, after)]
-    places, change = max(places_of_each), abs(other - one)
+    places, change = max(places_of_each), abs(values[1] - values[0])
     first_digit = -floor(log10(change)) if change else places
     start = places + 1 if first_digit == places + 1 else places
     for decimals_tried in (*range(start, places + FINER + 1), start):
-        shown = [
+        texts = [
             entry.value if decimals_tried == decimals else _with_decimals(value, decimals_tried)
-            for entry, decimals, value in zip((before, after), places_of_each, (one, other), strict=True)
+            for entry, decimals, value in zip((before, after), places_of_each, values, strict=True)
         ]
-        apart = abs(_number(shown[1]) - _number(shown[0]))
+        apart = abs(_number(texts[1]) - _number(texts[0]))
         if apart == _number(_with_decimals(change, decimals_tried)) or abs(float(apart) - change) <= NEARLY * change:
             break
     digits = _with_decimals(float(apart), decimals_tried)
-    return shown[0], shown[1], digits if apart else "0"
+    return texts[0], texts[1], digits if apart else "0"
 
 
 def _decimals(text: str) -> int:

@@ -149,9 +149,9 @@ class Result(ChartedSummary):
         question comes last, or in a question below."""
         panels = FIGURE.format(count=self.job.micrograph.page_count)
         heading = f"No {self.task.things} were found. "
-        every = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
-        every = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in every]
-        return sorted(every, key=lambda flag: flag.doubt) if self.nothing else every
+        raised = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
+        raised = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in raised]
+        return sorted(raised, key=lambda flag: flag.doubt) if self.nothing else raised
 
     @property
     def curves(self) -> list[Lines]:

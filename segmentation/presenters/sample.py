@@ -236,8 +236,8 @@ class PooledResult(ChartedSummary):
     @property
     def images_words(self) -> str:
         """How many images it has, and how many of them count where not all do."""
-        every = len(self.images)
-        return images_words(self.images_pooled if self.answered else every, every)
+        count = len(self.images)
+        return images_words(self.images_pooled if self.answered else count, count)
 
     @property
     def corrected_line(self) -> str:
@@ -376,9 +376,11 @@ class PooledResult(ChartedSummary):
         """The rows, each with the newest other result of its image that differs in whether people made it."""
         images = {row.job.micrograph_id for row in rows if row.job}
         own_results = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
-        every = Job.objects.filter(own_results, micrograph__in=images, state=Job.State.DONE).order_by("created", "pk")
+        finished = Job.objects.filter(own_results, micrograph__in=images, state=Job.State.DONE).order_by(
+            "created", "pk"
+        )
         by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
-        results = every.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
+        results = finished.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
         kind = self.sample.settings["task"]
         by_hand = {result["pk"]: any(str(result[name] or 0) not in NOBODY for name in by_people) for result in results}
         others = {

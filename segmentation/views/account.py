@@ -25,7 +25,7 @@ from ..models import Token, Webhook
 from ..services.access import second_factor, tokens, webhooks
 from ..services.ground.refusal import Refused
 from ..services.results.usage import spent_by
-from .upload import to_uuid
+from .forms import to_uuid
 
 SHOWN = 5  # messages of a webhook
 NEVER = "never"

@@ -12,7 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from PIL import Image
 
-from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE, Source
+from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
+from ..core.micrograph.sources import Source
 from ..core.micrograph.square import COLUMNS, ROWS
 from ..core.micrograph.stated import OF_BAR
 from ..core.micrograph.types import Calibration, Scale, Why

@@ -22,8 +22,8 @@ from ..presenters.sample import PooledResult
 from ..presenters.stored import headline, numbers_of
 from ..services.ground.refusal import Refused
 from ..services.results.comparisons import alike, comparison_of, name_of, result_for
+from .forms import to_uuid
 from .revisions import revisions, setting_changes
-from .upload import to_uuid
 
 MOST_OFFERED = 100  # the newest results, and as many samples: those of the same kind can be chosen
 MOST_OVERLAID = 8

@@ -39,7 +39,7 @@ from ..services.ground.callers import may_train
 from ..services.ground.refusal import Refused
 from ..services.learning import datasets as datasets_service
 from ..services.learning.suggestions import suggestions
-from .upload import to_uuid
+from .forms import to_uuid
 
 DESCRIBED = ("name", "material", "instrument", "licence")
 NEW, WHOLE = "new", "whole"

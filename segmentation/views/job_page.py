@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from ..core.labels.segmentation import MASKS
-from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
@@ -25,10 +25,11 @@ from ..presenters.result import Result
 from ..services.results import exports, steps
 from ..services.results.uploads import example_sha256
 from .calibration import acquired
+from .forms import accept_attribute
 from .job_status import scaled, state_of
 from .revisions import of_its_sample, revisions
 from .signatures import signatures_of
-from .upload import accepted, work_page
+from .work import work_page
 
 JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
 
@@ -60,7 +61,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         "may_go_on": may_correct and job.fixed,
         "width": request.POST.get("width", width_of(job)),
         "token": uuid4().hex,
-        "accept": accepted(),
+        "accept": accept_attribute(),
         **signatures_of(request, job),
         "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
         **extra,

@@ -37,7 +37,12 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     if result is None or not result.may_propose:
         return HttpResponse()
     row = reruns.proposals_of(job)
-    context = {"job": job, "active": not row.is_finished, "shown": row.result.get("shown", []), "token": uuid4().hex}
+    context = {
+        "job": job,
+        "active": not row.is_finished,
+        "proposals": row.result.get("shown", []),
+        "token": uuid4().hex,
+    }
     return render(request, "_proposals.html", context | {"result": result})
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph.crosscheck import Source
+from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import FIELDS, StatedScale, question_about
 from ..forms.settings import SettingsForm, settings_sent
 from ..http.access import changeable, row_of, see_other, visible
@@ -24,8 +24,8 @@ from ..services.ground.requested import refuse_tall_bar
 from ..services.results import after_inspection, jobs, samples
 from ..services.results import reruns as rerun_service
 from ..services.results.uploads import Note
+from .forms import MARKED, sent_form, stated_in, wrong_fields
 from .job_page import job_page
-from .upload import MARKED, sent_form, stated_in, wrong_fields
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
 NO_FILE = "Choose the file with the outlines first."

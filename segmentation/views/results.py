@@ -30,8 +30,8 @@ from ..services.access.claiming import claim_results, claimable
 from ..services.ground.refusal import Refused
 from ..services.results.jobs import delete_jobs
 from ..services.results.samples import delete_sample, sample_of_results
+from .forms import to_uuid
 from .trainings import start_again
-from .upload import to_uuid
 
 A_PAGE = 50
 LONGEST = 100  # characters that are searched for
@@ -71,11 +71,11 @@ def results(request: HttpRequest) -> HttpResponse:
     older = Counter(versions.order_by().values_list("micrograph", flat=True))
     page_cards = cards([(kind, pk) for kind, pk, *_ in page], older)
     # Archives of single images that are being unpacked, or from which something was left out within the last hour.
-    every = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
+    visible_archives = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
     recent = timezone.now() - NEWS
     archives = [
         archive
-        for archive in every.exclude(asked={}).order_by("created")
+        for archive in visible_archives.exclude(asked={}).order_by("created")
         if not archive.is_finished or (archive.created > recent and (archive.notes or archive.error))
     ]
     is_asked = not request.htmx and request.session.get(LEFT) != str(request.visitor)
@@ -229,19 +229,19 @@ def _delete(request: HttpRequest, heads: list[Job], samples: list[Sample]) -> Ht
     """Each with all versions of its image, and each sample with its images, once that has been confirmed."""
     query = request.POST.get("query", "")
     back = reverse("results") + (f"?{query}" if query else "")
-    every = dict(
+    image_of_job = dict(
         _mine(request).filter(micrograph__in={job.micrograph_id for job in heads}).values_list("pk", "micrograph")
     )
     total = len(heads) + len(samples)
     if "sure" in request.POST:
-        stay = {every[pk] for pk in delete_jobs(every)}
+        stay = {image_of_job[pk] for pk in delete_jobs(image_of_job)}
         stay |= {sample.pk for sample in samples if not _is_deleted(sample)}
         if count := total - len(stay):
             messages.success(request, f"{count} {'result is' if count == 1 else 'results are'} deleted.")
         if stay:
             messages.warning(request, KEPT)
         return redirect(back)
-    versions = len(every) - len(heads)
+    versions = len(image_of_job) - len(heads)
     sentences = [
         f"{'The result' if total == 1 else f'These {total} results'} and all files will be deleted.",
         f"So will {versions} earlier version{'' if versions == 1 else 's'}." if versions else "",

@@ -66,11 +66,11 @@ def of_its_sample(job: Job, user: Any, visitor: UUID | None) -> dict[str, Any]:
 
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
-    every = Job.objects.filter(micrograph=job.micrograph_id)
+    results = Job.objects.filter(micrograph=job.micrograph_id)
     if job.staff_may(user, "view"):
-        family = list(every.filter(owner=job.owner_id))
+        family = list(results.filter(owner=job.owner_id))
     else:
-        family = list(every.visible_to(user, visitor))
+        family = list(results.visible_to(user, visitor))
     if job.parent and job.parent.micrograph_id == job.micrograph_id and is_open(job.parent, user, visitor):
         family.append(job.parent)
     return [*family, job]

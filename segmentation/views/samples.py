@@ -1,4 +1,4 @@
-"""Samples: the page of one with its images, and what can be done with them; the private links of samples and jobs."""
+"""Samples: the page of one with its images, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -36,16 +36,13 @@ from ..middleware import sender
 from ..models import Job, Sample
 from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
-from ..services.ground.refusal import Refused
-from ..services.results import exports, samples, steps, uploads
-from ..services.results.combined import pooled_coco
+from ..services.results import exports, samples, uploads
+from ..services.results.pooled_outlines import pooled_coco
+from .forms import accept_attribute, to_uuid, warn
 from .job_files import file_or_wait
 from .job_page import JUST_DONE
-from .upload import accepted, to_uuid, warn
 
 NO_FILES = "Choose the images to add first."
-WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
-NO_DATE = "Choose the day on which the link ends."
 
 
 @require_safe
@@ -170,26 +167,9 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     return serve_pieces(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
-    """Change the link. do: end (at `ends`, or at `day` where `ends` is "day"), renew, off or on."""
-    row = changeable(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
-    if request.method != "POST":
-        return redirect(request.back)
-    request.back += "#link"
-    way, ends = request.POST.get("do", "end"), ""
-    if way == "end":
-        ends = request.POST.get("ends", "")
-        ends = request.POST.get("day", "") if ends == "day" else ends
-    if way not in WAYS or (way == "end" and not ends):
-        raise Refused(NO_DATE)
-    steps.share(row=row, ends=ends, **WAYS[way])
-    return see_other(request.back)
-
-
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
     may_change = sample.is_changeable_by(request.user, request.visitor)
-    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": accepted()}
+    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": accept_attribute()}
 
 
 def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:

@@ -25,7 +25,7 @@ from ..services.ground.refusal import Refused
 from ..services.learning import trainings
 from ..services.results import models_offered
 from ..services.results.reruns import made_again, newest_of_each, rerun_with, runnable_with
-from .upload import to_uuid, warn
+from .forms import to_uuid, warn
 
 MOST_LISTED = 50  # results made again, of one version
 NO_SUCH = "There is no such model here: choose one from the list of models."

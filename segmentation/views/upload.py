@@ -1,54 +1,43 @@
-"""The first page: a form takes a picture and does everything at once; and the page of a picture without numbers."""
+"""The first page: its form takes a picture and does everything at once; and the pictures of the examples."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.conf import settings
-from django.contrib import messages
 from django.core.files import File
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph import formats
-from ..core.micrograph.crosscheck import Source
-from ..core.micrograph.pairing import SIDE_SUFFIXES, pair
+from ..core.micrograph.pairing import pair
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
 from ..core.names import clean_text
-from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK, LABORATORY
-from ..forms.settings import FormSetting, SettingsForm, laboratory_of, with_laboratory
+from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
+from ..forms.settings import SettingsForm
 from ..http.access import address_of, row_of, see_other, visible
 from ..http.serving import file_stem, serve_image
 from ..middleware import sender
-from ..models import Job, Laboratory, Micrograph, Sample, shown_name
+from ..models import Job, Micrograph, Sample, shown_name
 from ..services.ground.refusal import Refused
 from ..services.ground.requested import with_site_uncertainty
 from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
+from .forms import LONGEST, MARKED, sent_form, stated_in, token_of, wrong_fields
+from .work import work_page
 
 PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it is
 NOTHING = "Choose at least one image, or try the sample."
-MARKED = "Please correct the marked fields."
 NO_EXAMPLE = "This example does not exist. Choose one on the start page."
 NO_NAMES = "The names of the files could not be read; reload the page and choose the files again."
 MOST_NAMES = 5000  # of one drop
 TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the images of one sample."
-LONGEST = 500  # characters of a field
-MOST_NOTES = 5  # that are shown at the top
-
-
-def accepted() -> str:
-    """What a browser offers of a folder, as the attribute `accept` has it."""
-    return ",".join((*formats.suffixes(), *SIDE_SUFFIXES, ".zip"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,27 +104,6 @@ def pairs(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"images": [[places[image], [places[side] for side in sides]] for image, sides in pairs]})
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def laboratory(request: HttpRequest) -> HttpResponse:
-    """What a laboratory sets once: kept with the account, or without one in the browser's session; new jobs take it."""
-    fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
-    names = [entry.name for entry in SettingsForm(user=request.user).folds[LABORATORY]]
-    form = SettingsForm(
-        {name: clean_text(fields[name], LONGEST) for name in names if name in fields}, user=request.user
-    )
-    if request.method == "POST" and form.is_valid():
-        texts = {entry.name: entry.value for entry in _set_once(form)}
-        if request.user.is_authenticated:
-            Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
-        else:
-            request.session[LABORATORY] = texts
-        messages.success(request, "Saved. New analyses take these values.")
-        return see_other(reverse("laboratory"))
-    status = 400 if request.method == "POST" else 200
-    return render(request, "laboratory.html", {"form": form, "settings": form.folds[LABORATORY]}, status=status)
-
-
 @require_safe
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The server's own picture of an upload."""
@@ -171,70 +139,3 @@ def sample_download(request: HttpRequest) -> FileResponse:
     if not path.is_file():
         raise Http404
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="image/tiff")
-
-
-def to_uuid(text: str) -> UUID | None:
-    """The id that a page sent back, None where it is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def warn(request: HttpRequest, notes: list[str], others: str) -> None:
-    """Show the first notes at the top of the next page. others: what is said of how many more there are."""
-    for note in notes[:MOST_NOTES]:
-        messages.warning(request, note)
-    if len(notes) > MOST_NOTES:
-        messages.warning(request, f"{len(notes) - MOST_NOTES} more {others}")
-
-
-def token_of(request: HttpRequest) -> str:
-    """By which a form sent twice is known; a new one where the form has none."""
-    return (to_uuid(request.POST.get("token", "")) or uuid4()).hex
-
-
-def sent_form(request: HttpRequest, earlier: AnalysisSettings | None = None) -> SettingsForm:
-    """The form with the sent settings, before those of the laboratory. earlier: as of the form."""
-    fields = with_laboratory(request.POST, laboratory_of(request.user, request.session))
-    return SettingsForm(fields, earlier=earlier, user=request.user)
-
-
-def stated_in(request: HttpRequest) -> StatedScale:
-    """What the field states of a scale: a width is typed, an empty field states nothing."""
-    width = clean_text(request.POST.get("width", ""), LONGEST)
-    return StatedScale(width, Source.TYPED) if width.strip() else StatedScale("")
-
-
-def _set_once(form: SettingsForm) -> list[FormSetting]:
-    """The settings of a laboratory that differ from their defaults."""
-    return [
-        entry for entry in form.folds[LABORATORY] if entry.value not in ("", entry.setting.write(entry.setting.default))
-    ]
-
-
-def wrong_fields(form: SettingsForm, stated: StatedScale) -> dict[str, str]:
-    """What the page adds where a field is wrong; {} where none is."""
-    try:
-        parse_width(stated.width or "")
-    except ValueError as error:
-        return {"width_error": str(error)}
-    return {} if form.is_valid() else {"width_error": ""}
-
-
-def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra: Any) -> HttpResponse:
-    """The page of a picture until it has numbers, with its settings beside it. extra: the state of its job, and what a
-    form adds that was sent and not taken."""
-    context = {
-        "form": form,
-        "token": token_of(request),
-        "accept": accepted(),
-        "formats": formats.listed(),
-        "laboratory": _set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
-        "examples": [task for task, _ in form.models if task.name in EXAMPLES],
-        "on_this_server": not settings.DEEPSEGM_BUCKET,
-        "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
-        "more_open": form.is_bound and not form.is_valid(),
-        **extra,
-    }
-    return render(request, "work.html", context, status=code)

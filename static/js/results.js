@@ -4,7 +4,7 @@ import { pause } from "./dom.js";
 
 const list = () => document.getElementById("results");
 const ticks = () => [...list().querySelectorAll(".tick input")];
-const every = () => list().querySelector("[name=all]");
+const tickOfAll = () => list().querySelector("[name=all]");
 
 function count() {
   const bar = list().querySelector("[data-bar]");
@@ -18,20 +18,20 @@ function count() {
   const several = new Set(all.filter((tick) => tick.checked).map((tick) => tick.dataset.alike)).size > 1;
   bar.querySelector("[value=compare]").disabled = several;
   words.textContent = `${ticked} selected${several ? "; different kinds or scales cannot be compared" : ""}`;
-  bar.hidden = !ticked && !every()?.checked;
+  bar.hidden = !ticked && !tickOfAll()?.checked;
 }
 
 // The whole entry is seen above the bar.
-function clear(target) {
+function scrollAboveBar(target) {
   target.closest(".entry")?.scrollIntoView({ block: "nearest" });
 }
 
-document.addEventListener("focusin", ({ target }) => target.matches(":focus-visible") && clear(target)); // not under a pointer
+document.addEventListener("focusin", ({ target }) => target.matches(":focus-visible") && scrollAboveBar(target)); // not under a pointer
 document.addEventListener("change", (event) => {
   if (event.target.matches(".search select")) event.target.form.requestSubmit();
   if (event.target.closest("[data-every]")) for (const tick of ticks()) tick.checked = event.target.checked;
   if (event.target.closest("#results")) count();
-  if (event.target.checked) clear(event.target);
+  if (event.target.checked) scrollAboveBar(event.target);
 });
 
 document.addEventListener("settled", count);

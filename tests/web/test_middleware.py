@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 
 from segmentation import middleware
-from segmentation.services.access import webhooks
+from segmentation.services.access.site_address import printed_address
 
 PROXY, WORLD = "10.0.0.1", "203.0.113.7"
 
@@ -123,15 +123,15 @@ def test_every_page_carries_the_policy(client):
 @pytest.mark.django_db
 def test_files_name_the_site_as_the_staff_last_did(client, admin_client, settings, make_job):
     job = make_job()
-    assert webhooks.printed_address(job) == ""
+    assert printed_address(job) == ""
     settings.ALLOWED_HOSTS = ["lab-pc"]
     used = {"HTTP_HOST": "lab-pc:8000"}
     admin_client.get("/", **used)  # a probe or a reader changes nothing, nor do strangers and who is refused
     assert client.post("/accounts/logout/", **used).status_code == 302
     assert admin_client.post("/", **used).status_code == 400
-    assert webhooks.printed_address(job) == ""
+    assert printed_address(job) == ""
     assert admin_client.post(f"/jobs/{job.pk}/cancel/", HTTP_HOST="elsewhere").status_code == 400
     assert admin_client.post(f"/jobs/{job.pk}/cancel/", **used).status_code == 303
-    assert webhooks.printed_address(job) == f"http://lab-pc:8000/{job.folder}/"
+    assert printed_address(job) == f"http://lab-pc:8000/{job.folder}/"
     settings.DEEPSEGM_URL = urlsplit("https://sem.example.org")
-    assert webhooks.printed_address(job) == f"https://sem.example.org/{job.folder}/"
+    assert printed_address(job) == f"https://sem.example.org/{job.folder}/"

@@ -1,7 +1,13 @@
 """Templates that can be read: no long lines, and no logic inside the values of attributes."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from django.template import engines
+from django.template.base import FilterExpression, Node, Template, Variable
+from django.template.smartif import TokenBase
 
 TEMPLATES = sorted(Path(__file__).parents[2].glob("templates/**/*.html"))
 LONGEST = 160
@@ -18,6 +24,56 @@ def test_no_value_of_an_attribute_holds_logic():
     assert LOGIC.search('<p class="a{% if b %} c{% endif %}">') and LOGIC.search("""<p id='{% url "a" %}{% if b %}'>""")
     assert not LOGIC.search('<p class="a"{% if b %} id="c"{% endif %}>')
     assert [f"{path}: {match[0]}" for path in TEMPLATES for match in LOGIC.finditer(text(path))] == []
+
+
+EVERYWHERE = {"user", "request", "forloop", "csrf_token", "True", "False", "None"}  # of every page and of Django
+COMMENT = re.compile(r"\s*(?:(?:\{#.*?#\}\s*)+|\{% comment %\}.*?\{% endcomment %\})", re.S)
+BEHIND = {"token", "origin", "engine"}  # what else a node holds on to
+PARTS = [path for path in TEMPLATES if path.name.startswith("_")]
+
+
+@pytest.mark.parametrize("path", PARTS, ids=lambda path: str(path.relative_to(TEMPLATES[0].parent)))
+def test_a_part_begins_with_what_it_needs(path):
+    """Each variable that it reads and does not make itself, and no script that is not there."""
+    comment = COMMENT.match(text(path))
+    assert comment, "a comment at its head says what it shows and needs"
+    words = set(re.findall(r"\w+", comment[0]))
+    needed = names_read(engines["django"].from_string(text(path)).template) - EVERYWHERE
+    assert needed <= words, f"not named in its comment: {needed - words}"
+    scripts = TEMPLATES[0].parents[1] / "static" / "js"
+    assert [name for name in re.findall(r"[\w/-]+\.js\b", comment[0]) if not (scripts / name).is_file()] == []
+    attributes = set(re.findall(r"\bdata-[a-z-]+", comment[0]))
+    assert attributes <= set(re.findall(r"\bdata-[a-z-]+", text(path)[comment.end() :])), "an attribute that it lacks"
+
+
+def names_read(nodes) -> set[str]:
+    """The roots of the variables that nodes read, less those that these nodes make for what is in them or follows."""
+    read: set[str] = set()
+    made: set[str] = set()
+    for part in parts_of(nodes):
+        if isinstance(part, Variable) and part.lookups:
+            read.add(part.lookups[0])
+        for key in ("loopvars", "extra_context", "asvar", "target_var", "var_name"):
+            names = getattr(part, key, None) or ()
+            if not (key == "extra_context" and hasattr(part, "template")):  # of an include: for the other template
+                made |= {names} if isinstance(names, str) else set(names)
+    return read - made
+
+
+def parts_of(thing) -> Iterator[object]:
+    """A node and all that hangs on it: nodes, conditions, expressions and variables."""
+    yield thing
+    if isinstance(thing, dict):
+        inner = list(thing.values())
+    elif isinstance(thing, (list, tuple)):
+        inner = list(thing)
+    elif isinstance(thing, (Template, Node, FilterExpression, TokenBase)):
+        names = [name for owner in type(thing).__mro__ for name in getattr(owner, "__slots__", ())]
+        inner = [getattr(thing, name, None) for name in {*names, *getattr(thing, "__dict__", ())} - BEHIND]
+    else:
+        inner = []
+    for part in inner:
+        yield from parts_of(part)
 
 
 def test_the_strip_of_doubt_has_the_same_keys_everywhere():

@@ -47,8 +47,8 @@ def possible_cuts(
 ) -> tuple[Cut, ...]:
     """The borders that vanish when regions (`oversegment`) are merged up to a limit, the most probable first.
 
-    labels: (H, W) before merging; the first region's label is `first`. limit: probability of a border below which its
-    regions are merged. size: `typical_size` after merging. weights: `ParticleOptions.cuts`.
+    labels: (H, W) before merging; the first region's label is `first_region`. limit: probability of a border below
+    which its regions are merged. size: `typical_size` after merging. weights: `ParticleOptions.cuts`.
     """
     joins = merges.joining(regions.pairs)
     probabilities = merges.chance[joins]  # of the borders; `chance_of` makes a chance of each
@@ -71,7 +71,7 @@ def possible_cuts(
         Cut(
             round(chance_of(merges.chance[order[index]], size, weights), 3),
             _line(way),
-            sorted({other for end in (way[0], way[-1]) for other in passed[end] if other < index}),
+            sorted({crossed for end in (way[0], way[-1]) for crossed in passed[end] if crossed < index}),
             _sides(way, labels.shape),
         )
         for index, way in enumerate(ways)
@@ -96,16 +96,16 @@ def _edges(
 
 def _way(edges: Edges) -> list[Corner]:
     """The corners along edges; where these are in pieces, as around a hole, one piece after the nearest other one."""
-    beside: dict[Corner, list[Corner]] = {}
+    neighbours: dict[Corner, list[Corner]] = {}
     for begin, end in edges:
-        beside.setdefault(begin, []).append(end)
-        beside.setdefault(end, []).append(begin)
+        neighbours.setdefault(begin, []).append(end)
+        neighbours.setdefault(end, []).append(begin)
     pieces = []
-    for start in sorted(beside, key=lambda corner: len(beside[corner])):  # ends first; a closed line has none
+    for start in sorted(neighbours, key=lambda corner: len(neighbours[corner])):  # ends first; a closed line has none
         piece = [start]
-        while beside[piece[-1]]:
-            following = beside[piece[-1]].pop()
-            beside[following].remove(piece[-1])
+        while neighbours[piece[-1]]:
+            following = neighbours[piece[-1]].pop()
+            neighbours[following].remove(piece[-1])
             piece.append(following)
         if len(piece) > 1:
             pieces.append(piece)
@@ -122,12 +122,12 @@ def _line(way: Sequence[Corner]) -> list[list[float]]:
     """The ends [x, y], and between them the middle of every STEP-th edge, so that a slanted line is no staircase."""
     corners = np.array(way, float)
     middles = (corners[1:] + corners[:-1]) / 2
-    kept = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
-    return [corners[0].tolist(), *kept.tolist(), corners[-1].tolist()]
+    points = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
+    return [corners[0].tolist(), *points.tolist(), corners[-1].tolist()]
 
 
 def _sides(way: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:
     """[x, y, x, y]: the second pixel on either side of the middle edge, as a made cut may differ by one."""
     (x, y), (across, _) = sorted(way[(len(way) - 2) // 2 :][:2])
-    one, other = (x - 2, y, x + 1, y), (x, y - 2, x, y + 1)
-    return [int(end) for end in np.clip(one if x == across else other, 0, [shape[1] - 1, shape[0] - 1] * 2)]
+    ends = (x - 2, y, x + 1, y) if x == across else (x, y - 2, x, y + 1)
+    return [int(end) for end in np.clip(ends, 0, [shape[1] - 1, shape[0] - 1] * 2)]

@@ -102,8 +102,8 @@ def merge(
         raise BadEdit("Choose at least two objects to merge.")
     runs = now.runs_of(now.chosen(ids))
     largest = int(np.bincount(runs[:, 2], runs[:, 1]).argmax())
-    every = np.concatenate([runs, *(_background_between(now, now.chosen(ids)) if boundary else ())])
-    starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
+    changed_runs = np.concatenate([runs, *(_background_between(now, now.chosen(ids)) if boundary else ())])
+    starts, ends = united(changed_runs[:, 0], changed_runs[:, 0] + changed_runs[:, 1])
     return now.patch_to(runs_of(starts, ends, largest), {largest: now.objects[largest].confirmed()})
 
 
@@ -191,8 +191,8 @@ def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool =
         raise BadEdit(
             f"The line does not split {whole}: draw it from edge to edge, so that each part has at least {SMALLEST} px."
         )
-    every = np.concatenate(runs)
-    return now.patch_to(every[every[:, 0].argsort()], objects)
+    all_runs = np.concatenate(runs)
+    return now.patch_to(all_runs[all_runs[:, 0].argsort()], objects)
 
 
 def _crossed(now: WorkingLabels, line: Floats) -> tuple[list[int], int]:
@@ -370,8 +370,8 @@ def difference(
     objects: Mapping[int, Object | None] = NO_CHANGES,
 ) -> Patch:
     """The patch from `now` to `after`, which has the runs `written`; raises BadEdit(none) where no pixel differs."""
-    every = np.concatenate([no_runs(), *written])
-    starts, ends = united(every[:, 0], every[:, 0] + every[:, 1])
+    all_runs = np.concatenate([no_runs(), *written])
+    starts, ends = united(all_runs[:, 0], all_runs[:, 0] + all_runs[:, 1])
     patch = now.patch_to(after.under(runs_of(starts, ends, 0))[0], objects)
     if not len(patch.runs):
         raise BadEdit(none)

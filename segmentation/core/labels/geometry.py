@@ -124,7 +124,7 @@ def points_along(line: Floats, box: Box) -> Floats:
     top, left, bottom, right = box
     if len(line) == 1:
         return line
-    every, count = [np.zeros((0, 2))], 0
+    points, count = [np.zeros((0, 2))], 0
     for one, two in pairwise(line):
         begin, end = _part_in_box(one, two, np.array([left, top], float), np.array([right, bottom], float))
         if begin <= end:
@@ -132,8 +132,8 @@ def points_along(line: Floats, box: Box) -> Floats:
             count += steps
             if count > MOST_ALONG:
                 raise ValueError("too long a line")
-            every.append(one + np.linspace(begin, end, steps)[:, None] * (two - one))
-    return np.concatenate(every)
+            points.append(one + np.linspace(begin, end, steps)[:, None] * (two - one))
+    return np.concatenate(points)
 
 
 def middle_of(line: Floats) -> tuple[Floats, Floats]:

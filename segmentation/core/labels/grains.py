@@ -73,14 +73,15 @@ def edges(labels: Labels) -> NDArray[np.bool_]:
 def _borders(labels: Labels, values: NDArray[np.float32]) -> list[dict[int, tuple[float, int]]]:
     """For each label its neighbours, and for each common border the sum of the values along it and its length."""
     pairs, along = [], []
-    for one, other in (
+    for one_side, next_side in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
         (slice(None, -1), slice(1, None)),
     ):
-        pixels, beside = labels[one], labels[other]
-        apart = pixels != beside
-        pairs.append(np.sort(np.stack([pixels[apart], beside[apart]], axis=1), axis=1))
-        along.append(np.maximum(values[one][apart], values[other][apart]))  # the higher one of both pixels
+        pixels, next_pixels = labels[one_side], labels[next_side]
+        is_border = pixels != next_pixels
+        pairs.append(np.sort(np.stack([pixels[is_border], next_pixels[is_border]], axis=1), axis=1))
+        highest = np.maximum(values[one_side], values[next_side])  # of the two pixels at a border
+        along.append(highest[is_border])
     border, border_of = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
     lengths = np.bincount(border_of.ravel(), minlength=len(border))
     sums = np.bincount(border_of.ravel(), np.concatenate(along), len(border))
@@ -103,12 +104,13 @@ def _joined_labels(borders: list[dict[int, tuple[float, int]]], count: int, leas
         if not length or total / length != strength:  # joined, or another border by now
             continue
         target[absorbed] = stays
-        for other, (more, longer) in borders[absorbed].items():
-            del borders[other][absorbed]
-            if other != stays:
-                sum_there, long = borders[stays].get(other, (0.0, 0))
-                borders[stays][other] = borders[other][stays] = (sum_there + more, long + longer)
-                heapq.heappush(waiting, ((sum_there + more) / (long + longer), min(stays, other), max(stays, other)))
+        for neighbour, (total, length) in borders[absorbed].items():
+            del borders[neighbour][absorbed]
+            if neighbour != stays:
+                total_before, length_before = borders[stays].get(neighbour, (0.0, 0))
+                total, length = total + total_before, length + length_before
+                borders[stays][neighbour] = borders[neighbour][stays] = (total, length)
+                heapq.heappush(waiting, (total / length, min(stays, neighbour), max(stays, neighbour)))
         borders[absorbed] = {}
     while not np.array_equal(target, target[target]):
         target = target[target]
@@ -134,13 +136,13 @@ def chances(boundary: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
     chance = np.zeros(int(labels.max(initial=0)), np.float32)
     smooth = ndimage.gaussian_filter(boundary.astype(np.float32) / 255, SMOOTH)
     crest, margin = ndimage.maximum_filter(smooth, 2 * round(REACH) + 1), 3
-    beside = np.zeros(labels.shape, bool)  # beyond the frame nothing is known of a boundary
-    beside[margin:-margin, margin:-margin] = True
+    is_known = np.zeros(labels.shape, bool)  # beyond the frame nothing is known of a boundary
+    is_known[margin:-margin, margin:-margin] = True
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         window = tuple(slice(max(0, side.start - margin), side.stop + margin) for side in box)
         mine = labels[window] == number
         outside, inside = (ndimage.distance_transform_edt(shape) for shape in (~mine, np.pad(mine, 1)))
-        rim = (outside > 0) & (outside <= RIM) & beside[window]
+        rim = (outside > 0) & (outside <= RIM) & is_known[window]
         core = inside[1:-1, 1:-1] > WITHIN
         around = float(crest[window][rim].mean()) if rim.any() else 0.5
         within = float(smooth[window][core].mean()) if core.any() else 0.0

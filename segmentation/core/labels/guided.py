@@ -153,12 +153,12 @@ def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], de
     one piece, opened, without holes. In a box larger than FINE only every n-th pixel decides: a click stays quick."""
     from scipy import ndimage
 
-    every = ceil(sqrt(inside.size / FINE))
-    offsets = click[0] % every, click[1] % every
-    sparse = slice(offsets[0], None, every), slice(offsets[1], None, every)
-    coarse = _flooded_from(inside[sparse], distance[sparse], (click[0] // every, click[1] // every), depth)
+    stride = ceil(sqrt(inside.size / FINE))
+    offsets = click[0] % stride, click[1] % stride
+    sparse = slice(offsets[0], None, stride), slice(offsets[1], None, stride)
+    coarse = _flooded_from(inside[sparse], distance[sparse], (click[0] // stride, click[1] // stride), depth)
     nearest = (
-        np.clip((np.arange(length) - offset + every // 2) // every, 0, cells - 1)
+        np.clip((np.arange(length) - offset + stride // 2) // stride, 0, cells - 1)
         for length, offset, cells in zip(inside.shape, offsets, coarse.shape, strict=True)
     )
     part: Mask = coarse[np.ix_(*nearest)] & inside

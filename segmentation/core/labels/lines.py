@@ -1,4 +1,4 @@
-"""Dislocations of a map: lines, seen edge on, with their lengths, and loops, filled and separated where they narrow."""
+"""Thin lines of a map and their lengths: dislocations seen edge on; fibres are followed along the same skeletons."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
-from skimage.morphology import h_maxima, skeletonize
-from skimage.segmentation import watershed
+from skimage.morphology import skeletonize
 
-from .separate import fill_holes, renumber
-
-SMALLEST, SMALLEST_LOOP = 9, 5  # px, of a line and of a loop
+SMALLEST = 9  # px of a line
 ALL_SIDES = np.ones((3, 3), bool)
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a skeleton
 SMALLEST_RING = 8  # px that a skeleton must exceed, so that two ends beside each other make a ring
@@ -21,7 +18,6 @@ SPUR = 2.0  # half widths of the line that a branch must exceed; the branch into
 THIN = 1.1  # px, half the width up to which the ends are the outermost pixels
 BLUNT = 1.5  # half widths before an end within which a skeleton may lead into a corner
 SMOOTH = 2.0  # px, sigma along the skeleton, whose pixels lie up to half a pixel beside the middle
-NARROWS = 0.25  # of the half width of a piece: by so much it must be narrower between two loops
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -187,32 +183,3 @@ def straight_end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
         for at in (-behind, 0.0, ahead)  # a pixel is 1 px long
     )
     return float(behind * (after - too_far) / (before - after)) if before > after else 0.0
-
-
-def find_loops(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
-    """(H, W) int32 1..n: the loops in a map (H, W) uint8 that reach the threshold.
-
-    A ring is filled. A watershed of the distance to the edge (Vincent and Soille 1991) splits a piece where this
-    distance falls by more than the share NARROWS between two maxima.
-    """
-    pieces, _ = ndimage.label(levels >= max(1, round(threshold * 255)))
-    inside = fill_holes(pieces.astype(np.int32)) > 0
-    depth = ndimage.gaussian_filter(inner_depth(inside), 0.7)
-    # On a logarithmic scale a fall is a share of the width, for small and large loops alike.
-    cores, _ = ndimage.label(h_maxima(np.log(np.maximum(depth, 0.1)), -np.log1p(-NARROWS)) > 0, np.ones((3, 3)))
-    labels = watershed(-depth, np.where(inside, cores, 0), mask=inside).astype(np.int32)
-    labels[np.bincount(labels.ravel())[labels] < SMALLEST_LOOP] = 0
-    return renumber(labels)
-
-
-def longest(labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) px: the long axis of the ellipse with the second moments of each loop 1..n; a pixel is a square of 1 px.
-
-    A circular loop that is seen at an angle is an ellipse whose long axis is the loop's diameter.
-    """
-    lengths = []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        places = np.argwhere(labels[box] == number)
-        spread = np.cov(places.T, bias=True) + np.eye(2) / 12 if len(places) > 1 else np.eye(2) / 12
-        lengths.append(4 * np.sqrt(np.linalg.eigvalsh(spread)[-1]))
-    return np.array(lengths, float)

@@ -149,14 +149,14 @@ class WorkingLabels:
     def as_dict(self) -> dict[str, Any]:
         """What is known of each object, in plain JSON types."""
         ids = sorted(self.objects)
-        every = [self.objects[number].as_list() for number in ids]
+        entries = [self.objects[number].as_list() for number in ids]
         return {
             "next": self.next_id,
             "classes": list(self.class_names),
             "maps": list(self.maps),
             "ids": ids,
-            "classes_of": [index for index, *_ in every],
-            "confidence": [confidence for _, confidence, *_ in every],
+            "classes_of": [index for index, *_ in entries],
+            "confidence": [confidence for _, confidence, *_ in entries],
             "by_hand": [number for number in ids if self.objects[number].by_hand],
             "set_aside": {str(number): self.objects[number].reason for number in ids if self.objects[number].reason},
         }

@@ -60,14 +60,14 @@ class WeightedSizes:
         by: the measure used as size. pieces: of each table, what its outlines may be instead (`possible`); with them
         outlines and pieces weigh as much as their chance.
         """
-        every = [table for table in (*tables, *pieces) if table is not None]
+        known = [table for table in (*tables, *pieces) if table is not None]
         places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
-        size, ecd = (np.concatenate([table.length(name)[table.kept] for table in every]) for name in (by, "ecd"))
+        size, ecd = (np.concatenate([table.length(name)[table.kept] for table in known]) for name in (by, "ecd"))
 
-        chance = number_weights(every, chances=bool(pieces))
+        chance = number_weights(known, chances=bool(pieces))
         number = round(float(chance.sum()))
-        base = number_weights(every, edge, chances=bool(pieces))
-        image = np.repeat(places, [int(table.kept.sum()) for table in every])
+        base = number_weights(known, edge, chances=bool(pieces))
+        image = np.repeat(places, [int(table.kept.sum()) for table in known])
         if pieces and not base.all():  # what is surely divided
             size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
         order = np.argsort(size, kind="stable")

@@ -76,22 +76,22 @@ class Population:
         Descriptors of shape are not known of pieces, as only their sizes are measured: bars of these show outlines
         alone, and so do bars of a measure that an older result did not store.
         """
-        every = [*tables, *(table for table in pieces if table is not None)]
+        known = [*tables, *(table for table in pieces if table is not None)]
         places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
-        measured = {name: _joined(every, name) for name in measures_of(size)}
-        counts = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in every)])
+        measured = {name: _joined(known, name) for name in measures_of(size)}
+        counts = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in known)])
         is_fibre = bool(tables) and all(f"{LENGTH}_{unit}" in table.columns for table in tables)
         # What was left out is shown as it was outlined, because its pieces are not measured.
-        chance = np.where(counts, known_or_one(every, "chance"), 1.0) if len(every) > len(tables) else None
+        chance = np.where(counts, known_or_one(known, "chance"), 1.0) if len(known) > len(tables) else None
         return cls(
             unit=unit,
             pixel_size=pixel_size,
             columns={name: values for name, values in measured.items() if not len(values) or np.isfinite(values).any()},
             counts=counts,
             chance=np.ones(len(counts)) if chance is None else chance,
-            edge_weight=known_or_one(every, "edge_weight") if edge == "weight" else None,
-            lengths=np.nan_to_num(_joined(every, LENGTH)) if is_fibre else None,
-            image=np.repeat(places, [len(table) for table in every]).astype(np.int64),
+            edge_weight=known_or_one(known, "edge_weight") if edge == "weight" else None,
+            lengths=np.nan_to_num(_joined(known, LENGTH)) if is_fibre else None,
+            image=np.repeat(places, [len(table) for table in known]).astype(np.int64),
         )
 
     @property

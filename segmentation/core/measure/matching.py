@@ -1,4 +1,7 @@
-"""Which found particle is which true one."""
+"""Which found particle is which true one, by intersection over union (IoU), and the kinds of error that are left.
+
+For scores of models, for the comparison of two results, and for the check of a training.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Unit = Literal["nm", "px", "µm"]  # µm: only for people to read; tables and results have nm or px
-Kind = Literal["number", "fraction", "integer", "halves", "truth", "text"]
+Kind = Literal["number", "fraction", "integer", "halves", "boolean", "text"]
 Registry = dict[str, "Quantity"]
 
 ISO_SHAPE = "ISO 9276-6:2008"
@@ -83,12 +83,14 @@ def uncapital(text: str) -> str:
 class Quantity:
     """One column of a table, or one number of a result.
 
-    name: in code and files. title: on pages. definition: one sentence. power: of the length in its unit, 0 for none, 2
-    for an area, -2 for a density. kind: "fraction" is a number from 0 to 1, "halves" a count in which some objects
-    count half. half: which do, in words. source: of the definition, "" where it is our own. signed: whether it can be
-    below zero. extreme: whether it is of one place, or a sum, so without an interval. interval: what its 95 % interval
-    comes from in one image. scaled: whether the scale is in it although the unit has no length. above: the number that
-    this one is never below, such as D10 of D50. special: whether few people ask for it, so that pages show it last.
+    name: in code and files. title: on pages. definition: one sentence. power: of the length in its
+    unit, 0 for none, 2 for an area, -2 for a density. kind: "fraction" is a number from 0 to 1,
+    "halves" a count in which some objects count half, "boolean" yes or no. half: which objects
+    count half, in words. source: of the definition, "" where it is our own. signed: whether it can
+    be below zero. extreme: whether it is of one place, or a sum, so without an interval. interval:
+    what its 95 % interval comes from in one image. scaled: whether the scale is in it although the
+    unit has no length. above: the number that this one is never below, such as D10 of D50. special:
+    whether few people ask for it, so that pages show it last.
     """
 
     name: str

@@ -60,8 +60,8 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
     if images > MOST_LISTED:
         drawn = _draw(np.arange(images), rng)
     else:  # every resample in proportion to its probability, in a random order
-        every = combinations_with_replacement(range(images), images)
-        listed = np.array([[chosen.count(number) for number in range(images)] for chosen in every], np.float32)
+        draws = combinations_with_replacement(range(images), images)
+        listed = np.array([[chosen.count(number) for number in range(images)] for chosen in draws], np.float32)
         chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])
         places = (np.arange(REPEATS) + 0.5) / REPEATS
         drawn = listed[rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))]

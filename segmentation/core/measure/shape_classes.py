@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bootstrap import median_interval, undefined
+from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
 from .hulls import Hulls, find_hulls
@@ -25,7 +26,6 @@ from .pooled_fields import ends_between
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
 from .runs import find_runs
-from .straight import convex_outlines
 from .table import Table
 
 FILE = Path(__file__).with_name("shape_classes.json")
@@ -50,12 +50,12 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     total = counts.sum()
     if not total:
         return {}
-    every: dict[str, ShapeShare] = {}
+    shares: dict[str, ShapeShare] = {}
     for number, name in enumerate(SHAPES):
         n = int(counts[:, number].sum())
         low, high = ends_between(counts[:, number], counts.sum(1), *wilson(n, total)) or (None, None)
-        every[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
-    return every
+        shares[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
+    return shares
 
 
 def rods(tables: Sequence[Table], edge: Edge, uncertainty: float, seed: int) -> Rods | None:

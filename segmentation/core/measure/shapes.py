@@ -19,12 +19,12 @@ from scipy.sparse.csgraph import connected_components
 
 from ..labels.separate import sums_over_labels
 from ..micrograph.types import GreyImage
+from .convex_outline import convex_outlines
 from .cutouts import CutOut
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
 from .remembered import by_object, laid_apart
 from .runs import Runs, blocks, boxes_of, find_runs, first_of_each, places
-from .straight import convex_outlines
 from .table import REASON_TYPE, Table
 
 EVEN, ODD, CORNER = 0.980, 1.406, -0.091

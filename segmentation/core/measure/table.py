@@ -124,5 +124,5 @@ class Table:
 def aligned(tables: Sequence[Table]) -> list[Table]:
     """The tables, each with the columns of all tables in the same order; NaN if a column was not measured."""
     widest_first = sorted(tables, key=lambda table: -len(table.columns))
-    every = dict.fromkeys(quantity for table in widest_first for quantity in table.quantities)
-    return [replace(t, columns={q.column(t.unit): t[q.column(t.unit)] for q in every}) for t in tables]
+    quantities = dict.fromkeys(quantity for table in widest_first for quantity in table.quantities)
+    return [replace(t, columns={q.column(t.unit): t[q.column(t.unit)] for q in quantities}) for t in tables]

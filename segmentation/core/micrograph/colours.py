@@ -120,11 +120,11 @@ def _spreads(pixels: Array) -> tuple[float, float]:
     """The spread of chroma among blocks of equal brightness, and of colours among those of equal hue, as shares of the
     whole: a scale of colours has one for each brightness, or for each hue."""
     rows, columns = (n // BLOCK for n in pixels.shape[:2])
-    every = max(1, round((rows * columns / SAMPLED) ** 0.5))
-    sums = np.zeros((-(-rows // every), -(-columns // every), 3))
+    stride = max(1, round((rows * columns / SAMPLED) ** 0.5))
+    sums = np.zeros((-(-rows // stride), -(-columns // stride), 3))
     for down in range(BLOCK):
         for across in range(BLOCK):
-            sums += pixels[down : rows * BLOCK : every * BLOCK, across : columns * BLOCK : every * BLOCK, :3]
+            sums += pixels[down : rows * BLOCK : stride * BLOCK, across : columns * BLOCK : stride * BLOCK, :3]
     blocks = sums.reshape(-1, 3)
     chroma = _chroma(blocks)
     off = blocks - blocks.mean(0)

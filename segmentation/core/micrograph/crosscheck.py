@@ -1,10 +1,9 @@
-"""The sources of a scale, and comparison of the calibrations of one image that are known."""
+"""Comparison of the calibrations of one image that are known: do its sources of the scale agree?"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from enum import StrEnum
 from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,26 +13,6 @@ if TYPE_CHECKING:
 LARGEST_DIFFERENCE = 0.02
 FAR_APART = 0.5  # difference from which one of two sources is surely wrong, so no verdict rests on either
 COVERAGE = 2.0  # standard uncertainties: about 95 %
-
-
-class Source(StrEnum):
-    """How the size of a pixel is known; the same words in pages, API and files."""
-
-    words: str  # for people
-    noun: str  # what contradicts another one
-
-    def __new__(cls, value: str, words: str = "", noun: str = "") -> Source:
-        source = str.__new__(cls, value)
-        source._value_, source.words, source.noun = value, words, noun
-        return source
-
-    METADATA = "metadata", "from the file", "file"
-    SIDE_FILE = "side file", "from the file beside it", "side file"
-    READ = "read", "read from the image", "bar in the image"
-    DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image"
-    DRAWN = "drawn", "drawn on the scale bar", "drawn line"
-    TYPED = "typed", "typed by the user", "typed width"
-    NONE = "none", "not known", ""
 
 
 class Sized(Protocol):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..names import file_name
 from . import vendors
-from .crosscheck import Source, crosscheck
+from .crosscheck import crosscheck
 from .decoded import Decoded
+from .sources import Source
 from .square import NOT_KNOWN, are_square
 from .vendors.facts import Facts
 

@@ -51,12 +51,12 @@ def places_of_writing(picture: Bytes) -> list[Place]:
     places: list[Place] = []
     for grey in (picture, 255 - picture):
         for tolerance, step in TOLERANCES:
-            every = _pieces(grey, tolerance)
-            pieces = [piece for piece in every if piece.step >= step]
+            all_pieces = _pieces(grey, tolerance)
+            pieces = [piece for piece in all_pieces if piece.step >= step]
             pairs, sharp = _pairs(pieces), [piece.box for piece in pieces if _is_sharp(piece)]
             if len(pairs) >= max(FEWEST_PAIRS, LEAST_LIKE * len(pieces)):
                 places += [_around(*box, 3 * box[3], 2 * box[3]) for box in pairs]
-            if len(sharp) >= max(1, LEAST_LIKE * len(every)):
+            if len(sharp) >= max(1, LEAST_LIKE * len(all_pieces)):
                 places += [_around(*box, 3 * box[3], 2 * box[3]) for box in sharp]
         places += [_around(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bars(grey)]
     return _merged(places, picture.shape)

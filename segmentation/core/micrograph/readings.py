@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .crosscheck import Source
+from .sources import Source
 from .types import Calibration, Micrograph, Scale
 
 CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .crosscheck import Source, contradict
+from .crosscheck import contradict
+from .sources import Source
 from .types import Calibration, Line, Scale
 from .vendors.units import plausible_pixel
 from .width import VERY_WIDE_NM, parse_length, parse_width, width_text

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .crosscheck import Source, contradict, crosscheck_sources
+from .crosscheck import contradict, crosscheck_sources
+from .sources import Source
 from .vendors.facts import MARKS
 from .vendors.units import rounding
 from .width import width_text

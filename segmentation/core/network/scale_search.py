@@ -44,9 +44,10 @@ class View:
     """How a picture is shown to the network.
 
     polarity: "dark" shows it inverted. scale: factor by which it is resampled. clarity: how clearly the picture shows
-    its objects, 0 to 1; 1 if not determined. second_scale: factor by which it is enlarged for a second prediction, to
-    average both maps; 1: no second one. other_polarity: clarity in the other polarity, relative to this one; 0 if not
-    determined. trial: of those that determined it the one nearest to that scale; None where there was none.
+    its objects, 0 to 1; 1 if not determined. second_scale: the network predicts once more from the picture resampled by
+    `scale` times this factor, and the maps of both predictions are averaged; 1: it predicts once. other_polarity:
+    clarity in the other polarity, relative to this one; 0 if not determined. trial: of those that determined it the one
+    nearest to that scale; None where there was none.
     """
 
     polarity: Polarity = "bright"
@@ -153,8 +154,8 @@ def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
 
 def clear_throughout(trials: list[Trial]) -> float:
     """The clarity of the clearest trial, plus a little of all trials, because a single one may be clear by chance."""
-    every = [trial.weighted for trial in trials]
-    return max(every) + OTHERS * sum(every) / len(every)
+    weighted = [trial.weighted for trial in trials]
+    return max(weighted) + OTHERS * sum(weighted) / len(weighted)
 
 
 def _finer(trial: Callable[[Picture, float], Trial], picture: Picture, finest: Trial) -> Iterator[Trial]:

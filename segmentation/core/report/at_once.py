@@ -58,8 +58,8 @@ class AtOnce:
 
     def _joined(self, stored: NDArray[Any], others: Sequence[Any]) -> NDArray[Any]:
         """(n,) what is stored of the objects that are as in the result, and what is known of the others."""
-        every = np.concatenate([stored[self._is_left], np.array(others, stored.dtype)])
-        return every[np.argsort(self._unordered_ids, kind="stable")]
+        values = np.concatenate([stored[self._is_left], np.array(others, stored.dtype)])
+        return values[np.argsort(self._unordered_ids, kind="stable")]
 
     @cached_property
     def _rows(self) -> dict[int, dict[str, Any]]:
@@ -238,14 +238,14 @@ class AtOnce:
         is_open = self.table.kept & ~self.table[BY_HAND].astype(bool)
         asked = Asked(self.ids, is_open, ~self.is_cut, size, self.table["confidence"])
         pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
-        every = [
+        possible_cuts = [
             PossibleCut(place, cuts[place], chance, piece)
             for place, chance, piece in zip(columns.get("place", ()), columns.get("chance", ()), pieces, strict=True)
             if place in cuts
         ]
         finite = self.sized.judged(np.where(np.isfinite(size), self.sized.reasons, str(Reason.FRAME)))
         edge = self.standing.terms.settings.border_correction
-        return doubts(asked, every, WeightedSizes.of(finite, edge=edge, by=task.size))
+        return doubts(asked, possible_cuts, WeightedSizes.of(finite, edge=edge, by=task.size))
 
 
 def at_once_of(analysis: Analysis, content: Mapping[str, Any], objects: str) -> AtOnce:

@@ -62,15 +62,15 @@ class Distribution:
         tables = [member.sized for _, member in sample.counted]
         pieces = [member.pieces for _, member in sample.counted]
         pieces = pieces if any(table is not None for table in pieces) else []
-        every = WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size, pieces=pieces)
+        unscaled = WeightedSizes.of(*tables, edge=statistics.edge, by=statistics.size, pieces=pieces)
         unit, factor = statistics.unit, nanometre_in(statistics.unit)
-        sizes = replace(every, unit=unit, size=factor * every.size, ecd=factor * every.ecd)
+        sizes = replace(unscaled, unit=unit, size=factor * unscaled.size, ecd=factor * unscaled.ecd)
         population = Population.of(
             tables,
             pieces,
             size=statistics.size,
             edge=statistics.edge,
-            unit=every.unit,
+            unit=unscaled.unit,
             pixel_size=sample.pixel_size,
         )
         bars = bars_of(population)

@@ -20,6 +20,7 @@ from ..flags import warned
 from ..measure.quantities import OF
 from ..sample import SampleAnalysis
 from .charts import INK, WARNED, Distribution, Sheet
+from .embedded import Svg
 from .entries import Entry
 from .facts import main_settings, model_words
 from .fonts import unbroken, writable
@@ -28,7 +29,6 @@ from .looks import ALL, Look
 from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .pdf import write_figure
-from .placed import Svg
 from .summary import Summary
 from .wording import agreement_words, calibration_words, capital, corrected_images_words, one_line, uncapital, version
 

@@ -106,9 +106,9 @@ def write_chosen(
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     unit: Of = "sample" if sample.analysis is None else "image"
-    every, names = choice.offered(unit, sample.task), choice.chosen(patterns, unit, sample.task)
+    offered, names = choice.offered(unit, sample.task), choice.chosen(patterns, unit, sample.task)
     write = partial(write_all, sample, for_the_page=False, keep_all=keep_all, filing=filing, progress=progress)
-    if len(names) == len(every) or all(every[name].turn < WITH_SUMS for name in names):
+    if len(names) == len(offered) or all(offered[name].turn < WITH_SUMS for name in names):
         return list(write(folder, only=names))
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".", dir=folder) as whole:

@@ -1,4 +1,4 @@
-"""The letters of every file: DejaVu Sans, which comes with matplotlib, and Noto Sans CJK for what it lacks."""
+"""The fonts of figure and report: DejaVu Sans, which comes with matplotlib, and Noto Sans CJK for what it lacks."""
 
 from __future__ import annotations
 

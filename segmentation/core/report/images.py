@@ -31,8 +31,8 @@ from .charts import (
     width_of,
 )
 from .entries import Entry, answers
-from .exports.images_csv import contents_of_intervals
 from .fonts import writable
+from .images_table import contents_of_intervals
 from .looks import FONT
 from .panel_charts import draw_lines
 from .picture import ASIDE
@@ -206,8 +206,8 @@ def own_intervals(sample: SampleAnalysis, name: str) -> str:
     for at, includes in enumerate(contents_of_intervals(sample) or [" and ".join(parts)] * len(with_ends)):
         if with_ends[at]:
             of_images.setdefault(includes, []).append(str(at + 1))
-    every = (image if len(of_images) == 1 else f"{image}: {', '.join(numbers)}" for image, numbers in of_images.items())
-    return f"Lines: 95 % interval of each image ({'; '.join(every)})."
+    lines = (image if len(of_images) == 1 else f"{image}: {', '.join(numbers)}" for image, numbers in of_images.items())
+    return f"Lines: 95 % interval of each image ({'; '.join(lines)})."
 
 
 def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:

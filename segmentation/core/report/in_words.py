@@ -86,7 +86,7 @@ def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str,
     Each has its lower end "from" and the "step" between two of STEPS colours, both in the unit of the rows, and the
     "words" of both ends.
     """
-    counted, every = [row for row in rows if row["kept"]], {}
+    counted, by_name = [row for row in rows if row["kept"]], {}
     for name in filter(None, (size, *COLOURED)):
         values = sorted(row[name] for row in counted if row.get(name) is not None)
         if not values:
@@ -95,8 +95,8 @@ def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str,
         step = (values[int((len(values) - 1) * MOST)] - low) / STEPS or 1.0
         ends = [significant(_factor(name, unit) * end) for end in (low, low + STEPS * step)]
         words = [f"from {ends[0]} {unit}", f"to {ends[1]} {unit}"]
-        every[name] = {"from": low, "step": step, "words": list(PLAIN_ENDS.get(name, words))}
-    return every
+        by_name[name] = {"from": low, "step": step, "words": list(PLAIN_ENDS.get(name, words))}
+    return by_name
 
 
 def states(reasons: Iterable[str]) -> dict[str, str]:

@@ -37,7 +37,6 @@ from .document import (
     write,
 )
 from .entries import Entry
-from .exports.images_csv import columns_of
 from .exports.result import versions
 from .facts import (
     acquisition_dates,
@@ -53,6 +52,7 @@ from .facts import (
 from .figure import drawn_alone, picture_alone
 from .guideline import form_of
 from .images import ALONE, are_apart, charted, draw_by_image, is_compared, is_shaded, own_intervals
+from .images_table import columns_of_images
 from .method import method, references
 from .panels import PANELS, draw_panel
 from .sections import first_micrographs, micrographs
@@ -298,7 +298,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
     names = charted(sample)
     for part in _charts_of_images(sample, [name for name in names if name not in _compared_first(sample)]):
         yield from part.fill(part.least) if isinstance(part, Room) else [part]
-    columns = dict(columns_of(sample, names))
+    columns = dict(columns_of_images(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
     yield table(list(columns), list(zip(*cells, strict=True)), widths)

@@ -19,6 +19,7 @@ from ..measure.regions import corners_of
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
+from .embedded import EmbeddedPicture
 from .entries import answers
 from .outlines import Cracks, find_cracks, smooth_outlines
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
@@ -35,7 +36,6 @@ from .picture import (
     rimmed,
     sampled,
 )
-from .placed import Placed
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
@@ -110,7 +110,7 @@ def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> 
     rows, columns = drawing.shape
     if sheet_of(ax).grey and picture.ndim == 3:
         picture = (picture @ LUMINANCE).astype(np.uint8)
-    Placed(ax, picture, (0, columns, rows, 0), squares=max(picture.shape[:2]) <= SMALL)
+    EmbeddedPicture(ax, picture, (0, columns, rows, 0), squares=max(picture.shape[:2]) <= SMALL)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     for region in drawing.analysis.settings.measurement.ignore:  # hatched, as on the page
         ax.add_patch(
@@ -220,16 +220,16 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     width = _line_width(ax, drawing)
     whole, others = (is_kept & ~is_cut, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")
     handles = []
-    for shown, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut"), others):
-        if not are_many and shown.any():
-            lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(shown)]
+    for is_drawn, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut"), others):
+        if not are_many and is_drawn.any():
+            lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(is_drawn)]
             colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)
             for ink, wide, dash, alpha in (edge, (colour, width * times, style, 1.0)):
                 outlines = LineCollection(lines, colors=ink, lw=wide, ls=[dash], alpha=alpha, joinstyle="round")
                 ax.add_collection(outlines, autolim=False)
-        if word == counted or shown.any():
+        if word == counted or is_drawn.any():
             ink = sheet.colour(INK) if sheet.grey else usual
-            solid, label = are_many or word == counted, f"{shown.sum():,} {word}"
+            solid, label = are_many or word == counted, f"{is_drawn.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
     if ax.get_position().y1 >= 1:  # no room above, where the legend would stand
         return

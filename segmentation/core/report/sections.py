@@ -101,7 +101,7 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
 
 def numbers(summary: Summary) -> Iterator[Flowable]:
     """Every number, as in the workbook's sheet Details; `left_out` has what was left out."""
-    for group, entries in groupby(summary.every(), lambda entry: entry.group):
+    for group, entries in groupby(summary.all_numbers(), lambda entry: entry.group):
         if group == "left out":
             continue
         yield heading(capital(group))
@@ -167,11 +167,11 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
     assert sample.analysis is not None and sample.task.size is not None
     table, box = sample.members[0].sized, high - EXAMPLE_WORDS
     lengths = table.length(sample.task.size)
-    every = WeightedSizes.of(table, edge=sample.analysis.settings.measurement.border_correction, by=sample.task.size)
+    sizes = WeightedSizes.of(table, edge=sample.analysis.settings.measurement.border_correction, by=sample.task.size)
     is_sure = without_doubtful(table, SURE_CONFIDENCE).kept
-    if box < LEAST_EXAMPLE or not len(every) or "label" not in table.columns:
+    if box < LEAST_EXAMPLE or not len(sizes) or "label" not in table.columns:
         return []
-    rows = extremes(lengths, is_sure, quantile(every.size, every.weights["number"], 0.5)) or ()
+    rows = extremes(lengths, is_sure, quantile(sizes.size, sizes.weights["number"], 0.5)) or ()
     cells: list[Flowable | list[Flowable]] = []
     for title, row in zip(("Smallest", "Nearest to the median", "Largest"), rows, strict=False):
         size = readable(Value(float(lengths[row]), unit=table.unit))

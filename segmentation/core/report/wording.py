@@ -18,7 +18,8 @@ from ..measure.drawn import Z95
 from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, number, significant
 from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
-from ..micrograph.crosscheck import Source, factor_words
+from ..micrograph.crosscheck import factor_words
+from ..micrograph.sources import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
 from ..names import clean_text
 

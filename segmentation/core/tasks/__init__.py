@@ -25,8 +25,8 @@ def catalogue() -> dict[str, Task]:
     """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     built_in = [module.TASK for module in modules if hasattr(module, "TASK")]
-    every = plugins.extended(plugins.KINDS, Task, built_in, lambda task: (task.name,), _check_numbers)
-    return {task.name: task for task in every}
+    registered = plugins.extended(plugins.KINDS, Task, built_in, lambda task: (task.name,), _check_numbers)
+    return {task.name: task for task in registered}
 
 
 def _check_numbers(task: Task) -> None:

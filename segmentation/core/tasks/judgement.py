@@ -170,15 +170,15 @@ def judged(
     if not len(segmentation):
         none = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
         doubts = tuple(doubts) or (Flag(none.format(things=things), f"No {things} found"),)
-    every, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
+    raised, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
     has_numbers = not withheld(micrograph, segmentation, settings)
     if has_numbers:  # of others nothing is to be doubted
-        every += doubts
+        raised += doubts
     if has_numbers and len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
         why = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
-        every.append(Flag.doubtful(why, "The model is experimental", by=UNKNOWN))
+        raised.append(Flag.doubtful(why, "The model is experimental", by=UNKNOWN))
     of_file = list(file_signals(micrograph, settings))
-    doubtful, notes = ranked(flag for flag in every if flag.doubt), [flag for flag in every if not flag.doubt]
+    doubtful, notes = ranked(flag for flag in raised if flag.doubt), [flag for flag in raised if not flag.doubt]
     if doubtful and segmentation.provenance.edits:
         sentence = doubtful[0].short
         notes, doubtful = [Flag(CORRECTED.format(doubt=sentence[0].lower() + sentence[1:])), *notes], []

@@ -78,8 +78,8 @@ def measure(
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
     values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
     if profile and reported:
-        every = figures(profile, calibration.standard_uncertainty or 0.0)
-        values = {name: every[figure].times(size, unit) for name, figure in FIGURES.items()}
+        by_name = figures(profile, calibration.standard_uncertainty or 0.0)
+        values = {name: by_name[figure].times(size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(profile.length * size, unit=unit)
     is_layer = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {

@@ -29,9 +29,9 @@ class LoopSettings(shared.ThresholdSettings):
 
 
 def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
-    from ..labels.lines import longest
+    from ..labels.loops import long_axes
 
-    return {"loop_diameter": longest(labels)}
+    return {"loop_diameter": long_axes(labels)}
 
 
 def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
@@ -73,7 +73,7 @@ def golden() -> Golden:
 TASK = shared.task_of(
     "loop",
     numbers,
-    finder="lines.find_loops",
+    finder="loops.find_loops",
     columns=columns,
     title="Dislocation loops",
     summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",

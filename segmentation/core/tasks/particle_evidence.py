@@ -1,4 +1,6 @@
-"""What the statistics of particles rest on, and what must be checked before a verdict."""
+"""From judged outlines of particles to the `Conditions` of their statistics: what is counted, how sure it is, and
+what must be checked before a verdict as a nanomaterial. `tasks.particles` puts them together.
+"""
 
 from __future__ import annotations
 

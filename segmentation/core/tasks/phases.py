@@ -200,10 +200,10 @@ def curves(segmentation: Segmentation, calibration: Calibration, settings: Measu
     names = segmentation.class_names
     area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
     lengths = chords(classes_of(segmentation, area), len(names))
-    every = np.sort(np.concatenate(lengths))
-    if len(every) < FEWEST:
+    chords_sorted = np.sort(np.concatenate(lengths))
+    if len(chords_sorted) < FEWEST:
         return []
-    longest = every[np.searchsorted(every.cumsum(), MOST * every.sum())]
+    longest = chords_sorted[np.searchsorted(chords_sorted.cumsum(), MOST * chords_sorted.sum())]
     width = np.ceil(longest / BARS)
     edges = np.arange(0.5, longest + width, width)
     size, unit = shown_in(calibration, float(longest))

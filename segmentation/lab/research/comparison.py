@@ -100,12 +100,12 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
             for c, class_figures in scoring.by_class.items()
             for n in class_figures
         }
-        every = [row for of_class in apart for row in of_class]
-        parts += [_table(names, every, definitions)]
+        class_rows = [row for of_class in apart for row in of_class]
+        parts += [_table(names, class_rows, definitions)]
         if gained:
             gained_by_class = [row for of_class in apart for row in gains(of_class)]
             parts += [GAIN.format(first=reference), _table(names, gained_by_class, definitions, "+")]
-        draw(out / "classes.png", names, every, definitions, along=0)
+        draw(out / "classes.png", names, class_rows, definitions, along=0)
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
 

@@ -1,4 +1,7 @@
-"""The evaluation itself: each image is predicted once, compared in all ways, and reported in one JSON and one page."""
+"""Evaluation of a model on images with truth: each is predicted once, scored, and reported as JSON and as a page.
+
+For the command `evaluate` and for the comparison of trainings.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def evaluate(
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
     by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
     examples = []
-    for rank, why in choice(len(ranked), PICTURES).items():
+    for rank, why in shown_ranks(len(ranked), PICTURES).items():
         panels = panels_of(by_name[ranked[rank]["name"]], out, scoring, options.rows)
         examples.append({"why": why, "image": ranked[rank], "panels": panels})
     write_whole(out / "report.html", page(report, scoring, examples).encode())
@@ -90,7 +93,7 @@ def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
     return [pair.name for pair in pairs if training_images and fingerprint(pair.image) in training_images]
 
 
-def choice(n: int, per_kind: int) -> dict[int, str]:
+def shown_ranks(n: int, per_kind: int) -> dict[int, str]:
     """Places in a ranking of n to show -> why: `per_kind` best, median and worst, none of them twice."""
     middle = max(0, (n - per_kind) // 2)
     kinds = {"median": range(middle, middle + per_kind), "worst": range(n - per_kind, n), "best": range(per_kind)}

@@ -30,7 +30,7 @@ from ..training.settings import BadRecipe, TrainingRecipe, checked_as, read_reci
 from ..training.start import resolved
 from ..training.train import refuse_another
 from .comparison import Trained, draw_images, write_tables
-from .report import choice, evaluate, panels_of
+from .report import evaluate, panels_of, shown_ranks
 
 ALL = "all"  # folds: as many as there are groups
 NAMED_APART = {"seed", "fold", "folds", "name"}
@@ -135,27 +135,27 @@ def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> T
 def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> list[Trained]:
     """Train and score everything into `out`, going on where it was stopped; write tables and plots anew after each
     training, images.png at the end. Raises as `train`, and BadRecipe where `out` holds trainings of another sweep."""
-    every = list(planned(sweep, recipe, base))
-    definitions = tasks.find(recipe.task).scoring(every[0].recipe.heads).definitions
+    runs = list(planned(sweep, recipe, base))
+    definitions = tasks.find(recipe.task).scoring(runs[0].recipe.heads).definitions
     if unknown := [name for name in sweep.figures if name not in definitions]:
         figure_names = ", ".join(definitions)
         raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {figure_names}.")
-    new = [not _report(out, varied).exists() for _, varied in every]
+    new = [not _report(out, varied).exists() for _, varied in runs]
     if all(new):
-        for varied in {repr(varied.sources): varied for _, varied in every}.values():
+        for varied in {repr(varied.sources): varied for _, varied in runs}.values():
             check_sources(varied, base, say)
     rows: list[Trained] = []
     began, time_note = time.monotonic(), ""
-    for number, (setting, varied) in enumerate(every, start=1):
+    for number, (setting, varied) in enumerate(runs, start=1):
         parts = [*setting, *([f"fold {varied.fold}"] if varied.folds else []), f"seed {varied.seed}"]
-        heading, left = f"{number}/{len(every)} {', '.join(parts)}", f" (of all{time_note})" if time_note else ""
+        heading, left = f"{number}/{len(runs)} {', '.join(parts)}", f" (of all{time_note})" if time_note else ""
         figures = _figures(varied, out, base, lambda line, heading=heading, left=left: say(f"{heading}: {line}{left}"))
         scoring = tasks.find(varied.task).scoring(varied.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
         rows.append(Trained(setting, varied.fold, varied.seed, {name: figures[name] for name in names}))
         write_tables(["variant", *sweep.grid], rows, scoring, out)
         time_note = time_left(began, sum(new[:number]), sum(new)).replace(",", "")
-    of_first = [one for one in every if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)]
+    of_first = [one for one in runs if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)]
     _draw_images(of_first, out, base)
     return rows
 
@@ -169,7 +169,7 @@ def _draw_images(trainings: Sequence[PlannedTraining], out: Path, base: Path) ->
     ranked = scoring.ranked(image for image in reports[0]["images"] if image["name"] in names)
     pairs = {pair.name: pair for pair in held_out_pairs(recipe, base)}
     drawn_images = {}
-    for name in (ranked[rank]["name"] for rank in choice(len(ranked), 1)):
+    for name in (ranked[rank]["name"] for rank in shown_ranks(len(ranked), 1)):
         drawn = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]
         drawn_images[name] = drawn[0][0], drawn[0][1], [panels[2] for panels in drawn]
     if drawn_images:

@@ -32,8 +32,8 @@ def fit(folders: Mapping[str, Path], say: Say) -> None:
     folder has fewer than three images.
     """
     textures = {model: _of_folder(model, folder) for model, folder in folders.items()}
-    every = np.concatenate([images[:, 0] for images in textures.values()])
-    middle, spread = every.mean(0), every.std(0) + 1e-6
+    descriptions = np.concatenate([images[:, 0] for images in textures.values()])
+    middle, spread = descriptions.mean(0), descriptions.std(0) + 1e-6
     every_known = known_textures().models if FILE.is_file() else {}
     before = {model: entry for model, entry in every_known.items() if model not in textures}
     if before:

@@ -22,10 +22,10 @@ from django.utils import timezone
 from ...models import AGAIN, Delivery, Job, Sample, Training, Webhook
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
+from .site_address import address_of
 
 logger = logging.getLogger(__name__)
 PREFIX = "whsec_"
-SITE = "site-address"  # a file of the data folder
 MOST = 10
 # A message is tried at once and when it is so old; later it is given up.
 AGES = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=35)]
@@ -133,32 +133,6 @@ def _send(webhook: Webhook, event: str, data: dict[str, Any]) -> None:
     payload = {"type": event, "timestamp": timezone.now().isoformat(), "data": data}
     delivery = Delivery.objects.create(webhook=webhook, event=event, payload=payload)
     enqueue_after_commit(delivery.pk, Delivery)
-
-
-def address_of(row: Any, within: str = "") -> str:
-    """The address of a row's page; whole where DEEPSEGM_URL is set: a worker knows no other name of the site."""
-    site = settings.DEEPSEGM_URL.geturl().rstrip("/") if settings.DEEPSEGM_URL else ""
-    return f"{site}{within}/{row.folder}/"
-
-
-def remember_site(site: str) -> None:
-    """Keep the name under which the staff last used the site, where DEEPSEGM_URL gives none."""
-    if not settings.DEEPSEGM_URL and site_last_used() != site:
-        with suppress(OSError):
-            (settings.DEEPSEGM_DATA / SITE).write_text(site)
-
-
-def site_last_used() -> str:
-    """Such as "http://lab-pc:8000", "" before its first use."""
-    file = settings.DEEPSEGM_DATA / SITE
-    return file.read_text() if file.is_file() else ""
-
-
-def printed_address(row: Any) -> str:
-    """The address of a row's page, for a file that people read; "" while the site's own address is not known."""
-    if settings.DEEPSEGM_URL:
-        return address_of(row)
-    return f"{site}{address_of(row)}" if (site := site_last_used()) else ""
 
 
 @transaction.atomic

@@ -230,7 +230,8 @@ def _disk() -> str:
     return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {sentence}" if is_scarce() else ""
 
 
-def _filling() -> str:
+def _days_until_full() -> str:
+    """A disk that at its pace is full within a week (`space.days_left`)."""
     days = days_left()
     if days is None or days * A_DAY > WEEK:
         return ""
@@ -259,7 +260,7 @@ def database_bytes() -> int | None:
     return sum(part.stat().st_size for end in ("", "-wal") if (part := Path(file + end)).exists())
 
 
-def _size() -> str:
+def _sqlite_size() -> str:
     """A database of SQLite that grew beyond the size up to which it was measured (docs/operate/production.md)."""
     size = database_bytes() or 0
     return OUTGROWN.format(size=size / 1e9, limit=SQLITE_BYTES / 1e9) if size > SQLITE_BYTES else ""
@@ -272,8 +273,8 @@ def _workers() -> str:
     return f"No worker is running for: {', '.join(idle)}. Start one (docs/operate/settings.md)." if idle else ""
 
 
-def _age() -> str:
-    """What has waited too long: a queue is named by its first kind of row in KINDS."""
+def _long_waits() -> str:
+    """Queues whose oldest row waits longer than DEEPSEGM_QUEUE_MINUTES; each is named by its first kind in KINDS."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
     nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
     late = [
@@ -298,7 +299,7 @@ _CHECKS: tuple[tuple[str, str, bool, Callable[[], str], str], ...] = (
     ("migrations", "database", True, _migrations, _SILENT),
     ("storage", "storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
     ("disk", "disk", False, _disk, "The free space cannot be read."),
-    ("filling", "disk", False, _filling, "The free space cannot be read."),
+    ("filling", "disk", False, _days_until_full, "The free space cannot be read."),
     (
         "broker",
         "broker",
@@ -307,8 +308,8 @@ _CHECKS: tuple[tuple[str, str, bool, Callable[[], str], str], ...] = (
         NO_BROKER,
     ),
     ("workers", "database", False, _workers, _SILENT),
-    ("queue", "database", False, _age, _SILENT),
-    ("size", "database", False, _size, _SILENT),
+    ("queue", "database", False, _long_waits, _SILENT),
+    ("size", "database", False, _sqlite_size, _SILENT),
 )
 
 

@@ -13,10 +13,10 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from skimage.measure import regionprops
 
+from segmentation.core.measure.convex_outline import convex_outlines
 from segmentation.core.measure.hulls import areas, ferets, find_hulls, lengths
 from segmentation.core.measure.runs import find_runs
 from segmentation.core.measure.shapes import measure, touching_groups
-from segmentation.core.measure.straight import convex_outlines
 from tests.core.measure.test_shapes import blobs, measured
 
 

@@ -61,7 +61,7 @@ def test_only_shapes_that_occur_are_named():
 
 
 def test_every_number_is_among_all_numbers():
-    groups = {row.group for row in summary().every()}
+    groups = {row.group for row in summary().all_numbers()}
     assert {"arrangement", "shape classes", "rods", "agglomerates"} <= groups
 
 

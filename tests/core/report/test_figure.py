@@ -22,10 +22,10 @@ from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import figure
 from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
+from segmentation.core.report.embedded import EmbeddedPicture
 from segmentation.core.report.panels import Drawing
 from segmentation.core.report.pdf import marks_of
 from segmentation.core.report.picture import before_and_after, colour_numbers
-from segmentation.core.report.placed import Placed
 from segmentation.core.report.scalebar import free_corner, length_words, round_length
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import calibration_words
@@ -216,7 +216,7 @@ def test_single_pixels_stay_squares_and_ignored_regions_are_hatched_in_a_pdf(tmp
     sheet = Sheet((3, 3))
     ax = sheet.add_axes((0, 0, 1, 1))
     pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    placed = Placed(ax, pixels, (0, 4, 3, 0), squares=True)
+    placed = EmbeddedPicture(ax, pixels, (0, 4, 3, 0), squares=True)
     enlarged = np.asarray(Image.open(io.BytesIO(placed.content)))
     assert enlarged.shape == (750, 1000) and (enlarged[::250, ::250] == pixels).all()
     plain = len(marks_of(sheet))

@@ -20,12 +20,12 @@ from scipy.spatial import ConvexHull
 from skimage.draw import polygon
 
 from segmentation.core.label_images import read_numbers
+from segmentation.core.measure.convex_outline import convex_outlines
 from segmentation.core.measure.hulls import cross, find_hulls
 from segmentation.core.measure.results import SHAPES
 from segmentation.core.measure.runs import find_runs
 from segmentation.core.measure.shape_classes import FILE, classify, fit
 from segmentation.core.measure.shapes import measure
-from segmentation.core.measure.straight import convex_outlines
 
 Floats = NDArray[np.float64]
 POINTS = 240

@@ -43,7 +43,7 @@ def test_a_disk_that_fills_is_told_a_week_before(monkeypatch, settings, own_stor
         space.note_free()
         monkeypatch.setattr(space, "free_bytes", lambda: now)
         monkeypatch.setattr(space.time, "time", lambda: at)
-        return health._filling()
+        return health._days_until_full()
 
     assert is_told(3, 10 * GB, 7 * GB).startswith("At the pace of the last days the disk is full in 7 days.")
     assert not is_told(3, 20 * GB, 17 * GB), "in 17 days"

@@ -17,8 +17,8 @@ from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
-from segmentation.core.micrograph.crosscheck import Source
 from segmentation.core.micrograph.readings import scale_of
+from segmentation.core.micrograph.sources import Source
 from segmentation.core.micrograph.stated import LONG_LINE, NO_LENGTH, NO_LINE, SHORT_LINE, StatedScale
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line

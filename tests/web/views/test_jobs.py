@@ -346,7 +346,7 @@ class TestChange:
     def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
         frame = {"touches the frame": Change("count them", "border_correction", "weight")}
         monkeypatch.setattr("segmentation.presenters.choices.COUNTED_AGAIN", frame)
-        monkeypatch.setattr("segmentation.core.report.summary.BY_OTHERS", (Reason.FRAME,))
+        monkeypatch.setattr("segmentation.core.report.summary.first_screen.BY_OTHERS", (Reason.FRAME,))
         page = words(maker.get(address(job())))
         assert page.count(f'data-lights="{Reason.FRAME}"') == 2 and Reason.FRAME.definition in page
         assert f"<b>Note:</b> 30 left out: {Reason.FRAME}." in page
@@ -549,7 +549,7 @@ class TestResult:
         page = words(maker.get(address(job(summary=stored))))
         assert '<span class="unit">px</span>' in page
         assert "1–100 nm" not in page
-        assert '<a href="#new_width" data-scale>not known</a>' in page
+        assert '<a href="#new_width">not known</a>' in page
 
     def test_no_particles_says_so_and_what_to_try(self, maker, job):
         none = dict.fromkeys(("mean", "median", "sd", "d10", "d50", "d90", "fraction_100nm", "ecd_median"))

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.crosscheck import Source
+from segmentation.core.micrograph.sources import Source
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import capital
 from segmentation.models import Job

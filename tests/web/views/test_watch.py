@@ -42,7 +42,7 @@ def fresh(monkeypatch):
 
 def _named(name):
     """The check of that name, as it is when it is called."""
-    functions = {"queue": "_age"}
+    functions = {"queue": "_long_waits", "size": "_sqlite_size", "filling": "_days_until_full"}
     return lambda: getattr(health, functions.get(name, f"_{name}"))()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 from xml.etree import ElementTree
 
-from ..crosscheck import Source
+from ..sources import Source
 from .units import SQRT3, plausible_pixel
 
 ION_COLUMN = 52.0  # degrees between the columns of Thermo's microscopes with two beams

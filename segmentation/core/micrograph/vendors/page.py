@@ -6,7 +6,7 @@ import json
 from math import isfinite
 from typing import Any
 
-from ..crosscheck import Source
+from ..sources import Source
 from .facts import MARKS, Facts, Tags, metadata_of, text_of, whole
 
 DESCRIPTION = 270

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ...measure.pooled_fields import reason_and_warning
-from ...measure.quantities import OF, Value, number
+from ...measure.quantities import OF, number
 from ...sample import Member, SampleAnalysis
 from ..cells import lines, marked, name_cell
-from ..entries import Entry
-from ..summary import Summary
-from ..wording import in_hundredths, version
+from ..images_table import contents_of_intervals
+from ..wording import version
 from .base import Export
 from .particles_csv import as_decimal
 
@@ -82,38 +79,6 @@ def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | No
         columns.append([(value.value, value.low, value.high) for value in values])
     counts = (image.counts for image in sample.images)
     return heads, [tuple(chain(*row)) for row in zip(counts, *columns, strict=True)]
-
-
-def contents_of_intervals(sample: SampleAnalysis) -> list[str]:
-    """What the interval of each image's median includes, as its own page says it, "" of one without an interval; empty
-    for kinds whose answer is no median of sizes."""
-    if not sample.task.screened:
-        return []
-    return [
-        Summary(image.member.statistics, {}).by_number("median").includes
-        if image.member is not None and image.member.statistics is not None and size.reported.low is not None
-        else ""
-        for image, size in zip(sample.images, sample.by_image("median"), strict=True)
-    ]
-
-
-def columns_of(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Entry]]]:
-    """The columns of a table of images that are not empty, as people read them, each with its head, such as "Bubble
-    area (%)". names: of the numbers to show."""
-    images, counts = sample.images, [image.counts for image in sample.images]
-    reasons = (reason_and_warning(image.excluded or image.outlier, image.warning) for image in images)
-    remarks = (" ".join(filter(None, reason)) for reason in reasons)
-    pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
-    columns = {"Image": [Entry("", "", text=image.name) for image in images]}
-    for head, whole in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
-        columns[head] = [Entry("", "", Value(count), kind="integer") for count in whole]
-    for name in names:
-        title, unit = number(name).title, in_hundredths(name, sample.quantities[name]).unit
-        values = (in_hundredths(name, value) for value in sample.by_image(name))
-        columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(value, unit="")) for value in values]
-    columns["nm per pixel"] = [Entry("", "", Value(pixel)) for pixel in pixels]
-    columns["Remark"] = [Entry("", "", text=remark) for remark in remarks]
-    return ((head, column) for head, column in columns.items() if any(entry.value != "–" for entry in column))
 
 
 EXPORTS = (

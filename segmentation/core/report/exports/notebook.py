@@ -150,8 +150,8 @@ def _to(identifier: str) -> Node:
 
 def _references(*identifiers: str) -> Node | list[Node]:
     """One alone is no list, as RO-Crate recommends."""
-    every = [_to(identifier) for identifier in identifiers]
-    return every[0] if len(every) == 1 else every
+    links = [_to(identifier) for identifier in identifiers]
+    return links[0] if len(links) == 1 else links
 
 
 def _person(typed: Mapping[str, str]) -> Node:

@@ -1,32 +1,26 @@
 """`particles.xlsx` of an image, `sample.xlsx` of several: what a person reads first, the objects that count, those that
 were left out, and all the rest, as sheets with typed cells.
 
-No text can act as a formula: every text cell is stored as a text, and one that begins like a formula is also marked
-as such (Excel's leading apostrophe). Written again, the file is the same: its only date is that of the result.
+`report/sheets.py` writes the cells; `report/detail_lines.py` has the lines of the sheet "Details".
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from itertools import islice, zip_longest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure import budget_table
 from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, of_column
 from ...measure.table import Table
-from ..cells import begins_like_formula
-from ..facts import common_facts, differing_facts
+from ..detail_lines import HEAD, WIDTHS, detail_lines
+from ..images_table import columns_of_images, contents_of_intervals
+from ..sheets import IN_DETAIL, Cells, add_sheet, rounded_cell, workbook
 from ..signatures import UNFILED, Filing
 from ..summary import Summary
-from ..wording import VERDICTS, agreement_words, calibration_words, capital, in_hundredths, sample_scale, version
+from ..wording import agreement_words, calibration_words, in_hundredths, sample_scale
 from .base import Export
-from .images_csv import columns_of, contents_of_intervals
-from .result import versions
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -34,14 +28,9 @@ if TYPE_CHECKING:
     from ...measure.results import Arrangement
     from ...sample import SampleAnalysis
 
-MOST_CHARACTERS = 32767
 MOST_ROWS = 1_048_575
-DIGITS, IN_DETAIL = 4, 6  # of measured numbers: an outline is not more certain
 SUMMARY = (44, 16, 10, 14, 14, 36, 24, 12, 12)  # widths in characters
 ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
-DETAILS = (30, 44, 50, 10, 18, 16, 36, 24)
-EARLIEST = datetime(1980, 1, 1)
-Cells = Sequence[Any]
 Tables = Sequence[tuple[str, Table]]  # by the names of images
 
 
@@ -50,7 +39,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
     out" (with the reason; "Without a size" if that is the only one), "Arrangement" where it is known, and "Details"
     (every number, the budget, settings, model); of several images also "Images"."""
     things = sample.task.things.capitalize()
-    with _workbook(file) as book:
+    with workbook(file) as book:
         _add_summary(book, sample, filing)
         if sample.analysis is None:
             _add_images(book, sample)
@@ -62,11 +51,8 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
             _add_objects(book, "Left out" if left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
-        details = ([_rounded_cell(cell, IN_DETAIL) for cell in line] for line in _details(sample))
-        _add_sheet(book, "Details", DETAILS_HEAD, details, DETAILS)
-
-
-DETAILS_HEAD = ("Group", "Name", "Value", "Unit", "95 % from", "to", "Image", "The interval includes")
+        details = ([rounded_cell(cell, IN_DETAIL) for cell in line] for line in detail_lines(sample))
+        add_sheet(book, "Details", HEAD, details, WIDTHS)
 
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
@@ -75,7 +61,7 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
     beside = [heads, *zip(*columns, strict=False)]
     whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
-    sheet = _add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
+    sheet = add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
     if len(beside) > 1:
         last, column = len(beside), 5 + len(beside[0])
         chart = book.add_chart({"type": "column"})
@@ -106,16 +92,16 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
             entry.name.removeprefix(prefix): entry.number.value for entry in entries if entry.name.startswith(prefix)
         }
         names = (sample.task.thing.capitalize(), f"{title} (%)")
-        return title, names, shares, (_rounded_cell(100 * (share or 0.0)) for share in shares.values())
+        return title, names, shares, (rounded_cell(100 * (share or 0.0)) for share in shares.values())
     if entries and sample.analysis is None:
         main = next((entry for entry in entries if entry.kind != "integer"), entries[0])
         values = (in_hundredths(main.name, value).value for value in sample.in_readable_unit().by_image(main.name))
         title = f"{main.term} ({main.unit})"
-        return title, ("Image", title), (image.name for image in sample.images), map(_rounded_cell, values)
+        return title, ("Image", title), (image.name for image in sample.images), map(rounded_cell, values)
     if entries and (one := sample.analysis):
         for curve in sample.task.curves(one.segmentation, one.calibration, one.settings.measurement)[-1:]:
             heads = (f"{curve.across}, from", "to", curve.title)
-            columns = (map(_rounded_cell, column) for column in (curve.x, curve.x[1:], *curve.lines.values()))
+            columns = (map(rounded_cell, column) for column in (curve.x, curve.x[1:], *curve.lines.values()))
             return curve.across, heads, *columns
     return "", ()
 
@@ -124,15 +110,15 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
     """A line for each image of the sample."""
     columns: dict[str, Cells] = {}
     names = ["median"] if sample.task.screened else sample.quantities
-    for head, entries in columns_of(sample.in_readable_unit(), names):
-        columns[head] = [entry.text or _rounded_cell(entry.number.value) for entry in entries]
+    for head, entries in columns_of_images(sample.in_readable_unit(), names):
+        columns[head] = [entry.text or rounded_cell(entry.number.value) for entry in entries]
         if any(entry.number.low is not None for entry in entries):
-            columns[f"{head}, 95 % from"] = [_rounded_cell(entry.reported.low) for entry in entries]
-            columns[f"{head}, to"] = [_rounded_cell(entry.reported.high) for entry in entries]
+            columns[f"{head}, 95 % from"] = [rounded_cell(entry.reported.low) for entry in entries]
+            columns[f"{head}, to"] = [rounded_cell(entry.reported.high) for entry in entries]
             if includes := contents_of_intervals(sample):
                 columns["The interval includes"] = includes
     widths = [50 if head == "Remark" else max(12, len(head) + 3) for head in columns]
-    _add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
+    add_sheet(book, "Images", list(columns), zip(*columns.values(), strict=True), widths)
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrangement) -> None:
@@ -142,15 +128,15 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
     lines: list[Cells] = [(arrangement["sentence"],), ()]
     for entry in (*summary.arrangement, *summary.shape_classes, *summary.rods):
         cells = entry.in_cells
-        lines.append((entry.term, *map(_rounded_cell, (cells.value, cells.unit, cells.low, cells.high)), entry.below))
+        lines.append((entry.term, *map(rounded_cell, (cells.value, cells.unit, cells.low, cells.high)), entry.below))
     curves: list[Cells] = []
     if pairs := arrangement["pairs"]:
         columns = [nanometre_in(unit) * r for r in pairs["r"]], pairs["g"], pairs["chance"], pairs["low"], pairs["high"]
-        curves = list(zip(*(map(_rounded_cell, column) for column in columns), strict=True))
+        curves = list(zip(*(map(rounded_cell, column) for column in columns), strict=True))
     titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
     whole = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in zip_longest(lines, curves, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *(titles if curves else ()))
-    sheet = _add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
+    sheet = add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
     if not curves:
         return
     chart = book.add_chart({"type": "scatter", "subtype": "smooth"})
@@ -184,7 +170,7 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     if summary.screened or summary.set_aside_count:
         yield "Left out", summary.set_aside_count
     for entry in summary.main_numbers:
-        value, low, high = map(_rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
+        value, low, high = map(rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         value = float(entry.share) if entry.share else value
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
         remarks = "; ".join(filter(None, (note, entry.carried, entry.below)))
@@ -197,13 +183,6 @@ def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         yield "Nanomaterial by 2022/C 229/01 (limit 50 %)", summary.verdict
         if summary.nano and summary.nano["decides"]:
             yield "What would decide it", summary.nano["decides"]
-
-
-def _rounded_cell(value: Any, digits: int = DIGITS) -> Any:
-    """A measured number with as many digits as it deserves; anything else as it is."""
-    if not isinstance(value, float) or not math.isfinite(value):
-        return value
-    return float(f"{value:.{digits}g}")
 
 
 def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
@@ -230,9 +209,9 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
                 (values if heads[name][1] == 1 else values * heads[name][1]).tolist() for name, values in cells.items()
             )
             for line in zip(*columns, strict=True):
-                yield (*([image] if several else []), *map(_rounded_cell, line))
+                yield (*([image] if several else []), *map(rounded_cell, line))
 
-    _add_sheet(
+    add_sheet(
         book, title, [*(["Image"] if several else []), *(head for head, _ in heads.values())], islice(rows(), MOST_ROWS)
     )
 
@@ -245,120 +224,6 @@ def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool, is_
     unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(length))
     times = 100.0 if unit == "%" else 1e-3**quantity.power if unit.startswith("µm") else 1.0
     return f"{quantity.title} ({unit})" if unit else quantity.title, times
-
-
-@contextmanager
-def _workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
-    """A workbook without the date of writing, in `file` once the block ends; rows wait on the disk beside it."""
-    from xlsxwriter import Workbook
-    from xlsxwriter.exceptions import FileCreateError
-
-    with TemporaryDirectory(dir=file.parent if isinstance(file, Path) else None) as folder:
-        book = Workbook(file, {"constant_memory": True, "tmpdir": folder})
-        book.set_properties({"created": EARLIEST})
-        yield book
-        try:
-            book.close()
-        except FileCreateError as error:
-            raise error.args[0] from None  # the OSError by which a full disk is known
-
-
-def _add_sheet(
-    book: Workbook,
-    title: str,
-    head: Sequence[str],
-    lines: Iterable[Cells],
-    widths: Sequence[int] = (),
-    *,
-    filters: bool = True,
-) -> Any:
-    """A sheet with a bold first line that stays in view, with filters; numbers, truths and texts as themselves.
-
-    None, the empty text and what is no finite number leave a cell empty.
-    """
-    sheet = book.add_worksheet(title)
-    sheet.freeze_panes(1, 0)
-    for column, width in enumerate(widths or [max(10, len(name) + 3) for name in head]):
-        sheet.set_column(column, column, width)
-    sheet.write_row(0, 0, head, book.add_format({"bold": True}))
-    quoted, date = book.add_format({"quote_prefix": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
-    row = 0
-    for row, line in enumerate(lines, 1):
-        for column, value in enumerate(line):
-            if value is None or value == "":
-                continue
-            if isinstance(value, bool):
-                sheet.write_boolean(row, column, value)
-            elif isinstance(value, str):
-                text = value.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
-                sheet.write_string(row, column, text, quoted if begins_like_formula(text) else None)
-            elif isinstance(value, datetime):
-                sheet.write_datetime(row, column, value, date)
-            elif math.isfinite(value):
-                sheet.write_number(row, column, value)
-    if filters:
-        sheet.autofilter(0, 0, row, len(head) - 1)
-    return sheet
-
-
-def _details(sample: SampleAnalysis) -> Iterator[Cells]:
-    """Every number, the uncertainty budget, then all that the numbers depend on."""
-    from ..method import left_out_words
-
-    summary = Summary.of(sample, readable=False)
-    for entry in summary.every():
-        cells = entry.in_cells
-        if entry.text or cells.value is not None:
-            includes = entry.includes if cells.low is not None else None
-            yield entry.group, entry.term, entry.text or cells.value, cells.unit, cells.low, cells.high, None, includes
-    yield from _budget(summary)
-    for group, name, value, image in _metadata(sample):
-        yield group, name, value, None, None, None, image
-    for sentence in filter(None, (left_out_words(sample), *map(str, sample.flags)) if sample.analysis is None else ()):
-        yield "notes", "note", capital(sentence)
-
-
-def _budget(summary: Summary) -> Iterator[Cells]:
-    """The contributions in the units that people read; the intervals that they make stand with the numbers."""
-    budget: Mapping[str, Any] | None = summary.statistics.budget if summary.statistics else None
-    if not budget:
-        return
-    for title, source, *uncertainties in budget_table.lines(budget):
-        for measure, unit, uncertainty in zip(
-            ("median", "fraction 1-100 nm"), ("%", "points"), uncertainties, strict=True
-        ):
-            cells = (uncertainty, "") if isinstance(uncertainty, str) else (100 * uncertainty, unit)
-            yield "uncertainty", f"{title}, of the {measure}", *cells
-        yield "uncertainty", f"{title}, source", source
-    ends = dict.fromkeys(entry.ends_line for entry in summary.headlines)
-    sentences = (*ends, *(budget[answer]["sentence"] for answer in budget_table.answers_of(summary.nano)))
-    for sentence in filter(None, sentences):
-        yield "uncertainty", "", sentence
-
-
-def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
-    """What all pooled images share, without an image's name, and then what each has of its own."""
-    yield "software", "version", version(), ""
-    for name, value in versions().items():
-        yield "software", name, value, ""
-    if sample.pooled is not None:
-        yield "statistics", "95 % intervals", Summary.of(sample).interval_line, ""
-        nano: Mapping[str, Any] = sample.pooled.nano or {}
-        for name in ("verdict", "reason", "sentence", "decides", "asked") if nano else ():
-            yield "2022/C 229/01", name, VERDICTS.get(nano[name], nano[name]), ""
-        for point in sample.pooled.recommendation["points"] if sample.pooled.recommendation else ():
-            yield "2022/C 229/01", point["title"], point["said"], ""
-    for (group, name), value in common_facts(sample).items():
-        yield group, name, value, ""
-    for image, facts in differing_facts(sample):
-        for (group, name), value in facts.items():
-            yield group, name, value, image.name
-    for image in sample.images:
-        yield "image", "sha256", image.sha256, image.name
-    if sample.analysis is not None:
-        yield "image", "name", sample.name, ""
-        for flag in sample.flags:
-            yield "notes", "warning", flag.text, ""
 
 
 EXPORTS = (

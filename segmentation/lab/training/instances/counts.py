@@ -1,4 +1,4 @@
-"""The sums of one image; every pooled figure follows from them."""
+"""What one scored image adds up to: objects found, right and missed, by size. Pooled scores follow from it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _checked_pattern(pattern: str) -> str:
             return pattern
     except re.error:
         pass
-    raise PydanticCustomError("pattern", "a pattern with a bracket")
+    raise PydanticCustomError("pattern", "a regular expression with a group in parentheses")
 
 
 class FolderEntry(Settings):
@@ -46,7 +46,8 @@ class FolderEntry(Settings):
     )
     groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
     group_pattern: Annotated[str, AfterValidator(_checked_pattern)] = Field(
-        "", description="its first bracket in the image's name is its group"
+        "",
+        description="a regular expression; what its first parentheses match in the image's name is the group",
     )
     use: Literal["both", "training", "validation", "held-out"] = Field(
         "both",

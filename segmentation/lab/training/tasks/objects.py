@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ....core.labels.lines import longest, skeleton_lengths
+from ....core.labels.lines import skeleton_lengths
+from ....core.labels.loops import long_axes
 from ..masks import MaskScoring, equal_circles, every_one, learning_task
 
 BUBBLES = learning_task("bubbles", "bubble", MaskScoring("bubbles", every_one, equal_circles))
 LINES = learning_task("lines", "line", MaskScoring("lines", every_one, skeleton_lengths, "length"))
-LOOPS = learning_task("loops", "loop", MaskScoring("loops", every_one, longest))
+LOOPS = learning_task("loops", "loop", MaskScoring("loops", every_one, long_axes))

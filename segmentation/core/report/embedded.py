@@ -1,4 +1,7 @@
-"""A picture among lines and text: in PDF and SVG it is compressed once, in its own pixels."""
+"""The picture in a figure: in PDF and SVG it is embedded as a file of its own pixels, compressed once.
+
+`panels` places it, `figure` writes SVG, `pdf` PDF; in a PNG of the figure matplotlib resamples it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ QUALITY = 95  # of JPEG, without coarser colours: a grey value differs by 1 in t
 ENLARGED = 1000  # px; of fewer, which are shown as squares, each becomes several
 
 
-class Placed(AxesImage):
+class EmbeddedPicture(AxesImage):
     """Pixels (h, w) or (h, w, 3) uint8 that fill `extent` of the Axes.
 
     squares: whether single pixels are to be seen, where the picture is enlarged.

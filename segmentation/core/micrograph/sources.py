@@ -1,0 +1,29 @@
+"""The sources of a scale: from what it is known how many nanometres a pixel is wide.
+
+Every `Calibration` names one of them, and page, API, result.json and report state it in its words.
+Whether the calibrations of two sources agree is the question of `crosscheck`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """How the size of a pixel is known; the same words in pages, API and files."""
+
+    words: str  # as pages and reports state it: "7.34 nm per pixel, from the file"
+    noun: str  # as a sentence on a contradiction names it: "The file gives 7.34 nm but the typed width ..."
+
+    def __new__(cls, value: str, words: str = "", noun: str = "") -> Source:
+        source = str.__new__(cls, value)
+        source._value_, source.words, source.noun = value, words, noun
+        return source
+
+    METADATA = "metadata", "from the file", "file"
+    SIDE_FILE = "side file", "from the file beside it", "side file"
+    READ = "read", "read from the image", "bar in the image"
+    DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image"
+    DRAWN = "drawn", "drawn on the scale bar", "drawn line"
+    TYPED = "typed", "typed by the user", "typed width"
+    NONE = "none", "not known", ""

@@ -1,0 +1,100 @@
+"""How far the answers could be off: _convergence.html and _budget.html of the page, annex of the PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import hypot
+from typing import Any
+
+from ...measure.bins import LEAST_JUDGED
+from ...measure.budget_table import NO_INTERVAL, answers_of, lines, uncertainty_name, uncertainty_words
+from ...measure.convergence import FEASIBLE, more_images_words, scale_in_the_way
+from ...measure.drawn import Z95
+from ..entries import BudgetTable
+from ..wording import capital, per_cent, uncapital
+from .first_screen import FirstScreen
+
+
+class Uncertainty(FirstScreen):
+    """Whether enough was counted, and the uncertainty budget of the answers."""
+
+    @property
+    def enough(self) -> str:
+        """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
+        convergence = self.statistics.convergence if self.statistics and self.kept else None
+        if not convergence:
+            return ""
+        assert self.statistics is not None
+        if instead := self._instead_of_counting:
+            return instead
+        target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
+        scope = f" ({self.convergence_holds})" if self.by_number("median").total else ""
+        if convergence.get("by") == "image":
+            advice = capital(more_images_words(more, target, doubt, self._better_than_images(target)))
+            return f"{advice}{scope if more is not None and more <= FEASIBLE else ''}."
+        aim = f"± {per_cent(target)}{scope}"
+        if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
+            return f"{capital(scale)}."
+        if more is None:
+            return f"There are too few {self.things} to predict how many would bring the median to {aim}."
+        if more <= 0:
+            return f"{self.kept:,} {self.things} are enough for the median to {aim}."
+        things = self.thing if more == 1 else self.things
+        return f"About {round(more, 2 - len(str(more))):,} more {things} would bring the median to {aim}."
+
+    @property
+    def convergence_holds(self) -> str:
+        """What the intervals of its curve include: what that of the sentence does, where the curve ends with it."""
+        median, curve = self.by_number("median"), self.statistics.convergence if self.statistics else None
+        ends = (curve["low"][-1], curve["high"][-1]) if curve else None
+        return median.includes if median.total == ends else median.holds
+
+    def _better_than_images(self, target: float) -> str:
+        """What makes the median more certain where the parts that no further image reduces are too large for
+        `target`; "" where they are not, or not known."""
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        rows: Sequence[Mapping[str, Any]] = budget.get("rows", ())
+        systematic = [row for row in rows if row["median"] and not row["name"].startswith("sampling_")]
+        if not systematic or Z95 * hypot(*(row["median"] for row in systematic)) < target:
+            return ""
+        return str(max(systematic, key=lambda row: row["median"])["remedy"])
+
+    @property
+    def _instead_of_counting(self) -> str:
+        """What helps more than to count more, where another part of the median's uncertainty is larger; else ""."""
+        budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
+        if not budget.get("median", {}).get("ends"):
+            return ""
+        row = next(row for row in budget["rows"] if row["name"] == budget["median"]["largest"])
+        if row["name"] == "sampling_within" or (self._by_image and row["name"] == "sampling_between"):
+            return ""
+        if self.kept < LEAST_JUDGED and not self._by_image:
+            return f"No: count at least {LEAST_JUDGED} {self.things}."
+        return f"For the median, counting more hardly helps. Better: {row['remedy']}"
+
+    @property
+    def budget(self) -> BudgetTable | None:
+        """The uncertainty budget as a table; None where there is none, as of sizes in px."""
+        budget = self.statistics.budget if self.statistics else None
+        if not budget:
+            return None
+        names = answers_of(self.statistics.nano if self.statistics else None)
+        rows = [
+            (title, source, [uncertainty_words(*pair) for pair in zip(effects, names, strict=False)])
+            for title, source, *effects in lines(budget)
+        ]
+        totals: Mapping[str, Any] = budget
+        entries = [self.by_number(name) for name in names]
+        if any(entry.total for entry in entries):
+            ends = [f"{entry.interval} {entry.unit}" if entry.total else NO_INTERVAL for entry in entries]
+            unknown = [title for name in names for title in totals[name]["without"]]
+            reasons = filter(None, map(self._ends_line, names))
+            rows.append((f"95 % interval with the {uncertainty_name(unknown)}", " ".join(reasons), ends))
+        return BudgetTable(names, rows, [totals[answer]["sentence"] for answer in names])
+
+    @property
+    def unknown_parts(self) -> str:
+        """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
+        without = [title for headline in self.headlines if headline.parts for title in headline.unknown]
+        listed = "; ".join(map(uncapital, dict.fromkeys(without)))
+        return f" Not included, because not known: {listed}." if listed else ""

@@ -1,0 +1,58 @@
+"""The outlines of all images of a sample in one COCO file, made of the files of its images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ...models import Artifact, Sample
+from ..ground import bundles
+
+COCO_FILE = "coco.json"
+
+
+def pooled_coco(sample: Sample) -> Iterator[str]:
+    """COCO annotations of the pooled images as JSON text, piece by piece: one image is in memory at a time.
+
+    Numbered anew over all images; beyond COCO an annotation has `label`, its number in the files of its image. An image
+    whose own annotations cannot be read is not among the images.
+    """
+    pooled = sample.pooled.get("of", [])
+    # Two images may have one name; the sample tells them apart.
+    names = dict(zip(pooled, (image["name"] for image in sample.pooled.get("images", [])), strict=False))
+    artifacts = sorted(
+        Artifact.objects.filter(job__in=pooled, name=COCO_FILE), key=lambda artifact: pooled.index(str(artifact.job_id))
+    )
+    images: list[dict[str, Any]] = []
+    categories: dict[str, dict[str, Any]] = {}
+    count = 0
+    yield '{"annotations": ['
+    for artifact in artifacts:
+        try:
+            with bundles.opened(artifact) as file:
+                payload = json.load(file)
+            numbers = {}  # of the categories in this file -> among those of all images
+            for category in payload["categories"]:
+                entry = categories.setdefault(category["name"], {**category, "id": len(categories) + 1})
+                numbers[category["id"]] = int(entry["id"])
+            image = {**payload["images"][0], "id": len(images) + 1, "sha256": payload.get("info", {}).get("sha256", "")}
+            image["file_name"] = names.get(str(artifact.job_id), image["file_name"])
+            annotations = [
+                {
+                    **annotation,
+                    "id": at,
+                    "label": annotation["id"],
+                    "image_id": image["id"],
+                    "category_id": numbers[annotation["category_id"]],
+                }
+                for at, annotation in enumerate(payload["annotations"], count + 1)
+            ]
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            continue
+        images.append(image)
+        yield ("," if count and annotations else "") + ",".join(map(json.dumps, annotations))
+        count += len(annotations)
+    info = {"description": f"Sample {sample.name}"}
+    closing = {"images": images, "categories": list(categories.values()), "info": info, "licenses": []}
+    yield "]," + json.dumps(closing)[1:]

@@ -1,0 +1,39 @@
+"""The page of what a laboratory sets once, such as its operator and its repeatability; new jobs take it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from ..core.names import clean_text
+from ..core.settings import LABORATORY
+from ..forms.laboratory import laboratory_of, set_once
+from ..forms.settings import SettingsForm
+from ..http.access import see_other
+from ..models import Laboratory
+from .forms import LONGEST
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def laboratory_page(request: HttpRequest) -> HttpResponse:
+    """The page of these settings; POST keeps them with the account, or without one in the session."""
+    fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
+    names = [entry.name for entry in SettingsForm(user=request.user).folds[LABORATORY]]
+    form = SettingsForm(
+        {name: clean_text(fields[name], LONGEST) for name in names if name in fields}, user=request.user
+    )
+    if request.method == "POST" and form.is_valid():
+        texts = {entry.name: entry.value for entry in set_once(form)}
+        if request.user.is_authenticated:
+            Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
+        else:
+            request.session[LABORATORY] = texts
+        messages.success(request, "Saved. New analyses take these values.")
+        return see_other(reverse("laboratory"))
+    status = 400 if request.method == "POST" else 200
+    return render(request, "laboratory.html", {"form": form, "settings": form.folds[LABORATORY]}, status=status)

@@ -1,0 +1,33 @@
+"""The page of a picture until it has numbers: before one is chosen, while it waits, and where it failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ..core.micrograph import formats
+from ..forms.laboratory import laboratory_of, set_once
+from ..forms.settings import SettingsForm
+from ..services.results.uploads import EXAMPLES
+from .forms import accept_attribute, token_of
+
+
+def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra: Any) -> HttpResponse:
+    """`work.html` with the settings beside the picture. code: status of the answer. extra: the state
+    of its job, and what a form adds that was sent and not taken."""
+    context = {
+        "form": form,
+        "token": token_of(request),
+        "accept": accept_attribute(),
+        "formats": formats.listed(),
+        "laboratory": set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
+        "examples": [task for task, _ in form.models if task.name in EXAMPLES],
+        "on_this_server": not settings.DEEPSEGM_BUCKET,
+        "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
+        "more_open": form.is_bound and not form.is_valid(),
+        **extra,
+    }
+    return render(request, "work.html", context, status=code)
