@@ -82,6 +82,18 @@ def similar(
     return {"ids": list(chosen), "alike": list(chosen.values())}
 
 
+@router.does("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
+def offer(request: HttpRequest, pk: UUID) -> Any:
+    """What three corrections of one sort would do in the other images of the sample.
+
+    Sent to `edits` with its `base`, the `operation` of an image makes it there, as a correction of its own. Results
+    that are signed, shared or named stay as they are and are not looked at.
+    """
+    analysed = visible(request, row_of(Job, pk))
+    words, offers = standing_service.offers_elsewhere(analysed, request.user, request.visitor)
+    return {"question": words, "others": offers}
+
+
 @router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order, at most 100 in an answer. Each holds the hash of the one before."""

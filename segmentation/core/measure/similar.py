@@ -25,10 +25,21 @@ APART, FEWEST = 5.0, 8
 def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Floats:
     """How alike each object (n,) is to the nearest of those at `places`, from 0 to 1, which these have themselves.
 
-    exp(-d²/2), where d² is the weighted mean of three squared differences: of the logarithms of `size` and area, of
-    SHAPES, and of CONTRAST, as far as both objects have them. columns: (n,) each, NaN where not known; other names are
-    not looked at.
+    exp(-d²/2), where d² is the weighted mean of squared differences: of the logarithms of `size` and area, of SHAPES,
+    and of CONTRAST, as far as both objects have them. columns: (n,) each, NaN where not known; other names are not
+    looked at.
     """
+    return np.asarray(np.exp(-differences(columns, places, size) / 2).max(0, initial=0), np.float64)
+
+
+def alike_to_all(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Floats:
+    """How alike each object (n,) is to all of those at `places`, which are of one sort: the geometric mean of what
+    `alike` says of each of them alone. What few of these have in common by chance counts less so."""
+    return np.asarray(np.exp(-differences(columns, places, size).mean(0) / 2), np.float64)
+
+
+def differences(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Floats:
+    """(k, n) d² between the objects at k places and each object (see `alike`); inf where both have no measure."""
     sizes = {name: np.log(columns[name]) for name in (size, "area") if name in columns}
     others = {name: columns[name] for name in (*SHAPES, CONTRAST) if name in columns}
     measured = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}
@@ -37,21 +48,21 @@ def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Fl
         for name, values in measured.items()
     }
     groups = [[name for name in names if name in measured] for names in ((size, "area"), SHAPES, (CONTRAST,))]
-    best = np.zeros(len(next(iter(columns.values()))))
-    for index in places:
-        total, weights = np.zeros(len(best)), np.zeros(len(best))
+    squares_of = np.full((len(places), len(next(iter(columns.values())))), np.inf)
+    for row, index in zip(squares_of, places, strict=True):
+        total, weights = np.zeros(len(row)), np.zeros(len(row))
         for names, weight in zip(groups, WEIGHTS, strict=True):
             reference = {name: measured[name][index] for name in names}
             spread = {
                 name: next((one for limit, one in spreads[name] if reference[name] <= limit), 1.0) for name in reference
             }
             squares = np.array([((measured[name] - reference[name]) / spread[name]) ** 2 for name in reference])
-            is_known = np.isfinite(squares).reshape(-1, len(best))
+            is_known = np.isfinite(squares).reshape(-1, len(row))
             held = is_known.sum(0)
             total += weight * np.where(is_known, squares.reshape(is_known.shape), 0).sum(0) / np.maximum(held, 1)
             weights += weight * (held > 0)
-        best = np.maximum(best, np.where(weights > 0, np.exp(-total / np.maximum(weights, 1) / 2), 0))
-    return best
+        row[weights > 0] = total[weights > 0] / weights[weights > 0]
+    return squares_of
 
 
 def peaks(values: Floats) -> list[Floats]:
