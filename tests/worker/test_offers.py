@@ -99,7 +99,10 @@ def test_three_deletions_of_one_sort_offer_the_others_like_them(script, result):
     offer = post(script, result, *singly({"op": "delete"}, [third]))
     assert sorted(offer["ids"]) == others and sorted(offer["examples"]) == [first, second, third]
     assert offer["operation"] == {"op": "delete", "ids": offer["ids"]}
-    assert (offer["question"], offer["answer"]) == ("4 particles are like the last 3 that were deleted.", "Delete all 4")
+    assert (offer["question"], offer["answer"]) == (
+        "4 particles are like the last 3 that were deleted.",
+        "Delete all 4",
+    )
     assert post(script, result, offer["operation"]) is None, "what was taken is not offered again"
     assert Job.objects.get(pk=result.pk).edit_count == 4, "one press is one correction"
     assert sorted(post(script, result, UNDO)["ids"]) == others, "one undo takes it back"
@@ -168,4 +171,6 @@ def test_versions_and_what_others_made_are_not_looked_at(script, pair, client):
     Job.objects.filter(pk=there.pk).update(fixed=False, visitor=visitor_of("somebody else, of the lab"))
     assert script.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"] == []
     Job.objects.filter(pk=there.pk).update(visitor=visitor_of(SECRET))
-    assert client.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"] == [], "whoever may only look is offered nothing"
+    assert client.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"] == [], (
+        "whoever may only look is offered nothing"
+    )

@@ -1,4 +1,4 @@
-"""Objects like one that somebody points at, by what is measured of all of them: size, shape and contrast.
+"""Objects like one that somebody points at, by what is measured of all of them: size, shape, contrast and contact.
 
 A difference counts in units of the spread of its measure among the likely objects of this image, so that no measure
 needs a limit of its own: where a measure has two peaks, the spread is that of the peak of the object.
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 SHAPES = ("aspect_ratio", "circularity", "solidity")
 CONTRAST = "relative_contrast"
-WEIGHTS = (2, 1, 1)  # of size, shape and contrast, fitted to satellites among powder (docs/development/experiments.md)
+CONTACT = "contact"  # `measure.contacts.longest_contacts`
+# Of size, shape, contrast and contact, fitted to satellites among powder (docs/development/experiments.md).
+WEIGHTS = (2, 1, 1, 1)
 LEAST = 0.02  # spread, below which a measure is the same for all
 SPREAD = (16, 84)  # percentiles: one standard deviation to each side of a normal distribution
 # Two peaks lie so many times their spread apart, and each has so many objects at least. A normal distribution that is
@@ -26,8 +28,8 @@ def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Fl
     """How alike each object (n,) is to the nearest of those at `places`, from 0 to 1, which these have themselves.
 
     exp(-d²/2), where d² is the weighted mean of squared differences: of the logarithms of `size` and area, of SHAPES,
-    and of CONTRAST, as far as both objects have them. columns: (n,) each, NaN where not known; other names are not
-    looked at.
+    of CONTRAST and of CONTACT, as far as both objects have them. columns: (n,) each, NaN where not known; other names
+    are not looked at.
     """
     return np.asarray(np.exp(-differences(columns, places, size) / 2).max(0, initial=0), np.float64)
 
@@ -41,13 +43,14 @@ def alike_to_all(columns: Mapping[str, Floats], places: Sequence[int], size: str
 def differences(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Floats:
     """(k, n) d² between the objects at k places and each object (see `alike`); inf where both have no measure."""
     sizes = {name: np.log(columns[name]) for name in (size, "area") if name in columns}
-    others = {name: columns[name] for name in (*SHAPES, CONTRAST) if name in columns}
+    others = {name: columns[name] for name in (*SHAPES, CONTRAST, CONTACT) if name in columns}
     measured = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}
     spreads = {
         name: [(part[-1], max(LEAST, float(np.ptp(np.percentile(part, SPREAD)) / 2))) for part in peaks(values)]
         for name, values in measured.items()
     }
-    groups = [[name for name in names if name in measured] for names in ((size, "area"), SHAPES, (CONTRAST,))]
+    every = ((size, "area"), SHAPES, (CONTRAST,), (CONTACT,))
+    groups = [[name for name in names if name in measured] for names in every]
     squares_of = np.full((len(places), len(next(iter(columns.values())))), np.inf)
     for row, index in zip(squares_of, places, strict=True):
         total, weights = np.zeros(len(row)), np.zeros(len(row))

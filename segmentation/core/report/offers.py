@@ -117,7 +117,7 @@ def _button(verb: str, count: int) -> str:
 
 
 def _measures(size: str) -> tuple[str, ...]:
-    return (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST)
+    return (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
 
 
 def _cuts(known: AtOnce) -> dict[str, list[Any]]:

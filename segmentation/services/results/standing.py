@@ -176,7 +176,8 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     places = {number: at for at, number in enumerate(known.ids.tolist())}
     if missing := [number for number in ids if number not in places]:
         raise Refused(f"There is no object {missing[0]}.", 422)
-    columns = {name: known.column(name) for name in (size, "area", *similar.SHAPES, similar.CONTRAST)}
+    measures = (size, "area", *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    columns = {name: known.column(name) for name in measures}
     values = similar.alike(columns, [places[number] for number in ids], size).tolist()
     return dict(sorted(zip(places, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
