@@ -72,7 +72,7 @@ def similar(
     ],
     alike: float = Query(0.6, ge=0, le=1, description="The least similarity, from 0 to 1."),
 ) -> Any:
-    """The objects that resemble these in size, shape and contrast.
+    """The objects that resemble these in size, shape, contrast and contact with others.
 
     They are compared as they were measured: corrected objects by their automatic outlines, drawn ones in the
     result that measures the corrections.

@@ -277,7 +277,7 @@ class Offer(Answer):
     """What the last three corrections of one sort would do with further objects."""
 
     ids: list[int] = Field(description="The objects that it changes, the most alike first.")
-    examples: list[int] = Field(description="What it follows from: corrected objects, or the places of possible cuts.")
+    examples: list[int] = Field(description="The corrected objects that it follows from.")
     operation: dict[str, Any] = Field(description="The correction to send.")
     question: str = Field(description="The offer in words.")
     answer: str = Field(description="The words of a button that takes it.")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.labels.segmentation import Cut
 from segmentation.models import Job, Sample
 from segmentation.services.ground.callers import visitor_of
 from segmentation.services.results import publishing
@@ -24,20 +23,18 @@ from .test_edits import SECRET, UNDO, script  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here", "busy")]
 ROWS, COLUMNS = 240, 320
-LARGE, SPECKS, PAIR = range(1, 7), range(7, 14), 14
-CUT = [[150, 200], [150, 230]]
-CHANCES = 0.9, 0.8, 0.7, 0.6, 0.3
+LARGE, SPECKS, BLOCKS = range(1, 7), range(7, 14), range(14, 19)
 
 
 def labels():
-    """Six squares of 30 px and seven of 8 px; and five blocks of two squares, a possible cut through each."""
+    """Six squares of 30 px, seven of 8 px, and five blocks of 20 by 40 px."""
     drawn = np.zeros((ROWS, COLUMNS), np.int32)
     for number in LARGE:
         drawn[10:40, 10 + 45 * (number - 1) :][:, : 30 + number % 2] = number
     for at, number in enumerate(SPECKS):
-        drawn[60:68, 10 + 30 * at :][:, : 8 + number % 2] = number
-    for at in range(len(CHANCES)):
-        drawn[100:120, 10 + 60 * at :][:, :40] = PAIR + at
+        drawn[60:68, 10 + 30 * at :][:, :8] = number
+    for at, number in enumerate(BLOCKS):
+        drawn[100:120, 10 + 60 * at :][:, :40] = number
     return drawn
 
 
@@ -50,14 +47,9 @@ def analysed(make_micrograph, make_job, folder, name, shift=0, **fields):
     owner = {"visitor": visitor_of(SECRET)}
     size = {"width": COLUMNS, "height": ROWS, "name": name}
     micrograph = make_micrograph(content=file.getvalue(), sha256=sha256, **size, **owner)
-    middles = [30 + 60 * at for at in range(len(CHANCES))]
-    cuts = tuple(
-        Cut(chance, [[x, 100 + shift], [x, 120 + shift]], [], [x - 2, 110 + shift, x + 1, 110 + shift])
-        for chance, x in zip(CHANCES, middles, strict=True)
-    )
     segmentation = segmentation_of(drawn)
     provenance = replace(segmentation.provenance, micrograph=sha256)
-    segmentation = replace(segmentation, provenance=provenance, cuts=cuts)
+    segmentation = replace(segmentation, provenance=provenance)
     segmentation.save(folder / "segmentation.npz")
     job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, summary=SUMMARY, **owner, **fields)
     publishing.keep_segmentation(job=job, file=folder / "segmentation.npz", provenance=segmentation.provenance)
@@ -109,7 +101,7 @@ def test_three_deletions_of_one_sort_offer_the_others_like_them(script, result):
 
 
 def test_what_was_confirmed_or_drawn_is_not_offered(script, result):
-    *corrected, confirmed, another = SPECKS[:5]
+    *corrected, confirmed = SPECKS[:4]
     reviewed = {"op": "reviewed", "ids": [confirmed]}
     offer = post(script, result, reviewed, *singly({"op": "set_aside", "reason": "text"}, corrected))
     assert confirmed not in offer["ids"]
@@ -136,23 +128,13 @@ def test_sorts_may_take_turns(script, result):
     assert sorted(offer["examples"]) == [7, 8, 9] and set(offer["ids"]) <= set(SPECKS)
 
 
-def test_three_cuts_offer_those_that_are_as_probable(script, result):
-    lines = [[[30 + 60 * at, 100], [30 + 60 * at, 120]] for at in range(len(CHANCES))]
-    made = [{"op": "split", "cuts": [line]} for line in (lines[0], lines[1], lines[3])]
-    assert post(script, result, *made[:2]) is None
-    offer = post(script, result, made[2])
-    assert offer["ids"] == [PAIR + 2] and offer["operation"] == {"op": "split", "cuts": [lines[2]]}
-    assert offer["question"] == "1 possible cut is as probable as the last 3 that were made."
-    assert post(script, result, offer["operation"])["ids"] == []
-
-
 def test_the_same_is_offered_in_the_other_image_of_the_sample(script, pair):
     here, there = pair
     post(script, here, *singly({"op": "delete"}, SPECKS[:3]))
     answer = script.get(f"/api/v1/jobs/{here.pk}/offer").json()
     (other,) = answer["others"]
     assert other["id"] == str(there.pk) and other["base"] == 0 and sorted(other["offer"]["ids"]) == [*SPECKS]
-    assert answer["question"] == "7 particles are so in the other image."
+    assert answer["question"] == "7 particles are like them in the other image."
     assert [object["id"] for object in other["shown"]] == other["offer"]["ids"][: service.MOST_SHOWN]
     assert all(len(object["outline"]) >= 6 for object in other["shown"])
     body = {"base": other["base"], "operations": [other["offer"]["operation"]]}

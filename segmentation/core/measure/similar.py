@@ -1,7 +1,8 @@
 """Objects like one that somebody points at, by what is measured of all of them: size, shape, contrast and contact.
 
 A difference counts in units of the spread of its measure among the likely objects of this image, so that no measure
-needs a limit of its own: where a measure has two peaks, the spread is that of the peak of the object.
+needs a limit of its own. Of one object only what lies near it is known: where a measure has two peaks, the spread is
+that of its peak. Several of one sort show how far their sort reaches: the spread is that of all objects.
 """
 
 from __future__ import annotations
@@ -31,22 +32,26 @@ def alike(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Fl
     of CONTRAST and of CONTACT, as far as both objects have them. columns: (n,) each, NaN where not known; other names
     are not looked at.
     """
-    return np.asarray(np.exp(-differences(columns, places, size) / 2).max(0, initial=0), np.float64)
+    return np.asarray(np.exp(-_differences(columns, places, size, are_parted=True) / 2).max(0, initial=0), np.float64)
 
 
 def alike_to_all(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Floats:
-    """How alike each object (n,) is to all of those at `places`, which are of one sort: the geometric mean of what
-    `alike` says of each of them alone. What few of these have in common by chance counts less so."""
-    return np.asarray(np.exp(-differences(columns, places, size).mean(0) / 2), np.float64)
+    """How alike each object (n,) is to all of those at `places`, which are of one sort: exp(-d²/2) with the mean of the
+    d² to each of them (see `alike`), and the spread of all objects."""
+    return np.asarray(np.exp(-_differences(columns, places, size, are_parted=False).mean(0) / 2), np.float64)
 
 
-def differences(columns: Mapping[str, Floats], places: Sequence[int], size: str) -> Floats:
-    """(k, n) d² between the objects at k places and each object (see `alike`); inf where both have no measure."""
+def _differences(columns: Mapping[str, Floats], places: Sequence[int], size: str, *, are_parted: bool) -> Floats:
+    """(k, n) d² between the objects at k places and each object (see `alike`); inf where both have no measure.
+    are_parted: whether the spread is that of the peak of the object."""
     sizes = {name: np.log(columns[name]) for name in (size, "area") if name in columns}
     others = {name: columns[name] for name in (*SHAPES, CONTRAST, CONTACT) if name in columns}
     measured = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}
     spreads = {
-        name: [(part[-1], max(LEAST, float(np.ptp(np.percentile(part, SPREAD)) / 2))) for part in peaks(values)]
+        name: [
+            (part[-1], max(LEAST, float(np.ptp(np.percentile(part, SPREAD)) / 2)))
+            for part in (peaks(values) if are_parted else [np.sort(values[np.isfinite(values)])])
+        ]
         for name, values in measured.items()
     }
     every = ((size, "area"), SHAPES, (CONTRAST,), (CONTACT,))

@@ -1,18 +1,17 @@
 """What three corrections of one sort teach: the same is offered for all objects like the three, here and in other
 images.
 
-A correction is a deletion, an object left out for a reason, or a possible cut that was made. Deletions are of one sort
-where their objects are alike (`measure.similar`). Objects that somebody drew or confirmed are never offered. The web
-process imports this module.
+A correction is a deletion, or an object left out for a reason. Corrections are of one sort where they do the same and
+their objects are alike (`measure.similar`). Objects that somebody drew or confirmed are never offered. The web process
+imports this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..labels.operations import Corrections, Step, standing
 from ..measure import similar
@@ -23,20 +22,19 @@ from .at_once import AtOnce
 FEWEST = 3  # corrections of one sort, after which the same is offered
 RECENT = 9  # the last corrections of an action, among which these are looked for: sorts may take turns
 OF_ONE_SORT = 0.5  # how alike corrected objects are to the newest at least
-ALIKE = 0.7  # how alike to all of them an object is at least that is offered
-DELETE, SET_ASIDE, SPLIT = "delete", "set_aside", "split"
+ALIKE = 0.8  # how alike to all of them an object is at least that is offered
+DELETE, SET_ASIDE = "delete", "set_aside"
 Action = tuple[str, str]  # operation and reason
 
 
 class Lesson(NamedTuple):
-    """Corrections of one sort, the newest first. examples: the ids of their objects, or the places of their cuts.
-    columns: what is known of each object (k,). unit: of the lengths in these. chance: of the least probable cut."""
+    """Corrections of one sort, the newest first. examples: the ids of their objects. columns: what is known of each
+    object (k,). unit: of the lengths in these."""
 
     action: Action
     examples: list[int]
-    columns: Mapping[str, Floats] = {}
-    unit: str = ""
-    chance: float = 0.0
+    columns: Mapping[str, Floats]
+    unit: str
 
 
 class Offer(NamedTuple):
@@ -55,51 +53,40 @@ def lesson_of(corrections: Corrections, known: AtOnce) -> Lesson | None:
     if not _is_comparable(known):
         return None
     steps = [corrections.steps[number - 1] for number in standing(corrections.steps)]
-    cuts, stored = _cuts(known), known.standing.stored
-    action, numbers = _last(steps, {tuple(line): at for at, line in enumerate(cuts.get("line", ()))})
-    if action[0] == SPLIT:
-        newest = numbers[:FEWEST]
-        chance = min((cuts["chance"][at] for at in newest), default=0.0)
-        lesson = Lesson(action, [cuts["place"][at] for at in newest], chance=chance)
-    else:
-        size = known.standing.terms.task.size
-        rows = [stored.places[number] for number in numbers if number in stored.places]
-        every = {name: stored.columns[name] for name in _measures(size) if name in stored.columns}
-        to_newest = similar.alike(every, rows[:1], size)
-        of_sort = [at for at in rows if to_newest[at] >= OF_ONE_SORT]
-        columns = {name: values[of_sort] for name, values in every.items()}
-        lesson = Lesson(action, stored.ids[of_sort].tolist(), columns, str(stored.head["unit"]))
-    return lesson if len(lesson.examples) >= FEWEST else None
+    stored, size = known.standing.stored, known.standing.terms.task.size
+    action, numbers = _last(steps)
+    rows = [stored.places[number] for number in numbers if number in stored.places]
+    if len(rows) < FEWEST:
+        return None
+    names = (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    every = {name: stored.columns[name] for name in names if name in stored.columns}
+    to_newest = similar.alike_to_all(every, rows[:1], size)
+    of_sort = [at for at in rows if to_newest[at] >= OF_ONE_SORT]
+    if len(of_sort) < FEWEST:
+        return None
+    columns = {name: values[of_sort] for name, values in every.items()}
+    return Lesson(action, stored.ids[of_sort].tolist(), columns, str(stored.head["unit"]))
 
 
-def offer_of(lesson: Lesson, known: AtOnce, cuts: Mapping[int, int]) -> Offer:
-    """What the same action would do with the objects of an image; without ids where it would do nothing.
-
-    cuts: the object that each possible cut still divides, by its place.
-    """
+def offer_of(lesson: Lesson, known: AtOnce) -> Offer:
+    """What the same action would do with the objects of an image; without ids where it would do nothing."""
     task, (name, reason) = known.standing.terms.task, lesson.action
-    is_open = known.table.kept & ~known.table[BY_HAND].astype(bool) & _is_comparable(known)
-    if name == SPLIT:
-        count, ids, lines = _further_cuts(lesson, known, cuts, set(known.ids[is_open].tolist()))
-        subject = _counted(count, "possible cut", "possible cuts")
-        question = f"{subject} as probable as the last {len(lesson.examples)} that were made."
-        return Offer(ids, lesson.examples, {"op": SPLIT, "cuts": lines}, question, _button("Cut", count))
-    ids = _like(lesson, known, is_open)
+    ids = _like(lesson, known) if _is_comparable(known) else []
     operation = {"op": name, "ids": ids, **({"reason": reason} if reason else {})}
     verb, done = ("Delete", "deleted") if name == DELETE else ("Leave out", f"left out ({reason})")
     question = f"{_counted(len(ids), task.thing, task.things)} like the last {len(lesson.examples)} that were {done}."
-    return Offer(ids, lesson.examples, operation, question, _button(verb, len(ids)))
+    answer = f"{verb} {'it' if len(ids) == 1 else f'all {len(ids):,}'}"
+    return Offer(ids, lesson.examples, operation, question, answer)
 
 
 def elsewhere(offers: Sequence[Offer], images: int, thing: str, things: str) -> str:
     """What is offered in other images of a sample, of which `images` were looked at, in words; "" for nothing."""
     if not offers:
         return ""
-    is_cut = offers[0].operation["op"] == SPLIT
-    count = sum(len(offer.operation["cuts"] if is_cut else offer.ids) for offer in offers)
-    subject = _counted(count, *(("possible cut", "possible cuts") if is_cut else (thing, things)))
-    of_images = f"{len(offers):,} of the other {images:,} images" if images > 1 else "the other image"
-    return f"{subject} so in {of_images}."
+    count = sum(len(offer.ids) for offer in offers)
+    part = f"{len(offers):,} of " if len(offers) < images else ""
+    of_images = f"{part}the other {images:,} images" if images > 1 else "the other image"
+    return f"{_counted(count, thing, things)} like them in {of_images}."
 
 
 def _counted(count: int, thing: str, things: str) -> str:
@@ -112,82 +99,31 @@ def _is_comparable(known: AtOnce) -> bool:
     return bool(terms.task.size) and not terms.refused
 
 
-def _button(verb: str, count: int) -> str:
-    return f"{verb} {'it' if count == 1 else f'all {count:,}'}"
-
-
-def _measures(size: str) -> tuple[str, ...]:
-    return (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
-
-
-def _cuts(known: AtOnce) -> dict[str, list[Any]]:
-    return known.standing.stored.head.get("cuts") or {}
-
-
-# ---- what was corrected --------------------------------------------------------------------------
-
-
-def _last(steps: Sequence[Step], cuts: Mapping[tuple[float, ...], int]) -> tuple[Action, list[int]]:
-    """The newest action, ("", "") where there is none, and what its last RECENT corrections changed: ids, or the values
-    of `cuts`, which are by their line. A correction of many objects ends them: it was the answer to those before."""
+def _last(steps: Sequence[Step]) -> tuple[Action, list[int]]:
+    """The newest action, ("", "") where there is none, and the ids of its last RECENT corrections. A correction of many
+    objects ends them: it was the answer to those before."""
     action, numbers = ("", ""), list[int]()
     for step in reversed(steps):
-        its_action, changed = _changed(step, cuts)
-        if not changed or (action[0] and its_action != action):
+        operation = step.operation
+        its_action = operation["op"], operation.get("reason", "")
+        if its_action[0] not in (DELETE, SET_ASIDE) or (action[0] and its_action != action):
             continue
         action = its_action
-        if len(changed) > 1 or len(numbers) == RECENT:
+        if len(operation["ids"]) > 1 or len(numbers) == RECENT:
             break
-        numbers += changed
+        numbers += operation["ids"]
     return action, numbers
 
 
-def _changed(step: Step, cuts: Mapping[tuple[float, ...], int]) -> tuple[Action, list[int]]:
-    """The action of a correction and what it changed; nothing where it is of another kind. Of cuts that end at each
-    other only the last one: the others were made for it."""
-    name, operation = step.operation["op"], step.operation
-    if name in (DELETE, SET_ASIDE):
-        return (name, operation.get("reason", "")), list(operation["ids"])
-    lines = operation.get("cuts") or () if name == SPLIT else ()
-    made = [cuts[line] for line in (tuple(np.ravel(points).tolist()) for points in lines) if line in cuts]
-    divided = [number for number, data in step.before.objects.items() if data is not None]
-    return (SPLIT, ""), made[-1:] if len(divided) == 1 else made
-
-
-# ---- what is like it -----------------------------------------------------------------------------
-
-
-def _like(lesson: Lesson, known: AtOnce, is_open: NDArray[np.bool_]) -> list[int]:
+def _like(lesson: Lesson, known: AtOnce) -> list[int]:
     """The objects that are like all of the lesson's, and less like any that somebody confirmed."""
     if lesson.unit != known.standing.stored.head["unit"]:
         return []
-    size, total = known.standing.terms.task.size, len(known.ids)
+    size, total, by_hand = known.standing.terms.task.size, len(known.ids), known.table[BY_HAND].astype(bool)
     columns = {name: np.concatenate([known.column(name), values]) for name, values in lesson.columns.items()}
     value = similar.alike_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
-    confirmed = np.flatnonzero(known.table.kept & known.table[BY_HAND].astype(bool)).tolist()
-    is_like = is_open & (value >= ALIKE) & (value > similar.alike(columns, confirmed, size)[:total])
+    confirmed = np.flatnonzero(known.table.kept & by_hand).tolist()
+    is_like = known.table.kept & ~by_hand & (value >= ALIKE)
+    is_like &= value > similar.alike(columns, confirmed, size)[:total]
     order = np.lexsort((known.ids, -value))
     return [int(known.ids[at]) for at in order.tolist() if is_like[at]]
-
-
-def _further_cuts(
-    lesson: Lesson, known: AtOnce, cuts: Mapping[int, int], open_ids: Collection[int]
-) -> tuple[int, list[int], list[list[list[float]]]]:
-    """How many possible cuts are as probable as those of the lesson, the objects that they divide, and the lines, each
-    after those at which it ends."""
-    columns = _cuts(known)
-    at_place = {place: at for at, place in enumerate(columns.get("place", ()))}
-    wanted = [
-        place
-        for place, at in at_place.items()
-        if columns["chance"][at] >= lesson.chance and cuts.get(place, 0) in open_ids
-    ]
-    ordered = dict.fromkeys(each for place in wanted for each in _chain(columns["after"], at_place, place))
-    lines = [np.reshape(columns["line"][at_place[place]], (-1, 2)).tolist() for place in ordered]
-    return len(wanted), list(dict.fromkeys(cuts[place] for place in wanted)), lines
-
-
-def _chain(after: Sequence[Sequence[int]], at_place: Mapping[int, int], place: int) -> list[int]:
-    """The place of a cut, and before it those of the cuts at whose lines it ends."""
-    before = [each for each in after[at_place[place]] if each in at_place]
-    return [*(each for earlier in before for each in _chain(after, at_place, earlier)), place]

@@ -118,7 +118,7 @@ def standing(job: Job, since: int) -> Standing:
         doubts=in_words.questions(doubts[:MOST_DOUBTS]),
         doubt_count=len(doubts),
         examples=[example._asdict() for example in known.examples],
-        offer=lesson and offer_of(lesson, known, cuts),
+        offer=lesson and offer_of(lesson, known),
     )
 
 
@@ -154,8 +154,7 @@ def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
         if file is None:
             raise Refused(NO_OUTLINES, 409)
         state = core.Standing(_stored(file), _terms_of(job), {})
-    known = _at_once(job, state, corrections)
-    offer = offer_of(lesson, known, state.cuts_after(corrections and corrections.now))
+    offer = offer_of(lesson, _at_once(job, state, corrections))
     if not offer.ids:
         return []
     rows = [state.rows.get(number) or state.stored.row(number) for number in offer.ids[:MOST_SHOWN]]

@@ -110,7 +110,8 @@ export class Offer {
       if (problem) refused.push(`${image.name}: ${problem}`);
     }
     const made = others.length - refused.length;
-    this.page.say([`Done in ${made} other image${made === 1 ? "" : "s"}: Undo of each image takes it back there.`, ...refused].join(" "));
+    this.page.say("");
+    this.editor.panel.notice([`Done in ${made} other image${made === 1 ? "" : "s"}: Undo of each image takes it back there.`, ...refused].join(" "));
   }
 }
 
