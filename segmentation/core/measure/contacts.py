@@ -22,8 +22,10 @@ def longest_contacts(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
             sides = np.stack([one[is_edge], other[is_edge]])
             for mine, its in (sides, sides[::-1]):
                 borders += np.bincount(mine, minlength=n + 1)
-                both = (mine > 0) & (its > 0)
-                pairs, counts = np.unique(mine[both].astype(np.int64) * (n + 1) + its[both], return_counts=True)
+                is_shared = (mine > 0) & (its > 0)
+                pairs, counts = np.unique(
+                    mine[is_shared].astype(np.int64) * (n + 1) + its[is_shared], return_counts=True
+                )
                 for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
                     shared[pair] = shared.get(pair, 0) + count
     longest = np.zeros(n + 1, np.int64)
