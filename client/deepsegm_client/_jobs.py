@@ -266,9 +266,16 @@ class Result(_Measured[M]):
 
     @_step
     def similar(self, ids: Sequence[int], *, alike: float = 0.6) -> Steps[list[int]]:
-        """The ids of the objects like these in size, shape and contrast, the most alike first; for `edit`."""
+        """The ids of the objects like these in size, shape, contrast and contact, the most alike first; for `edit`."""
         answer = yield from self._client._json("GET", f"{self.path}/similar", params={"ids": list(ids), "alike": alike})
         return list(answer["ids"])
+
+    @_step
+    def offers(self) -> Steps[list[dict[str, Any]]]:
+        """What the last three corrections of one sort would do in the other images of the sample: of each its id, base
+        and offer, whose operation is for its `edit`."""
+        answer = yield from self._client._json("GET", f"{self.path}/offer")
+        return list(answer["others"])
 
     @_step
     def edit(

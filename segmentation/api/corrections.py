@@ -72,7 +72,7 @@ def similar(
     ],
     alike: float = Query(0.6, ge=0, le=1, description="The least similarity, from 0 to 1."),
 ) -> Any:
-    """The objects that resemble these in size, shape and contrast.
+    """The objects that resemble these in size, shape, contrast and contact with others.
 
     They are compared as they were measured: corrected objects by their automatic outlines, drawn ones in the
     result that measures the corrections.
@@ -80,6 +80,18 @@ def similar(
     near = standing_service.alike_in(visible(request, row_of(Job, pk)), ids)
     chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
     return {"ids": list(chosen), "alike": list(chosen.values())}
+
+
+@router.does("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
+def offer(request: HttpRequest, pk: UUID) -> Any:
+    """What three corrections of one sort would do in the other images of the sample.
+
+    Sent to `edits` with its `base`, the `operation` of an image makes it there, as a correction of its own. Results
+    that are signed, shared or named stay as they are and are not looked at.
+    """
+    analysed = visible(request, row_of(Job, pk))
+    words, offers = standing_service.offers_elsewhere(analysed, request.user, request.visitor)
+    return {"question": words, "others": offers}
 
 
 @router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))

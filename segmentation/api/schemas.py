@@ -273,6 +273,43 @@ class Similar(Schema):
     alike: list[float] = Field(description="Similarity from 0 to 1; 1 for the named objects.")
 
 
+class Offer(Answer):
+    """What the last three corrections of one sort would do with further objects."""
+
+    ids: list[int] = Field(description="The objects that it changes, the most alike first.")
+    examples: list[int] = Field(description="The corrected objects that it follows from.")
+    operation: dict[str, Any] = Field(description="The correction to send.")
+    question: str = Field(description="The offer in words.")
+    answer: str = Field(description="The words of a button that takes it.")
+
+
+class OfferElsewhere(Answer):
+    """The same in another image of the sample."""
+
+    id: Annotated[str, Of(lambda row, _: str(row.job.pk))]
+    name: Annotated[str, Of(lambda row, _: row.job.micrograph.name)]
+    page: Annotated[str, Of(lambda row, request: address(request, "job", row.job.pk))]
+    edits: Annotated[str, Of(lambda row, request: address(request, "api:edits", row.job.pk))] = Field(
+        description="Where to send the correction."
+    )
+    base: int = Field(description="The number of the last edit there.")
+    offer: Offer
+    shown: list[dict[str, Any]] = Field(description='The most alike objects: "id" and "outline" (x, y, x, y, ...).')
+    width: Annotated[int, Of(lambda row, _: row.job.micrograph.width)] = Field(description="In pixels.")
+    height: Annotated[int, Of(lambda row, _: row.job.micrograph.height)]
+    picture: Annotated[str, Of(lambda row, request: address(request, "artifact", row.job.pk, PICTURE))] = Field(
+        description="The whole image for display."
+    )
+    tiles: Annotated[str, Of(lambda row, request: address(request, "job-tile", row.job.pk, 0, 0, 0))] = Field(
+        description="The first of its parts with every pixel."
+    )
+
+
+class OffersElsewhere(Answer):
+    question: str = Field(description="All of it in words, for people; empty for nothing.")
+    others: list[OfferElsewhere]
+
+
 class Standing(Answer):
     """The objects as the corrections leave them, before everything is measured anew."""
 
@@ -287,6 +324,7 @@ class Standing(Answer):
     doubts: list[dict[str, Any]] = Field(description="What waits for a look, what moves the numbers most at first.")
     doubt_count: int = Field(description="How many wait in all.")
     examples: list[dict[str, Any]] = Field(description="What is shown beside the numbers.")
+    offer: Offer | None = Field(description="What the last corrections would do; null where they are not of one sort.")
 
 
 class Standings(Schema):

@@ -29,30 +29,31 @@ export class Extremes {
   // A button with a part of the picture: it shows the particle in the large one.
   figure(particle, title, size) {
     const words = `${title}: ${size}`;
-    const crop = button("", () => this.page.look(particle), { className: "crop", title: words, "aria-label": `Show in the image: ${words}` });
+    const shown = button("", () => this.page.look(particle), { className: "crop", title: words, "aria-label": `Show in the image: ${words}` });
     const canvas = element("canvas");
-    crop.append(canvas);
+    shown.append(canvas);
     this.crops.push({ canvas, particle });
-    return element("figure", {}, crop, element("figcaption", {}, `${title} `, element("b", {}, size)));
+    return element("figure", {}, shown, element("figcaption", {}, `${title} `, element("b", {}, size)));
   }
 
   // In a drawer that is closed nothing is drawn, so that no sharp squares are fetched.
   draw() {
     if (!this.box.checkVisibility()) return;
-    for (const { canvas, particle } of this.crops) if (canvas.clientWidth && particle.path) this.paint(canvas, particle);
+    for (const { canvas, particle } of this.crops) if (canvas.clientWidth && particle.path) crop(canvas, particle, this.page.drawing.picture);
   }
+}
 
-  paint(canvas, { box, path }) {
-    const ratio = globalThis.devicePixelRatio || 1;
-    canvas.width = canvas.height = Math.round(canvas.clientWidth * ratio);
-    const side = Math.max(LEAST, ROOM * Math.max(box.right - box.left, box.bottom - box.top));
-    const [left, top] = [(box.left + box.right - side) / 2, (box.top + box.bottom - side) / 2];
-    const scale = canvas.width / side;
-    const context = canvas.getContext("2d");
-    context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
-    this.page.drawing.picture.paint(context, { view: { scale }, ratio: 1, seen: { left, top, right: left + side, bottom: top + side } });
-    context.strokeStyle = KEPT;
-    context.lineWidth = (LINE * ratio) / scale;
-    context.stroke(path);
-  }
+// A part of a picture around an outline, in a square canvas.
+export function crop(canvas, { box, path }, picture) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  canvas.width = canvas.height = Math.round(canvas.clientWidth * ratio);
+  const side = Math.max(LEAST, ROOM * Math.max(box.right - box.left, box.bottom - box.top));
+  const [left, top] = [(box.left + box.right - side) / 2, (box.top + box.bottom - side) / 2];
+  const scale = canvas.width / side;
+  const context = canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
+  picture.paint(context, { view: { scale }, ratio: 1, seen: { left, top, right: left + side, bottom: top + side } });
+  context.strokeStyle = KEPT;
+  context.lineWidth = (LINE * ratio) / scale;
+  context.stroke(path);
 }

@@ -415,7 +415,7 @@ export class Room {
 }
 
 // One path of all rings: of a class these are its pieces and its holes, of anything else the outline alone.
-function prepare(particle) {
+export function prepare(particle) {
   const path = new Path2D();
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
   for (const ring of [particle.outline ?? [], ...(particle.rings ?? [])]) {

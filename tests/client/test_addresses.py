@@ -22,6 +22,7 @@ ROW = {
     "base": 0,
     "edits": [],
     "ids": [],
+    "others": [],
     "claimed": 0,
     "tasks": [],
     "quantities": [],
@@ -49,7 +50,15 @@ def everything(site: Site, folder) -> None:
     client.me(), client.claim("x" * 16), client.tasks()
     job, result = client.submit(b"II*"), client.analyse(b"II*")
     job.cancel(), job.retry(), client.job("ID").delete(), list(client.jobs())
-    result.edits(), result.edit([]), result.similar([1]), result.revise(), result.finish(), result.send_outlines(b"PK")
+    (
+        result.edits(),
+        result.edit([]),
+        result.similar([1]),
+        result.offers(),
+        result.revise(),
+        result.finish(),
+        result.send_outlines(b"PK"),
+    )
     site.answers["GET /jobs/ID/labels"] = [httpx.Response(404, json={"error": "none"})]
     try:
         result.labels()

@@ -13,6 +13,13 @@ from .specimen import COLUMNS, DISCS, ROWS
 from .test_journey import jobs_of, result
 
 CANVAS = "#viewer canvas"
+# The object that three others are most like, and the two that are most like it.
+MOST_TYPICAL = """async ([address, ids]) => {
+  const asked = (id) => fetch(`${address}?ids=${id}&alike=0`).then((answer) => answer.json());
+  const every = await Promise.all(ids.map(asked));
+  const best = every.reduce((one, other) => (other.alike[3] > one.alike[3] ? other : one));
+  return best.ids.slice(0, 3);
+}"""
 
 
 class Hand:
@@ -350,6 +357,44 @@ def test_one_object_finds_all_like_it(page, tmp_path):
     expect(slider).to_be_hidden()
     hand.press("i", "Delete")
     expect(page.locator(".sentence [data-number=n_kept]")).not_to_have_text(str(DISCS))
+
+
+def test_three_corrections_of_one_sort_offer_the_same_for_all_like_them(page, tmp_path):
+    """The three discs that are most alike are deleted; one press takes what is offered, one undo takes it back."""
+    hand = Hand(page).open()
+    places = {number: (x, y) for number, x, y in discs_of(page)}
+    address = page.locator("[data-tools]").get_attribute("data-similar")
+    middle = page.evaluate(MOST_TYPICAL, [address, list(places)])
+    for left, number in enumerate(middle, 1):
+        hand.click(*places[number])
+        hand.chosen(f" {number}:")
+        hand.press("Delete")
+        hand.kept(DISCS - left)
+    offer = page.locator("[data-offer]")
+    expect(offer.locator("[data-offer-question]")).to_have_text(re.compile("like the last 3 that were deleted"))
+    hand.saved()
+    page.screenshot(path=tmp_path / "offer.png")
+    offer.get_by_role("button", name="Show").click()
+    count = int(re.search(r"[0-9]+", offer.locator("[data-offer-question]").inner_text())[0])
+    hand.chosen(f"^{count} particles are selected" if count > 1 else "Particle ")
+    page.set_viewport_size({"width": 390, "height": 844})
+    offer.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "phone.png")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    offer.get_by_role("button", name="Leave").click()
+    expect(offer).to_be_hidden()
+    hand.press("Control+z")
+    hand.kept(DISCS - 2)
+    expect(offer).to_be_hidden()
+    hand.press("Control+Shift+z")
+    hand.kept(DISCS - 3)
+    page.reload()
+    hand.open()
+    offer.get_by_role("button", name=re.compile("Delete")).click()
+    hand.kept(DISCS - 3 - count)
+    expect(offer).to_be_hidden()
+    hand.press("Control+z")
+    hand.kept(DISCS - 3)
 
 
 def test_undo_of_stored_steps_is_saved_or_asked_about_and_redo_survives_a_reload(page):

@@ -8,9 +8,11 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
+from uuid import UUID
 
 from ...core import tasks
 from ...core.labels.operations import Corrections
@@ -22,6 +24,7 @@ from ...core.report import in_words
 from ...core.report import standing as core
 from ...core.report.at_once import AtOnce
 from ...core.report.exports.viewer import MOST_DOUBTS
+from ...core.report.offers import Lesson, Offer, elsewhere, lesson_of, offer_of
 from ...models import Artifact, Job
 from ..ground import bundles, tables
 from ..ground.refusal import Refused
@@ -30,6 +33,8 @@ from .edits import NO_OUTLINES, corrections_of
 logger = logging.getLogger(__name__)
 WORDED = f'{{"{in_words.CELLS}":'.encode()  # how a file begins that has the words of its objects
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
+MOST_OTHERS = 50  # images of a sample that are looked at together
+MOST_SHOWN = 8  # objects of each of them that are shown
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 
 
@@ -42,7 +47,8 @@ class Standing:
     by name, as `core.report.at_once.AtOnce` has them. unit: of the lengths in these words. few: the sizes of fewer
     objects than a median needs, in words. cuts: the object that each possible cut still divides, by its place. doubts:
     what waits for a look, most effect first, as in that file, MOST_DOUBTS at most of doubt_count. examples: {"id",
-    "title", "size"} of what is shown beside the numbers.
+    "title", "size"} of what is shown beside the numbers. offer: what the last corrections would do with further
+    objects.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -54,6 +60,17 @@ class Standing:
     doubts: list[dict[str, Any]] = field(default_factory=list)
     doubt_count: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
+    offer: Offer | None = None
+
+
+class OfferElsewhere(NamedTuple):
+    """What the corrections of one image would do in another one of its sample. base: the number of the last edit of its
+    result. shown: {"id", "outline"} of the objects that are most alike, MOST_SHOWN at most."""
+
+    job: Job
+    base: int
+    offer: Offer
+    shown: list[dict[str, Any]]
 
 
 class _Recent:
@@ -87,6 +104,7 @@ def standing(job: Job, since: int) -> Standing:
     known = _at_once(job, state, corrections)
     cuts = state.cuts_after(corrections.now)
     doubts = known.doubts(cuts)
+    lesson = lesson_of(corrections, known)
     rows = state.changed_since(corrections, since)
     columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(known))
     words = [{name: cells[at] for name, cells in columns.items()} for at in range(len(rows))]
@@ -100,7 +118,48 @@ def standing(job: Job, since: int) -> Standing:
         doubts=in_words.questions(doubts[:MOST_DOUBTS]),
         doubt_count=len(doubts),
         examples=[example._asdict() for example in known.examples],
+        offer=lesson and offer_of(lesson, known),
     )
+
+
+def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, list[OfferElsewhere]]:
+    """What the last corrections of a result would do in the other images of its sample, MOST_OTHERS at most: in words,
+    "" for nothing, and for each image where they would do something.
+
+    Only results that the caller may correct are looked at: what is signed, shared or named stays as it is. Raises
+    Refused as `standing`.
+    """
+    corrections = corrections_of(job)
+    lesson = lesson_of(corrections, _at_once(job, _state_of(job, corrections), corrections))
+    if lesson is None or job.sample is None:
+        return "", []
+    others = job.sample.members.filter(state=Job.State.DONE, fixed=False).exclude(micrograph=job.micrograph_id)
+    others = others.exclude(segmentation=None).select_related("micrograph", "segmentation").order_by("created", "pk")
+    mine = [other for other in others[:MOST_OTHERS] if other.is_changeable_by(user, visitor)]
+    offers = []
+    for other in mine:
+        with suppress(Refused):  # its outlines cannot be read
+            offers += _offer_in(other, lesson)
+    task = tasks.find(job.get_settings().task)
+    return elsewhere([each.offer for each in offers], len(mine), task.thing, task.things), offers
+
+
+def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
+    """What the lesson of another image would do with the objects of a result that stand; none where nothing."""
+    corrections = None if job.is_measured else corrections_of(job)
+    if corrections:
+        state = _state_of(job, corrections)
+    else:  # the file has all corrections, so that no label image is read
+        file = job.artifact(tables.OUTLINES)
+        if file is None:
+            raise Refused(NO_OUTLINES, 409)
+        state = core.Standing(_stored(file), _terms_of(job), {})
+    offer = offer_of(lesson, _at_once(job, state, corrections))
+    if not offer.ids:
+        return []
+    rows = [state.rows.get(number) or state.stored.row(number) for number in offer.ids[:MOST_SHOWN]]
+    shown = [{name: row[name] for name in ("id", "outline")} for row in rows]
+    return [OfferElsewhere(job, job.edit_count, offer, shown)]
 
 
 def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
@@ -116,7 +175,8 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     places = {number: at for at, number in enumerate(known.ids.tolist())}
     if missing := [number for number in ids if number not in places]:
         raise Refused(f"There is no object {missing[0]}.", 422)
-    columns = {name: known.column(name) for name in (size, "area", *similar.SHAPES, similar.CONTRAST)}
+    measures = (size, "area", *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    columns = {name: known.column(name) for name in measures}
     values = similar.alike(columns, [places[number] for number in ids], size).tolist()
     return dict(sorted(zip(places, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 

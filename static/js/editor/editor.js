@@ -4,6 +4,7 @@
 import { PAGE, json } from "./calls.js";
 import { History, countOf, meanwhile, paired, wordsOf } from "./history.js";
 import { listen } from "./keys.js";
+import { Offer } from "./offer.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
 import { take, tokenOf } from "../token.js";
@@ -29,6 +30,8 @@ export class Editor {
     this.redrawing = false;
     this.isOpen = false; // whether the tools are seen
     this.panel = new Panel(this);
+    const offer = this.panel.one("[data-offer]"); // not of classes of pixels
+    this.offer = offer && new Offer(this, offer);
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
   }
 
@@ -99,6 +102,7 @@ export class Editor {
     Object.assign(this, { classes: answer.classes, maps: answer.maps, base: answer.base });
     this.steps = new History(answer.operations, answer.undone);
     this.page.stand(answer.standing, answer.base);
+    this.offer?.changed(answer.standing.offer);
   }
 
   // The tools are seen, or away; what was corrected stays.
@@ -147,6 +151,7 @@ export class Editor {
   made(batch, { base, standing }) {
     this.base = base;
     this.page.stand(standing, base);
+    this.offer?.changed(standing.offer);
     this.shown();
   }
 

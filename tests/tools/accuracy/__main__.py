@@ -4,7 +4,8 @@ with a mark on a page are written into it, the others printed. python -m tests.t
 pictures in
 ways that must not change the answer; contacts, confidence, recall and aside look at kinds of images that most fits have
 not seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch;
-doubts says how often each warning is right, and clicks how well two clicks split an outline."""
+doubts says how often each warning is right, clicks how well two clicks split an outline, and alike how well three find
+all of their sort."""
 
 from __future__ import annotations
 
@@ -89,12 +90,14 @@ def main() -> None:
 
         print(*advice.lines(), sep="\n")
         return
-    if sys.argv[1:2] in (["doubts"], ["clicks"]):
-        from . import clicks, doubts  # read the models and their data
+    if sys.argv[1:2] in (["doubts"], ["clicks"], ["alike"]):
+        from . import alike, clicks, doubts  # read the models and their data
 
-        table = clicks if sys.argv[1] == "clicks" else doubts
+        table = {"doubts": doubts, "clicks": clicks, "alike": alike}[sys.argv[1]]
         with TemporaryDirectory() as other:
-            print(*table.lines(Path(sys.argv[2] if sys.argv[2:] else other)), sep="\n")
+            print(
+                *table.lines(Path(next((name for name in sys.argv[2:] if not name.startswith("--")), other))), sep="\n"
+            )
         return
     if sys.argv[1:2] == ["touching"]:
         from . import touching  # reads the models' data

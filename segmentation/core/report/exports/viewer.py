@@ -15,9 +15,11 @@ from PIL import Image
 from ... import tasks
 from ...analysis import Analysis, Objects
 from ...archive import write_zip
+from ...measure.contacts import longest_contacts
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
+from ...measure.similar import CONTACT
 from ...micrograph.contrast import displayed, preview
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import NO_COLOUR, PALETTE, analysed, colours_by_direction, painted, rimmed, sampled
@@ -55,7 +57,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
 
     Each particle has "id", "kept", "reason" and "outline". Where they are known it has "class", "cut", "weight",
     measures_of(task.size), "confidence", "chance", "visible_length", "length", "width", COLOURED, "shape",
-    "shape_chance" and, of classes, "certainty" and "area_fraction".
+    "shape_chance", "contact" (see `longest_contacts`) and, of classes, "certainty" and "area_fraction".
     Sizes are in `unit`. They, chances and weights have all their digits, so that the page has the bars of the figure.
     None stands where there is no number. cut: it is kept but touches the frame, so that its size is not known.
     weight: that of the border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload,
@@ -162,6 +164,9 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
         if name in measured and np.isfinite(table[name]).any()
     ]
     columns |= {name: short(table[name]) for name in shapes}
+    touching = longest_contacts(analysis.segmentation.dense[: analysis.segmentation.rows], len(table)) if size else None
+    if touching is not None and touching.any():
+        columns[CONTACT] = short(touching)
     if "chance" in measured:
         columns["chance"] = _exact(table["chance"])
     lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in measured]
