@@ -360,7 +360,7 @@ def test_one_object_finds_all_like_it(page, tmp_path):
 
 
 def test_three_corrections_of_one_sort_offer_the_same_for_all_like_them(page, tmp_path):
-    """The three discs that are most alike are deleted; one press takes what is offered, one undo takes it back."""
+    """The three discs that are most alike are deleted; it is shown, then one press takes it, one undo takes it back."""
     hand = Hand(page).open()
     places = {number: (x, y) for number, x, y in discs_of(page)}
     address = page.locator("[data-tools]").get_attribute("data-similar")
@@ -390,6 +390,8 @@ def test_three_corrections_of_one_sort_offer_the_same_for_all_like_them(page, tm
     hand.kept(DISCS - 3)
     page.reload()
     hand.open()
+    expect(offer.get_by_role("button", name=re.compile("Delete"))).to_be_hidden()  # what is not seen is not deleted
+    offer.get_by_role("button", name="Show").click()
     offer.get_by_role("button", name=re.compile("Delete")).click()
     hand.kept(DISCS - 3 - count)
     expect(offer).to_be_hidden()

@@ -113,9 +113,9 @@ def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) ->
     for owner, rows, ring in rings(labels, *RING):
         if not len(owner):
             continue
-        least, most = int(owner.min()), int(owner.max())  # these rows have few of all objects
-        numbers = 256 * (owner.astype(np.intp) - least) + grey[rows][ring]
-        around[least : most + 1] += np.bincount(numbers, minlength=256 * (most + 1 - least)).reshape(-1, 256)
+        lowest, highest = int(owner.min()), int(owner.max())  # these rows have few of all objects
+        numbers = 256 * (owner.astype(np.intp) - lowest) + grey[rows][ring]
+        around[lowest : highest + 1] += np.bincount(numbers, minlength=256 * (highest + 1 - lowest)).reshape(-1, 256)
     until = np.cumsum(around[1:], axis=1)
     counts = until[:, -1]
     # The two greys in the middle are the first ones up to which there are as many pixels.

@@ -46,7 +46,7 @@ export class Offer {
     if (this.box.hidden) return;
     this.one("question").textContent = offer.question;
     this.one("take").textContent = offer.answer;
-    for (const name of ["show", "take"]) this.one(name).hidden = !count;
+    [this.one("show").hidden, this.one("take").hidden] = [!count, true];
     const details = this.one("elsewhere");
     [details.hidden, details.open] = [!others.length, false];
     details.querySelector("summary").textContent = elsewhere;
@@ -80,6 +80,9 @@ export class Offer {
     const { page, offer } = this;
     page.select(offer.ids.filter((id) => page.objects.has(id)));
     page.drawing.viewport.fit();
+    // Most of what is like them may be right nevertheless: they are seen before a press takes them.
+    [this.one("show").hidden, this.one("take").hidden] = [true, false];
+    this.one("take").focus({ preventScroll: true });
   }
 
   leave() {
