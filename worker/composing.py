@@ -1,4 +1,4 @@
-"""What agglomerates a training could compose of a dataset: how many particles are whole and free, and three pictures."""
+"""What a training could compose of a dataset: its whole, free particles, and three pictures."""
 
 from __future__ import annotations
 

@@ -114,8 +114,9 @@ def composing(
         score=score_title,
         score_without=scores[0],
         score_with_them=scores[1],
-        sentence=f"On held-out images the {title} is {error_words[1]} with composed agglomerates and {error_words[0]}"
-        f" without; the {score_title} is {score_words[1]} with and {score_words[0]} without.{_uncertain(groups)} {choice}",
+        sentence=f"On held-out images the {title} is {error_words[1]} with composed agglomerates"
+        f" and {error_words[0]} without; the {score_title} is {score_words[1]} with and"
+        f" {score_words[0]} without.{_uncertain(groups)} {choice}",
     )
 
 

@@ -77,8 +77,9 @@ def create_training(
 ) -> Training:
     """Ask for a training of a base model on all images of a dataset as they are now.
 
-    options: "title" of the model, "learning_curve", "composed" (bool). token, key: identify a submission (`submission_of`), so that
-    a double click makes one training. Raises Refused (401, 403 no right, 404, 409, 422, 429).
+    options: "title" of the model, "learning_curve", "composed" (bool). token, key: identify a
+    submission (`submission_of`), so that a double click makes one training. Raises Refused (401,
+    403 no right, 404, 409, 422, 429).
     """
     check_may_train(user)
     lock(dataset, NOT_THERE)
@@ -236,9 +237,9 @@ def composing_obstacle(dataset: Dataset) -> str:
 
 
 def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = False) -> float:
-    """About how long a training will take, with or without its learning curve and composed agglomerates: as its own plan will say, but with the
-    time of a step in the recent trainings of this site, or of a usual computer where there are none; longer while this
-    machine is busy."""
+    """About how long a training will take, with or without its learning curve and composed
+    agglomerates: as its own plan will say, but with the time of a step in the recent trainings of
+    this site, or of a usual computer where there are none; longer while this machine is busy."""
     usable = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
     groups = {image.group or image.name for image in usable}
     sides = [image.region or (0, 0, image.height, image.width) for image in usable]
