@@ -391,7 +391,7 @@ def test_three_pictures_show_what_could_be_composed_and_are_made_once(send, data
     composed = dataset.summary["composed"]
     assert sorted(composed["particles"]) == ["0", "1", "2", "3"] and min(composed["particles"].values()) >= 4
     sizes = [Image.open(io.BytesIO(b64decode(picture))).size for picture in composed["pictures"]]
-    assert sizes == [(256, 256)] * 3 and len(set(composed["pictures"])) == 3
+    assert sizes == [(224, 224)] * 3 and len(set(composed["pictures"])) == 3
     assert trainings.composing_obstacle(dataset) == ""
     monkeypatch.setattr("worker.composing._drawn", lambda *given: pytest.fail("the same images are composed again"))
     datasets.check_again(dataset=dataset)

@@ -35,7 +35,7 @@ from ..train import train
 
 FILES = "files"
 WEIGHT = 0.25  # share of the crops that show the base model's own data
-COMPOSED, COMPOSITES = 1 / 3, 100  # share of the other crops that is composed, and of how many pictures
+COMPOSED, COMPOSITES = 1 / 3, 48  # share of the other crops that is composed, and of how many pictures
 TRIAL_STEPS = 3
 LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
 ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left

@@ -13,7 +13,7 @@ from ..data import composites, load_folder
 from ..settings import ComposedEntry
 from ..sheets import TRUE, outlined
 
-PICTURES, SIDE = 3, 256  # SIDE in px
+PICTURES, SIDE, QUALITY = 3, 224, 60  # SIDE in px; together about 40 kB, which the row of a dataset holds
 
 
 def composed_pictures(folder: Path) -> list[bytes]:
@@ -26,6 +26,6 @@ def composed_pictures(folder: Path) -> list[bytes]:
     for number in range(PICTURES):
         grey, labels = drawing((SIDE, SIDE), np.random.default_rng(number))
         content = io.BytesIO()
-        Image.fromarray(outlined(grey, labels, TRUE)).save(content, "WEBP", quality=75)
+        Image.fromarray(outlined(grey, labels, TRUE)).save(content, "WEBP", quality=QUALITY)
         pictures.append(content.getvalue())
     return pictures
