@@ -28,23 +28,25 @@ SHOWN = 4  # images, those with most particles, of which the pictures are compos
 def composed_of(
     dataset: Dataset, images: Sequence[DatasetImage], pairs: Sequence[CheckedPair], alive: Callable[[], None]
 ) -> dict[str, Any]:
-    """The entry "composed" of a dataset's summary. particles: how many can be cut out, by group. pictures: WEBP in
-    base64, none where a training cannot compose. mark: what the pictures rest on; the same are not made twice.
+    """The entry "composed" of a dataset's summary.
+
+    whole: how many particles can be cut out, by group. pictures: WEBP in base64, none where a
+    training cannot compose. mark: what the pictures rest on; the same are not made twice.
 
     images: those whose files are written. pairs: those of them that could be checked. alive: as of `lay_out`.
     """
     from segmentation.lab.training.check import mark
 
-    whole, particles = {pair.name: pair.whole for pair in pairs}, Counter[str]()
+    by_image, whole = {pair.name: pair.whole for pair in pairs}, Counter[str]()
     for pair in pairs:
-        particles[pair.group or pair.name] += pair.whole
-    if planning.composing_obstacle(find(dataset.task), particles):
-        return {"particles": particles, "pictures": [], "mark": ""}
-    fullest = sorted(images, key=lambda image: (-whole.get(image.name, 0), image.name))[:SHOWN]
+        whole[pair.group or pair.name] += pair.whole
+    if planning.composing_obstacle(find(dataset.task), whole):
+        return {"whole": whole, "pictures": [], "mark": ""}
+    fullest = sorted(images, key=lambda image: (-by_image.get(image.name, 0), image.name))[:SHOWN]
     rests_on = mark(*((image.sha256, image.labels_sha256, image.region, image.group) for image in fullest))
     before = dataset.summary.get("composed", {})
     pictures = before["pictures"] if before.get("mark") == rests_on else _drawn(fullest, alive)
-    return {"particles": particles, "pictures": pictures, "mark": rests_on if pictures else ""}
+    return {"whole": whole, "pictures": pictures, "mark": rests_on if pictures else ""}
 
 
 def _drawn(images: Sequence[DatasetImage], alive: Callable[[], None]) -> list[str]:

@@ -94,10 +94,10 @@ def composing_obstacle(task: Task, particles: Mapping[str, int]) -> str:
     total, left = sum(counts), sum(counts[: groups - held_out])
     if left >= LEAST_OBJECTS:
         return ""
-    here = f"here are {total}" + (f", and {left} while some images are held out" if left < total else "")
+    counted = f"here are {total}" + (f", and {left} while some images are held out" if left < total else "")
     return (
         f"Composing needs {LEAST_OBJECTS} whole, free particles of {WHOLE_PX:g} px or more in the"
-        f" images that are learnt from: {here}. Fewer would come again and again."
+        f" images that are learnt from: {counted}. Fewer would come again and again."
     )
 
 

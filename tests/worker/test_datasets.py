@@ -389,7 +389,7 @@ def discs_archive(images=4, **options):
 def test_three_pictures_show_what_could_be_composed_and_are_made_once(send, dataset, monkeypatch):
     send(discs_archive())
     composed = dataset.summary["composed"]
-    assert sorted(composed["particles"]) == ["0", "1", "2", "3"] and min(composed["particles"].values()) >= 4
+    assert sorted(composed["whole"]) == ["0", "1", "2", "3"] and min(composed["whole"].values()) >= 4
     sizes = [Image.open(io.BytesIO(b64decode(picture))).size for picture in composed["pictures"]]
     assert sizes == [(224, 224)] * 3 and len(set(composed["pictures"])) == 3
     assert trainings.composing_obstacle(dataset) == ""
@@ -400,7 +400,7 @@ def test_three_pictures_show_what_could_be_composed_and_are_made_once(send, data
 
 def test_too_few_whole_particles_give_no_pictures_but_a_sentence(send, dataset):
     send(discs_archive(radius=5))
-    assert dataset.summary["composed"] == {"particles": dict.fromkeys("0123", 0), "pictures": [], "mark": ""}
+    assert dataset.summary["composed"] == {"whole": dict.fromkeys("0123", 0), "pictures": [], "mark": ""}
     assert "needs 10 whole, free particles" in trainings.composing_obstacle(dataset)
 
 

@@ -98,8 +98,8 @@ def composing(
     """What composed agglomerates bring. plain, composed: records of the same held-out images. kept: whether the model
     learns from them."""
     error_name, score_name = scoring.compared[0], scoring.tracked.score
-    both = [summarise(scoring, records, nm=False, groups=[""] * len(records)) for records in (plain, composed)]
-    errors, scores = ([side[name].value for side in both] for name in (error_name, score_name))
+    figures = [summarise(scoring, records, nm=False, groups=[""] * len(records)) for records in (plain, composed)]
+    errors, scores = ([side[name].value for side in figures] for name in (error_name, score_name))
     title, unit = _in_words(scoring.definitions[error_name].title)
     error_words = [_written(value, 1) + (unit if value is not None else "") for value in errors]
     score_title, score_words = scoring.definitions[score_name].title, [_written(value, 3) for value in scores]

@@ -233,7 +233,7 @@ def composing_obstacle(dataset: Dataset) -> str:
     task, counted = find(dataset.task), dataset.summary.get("composed")
     if task.composable and counted is None:
         return NOT_COUNTED
-    return planning.composing_obstacle(task, (counted or {}).get("particles", {}))
+    return planning.composing_obstacle(task, (counted or {}).get("whole", {}))
 
 
 def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = False) -> float:

@@ -40,7 +40,7 @@ class TestTrainings:
 
     def test_composed_agglomerates_are_asked_for_or_refused_in_a_sentence(self, script, alice):
         body = {"base": "particles", "composed": True}
-        poor = make_dataset(alice, summary={"composed": {"particles": {"g0": 9, "g1": 9}, "pictures": []}})
+        poor = make_dataset(alice, summary={"composed": {"whole": {"g0": 9, "g1": 9}, "pictures": []}})
         answer = call(script, "POST", TRAININGS, "alice", {**body, "dataset": str(poor.pk)})
         assert answer.status_code == 422 and "here are 18, and 9 while" in answer.json()["error"]
         rich = make_dataset(alice, summary={"composed": COMPOSED})

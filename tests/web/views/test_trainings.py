@@ -89,7 +89,7 @@ class TestStarting:
         ("fields", "sentence"),
         [
             ({"summary": {}}, trainings.NOT_COUNTED),
-            ({"summary": {"composed": {"particles": {"g0": 3}, "pictures": []}}}, "needs 10 whole, free particles"),
+            ({"summary": {"composed": {"whole": {"g0": 3}, "pictures": []}}}, "needs 10 whole, free particles"),
         ],
     )
     def test_where_nothing_can_be_composed_a_sentence_says_why(self, people, alice, fields, sentence):
