@@ -16,7 +16,7 @@ from django.core.files.storage import default_storage
 from segmentation.core import dataset_files as files
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.tasks import UnknownTask
+from segmentation.core.tasks import UnknownTask, find
 from segmentation.core.truth import BadDataset, find_pairs, image_suffixes
 from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
@@ -26,6 +26,7 @@ from segmentation.services.learning.datasets import CHECK, keep_check, publish_d
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
+from .composing import composed_of
 from .dataset_archives import take_in
 from .dataset_images import BINS, lay_out, store, write_tiff
 from .dataset_labels import true_labels, without_ignored
@@ -64,7 +65,11 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     every = list(dataset.images.all())
     ready = [image for image in every if image.labels]
     checked = _check(dataset, learning, ready, progress) if ready else None
-    publish_dataset(dataset=dataset, summary=storable(_summary(every, ready, checked)))
+    summary = _summary(every, ready, checked)
+    if find(dataset.task).composable:
+        tell = partial(progress, "composing agglomerates", 1.0)
+        summary["composed"] = composed_of(dataset, ready, checked.pairs if checked else [], tell)
+    publish_dataset(dataset=dataset, summary=storable(summary))
 
 
 def _again_if_killed(error: Exception, dataset: Dataset) -> None:

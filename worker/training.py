@@ -150,6 +150,7 @@ def _options(training: Training) -> dict[str, Any]:
         "version": str(training.version),
         "licence": dataset.licence or "of its owner",
         "learning_curve": bool(options.get("learning_curve")),
+        "composed": bool(options.get("composed")),
         "device": settings.DEEPSEGM_DEVICE,
         "threads": settings.DEEPSEGM_TRAINING_THREADS,
     }

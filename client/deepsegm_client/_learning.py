@@ -91,7 +91,7 @@ class Dataset(_Work[M]):
 
     @_step
     def train(self, /, base: str = "particles", *, key: str = "", **options: Any) -> Steps[Training[M]]:
-        """Train the model `base` further on all of its images. options: title, learning_curve."""
+        """Train the model `base` further on all of its images. options: title, learning_curve, composed."""
         sent = {"dataset": self.id, "base": base, **options}
         row = yield from self._client._json("POST", "/trainings", key=key or _new_key(), json=sent)
         return Training(self._client, row)

@@ -210,6 +210,11 @@ class NewTraining(Body):
     base: str = Field(description="Name of the model that is trained further.")
     title: str = Field("", max_length=80, description="Title of the new model. Empty: the name of the dataset.")
     learning_curve: bool = Field(False, description="Also measure the error against the number of images.")
+    composed: bool = Field(
+        False,
+        description="Also learn from agglomerates composed of the dataset's own particles, if they help on held-out"
+        " images. Takes about twice as long.",
+    )
 
 
 class Offer(Body):

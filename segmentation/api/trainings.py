@@ -37,7 +37,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     row = trainings.create_training(
         dataset=dataset,
         base=body.base,
-        options=body.model_dump(include={"title", "learning_curve"}),
+        options=body.model_dump(include={"title", "learning_curve", "composed"}),
         user=who["user"],
         address=who["address"],
         key=key_of(request),

@@ -91,6 +91,21 @@ class Step(TypedDict):
     score: float | None
 
 
+class Composed(TypedDict):
+    """What composed agglomerates bring on held-out images. kept: whether the model learnt from
+    them. figure: what error; its values are without and with_them. score: what score; its values
+    are score_without and score_with_them. sentence: all of it in words."""
+
+    kept: bool
+    figure: str
+    without: float | None
+    with_them: float | None
+    score: str
+    score_without: float | None
+    score_with_them: float | None
+    sentence: str
+
+
 class Outcome(TypedDict):
     """improved: whether the error on held-out images fell, and the score did not. figure: what error; before and after
     are its values. sentence: for the page."""
@@ -114,4 +129,5 @@ class TrainingSummary(TypedDict, total=False):
     forgetting: list[Kept]
     share: Share
     learning_curve: list[Step]
+    composed: Composed
     outcome: Outcome

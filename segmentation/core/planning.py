@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from .tasks.base import Task
 
 FEW = 5  # groups; with fewer each is held out once
 MANY = 15  # groups, from which on a fifth of them is enough to judge by
@@ -16,6 +19,7 @@ MINUTES = 20.0  # that a training may take, as far as that is possible
 PACE = 1.4  # seconds of a step on two cores
 LEAST_OBJECTS = 10  # in all images together; from fewer nothing is learnt
 TOLD_FEW = 10  # images, under which it is said that the table is uncertain
+WHOLE_PX = 16.0  # diameter from which on a particle is cut out for composed agglomerates
 
 
 class Choice(NamedTuple):
@@ -39,13 +43,15 @@ def choose(
     steps: int = 0,
     usual: int = STEPS,
     curve: bool = False,
+    composed: bool = False,
 ) -> Choice:
     """The best that `minutes` allow: leave-one-out with fewer than FEW groups, else five parts, or three, or with MANY
     groups one of five.
 
     groups: with objects, two or more. megapixels: of all images. pace: seconds of a step. steps: so many whatever they
     take; 0: as many as there is time for, at most `usual`. curve: whether a third and two thirds of the images are
-    learnt from, too.
+    learnt from, too. composed: whether each split is trained a second time, with composed agglomerates. These trainings
+    take their own time besides: none becomes shorter.
     """
     possible = [(groups, groups)] if groups < FEW else [(5, 5), (3, 3), *([(5, 1)] if groups >= MANY else [])]
     best = None
@@ -58,6 +64,9 @@ def choose(
         left = max(60 * minutes - scoring, 30 * minutes)  # half of the minutes at least, however long scoring takes
         affordable = min(usual, max(LEAST_STEPS, int(left / trainings / step_seconds) // CHECKPOINT * CHECKPOINT))
         steps_each = steps or affordable
+        if composed:
+            trainings += splits
+            scoring += IMAGE_SECONDS * megapixels * WAYS * splits / folds
         best = Choice(
             folds, splits, steps_each, trainings, step_seconds, scoring + trainings * steps_each * step_seconds
         )
@@ -70,6 +79,26 @@ def choose(
 def few_objects(count: int, things: str) -> str:
     """Why so few outlines cannot be learnt from."""
     return f"The images show {count} {things} together: a training needs {LEAST_OBJECTS} at least. Outline more."
+
+
+def composing_obstacle(task: Task, particles: Mapping[str, int]) -> str:
+    """Why no agglomerates can be composed for a training; "" where they can.
+
+    particles: how many whole, free ones the images of each group show. Of every split LEAST_OBJECTS must be left: of
+    three folds a third of the groups is held out at once, with fewer than FEW groups one.
+    """
+    if not task.composable:
+        return f"Agglomerates are composed of particles, and these images show {task.things}."
+    counts, groups = sorted(particles.values()), len(particles)
+    held_out = 1 if groups < FEW else -(-groups // 3)
+    total, left = sum(counts), sum(counts[: groups - held_out])
+    if left >= LEAST_OBJECTS:
+        return ""
+    counted = f"here are {total}" + (f", and {left} while some images are held out" if left < total else "")
+    return (
+        f"Composing needs {LEAST_OBJECTS} whole, free particles of {WHOLE_PX:g} px or more in the"
+        f" images that are learnt from: {counted}. Fewer would come again and again."
+    )
 
 
 def notes(images: int, choice: Choice) -> list[str]:

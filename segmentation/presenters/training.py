@@ -128,7 +128,9 @@ class TrainingView:
         trainings, held_out = self._plan["trainings"], self._plan["held_out"]
         how = "one training on all images"
         if held_out:
-            how = f"{amount(len(held_out), 'training')} with images held out, and one on all images for the model"
+            twice = " as many with composed agglomerates," if self.training.options.get("composed") else ""
+            held = f"{amount(len(held_out), 'training')} with images held out"
+            how = f"{held},{twice} and one on all images for the model"
         sentence = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
         whole = (
             "" if seconds_left(self.training) is not None else f" It takes {time_words(self._plan['seconds'])} in all."

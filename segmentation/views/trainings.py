@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.network import cards
 from ..core.pace import time_words
+from ..core.tasks import find
 from ..http.access import address_of, button, change, deletion, refused, reload_if_gone, row_of, see_other, visible
 from ..http.serving import serve_stored
 from ..middleware import sender
@@ -38,7 +39,8 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
     if request.method != "POST":
         return _form(request, dataset)
-    options = {"title": request.POST.get("title", ""), "learning_curve": request.POST.get("learning_curve") == "on"}
+    ticks = {name: request.POST.get(name) == "on" for name in ("learning_curve", "composed")}
+    options = {"title": request.POST.get("title", ""), **ticks}
     base, token = request.POST.get("base", "")[:100], (to_uuid(request.POST.get("token", "")) or uuid4()).hex
     try:
         row = trainings.create_training(
@@ -175,13 +177,17 @@ def _form(
         "bases": bases,
         "base": usual,
         "base_title": next((card.title for card in bases if card.name == usual), ""),
-        "options": options or {"learning_curve": False, "title": ""},
+        "options": options or {},
         "problem": problem or obstacle,
         "startable": not obstacle and bool(bases),
         "images": count,
         "objects": trainings.objects_of(dataset),
-        "time": time_words(seconds := trainings.expected_seconds(dataset, curve=False)),
+        "time": time_words(seconds := trainings.expected_seconds(dataset)),
         "longer": time_words(max(seconds, trainings.expected_seconds(dataset, curve=True))),
+        "composing": find(dataset.task).composable,
+        "composing_obstacle": trainings.composing_obstacle(dataset),
+        "composing_time": time_words(trainings.expected_seconds(dataset, composed=True)),
+        "composed_pictures": dataset.summary.get("composed", {}).get("pictures", []),
         "notes": trainings.sufficiency(dataset) if count else [],
         "token": uuid4().hex,
     }

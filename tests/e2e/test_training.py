@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from segmentation.models import Training
-from tests.web.trained import CURVE, PLAN, add_pictures, install, make_dataset, outcome, with_own_models
+from tests.web.trained import COMPOSED, CURVE, PLAN, add_pictures, install, make_dataset, outcome, with_own_models
 
 from .test_journey import fits_both
 from .test_looks import SMALL_TARGETS, picture
@@ -45,8 +45,10 @@ def test_from_the_form_to_a_version(visit, client, alice):
     page = visit()
     client.force_login(alice)
     page.context.add_cookies([{"name": "sessionid", "value": client.session.session_key, "url": page.url}])
-    dataset = make_dataset(alice, 3)
+    dataset = make_dataset(alice, 3, summary={"composed": COMPOSED})
     page.goto(f"/datasets/{dataset.pk}/train/")
+    page.get_by_label("Learn from composed agglomerates").check()
+    expect(page.get_by_role("img", name="Agglomerates composed of your particles")).to_have_count(3)
     page.get_by_text("More settings").click()
     page.fill("[name=title]", "Powder of June")
     seen(page, "form")

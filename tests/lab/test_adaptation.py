@@ -19,15 +19,17 @@ from segmentation.core import planning
 from segmentation.core.measure.matching import Kind
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.network.cards import check_weights, read_card
+from segmentation.core.tasks import find
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training import blend, outcome, replay
 from segmentation.lab.training.adaptation import Options, adapt, trainings
+from segmentation.lab.training.data import DrawnSource, make_sources
 from segmentation.lab.training.evaluation.scores import Figure
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
 from segmentation.lab.training.instances.readings import Found
 from segmentation.lab.training.masks import Compared
 from segmentation.lab.training.replay import recipe_of
-from segmentation.lab.training.settings import BadRecipe
+from segmentation.lab.training.settings import BadRecipe, read_recipe
 from segmentation.lab.training.tasks.particles import SCORING
 from tests.lab.folders import make_folder, save, tiny
 
@@ -136,6 +138,91 @@ def test_what_an_earlier_call_did_does_not_count_as_speed(base, tmp_path, monkey
     assert min(remaining for remaining, _ in reports[:8]) > 0.4 * before
 
 
+def test_agglomerates_are_never_composed_of_held_out_images(base, tmp_path):
+    planned = trainings.Trainings(
+        make_folder(tmp_path / "own", 4), str(base), tmp_path / "run", replace(TINY, composed=True), lambda *news: None
+    )
+    (tmp_path / "run").mkdir()
+    planned.summary["plan"] = plan = planned.plan()
+    assert plan["trainings"] == 9 and len(plan["held_out"]) == 4
+    for split, (held,) in enumerate(plan["held_out"]):
+        sources = make_sources(planned.of_split(split, "composed", composed=True), tmp_path / "run")
+        (composed,) = (source for source in sources.training if isinstance(source, DrawnSource))
+        cut_from = {particle.group for particle in composed.drawing.keywords["stock"].particles}
+        assert len(cut_from) == 3 and held.removesuffix(".png") not in {
+            group.removesuffix(".png") for group in cut_from
+        }
+        assert not any(isinstance(source, DrawnSource) for source in sources.validation), "real images alone judge"
+        plain = make_sources(planned.of_split(split, "plain"), tmp_path / "run")
+        assert not any(isinstance(source, DrawnSource) for source in plain.training)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("helps", [True, False])
+def test_composed_agglomerates_are_kept_only_where_they_help_on_held_out_images(base, tmp_path, monkeypatch, helps):
+    monkeypatch.setattr(outcome, "CLEAR_SCORE", -1e9 if helps else 1e9)
+    options, folder, out = replace(TINY, composed=True), make_folder(tmp_path / "own", 3), tmp_path / "run"
+    stages = []
+    summary = adapt(folder, str(base), out, options, lambda stage, *_: stages.append(stage))
+    gain = summary["composed"]
+    assert gain["kept"] is helps and summary["plan"]["trainings"] == 7
+    assert gain["sentence"].endswith("learnt from them, too." if helps else "learnt without them.")
+    assert "training 2 of 3, with composed agglomerates" in stages
+    judges = "composed" if helps else "split"
+    assert [(out / f"{judges}-{split}" / "share-70").is_dir() for split in range(3)] == [True] * 3
+    kinds = [source.kind for source in read_recipe(out / "tuned" / "recipe.toml").sources]
+    assert kinds == (["folder", "composed"] if helps else ["folder"])
+    card = read_card(out / "final" / "own.toml")
+    assert any("composed of particles of discs" in entry["title"] for entry in card.data) is helps
+    assert {point["split"] for point in summary["curve"]} == {-1, 0, 1, 2}, "curves are those of the plain trainings"
+    assert of(adapt(folder, str(base), out, options)) == of(summary), "nothing is done twice"
+
+
+def test_the_gain_of_agglomerates_is_said_in_figures():
+    figures = iter([{"median_off": 5.04, "f50": 0.8}, {"median_off": 4.2, "f50": None}])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            outcome, "summarise", lambda *_, **__: {n: Figure(v, None, None) for n, v in next(figures).items()}
+        )
+        gain = outcome.composing(SCORING, [0] * 6, [0] * 6, list("abcdef"), kept=True)
+    assert (gain["without"], gain["with_them"], gain["score_without"], gain["score_with_them"]) == (
+        5.04,
+        4.2,
+        0.8,
+        None,
+    )
+    sentence = gain["sentence"]
+    assert "is 4.2 % with composed agglomerates and 5.0 % without" in sentence
+    assert "is not known with and 0.800 without. The model learnt from them, too." in sentence
+
+
+@pytest.mark.parametrize(
+    ("task", "particles", "words"),
+    [
+        ("particles", {"a": 6, "b": 6, "c": 4}, ""),
+        ("particles", {"a": 14, "b": 4, "c": 4}, "here are 22, and 8 while some images are held out"),
+        ("particles", {"a": 3, "b": 0}, "needs 10 whole, free particles of 16 px or more"),
+        ("particles", dict.fromkeys("abcdef", 3), ""),  # of three parts two groups are held out at once
+        ("particles", {**dict.fromkeys("ab", 9), **dict.fromkeys("cdef", 2)}, "here are 26, and 8 while"),
+        ("particles", {}, "here are 0. "),
+        ("grains", {"a": 99, "b": 99}, "these images show grains"),
+    ],
+)
+def test_what_can_be_composed_is_known_before(task, particles, words):
+    problem = planning.composing_obstacle(find(task), particles)
+    assert words in problem and bool(problem) is bool(words)
+
+
+def test_composing_takes_its_own_time_and_makes_no_training_shorter():
+    for curve in (False, True):
+        plain, composed = (
+            planning.choose(4, 4.0, pace=1.4, minutes=5, curve=curve, composed=tick) for tick in (False, True)
+        )
+        assert (plain.folds, plain.steps) == (composed.folds, composed.steps)
+        assert composed.trainings == plain.trainings + 4
+        assert composed.seconds - plain.seconds > 4 * plain.steps * plain.step_seconds
+
+
 def test_bad_folders_are_refused_in_a_sentence(base, tmp_path):
     folder = make_folder(tmp_path / "one", 1)
     with pytest.raises(BadDataset, match="two at least"):
@@ -147,6 +234,8 @@ def test_bad_folders_are_refused_in_a_sentence(base, tmp_path):
         adapt(empty, str(base), tmp_path / "run", TINY)
     with pytest.raises(BadDataset, match="6 objects"):
         adapt(make_folder(tmp_path / "few", 3, count=2), str(base), tmp_path / "run", TINY)
+    with pytest.raises(BadDataset, match="whole, free particles"):
+        adapt(make_folder(tmp_path / "small", 3, radius=5), str(base), tmp_path / "run", replace(TINY, composed=True))
     with pytest.raises(BadRecipe, match="nosuch"):
         adapt(folder, "nosuch", tmp_path / "run", TINY)
     assert not (tmp_path / "run" / "plan.json").exists()

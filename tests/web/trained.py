@@ -107,6 +107,10 @@ def outcome(*, improved: bool = True) -> dict[str, Any]:
     }
 
 
+PIXEL = "UklGRiIAAABXRUJQVlA4IBYAAAAwAQCdASoBAAEADsD+JaQAA3AAAAAA"  # a WEBP of one pixel
+COMPOSED = {"whole": {"g0": 12, "g1": 9, "g2": 14}, "pictures": [PIXEL] * 3, "mark": "0"}
+
+
 def make_dataset(owner: Any, images: int = 3, **fields: Any) -> Dataset:
     """A dataset whose images are written and checked."""
     dataset = Dataset.objects.create(**{"owner": owner, "name": "TiO2 powder", "task": "particles", **fields})

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.models import Dataset, Job
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning import datasets
+from segmentation.services.learning import datasets, trainings
 from segmentation.services.results import jobs, publishing
 from segmentation.services.upkeep import upkeep
 from tests.conftest import as_file, picture
 from tests.core.builders import segmentation_of
+from tests.lab.folders import discs
 from tests.web.archive import zipped
 from tests.web.finished import SUMMARY
 from worker import inspection
@@ -374,6 +376,32 @@ def test_boundaries_between_grains_are_what_is_taught():
     assert boundary[:, 18:22].all() and boundary[:, 38:41].any(1).all() and not boundary[:, :17].any()
     labels[labels == 1] = 0  # a grain that was deleted is no boundary
     assert not taught.find("grains").drawn(labels)[:, :15].any()
+
+
+def discs_archive(images=4, **options):
+    files = {}
+    for number in range(images):
+        grey, labels = discs(number, **options)
+        files |= {f"images/{number}.png": as_file(grey), f"labels/{number}.png": as_file(labels.astype(np.uint16))}
+    return zipped(files)
+
+
+def test_three_pictures_show_what_could_be_composed_and_are_made_once(send, dataset, monkeypatch):
+    send(discs_archive())
+    composed = dataset.summary["composed"]
+    assert sorted(composed["whole"]) == ["0", "1", "2", "3"] and min(composed["whole"].values()) >= 4
+    sizes = [Image.open(io.BytesIO(b64decode(picture))).size for picture in composed["pictures"]]
+    assert sizes == [(224, 224)] * 3 and len(set(composed["pictures"])) == 3
+    assert trainings.composing_obstacle(dataset) == ""
+    monkeypatch.setattr("worker.composing._drawn", lambda *given: pytest.fail("the same images are composed again"))
+    datasets.check_again(dataset=dataset)
+    assert prepared(dataset).summary["composed"] == composed
+
+
+def test_too_few_whole_particles_give_no_pictures_but_a_sentence(send, dataset):
+    send(discs_archive(radius=5))
+    assert dataset.summary["composed"] == {"whole": dict.fromkeys("0123", 0), "pictures": [], "mark": ""}
+    assert "needs 10 whole, free particles" in trainings.composing_obstacle(dataset)
 
 
 def test_contradicting_scales_are_a_warning(result, give, dataset):

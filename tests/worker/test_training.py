@@ -99,6 +99,28 @@ def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
     assert another.version == 2
 
 
+@pytest.mark.slow
+def test_a_tick_lets_it_learn_from_composed_agglomerates(training, monkeypatch):
+    monkeypatch.setattr("segmentation.lab.training.outcome.CLEAR_SCORE", -1e9)  # as if they helped
+    Training.objects.update(options={"composed": True})
+    row = run(training)
+    assert (row.state, row.error) == ("done", "")
+    assert row.summary["composed"]["kept"] and row.summary["plan"]["trainings"] == 7
+    assert row.summary["composed"]["sentence"].endswith("The model learnt from them, too.")
+
+
+def test_what_the_form_asked_reaches_the_training(training):
+    options = importlib.import_module("worker.training")._options
+    for asked in ({}, {"composed": True}, {"learning_curve": True}):
+        training.options = asked
+        sent = options(training)
+        assert {name: sent[name] for name in ("composed", "learning_curve")} == {
+            "composed": False,
+            "learning_curve": False,
+            **asked,
+        }
+
+
 @pytest.mark.parametrize("name", ["x" * 150, "粒子", "TiO2 (batch 7)"])
 def test_any_dataset_gives_a_model_a_name(name):
     row = Training(dataset=Dataset(name=name), version=123)

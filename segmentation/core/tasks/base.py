@@ -182,6 +182,7 @@ class Task:
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
     bounded: whether boundaries lie between its objects, which belong to none of them.
     circles: whether its objects are circles.
+    composable: whether its objects lie on each other in agglomerates, which can then be composed of free ones.
     ignores: names of the measurement settings that change nothing here, which pages do not offer.
     """
 
@@ -223,6 +224,7 @@ class Task:
     corners: bool = False
     bounded: bool = False
     circles: bool = False
+    composable: bool = False
     ignores: frozenset[str] = frozenset()
 
     def count(self, number: int) -> str:

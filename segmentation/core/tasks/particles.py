@@ -367,4 +367,5 @@ TASK = Task(
     is_beside=partial(shows_more, times=BESIDE_TIMES, more=BESIDE_MORE),
     other_settings=other_settings,
     facts=facts,
+    composable=True,
 )

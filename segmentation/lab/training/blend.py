@@ -76,13 +76,14 @@ def choose(scoring: Scoring, held: Mapping[float, Sequence[Any]], measured: Sequ
     # Where pictures are read otherwise than by the base model, even its own weights may keep less than FLOOR.
     keeping = [share for share in SHARES if on_own_data[share] >= least] or SHARES
 
-    def worth(share: float) -> float:
-        figures = summarise(scoring, held[share], nm=False, groups=[""] * len(held[share]))  # one group: no intervals
-        score, error = figures[scoring.tracked.score].value, figures[scoring.compared[0]].value
-        reached = (score or 0.0) - PER_PERCENT * abs(100.0 if error is None else error)
-        return reached + on_own_data[share] / max(len(measured), 1)
+    return max(keeping, key=lambda share: worth(scoring, held[share]) + on_own_data[share] / max(len(measured), 1))
 
-    return max(keeping, key=worth)
+
+def worth(scoring: Scoring, records: Sequence[Any]) -> float:
+    """The score on some images together, less PER_PERCENT for every percent by which the reported number is off."""
+    figures = summarise(scoring, records, nm=False, groups=[""] * len(records))  # one group: no intervals
+    score, error = figures[scoring.tracked.score].value, figures[scoring.compared[0]].value
+    return (score or 0.0) - PER_PERCENT * abs(100.0 if error is None else error)
 
 
 def described(base: ModelCard, share: float, forgetting: Sequence[Kept], worse: Sequence[str]) -> Share:

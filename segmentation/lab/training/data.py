@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from .settings import (
     number_of_classes,
 )
 from .synthesis.composites import compose
-from .synthesis.cutouts import cut_out
+from .synthesis.cutouts import Stock, cut_out
 from .synthesis.foreign import draw_empty
 from .synthesis.noise import turned_or_mirrored
 from .synthesis.render import render
@@ -113,9 +113,14 @@ def load_folder(folder: Path, entry: FolderEntry, count: int = 0) -> list[Labell
 def load(pair: Pair) -> Labelled:
     """A pair, read; raises BadDataset."""
     micrograph, labels = pair.load()
+    return labelled(pair, micrograph.pixels, labels)
+
+
+def labelled(pair: Pair, pixels: GreyImage, labels: Labels) -> Labelled:
+    """A pair whose image (H, W) and labels (H, W) are read."""
     if pair.classes:
-        return Labelled(pair, as_seen(micrograph.pixels), labels, 0.0)
-    pieces, grey = split_pieces(labels), as_seen(micrograph.pixels)
+        return Labelled(pair, as_seen(pixels), labels, 0.0)
+    pieces, grey = split_pieces(labels), as_seen(pixels)
     dark = are_dark(grey, pieces)
     areas = np.bincount(pieces.ravel())[1:]
     areas = areas[areas > 0]
@@ -212,9 +217,14 @@ def renders(entry: RenderedEntry) -> Drawing:
     return partial(render, fixed=entry.settings, diameters=(entry.diameters[0], entry.diameters[1]))
 
 
+def stock_of(pictures: Iterable[Labelled]) -> Stock:
+    """The whole, free particles and the empty substrate of pictures."""
+    return cut_out((one.grey, one.labels, one.pair.group) for one in pictures)
+
+
 def composites(entry: ComposedEntry, pictures: Sequence[Labelled]) -> Drawing:
     """What is composed of the pictures' particles; raises BadDataset where none is whole and free."""
-    stock = cut_out((one.grey, one.labels, one.pair.group) for one in pictures)
+    stock = stock_of(pictures)
     if not stock.particles:
         raise BadDataset(f"{entry.path} holds no whole particle that lies free, so none can be cut out.")
     return partial(compose, stock=stock, diameters=(entry.diameters[0], entry.diameters[1]))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.learning import Change, Outcome
+from ...core.learning import Change, Composed, Outcome
 from ...core.network.card_entries import FIGURES
 from ...core.report.wording import uncapital
 from .contract import Floats, Scoring
@@ -71,22 +71,63 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
     """Improved is a model whose error of the reported number falls, if its score does not fall."""
     by_name = {change["name"]: change for change in table}
     error, score = by_name[scoring.compared[0]], by_name[scoring.tracked.score]
-    title = uncapital(error["title"].removesuffix(", %").removesuffix(", points"))
+    title, unit = _in_words(error["title"])
     values = [error["before"], error["after"], score["before"], score["after"]]
     if any(value is None or not math.isfinite(value) for value in values):
         improved, sentence = (False, f"The {title} cannot be judged: too little was found in the held-out images.")
     else:
-        unit = " %" if error["title"].endswith(", %") else " points" if error["title"].endswith(", points") else ""
         error_moves, score_moves = _moves(error, 2), _moves(score, 3)
         improved = error_moves == "falls" and score_moves != "falls"
         sentence = (
             f"The {title} {error_moves}: {error['before']:.1f}{unit} before, {error['after']:.1f}{unit} after."
             f" The {score['title']} {score_moves}: {score['before']:.3f} before, {score['after']:.3f} after."
         )
-    if len(set(groups)) < FEWEST:
-        sentence += f" With {len(set(groups))} specimens this is uncertain."
-    before, after = error["before"], error["after"]
+    before, after, sentence = error["before"], error["after"], sentence + _uncertain(groups)
     return Outcome(improved=improved, figure=error["title"], before=before, after=after, sentence=sentence)
+
+
+def _uncertain(groups: Sequence[str]) -> str:
+    """A sentence on few groups, "" where they are enough for an interval."""
+    count = len(set(groups))
+    return f" With {count} specimens this is uncertain." if count < FEWEST else ""
+
+
+def composing(
+    scoring: Scoring, plain: Sequence[Any], composed: Sequence[Any], groups: Sequence[str], *, kept: bool
+) -> Composed:
+    """What composed agglomerates bring. plain, composed: records of the same held-out images. kept: whether the model
+    learns from them."""
+    error_name, score_name = scoring.compared[0], scoring.tracked.score
+    figures = [summarise(scoring, records, nm=False, groups=[""] * len(records)) for records in (plain, composed)]
+    errors, scores = ([side[name].value for side in figures] for name in (error_name, score_name))
+    title, unit = _in_words(scoring.definitions[error_name].title)
+    error_words = [_written(value, 1) + (unit if value is not None else "") for value in errors]
+    score_title, score_words = scoring.definitions[score_name].title, [_written(value, 3) for value in scores]
+    choice = (
+        "The model learnt from them, too." if kept else "They do not help enough, so the model learnt without them."
+    )
+    return Composed(
+        kept=kept,
+        figure=scoring.definitions[error_name].title,
+        without=errors[0],
+        with_them=errors[1],
+        score=score_title,
+        score_without=scores[0],
+        score_with_them=scores[1],
+        sentence=f"On held-out images the {title} is {error_words[1]} with composed agglomerates"
+        f" and {error_words[0]} without; the {score_title} is {score_words[1]} with and"
+        f" {score_words[0]} without.{_uncertain(groups)} {choice}",
+    )
+
+
+def _in_words(title: str) -> tuple[str, str]:
+    """The title of an error within a sentence, and what follows its values."""
+    unit = " %" if title.endswith(", %") else " points" if title.endswith(", points") else ""
+    return uncapital(title.removesuffix(", %").removesuffix(", points")), unit
+
+
+def _written(value: float | None, digits: int) -> str:
+    return "not known" if value is None else f"{value:.{digits}f}"
 
 
 def _moves(change: Change, digits: int) -> str:

@@ -32,6 +32,9 @@ class Command(LabCommand):
         parser.add_argument("--fold", type=int, help="which part of the groups is held out, instead of the recipe's")
         parser.add_argument("--minutes", type=float, default=20.0, help="that fine-tuning may take")
         parser.add_argument("--learning-curve", action="store_true", help="also fine-tune on fewer images")
+        parser.add_argument(
+            "--composed", action="store_true", help="also fine-tune with agglomerates composed of the own particles"
+        )
         parser.add_argument("--threads", type=int, default=0, help="of a fine-tuning; 0: all")
         parser.add_argument("--device", help="auto, cpu, cuda, ... instead of the recipe's")
 
@@ -84,7 +87,7 @@ class Command(LabCommand):
                         self.say(note)
             last_stage[0] = stage
 
-        wishes = {name: options[name] for name in ("minutes", "learning_curve", "threads")}
+        wishes = {name: options[name] for name in ("minutes", "learning_curve", "composed", "threads")}
         wishes |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}
         name = options["name"] or name_for(base_card(base), folder)
         summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), report)
@@ -95,6 +98,8 @@ class Command(LabCommand):
         for kind in summary["forgetting"]:
             figure_change = f"{kind['figure']} {kind['before']:.3f} -> {kind['after']:.3f}"
             self.say(f"{kind['images']} {kind['data']}: {figure_change}")
+        if "composed" in summary:
+            self.say(summary["composed"]["sentence"])
         self.say(summary["outcome"]["sentence"])
         self.say(summary["share"]["sentence"])
         self.say(f"to offer it in the form: {COMMAND} models add {out / 'final'}")

@@ -48,6 +48,7 @@ UNDER_WAY = "A training of yours on this dataset is already waiting or running: 
 FULL = "At most {limit} of your trainings may wait or run at a time: try again when one of them has ended."
 OTHER_KIND = "The model {model} is for {its}, and this dataset is of {here}: choose a base model of the same kind."
 UNKNOWN_BASE = "There is no base model named {name!r} here: choose one of {names}."
+NOT_COUNTED = "It is not known yet what can be composed of this dataset: press Check again on its page."
 OTHER_REQUEST = "This Idempotency-Key belongs to another training of yours: use a new key."
 GONE = "This training has been deleted."
 ENDED = "This training has already ended, so there is nothing to cancel."
@@ -76,15 +77,16 @@ def create_training(
 ) -> Training:
     """Ask for a training of a base model on all images of a dataset as they are now.
 
-    options: "title" of the model, "learning_curve" (bool). token, key: identify a submission (`submission_of`), so that
-    a double click makes one training. Raises Refused (401, 403 no right, 404, 409, 422, 429).
+    options: "title" of the model, "learning_curve", "composed" (bool). token, key: identify a
+    submission (`submission_of`), so that a double click makes one training. Raises Refused (401,
+    403 no right, 404, 409, 422, 429).
     """
     check_may_train(user)
     lock(dataset, NOT_THERE)
     if not dataset.is_visible_to(user):
         raise Refused(NOT_THERE, 404)
     title = clean_text(str(options.get("title") or ""), LONGEST_TITLE)
-    chosen = {"title": title, "learning_curve": bool(options.get("learning_curve"))}
+    chosen = {"title": title, **{name: bool(options.get(name)) for name in ("learning_curve", "composed")}}
     content = fingerprint(str(dataset.pk), base, chosen)
     pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])
     existing = Training.objects.filter(pk=pk).first()
@@ -95,6 +97,8 @@ def create_training(
     _check_torch()
     _check_dataset(dataset)
     _check_base(base, dataset, user)
+    if chosen["composed"] and (problem := composing_obstacle(dataset)):
+        raise Refused(problem, 422)
     _check_free(dataset, user)
     training = Training.objects.create(
         pk=pk,
@@ -224,10 +228,18 @@ def obstacle(dataset: Dataset, user: Any) -> str:
     return ""
 
 
-def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
-    """About how long a training will take, with or without its learning curve: as its own plan will say, but with the
-    time of a step in the recent trainings of this site, or of a usual computer where there are none; longer while this
-    machine is busy."""
+def composing_obstacle(dataset: Dataset) -> str:
+    """Why no agglomerates can be composed of the particles of a checked dataset; "" where they can."""
+    task, counted = find(dataset.task), dataset.summary.get("composed")
+    if task.composable and counted is None:
+        return NOT_COUNTED
+    return planning.composing_obstacle(task, (counted or {}).get("whole", {}))
+
+
+def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = False) -> float:
+    """About how long a training will take, with or without its learning curve and composed
+    agglomerates: as its own plan will say, but with the time of a step in the recent trainings of
+    this site, or of a usual computer where there are none; longer while this machine is busy."""
     usable = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
     groups = {image.group or image.name for image in usable}
     sides = [image.region or (0, 0, image.height, image.width) for image in usable]
@@ -241,6 +253,7 @@ def expected_seconds(dataset: Dataset, *, curve: bool) -> float:
         pace=slowed() * (usual[len(usual) // 2] if usual else planning.PACE),
         minutes=planning.MINUTES,
         curve=curve,
+        composed=composed,
     )
     return chosen.seconds
 

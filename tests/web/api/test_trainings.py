@@ -8,7 +8,7 @@ import pytest
 
 from segmentation.models import Job, Training
 from tests.web.finished import SUMMARY
-from tests.web.trained import make_dataset, make_model, make_training
+from tests.web.trained import COMPOSED, make_dataset, make_model, make_training
 
 from .test_jobs import basic, send
 
@@ -37,6 +37,15 @@ class TestTrainings:
         assert [row["id"] for row in call(script, "GET", TRAININGS, "alice").json()] == [training["id"]]
         assert call(script, "DELETE", first["Location"], "alice").status_code == 204
         assert not Training.objects.exists()
+
+    def test_composed_agglomerates_are_asked_for_or_refused_in_a_sentence(self, script, alice):
+        body = {"base": "particles", "composed": True}
+        poor = make_dataset(alice, summary={"composed": {"whole": {"g0": 9, "g1": 9}, "pictures": []}})
+        answer = call(script, "POST", TRAININGS, "alice", {**body, "dataset": str(poor.pk)})
+        assert answer.status_code == 422 and "here are 18, and 9 while" in answer.json()["error"]
+        rich = make_dataset(alice, summary={"composed": COMPOSED})
+        answer = call(script, "POST", TRAININGS, "alice", {**body, "dataset": str(rich.pk)})
+        assert answer.status_code == 202 and answer.json()["options"]["composed"] is True
 
     @pytest.mark.parametrize(
         ("who", "body", "status"),

@@ -13,7 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, ModelDefault, Training
 from segmentation.services.learning import trainings
 from tests.web.finished import SUMMARY, visible, words
-from tests.web.trained import make_dataset, make_model, make_training, outcome
+from tests.web.trained import COMPOSED, make_dataset, make_model, make_training, outcome
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learning")]
 TRAINED = (
@@ -70,7 +70,39 @@ class TestStarting:
         made = Training.objects.get()
         assert (first.status_code, first["Location"]) == (303, f"/trainings/{made.pk}/")
         assert second["Location"] == first["Location"]
-        assert made.options == {"title": "My powder", "learning_curve": True}
+        assert made.options == {"title": "My powder", "learning_curve": True, "composed": False}
+
+    def test_a_tick_composes_agglomerates_and_three_pictures_show_them(self, people, alice):
+        dataset = make_dataset(alice, summary={"composed": COMPOSED})
+        address = f"/datasets/{dataset.pk}/train/"
+        page = words(people["alice"].get(address))
+        assert re.findall(r'alt="([^"]*of your particles[^"]*)"', page) == [
+            f"Agglomerates composed of your particles, with their outlines, {number} of 3" for number in (1, 2, 3)
+        ]
+        assert re.search(r"The training then takes\s+about \d+ minutes", page) and 'name="composed"' in page
+        refused = words(people["alice"].post(address, {"base": "nothing", "composed": "on"}))
+        assert re.search(r'name="composed"[^>]* checked', refused), "a refusal keeps the tick"
+        assert people["alice"].post(address, {"base": "particles", "composed": "on"}).status_code == 303
+        assert Training.objects.get().options["composed"] is True
+
+    @pytest.mark.parametrize(
+        ("fields", "sentence"),
+        [
+            ({"summary": {}}, trainings.NOT_COUNTED),
+            ({"summary": {"composed": {"whole": {"g0": 3}, "pictures": []}}}, "needs 10 whole, free particles"),
+        ],
+    )
+    def test_where_nothing_can_be_composed_a_sentence_says_why(self, people, alice, fields, sentence):
+        address = f"/datasets/{make_dataset(alice, **fields).pk}/train/"
+        page = words(people["alice"].get(address))
+        assert sentence in page and re.search(r'name="composed"[^>]* disabled', page) and "data:image" not in page
+        answer = people["alice"].post(address, {"base": "particles", "composed": "on"})
+        assert answer.status_code == 422 and sentence in words(answer) and not Training.objects.exists()
+
+    def test_other_kinds_have_no_tick(self, people, alice):
+        assert 'name="composed"' not in words(
+            people["alice"].get(f"/datasets/{make_dataset(alice, task='grains').pk}/train/")
+        )
 
     def test_a_refusal_keeps_what_was_typed(self, people, alice):
         dataset = make_dataset(alice)
@@ -106,6 +138,15 @@ class TestPage:
         summary["curve"] = summary.get("curve", [])[:size]
         training = make_training(alice, state="running", summary=summary)
         assert people["alice"].get(f"/trainings/{training.pk}/").status_code == 200
+
+    @pytest.mark.parametrize("asked", [True, False])
+    def test_what_composed_agglomerates_brought_is_said(self, people, alice, asked):
+        gain = {"sentence": "On held-out images the error is 4.2 % with composed agglomerates.", "kept": True}
+        summary = {**outcome(), **({"composed": gain} if asked else {})}
+        training = make_training(alice, state="done", summary=summary, options={"composed": asked})
+        page = visible(people["alice"].get(f"/trainings/{training.pk}/"))
+        sentences = gain["sentence"], "as many with composed agglomerates,", "are those of the trainings without"
+        assert [sentence in page for sentence in sentences] == [asked] * 3
 
     def test_the_outcome_stands_first_and_worse_images_are_shown(self, people, alice):
         page = visible(people["alice"].get(f"/trainings/{make_model(alice).pk}/"))

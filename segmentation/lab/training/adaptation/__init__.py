@@ -9,6 +9,7 @@ comes to the same end.
     before/       readings of each image by the base model
     split-0/ ...  trainings, each without some of the images. heldout/ has its readings of those images. share-30/ ...
                   have readings by means of its weights and the base model's (training.blend)
+    composed-0/   the same with composed agglomerates, if asked for
     kept-0.json   what each share of the tuned weights finds in one kind of the base model's own data; mean/ serves it
     curve-0-3/ .. trainings of a split with three images, for the learning curve
     tuned/        the training on all images
@@ -22,7 +23,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ....core import planning
 from ....core.learning import ImageChange, Step, TrainingSummary
@@ -41,9 +42,10 @@ from ..pretrained import base_card
 from ..publish import add_graph, add_images, set_entries
 from ..sheets import in_rows
 from .material import FILES, Options, Report
-from .trainings import Trainings
+from .trainings import Trainings, folder_of
 
 HELD = "heldout"
+Choice = TypeVar("Choice")
 
 
 def adapt(
@@ -69,20 +71,64 @@ class Adaptation(Trainings):
         self.progress.say("scoring the base model")
         every = range(len(self.pairs))
         before = {number: ways[0] for number, ways in self._readings_of(self.card, every, self.out / "before").items()}
-        after: dict[int, list[Found]] = {}
-        for split in range(len(plan["held_out"])):
-            name = f"split-{split}"
-            stage = f"training {split + 1} of {len(plan['held_out'])}"
-            card = self.trained(self.of_split(split, name), self.out / name, stage, split)
-            after |= self._readings_of(card, self.places(split), self.out / name / HELD)
-        tuned = self.final()
+        plain = after = self._held_out(composed=False)
+        self.judges = self._judges(dict.fromkeys(after, False))
+        composed = False
+        if self.options.composed:
+            composed, after = self._chosen_material(plain, self._held_out(composed=True))
+        tuned = self.final(composed=composed)
         read = [[reading.record for reading in ways] for ways in after.values()]
         way = self.scoring.ways(tuned)[best_way(self.scoring, read)]
         self._publish_blend(tuned, way, before, after)
         if self.options.learning_curve:
-            self._learning_curve(before, after)
+            self._learning_curve(before, plain)
         self.progress.say("done")
         return self.summary
+
+    def _held_out(self, *, composed: bool) -> dict[int, list[Found]]:
+        """The readings of each held-out image, in every way, by the training without it."""
+        readings, splits = dict[int, list[Found]](), len(self.summary["plan"]["held_out"])
+        for split in range(splits):
+            name = folder_of(split, composed=composed)
+            stage = f"training {split + 1} of {splits}" + (", with composed agglomerates" if composed else "")
+            recipe = self.of_split(split, name, composed=composed)
+            # The curves and pictures of the page are those of the plain trainings.
+            card = self.trained(recipe, self.out / name, stage, None if composed else split)
+            readings |= self._readings_of(card, self.places(split), self.out / name / HELD)
+        return readings
+
+    def _judges(self, composed: Mapping[int, bool]) -> dict[int, str]:
+        """The name of the training that judges each held-out image. composed: whether with composed agglomerates."""
+        splits = range(len(self.summary["plan"]["held_out"]))
+        return {number: folder_of(n, composed=composed[number]) for n in splits for number in self.places(n)}
+
+    def _chosen_material(
+        self, plain: Mapping[int, list[Found]], composed: Mapping[int, list[Found]]
+    ) -> tuple[bool, dict[int, list[Found]]]:
+        """(whether the model learns from composed agglomerates, the readings of the held-out images). The images of
+        other groups choose which of both trainings judges an image. The summary says what agglomerates gain."""
+        ways = [self._ways_apart(readings) for readings in (plain, composed)]
+        sides = [{n: side[n][way[n]].record for n in plain} for side, way in zip((plain, composed), ways, strict=True)]
+        groups = {number: self.pairs[number].group for number in plain}
+
+        def help_in(numbers: Sequence[int]) -> bool:
+            before, after = (blend.worth(self.scoring, [side[number] for number in numbers]) for side in sides)
+            return after - before >= outcome.CLEAR_SCORE
+
+        kept, apart = help_in(list(plain)), self._by_others(groups, help_in)
+        of_side = ([side[number] for number in plain] for side in sides)
+        self.summary["composed"] = outcome.composing(self.scoring, *of_side, [*groups.values()], kept=kept)
+        self.judges = self._judges({number: apart[group] for number, group in groups.items()})
+        return kept, {n: (composed if apart[group] else plain)[n] for n, group in groups.items()}
+
+    @staticmethod
+    def _by_others(groups: Mapping[int, str], choose: Callable[[Sequence[int]], Choice]) -> dict[str, Choice]:
+        """What the images of the other groups choose for each group: none chooses its own. groups: by image. A single
+        group chooses for itself."""
+        return {
+            group: choose([number for number, other in groups.items() if other != group] or list(groups))
+            for group in dict.fromkeys(groups.values())
+        }
 
     def _readings_of(
         self, card: ModelCard, numbers: Sequence[int], folder: Path, ways: Callable[[int], list[Way]] | None = None
@@ -119,10 +165,7 @@ class Adaptation(Trainings):
             records = {share: [readings[number].record for number in numbers] for share, readings in held.items()}
             return blend.choose(self.scoring, records, forgotten)
 
-        apart = {
-            group: chosen([number for number, other in groups.items() if other != group] or list(groups))
-            for group in dict.fromkeys(groups.values())
-        }
+        apart = self._by_others(groups, chosen)
         self._tell(before, {number: held[apart[group]][number] for number, group in groups.items()})
         share = chosen(list(groups))
         self.summary["forgetting"] = [kind.at(share) for kind in forgotten]
@@ -150,11 +193,11 @@ class Adaptation(Trainings):
         held = {blend.WHOLE: {number: readings[ways[number]] for number, readings in after.items()}}
         for share in blend.SHARES[1:]:
             held[share] = {}
-            for split in range(len(self.summary["plan"]["held_out"])):
-                folder = self.out / f"split-{split}"
-                card, part = read_card(folder / f"split-{split}.toml"), folder / f"share-{100 * share:.0f}"
+            for name in dict.fromkeys(self.judges.values()):
+                folder, numbers = self.out / name, [n for n, judge in self.judges.items() if judge == name]
+                card, part = read_card(folder / f"{name}.toml"), folder / f"share-{100 * share:.0f}"
                 every, mean = self.scoring.ways(card), blend.mean_of(self.card, card, share, part)
-                read = self._readings_of(mean, self.places(split), part, lambda n, every=every: [every[ways[n]]])
+                read = self._readings_of(mean, numbers, part, lambda n, every=every: [every[ways[n]]])
                 held[share] |= {number: readings[0] for number, readings in read.items()}
                 unload(mean)
                 mean.weights.unlink()

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,22 +18,24 @@ import numpy as np
 from PIL import Image
 
 from ....core import planning
+from ....core import tasks as core_tasks
 from ....core.learning import Plan, TrainingSummary
 from ....core.network.runtime import Runtime
 from ....core.truth import BadDataset, Pair
 from .. import tasks
 from ..contract import Picture, Scoring
-from ..data import held_out, pairs_of
+from ..data import held_out, load, pairs_of, stock_of
 from ..files import write_whole
 from ..finetune import fine_tuning
 from ..pretrained import base_card, maps_of
 from ..replay import Replay, replay
-from ..settings import FolderEntry, TrainingRecipe, number_of_classes
+from ..settings import ComposedEntry, FolderEntry, SourceEntry, TrainingRecipe, number_of_classes
 from ..start import resolved
 from ..train import train
 
 FILES = "files"
 WEIGHT = 0.25  # share of the crops that show the base model's own data
+COMPOSED, COMPOSITES = 1 / 3, 48  # share of the other crops that is composed, and of how many pictures
 TRIAL_STEPS = 3
 LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
 ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left
@@ -44,7 +47,8 @@ class Options:
     """name, title, version: of the model. data, licence: what the images are called, and theirs.
 
     minutes: for all of it, as far as that is possible. steps: of each training; 0 takes what there is time for.
-    learning_curve: also train with a third and with two thirds of the images. device, threads: where it runs.
+    learning_curve: also train with a third and with two thirds of the images. composed: also train with agglomerates
+    that are composed of the own particles, and keep them if they help. device, threads: where it runs.
     pace: seconds of a step, where they are known; None measures them. recipe: further entries of the recipe.
     """
 
@@ -56,6 +60,7 @@ class Options:
     minutes: float = planning.MINUTES
     steps: int = 0
     learning_curve: bool = False
+    composed: bool = False
     device: str = "auto"
     threads: int = 0
     pace: float | None = None
@@ -109,6 +114,8 @@ class Planned:
             count = sum(len(np.unique(truth)) - 1 for truth in truths)
             if count < planning.LEAST_OBJECTS and not tasks.find(self.card.task).classes:
                 raise BadDataset(planning.few_objects(count, "objects"))
+            if self.options.composed:
+                self._check_composing()
             self.progress.say("planning")
             chosen = planning.choose(
                 len({pair.group for pair, truth in zip(self.pairs, truths, strict=True) if truth.any()}),
@@ -118,6 +125,7 @@ class Planned:
                 steps=self.options.steps,
                 usual=self.recipe.steps,
                 curve=self.options.learning_curve,
+                composed=self.options.composed,
             )
             folds = [self.recipe.replaced(folds=chosen.folds, steps=chosen.steps, fold=n) for n in range(chosen.splits)]
             notes = planning.notes(len(self.pairs), chosen)
@@ -158,6 +166,20 @@ class Planned:
                 )
             )
         return shared.replaced(sources=sources)
+
+    def with_composed(self, sources: Sequence[SourceEntry]) -> list[SourceEntry]:
+        """The sources, the own images first, and agglomerates composed of those of the images that are learnt from."""
+        own_images, *others = sources
+        shared = own_images.model_dump(exclude={"kind", "use", "count", "weight"})
+        composed = ComposedEntry(**shared, use="training", pictures=COMPOSITES, weight=COMPOSED)
+        return [own_images.replaced(weight=1 - COMPOSED), *others, composed]
+
+    def _check_composing(self) -> None:
+        """Raises BadDataset where no agglomerates can be composed of the images."""
+        particles = Counter({pair.group: 0 for pair in self.pairs})
+        particles.update(particle.group for particle in stock_of(map(load, self.pairs)).particles)
+        if problem := planning.composing_obstacle(core_tasks.find(self.card.task), particles):
+            raise BadDataset(problem)
 
     @cached_property
     def replay(self) -> Replay:

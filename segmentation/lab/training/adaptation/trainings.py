@@ -28,24 +28,33 @@ from .material import LAST, Planned, nothing
 SHOWN = 384  # px, side of the pictures of a held-out image as the training goes on
 
 
+def folder_of(split: int, *, composed: bool) -> str:
+    """The name of the training without a split, and of its folder."""
+    return f"{'composed' if composed else 'split'}-{split}"
+
+
 class Trainings(Planned):
     """Each training is done once; its points and pictures go into the summary."""
 
-    def of_split(self, split: int, name: str, images: int = 0) -> TrainingRecipe:
-        """The recipe without the images of a split. images: how many are learnt from; 0 for all others."""
+    def of_split(self, split: int, name: str, images: int = 0, *, composed: bool = False) -> TrainingRecipe:
+        """The recipe without the images of a split. images: how many are learnt from; 0 for all others. composed: also
+        from agglomerates of their particles."""
         own_images, *others = self.recipe.sources
         steps, sources = self.summary["plan"]["steps"], [own_images.replaced(count=images), *others]
+        sources = self.with_composed(sources) if composed else sources
         return self.recipe.replaced(name=name, fold=split, folds=self.folds, steps=steps, sources=sources)
 
-    def final(self) -> ModelCard:
-        """Train on all images for as long as the held-out trainings found best (their median)."""
+    def final(self, *, composed: bool = False) -> ModelCard:
+        """Train on all images for as long as the held-out trainings found best (their median). composed: also on
+        agglomerates of their particles, as these trainings did."""
         steps, best = self.summary["plan"]["steps"], []
         for split in range(len(self.summary["plan"]["held_out"])):
-            rows = runs.read_metrics(self.out / f"split-{split}" / runs.METRICS, steps)
+            rows = runs.read_metrics(self.out / folder_of(split, composed=composed) / runs.METRICS, steps)
             row = runs.best_of(rows, self.recipe.rule) if self.recipe.rule else rows[-1]
             best.append(row.step if row else 0)
         count = len(self.pairs)
         own_images, *others = self.recipe.sources
+        sources = [own_images.replaced(use="training"), *others]
         recipe = self.recipe.replaced(
             name=self.options.name,
             title=self.options.title,
@@ -60,7 +69,7 @@ class Trainings(Planned):
             fold=0,
             validation_batches=0,
             **LAST,
-            sources=[own_images.replaced(use="training"), *others],
+            sources=self.with_composed(sources) if composed else sources,
         )
         return self.trained(recipe, self.out / "tuned", "the final training", -1)
 

@@ -9,6 +9,7 @@ from ..classes import coloured
 from ..contract import LearningTask
 from ..sheets import TRUE, outlined
 from ..tasks import find as find_task
+from .composing import composed_pictures
 from .findings import CheckedFolder, Finding
 from .folder import DAMAGED, NOT_CAUGHT, check_folder, check_pairs, check_sources, mark, read_pair, write_pair
 from .pairs import CheckedPair, check_pair

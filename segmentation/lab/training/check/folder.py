@@ -23,7 +23,7 @@ from .pairs import CheckedPair, check_pair
 from .rules import copies, enough_images, every_folder, groups_named, groups_of_tiles
 
 GROUPS = "groups.csv"
-VERSION = 3  # of kept pairs; raise it where `check_pair` finds something else
+VERSION = 4  # of kept pairs; raise it where `check_pair` finds something else
 DAMAGED = (ValueError, TypeError, LookupError, zlib.error)
 NOT_CAUGHT = (
     "The check for copies finds the same picture under another name, also turned by 90 degrees or mirrored. It does not"

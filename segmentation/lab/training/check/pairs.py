@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
 from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
 from ..contract import STORED, Field, Floats, Labels, Picture, Shape
-from ..data import eight_bits
+from ..data import eight_bits, labelled, stock_of
 from ..synthesis.scene import split_pieces
 from .findings import sentence_of
 
@@ -45,7 +45,8 @@ class CheckedPair:
     pieces. astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`; for masks only. wrong:
     sentences on errors. shares: of the labelled pixels, by class. strange: pixels by their number in the
     file, where it stands for no class. numbers: all in the file but the background, where they are few. pieces: how
-    many the labels have. lines: see `are_lines`; for masks only.
+    many the labels have. lines: see `are_lines`; for masks only. whole: how many particles can be cut out for
+    composed agglomerates.
     """
 
     name: str
@@ -67,6 +68,7 @@ class CheckedPair:
     numbers: tuple[int, ...] = ()
     pieces: int = 0
     lines: bool = False
+    whole: int = 0
     shares: tuple[float, ...] = ()
     strange: dict[int, int] = field(default_factory=dict)
 
@@ -94,9 +96,10 @@ def check_pair(pair: Pair) -> CheckedPair:
     raw, wrong = pair.cut(read_numbers(pair.labels)), list[str]()
     if int(grey.max()) - int(grey.min()) < FLAT:
         wrong.append(sentence_of("black" if grey.max() < FLAT else "grey", image=pair.image.name))
-    return (
-        _checked_classes(pair, grey, raw, loaded, wrong) if pair.classes else _checked_objects(pair, grey, raw, wrong)
-    )
+    if pair.classes:
+        return _checked_classes(pair, grey, raw, loaded, wrong)
+    whole = len(stock_of([labelled(pair, micrograph.pixels, loaded)]).particles)
+    return replace(_checked_objects(pair, grey, raw, wrong), whole=whole)
 
 
 def _checked_classes(

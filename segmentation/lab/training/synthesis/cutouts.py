@@ -10,10 +10,11 @@ import numpy as np
 from scipy import ndimage
 
 from ....core.measure.shapes import measure
+from ....core.planning import WHOLE_PX
 from ..contract import Field, Labels, Mask, Picture
 from .scene import split_pieces
 
-DIAMETERS = (16.0, 220.0)  # of particles that are cut out, in px
+DIAMETERS = (WHOLE_PX, 220.0)  # of particles that are cut out, in px
 SOLID = 0.9  # of the convex hull that a whole particle fills
 SLENDER = 0.5  # smallest aspect ratio; fibres make no agglomerates
 TOUCHED = 0.12  # of the rim that other particles may lie on
