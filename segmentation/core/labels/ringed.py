@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..micrograph.contrast import limits
 from .contrast import largest_within, overlapping_bands
 from .separate import Labels, interior, sums_over_labels
 
@@ -28,7 +29,7 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels) -> NDArray[np.bool_]:
     is_gap = np.zeros(count, bool)
     areas, sums = sums_over_labels(labels, grey)
     means = sums / np.maximum(areas, 1)
-    lowest = float(np.percentile(grey, 1)) if grey.size else 0.0
+    lowest = limits(grey, 1.0, 100.0)[0] if grey.size else 0.0
     candidates = _nearly_ringed(labels, count).tolist()
     boxes, margin = ndimage.find_objects(labels) if candidates else [], GAP + 1
     for number in candidates:
