@@ -299,7 +299,7 @@ def is_junk(name: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    from .inspect import answer  # with all that decodes images
+    from .inspect import report_confined  # with all that decodes images
 
     parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")
     parser.add_argument("input", type=Path)
@@ -316,7 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return {"ok": True, "files": result.files, "notes": result.notes}
 
     bounds = options.max_memory_mb, options.seconds, [options.folder], [options.input]
-    return answer(report, *bounds, memory=MEMORY, largest=(options.entry_mb + 1) * 2**20)
+    largest_written_bytes = (options.entry_mb + 1) * 2**20
+    return report_confined(report, *bounds, out_of_memory_sentence=MEMORY, largest_written_bytes=largest_written_bytes)
 
 
 if __name__ == "__main__":
