@@ -343,7 +343,9 @@ def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
 
 
 def test_the_schema_is_that_of_the_types():
-    assert result.SCHEMA.read_text(encoding="utf-8") == schema.text(), "run python -m segmentation.core.report.schema"
+    assert result.SCHEMA.read_text(encoding="utf-8") == schema.schema_text(), (
+        "run python -m segmentation.core.report.schema"
+    )
 
 
 @pytest.mark.parametrize(
