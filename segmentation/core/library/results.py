@@ -92,7 +92,7 @@ class Reported:
     @cached_property
     def sentence(self) -> str:
         """The main numbers in words, as the caption of the figure says them."""
-        from ..report.figure import caption_of  # matplotlib
+        from ..report.caption import caption_of  # matplotlib
 
         return caption_of(self.sample)
 
