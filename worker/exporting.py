@@ -11,7 +11,8 @@ from pathlib import Path
 
 from segmentation.core.analysis import Analysis
 from segmentation.core.report.exports.notebook import MOST_BYTES
-from segmentation.core.report.signatures import UNFILED, Filing, Signed
+from segmentation.core.report.filing import UNFILED, Filing
+from segmentation.core.report.signatures import Signed
 from segmentation.core.sample import SampleAnalysis
 from segmentation.models import ExportJob, Job, Sample
 from segmentation.services.access.site_address import printed_address

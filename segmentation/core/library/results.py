@@ -125,7 +125,7 @@ class Reported:
         """
         from ..report.choice import offered, read_choice
         from ..report.files import write_chosen
-        from ..report.signatures import Filing
+        from ..report.filing import Filing
 
         unit: Of = "image" if self.sample.analysis is not None else "sample"
         names = [files] if isinstance(files, str) else files or []

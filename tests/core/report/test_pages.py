@@ -29,9 +29,9 @@ from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
 from segmentation.core.report.files import write_all
+from segmentation.core.report.filing import Filing
 from segmentation.core.report.fonts import runs, unbroken
 from segmentation.core.report.method import method as method_of
-from segmentation.core.report.signatures import Filing
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import CITATION, calibration_words, short_names
 from segmentation.core.sample import SampleAnalysis

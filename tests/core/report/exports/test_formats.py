@@ -28,8 +28,8 @@ from segmentation.core.report import facts, schema
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.facts import MIRRORED
+from segmentation.core.report.filing import Filing
 from segmentation.core.report.outlines import polygons
-from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.settings import MeasurementSettings
