@@ -134,7 +134,7 @@ def test_a_line_is_told_as_it_counts(pixels: float, error: float, text: str):
     told = in_the_browser(f"ruler.reckon({line}, {json.dumps(text)}, 1000)")
     calibration = Calibration.of_line(parse_length(text), pixels, error)
     assert told["pixel"] == pytest.approx(calibration.nm_per_pixel, rel=1e-12)
-    assert told["doubt"] == pytest.approx(calibration.relative_uncertainty, rel=1e-12)
+    assert told["relativeUncertainty"] == pytest.approx(calibration.relative_uncertainty, rel=1e-12)
     assert told["stated"]["width"] == width_text(calibration.width_nm(1000))
     short = json.dumps({"drawn": True, "length": SHORTEST_PX - 0.01, "error": error})
     assert in_the_browser(f"ruler.reckon({short}, '1 nm', 9).missing") == "line"

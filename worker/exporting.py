@@ -11,9 +11,9 @@ from pathlib import Path
 
 from segmentation.core.analysis import Analysis
 from segmentation.core.report.exports.notebook import MOST_BYTES
-from segmentation.core.report.signatures import UNFILED, Filing, Signed
+from segmentation.core.report.filing import UNFILED, Filing
 from segmentation.core.sample import SampleAnalysis
-from segmentation.models import ExportJob, Job, Sample
+from segmentation.models import ExportJob, Job, Sample, Signature
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import bundles, queue, tables
 from segmentation.services.results import exports as exports_service
@@ -50,7 +50,7 @@ class _Source:
 
     reported: Analysis | SampleAnalysis
     filing: Filing = UNFILED
-    signatures: Sequence[Signed] = ()
+    signatures: Sequence[Signature] = ()
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -78,7 +78,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         stored_only=not export.asked,
         also=[*export.figures, *names_ahead(result)],
         beside=source.evidence,
-        signatures=source.signatures,
+        signatures=[signature.printed for signature in source.signatures],
         filing=source.filing,
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
         first_written=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
@@ -113,7 +113,7 @@ def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) ->
     return _Source(
         analysis,
         Filing(steps.last_change(job), printed_address(job), sample, image),
-        [signature.printed for signature in signatures],
+        signatures,
         write_evidence(job, signatures, out),
     )
 

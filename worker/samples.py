@@ -13,7 +13,7 @@ from segmentation.core.flags import Flag, as_json, from_json
 from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
-from segmentation.core.report.signatures import Filing
+from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, WithJsonSche
 from ..core.compare.results import Comparison
 from ..core.report.choice import usual
 from ..core.report.exports.viewer import PICTURE
-from ..core.report.schema import JobResult, StoredSample, in_short
+from ..core.report.schema import JobResult, StoredSample, with_short_description
 from ..core.tasks import find
 from ..models import Job as JobRow
 from ..models import Sample as SampleRow
@@ -594,7 +594,7 @@ def with_results(schemas: dict[str, Any]) -> dict[str, Any]:
     for kind in (JobResult, StoredSample):
         schema_of_kind = TypeAdapter(kind).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
         schemas = {**schema_of_kind.pop("$defs", {}), **schemas, kind.__name__: schema_of_kind}
-    for schema in map(in_short, schemas.values()):
+    for schema in map(with_short_description, schemas.values()):
         result = schema.get("properties", {}).get("result", {})
         if name := result.pop(STORED, ""):
             result["anyOf"] = [{"$ref": f"{REFERENCE}{name}"}, {"type": "null"}]

@@ -61,7 +61,7 @@ def combine(
     that do not count; a command passes each failed file as `SampleImage.failed(path.name, sentence)`, with its SHA-256
     if known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
     """
-    members = sorted(members, key=lambda image: rank(image.name, image.sha256))
+    members = sorted(members, key=lambda member: rank(member.name, member.sha256))
     left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
     titles = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
     tables = aligned([member.table for member in members])
@@ -72,8 +72,8 @@ def combine(
     ]
     task = tasks.find(members[0].record.task)
     _exclude(images, task)
-    counted = [image for image in images if not image.excluded]
-    calibration = common_calibration([image.member.calibration for image in counted or images])
+    included = [image for image in images if not image.excluded]
+    calibration = common_calibration([image.member.calibration for image in included or images])
     conditions = Conditions(
         size=task.size,
         screened=task.screened,
@@ -81,7 +81,7 @@ def combine(
         seed=SEED,
         calibration=calibration,
         filter=filter,
-        tilt=max((image.member.tilt for image in counted), default=0.0),
+        tilt=max((image.member.tilt for image in included), default=0.0),
     )
     pooled = _pooled_statistics(images, task, conditions)
     listed = [
@@ -97,7 +97,7 @@ def combine(
         pooled=pooled,
         histogram=None,
         calibration=pixel_sizes_of(members),
-        flags=(*notes, *_from_one(counted, {} if task.screened else quantities), *_flags_of(counted)),
+        flags=(*notes, *_notes_on_lone_values(included, {} if task.screened else quantities), *_flags_of(included)),
         filter=filter,
         images=tuple(listed),
         quantities=quantities,
@@ -129,22 +129,22 @@ def _exclude(images: Sequence[_Image], task: Task) -> None:
 
 def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditions) -> PooledStatistics | None:
     """The statistics of all sizes, None without any. Sets `outlier` of the images that may not belong."""
-    counted, excluded = [image for image in images if not image.excluded], [image.excluded for image in images]
-    members = [image.member for image in counted]
+    included, excluded = [image for image in images if not image.excluded], [image.excluded for image in images]
+    members = [image.member for image in included]
     if len(members) == 1 and members[0].statistics:
         return alone(members[0].statistics, excluded)
-    if not task.screened and not (task.size and any(image.sizes.kept.any() for image in counted)):
+    if not task.screened and not (task.size and any(image.sizes.kept.any() for image in included)):
         return None
     conditions, obstacle = replace(conditions, evidence=_evidence(members)), _obstacle_to_verdict(members)
-    tables, firm = [image.sizes for image in images], _firm_verdict(counted, conditions) if obstacle else ""
-    of_counting = {image.statistics.counted for image in members if image.statistics}
-    counted_by = of_counting.pop() if len(of_counting) == 1 else ""
-    conditions = replace(conditions, pieces=_pieces(images), counted=counted_by)
+    tables, firm = [image.sizes for image in images], _firm_verdict(included, conditions) if obstacle else ""
+    measurands = {member.statistics.counted for member in members if member.statistics}
+    measurand = measurands.pop() if len(measurands) == 1 else ""
+    conditions = replace(conditions, pieces=_pieces(images), counted=measurand)
     pooled = pool(tables, replace(conditions, obstacle=None if firm else obstacle), excluded)
     if firm and (pooled.nano is None or pooled.nano["verdict"] != firm):
         pooled = pool(tables, replace(conditions, obstacle=obstacle), excluded)
-    of_images = WeightedSizes.of(*(image.sizes for image in counted), edge=conditions.edge, by=task.size)
-    for image, outlier in zip(counted, find_outliers(of_images, len(counted)), strict=True):
+    of_images = WeightedSizes.of(*(image.sizes for image in included), edge=conditions.edge, by=task.size)
+    for image, outlier in zip(included, find_outliers(of_images, len(included)), strict=True):
         image.outlier = outlier
     return replace(pooled, **_of_tables(members, conditions.calibration))
 
@@ -155,15 +155,15 @@ def _pieces(images: Sequence[_Image]) -> list[Table | None]:
     return pieces if any(table is not None for table in pieces) else []
 
 
-def _of_tables(counted: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
+def _of_tables(members: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
     """The fields of pooled statistics that come from all objects. The other fields come from objects with a size."""
-    tables = [member.table for member in counted]
+    tables = [member.table for member in members]
     if not tables:
         return {}
     return {
         "n_set_aside": sum(int((~table.kept).sum()) for table in tables),
         "set_aside": by_reason(tables),
-        "arrangement": arrangement(tables, [member.record.frame for member in counted], calibration),
+        "arrangement": arrangement(tables, [member.record.frame for member in members], calibration),
     }
 
 
@@ -173,21 +173,21 @@ def _numbers(
     """The numbers of all images together: figures of the pooled sizes, or what its kind of analysis makes of fields."""
     if not task.pool_fields:
         return {name: pooled.value(name) for name in task.quantities} if pooled else {}
-    counted = [image for image in images if not image.excluded]
-    if not counted:
+    included = [image for image in images if not image.excluded]
+    if not included:
         scales = without_scale([image.member.table for image in images])
         scaled = next(image.member for image, why in zip(images, scales, strict=True) if not why)
         values = dict.fromkeys(scaled.quantities, Value(None))
-    elif len(counted) == 1:
-        values = dict(counted[0].member.quantities)
+    elif len(included) == 1:
+        values = dict(included[0].member.quantities)
     else:
-        fields, uncertainty = [image.field for image in counted], calibration.standard_uncertainty or 0.0
+        fields, uncertainty = [image.field for image in included], calibration.standard_uncertainty or 0.0
         if len(fields) < FEWEST_IMAGES:
             unit, areas = fields[0].table.unit, [field.area for field in fields]
             values = {
                 name: within_images(
                     Value(value, unit=number(name).unit(unit)),
-                    [image.member.quantities.get(name, Value(None)) for image in counted],
+                    [image.member.quantities.get(name, Value(None)) for image in included],
                     areas,
                 )
                 for name, value in task.pool_fields(fields).items()
@@ -198,7 +198,7 @@ def _numbers(
         values |= {name: poisson(count) for name, count in counts.items() if count is not None}
     figures = task.figures if pooled else {}
     values |= {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
-    cards = {card.get("sha256"): card for card in (image.member.record.card for image in counted)}
+    cards = {card.get("sha256"): card for card in (image.member.record.card for image in included)}
     return with_outlines(values, [score for card in cards.values() for score in card.get("scores", ())])
 
 
@@ -214,11 +214,11 @@ def _evidence(members: Sequence[Member]) -> Evidence:
     """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
-    counted = {image.statistics.counted for image in members if image.statistics}
+    measurands = {member.statistics.counted for member in members if member.statistics}
     of_card = [card.get("options", {}).get("outline_error") for card in cards.values()]
     names = (
-        [f"{count}{suffix}" for count in counted for suffix in ("", "_share")]
-        if len(counted) == 1 and all((*counted, *of_card))
+        [f"{measurand}{suffix}" for measurand in measurands for suffix in ("", "_share")]
+        if len(measurands) == 1 and all((*measurands, *of_card))
         else []
     )
     return Evidence(
@@ -244,11 +244,11 @@ def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
     return Flag.doubtful(f"A check of {subject}.", f"{subject} are to be checked") if count else None
 
 
-def _firm_verdict(counted: Sequence[_Image], conditions: Conditions) -> str:
+def _firm_verdict(included: Sequence[_Image], conditions: Conditions) -> str:
     """The verdict of the images without a doubt alone; "" where it is undecided, unless they are most of all, and
     where the numbers of an image must not be used."""
-    sure = [image for image in counted if not any(flag.doubt for flag in image.member.flags)]
-    if 2 * len(sure) <= len(counted) or any(is_unusable(image.member.flags) for image in counted):
+    sure = [image for image in included if not any(flag.doubt for flag in image.member.flags)]
+    if 2 * len(sure) <= len(included) or any(is_unusable(image.member.flags) for image in included):
         return ""
     sure_conditions = replace(conditions, evidence=_evidence([image.member for image in sure]), pieces=_pieces(sure))
     nano = pool([image.sizes for image in sure], sure_conditions).nano
@@ -257,7 +257,7 @@ def _firm_verdict(counted: Sequence[_Image], conditions: Conditions) -> str:
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
     """The number of particles and the effect of a contribution, of each image with particles."""
-    budgets = [(image.table.kept, image.statistics.budget if image.statistics else None) for image in members]
+    budgets = [(member.table.kept, member.statistics.budget if member.statistics else None) for member in members]
     return [(int(kept.sum()), effect(budget, name)) for kept, budget in budgets if kept.any()]
 
 
@@ -307,41 +307,41 @@ def histogram_of(
     return {"edges": bars.edges.tolist(), "counts": [of_images.get(at, nothing) for at in range(len(tables))]}
 
 
-def _from_one(counted: Sequence[_Image], quantities: Mapping[str, Value]) -> Iterator[Flag]:
+def _notes_on_lone_values(included: Sequence[_Image], quantities: Mapping[str, Value]) -> Iterator[Flag]:
     """Notes on numbers of all images together, `quantities`, that only one of the images that count has."""
     labels_by_image: dict[int, list[str]] = {}
-    for name, pooled in quantities.items() if len(counted) > 1 else ():
-        having = [index for index, image in enumerate(counted) if image.member.value(name).value is not None]
+    for name, pooled in quantities.items() if len(included) > 1 else ():
+        having = [index for index, image in enumerate(included) if image.member.value(name).value is not None]
         if len(having) == 1 and pooled.value is not None:
             labels_by_image.setdefault(having[0], []).append(number(name).label)
     for index, labels in labels_by_image.items():
-        image = counted[index]
+        image = included[index]
         yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}.", ids=(image.number,))
 
 
-def _flags_of(counted: Sequence[_Image]) -> Iterator[Flag]:
+def _flags_of(included: Sequence[_Image]) -> Iterator[Flag]:
     """Flags about the sources of the scales and about doubtful images, of which the first are named. Only images
     that count have flags here."""
-    sources = pixel_sizes_of([image.member for image in counted])["sources"]
+    sources = pixel_sizes_of([image.member for image in included])["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{times} {Source(source).words}" for source, times in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
-    titles = {image.number: image.title for image in counted}
+    titles = {image.number: image.title for image in included}
     doubts = {
-        image.number: flags for image in counted if (flags := [flag for flag in image.member.flags if flag.doubt])
+        image.number: flags for image in included if (flags := [flag for flag in image.member.flags if flag.doubt])
     }
     if len(doubts) > 1:
         have, gravest = f"{len(doubts)} images have warnings", [_gravest(flags) for flags in doubts.values()]
         shorts = {flag.short for flag in gravest}
         wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a scale is so grave
         for_all = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
-        short = for_all if len(shorts) > 1 else _of_some(shorts.pop(), len(doubts), len(counted))
+        short = for_all if len(shorts) > 1 else _of_some(shorts.pop(), len(doubts), len(included))
         listed = "; ".join(dict.fromkeys(flag.headline for flag in gravest))
-        text, by = f"{have}: {listed}{'' if listed.endswith('?') else '.'}", len(doubts) / len(counted)
+        text, by = f"{have}: {listed}{'' if listed.endswith('?') else '.'}", len(doubts) / len(included)
         yield Flag.doubtful(text, short, ids=tuple(doubts), moves="all", by=by)
     for at, flags in list(doubts.items())[:MOST_NAMED]:
         text = f"{titles[at]}: {' '.join(flag.text for flag in flags)}"
-        yield Flag.doubtful(text, _of_some(_gravest(flags).short, 1, len(counted)), ids=(at,))
+        yield Flag.doubtful(text, _of_some(_gravest(flags).short, 1, len(included)), ids=(at,))
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")
 

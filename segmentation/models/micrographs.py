@@ -119,7 +119,8 @@ class Micrograph(Owned, Attempted):
         has a `SideFile`, which says who else has it. size: without them.
     viewer_image, viewer_tiles: the picture in the viewer, whole and in squares (core.report.exports.viewer);
         viewer_size: of both.
-    is_archive: whether it is an archive of images; archive: the archive that contained it.
+    is_archive: whether the file gives several images: a ZIP archive, or a stack of which pages were asked for.
+    archive: the file that contained it.
     pages: of a file with several images, those asked for, such as "3", "2-5" or "all"; "": it is one image. Each
         becomes a file of its own: of an archive its images, else it takes the place of this file.
     sample: the sample that will include it; None once it does.

@@ -68,7 +68,7 @@ def answer(population: Population, chosen: Mapping[str, str], task: Task) -> dic
     edges: (k + 1,) in `unit`, empty without an object; then all that follows is missing. axis: the ends of what is
         drawn. bounds: the same in the unit
         of the stored objects. ends: their texts. words: (k,) what is said of a bar.
-    heights, aside, doubtful, counts, shares, cumulative: (k,), see `Bars`.
+    heights, aside, doubtful, shares, cumulative: (k,), see `Bars`. counts: (k,) its `expected_counts`.
     fit: the bars that the log-normal law alone would give at FIT_POINTS sizes from one end of the axis to the other, in
         even steps (of a logarithmic axis in even ratios), or null. unfit: why it is not drawn, else "". limit: the line
         at 100 nm or null.
@@ -98,8 +98,8 @@ def answer(population: Population, chosen: Mapping[str, str], task: Task) -> dic
     problem = problem or REFUSALS[bars.refusal]
     return {
         **content,
-        "n": bars.number,
-        "title": f"Histogram: {axis.quantity.label} of {task.count(bars.number)}, by {weighting}.",
+        "n": bars.expected_total,
+        "title": f"Histogram: {axis.quantity.label} of {task.count(bars.expected_total)}, by {weighting}.",
         "axis": _ends(bars, axis, log),
         "edges": (axis.factor * bars.edges).tolist(),
         "bounds": bars.edges.tolist(),
@@ -107,7 +107,7 @@ def answer(population: Population, chosen: Mapping[str, str], task: Task) -> dic
         "heights": numbers(bars.heights),
         "aside": numbers(bars.aside),
         "doubtful": numbers(bars.doubtful),
-        "counts": numbers(bars.counts),
+        "counts": numbers(bars.expected_counts),
         "shares": bars.shares.tolist(),
         "cumulative": bars.cumulative.tolist(),
         **_law(bars, axis, choice),
@@ -158,7 +158,7 @@ def _words(bars: Bars, axis: _Axis, weighting: str, task: Task) -> dict[str, lis
     words = []
     for at, decimals in enumerate(places):
         name = axis.named(_fixed(edges[at], decimals), _fixed(edges[at + 1], decimals))
-        many, share = _count(float(bars.counts[at]), task), _share(float(bars.shares[at]))
+        many, share = _count(float(bars.expected_counts[at]), task), _share(float(bars.shares[at]))
         parts = [f"{name}: {many}, {share} by {weighting}", f"{_share(float(bars.cumulative[at]))} up to here"]
         words.append("; ".join([*parts, *(["pale: perhaps several"] if bars.doubtful[at] else [])]))
     ends = [_fixed(edge, decimals) for edge, decimals in zip(edges, [*places, places[-1]], strict=True)]
@@ -194,7 +194,7 @@ def _share(share: float) -> str:
 
 def _law(bars: Bars, axis: _Axis, choice: Choice) -> dict[str, Any]:
     """The log-normal law of the sizes in the bars, where it is drawn, and else why it is not."""
-    fit = log_normal(bars.size, bars.height)
+    fit = log_normal(bars.size, bars.contribution)
     # The law by number is one by area and volume, too, where the few largest sizes hide that they do not follow it.
     poor = unfit(log_normal(bars.size, bars.weight)) or unfit(fit)
     of_shape = choice.measure in (*DESCRIPTORS, "edge_weight")
@@ -218,7 +218,7 @@ def _curve(bars: Bars, axis: _Axis, log: bool, fit: Fit) -> list[float]:
     size = np.geomspace(low, high, FIT_POINTS) if log else np.linspace(low, high, FIT_POINTS)
     positive = np.maximum(size, LEAST_SIZE * high)  # where the density is 0
     width = positive * np.log(bars.edges[1] / bars.edges[0]) if log else bars.edges[1] - bars.edges[0]
-    heights = float(bars.height.sum()) * width * density(positive, fit)
+    heights = float(bars.contribution.sum()) * width * density(positive, fit)
     return [float(f"{height:.{DIGITS}g}") for height in heights.tolist()]
 
 

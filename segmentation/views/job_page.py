@@ -26,7 +26,7 @@ from ..services.results import exports, steps
 from ..services.results.uploads import example_sha256
 from .calibration import acquired
 from .forms import accept_attribute
-from .job_status import scaled, state_of
+from .job_status import scale_context, state_of
 from .revisions import of_its_sample, revisions
 from .signatures import signatures_of
 from .work import work_page
@@ -86,7 +86,7 @@ def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
     if Result(job).has_few:
         return ""
     may_change = job.is_changeable_by(request.user, request.visitor)
-    context = {**state_of(job), **scaled(request, job), "may_change": may_change, "width": width_of(job)}
+    context = {**state_of(job), **scale_context(request, job), "may_change": may_change, "width": width_of(job)}
     return render_to_string("_numbers_first.html", {**context, "result": Result(job)}, request)
 
 
@@ -100,7 +100,7 @@ def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:
     shown_revisions = revisions(job, request.user, request.visitor)
     return {
         **state_of(job),
-        **scaled(request, job),
+        **scale_context(request, job),
         "form": SettingsForm(earlier=job.get_settings(), user=request.user),
         "revisions": shown_revisions,
         "revision": next(revision for revision in shown_revisions if revision.is_shown),

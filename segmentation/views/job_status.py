@@ -26,9 +26,11 @@ SOON = timedelta(seconds=5)
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """What the waiting page asks for again and again, until the job has ended: then it loads anew. A result asks
-    with "late", the check it shows: 204 until that changes. Files that wait for a bar are asked for once it is read.
-    part: of the outlines that the page draws already; unseen: it has no picture yet."""
+    """Polled by the waiting page until the job ends; then the page reloads.
+
+    GET `late`: the state of the scale check that a finished page shows (204 while unchanged). `part`: number of the
+    early outlines already drawn. `unseen`: the page has no preview yet.
+    """
     job = visible(request, row_of(Job, pk))
     if job.is_done and (late := request.GET.get("late", "")):
         if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
@@ -40,7 +42,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_late.html", {"job": job, "late": late, "grave": grave, "may_change": may_change})
     if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    context = state_of(job) | scaled(request, job)
+    context = state_of(job) | scale_context(request, job)
     if job.early.get("part") != request.GET.get("part"):
         context["early"] = job.early
     if "unseen" in request.GET and job.micrograph.preview:
@@ -58,9 +60,9 @@ def state_of(job: Job) -> dict[str, Any]:
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}
 
 
-def scaled(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """The scale in words, of an image whose bar is still being read that it is; the address of the result; and whether
-    the caller may only look at it."""
+def scale_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """Context of the page: `calibration_line`, the scale in words; `address` of the result; `only_looks`, whether the
+    caller may only look at it. While a bar is still being read, the line says so."""
     scale, micrograph = job.scale.in_use, job.micrograph
     is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
     line = "scale still being read from the image" if is_awaited else calibration_words(scale, detail=False)

@@ -67,10 +67,10 @@ def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale
     image, *others = pair([file.name or "" for file in files])
     if not others and "one_sample" not in request.POST:
         main = next(file for file in files if (file.name or "") == image)
-        side, is_archive = [file for file in files if file is not main], bool(pages) or uploads.is_zip(main)
+        side, several = [file for file in files if file is not main], bool(pages) or uploads.is_zip(main)
         asked = stated.as_dict()
         job = after_inspection.analyse_file(
-            file=main, side=side, is_archive=is_archive, pages=pages, asked=asked, **common
+            file=main, side=side, holds_several_images=several, pages=pages, asked=asked, **common
         )
         return address_of(job) if job else reverse("results")
     intake = uploads.receive_files(files=files, pages=pages, **sender(request))

@@ -17,7 +17,7 @@ async function opened(box) {
   return { box, drawing, viewport: drawing.viewport, pixel: Number(box.dataset.pixel) || 0 };
 }
 
-function describe({ box, drawing }) {
+function wireReadout({ box, drawing }) {
   const readout = box.querySelector("[data-readout]");
   const tell = (object) => {
     drawing.point(object);
@@ -27,7 +27,7 @@ function describe({ box, drawing }) {
 }
 
 // Of one image each picture has what is lit in the other, too, dashed: what one side lacks is seen on both.
-function besides(sides) {
+function drawLitOfOther(sides) {
   const [first, second] = sides;
   if (!("same" in section.dataset) || first.viewport.columns !== second.viewport.columns) return;
   for (const [{ drawing }, other] of [[first, second], [second, first]]) {
@@ -60,10 +60,10 @@ function failed() {
 
 async function begin() {
   const sides = await Promise.all([...section.querySelectorAll("[data-side]")].map(opened));
-  sides.forEach(describe);
+  sides.forEach(wireReadout);
   link(sides, "same" in section.dataset);
   tools(section, sides.map(({ drawing }) => drawing));
-  besides(sides);
+  drawLitOfOther(sides);
   lights(sides, [...document.querySelectorAll("[data-place]")], () => section.scrollIntoView({ block: "nearest" }));
   slide();
 }

@@ -17,11 +17,11 @@ export class Doubt {
   // page: the result's; box: the strip.
   constructor(page, box) {
     Object.assign(this, { page, box, current: null });
-    this.passed = new Set(); // keys of what was gone by
+    this.skippedKeys = new Set(); // of what was gone by
     this.refused = new Set(); // places of cuts that are none
     this.answered = []; // { asked, before, after }: what was answered, and how many corrections stood before and after it
-    for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.all(), undo: () => this.undo(), end: () => this.end() })) {
-      this.one(name).addEventListener("click", act);
+    for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.cutAllLikely(), undo: () => this.undo(), end: () => this.end() })) {
+      this.part(name).addEventListener("click", act);
     }
     document.addEventListener("keydown", (event) => this.key(event));
     box.addEventListener("click", ({ detail }) => detail && page.canvas.focus({ preventScroll: true })); // Enter is Yes again
@@ -29,7 +29,7 @@ export class Doubt {
     this.changed();
   }
 
-  one(name) {
+  part(name) {
     return this.box.querySelector(`[data-doubt-${name}]`);
   }
 
@@ -47,7 +47,7 @@ export class Doubt {
     // An answer that was taken back is a question once more as soon as the server has taken it back, too.
     const { history = [], sender } = this.page.editor ?? {};
     if (this.answered.length && !sender?.waiting.length && history.length < this.answered.at(-1).after) return this.askAgain();
-    this.one("count").textContent = this.queue.length ? `${Math.max(this.queue.length, this.page.doubtCount - this.refused.size)} to check` : "Nothing more to check";
+    this.part("count").textContent = this.queue.length ? `${Math.max(this.queue.length, this.page.doubtCount - this.refused.size)} to check` : "Nothing more to check";
     if (this.current && !this.queue.some((each) => keyOf(each) === keyOf(this.current))) this.go();
     else this.show();
     return null;
@@ -56,10 +56,10 @@ export class Doubt {
   // What comes next: what was not gone by; after the last one from the beginning. After a click the keys belong to the
   // picture, after a key to the answers.
   go(event) {
-    if (this.current) this.passed.add(keyOf(this.current));
-    let next = this.queue.find((each) => !this.passed.has(keyOf(each)));
+    if (this.current) this.skippedKeys.add(keyOf(this.current));
+    let next = this.queue.find((each) => !this.skippedKeys.has(keyOf(each)));
     if (!next && this.queue.length) {
-      this.passed.clear();
+      this.skippedKeys.clear();
       [next] = this.queue;
     }
     this.open(next ?? null, event);
@@ -69,7 +69,7 @@ export class Doubt {
     this.current = next;
     this.show();
     if (!next) return;
-    if (event) (event.detail ? this.page.canvas : this.one("right")).focus({ preventScroll: true });
+    if (event) (event.detail ? this.page.canvas : this.part("right")).focus({ preventScroll: true });
     this.page.select([next.id]);
     const { drawing, objects } = this.page;
     const withNeighbours = (size, stage) => Math.min((LARGEST * stage) / size, CLOSEST, Math.max(LEAST / size, stage / (AROUND * drawing.widest)));
@@ -86,7 +86,7 @@ export class Doubt {
     this.page.select([]);
     this.page.drawing.viewport.fit(); // as before the first question
     this.leave();
-    this.one("go").focus();
+    this.part("go").focus();
   }
 
   show() {
@@ -94,15 +94,15 @@ export class Doubt {
     this.box.hidden = !this.queue.length && !current && !this.answered.length;
     page.cuts.current = current?.cut ?? null;
     page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
-    this.one("what").textContent = current ? this.words(current) : "";
+    this.part("what").textContent = current ? this.words(current) : "";
     // It has its room from the start: the answers stay under the pointer.
-    [this.one("undo").hidden, this.one("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
-    for (const name of ["right", "wrong", "end"]) this.one(name).hidden = !current;
-    this.one("go").firstChild.textContent = current ? "Unsure " : "Check ";
-    this.one("go").querySelector("kbd").hidden = !current;
-    this.one("go").hidden = !this.queue.length;
+    [this.part("undo").hidden, this.part("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
+    for (const name of ["right", "wrong", "end"]) this.part(name).hidden = !current;
+    this.part("go").firstChild.textContent = current ? "Unsure " : "Check ";
+    this.part("go").querySelector("kbd").hidden = !current;
+    this.part("go").hidden = !this.queue.length;
     const likely = this.likely.length;
-    const all = this.one("all");
+    const all = this.part("all");
     [all.hidden, all.textContent] = [!current || likely < 2, `Cut all ${likely} ${page.facts.likely}`];
     all.classList.toggle("unseen", !current?.cut); // its room is kept for the next cut
     page.drawing.draw();
@@ -153,7 +153,7 @@ export class Doubt {
   async askAgain() {
     const { asked } = this.answered.pop();
     if (asked.cut) this.refused.delete(asked.cut.place);
-    this.passed.delete(keyOf(asked));
+    this.skippedKeys.delete(keyOf(asked));
     this.changed();
     this.open(this.queue.find((each) => keyOf(each) === keyOf(asked)) ?? this.queue[0] ?? null);
   }
@@ -165,16 +165,16 @@ export class Doubt {
     return editor.run({ op: "reviewed", ids: [id] });
   }
 
-  async all() {
+  async cutAllLikely() {
     const { likely } = this;
     const editor = await this.page.correct();
     return editor?.cut(likely.flatMap((cut) => editor.cuts.chain(cut)));
   }
 
   // Enter and Delete answer what is asked, as long as it alone is selected. Returns whether they did.
-  heeds(action) {
+  answersByKey(action) {
     const { selected } = this.page;
-    if (!this.current || !this.one("right") || !(action === "right" || action === "delete") || selected.size !== 1 || !selected.has(this.current.id)) return false;
+    if (!this.current || !this.part("right") || !(action === "right" || action === "delete") || selected.size !== 1 || !selected.has(this.current.id)) return false;
     this.answer(action === "right");
     return true;
   }
@@ -186,8 +186,8 @@ export class Doubt {
     if (letter === "u") this.go();
     if (letter in ANSWERS) this.answer(ANSWERS[letter]);
     const free = target === document.body || target === this.page.drawing.canvas;
-    if (key === "Enter" && free) this.heeds("right");
-    if ((key === "Delete" || key === "Backspace") && (free || this.box.contains(target))) this.heeds("delete");
+    if (key === "Enter" && free) this.answersByKey("right");
+    if ((key === "Delete" || key === "Backspace") && (free || this.box.contains(target))) this.answersByKey("delete");
     if (key === "Escape" && this.current && (free || this.box.contains(target))) this.end();
   }
 }

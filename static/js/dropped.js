@@ -29,7 +29,7 @@ async function* filesIn(entry, path, lost) {
 }
 
 // { files: [{ file, path }, …], folder: the name of the one folder dropped, or "", lost: paths that cannot be read }
-export async function everything(transfer) {
+export async function droppedFiles(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const folders = entries.filter((entry) => entry.isDirectory);
   if (!folders.length) return { files: [...transfer.files].map((file) => ({ file, path: file.name })), folder: "", lost: [] };
@@ -41,12 +41,13 @@ export async function everything(transfer) {
 
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
 
-// over(whether): files are being dragged over the page. dropped: gets what `everything` gives.
-export function onDrop(over, dropped) {
+// showDragging(isDragging): whether files are being dragged over the page.
+// dropped: gets what `droppedFiles` gives.
+export function onDrop(showDragging, dropped) {
   let depth = 0;
   const dragging = (change) => {
     depth = Math.max(0, depth + change);
-    over(depth > 0);
+    showDragging(depth > 0);
   };
   document.addEventListener("dragenter", (event) => carriesFiles(event) && dragging(1));
   document.addEventListener("dragleave", (event) => carriesFiles(event) && dragging(-1));
@@ -55,6 +56,6 @@ export function onDrop(over, dropped) {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     dragging(-depth);
-    dropped(await everything(event.dataTransfer));
+    dropped(await droppedFiles(event.dataTransfer));
   });
 }

@@ -1,4 +1,5 @@
 // Two viewports that move and zoom together. A side is { viewport, pixel }: the length of a pixel, 0 where not known.
+// same: whether both sides show one image.
 
 // How many pixels of one image are as long as a pixel of the other: of one image one, else by the scale where both have
 // one, else by the widths.

@@ -6,7 +6,7 @@ const list = () => document.getElementById("results");
 const ticks = () => [...list().querySelectorAll(".tick input")];
 const tickOfAll = () => list().querySelector("[name=all]");
 
-function count() {
+function updateBar() {
   const bar = list().querySelector("[data-bar]");
   if (!bar) return;
   const label = bar.querySelector("[data-every]");
@@ -30,11 +30,11 @@ document.addEventListener("focusin", ({ target }) => target.matches(":focus-visi
 document.addEventListener("change", (event) => {
   if (event.target.matches(".search select")) event.target.form.requestSubmit();
   if (event.target.closest("[data-every]")) for (const tick of ticks()) tick.checked = event.target.checked;
-  if (event.target.closest("#results")) count();
+  if (event.target.closest("#results")) updateBar();
   if (event.target.checked) scrollAboveBar(event.target);
 });
 
-document.addEventListener("settled", count);
+document.addEventListener("settled", updateBar);
 
 // The files of many results are written before they are packed: the list stays and says how far that is.
 document.addEventListener("submit", async (event) => {
@@ -61,4 +61,4 @@ document.addEventListener("submit", async (event) => {
   delete button.dataset.ready;
 });
 
-count();
+updateBar();

@@ -21,7 +21,7 @@ export function reckon(line, text, columns) {
   return {
     pixel,
     width: pixel * columns,
-    doubt: (Math.SQRT2 * error) / across,
+    relativeUncertainty: (Math.SQRT2 * error) / across,
     stated: { width: widthText(pixel * columns), source: "drawn", pixels: across, error, length: text.trim() },
   };
 }
@@ -83,15 +83,15 @@ export class Ruler {
   }
 
   show() {
-    const { why, pixel, width, doubt } = this.reckoned;
+    const { why, pixel, width, relativeUncertainty } = this.reckoned;
     const across = this.stage.line.drawn ? `${this.stage.line.length.toFixed(1)} px` : "";
     if (why) this.say(across ? `${across}. ${why}` : why);
     else {
       const concern = question(this.length.value);
-      const closer = concern ? ` Please check: ${concern}` : doubt > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
+      const closer = concern ? ` Please check: ${concern}` : relativeUncertainty > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
       const length = this.length.value.trim();
       const stated = /[a-zµμÅ]/i.test(length) ? length : `${length} nm`;
-      this.say(`${across} = ${stated}: ${digits(pixel)} nm/px (± ${digits(100 * WIDE * doubt, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
+      this.say(`${across} = ${stated}: ${digits(pixel)} nm/px (± ${digits(100 * WIDE * relativeUncertainty, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
     }
   }
 

@@ -7,7 +7,7 @@ import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { json } from "./editor/calls.js";
-import { hasLeft } from "./editor/waiting.js";
+import { hasUnsent } from "./editor/waiting.js";
 import { fetched, fit, swap, swapSome } from "./parts.js";
 import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
@@ -384,7 +384,7 @@ class ResultPage {
     const toggle = async (on) => (await this.correct())?.toggle(on);
     button.addEventListener("click", () => toggle());
     if (location.hash === "#correct") toggle(true);
-    else if ("unmeasured" in section.dataset || hasLeft(this.facts.job)) this.correct(); // what is stored, or waits here
+    else if ("unmeasured" in section.dataset || hasUnsent(this.facts.job)) this.correct(); // what is stored, or waits here
   }
 
   // ---- another scale, other settings ------------------------------------------------------------

@@ -189,8 +189,8 @@ def test_scales_of_image_and_mask_that_contradict_each_other(mask):
 
 def test_files_for_training_name_the_image_and_not_the_mask(mask):
     image = Micrograph(np.full(TWO.shape, 7, np.uint8), "b-image.tif", "c" * 64, Calibration.absent())
-    assert analyse_mask(mask, AnalysisSettings.of(), image=image).micrograph.picture == ("b-image.tif", "c" * 64)
-    assert analyse_mask(mask, AnalysisSettings.of()).micrograph.picture == ("b.tif", mask.sha256)
+    assert analyse_mask(mask, AnalysisSettings.of(), image=image).micrograph.shown_file == ("b-image.tif", "c" * 64)
+    assert analyse_mask(mask, AnalysisSettings.of()).micrograph.shown_file == ("b.tif", mask.sha256)
 
 
 def test_how_well_another_tool_outlined_is_not_known(mask):

@@ -5,7 +5,7 @@ import { Editor } from "../../static/js/editor/editor.js";
 import { History, countOf, meanwhile, paired } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
 import { TOOLS, closed, thinned } from "../../static/js/editor/tools.js";
-import { Waiting, hasLeft } from "../../static/js/editor/waiting.js";
+import { Waiting, hasUnsent } from "../../static/js/editor/waiting.js";
 
 // What a browser keeps, by its keys.
 class Store {
@@ -65,7 +65,7 @@ const settled = async (each) => {
 
 test("an undo that came too late is not made again, and is told", async () => {
   const [first, second, words] = [{ op: "delete", ids: [1] }, { op: "fill", ids: [2] }, { thing: "grain" }];
-  const undo = (meant) => ({ operation: { op: "undo" }, meant });
+  const undo = (movedCorrection) => ({ operation: { op: "undo" }, movedCorrection });
   assert.deepEqual(paired([undo(first)], words), { wanted: [], refused: ["deletion of grain 1"] });
   const later = [{ operation: second }, undo(second), { operation: second }];
   assert.deepEqual(paired([undo(first), ...later], words), { wanted: [later[2]], refused: ["deletion of grain 1"] });
@@ -113,16 +113,17 @@ test("what waits outlives its window, and is sent under the same key", async () 
   const store = new Store();
   const { of } = sender(["offline"], {}, store);
   of.woken = () => new Promise(() => {}); // it never tries again
-  of.push({ operation: { op: "delete", ids: [1] } });
+  const each = { operation: { op: "delete", ids: [1] }, movedCorrection: { op: "delete", ids: [1] } };
+  of.push(each);
   await new Promise((resolve) => setTimeout(resolve, 5));
   const other = new Waiting("job", store);
-  assert.deepEqual([other.inherited(), hasLeft("job", store)], [[], true], "the window lives");
-  of.kept.leave(); // it is closed
+  assert.deepEqual([other.takeOver(), hasUnsent("job", store)], [[], true], "the window lives");
+  of.kept.release(); // it is closed
   clearInterval(of.kept.beating);
-  const [{ batch, list }] = other.inherited();
-  assert.deepEqual(list, [{ operation: { op: "delete", ids: [1] } }]);
+  const [{ batch, list }] = other.takeOver();
+  assert.deepEqual(list, [each]);
   assert.deepEqual([batch.base, batch.operations], [0, [{ op: "delete", ids: [1] }]]);
-  assert.deepEqual(other.inherited(), [], "once");
+  assert.deepEqual(other.takeOver(), [], "once");
   const again = sender([stored], {}, store);
   again.of.resent = batch;
   again.of.push(list[0]);

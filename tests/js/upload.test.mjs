@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { everything, isJunk } from "../../static/js/dropped.js";
+import { droppedFiles, isJunk } from "../../static/js/dropped.js";
 import { greyOfTiff } from "../../static/js/own-picture.js";
 
 test("a plain TIFF is shown before the server has it", () => {
@@ -55,19 +55,19 @@ const dropped = (...entries) => ({ items: entries.map((entry) => ({ webkitGetAsE
 
 test("folders are opened to the last portion, and read in the order of their numbers", async () => {
   const inner = folder("deep", [file("2.tif")]);
-  const found = await everything(dropped(folder("batch", [file("10.tif"), file(".DS_Store")], [file("9.tif"), inner])));
+  const found = await droppedFiles(dropped(folder("batch", [file("10.tif"), file(".DS_Store")], [file("9.tif"), inner])));
   assert.equal(found.folder, "batch");
   assert.deepEqual(found.files.map(({ path }) => path), ["batch/9.tif", "batch/10.tif", "batch/deep/2.tif"]);
 });
 
 test("what cannot be read is named, and the rest comes", async () => {
   const broken = { isFile: true, name: "gone.tif", file: (_, failed) => failed(new Error("NotFoundError")) };
-  const found = await everything(dropped(folder("batch", [file("1.tif"), broken, file("2.tif")])));
+  const found = await droppedFiles(dropped(folder("batch", [file("1.tif"), broken, file("2.tif")])));
   assert.deepEqual(found.files.map(({ path }) => path), ["batch/1.tif", "batch/2.tif"]);
   assert.deepEqual(found.lost, ["batch/gone.tif"]);
 });
 
 test("files alone, and several folders, name no sample", async () => {
-  assert.deepEqual(await everything(dropped(file("a.tif"))), { files: [{ file: { name: "a.tif" }, path: "a.tif" }], folder: "", lost: [] });
-  assert.equal((await everything(dropped(folder("a", [file("1.tif")]), folder("b")))).folder, "");
+  assert.deepEqual(await droppedFiles(dropped(file("a.tif"))), { files: [{ file: { name: "a.tif" }, path: "a.tif" }], folder: "", lost: [] });
+  assert.equal((await droppedFiles(dropped(folder("a", [file("1.tif")]), folder("b")))).folder, "");
 });

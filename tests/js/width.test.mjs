@@ -27,11 +27,11 @@ test("millimetres are questioned", () => {
 
 const LINE = { drawn: true, length: 100, error: 0.5 };
 
-test("a line and its length make a pixel, a width and a doubt", () => {
+test("a line and its length make a pixel, a width and a relative uncertainty", () => {
   const found = reckon(LINE, " 500 nm", 1024);
   assert.deepEqual([found.pixel, found.width], [5, 5120]);
   assert.deepEqual(found.stated, { width: "5120", source: "drawn", pixels: 100, error: 0.5, length: "500 nm" });
-  assert.ok(Math.abs(found.doubt - (Math.SQRT2 * 0.5) / 100) < 1e-12);
+  assert.ok(Math.abs(found.relativeUncertainty - (Math.SQRT2 * 0.5) / 100) < 1e-12);
   assert.equal(reckon(LINE, "1 µm", 2000).width, 20000);
   for (const text of ["5 Å", "0.5 nm", "500 pm"]) assert.ok(Math.abs(reckon(LINE, text, 1000).pixel - 0.005) < 1e-12, text);
 });

@@ -15,10 +15,10 @@ import pytest
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, pages
 from segmentation.core.report.at_once import at_once_of
+from segmentation.core.report.caption import caption_of
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.exports.workbooks import write_xlsx
-from segmentation.core.report.figure import caption_of
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
 from segmentation.presenters.stored import numbers_of

@@ -19,7 +19,7 @@ from segmentation.core.micrograph.readings import CUT_OFF, with_scale_read
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
-from segmentation.core.report.signatures import Filing
+from segmentation.core.report.filing import Filing
 from segmentation.core.tasks import find
 from segmentation.models import ExportJob, Job, Micrograph, Superseded
 from segmentation.services.ground import bundles

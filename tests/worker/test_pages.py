@@ -51,7 +51,7 @@ def stack() -> bytes:
 
 
 def several(pages, content=None, name="stack.tif", **fields):
-    return receive(stack() if content is None else content, name, is_archive=True, pages=pages, **fields)
+    return receive(stack() if content is None else content, name, holds_several_images=True, pages=pages, **fields)
 
 
 def pixels_of(micrograph):

@@ -32,7 +32,7 @@ class TestArchives:
 
     def archive(self, *entries, **fields):
         content = zipped(entries or [("x/a.png", picture(64)), ("b.png", picture(65)), ("c.doc", b"words")])
-        return receive(content, name="batch.zip", is_archive=True, **fields)
+        return receive(content, name="batch.zip", holds_several_images=True, **fields)
 
     def test_it_becomes_uploads_of_its_sender(self, own_storage, look_into_all):
         visitor = uuid4()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, answer, save
+from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, report_confined, save
 from ..tasks import find
 from .reading import OUTLINES, read_outlines, read_truth
 from .shapes import Frame
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
     options = parser.parse_args(arguments)
     limits = options.max_memory_mb, options.seconds, [options.labels.parent], [options.input]
-    return answer(lambda: _read(options), *limits, memory=MEMORY)
+    return report_confined(lambda: _read(options), *limits, out_of_memory_sentence=MEMORY)
 
 
 def _read(options: argparse.Namespace) -> dict[str, Any]:

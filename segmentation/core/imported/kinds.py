@@ -24,13 +24,13 @@ SIGNATURES: dict[tuple[bytes, ...], tuple[str, str]] = {
 }
 
 
-def kind_of(head: bytes) -> tuple[str, str]:
+def suffix_and_kind(head: bytes) -> tuple[str, str]:
     """The suffix and the kind of a file by its first HEAD_BYTES; raises UnreadableImage for any other file."""
     if not head:
         raise UnreadableImage(EMPTY)
-    for begins, kind in SIGNATURES.items():
+    for begins, answer in SIGNATURES.items():
         if head.startswith(begins):
-            return kind
+            return answer
     if head.startswith(b"\xff\xd8\xff") or head[8:12] == b"WEBP":
         raise UnreadableImage(LOSSY)
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):

@@ -21,7 +21,7 @@ from ..report.picture import COLOURS
 from ..tasks.base import Task
 from . import coco
 from .imagej import read_rois
-from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, kind_of
+from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, suffix_and_kind
 from .shapes import MANY, MOST_OUTLINES, Frame, Outline, Painted, paint
 
 NOT_ANALYSED = 255  # in place of a class, as in our own labels.tif
@@ -102,7 +102,7 @@ def read_outlines(
     names: of the classes. image: name of the micrograph's file. nm_per_pixel: of the result, None where not known.
     """
     with path.open("rb") as file:
-        _, kind = kind_of(file.read(HEAD_BYTES))
+        _, kind = suffix_and_kind(file.read(HEAD_BYTES))
     if kind == IMAGES:
         written = calibration_in_file(path).nm_per_pixel
         if written and nm_per_pixel and abs(written - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
@@ -123,7 +123,7 @@ def read_truth(
     UNLABELLED. frame: without a data bar. exported: whether the file comes from a dataset that was exported here.
     It may show nothing. Raises UnreadableImage."""
     with path.open("rb") as file:
-        _, kind = kind_of(file.read(HEAD_BYTES))
+        _, kind = suffix_and_kind(file.read(HEAD_BYTES))
     if task.semantic:
         classes = _classes(path, frame, kind, task, names, image, exported=exported).labels
         return np.where(classes > 0, classes - 1, UNLABELLED).astype(np.int32)

@@ -92,7 +92,7 @@ class Reported:
     @cached_property
     def sentence(self) -> str:
         """The main numbers in words, as the caption of the figure says them."""
-        from ..report.figure import caption_of  # matplotlib
+        from ..report.caption import caption_of  # matplotlib
 
         return caption_of(self.sample)
 
@@ -125,7 +125,7 @@ class Reported:
         """
         from ..report.choice import offered, read_choice
         from ..report.files import write_chosen
-        from ..report.signatures import Filing
+        from ..report.filing import Filing
 
         unit: Of = "image" if self.sample.analysis is not None else "sample"
         names = [files] if isinstance(files, str) else files or []

@@ -1,5 +1,5 @@
-"""Objects cut out of an image and laid side by side, so that few of many are measured at once, and no whole image is
-unpacked for them; numpy alone."""
+"""Single objects cut out and laid side by side in one small label image, so that a few can be measured without the
+whole image. It needs numpy alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The one histogram of sizes: figure, report, workbook, page, API, cards and samples show these bars.
 
-It is made from a weighted table: every outline that counts, and every piece that it may be instead, with its chance
-and the weight of the border correction. The web process reads this, too: numpy alone.
+It is made from a weighted table: every outline that counts, and every piece that it may be instead, with its
+probability and the weight of the border correction. The web process reads this, too: numpy alone.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class Population:
     """n outlines, and after them what they may be instead: all that a histogram may show.
 
     unit: of lengths. pixel_size: in this unit, 0 of several images that differ in it. columns: measures by name, (n,)
-    each, NaN where not known; the first is the size. counts: (n,) whether it counts; else it was left out. chance:
-    (n,) that it is an object as it stands. edge_weight: (n,) of the border correction; None where there is none.
-    lengths: (n,) of fibres, else None. image: (n,) from 0 on.
+    each, NaN where not known; the first is the size. is_counted: (n,) whether it counts; else it was left
+    out. probability: (n,) that it is an object as it stands. edge_weight: (n,) of the border correction; None where
+    there is none. lengths: (n,) of fibres, else None. image: (n,) from 0 on.
     """
 
     unit: Unit
     pixel_size: float
     columns: dict[str, Floats]
-    counts: Bools
-    chance: Floats
+    is_counted: Bools
+    probability: Floats
     edge_weight: Floats | None
     lengths: Floats | None
     image: NDArray[np.int64]
@@ -71,7 +71,7 @@ class Population:
         pixel_size: float,
     ) -> Population:
         """The objects in the tables of images, all in `unit`; kept is what the size distribution counts. pieces: of
-        each table, what its outlines may be instead; without any an outline's chance is 1.
+        each table, what its outlines may be instead; without any an outline's probability is 1.
 
         Descriptors of shape are not known of pieces, as only their sizes are measured: bars of these show outlines
         alone, and so do bars of a measure that an older result did not store.
@@ -79,16 +79,16 @@ class Population:
         known = [*tables, *(table for table in pieces if table is not None)]
         places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
         measured = {name: _joined(known, name) for name in measures_of(size)}
-        counts = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in known)])
+        is_counted = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in known)])
         is_fibre = bool(tables) and all(f"{LENGTH}_{unit}" in table.columns for table in tables)
         # What was left out is shown as it was outlined, because its pieces are not measured.
-        chance = np.where(counts, known_or_one(known, "chance"), 1.0) if len(known) > len(tables) else None
+        probability = np.where(is_counted, known_or_one(known, "chance"), 1.0) if len(known) > len(tables) else None
         return cls(
             unit=unit,
             pixel_size=pixel_size,
             columns={name: values for name, values in measured.items() if not len(values) or np.isfinite(values).any()},
-            counts=counts,
-            chance=np.ones(len(counts)) if chance is None else chance,
+            is_counted=is_counted,
+            probability=np.ones(len(is_counted)) if probability is None else probability,
             edge_weight=known_or_one(known, "edge_weight") if edge == "weight" else None,
             lengths=np.nan_to_num(_joined(known, LENGTH)) if is_fibre else None,
             image=np.repeat(places, [len(table) for table in known]).astype(np.int64),
@@ -102,35 +102,39 @@ class Population:
         return ("number", "area", "volume") if "area" in self.columns else ("number",)
 
     def amounts(self, weighting: str) -> Floats:
-        """(n,) how much each counts by a weighting, before chance and edge weight; NaN where not known."""
+        """(n,) how much each counts by a weighting, before probability and edge weight; NaN where not known."""
         if weighting == "length" and self.lengths is not None:
             return self.lengths
         if weighting == "area":
             return self.columns["area"]
-        return self.columns["ecd"] ** 3 if weighting == "volume" else np.ones(len(self.counts))
+        return self.columns["ecd"] ** 3 if weighting == "volume" else np.ones(len(self.is_counted))
 
 
 @dataclass(frozen=True, eq=False)
 class Bars:
     """The k bars of a histogram, and the m outlines and pieces in them, in ascending order.
 
-    edges: (k + 1,) in the unit of the measure. heights: (k,) by number the expected objects, edge-weighted if edges
-    are, so that one that is certain is 1 where they are not; by another weighting shares of all. aside, doubtful: (k,)
-    the parts of the heights that were left out, and that are no certain object. counts: (k,) the expected objects
-    whatever the weighting. number: of all expected objects, a whole number. shares, cumulative: (k,) of the amount of
-    all.
+    edges: (k + 1,) in the unit of the measure.
+    heights: (k,). Weighted by number: the expected number of objects in each bar, times their edge weights where the
+        border correction uses weights. By another weighting: shares of the total.
+    aside, doubtful: (k,) the parts of the heights that were left out, and that are no certain object.
+    expected_counts: (k,) the expected number of objects in each bar, whatever the weighting.
+    expected_total: the expected number of all objects, rounded to a whole number.
+    shares, cumulative: (k,) of the total amount.
 
-    size, bin, height: (m,) the measure of each, its bar, from 0 on (-1 for none), and what it adds to that. weight:
-    (m,) its chance times its edge weight. chance, image: (m,). refusal: why `Choice.width` was not taken.
+    size, bin, contribution: (m,) the measure of each, its bar, from 0 on (-1 for none), and what it adds to the height
+        of that bar.
+    weight: (m,) its probability times its edge weight. probability, image, is_counted: (m,), see `Population`.
+    refusal: why `Choice.width` was not taken.
     """
 
     edges: Floats
     size: Floats
     bin: NDArray[np.int64]
-    height: Floats
+    contribution: Floats
     weight: Floats
-    chance: Floats
-    counted: Bools
+    probability: Floats
+    is_counted: Bools
     image: NDArray[np.int64]
     refusal: Refusal = ""
 
@@ -144,27 +148,27 @@ class Bars:
 
     @cached_property
     def heights(self) -> Floats:
-        return self._summed(self.height)
+        return self._summed(self.contribution)
 
     @cached_property
     def aside(self) -> Floats:
-        return self._summed(np.where(self.counted, 0.0, self.height))
+        return self._summed(np.where(self.is_counted, 0.0, self.contribution))
 
     @cached_property
     def doubtful(self) -> Floats:
-        return self._summed(np.where(self.counted & (self.chance < 1), self.height, 0.0))
+        return self._summed(np.where(self.is_counted & (self.probability < 1), self.contribution, 0.0))
 
     @cached_property
-    def counts(self) -> Floats:
-        return self._summed(self.chance)
+    def expected_counts(self) -> Floats:
+        return self._summed(self.probability)
 
     @property
-    def number(self) -> int:
-        return round(float(self.chance.sum()))
+    def expected_total(self) -> int:
+        return round(float(self.probability.sum()))
 
     @cached_property
     def shares(self) -> Floats:
-        total = float(self.height.sum())
+        total = float(self.contribution.sum())
         return self.heights / total if total > 0 else np.zeros(len(self.heights))
 
     @property
@@ -173,15 +177,15 @@ class Bars:
 
     def of_image(self, number: int) -> Floats:
         """(k,) the part of the heights that one image has."""
-        return self._summed(np.where(self.image == number, self.height, 0.0))
+        return self._summed(np.where(self.image == number, self.contribution, 0.0))
 
     def within(self, low: float, high: float) -> tuple[float, float]:
         """The expected objects from one size to another, and their share of the amount. As of a bar, the upper end is
         left out unless it is the last."""
         inside = (self.size >= low) & ((self.size < high) | ((self.size == high) & (high >= self.edges[-1])))
-        total = float(self.height.sum())
-        share = float(self.height[inside].sum()) / total if total > 0 else 0.0
-        return float(self.chance[inside].sum()), share
+        total = float(self.contribution.sum())
+        share = float(self.contribution[inside].sum()) / total if total > 0 else 0.0
+        return float(self.probability[inside].sum()), share
 
 
 def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence[int] | None = None) -> Bars | None:
@@ -192,31 +196,32 @@ def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence
     """
     name = choice.measure or next(iter(population.columns))
     size, amount = population.columns[name], population.amounts(choice.weighting)
-    is_shown = (size > 0) & np.isfinite(size) & np.isfinite(amount) & (population.chance > 0)
-    is_shown &= population.counts | choice.left_out
+    is_shown = (size > 0) & np.isfinite(size) & np.isfinite(amount) & (population.probability > 0)
+    is_shown &= population.is_counted | choice.left_out
     if axis is not None and not (is_shown & np.isin(population.image, axis)).any():
         return None
     edge_weight = np.ones(len(size)) if population.edge_weight is None else population.edge_weight
-    weight = population.chance * edge_weight
+    weight = population.probability * edge_weight
     # Sums of fractions depend on their order in the last digit: it must not depend on that of the images.
-    order = np.lexsort((population.chance, weight, size))
+    order = np.lexsort((population.probability, weight, size))
     order = order[is_shown[order]]
     if not len(order):
         return None
     size, amount, weight = size[order], amount[order], weight[order]
-    chance, counted, image = population.chance[order], population.counts[order], population.image[order]
+    probability, is_counted = population.probability[order], population.is_counted[order]
+    image = population.image[order]
     deciding = np.ones(len(size), np.bool_) if axis is None else np.isin(image, axis)
     if choice.weighting == "number":
         # Edge weights change how objects share in the bars, and not their number. Those that were left out do not
         # change the bars of those that count.
-        base = counted & deciding if (counted & deciding).any() else deciding
+        base = is_counted & deciding if (is_counted & deciding).any() else deciding
         is_plain = population.edge_weight is None
-        height = weight if is_plain else weight * (chance[base].sum() / weight[base].sum())
+        contribution = weight if is_plain else weight * (probability[base].sum() / weight[base].sum())
     else:
         total = float((amount * weight)[deciding].sum())
-        height = amount * weight / (total or 1.0)
+        contribution = amount * weight / (total or 1.0)
     edges, refusal = _edges(size[deciding], population, name, choice)
-    return Bars(edges, size, places_in(edges, size), height, weight, chance, counted, image, refusal)
+    return Bars(edges, size, places_in(edges, size), contribution, weight, probability, is_counted, image, refusal)
 
 
 def _edges(sizes: Floats, population: Population, name: str, choice: Choice) -> tuple[Floats, Refusal]:

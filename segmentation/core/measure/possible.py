@@ -43,7 +43,7 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Possible:
+class PossiblePieces:
     """n outlines and, after them, k pieces. pieces: k. odds: (n + k,) the log-odds of the cut that divides each, -inf
     where there is none."""
 
@@ -59,8 +59,8 @@ class Possible:
             owners.append(owners[piece.parent])
         return np.array(owners, np.int64)
 
-    def chances(self) -> Floats:
-        """(n + k,) the chance of each to be an object as it stands."""
+    def probabilities(self) -> Floats:
+        """(n + k,) the probability of each to be an object as it stands."""
         divided = special.expit(self.odds)
         reached = np.ones(len(self.odds))
         for at, piece in enumerate(self.pieces, self.count):
@@ -72,8 +72,8 @@ class Possible:
         places = ((piece.mask, mask[piece.box[0] : piece.box[2], piece.box[1] : piece.box[3]]) for piece in self.pieces)
         return np.array([of_mask[piece].mean() >= INSIDE for piece, of_mask in places], np.bool_)
 
-    def drawn(self, rng: np.random.Generator, spread: float) -> NDArray[np.bool_]:
-        """(n + k, DRAWS) which are objects in each of several draws by these probabilities. spread: SD of an
+    def sampled(self, rng: np.random.Generator, spread: float) -> NDArray[np.bool_]:
+        """(n + k, DRAWS) which are objects in each of several samples drawn by these probabilities. spread: SD of an
         error that all log-odds of an image share."""
         shifts = spread * rng.standard_normal(DRAWS)
         divided = rng.random((len(self.odds), DRAWS)) < special.expit(self.odds[:, None] + shifts)
@@ -83,20 +83,20 @@ class Possible:
         return np.asarray(reached & ~divided)
 
 
-def possible(dense: NDArray[np.int32], cuts: Sequence[Cut], settled: Collection[int] = ()) -> Possible:
-    """The outlines 1..n of `dense` (H, W) and their possible pieces. settled: outlines that a person decided on."""
+def possible_pieces(dense: NDArray[np.int32], cuts: Sequence[Cut], decided: Collection[int] = ()) -> PossiblePieces:
+    """The outlines 1..n of `dense` (H, W) and their possible pieces. decided: outlines that a person decided on."""
     count = int(dense.max(initial=0))
-    now, pieces = dense.copy(), list[Piece]()
+    current, pieces = dense.copy(), list[Piece]()
     boxes: list[Box] = [
         (rows.start, columns.start, rows.stop, columns.stop) for rows, columns in ndimage.find_objects(dense)
     ]
     odds = [-np.inf] * count
     for cut in cuts:
-        number = cut.divides(lambda box: now[box[0] :, box[1] :])
-        if not number or number in settled:
+        number = cut.divides(lambda box: current[box[0] :, box[1] :])
+        if not number or number in decided:
             continue
         top, left, bottom, right = box = boxes[number - 1]
-        inside = now[top:bottom, left:right] == number
+        inside = current[top:bottom, left:right] == number
         parts = parted(inside, np.array(cut.line, float), box)
         if parts is None:
             continue
@@ -108,13 +108,13 @@ def possible(dense: NDArray[np.int32], cuts: Sequence[Cut], settled: Collection[
             boxes.append((*at, at[0] + mask.shape[0], at[1] + mask.shape[1]))
             pieces.append(Piece(boxes[-1], mask, number - 1, level))
             odds.append(-np.inf)
-            now[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]][mask] = len(boxes)
-    return Possible(count, pieces, np.array(odds))
+            current[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]][mask] = len(boxes)
+    return PossiblePieces(count, pieces, np.array(odds))
 
 
 def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[int]) -> dict[int, list[CutOut]]:
-    """Of each of the cuts at some places the pieces of its outline 1..n of `dense` (H, W) that it makes, after those at
-    whose lines it ends; no entry where it makes none."""
+    """For each cut in `places`: the pieces into which it and the cuts that it depends on divide their
+    outline. Cuts that divide nothing have no entry. dense: (H, W), the outlines 1..n."""
     boxes, pieces = ndimage.find_objects(dense), dict[int, list[CutOut]]()
     divided = {at: cuts[at].divides(lambda box: dense[box[0] :, box[1] :]) for at in range(len(cuts))}
     for place in places:
@@ -125,7 +125,7 @@ def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[in
         alone = (dense[rows, columns] == number).astype(np.int32)
         its_cuts = [cuts[at] for at in _chain(cuts, place) if divided[at] == number]
         chain = [cut.shifted(-columns.start, -rows.start) for cut in its_cuts]
-        tree = possible(alone, chain)
+        tree = possible_pieces(alone, chain)
         parents = {piece.parent for piece in tree.pieces}
         leaves = [piece for at, piece in enumerate(tree.pieces, tree.count) if at not in parents]
         if leaves:
@@ -164,7 +164,7 @@ def _parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     return None
 
 
-def sizes_of_pieces(tree: Possible, nm_per_pixel: float | None, frame: tuple[int, int]) -> Table | None:
+def sizes_of_pieces(tree: PossiblePieces, nm_per_pixel: float | None, frame: tuple[int, int]) -> Table | None:
     """The sizes of the pieces, all kept; None without pieces. frame: analysed rows, and columns."""
     if not tree.pieces:
         return None
@@ -172,16 +172,16 @@ def sizes_of_pieces(tree: Possible, nm_per_pixel: float | None, frame: tuple[int
     return in_one_table(pieces, nm_per_pixel, frame, only_sizes=True)
 
 
-def drawn_answers(
-    tree: Possible, table: Table, pieces: Table | None, spread: float, seed: int
+def sampled_answers(
+    tree: PossiblePieces, table: Table, pieces: Table | None, spread: float, seed: int
 ) -> list[tuple[float, float]]:
     """Median and fraction from 1 to 100 nm of several draws of what the outlines may be; none where nothing has
-    possible cuts. table, pieces: judged. spread: see `Possible.drawn`."""
+    possible cuts. table, pieces: judged. spread: see `PossiblePieces.sampled`."""
     if pieces is None:
         return []
     kept = np.concatenate([table.kept, pieces.kept])
     size = np.concatenate([table.length("min_feret"), pieces.length("min_feret")])[kept]
     rising = np.argsort(size)
-    size, drawn = size[rising], tree.drawn(np.random.default_rng(seed), spread)[kept][rising].T
-    answers = ((size[is_drawn], np.ones(int(is_drawn.sum()))) for is_drawn in drawn if is_drawn.any())
+    size, sampled = size[rising], tree.sampled(np.random.default_rng(seed), spread)[kept][rising].T
+    answers = ((size[is_object], np.ones(int(is_object.sum()))) for is_object in sampled if is_object.any())
     return [(quantile(sizes, weights, 0.5), nano_share(sizes, weights)) for sizes, weights in answers]

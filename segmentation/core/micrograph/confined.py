@@ -62,14 +62,15 @@ class Calls(NamedTuple):
     refused: they reach the network, the memory of other processes or the limits, leave the group of processes that is
     killed together, leave something in the system or take memory that is not counted, or change the rights, owners and
     times of any file, or the priority and cores of any process, which Landlock lets pass. prlimit: refused where it
-    sets a limit. clone: refused to one that stays alone, where it makes no thread. alone: refused to it.
+    sets a limit. childless: refused to a process that may start no child. clone: refused to it, too,
+    unless it makes a thread.
     """
 
     architecture: int
     seccomp: int
     prlimit: int
     clone: int
-    alone: tuple[int, ...]
+    childless: tuple[int, ...]
     refused: tuple[int, ...]
 
 
@@ -93,11 +94,11 @@ ARM64 = (
     *(140, 118, 119, 122, 274, 30),
 )
 # fork, vfork, execve, execveat; kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
-X86_64_ALONE = 57, 58, 59, 322, 62, 200, 234, 129, 297, 424
-ARM64_ALONE = 221, 281, 129, 130, 131, 138, 240, 424
+X86_64_CHILDLESS = 57, 58, 59, 322, 62, 200, 234, 129, 297, 424
+ARM64_CHILDLESS = 221, 281, 129, 130, 131, 138, 240, 424
 CALLS = {
-    "x86_64": Calls(0xC000003E, 317, 302, 56, X86_64_ALONE, X86_64),
-    "aarch64": Calls(0xC00000B7, 277, 261, 220, ARM64_ALONE, ARM64),
+    "x86_64": Calls(0xC000003E, 317, 302, 56, X86_64_CHILDLESS, X86_64),
+    "aarch64": Calls(0xC00000B7, 277, 261, 220, ARM64_CHILDLESS, ARM64),
 }
 
 
@@ -107,23 +108,23 @@ def confine(
     writable: Sequence[Path],
     readable: Sequence[Path] = (),
     *,
-    alone: bool = False,
-    largest: int = LARGEST_FILE,
+    forbid_children: bool = False,
+    largest_written_bytes: int = LARGEST_FILE,
 ) -> bool:
     """Confine this process for good: so much memory beside what was `preloaded`, processor time,
     reading of these files beside the programs of the system, making of plain files in these folders
-    only, each of at most `largest` bytes (at least LARGEST_FILE), no network. The same holds for its
-    children; with `alone` it can start none and send no signal. It ends with its parent. Returns
-    whether Landlock and seccomp are there."""
+    only, each of at most `largest_written_bytes` (at least LARGEST_FILE), no network. The same holds for
+    its children; with `forbid_children` it can start none and send no signal. It ends with its
+    parent. Returns whether Landlock and seccomp are there."""
     _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU says why it ended, before SIGKILL ends it
-    _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest))
+    _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest_written_bytes))
     _limit(resource.RLIMIT_CORE, 0)
     if sys.platform != "linux":
         return False
     end_with_parent()
     try:
-        return all([_landlock(writable, readable), _seccomp(alone)])
+        return all([_landlock(writable, readable), _seccomp(forbid_children)])
     except OSError as error:
         logger.warning("Decoding is not confined: %s.", error)
         return False
@@ -181,20 +182,20 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
     return True
 
 
-def _seccomp(alone: bool) -> bool:
+def _seccomp(forbid_children: bool) -> bool:
     """Refuse system calls by a filter, which all threads and later ones obey."""
     calls = CALLS.get(os.uname().machine)
     if calls is None or sys.maxsize < 2**32:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    steps = b"".join(struct.pack("=HBBI", *step) for step in _filter(calls, alone))
+    steps = b"".join(struct.pack("=HBBI", *step) for step in _filter(calls, forbid_children))
     program = ctypes.create_string_buffer(steps, len(steps))
     pointer = struct.pack("@HP", len(steps) // 8, ctypes.addressof(program))
     _raise_if_failed(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     return bool(libc.syscall(calls.seccomp, FILTER, SYNCHRONISE, pointer) == 0)
 
 
-def _filter(calls: Calls, alone: bool) -> Iterator[tuple[int, int, int, int]]:
+def _filter(calls: Calls, forbid_children: bool) -> Iterator[tuple[int, int, int, int]]:
     """The instructions, each with how many to skip if its comparison is true, and if it is false."""
     refuse = RETURN, 0, 0, REFUSE
     yield LOAD, 0, 0, ARCHITECTURE
@@ -203,10 +204,10 @@ def _filter(calls: Calls, alone: bool) -> Iterator[tuple[int, int, int, int]]:
     yield LOAD, 0, 0, NUMBER
     yield AT_LEAST, 0, 1, OTHER_ABI
     yield refuse
-    for number in (*calls.refused, *(calls.alone if alone else ())):
+    for number in (*calls.refused, *(calls.childless if forbid_children else ())):
         yield EQUAL, 0, 1, number
         yield refuse
-    if alone:
+    if forbid_children:
         yield EQUAL, 0, 1, CLONE3  # its flags lie in memory; the C library then takes clone for threads
         yield RETURN, 0, 0, MISSING
         yield EQUAL, 0, 4, calls.clone

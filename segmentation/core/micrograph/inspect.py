@@ -40,14 +40,21 @@ LATER_IMPORTS = ("cv2", "numpy.ma")  # by functions that read some of the files
 
 def main(arguments: list[str] | None = None) -> int:
     """Inspect the file that the command line names. The exit status is always 0; the printed line has the result.
-    With --pixels or --page-file no text is read, which another process would have to do: it stays alone.
+    With --pixels, --page-file or --later no text is read, so this process may start no child.
     """
     options = _options(arguments)
     writable = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
     readable = [options.input, *(Path(path) for _, path in options.side)]
-    reads_no_text, largest = bool(options.pixels or options.page_file) or options.later, 4 * options.max_pixels + 2**20
+    reads_no_text = bool(options.pixels or options.page_file) or options.later
+    largest_written_bytes = 4 * options.max_pixels + 2**20
     bounds = options.max_memory_mb, options.seconds, writable, readable
-    return answer(lambda: _look(options), *bounds, memory=MEMORY, alone=reads_no_text, largest=largest)
+    return report_confined(
+        lambda: _look(options),
+        *bounds,
+        out_of_memory_sentence=MEMORY,
+        forbid_children=reads_no_text,
+        largest_written_bytes=largest_written_bytes,
+    )
 
 
 def preload() -> None:
@@ -58,27 +65,34 @@ def preload() -> None:
     Image.preinit()
 
 
-def answer(
+def report_confined(
     look: Callable[[], dict[str, Any]],
     megabytes: int,
     seconds: float,
     writable: Sequence[Path],
     readable: Sequence[Path],
     *,
-    memory: str,
-    alone: bool = True,
-    largest: int = LARGEST_FILE,
+    out_of_memory_sentence: str,
+    forbid_children: bool = True,
+    largest_written_bytes: int = LARGEST_FILE,
 ) -> int:
-    """Print the report of `look`, or why there is none, as one line of JSON; memory: the sentence where that is too
-    little. The others: see `confine`."""
-    confine(megabytes, seconds, writable, readable, alone=alone, largest=largest)
+    """Confine this process, and print the report of `look`, or why there is none, as one line of JSON.
+    out_of_memory_sentence: the error where the memory is too little. The others: see `confine`."""
+    confine(
+        megabytes,
+        seconds,
+        writable,
+        readable,
+        forbid_children=forbid_children,
+        largest_written_bytes=largest_written_bytes,
+    )
     try:
         with redirect_stdout(sys.stderr):  # a reader of a plug-in may print, too
             report = look()
     except UnreadableImage as error:
         report = {"ok": False, "error": str(error)}
     except MemoryError:
-        report = {"ok": False, "error": memory}
+        report = {"ok": False, "error": out_of_memory_sentence}
     except OSError as error:  # of the disk: images that cannot be read are UnreadableImage
         report = {"ok": False, "errno": error.errno or errno.EIO, "error": str(error)}
     sys.stdout.write(json.dumps(report, allow_nan=False) + "\n")
@@ -115,7 +129,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--known", type=json.loads, action="append", default=[], help="an earlier reading of a data bar, as JSON"
     )
-    parser.add_argument("--later", action="store_true", help="say by a reading of null that there is one to be tried")
+    parser.add_argument(
+        "--later", action="store_true", help="do not read the bar now; report `reading: null` if one may be there"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of processor time")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)

@@ -274,8 +274,8 @@ class Micrograph:
         return {name: value for name, value in self.metadata.items() if name != MARKS}
 
     @property
-    def picture(self) -> tuple[str, str]:
-        """Name and SHA-256 of the file that shows what is outlined: of a mask with a micrograph those of the latter."""
+    def shown_file(self) -> tuple[str, str]:
+        """(name, sha256) of the file that shows what is outlined: of a mask with a micrograph those of the latter."""
         return str(self.metadata.get(IMAGE, self.name)), str(self.metadata.get(IMAGE_SHA256, self.sha256))
 
     @property

@@ -32,9 +32,9 @@ from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
-# An entry that unpacks to more than LARGE must not shrink more than so many times, nor must all files beside images
-# together that unpack to more than LARGE_SIDE: each is text of some kB, which shrinks five times.
-LARGE, LARGE_SIDE, MOST_PACKED = 20 * 2**20, 2**20, 200
+LARGE = 20 * 2**20  # bytes: an entry that unpacks to more bytes may be at most MOST_PACKED times its packed size
+LARGE_SIDE = 2**20  # the same for all side files together: each is text of some kB, which shrinks five times
+MOST_PACKED = 200
 DIRECTORY_SECONDS = 10.0  # for the directory, and again for the entries, which have further ones by their size
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
 SECONDS_PER_MB = 2.0  # of unpacked bytes: a grey image has about as many megapixels
@@ -90,7 +90,7 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
     began = time.monotonic()
     with _open_archive(path) as (archive, entries):
         result = Unpacked([], [])
-        usable = _usable(entries, result.notes)
+        usable = _usable_by_name(entries, result.notes)
         groups = (
             [[name, *sides] for name, sides in pair(list(usable)).items()] if limits.images else [[n] for n in usable]
         )
@@ -152,7 +152,7 @@ def _open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.Zi
         yield archive, entries
 
 
-def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) -> dict[str, zipfile.ZipInfo]:
+def _usable_by_name(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) -> dict[str, zipfile.ZipInfo]:
     """The entries that may be images or side files, by name; the others are noted."""
     usable: dict[str, zipfile.ZipInfo] = {}
     numbers: Counter[str] = Counter()
@@ -164,7 +164,7 @@ def _usable(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) ->
             continue
         if is_junk(name):
             junk.append(_visible_name(name))
-        elif why := _unusable(info, name):
+        elif why := _sentence_if_unusable(info, name):
             notes.append((_visible_name(name), why))
         elif (
             is_side(name)
@@ -212,7 +212,7 @@ def _unique_name(name: str, names: Any, numbers: Counter[str]) -> str:
     return unique
 
 
-def _unusable(info: zipfile.ZipInfo, name: str) -> str:
+def _sentence_if_unusable(info: zipfile.ZipInfo, name: str) -> str:
     """Why an entry is not opened at all; "" if it may be opened."""
     if info.flag_bits & 0x1:
         return ENCRYPTED
@@ -299,7 +299,7 @@ def is_junk(name: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    from .inspect import answer  # with all that decodes images
+    from .inspect import report_confined  # with all that decodes images
 
     parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")
     parser.add_argument("input", type=Path)
@@ -316,7 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return {"ok": True, "files": result.files, "notes": result.notes}
 
     bounds = options.max_memory_mb, options.seconds, [options.folder], [options.input]
-    return answer(report, *bounds, memory=MEMORY, largest=(options.entry_mb + 1) * 2**20)
+    largest_written_bytes = (options.entry_mb + 1) * 2**20
+    return report_confined(report, *bounds, out_of_memory_sentence=MEMORY, largest_written_bytes=largest_written_bytes)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ REACHES = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians betwe
 MOST = 1024  # px of a side that are looked at
 USUAL = np.array([0.8, *[0.5] * (len(REACHES) - 1), 0.5, 1.5])  # spread of each feature over ten kinds of micrographs
 LIMITS = (0.4, 1.25)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
-NEAR = 0.3  # within which `textures` do not count: two of 999 images of other kinds that these alone refuse are nearer
+# Below this distance `textures` may not refuse an image. Of 999 images of other kinds that textures alone refuse, two
+# are nearer.
+NEAR = 0.3
 ROOM = 1.25  # times the distance under which nine in ten taught images are from those of other groups
 Floats = NDArray[np.float64]
 

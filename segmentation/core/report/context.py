@@ -16,10 +16,11 @@ from .charts import Distribution, Sheet
 from .exports.base import LAST, Export
 from .facts import model_words
 from .figure import Pixels
+from .filing import UNFILED, Filing
 from .method import left_out_words
 from .outlines import Polygon, polygons
 from .panels import Drawing
-from .signatures import UNFILED, Filing, Signed
+from .signatures import Signed
 from .wording import calibration_words
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from ..sample import SampleAnalysis
 from .entries import Entry
 from .exports.result import as_dict
 from .facts import common_facts, model_words, typed_texts
+from .filing import Filing
 from .guideline import GUIDELINE, TO_GIVE
-from .signatures import Filing
 from .summary import Summary
 from .wording import CITATION, decided_words, one_line, version
 

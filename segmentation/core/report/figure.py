@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any, TextIO
@@ -17,20 +17,17 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..flags import warned
-from ..measure.quantities import OF
 from ..sample import SampleAnalysis
-from .charts import INK, WARNED, Distribution, Sheet
+from .caption import caption_of
+from .charts import INK, WARNED, Sheet
 from .embedded import Svg
-from .entries import Entry
 from .facts import main_settings, model_words
-from .fonts import unbroken, writable
-from .images import BELOW, BESIDE, LETTER, LINE, charted, own_intervals, panels_of
+from .fonts import writable
+from .images import BELOW, BESIDE, LETTER, LINE, panels_of
 from .looks import ALL, Look
-from .method import left_out_words
 from .panels import PANELS, Drawing, add_scale_bar, draw_panel
 from .pdf import write_figure
-from .summary import Summary
-from .wording import agreement_words, calibration_words, capital, corrected_images_words, one_line, uncapital, version
+from .wording import calibration_words, one_line, version
 
 Pixels = NDArray[np.uint8]
 DPI = 360
@@ -42,15 +39,15 @@ WIDE, TALL = 0.45, 1.5  # height over width below which pictures stand one under
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"  # without it the ids in an SVG differ from run to run
 
 
-def draw(sample: SampleAnalysis, drawing: Drawing | None = None, look: Look | None = None) -> Sheet:
-    """The figure. drawing, look: only for a sample of one; without a drawing it is made here."""
-    look = look or Look()
+def draw(sample: SampleAnalysis, drawing: Drawing | None = None, options: Look | None = None) -> Sheet:
+    """The figure. drawing, options: only for a sample of one; without a drawing it is made here."""
+    options = options or Look()
     if sample.analysis is None:
         return _of_sample(sample)
     drawing = drawing or Drawing.of(sample)
-    letters = "A" if drawing.analysis.refused else look.panels  # the image alone
-    names = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in letters]
-    sheet = _lay_out(sample, names, drawing.shape, look)
+    panel_letters = "A" if drawing.analysis.refused else options.panels  # the image alone
+    names = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in panel_letters]
+    sheet = _lay_out(sample, names, drawing.shape, options)
     for position, (ax, name) in enumerate(zip(sheet.axes, names, strict=True)):
         draw_panel(name, ax, drawing, f"{ALL[position]}  " if len(names) > 1 else "")
     if PANELS[names[0]].picture:
@@ -71,21 +68,21 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     return sheet
 
 
-def _page(sample: SampleAnalysis, inside: float, look: Look) -> tuple[Sheet, float]:
-    """A page with the warning above and the caption below panels that are `inside` inches high together, both only if
-    `look.caption`; and the inches, from below, of the upper edge of the panels."""
-    font = 2.0 * look.font  # points: a page is two columns wide
-    letters = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
+def _page(sample: SampleAnalysis, inside: float, options: Look) -> tuple[Sheet, float]:
+    """A page for panels `inside` inches high. If captions are asked for, a warning stands above them and a caption
+    below. Returns the page, and the upper edge of the panels in inches from below."""
+    font = 2.0 * options.font  # points: a page is two columns wide
+    line_length = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
     warning, caption, style = [], [], {"color": INK}
     if any(flag.doubt for flag in sample.flags):  # else there is no warning
         style = {"color": WARNED, "fontweight": "bold"}
-    if look.caption:
-        bold = int(0.88 * letters)  # bold letters are broader
+    if options.caption:
+        bold = int(0.88 * line_length)  # bold letters are broader
         warning = [line for words in warned(sample.flags) for line in fill(words, bold).split("\n")]
-        caption = fill(caption_of(sample), letters).split("\n")
+        caption = fill(caption_of(sample), line_length).split("\n")
     below = LINE * font / 72 * len(caption) + MARGIN
-    page = inside + below + GAP / 2 * look.caption + LINE * font / 72 * len(warning) + MARGIN
-    sheet = Sheet((WIDTH, page), DPI, font, look.grey)
+    page = inside + below + GAP / 2 * options.caption + LINE * font / 72 * len(warning) + MARGIN
+    sheet = Sheet((WIDTH, page), DPI, font, options.grey)
     sheet.title = one_line(sample.name)
     settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
     size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
@@ -102,41 +99,6 @@ def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -
         sheet.text(*at, writable(words), va="center", fontsize=sheet.font, parse_math=False, **style)
         top -= LINE * sheet.font / 72
     return top
-
-
-def caption_of(sample: SampleAnalysis) -> str:
-    """What it shows, the main numbers with their intervals, and of several images how far these agree."""
-    summary, several = Summary.of(sample), sample.analysis is None
-    drawn = Distribution.of(sample) if summary.has_few else None
-    sentences = [drawn.size_words] if drawn else []
-    entries = list(summary.caption_numbers)
-    counts = [sample.extent] if several else []
-    if summary.screened and not several:
-        counts = [sample.task.count(summary.kept)]
-    elif entries and entries[0].kind == "integer":
-        number = entries.pop(0)
-        counts = counts or [f"{number.value} {uncapital(number.term)}"]
-        counts[0] += f" ({number.below})" if number.below else ""
-    if summary.screened and summary.set_aside_count:
-        counts[0] += f" ({summary.set_aside_count:,} left out)"
-    sentences += ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
-    if several:
-        sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
-        intervals = [own_intervals(sample, name) for name in charted(sample)[:1]]
-        sentences += [agreement_words(sample.between), sample.interval_note, *intervals]
-    subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
-    others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    return unbroken(f"{summary.unsure} {subject}.{others}".lstrip())
-
-
-def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
-    """The known numbers with their intervals; what those of all classes share is said once."""
-    before = ""
-    for entry in entries:
-        measure, _, class_name = entry.name.partition(OF)
-        if entry.number.value is not None:
-            yield f"{class_name if class_name and measure == before else uncapital(entry.term)} {entry.words}"
-        before = measure
 
 
 def write(sheet: Sheet, file: Path) -> None:
@@ -217,9 +179,9 @@ def _is_grey(pixels: Pixels) -> bool:
     return bool((pixels == pixels[..., :1]).all())
 
 
-def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], look: Look) -> Sheet:
+def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], options: Look) -> Sheet:
     """A page as high as its panels need, with Axes for each: pictures of one size, charts no smaller than these."""
-    letter = 2.0 * look.font / 72  # inches, the height of letters
+    letter_height = 2.0 * options.font / 72  # inches, the height of letters
     charts = [name for name in names if not PANELS[name].picture]
     height_over_width = shape[0] / shape[1]
     pictures = len(names) - len(charts)
@@ -233,17 +195,17 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], l
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     high = min(wide * height_over_width, TALLEST)
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]
-    sheet, top = _page(sample, sum(heights) + len(rows) * LINE * letter + (len(rows) - 1) * GAP, look)
+    sheet, top = _page(sample, sum(heights) + len(rows) * LINE * letter_height + (len(rows) - 1) * GAP, options)
     page = sheet.get_figheight()
     for row, tall in zip(rows, heights, strict=True):
-        top -= LINE * letter
+        top -= LINE * letter_height
         span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
         for position, name in enumerate(row):
             left, right, bottom = MARGIN + position * (wide + GAP), MARGIN + position * (wide + GAP) + span, top - tall
             inset = 0.0
             if name in charts:
-                inset = letter * (BESIDE if PANELS[name].has_marks else 0.5)
-                left, bottom, right = left + inset, bottom + BELOW * letter, right - letter
+                inset = letter_height * (BESIDE if PANELS[name].has_marks else 0.5)
+                left, bottom, right = left + inset, bottom + BELOW * letter_height, right - letter_height
             ax = sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
             sheet.insets[ax] = inset
         top -= tall + GAP

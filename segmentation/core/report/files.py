@@ -18,7 +18,8 @@ from . import choice, exports
 from .context import Context
 from .exports.base import FIGURE, FIRST, WITH_SUMS, Of
 from .exports.figures import figure_named
-from .signatures import UNFILED, Filing, Signed
+from .filing import UNFILED, Filing
+from .signatures import Signed
 
 Progress = Callable[[str, float], None]
 

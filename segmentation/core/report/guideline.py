@@ -17,8 +17,9 @@ from ..measure.quantities import COLUMNS, NUMBERS
 from ..sample import SampleAnalysis
 from ..tasks.base import Granulometry
 from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed_settings, common_facts, model_words, typed_texts
+from .filing import Filing
 from .method import left_out_words
-from .signatures import Filing, Signed
+from .signatures import Signed
 from .summary import Summary
 from .wording import (
     CITATION,

@@ -37,7 +37,7 @@ Metadata = Annotated[dict[str, Any], meaning("what the file says of the instrume
 Used = Annotated[dict[str, Any], meaning("what was used where the settings leave it open")]
 
 
-class Written(GenerateJsonSchema):
+class SchemaGenerator(GenerateJsonSchema):
     """Without titles that repeat the names, and without defaults: a file says what it holds. An object has the entries
     of its type, and no others but where the type is open."""
 
@@ -55,14 +55,14 @@ class Written(GenerateJsonSchema):
         for name, entry in written["properties"].items():
             if name in NUMBERS:
                 entry.setdefault("description", NUMBERS[name].definition)
-        return in_short(written)
+        return with_short_description(written)
 
     def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
         is_open = getattr(schema["cls"], "__pydantic_config__", None) == OPEN
-        return in_short({**super().typed_dict_schema(schema), "additionalProperties": is_open})
+        return with_short_description({**super().typed_dict_schema(schema), "additionalProperties": is_open})
 
 
-def in_short(document: dict[str, Any]) -> dict[str, Any]:
+def with_short_description(document: dict[str, Any]) -> dict[str, Any]:
     """With the first paragraph of a docstring alone, on one line."""
     if "description" in document:
         document["description"] = " ".join(document["description"].split("\n\n")[0].split())
@@ -219,7 +219,9 @@ class StoredSample(PooledStatistics):
 
 def schema() -> dict[str, Any]:
     """As a dictionary that JSON can hold."""
-    document = TypeAdapter(ImageResult | SampleResult).json_schema(schema_generator=Written, mode="serialization")
+    document = TypeAdapter(ImageResult | SampleResult).json_schema(
+        schema_generator=SchemaGenerator, mode="serialization"
+    )
     for kind in (Statistics, PooledStatistics):
         shape = document["$defs"][kind.__name__]["properties"]["shape"]
         spread: Mapping[str, Any] = shape["additionalProperties"]
@@ -227,9 +229,9 @@ def schema() -> dict[str, Any]:
     return HEAD | document
 
 
-def text() -> str:
+def schema_text() -> str:
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
+    FILE.write_text(schema_text(), encoding="utf-8")

@@ -1,10 +1,8 @@
-"""What a report for filing says of its making: date, address and electronic signatures; pages print the last, too."""
+"""Electronic signatures as the report for filing and the page print them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 MEANING = (
@@ -13,23 +11,6 @@ MEANING = (
     " signature."
 )
 DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "numbers"}
-
-
-class Filing(NamedTuple):
-    """created: when the result was made, which is also the date in the PDF. address: of its page; sample: to which an
-    image belongs; "" without one. image: the file as it was uploaded, for a notebook entry."""
-
-    created: datetime | None = None
-    address: str = ""
-    sample: str = ""
-    image: Path | None = None
-
-    @property
-    def date(self) -> str:
-        return f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
-
-
-UNFILED = Filing()
 
 
 class Signed(NamedTuple):

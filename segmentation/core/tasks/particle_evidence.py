@@ -20,7 +20,7 @@ from .judgement import doubtful_outlines, unseen_specks
 
 if TYPE_CHECKING:
     from ..measure.budget import Conditions
-    from ..measure.possible import Possible
+    from ..measure.possible import PossiblePieces
     from ..measure.table import Table
     from .particle_judge import Judge
 
@@ -44,10 +44,10 @@ class Tables:
         return {name: values[px.kept].round(4).tolist() for name, values in stored.items()}
 
 
-def conditions(judge: Judge, tables: Tables, divided: Possible) -> Conditions:
+def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditions:
     """What the statistics of particles that can be seen, or of all, rest on."""
     from ..measure.budget import Conditions, Evidence
-    from ..measure.possible import drawn_answers
+    from ..measure.possible import sampled_answers
     from ..measure.statistics import seed_of
 
     settings, card, seed = judge.settings, judge.segmentation.provenance.card, seed_of(judge.micrograph.sha256)
@@ -55,7 +55,7 @@ def conditions(judge: Judge, tables: Tables, divided: Possible) -> Conditions:
     spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
     counted, pieces = tables.counted, tables.pieces
     tilt = Tilt.to_correct(settings, judge.micrograph.metadata)
-    drawn = drawn_answers(divided, tables.outlines, pieces, spread, seed) if by_network else None
+    drawn = sampled_answers(divided, tables.outlines, pieces, spread, seed) if by_network else None
     per_cent = (settings.repeatability, settings.between_operators)
     repeatability, operators = (None if share is None else share / 100 for share in per_cent)
     evidence = Evidence(

@@ -23,7 +23,7 @@ from .judgement import withheld, without_numbers
 if TYPE_CHECKING:
     from ..labels.contrast import Contrasts
     from ..labels.segmentation import Segmentation
-    from ..measure.possible import Possible
+    from ..measure.possible import PossiblePieces
     from ..measure.table import Table
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
@@ -122,7 +122,7 @@ class Judge:
         inside = {why: are_inside(labels, mask, len(sizes)) for why, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 
-    def pieces(self, divided: Possible) -> Table | None:
+    def pieces(self, divided: PossiblePieces) -> Table | None:
         """Judged sizes of what the outlines may be instead, with their chances; None without any."""
         from ..measure.possible import sizes_of_pieces
 
@@ -131,7 +131,7 @@ class Judge:
         if table is None:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
-        table = table.with_measures(confidence=confidence.astype(float), chance=divided.chances()[count:])
+        table = table.with_measures(confidence=confidence.astype(float), chance=divided.probabilities()[count:])
         inside = {why: divided.pieces_inside(mask) for why, mask in self.regions.items()}
         return self._with_reasons(table, inside, contrast, gap)
 

@@ -238,7 +238,7 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
-    from ..measure.possible import possible
+    from ..measure.possible import possible_pieces
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
 
@@ -249,9 +249,9 @@ def measure(
     outlines = with_shapes(outlines, dense)
     decided = np.flatnonzero(np.isin(segmentation.ids, [*segmentation.by_hand, *segmentation.set_aside])) + 1
     cuts = () if judge.is_withheld else segmentation.cuts
-    divided = possible(dense, cuts, set(decided.tolist()))
+    divided = possible_pieces(dense, cuts, set(decided.tolist()))
     if cuts:
-        outlines = outlines.with_measures(chance=divided.chances()[: len(outlines)])
+        outlines = outlines.with_measures(chance=divided.probabilities()[: len(outlines)])
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
     asked_for, other_choice = (every, seen) if settings.measurand == "all" else (seen, every)

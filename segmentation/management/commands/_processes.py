@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from segmentation.core.pace import DONE, Progress, quiet
-from segmentation.core.report.signatures import Filing
+from segmentation.core.report.filing import Filing
 from segmentation.core.report.wording import write_json
 
 P, T = ParamSpec("P"), TypeVar("T")

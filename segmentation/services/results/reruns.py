@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ...core.analysis import AnalysisSettings
-from ...core.imported.kinds import HEAD_BYTES, kind_of
+from ...core.imported.kinds import HEAD_BYTES, suffix_and_kind
 from ...core.micrograph.types import UnreadableImage
 from ...core.network import cards
 from ...core.tasks import find
@@ -136,7 +136,7 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     check_space(file.size)
     check_quota(file.size, **sender)
     try:
-        suffix = kind_of(head_of(file, HEAD_BYTES))[0]
+        suffix = suffix_and_kind(head_of(file, HEAD_BYTES))[0]
     except UnreadableImage as bad:
         raise Refused(str(bad), 422) from None
     outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of_upload(file), "size": file.size}

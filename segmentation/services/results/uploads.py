@@ -55,7 +55,8 @@ class Note(NamedTuple):
 
 
 def is_zip(file: Any) -> bool:
-    """Whether an uploaded file is a ZIP archive, by its first bytes, and no maker's own file that is one inside."""
+    """Whether an uploaded file is a ZIP archive by its first bytes. Files of makers that are ZIP inside do not
+    count."""
     return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
 
 
@@ -66,12 +67,13 @@ def receive_upload(
     visitor: UUID | None,
     address: str,
     side: Sequence[Any] = (),
-    is_archive: bool = False,
+    holds_several_images: bool = False,
     **fields: Any,
 ) -> Micrograph:
     """Store one file and its side files from the microscope, and enqueue its inspection.
 
     file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
+    holds_several_images: see `Micrograph.is_archive`.
     fields: others of `Micrograph`. Where read_bar is False, the text of the data bar is not read, which takes seconds.
     Raises Refused (413 too large, 422 no image by its first bytes or too many beside it, 429 too many, 507 no room);
     then no file remains.
@@ -84,7 +86,7 @@ def receive_upload(
     size = sum(received.size for received in (file, *side))
     check_space(size)
     check_quota(size, user=user, visitor=visitor, address=address)
-    if not (is_archive and is_zip(file)):
+    if not (holds_several_images and is_zip(file)):
         try:
             check_whole(file, recognise(head_of(file), file.name or ""), file.size)
         except UnreadableImage as bad:
@@ -98,7 +100,7 @@ def receive_upload(
         name=shown_name(file.name or ""),
         size=file.size,
         sha256=sha256_of_upload(file),
-        is_archive=is_archive,
+        is_archive=holds_several_images,
         **sender,
         **fields,
     )
@@ -214,7 +216,7 @@ def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> In
                 file=file,
                 side=[by_name[side] for side in paired[file.name or ""]],
                 read_bar=len(images) <= FEW,
-                is_archive=bool(pages) or is_zip(file),
+                holds_several_images=bool(pages) or is_zip(file),
                 pages=pages,
                 **sender,
             )

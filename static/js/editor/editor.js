@@ -68,7 +68,7 @@ export class Editor {
 
   async start() {
     const waiting = new Waiting(this.facts.job, globalThis.localStorage);
-    const left = waiting.inherited();
+    const left = waiting.takeOver();
     await this.load();
     this.sender = new Sender({
       ...{ address: this.facts.edits, token: tokenOf(document), base: this.base, waiting },
@@ -90,7 +90,7 @@ export class Editor {
   // Corrections that a window left which is gone. The first may have been made already: its key says so.
   inherit(batch, list) {
     if (!this.sender.waiting.length) this.sender.resent = batch;
-    for (const { operation, meant } of list) this.sender.push({ operation, meant, ghost: this.ghost(operation) });
+    for (const { operation, movedCorrection } of list) this.sender.push({ operation, movedCorrection, ghost: this.ghost(operation) });
     for (const { operation } of list) this.steps.push(operation);
     this.panel.changed();
     this.page.stands();
@@ -121,10 +121,10 @@ export class Editor {
   // Make one correction; returns the ids that it left, or null where it is impossible.
   async run(operation, { select = false } = {}) {
     if (this.sender.offline && !DRAWN.has(operation.op)) return this.say(AWAY);
-    const meant = this.steps.push(operation);
+    const movedCorrection = this.steps.push(operation);
     this.say("");
     const made = await new Promise((answered) => {
-      this.sender.push({ operation, meant, answered, ghost: this.ghost(operation) });
+      this.sender.push({ operation, movedCorrection, answered, ghost: this.ghost(operation) });
       this.shown();
       if (this.sender.offline) answered([]);
     });
@@ -161,7 +161,7 @@ export class Editor {
     if (!undone) return this.say("There is nothing to undo.");
     if (this.sender.offline && last && last.operation.op !== "undo" && !this.sender.kept.batch?.operations.includes(last.operation)) {
       this.sender.waiting.pop(); // it was not sent yet
-      this.sender.kept.keep();
+      this.sender.kept.store();
       this.steps.push({ op: "undo" });
       this.shown();
     } else if ((await this.run({ op: "undo" })) === null) return null;

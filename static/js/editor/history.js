@@ -47,7 +47,7 @@ export class History {
 export function paired(unsent, facts) {
   const [wanted, refused] = [[], []];
   for (const each of unsent) {
-    if (each.operation.op === "redo" || (each.operation.op === "undo" && !wanted.length)) refused.push(wordsOf(each.meant ?? each.operation, facts));
+    if (each.operation.op === "redo" || (each.operation.op === "undo" && !wanted.length)) refused.push(wordsOf(each.movedCorrection ?? each.operation, facts));
     else if (each.operation.op === "undo") wanted.pop();
     else wanted.push(each);
   }

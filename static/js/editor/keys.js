@@ -54,7 +54,7 @@ function meant(event, editor) {
   const tool = key === "a" && panel.offers("area") ? "area" : TOOLS[key];
   if (tool) return panel.offers(tool) ? () => editor.use(tool) : null;
   if (/^[1-9]$/.test(key)) return editor.classes?.length >= Math.max(2, Number(key)) ? () => panel.chooseClass(Number(key) - 1) : null;
-  if (ACTIONS[key]) return () => (editor.tool?.acts?.(ACTIONS[key]) || page.doubt?.heeds(ACTIONS[key]) ? null : editor.act(ACTIONS[key]));
+  if (ACTIONS[key]) return () => (editor.tool?.acts?.(ACTIONS[key]) || page.doubt?.answersByKey(ACTIONS[key]) ? null : editor.act(ACTIONS[key]));
   return {
     " ": () => pan(drawing, true),
     arrowleft: () => editor.step(-1),

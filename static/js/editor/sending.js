@@ -23,17 +23,17 @@ export class Sender {
     this.offline = false; // the server takes nothing now
     this.denied = ""; // why, where it answers: nothing can be stored until that changes
     for (const back of ["online", "focus"]) globalThis.addEventListener?.(back, () => this.wake?.());
-    globalThis.addEventListener?.("pagehide", () => this.kept.leave());
+    globalThis.addEventListener?.("pagehide", () => this.kept.release());
   }
 
   get settled() {
     return !this.busy && !this.waiting.length;
   }
 
-  // each: { operation, meant: what an undo takes back, ghost: what is drawn until it is made }.
+  // each: { operation, movedCorrection: what an undo takes back, ghost: what is drawn until it is made }.
   push(each) {
     this.waiting.push(each);
-    this.kept.keep();
+    this.kept.store();
     if (this.denied) this.wake?.();
     this.run();
   }
@@ -45,7 +45,7 @@ export class Sender {
       this.tell("saving");
       const batch = this.waiting.slice(0, this.single ? 1 : MOST);
       await this.heed(await this.sent(batch), batch);
-      this.kept.keep(null);
+      this.kept.store(null);
     }
     this.busy = false;
     this.tell("saved");
@@ -61,7 +61,7 @@ export class Sender {
   async sent(batch) {
     const request = this.resent ?? { key: randomKey(), base: this.base, operations: batch.map((each) => each.operation) };
     this.resent = null;
-    this.kept.keep(request);
+    this.kept.store(request);
     const { key, base, operations } = request;
     const body = JSON.stringify({ base, operations, since: base });
     for (let tries = 0; ; tries++) {

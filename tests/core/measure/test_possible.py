@@ -1,4 +1,4 @@
-"""What outlines may be instead: chances of pieces, readings drawn by them, and the answers to both questions."""
+"""What outlines may be instead: probabilities of pieces, samples drawn by them, and the answers to both questions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.labels.segmentation import MASKS, Cut, Provenance, Segmentation
 from segmentation.core.measure.budget import HIDDEN, Conditions, Effect, Evidence
-from segmentation.core.measure.possible import possible, sizes_of_pieces
+from segmentation.core.measure.possible import possible_pieces, sizes_of_pieces
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import Clock, measure_objects
@@ -54,15 +54,15 @@ def measured(segmentation, **settings):
 
 
 def test_each_possible_object_has_the_chance_that_the_cuts_before_it_are_right_and_its_own_is_wrong():
-    of = possible(outlines().dense, CUTS)
-    chances = of.chances()
-    assert chances[0] == pytest.approx(0.7) and (chances[1:11] == 1).all()
-    boxes = {round(piece.box[1], -1): chance for piece, chance in zip(of.pieces[2:], chances[13:], strict=True)}
-    assert boxes == pytest.approx({10: 0.06, 20: 0.06}) and sorted(chances[11:13]) == pytest.approx([0.24, 0.3])
+    of = possible_pieces(outlines().dense, CUTS)
+    probabilities = of.probabilities()
+    assert probabilities[0] == pytest.approx(0.7) and (probabilities[1:11] == 1).all()
+    boxes = {round(piece.box[1], -1): chance for piece, chance in zip(of.pieces[2:], probabilities[13:], strict=True)}
+    assert boxes == pytest.approx({10: 0.06, 20: 0.06}) and sorted(probabilities[11:13]) == pytest.approx([0.24, 0.3])
     table = sizes_of_pieces(of, None, outlines().dense.shape)
     assert sorted(table.length("area")) == pytest.approx([200, 200, 400, 400], abs=20)  # a pixel beside the line
-    drawn = np.mean([of.drawn(np.random.default_rng(seed), 0.0).mean(1) for seed in range(20)], axis=0)
-    assert drawn == pytest.approx(chances, abs=0.04)
+    drawn = np.mean([of.sampled(np.random.default_rng(seed), 0.0).mean(1) for seed in range(20)], axis=0)
+    assert drawn == pytest.approx(probabilities, abs=0.04)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segmentation.core.labels.segmentation import Cut
 from segmentation.core.measure import possible as cuts
-from segmentation.core.measure.possible import possible
+from segmentation.core.measure.possible import possible_pieces
 from segmentation.core.measure.remembered import Memory, by_object, remembering
 from segmentation.core.measure.runs import Runs, find_runs
 from segmentation.core.measure.shapes import measure, without_corners
@@ -71,9 +71,9 @@ def test_a_line_parts_the_same_outline_once(monkeypatch: pytest.MonkeyPatch):
     calls, memory, parted = [], Memory(), cuts._parted
     monkeypatch.setattr(cuts, "_parted", lambda *inputs: calls.append(inputs) or parted(*inputs))
     cut = Cut(0.3, [[20.0, 8.0], [20.0, 32.0]], [], [16, 20, 24, 20])
-    expected = possible(labels(), [cut])
+    expected = possible_pieces(labels(), [cut])
     for drawn in (labels(), labels(gone=3), labels(grown=1)):
         with remembering(memory):
-            divided = possible(drawn, [cut])
+            divided = possible_pieces(drawn, [cut])
         assert len(divided.pieces) == 2
     assert len(calls) == 3 and [piece.box for piece in expected.pieces]  # the one above, the first, and the grown one

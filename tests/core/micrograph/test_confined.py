@@ -15,7 +15,7 @@ PREPARED = """
 import ctypes, os, pathlib, resource, signal, socket, subprocess, sys, time
 from segmentation.core.micrograph.confined import confine
 own, other = map(pathlib.Path, sys.argv[1:3])
-print(confine(2000, int(sys.argv[3]), [own], [own.parent / "given"], alone=len(sys.argv) > 4))
+print(confine(2000, int(sys.argv[3]), [own], [own.parent / "given"], forbid_children=len(sys.argv) > 4))
 """
 
 
@@ -120,7 +120,7 @@ thread.start(), thread.join()
     "deed", ["os.fork()", "subprocess.run(['true'])", "os.execv('/bin/true', ['true'])", "os.kill(os.getpid(), 15)"]
 )
 def test_one_that_stays_alone_starts_threads_and_no_processes(tmp_path, deed):
-    done = confined(tmp_path, THREAD + deed, 20, "alone")
+    done = confined(tmp_path, THREAD + deed, 20, "forbid children")
     assert done.stdout.split("\n")[1] == "a thread" and "PermissionError" in done.stderr, done.stderr
 
 

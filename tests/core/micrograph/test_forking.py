@@ -102,7 +102,7 @@ def test_a_child_reads_its_own_file_and_no_other(server: ForkServer, tmp_path: P
 from pathlib import Path
 from segmentation.core.micrograph.confined import confine
 own, other = map(Path, arguments[1:])
-assert confine(2000, 20, [], [own], alone=True)
+assert confine(2000, 20, [], [own], forbid_children=True)
 try:
     other.read_text()
 except PermissionError:

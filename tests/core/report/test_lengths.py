@@ -51,7 +51,7 @@ def test_the_histogram_is_drawn_in_micrometres(sample):
     draw_histogram(ax, distribution)
     assert "(µm)" in ax.get_xlabel() and "µm" in ax.get_title(loc="left")
     assert ax.get_xlim()[1] < 1.2 * sample.members[0].table.length("min_feret").max() / 1000
-    assert len(distribution.sizes) == int(distribution.bars.counts.sum())
+    assert len(distribution.sizes) == int(distribution.bars.expected_counts.sum())
 
 
 def test_the_numbers_of_images_follow_the_pooled_ones_into_micrometres():

@@ -22,15 +22,16 @@ from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.pipeline import measure
 from segmentation.core.report import document, exports, figure, pages, sections
+from segmentation.core.report.caption import caption_of
 from segmentation.core.report.context import Context
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _first
 from segmentation.core.report.files import write_all
+from segmentation.core.report.filing import Filing
 from segmentation.core.report.fonts import runs, unbroken
 from segmentation.core.report.method import method as method_of
-from segmentation.core.report.signatures import Filing
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import CITATION, calibration_words, short_names
 from segmentation.core.sample import SampleAnalysis
@@ -148,7 +149,7 @@ def test_the_report_on_grains_says_how_many_have_a_size_and_warns_of_no_interval
     count, sized = int(analysis.quantities["grains"].value), analysis.statistics.n_kept
     rest = f"{sized} whole and {count - sized} cut by the edge"
     assert sized < count and f"Grains · {rest}" in words
-    caption = figure.caption_of(SampleAnalysis.of(analysis))
+    caption = caption_of(SampleAnalysis.of(analysis))
     assert f"{count} grains ({rest}), median grain diameter" in caption and "ASTM" not in caption
     assert f"N = {sized}," in words and "grey" not in words and "In colours: counted." in words
     assert "geometric SD" in " ".join(analysis.statistics.cautions) and "geometric SD" not in words
@@ -320,7 +321,7 @@ def test_without_calibration_nothing_is_in_nanometres():
 
 
 def test_one_particle_has_no_interval():
-    words, caption = said(written(made("one"))), figure.caption_of(SampleAnalysis.of(made("one")))
+    words, caption = said(written(made("one"))), caption_of(SampleAnalysis.of(made("one")))
     assert "Minimum Feret diameters (nm): " in caption and "edian" not in caption, "one size has no median"
     assert made("one").statistics.interval_note in words and "nan" not in words.lower().replace("nano", "")
 

@@ -28,13 +28,13 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
 from segmentation.core.report import exports, figure, pages, sections
+from segmentation.core.report.caption import caption_of
 from segmentation.core.report.charts import WARNED, Sheet
 from segmentation.core.report.context import Context
 from segmentation.core.report.document import WIDTH
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.facts import acquisition_dates
-from segmentation.core.report.figure import caption_of
 from segmentation.core.report.files import write_all
 from segmentation.core.report.images import draw_by_image, own_intervals
 from segmentation.core.report.method import left_out_words, method

@@ -40,7 +40,7 @@ from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
 from segmentation.core.measure.filters import LEAST_CONFIDENCE, Reason, set_aside
 from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
-from segmentation.core.measure.possible import possible
+from segmentation.core.measure.possible import possible_pieces
 from segmentation.core.measure.results import Other
 from segmentation.core.measure.shapes import measure as shapes_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -171,7 +171,7 @@ def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
 
 def cuts_of(case: Known) -> list[tuple[float, bool]]:
     """Of each possible cut with particles on its sides: the logit of its chance, and whether these are different."""
-    of, cuts = possible(case.segmentation.dense, case.segmentation.cuts), []
+    of, cuts = possible_pieces(case.segmentation.dense, case.segmentation.cuts), []
     sides: dict[int, list[int]] = {}
     for piece in of.pieces:
         top, left, bottom, right = piece.box

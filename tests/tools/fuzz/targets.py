@@ -138,7 +138,7 @@ def sides() -> Target:
 
 def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
     from segmentation.core import label_images
-    from segmentation.core.imported.kinds import HEAD_BYTES, kind_of
+    from segmentation.core.imported.kinds import HEAD_BYTES, suffix_and_kind
     from segmentation.core.imported.reading import OUTLINES, read_outlines, read_truth
     from segmentation.core.imported.shapes import Frame
     from segmentation.core.micrograph.types import UnreadableImage
@@ -147,7 +147,7 @@ def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
     frame, particles, phases, names = Frame(48, 64, 40), find("particles"), find("phases"), ("one", "two")
 
     def run(content: bytes, folder: Path) -> None:
-        path = folder / f"outlines{kind_of(content[:HEAD_BYTES])[0]}"
+        path = folder / f"outlines{suffix_and_kind(content[:HEAD_BYTES])[0]}"
         path.write_bytes(content)
         task, truth = (particles, phases)[zlib.crc32(content) % 2], zlib.crc32(content) & 2
         with mock.patch.object(label_images, "MAX_PIXELS", MOST_PIXELS):

@@ -41,10 +41,10 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
         "info": {
             "description": f"{task.things.capitalize()} of one micrograph",
             "version": version(),
-            "sha256": analysis.micrograph.picture[1],
+            "sha256": analysis.micrograph.shown_file[1],
         },
         "licenses": [],
-        "images": [{"id": 1, "file_name": analysis.micrograph.picture[0], "width": size[1], "height": size[0]}],
+        "images": [{"id": 1, "file_name": analysis.micrograph.shown_file[0], "width": size[1], "height": size[0]}],
         "categories": [{"id": i, "name": name, "supercategory": task.thing} for i, name in enumerate(categories, 1)],
         "annotations": annotations,
     }

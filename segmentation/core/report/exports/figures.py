@@ -36,7 +36,7 @@ def _write_picture(context: Context, path: Path) -> None:
 
 
 def _write_words(context: Context, path: Path) -> None:
-    from ..figure import caption_of
+    from ..caption import caption_of
     from ..method import method
 
     path.write_text(f"{caption_of(context.sample)}\n\n{method(context.sample)}\n", "utf-8")

@@ -51,7 +51,7 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     return {
         "type": "FeatureCollection",
         "generator": version(),
-        "image": dict(zip(("name", "sha256"), analysis.micrograph.picture, strict=True)),
+        "image": dict(zip(("name", "sha256"), analysis.micrograph.shown_file, strict=True)),
         "coordinates": "pixels, x to the right and y down from the top left corner",
         "nm_per_pixel": analysis.table.nm_per_pixel,
         "features": features,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, of_column
 from ...measure.table import Table
 from ..detail_lines import HEAD, WIDTHS, detail_lines
+from ..filing import UNFILED, Filing
 from ..images_table import columns_of_images, contents_of_intervals
 from ..sheets import IN_DETAIL, Cells, add_sheet, rounded_cell, workbook
-from ..signatures import UNFILED, Filing
 from ..summary import Summary
 from ..wording import agreement_words, calibration_words, in_hundredths, sample_scale
 from .base import Export

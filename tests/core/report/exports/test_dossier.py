@@ -26,8 +26,9 @@ from segmentation.core.report.endpoint import record
 from segmentation.core.report.exports import content_type_of, notebook, workbooks
 from segmentation.core.report.exports.result import json_value
 from segmentation.core.report.files import write_all
+from segmentation.core.report.filing import UNFILED, Filing
 from segmentation.core.report.guideline import NONE_COUNTED, form_of
-from segmentation.core.report.signatures import UNFILED, Filing, Signed
+from segmentation.core.report.signatures import Signed
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import BIBTEX, CITATION, decided_words
 from segmentation.core.sample import Member, SampleAnalysis

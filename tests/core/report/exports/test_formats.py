@@ -28,8 +28,8 @@ from segmentation.core.report import facts, schema
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import coco, geojson, particles_csv, result, rois, workbooks
 from segmentation.core.report.facts import MIRRORED
+from segmentation.core.report.filing import Filing
 from segmentation.core.report.outlines import polygons
-from segmentation.core.report.signatures import Filing
 from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.settings import MeasurementSettings
@@ -343,7 +343,9 @@ def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
 
 
 def test_the_schema_is_that_of_the_types():
-    assert result.SCHEMA.read_text(encoding="utf-8") == schema.text(), "run python -m segmentation.core.report.schema"
+    assert result.SCHEMA.read_text(encoding="utf-8") == schema.schema_text(), (
+        "run python -m segmentation.core.report.schema"
+    )
 
 
 @pytest.mark.parametrize(
