@@ -22,6 +22,8 @@ const HATCH = "rgb(214 222 228 / 0.55)"; // lines over what is ignored
 const DASHES = [5, 4]; // CSS pixels, of what has no size or was left out
 const FINE = 20; // px of the upload
 const FILLED = "evenodd"; // a ring within another is a hole
+const KINDS = ["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside"]; // of strokes
+const SIDE = 1024; // px of the upload, of a square whose outlines are drawn together
 
 export class Drawing {
   // tiles: the address of the first, where there are any.
@@ -89,19 +91,38 @@ export class Drawing {
     this.draw();
   }
 
-  // One path for each kind of stroke and each colour, so that a frame is a handful of calls.
+  // One path for each kind of stroke and each colour, so that a frame is a handful of calls; of a large image for each
+  // square, so that only those in sight are drawn.
   gather() {
-    this.paths = Object.fromEntries(["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside"].map((name) => [name, new Path2D()]));
-    this.colourPaths = new Map(this.colours.map((colour) => [colour, new Path2D()]));
+    this.squares = new Map();
     const standsOut = this.lit ?? this.chosen;
     for (const particle of this.particles) {
       if (this.hidden.has(particle.reason) || this.gone.has(particle.id)) continue;
       const stands = standsOut?.(particle);
       const plain = particle.kept ? `${particle.byHand ? "hand" : "kept"}${particle.cut ? "Cut" : ""}` : "aside";
       const name = stands ? (particle.kept ? "chosenKept" : "chosenAside") : plain;
-      this.paths[name].addPath(particle.path);
-      if (particle.kept || particle.colour) this.colourPaths.get(this.colourOf(particle)).addPath(particle.path);
+      const { paths, colourPaths } = this.squareOf(particle.box);
+      paths[name].addPath(particle.path);
+      if (particle.kept || particle.colour) colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
+  }
+
+  // The square in which the middle of a box lies, and which reaches as far as the boxes in it.
+  squareOf(box) {
+    const key = [box.left + box.right, box.top + box.bottom].map((twice) => Math.floor(twice / 2 / SIDE)).join();
+    if (!this.squares.has(key)) {
+      const paths = Object.fromEntries(KINDS.map((name) => [name, new Path2D()]));
+      this.squares.set(key, { box: { ...box }, paths, colourPaths: new Map(this.colours.map((colour) => [colour, new Path2D()])) });
+    }
+    const square = this.squares.get(key);
+    const { left, top, right, bottom } = square.box;
+    square.box = { left: Math.min(left, box.left), top: Math.min(top, box.top), right: Math.max(right, box.right), bottom: Math.max(bottom, box.bottom) };
+    return square;
+  }
+
+  get inSight() {
+    const { seen } = this.viewport;
+    return [...this.squares.values()].filter(({ box }) => overlap(box, seen));
   }
 
   // What corrections do that the server has not made yet: each hides objects by their ids, or is a polygon, or a line
@@ -254,22 +275,23 @@ export class Drawing {
 
   // Where some particles were chosen, all others step back.
   strokeAll() {
-    const { context, layers, paths } = this;
+    const { context, layers, inSight } = this;
+    const strokeKind = (kind, ...style) => inSight.forEach(({ paths }) => this.stroke(paths[kind], ...style));
     const width = lineWidth(this.widest * this.viewport.view.scale);
     const some = this.lit ?? this.chosen;
     if (some) context.globalAlpha = 0.2;
-    for (const [path, isShown] of [[paths.kept, layers.outlines], [paths.keptCut, layers.outlines], [paths.aside, layers.aside]]) if (isShown) this.stroke(path, EDGE, width + 1);
+    for (const [kind, isShown] of [["kept", layers.outlines], ["keptCut", layers.outlines], ["aside", layers.aside]]) if (isShown) strokeKind(kind, EDGE, width + 1);
     for (const [cut, dash] of layers.outlines ? [["", []], ["Cut", DASHES]] : []) {
-      this.stroke(paths[`kept${cut}`], KEPT, width, dash);
-      this.stroke(paths[`hand${cut}`], HAND, width + 0.5, dash);
+      strokeKind(`kept${cut}`, KEPT, width, dash);
+      strokeKind(`hand${cut}`, HAND, width + 0.5, dash);
     }
-    if (layers.aside) this.stroke(paths.aside, ASIDE, width + 0.25, DASHES);
+    if (layers.aside) strokeKind("aside", ASIDE, width + 0.25, DASHES);
     context.globalAlpha = 1;
     if (!some) return;
     context.fillStyle = CHOSEN;
-    for (const path of [paths.chosenKept, paths.chosenAside]) context.fill(path, FILLED);
-    this.stroke(paths.chosenKept, KEPT, 2.25);
-    this.stroke(paths.chosenAside, ASIDE, 2.25, DASHES);
+    for (const kind of ["chosenKept", "chosenAside"]) for (const { paths } of inSight) context.fill(paths[kind], FILLED);
+    strokeKind("chosenKept", KEPT, 2.25);
+    strokeKind("chosenAside", ASIDE, 2.25, DASHES);
   }
 
   veilDataBar() {
@@ -295,9 +317,11 @@ export class Drawing {
 
   fillLabels() {
     this.context.globalAlpha = opacity();
-    for (const [colour, path] of this.colourPaths) {
-      this.context.fillStyle = colour;
-      this.context.fill(path, FILLED);
+    for (const { colourPaths } of this.inSight) {
+      for (const [colour, path] of colourPaths) {
+        this.context.fillStyle = colour;
+        this.context.fill(path, FILLED);
+      }
     }
     this.context.globalAlpha = 1;
   }
