@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,12 +51,14 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     unread = bool(job.summary.get("unread"))
     # The page shows the numbers while the rest is measured and the files are written.
     measuring.change(summary=summarise(analysis, reused=True, unread=unread))
-    analysis = pipeline.arranged(analysis, clock)
-    summary = summarise(analysis, reused=True, unread=unread)
-    in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None
-    files = stored_files(analysis, folder / "results", in_sample=in_sample)
+    with ThreadPoolExecutor(1) as beside:  # it compresses, which leaves Python to the others
+        saving = beside.submit(outlines.save, folder / SEGMENTATION)
+        analysis = pipeline.arranged(analysis, clock)
+        summary = summarise(analysis, reused=True, unread=unread)
+        in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None
+        files = stored_files(analysis, folder / "results", in_sample=in_sample)
+        saving.result()
     files[SEGMENTATION] = folder / SEGMENTATION
-    outlines.save(files[SEGMENTATION])
     steps.publish_step(measuring=measuring, step=step, files=files, summary=summary)
 
 
