@@ -14,7 +14,7 @@ from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 from django.apps import AppConfig
 from django.conf import settings
 
-from segmentation.core.network.runtime import SERVER_FOLDER, Runtime
+from segmentation.core.network.runtime import SERVER_FOLDER, Runtime, keep_freed_memory
 
 from .child import ANALYSES, NETWORKS, enter_pool
 from .resting import rest_between_tasks
@@ -78,5 +78,6 @@ def prepare_pool_child(**kwargs: Any) -> None:
         os.environ.setdefault(name, str(threads))
     # Threads that spin while they wait stand in each other's way wherever something else is running, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()  # before there is a second thread
     enter_pool(os.getppid(), settings.DEEPSEGM_JOB_MEMORY_MB)
     rest_between_tasks()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .cards import ModelCard, check_weights, need_torch
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
 RETAINED = 2**30
 SERVER_FOLDER = "NETWORK_SERVER_FOLDER"  # the variable that a server of networks and its siblings inherit
 STRIDE = 32  # sides of a network's input are multiples of this
@@ -95,6 +95,7 @@ def keep_freed_memory() -> None:
     if libc := _glibc():
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(option, RETAINED)
+        libc.mallopt(M_ARENA_MAX, 1)  # malloc_trim returns what is free at the end of the first arena alone
 
 
 def give_freed_memory_back() -> None:
