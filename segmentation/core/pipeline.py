@@ -56,7 +56,7 @@ def segment(
     """Find the objects of a micrograph, in the uploaded image's own pixels; raises as `analyse` does.
 
     show(labels, confidence) receives outlines before the network has seen the whole picture: the labels (h, w) of a
-    smaller copy of the analysed rows, and the chance of each (n,) to be right. None: they are not made.
+    smaller copy of the analysed rows, and the probability of each (n,) to be right. None: they are not made.
     An automatic name stands for several models. The one that fits the image best is used, and `used` says why.
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()

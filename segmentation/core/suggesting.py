@@ -46,9 +46,10 @@ class Wrong:
 
 
 def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:
-    """The expected number of wrong outlines: the sum of 1 - confidence, which is the chance that an outline is right.
-    Without confidences the expected part of the area in wrong classes; None without that. Outlines set aside count, as
-    a person corrects them, too. objects: the measures of each outline or class by their names, None where not known."""
+    """The expected number of wrong outlines: the sum of 1 - confidence, which is the probability that an outline is
+    right. Without confidences the expected part of the area in wrong classes; None without that. Outlines set aside
+    count, as a person corrects them, too. objects: the measures of each outline or class by their names, None where
+    not known."""
     names = "confidence", "area_fraction", "certainty"
     confidence, share, sure = (np.array([measures.get(name) for measures in objects], float) for name in names)
     finite = confidence[np.isfinite(confidence)]

@@ -13,7 +13,7 @@ from ..core.compare.results import Comparison as StoredComparison
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
 from ..core.measure.bins import LEAST_BARS
-from ..core.measure.fitting import CHANCE, chance_words
+from ..core.measure.fitting import SIGNIFICANCE, p_words
 from ..core.measure.quantities import nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import per_cent, uncapital
@@ -121,13 +121,18 @@ class ComparedResults:
     @property
     def _few_images(self) -> bool:
         """Whether there are too few images to tell whether the distributions differ."""
-        return bool(self._distance) and (self._distance["least_p"] or 0.0) >= CHANCE
+        return bool(self._distance) and (self._distance["least_p"] or 0.0) >= SIGNIFICANCE
 
     @property
     def _distributions_differ(self) -> bool:
         """Whether they do by more than chance explains."""
         distance = self._distance
-        return bool(distance) and distance["distance"] >= ALIKE and distance["p"] is not None and distance["p"] < CHANCE
+        return (
+            bool(distance)
+            and distance["distance"] >= ALIKE
+            and distance["p"] is not None
+            and distance["p"] < SIGNIFICANCE
+        )
 
     @property
     def _changes(self) -> dict[Outcome, int]:
@@ -263,10 +268,10 @@ class ComparedResults:
 
     @property
     def p(self) -> str:
-        """The chance of such a distance between equals, in words; "" where it is unknown or so few images show none."""
-        if not self._distance or self._distance["p"] is None or (self._distance["least_p"] or 0.0) >= CHANCE:
+        """The p-value of the distance, in words; "" where it is unknown or so few images show none."""
+        if not self._distance or self._distance["p"] is None or (self._distance["least_p"] or 0.0) >= SIGNIFICANCE:
             return ""
-        return chance_words(self._distance["p"])
+        return p_words(self._distance["p"])
 
     @property
     def distance(self) -> str:

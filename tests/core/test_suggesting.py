@@ -9,10 +9,10 @@ from segmentation.core.suggesting import Wrong, distance, expected_wrong, order,
 
 
 def outlines(confidence):
-    return [{"kept": True, "confidence": chance} for chance in confidence]
+    return [{"kept": True, "confidence": probability} for probability in confidence]
 
 
-def test_expected_wrong_is_the_sum_of_the_chances():
+def test_expected_wrong_is_the_sum_of_the_probabilities():
     assert expected_wrong(outlines([0.9, 0.5, None, 1.0])) == Wrong(pytest.approx(0.6), 3)
     assert expected_wrong(outlines([None])) is None
     assert expected_wrong([]) is None
@@ -53,14 +53,14 @@ def test_twins_are_not_suggested_one_after_the_other():
 
 
 def test_the_suggested_order_finds_errors_sooner_than_a_random_one():
-    """Forty images whose outlines are right with the chance that their confidence says: the first five suggested hold
-    more errors than five drawn by lot, in each of twenty draws of the whole."""
+    """Forty images whose outlines are right with the probability that their confidence says: the first five suggested
+    hold more errors than five drawn by lot, in each of twenty draws of the whole."""
     gains = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
         sure = [rng.beta(rng.uniform(1, 12), 1.5, rng.integers(20, 300)) for _ in range(40)]
-        errors = np.array([(rng.random(len(chances)) > chances).sum() for chances in sure])
-        expected = [expected_wrong(outlines(chances)).expected for chances in sure]
+        errors = np.array([(rng.random(len(probabilities)) > probabilities).sum() for probabilities in sure])
+        expected = [expected_wrong(outlines(probabilities)).expected for probabilities in sure]
         textures = list(rng.normal(0, 0.5, (40, 6)))
         first = [index for index, _ in order(expected, textures, textures[:3])][:5]
         gains.append(errors[first].sum() / (5 * errors.mean()))

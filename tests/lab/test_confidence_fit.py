@@ -8,29 +8,29 @@ from segmentation.lab.training.instances.confidence import LabelledParticles, To
 
 
 def draw(n, seed, group=""):
-    """Particles whose chance of being right follows a known logistic model."""
+    """Particles whose probability of being right follows a known logistic model."""
     rng = np.random.default_rng(seed)
     values = {"foreground": rng.normal(2.0, 1.0, n), "peak": rng.normal(0.7, 0.2, n), "others": rng.normal(2, 0.5, n)}
-    chance = 1 / (1 + np.exp(-(1.5 * (values["foreground"] - 2) + 6 * (values["peak"] - 0.6))))
-    return LabelledParticles(values, rng.random(n) < chance, group or str(seed)), chance
+    probability = 1 / (1 + np.exp(-(1.5 * (values["foreground"] - 2) + 6 * (values["peak"] - 0.6))))
+    return LabelledParticles(values, rng.random(n) < probability, group or str(seed)), probability
 
 
 def test_a_known_model_is_found():
-    images, chances = zip(*(draw(50, seed) for seed in range(400)), strict=True)
+    images, probabilities = zip(*(draw(50, seed) for seed in range(400)), strict=True)
     weights = fit(images)
     assert weights["foreground"] == pytest.approx(1.5, abs=0.1)
     assert weights["peak"] == pytest.approx(6.0, abs=0.4)
     assert abs(weights["others"]) < 0.1
-    assert np.abs(likely_right(images[0].values, weights) - chances[0]).mean() < 0.01
+    assert np.abs(likely_right(images[0].values, weights) - probabilities[0]).mean() < 0.01
 
 
 def test_weights_stay_finite_where_right_and_wrong_fall_apart():
     first = np.arange(60) < 30
     values = {"foreground": np.zeros(60), "peak": first.astype(float)}
     weights = fit([LabelledParticles(values, first)])
-    chances = likely_right(values, weights)
+    probabilities = likely_right(values, weights)
     assert np.isfinite(list(weights.values())).all()
-    assert chances[0] > 0.8 and chances[-1] < 0.2
+    assert probabilities[0] > 0.8 and probabilities[-1] < 0.2
 
 
 def test_every_particle_is_judged_by_a_model_of_other_groups():

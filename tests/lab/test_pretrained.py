@@ -41,8 +41,8 @@ def test_by_these_names_the_weights_see_the_cat(package):
     cat = Image.fromarray(data.chelsea()[:, 75:375]).resize((256, 256))
     picture = torch.from_numpy(np.asarray(cat, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1)
     with torch.inference_mode():
-        chances = whole(picture).softmax(dim=1)[0]
-    assert float(chances[list(CATS)].sum()) > 0.5
+        probabilities = whole(picture).softmax(dim=1)[0]
+    assert float(probabilities[list(CATS)].sum()) > 0.5
 
 
 @pytest.mark.parametrize("package", INSTALLED)

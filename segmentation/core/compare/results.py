@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from typing_extensions import TypedDict
 
-from ..measure.fitting import CHANCE
+from ..measure.fitting import SIGNIFICANCE
 from ..measure.quantities import Value
 from ..measure.results import Count, meaning
 
@@ -29,11 +29,11 @@ ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called 
 
 def verdict(gap: float, p: float | None, least: float | None) -> str:
     """How far two distributions differ. p: of the test. least: the smallest p that it can give with so few images."""
-    if least is not None and least >= CHANCE:
+    if least is not None and least >= SIGNIFICANCE:
         return "come from too few images to tell whether they differ"
     if gap < ALIKE:
         return "hardly differ"
-    if p is not None and p >= CHANCE:
+    if p is not None and p >= SIGNIFICANCE:
         return "differ no more than chance explains"
     return "differ somewhat" if gap < CLEAR else "differ clearly"
 

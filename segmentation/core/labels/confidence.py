@@ -83,8 +83,8 @@ def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> 
     """(n,) float32 probability that each particle is right; values: see `outline_features`; weights names some of
     them."""
     score = weights[INTERCEPT] + sum(weight * values[name] for name, weight in weights.items() if name != INTERCEPT)
-    chance: NDArray[np.float32] = np.asarray(1 / (1 + np.exp(-score)), np.float32)
-    return chance
+    probability: NDArray[np.float32] = np.asarray(1 / (1 + np.exp(-score)), np.float32)
+    return probability
 
 
 def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, options: ParticleOptions) -> NDArray[np.float32]:

@@ -15,24 +15,24 @@ from .region_merging import Merges
 from .segmentation import Cut
 from .separate import Labels
 
-LEAST = 0.1  # chance
+LEAST = 0.1  # probability
 MOST = 1000  # as many as one request of corrections holds; the most probable ones stay
 STEP = 4  # edges of pixels between two points of a line
 Corner = tuple[int, int]
 Edges = list[tuple[Corner, Corner]]
 
 
-def chance_of(border: float, size: float, weights: Mapping[str, float]) -> float:
-    """The chance that a border with this probability, which merging gave up, is real, in an image with touching
-    outlines `size` px wide (`typical_size`): borders between particles are given up the more often, the smaller these
-    are. weights: `ParticleOptions.cuts`."""
+def cut_probability(border: float, size: float, weights: Mapping[str, float]) -> float:
+    """The probability that a border that merging gave up, of the probability `border`, is real, in an image with
+    touching outlines `size` px wide (`typical_size`): borders between particles are given up the more often, the
+    smaller these are. weights: `ParticleOptions.cuts`."""
     odds = log(border / (1 - border))
     return 1 / (1 + exp(-(weights[INTERCEPT] + weights["border"] * odds + weights["size"] * log(size))))
 
 
-def border_of(chance: float, size: float, weights: Mapping[str, float]) -> float:
-    """The probability of a border that has this chance, the inverse of `chance_of`."""
-    odds = (log(chance / (1 - chance)) - weights[INTERCEPT] - weights["size"] * log(size)) / weights["border"]
+def border_probability(probability: float, size: float, weights: Mapping[str, float]) -> float:
+    """The probability of the border of a cut that has this probability, the inverse of `cut_probability`."""
+    odds = (log(probability / (1 - probability)) - weights[INTERCEPT] - weights["size"] * log(size)) / weights["border"]
     return 1 / (1 + exp(-odds))
 
 
@@ -51,10 +51,10 @@ def possible_cuts(
     which its regions are merged. size: `typical_size` after merging. weights: `ParticleOptions.cuts`.
     """
     joins = merges.joining(regions.pairs)
-    probabilities = merges.chance[joins]  # of the borders; `chance_of` makes a chance of each
-    is_possible = (joins > 0) & (probabilities >= border_of(LEAST, size, weights)) & (probabilities < limit)
+    probabilities = merges.probability[joins]  # of borders
+    is_possible = (joins > 0) & (probabilities >= border_probability(LEAST, size, weights)) & (probabilities < limit)
     order = np.unique(joins[is_possible])
-    order = order[np.lexsort((-merges.turn[order], -merges.chance[order]))][:MOST]
+    order = order[np.lexsort((-merges.turn[order], -merges.probability[order]))][:MOST]
     if not len(order):
         return ()
     places = np.full(len(merges.targets), -1)
@@ -69,7 +69,7 @@ def possible_cuts(
             passed.setdefault(corner, []).append(index)
     return tuple(
         Cut(
-            round(chance_of(merges.chance[order[index]], size, weights), 3),
+            round(cut_probability(merges.probability[order[index]], size, weights), 3),
             _line(way),
             sorted({crossed for end in (way[0], way[-1]) for crossed in passed[end] if crossed < index}),
             _sides(way, labels.shape),

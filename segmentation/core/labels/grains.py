@@ -21,9 +21,10 @@ SLOPE, FAR = 3.0, 40.0  # of 255 a px from the nearest line, and the px up to wh
 DEPTH = 15  # of 255; a shallower basin is noise of the map
 SMALLEST = 9  # px; less is a gap within a boundary
 REACH, BLUR = 2.5, 2.0  # px: half the width of a boundary, as annotators draw it, and sigma by which it is smoothed
-# The chance that a grain is right, in log-odds: of the boundary map (0..1) just outside it, its mean within it, and the
-# logarithm of its area in px. Fitted to the 7 taught of 11 annotated films (5,153 outlines, 70 % right at IoU 0.5).
-CHANCE = -11.52, 11.49, -5.22, 0.42
+# The probability that a grain is right, in log-odds: of the boundary map (0..1) just outside it, its mean within it,
+# and the logarithm of its area in px. Fitted to the 7 taught of 11 annotated films: 5,153 outlines, 70 % right at
+# IoU 0.5.
+WEIGHTS = -11.52, 11.49, -5.22, 0.42
 RIM, WITHIN = 1.5, 2.0  # px outside a grain up to which its boundary is looked for, and inside from which on it is none
 TOLERANCE = 0.02  # of the outline's length by which its polygon may leave it, as CHAC has it
 BLOCK = np.ones((3, 3), bool)
@@ -127,13 +128,13 @@ def are_convex(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     return np.array([_is_convex(labels[box] == number) for number, box in enumerate(boxes, start=1)], bool)
 
 
-def chances(boundary: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
-    """(n,) float32: the chance that each grain 1..n of labels (H, W) is one grain, by its boundary, (H, W) uint8.
+def probabilities(boundary: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
+    """(n,) float32: the probability that each grain 1..n of labels (H, W) is one grain, by its boundary, (H, W) uint8.
 
     A grain is doubtful where the map hardly shows a boundary around it, or shows one within it. On the four films held
-    out of teaching, the area under the curve is 0.82 and told chances are right (docs/development/experiments.md).
+    out of teaching, the area under the curve is 0.82 and the probabilities are right (docs/development/experiments.md).
     """
-    chance = np.zeros(int(labels.max(initial=0)), np.float32)
+    probability = np.zeros(int(labels.max(initial=0)), np.float32)
     smooth = ndimage.gaussian_filter(boundary.astype(np.float32) / 255, SMOOTH)
     crest, margin = ndimage.maximum_filter(smooth, 2 * round(REACH) + 1), 3
     is_known = np.zeros(labels.shape, bool)  # beyond the frame nothing is known of a boundary
@@ -147,9 +148,9 @@ def chances(boundary: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
         around = float(crest[window][rim].mean()) if rim.any() else 0.5
         within = float(smooth[window][core].mean()) if core.any() else 0.0
         values = 1.0, around, within, float(np.log(mine.sum()))
-        odds = sum(weight * value for weight, value in zip(CHANCE, values, strict=True))
-        chance[number - 1] = 1 / (1 + np.exp(-odds))
-    return chance
+        odds = sum(weight * value for weight, value in zip(WEIGHTS, values, strict=True))
+        probability[number - 1] = 1 / (1 + np.exp(-odds))
+    return probability
 
 
 def at_frame(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

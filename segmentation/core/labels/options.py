@@ -17,15 +17,15 @@ BORDER_FEATURES = (  # .region_merging
     "touching",  # of networks that predict it
 )
 INTERCEPT = "intercept"
-# The chance that a border which merging gave up is real, by its odds and the size of the image's outlines, and the SD
-# of its error from image to image, all in log-odds: `labels.cuts`.
+# The probability that a border which merging gave up is real, by its odds and the size of the image's outlines, and
+# the SD of its error from image to image, all in log-odds: `labels.cuts`.
 CUT_FEATURES = ("border", "size", "spread")
 OUTLINE_ERRORS = ("seen", "seen_share", "all", "all_share")
 CUTS = {INTERCEPT: 6.86, "border": 0.944, "size": -1.923, "spread": 1.0}
 MERGE_LIMIT = "limit"  # beside the weights: probability of a border below which regions are merged
 FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
 LOW_MERGE_LIMIT = 0.2  # the limit for small particles
-EVEN = 0.5  # chance of being right under which an outline is more likely wrong
+EVEN = 0.5  # probability of being right under which an outline is more likely wrong
 MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
 
 

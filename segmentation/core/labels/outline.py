@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from .confidence import Grey, Maps, confidence
 from .contrast import contrasts
-from .cuts import border_of, possible_cuts
+from .cuts import border_probability, possible_cuts
 from .options import EVEN, MERGE_LIMIT, ParticleOptions
 from .region_graph import oversegment
 from .region_merging import limit_for, merge, merge_regions, merged_labels, typical_size
 from .segmentation import Cut
 from .separate import Labels, areas_of, relabel, separate
 
-HOPELESS = 0.1  # chance under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
+HOPELESS = (
+    0.1  # probability under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ def outline_twice(
     limit = limit_for(size, options.region_merging[MERGE_LIMIT])
     cuts = possible_cuts(*regions, merges, limit, size, options.cuts)
     # A copy, because `merged_labels` changes the labels in place, and both start from the same ones.
-    likely = min(limit, border_of(EVEN, size, options.cuts))
+    likely = min(limit, border_probability(EVEN, size, options.cuts))
     more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(likely))
     usual = merged_labels(regions, merges.ends(limit))
     outlines, other = (_likely(maps, grey, scale, labels, options) for labels in (usual, more))

@@ -28,18 +28,18 @@ class Merges(NamedTuple):
     """What `merge` did. Merging up to a lower limit leaves out some of it and changes nothing else, because the least
     probable border always comes first.
 
-    targets: (n + 1,) the region that each was merged into, or its own number. chance: (n + 1,) the probability of the
-    border that vanished then; of a border around earlier ones not less than theirs; 1 of regions that stay. turn:
+    targets: (n + 1,) the region that each was merged into, or its own number. probability: (n + 1,) the probability of
+    the border that vanished then; of a border around earlier ones not less than theirs; 1 of regions that stay. turn:
     (n + 1,) 1 for the first merge; 0 of regions that stay.
     """
 
     targets: Ints
-    chance: Floats
+    probability: Floats
     turn: Ints
 
     def ends(self, limit: float = 1.0) -> Ints:
         """(n + 1,) the final region of each region, merged up to a limit that is not above the limit of all."""
-        ends = np.where(self.chance < limit, self.targets, np.arange(len(self.targets)))
+        ends = np.where(self.probability < limit, self.targets, np.arange(len(self.targets)))
         while (ends != ends[ends]).any():
             ends = ends[ends]
         return ends

@@ -70,11 +70,11 @@ class Cut(NamedTuple):
     """A possible cut: a line of points [x, y] in pixels of the image, through an object from edge to edge, or from the
     lines of other cuts.
 
-    chance: that it lies between two particles. after: the places of these others in the list of all cuts of the image;
-    they are no less likely and come before it. sides: [x, y, x, y], pixels on both sides of its middle.
+    probability: that it lies between two particles. after: the places of these others in the list of all cuts of the
+    image; they are no less likely and come before it. sides: [x, y, x, y], pixels on both sides of its middle.
     """
 
-    chance: float
+    probability: float
     line: list[list[float]]
     after: list[int]
     sides: list[int]

@@ -69,7 +69,7 @@ from .drawn import (
     unit_sums,
 )
 from .drawn import Interval as Interval
-from .fitting import CHANCE, log_normal
+from .fitting import SIGNIFICANCE, log_normal
 from .quantities import NO_INTERVALS
 from .random_effects import are_alike, departures
 from .resampling import REPEATS, Resamples, resample
@@ -227,7 +227,7 @@ def _law_may_hold(sizes: WeightedSizes) -> bool:
     if sizes.images > 1 or effective_number(weights) >= CARRYING:
         return False
     fit = log_normal(sizes.size, weights)
-    return fit is not None and fit["p"] >= CHANCE
+    return fit is not None and fit["p"] >= SIGNIFICANCE
 
 
 def _draws(sizes: WeightedSizes, way: Weighting, figures: Figures, resamples: Resamples, rng: Rng) -> Draws:

@@ -55,8 +55,8 @@ class Evidence:
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
     thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
     repeatability, between people who outline the same image. draws: median and fraction of each of several draws
-    of the image, drawn by the chances of its cuts; None where no network made the outlines. unresolved: as thresholds,
-    of unresolved contacts. outline_error: of median and share as in `ParticleOptions`, in place of the scores.
+    of the image, drawn by the probabilities of its cuts; None where no network made the outlines. unresolved: as
+    thresholds, of unresolved contacts. outline_error: of median and share as in `ParticleOptions`, not from the scores.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()

@@ -17,9 +17,9 @@ FEW = 10  # on one side of 100 nm: each of them carries a tenth and more of what
 
 def fraction_outlines(tables: Sequence[Table], pieces: Sequence[Table | None] = ()) -> FractionOutlines:
     """Of the judged tables of one image or of several. pieces: of each table, what its outlines may be instead; with
-    them all weigh as much as their chance, and none is called doubtful: what is left without it is not known."""
+    them all weigh as much as their probability, and none is called doubtful: what is left without it is not known."""
     known = [table for table in (*tables, *pieces) if table is not None]
-    weights = number_weights(known, chances=bool(pieces))
+    weights = number_weights(known, probabilities=bool(pieces))
     is_small = is_nano(np.concatenate([table.length("min_feret")[table.kept] for table in known]))
     left = () if pieces else tables
     labels = tables[0]["label"][tables[0].kept] if len(tables) == 1 and "label" in tables[0].columns else ()

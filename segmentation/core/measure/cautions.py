@@ -8,7 +8,7 @@ import numpy as np
 
 from .bootstrap import undefined
 from .distribution import WeightedSizes
-from .fitting import CHANCE, log_normal
+from .fitting import SIGNIFICANCE, log_normal
 from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
 from .results import FIGURES
@@ -57,7 +57,7 @@ def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
 def poor(sizes: WeightedSizes) -> bool:
     """Whether a log-normal law, which the model of few images assumes, fits poorly."""
     fit = log_normal(sizes.size, sizes.weights["number"])
-    return fit is not None and fit["p"] < CHANCE and fit["ks"] > FAR
+    return fit is not None and fit["p"] < SIGNIFICANCE and fit["ks"] > FAR
 
 
 def skewness(sizes: WeightedSizes) -> float:

@@ -38,7 +38,7 @@ class WeightedSizes:
     weights: by weighting, (n,) each: the edge weight (1 unless the edges are weighted), times 1, the projected area,
         or the volume of the sphere of that area (ECD cubed), scaled to a mean of 1.
     ecd: (n,). image: (n,) int64, the image of each particle; None if there is only one image. number: how many
-    particles there are; of an expected distribution (`possible`) the sum of the chances.
+    particles there are; of an expected distribution (`possible`) the sum of the probabilities.
     """
 
     unit: Unit
@@ -58,15 +58,15 @@ class WeightedSizes:
         """The kept particles of the tables of one or several images, all in the unit of the first table.
 
         by: the measure used as size. pieces: of each table, what its outlines may be instead (`possible`); with them
-        outlines and pieces weigh as much as their chance.
+        outlines and pieces weigh as much as their probability.
         """
         known = [table for table in (*tables, *pieces) if table is not None]
         places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
         size, ecd = (np.concatenate([table.length(name)[table.kept] for table in known]) for name in (by, "ecd"))
 
-        chance = number_weights(known, chances=bool(pieces))
-        number = round(float(chance.sum()))
-        base = number_weights(known, edge, chances=bool(pieces))
+        probability = number_weights(known, probabilities=bool(pieces))
+        number = round(float(probability.sum()))
+        base = number_weights(known, edge, probabilities=bool(pieces))
         image = np.repeat(places, [int(table.kept.sum()) for table in known])
         if pieces and not base.all():  # what is surely divided
             size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
@@ -122,10 +122,10 @@ def known_or_one(tables: Sequence[Table], name: str) -> Floats:
     return np.asarray(np.nan_to_num(joined, nan=1.0), np.float64)
 
 
-def number_weights(tables: Sequence[Table], edge: Edge = "exclude", *, chances: bool = False) -> Floats:
+def number_weights(tables: Sequence[Table], edge: Edge = "exclude", *, probabilities: bool = False) -> Floats:
     """(n,) the weight by number of each kept particle of the tables: its edge weight, if edges are weighted, times its
-    chance, if these count. Either is 1 where it is not known, as of a kept particle that touches the frame."""
-    names = [*(["chance"] if chances else []), *(["edge_weight"] if edge == "weight" else [])]
+    probability, if these count. Either is 1 where it is not known, as of a kept particle that touches the frame."""
+    names = [*(["chance"] if probabilities else []), *(["edge_weight"] if edge == "weight" else [])]
     weights = np.ones(sum(int(table.kept.sum()) for table in tables))
     kept = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in tables)])
     for name in names:

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from .distribution import Floats, WeightedSizes, is_nano, nano_share, quantile
 
-DOUBT = 0.4  # the least chance that an outline is wrong, or a cut right, that is worth a look
+DOUBT = 0.4  # the least probability that an outline is wrong, or a cut right, that is worth a look
 
 
 class Doubt(NamedTuple):
     """One question. id: of the object. cut: the place of the possible cut that is asked about, None where it is the
-    outline. chance: that the outline is wrong, or the cut right."""
+    outline. probability: that the outline is wrong, or the cut right."""
 
     id: int
     cut: int | None
-    chance: float
+    probability: float
 
 
 class PossibleCut(NamedTuple):
@@ -29,7 +29,7 @@ class PossibleCut(NamedTuple):
 
     place: int
     id: int
-    chance: float
+    probability: float
     pieces: Sequence[float] | None = None
 
 
@@ -46,7 +46,7 @@ class Asked:
 
 
 def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) -> list[Doubt]:
-    """The questions with a chance of DOUBT and more, in the order of chance times effect.
+    """The questions with a probability of DOUBT and more, in the order of probability times effect.
 
     An outline that is wrong takes one object away. A cut that is right makes several of one, and so moves the median
     further. sizes: of all that count. A cut whose pieces are not known has the effect 1.
@@ -69,9 +69,9 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
 
     asked = np.flatnonzero(objects.open & objects.whole & (1 - objects.confidence >= DOUBT))
     places = {number: at for at, number in enumerate(objects.ids.tolist())} if cuts else {}
-    likely = [cut for cut in cuts if cut.chance >= DOUBT and cut.id in places and objects.open[places[cut.id]]]
+    likely = [cut for cut in cuts if cut.probability >= DOUBT and cut.id in places and objects.open[places[cut.id]]]
     ids = np.concatenate([objects.ids[asked], np.array([cut.id for cut in likely], np.int64)])
-    chances = np.concatenate([1 - objects.confidence[asked], [cut.chance for cut in likely]])
+    probabilities = np.concatenate([1 - objects.confidence[asked], [cut.probability for cut in likely]])
     gone = (objects.size[places[cut.id] : places[cut.id] + 1] for cut in likely)
     effects_of_cuts = [
         1.0 if cut.pieces is None else float(moved(diameters, cut.pieces)[0])
@@ -79,5 +79,5 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     ]
     effects = np.concatenate([moved(objects.size[asked]), effects_of_cuts])
     of_cut = [None] * len(asked) + [cut.place for cut in likely]
-    order = np.lexsort((ids, -chances * effects))
-    return [Doubt(int(ids[at]), of_cut[at], float(chances[at])) for at in order.tolist()]
+    order = np.lexsort((ids, -probabilities * effects))
+    return [Doubt(int(ids[at]), of_cut[at], float(probabilities[at])) for at in order.tolist()]

@@ -11,11 +11,11 @@ from scipy import special
 from .bins import NANO_NM
 from .distribution import FEWEST_IMAGES, LEAST_NM, Floats, WeightedSizes, effective_number, is_nano, nano_share
 from .drawn import Z95, t95
+from .fitting import SIGNIFICANCE
 
 # Normal deviates, in the middles of equal parts; there are so many that 2.5 and 97.5 % are the middles of two parts.
 DEVIATES = special.ndtri((np.arange(180) + 0.5) / 180)
 MANY_IMAGES = 30  # from here on hardly any kind of field is missed
-CHANCE = 0.05  # below it images differ by more than chance
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _are_alike(sizes: WeightedSizes, share: float) -> bool:
     image, weights = sizes.image_numbers, sizes.weights["number"]
     off = np.bincount(image, weights * (is_nano(sizes.size) - share))
     spread = float((off**2 / np.bincount(image, weights)).sum()) / (share * (1 - share))
-    return bool(special.chdtrc(sizes.images - 1, spread) >= CHANCE)
+    return bool(special.chdtrc(sizes.images - 1, spread) >= SIGNIFICANCE)
 
 
 def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:

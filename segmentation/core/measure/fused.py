@@ -1,7 +1,7 @@
 """Fused primary particles: outlines that touch along most of their rim, are ragged, and have no clear middle.
 
-The chance that an outline is right is learnt on particles that can be told apart. In a compact lump of primaries that
-grew together an outline may be one of them, a lobe of many, or a shadow, and the model cannot tell.
+The probability that an outline is right is learnt on particles that can be told apart. In a compact lump of primaries
+that grew together an outline may be one of them, a lobe of many, or a shadow, and the model cannot tell.
 """
 
 from __future__ import annotations

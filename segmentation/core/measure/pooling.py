@@ -17,7 +17,7 @@ from .budget import DEFAULT, Conditions
 from .convergence import converge
 from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
-from .fitting import chance_words
+from .fitting import SIGNIFICANCE, p_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
 from .random_effects import mean_squares
 from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
@@ -33,7 +33,6 @@ MORE = {
 COARSER = 1.5  # times the finest pixel, from which on an image shows clearly fewer small objects
 LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
-CHANCE = 0.05
 SHIFT = 0.25  # of the median: 1.25 times larger or smaller
 DEVIATIONS = 3.0  # robust standard deviations of the images' medians
 POINTS = 2000  # places at which distributions are compared
@@ -158,10 +157,10 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     """For each image "" or a sentence that says why its sizes do not fit those of the other images.
 
     An image is an outlier if three conditions hold. Its distribution differs from that of all others together by
-    Kolmogorov and Smirnov's distance (p below CHANCE after Holm's correction for the number of images). Its median
-    differs from the median of the images' medians by more than SHIFT, and in its logarithm by more than DEVIATIONS
-    robust standard deviations (1.4826 times the median absolute deviation). Images with fewer than LEAST_PARTICLES
-    particles are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
+    Kolmogorov and Smirnov's distance (p below SIGNIFICANCE after Holm's correction for the number of images). Its
+    median differs from the median of the images' medians by more than SHIFT, and in its logarithm by more than
+    DEVIATIONS robust standard deviations (1.4826 times the median absolute deviation). Images with fewer than
+    LEAST_PARTICLES particles are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
     """
     sentences = [""] * images
     image = np.zeros(len(sizes), np.int64) if sizes.image is None else sizes.image
@@ -174,18 +173,18 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     logs = np.log(medians)
     off = logs - np.median(logs)
     limit = max(log(1 + SHIFT), DEVIATIONS * 1.4826 * float(np.median(abs(off))))
-    chances = holm(_chances(sizes.size, image, counts)[judged])
-    for i, shift, p, median in zip(judged.tolist(), off.tolist(), chances.tolist(), medians.tolist(), strict=True):
-        if p < CHANCE and abs(shift) > limit:
+    p_values = holm(_p_values(sizes.size, image, counts)[judged])
+    for i, shift, p, median in zip(judged.tolist(), off.tolist(), p_values.tolist(), medians.tolist(), strict=True):
+        if p < SIGNIFICANCE and abs(shift) > limit:
             sentences[i] = (
                 f"Its median of {median:.4g} {sizes.unit} is {100 * abs(exp(shift) - 1):.0f} %"
                 f" {'above' if shift > 0 else 'below'} that of the other images. Its distribution differs, too"
-                f" ({chance_words(p)})."
+                f" ({p_words(p)})."
             )
     return sentences
 
 
-def _chances(size: Floats, image: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
+def _p_values(size: Floats, image: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
     """(m,) p of each image's distance from all others together, computed at POINTS places of the sorted sizes."""
     points = np.minimum(np.arange(len(size)) * POINTS // len(size), POINTS - 1)
     table = np.bincount(image * POINTS + points, minlength=len(counts) * POINTS).reshape(len(counts), POINTS)
@@ -209,11 +208,11 @@ def kolmogorov(distance: float, n: float) -> float:
     return float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance))
 
 
-def holm(chances: Floats) -> Floats:
+def holm(p_values: Floats) -> Floats:
     """The p values (m,) after Holm's (1979) correction."""
-    order = np.argsort(chances, kind="stable")
-    stepped = np.maximum.accumulate(chances[order] * (len(chances) - np.arange(len(chances))))
-    corrected = np.empty(len(chances))
+    order = np.argsort(p_values, kind="stable")
+    stepped = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
+    corrected = np.empty(len(p_values))
     corrected[order] = np.minimum(stepped, 1.0)
     return corrected
 

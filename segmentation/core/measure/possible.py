@@ -100,7 +100,7 @@ def possible_pieces(dense: NDArray[np.int32], cuts: Sequence[Cut], decided: Coll
         parts = parted(inside, np.array(cut.line, float), box)
         if parts is None:
             continue
-        odds[number - 1] = float(special.logit(cut.chance))
+        odds[number - 1] = float(special.logit(cut.probability))
         level = pieces[number - 1 - count].level + 1 if number > count else 1
         for part, place in enumerate(ndimage.find_objects(parts), 1):
             mask = parts[place] == part

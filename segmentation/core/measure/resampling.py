@@ -62,9 +62,9 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
     else:  # every resample in proportion to its probability, in a random order
         draws = combinations_with_replacement(range(images), images)
         listed = np.array([[chosen.count(number) for number in range(images)] for chosen in draws], np.float32)
-        chances = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])
+        probabilities = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])
         places = (np.arange(REPEATS) + 0.5) / REPEATS
-        drawn = listed[rng.permutation(np.searchsorted(np.cumsum(chances) / chances.sum(), places))]
+        drawn = listed[rng.permutation(np.searchsorted(np.cumsum(probabilities) / probabilities.sum(), places))]
     table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
     counts = drawn @ table.reshape(images, -1).astype(np.float32)
     return Resamples(counts, group, halves, calibration, images, drawn)

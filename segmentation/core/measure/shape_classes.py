@@ -1,9 +1,9 @@
-"""The class of an outline: round, rod, square, triangle, hexagon or irregular, with its chance.
+"""The class of an outline: round, rod, square, triangle, hexagon or irregular, with its probability.
 
 Ellipses, rectangles, triangles and hexagons of many aspect ratios, with corners as round as fits best, are fitted to
 the convex outline. A small classifier, taught on drawn outlines (`python -m tests.tools.accuracy.outlines`), turns the
-misfits, the aspect ratio, the hollows and the size in pixels into the chance of each class. An outline shows no height:
-what is square may be a cube or a plate seen from above.
+misfits, the aspect ratio, the hollows and the size in pixels into the probability of each class. An outline shows no
+height: what is square may be a cube or a plate seen from above.
 """
 
 from __future__ import annotations
@@ -91,16 +91,16 @@ class Fits(NamedTuple):
 
 
 def with_shapes(table: Table, labels: NDArray[np.int32]) -> Table:
-    """The table with all widths and lengths, and class and chance of outlines of LEAST_PX that do not touch the frame.
+    """The table with all widths and lengths; class and probability of outlines of LEAST_PX that do not touch the frame.
 
     labels: (H, W) with 1..n in the order of the table.
     """
     fits = fit(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
-    chances = classify(fits.features)
+    probabilities = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     return table.with_measures(
-        shape=np.where(is_classed, np.array(SHAPES)[chances.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
-        shape_chance=np.where(is_classed, chances.max(1, initial=0.0), np.nan),
+        shape=np.where(is_classed, np.array(SHAPES)[probabilities.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
+        shape_chance=np.where(is_classed, probabilities.max(1, initial=0.0), np.nan),
         length=fits.length,
         width=fits.width,
         slenderness=fits.length / np.maximum(fits.width, 1e-9),
@@ -192,7 +192,7 @@ def classifier() -> dict[str, Floats]:
 
 
 def classify(features: Floats) -> Floats:
-    """(n, classes) the chance of each class in the order of SHAPES, from features (n, features) of `fit`."""
+    """(n, classes) the probability of each class in the order of SHAPES, from features (n, features) of `fit`."""
     by = classifier()
     ones = np.ones((len(features), 1))
     hidden = np.tanh(np.hstack([(features - by["mean"]) / by["sd"], ones]) @ by["first"])
@@ -200,5 +200,5 @@ def classify(features: Floats) -> Floats:
     long = features[:, RATIO] >= np.log(ROD)
     score[np.ix_(long, COMPACT)] = -np.inf
     score[~long, SHAPES.index("rod")] = -np.inf
-    chance = np.exp(score - score.max(1, keepdims=True, initial=-np.inf)) if len(score) else score
-    return np.asarray(chance / np.maximum(chance.sum(1, keepdims=True), 1e-300), np.float64)
+    probability = np.exp(score - score.max(1, keepdims=True, initial=-np.inf)) if len(score) else score
+    return np.asarray(probability / np.maximum(probability.sum(1, keepdims=True), 1e-300), np.float64)

@@ -105,8 +105,9 @@ def _touches(measures: Measures, frame: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float64]:
-    """H W / ((H - 1 - h) (W - 1 - w)) (n,): the inverse of the chance that a particle h x w px large touches no edge of
-    a frame of H x W px (Miles 1974, Lantuejoul 1978), in whole pixels: W - 1 - w places leave out both outer columns.
+    """H W / ((H - 1 - h) (W - 1 - w)) (n,): the inverse of the probability that a particle h x w px large touches no
+    edge of a frame of H x W px (Miles 1974, Lantuejoul 1978), in whole pixels: W - 1 - w places leave out both outer
+    columns.
     """
     height = measures["bbox_bottom_px"] - measures["bbox_top_px"]
     width = measures["bbox_right_px"] - measures["bbox_left_px"]

@@ -113,7 +113,7 @@ class AtOnce:
 
     @property
     def is_expected(self) -> bool:
-        """Whether all that outlines may be counts with its chance, which only the full measuring knows."""
+        """Whether all that outlines may be counts with its probability, which only the full measuring knows."""
         return self.standing.terms.settings.measurand == "all" and "chance" in self.standing.stored.columns
 
     @cached_property
@@ -239,8 +239,10 @@ class AtOnce:
         asked = Asked(self.ids, is_open, ~self.is_cut, size, self.table["confidence"])
         pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
         possible_cuts = [
-            PossibleCut(place, cuts[place], chance, piece)
-            for place, chance, piece in zip(columns.get("place", ()), columns.get("chance", ()), pieces, strict=True)
+            PossibleCut(place, cuts[place], probability, piece)
+            for place, probability, piece in zip(
+                columns.get("place", ()), columns.get("chance", ()), pieces, strict=True
+            )
             if place in cuts
         ]
         finite = self.sized.judged(np.where(np.isfinite(size), self.sized.reasons, str(Reason.FRAME)))

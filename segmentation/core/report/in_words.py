@@ -115,8 +115,8 @@ def questions(doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
     return [
         {
             **doubt._asdict(),
-            "sure": per_cent(1 - doubt.chance if doubt.cut is None else doubt.chance, 2),
-            "likely": doubt.cut is not None and doubt.chance >= LIKELY,
+            "sure": per_cent(1 - doubt.probability if doubt.cut is None else doubt.probability, 2),
+            "likely": doubt.cut is not None and doubt.probability >= LIKELY,
         }
         for doubt in doubts
     ]

@@ -15,7 +15,7 @@ from ..labels.segmentation import MASKS
 from ..measure.distribution import WeightedSizes, quantile
 from ..measure.examples import extremes
 from ..measure.filters import BY_HAND, LEAST_CONFIDENCE, SURE_CONFIDENCE, without_doubtful
-from ..measure.fitting import CHANCE, CLOSE, NEAR
+from ..measure.fitting import CLOSE, NEAR, SIGNIFICANCE
 from ..measure.quantities import Value, readable, significant
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
@@ -49,8 +49,8 @@ from .wording import capital, decided_words, one_line, short_names
 
 MOST_LINES, MOST_ENTRIES = 12, 8  # notes; scores, sources of data and limits of a model
 GOOD_FIT = (
-    f"Good: p (Lilliefors 1967) is at least {CHANCE:g}, or the distance of the cumulative curves at most {CLOSE:g};"
-    f" fair: at most {NEAR:g}."
+    f"Good: p (Lilliefors 1967) is at least {SIGNIFICANCE:g}, or the distance of the cumulative curves at most"
+    f" {CLOSE:g}; fair: at most {NEAR:g}."
 )
 SENSITIVITY = {  # part of a line's name: what it means
     "doubtful": f" Doubtful: confidence under {100 * LEAST_CONFIDENCE:.0f} %.",
@@ -179,8 +179,11 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
         pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
         if pixels is not None:
             cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
-    chances, confirmed = table["confidence"][table.kept], table.columns.get(BY_HAND, np.zeros(len(table)))[table.kept]
-    judged = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if np.isfinite(chances).any() else ""
+    probabilities, confirmed = (
+        table["confidence"][table.kept],
+        table.columns.get(BY_HAND, np.zeros(len(table)))[table.kept],
+    )
+    judged = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if np.isfinite(probabilities).any() else ""
     judged += ", or confirmed" if judged and (confirmed == 1).any() else ""
     head = heading(f"The smallest, the median and the largest {sample.task.thing}{judged}")
     return [head, abreast(*cells)] if len(cells) == 3 else []

@@ -15,6 +15,7 @@ import numpy as np
 from segmentation import __version__
 
 from ..measure.drawn import Z95
+from ..measure.fitting import SIGNIFICANCE
 from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, number, significant
 from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
@@ -23,7 +24,6 @@ from ..micrograph.sources import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
 from ..names import clean_text
 
-CHANCE = 0.05  # below it images differ by more than chance
 LARGE = 1.5  # times from which on a difference is said as a factor
 MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image
 UNIFORM = 3**0.5  # standard deviations to either side of a uniform distribution
@@ -206,7 +206,7 @@ def agreement_words(between: Between | None) -> str:
     """Whether the images of a sample differ more than by chance, "" where that is not known."""
     if not between or (between["share"] and "p" not in between):
         return ""
-    if between.get("p", 1.0) >= CHANCE:
+    if between.get("p", 1.0) >= SIGNIFICANCE:
         return "The typical size differs between images no more than chance explains."
     times = between.get("times", exp(between["sd"]))
     much = f"by a factor of {factor_words(times)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"

@@ -57,7 +57,7 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: FibreSettings) -> Decoded:
-    """Fibres and short objects (H, W) of the maps; the chance of an outline is not known."""
+    """Fibres and short objects (H, W) of the maps; the probability of an outline is not known."""
     from ..labels.fibres import find_fibres
 
     threshold = card.threshold if settings.threshold is None else settings.threshold

@@ -142,7 +142,7 @@ TASK = shared.task_of(
     "grain",
     numbers,
     finder="grains.find_grains",
-    chances="grains.chances",
+    probabilities="grains.probabilities",
     columns=columns,
     evident=evident,
     map_name="boundary",

@@ -38,7 +38,7 @@ SURELY = (100, 0.82), (SEVERAL, 0.88), (3, 0.95)
 EVIDENT = "evident"  # in `Segmentation.used`, where the outlines alone show that the picture is of their kind
 LEFT_OUT = 0.25  # share of the outlines that rules leave out, above which it is said
 FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
-SURE = 0.8  # chance of being right of a sure outline
+SURE = 0.8  # probability of being right of a sure outline
 # Expected share of right outlines, under which numbers have no ground; where more were removed than are left, SURE. Of
 # 409 micrographs 1 has less, of 24 grey photographs in which something counts 15.
 GROUND = 0.65
@@ -75,7 +75,7 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
 
 
 def are_surely_right(segmentation: Segmentation) -> bool:
-    """Whether there are several outlines and the model, which knows its chances, expects nearly all to be right."""
+    """Whether there are several outlines and the model, which knows its probabilities, expects almost all right."""
     is_calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
     number, expected = len(segmentation), segmentation.used.get("expected", 0.0)
     return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY)
@@ -133,8 +133,8 @@ def _of_fused_particles(micrograph: Micrograph, segmentation: Segmentation) -> s
 
 
 def _mostly_wrong(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Of outlines that the model, which knows its chances, expects to be wrong too often, or of which it removed more
-    than it left: grey photographs, text and noise look like this."""
+    """Of outlines that the model, which knows its probabilities, expects to be wrong too often, or of which it removed
+    more than it left: grey photographs, text and noise look like this."""
     options, used = segmentation.provenance.card.get("options", {}), segmentation.used
     knows = bool(options.get("confidence")) and options.get("noise", EVEN) > 0
     if not knows or are_many_sure(segmentation.confidence):

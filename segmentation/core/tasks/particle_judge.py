@@ -117,13 +117,13 @@ class Judge:
 
         confidence, contrast, gap = signals
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
-        chances = confidence.astype(np.float32)
-        sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
+        probabilities = confidence.astype(np.float32)
+        sizes = measure(labels, self.micrograph.pixels, probabilities, size, rows, only_sizes=only_sizes)
         inside = {why: are_inside(labels, mask, len(sizes)) for why, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 
     def pieces(self, divided: PossiblePieces) -> Table | None:
-        """Judged sizes of what the outlines may be instead, with their chances; None without any."""
+        """Judged sizes of what the outlines may be instead, with their probabilities; None without any."""
         from ..measure.possible import sizes_of_pieces
 
         count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])

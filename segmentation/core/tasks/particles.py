@@ -185,16 +185,16 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     believed = float(np.average(usual.confidence, weights=areas)) if len(areas) and probable else 0.0
     stand_out = contrasts(grey, usual.labels)
     faint = stand_out.faint(options.faint)
-    labels, chances = that_stand_out(usual, ~faint)
+    labels, probabilities = that_stand_out(usual, ~faint)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    inside = ~np.isin(np.arange(1, len(chances) + 1), edge)
+    inside = ~np.isin(np.arange(1, len(probabilities) + 1), edge)
     used: dict[str, Any] = {
         "threshold": threshold_of(card, settings),
         "expected": usual.expected,
         "dropped": usual.dropped,
         "worth": round(believed * explained_contrast(grey, usual.labels), 4),
         "inside": int(inside.sum()),
-        "promised": round(float(chances[inside].sum()), 2),  # of these to be right
+        "promised": round(float(probabilities[inside].sum()), 2),  # of these to be right
         "against": 1.0 if stand_out.dark else round(float(faint.mean()), 4) if len(faint) else 0.0,
     }
     classes = np.zeros(len(usual.confidence), np.int32)
@@ -228,7 +228,7 @@ def further(
 def first_look(
     maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The outlines of `decode` and their chances."""
+    """The outlines of `decode` and their probabilities."""
     is_twice = settings.separation == "more"
     outlines = outlines_under(0.0, maps, grey, view, card, settings, twice=is_twice)[-1]
     return outlines.labels, outlines.confidence

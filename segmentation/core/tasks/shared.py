@@ -111,7 +111,7 @@ def task_of(
     numbers: Callable[[Objects], tuple[dict[str, Value], Sequence[Flag]]],
     *,
     finder: str,
-    chances: str = "separate.mean_over_labels",
+    probabilities: str = "separate.mean_over_labels",
     columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
     evident: Callable[[NDArray[np.int32], NDArray[np.uint8]], bool] = lambda labels, levels: False,
     map_name: str = "",
@@ -121,8 +121,8 @@ def task_of(
 
     numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder: the
     function of core.labels, such as "lines.find_lines", that makes labels (H, W) 1..n of a map (H, W) uint8 and a
-    threshold; its module, which imports scipy, is imported when it is needed. chances: the function there that gives
-    each object's chance (n,) to be right, of map and labels: without another the mean of the map over it.
+    threshold; its module, which imports scipy, is imported when it is needed. probabilities: the function there that
+    gives each object's probability (n,) to be right, of map and labels: without another the mean of the map over it.
     columns(labels): further measures (n,), lengths in px. evident(labels, levels): whether the outlines alone show that
     the picture is of this kind, by labels and map (H, W), which is noted as `used[EVIDENT]`. differing: the parts of
     Task that differ from the common ones.
@@ -137,7 +137,7 @@ def task_of(
         if sure:  # else no pixel reaches the threshold
             labels = _of_labels(finder)(maps[0], threshold)
         count = int(labels.max(initial=0))
-        chance = _of_labels(chances)(maps[0], labels) if count else np.zeros(0, np.float32)
+        probability = _of_labels(probabilities)(maps[0], labels) if count else np.zeros(0, np.float32)
         used: dict[str, Any] = {
             "threshold": threshold,
             "certainty": round(sure, 4),
@@ -145,7 +145,7 @@ def task_of(
         }
         if sure and evident(labels, maps[0]):
             used[EVIDENT] = True
-        return Decoded(labels, chance, np.zeros(count, np.int32), used)
+        return Decoded(labels, probability, np.zeros(count, np.int32), used)
 
     def measure(
         segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration

@@ -1,8 +1,8 @@
 """Whether labels and their image belong together: outlines lie on edges, and particles have the shapes of particles.
 
 Everything is measured on pictures of at most SIDE px. The limits were found on the 409 labelled images of EMPS, AMPIS
-powder and spheroidite, and nanocomposite agglomerates: 5 images (all from EMPS) do not reach CHANCE, none seems moved
-or inverted. With the labels of the next image 10 are missed; with labels moved by 40 px one is.
+powder and spheroidite, and nanocomposite agglomerates: 5 images (all from EMPS) do not reach LEAST_SCORE, none seems
+moved or inverted. With the labels of the next image 10 are missed; with labels moved by 40 px one is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from skimage.segmentation import find_boundaries
 from .contract import Labels, Mask, Picture
 
 SIDE = 512  # px
-CHANCE = 3.0  # standard deviations; labels of another image reach 3 in one case of 40
+LEAST_SCORE = 3.0  # standard deviations; labels of another image reach 3 in one case of 40
 NEAR = 3  # px by which a hand's outlines may miss an edge
 SURE, BETTER = 8.0, 1.5  # deviations of another place, and how much better it is, to call labels moved
 TIP, NECK = 2.5, 4.0  # px; radii of discs that do not reach into tips

@@ -138,7 +138,7 @@ def eight_bits(pixels: GreyImage) -> Picture:
     return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
 
 
-def _chance(name: str, salt: int) -> float:
+def _draw_of(name: str, salt: int) -> float:
     """A number in 0..1 by a hash of both: the same for a name in every run."""
     return int.from_bytes(hashlib.sha256(f"{salt}:{name}".encode()).digest()[:4], "big") / 2**32
 
@@ -151,11 +151,11 @@ def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, fol
     """
     everything = sorted(set(groups))
     if folds:
-        return set(sorted(everything, key=lambda group: _chance(group, 0))[fold::folds])
+        return set(sorted(everything, key=lambda group: _draw_of(group, 0))[fold::folds])
     if fraction == 0 or len(everything) < 2:
         return set()
-    by_draw = sorted(everything, key=lambda group: _chance(group, fold))
-    count = sum(_chance(group, fold) < fraction for group in everything)
+    by_draw = sorted(everything, key=lambda group: _draw_of(group, fold))
+    count = sum(_draw_of(group, fold) < fraction for group in everything)
     return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
 
 
@@ -301,8 +301,8 @@ class Crops:
     def labelled(self, number: int) -> Sample:
         """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
         rng = np.random.default_rng((self.seed, number))
-        chances = np.asarray(self.weights, float) / np.sum(self.weights)
-        source = self.sources[int(rng.choice(len(self.sources), p=chances))]
+        probabilities = np.asarray(self.weights, float) / np.sum(self.weights)
+        source = self.sources[int(rng.choice(len(self.sources), p=probabilities))]
         drawn = [source.draw(self.crop, rng) for _ in range(self.densest)]
         densest = max(drawn, key=lambda sample: near_contacts(sample[1]).sum()) if self.densest > 1 else drawn[0]
         return augment(*densest, rng, self.augmentation)
@@ -432,7 +432,7 @@ def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
         usable = [one for one in free if one.pair.image.resolve() not in files]
         if len(usable) < entry.count:
             raise BadDataset(f"{entry.path} leaves {len(usable)} images to train on, and count asks for {entry.count}.")
-        by_draw = sorted(usable, key=lambda one: _chance(one.pair.name, recipe.seed))
+        by_draw = sorted(usable, key=lambda one: _draw_of(one.pair.name, recipe.seed))
         divided.append((by_draw[: entry.count] if entry.count else usable, out))
     return divided
 

@@ -42,21 +42,21 @@ class Run:
 
     def save(self, file: Path) -> None:
         """Write the whole checkpoint or, when it cannot be written, leave the one before; raises CannotWrite."""
-        chance = {"cpu": torch.get_rng_state()}  # for dropout
+        random_state = {"cpu": torch.get_rng_state()}  # for dropout
         if torch.cuda.is_available():
-            chance["cuda"] = torch.cuda.get_rng_state()
-        save_checkpoint(self, file, best=self.best, before=self.before, chance=chance)
+            random_state["cuda"] = torch.cuda.get_rng_state()
+        save_checkpoint(self, file, best=self.best, before=self.before, random_state=random_state)
 
     def load(self, file: Path, device: torch.device) -> None:
         """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
         state = load_state(file, device)
         restore(self, state, file)
         self.best, self.before = state.get("best", {}), state.get("before", {})
-        chance = state.get("chance", {})
-        if "cpu" in chance:
-            torch.set_rng_state(chance["cpu"].cpu())
-        if "cuda" in chance and torch.cuda.is_available():
-            torch.cuda.set_rng_state(chance["cuda"].cpu())
+        random_state = state.get("random_state", {})
+        if "cpu" in random_state:
+            torch.set_rng_state(random_state["cpu"].cpu())
+        if "cuda" in random_state and torch.cuda.is_available():
+            torch.cuda.set_rng_state(random_state["cuda"].cpu())
 
 
 def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:

@@ -39,8 +39,8 @@ def test_no_particles_have_no_features():
 
 def test_the_logistic_model():
     weights = {"peak": 10.0, INTERCEPT: -5.0}  # a card names what it uses
-    chances = likely_right(outline_features(MAPS, GREY, LABELS, 1.0, 10.0), weights)
-    assert chances == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
+    probabilities = likely_right(outline_features(MAPS, GREY, LABELS, 1.0, 10.0), weights)
+    assert probabilities == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(3))], rel=1e-5)
 
 
 def test_without_calibration_it_is_the_mean_probability():
@@ -125,20 +125,20 @@ def confident(**weights):
 
 
 @pytest.mark.parametrize(
-    ("intercept", "chances", "expected"),
+    ("intercept", "probabilities", "expected"),
     [
         (-4.0, [0.982, 0.119], 0.55),  # doubtful outlines stay where most are right
         (-7.9, [0.525], 0.264),  # and go where most are wrong
         (-4.4, [0.973], 0.973),  # a hopeless one goes anywhere
     ],
 )
-def test_doubtful_outlines_go_where_most_are_wrong(intercept, chances, expected):
+def test_doubtful_outlines_go_where_most_are_wrong(intercept, probabilities, expected):
     outlines = outline(MAPS, GREY, 1.0, 0.5, confident(peak=10.0, intercept=intercept))
-    assert outlines.confidence == pytest.approx(chances, abs=1e-3) and outlines.expected == pytest.approx(
+    assert outlines.confidence == pytest.approx(probabilities, abs=1e-3) and outlines.expected == pytest.approx(
         expected, abs=1e-3
     )
-    assert np.array_equal(outlines.labels, np.where(len(chances) >= LABELS, LABELS, 0))
-    assert outlines.dropped == 2 - len(chances)
+    assert np.array_equal(outlines.labels, np.where(len(probabilities) >= LABELS, LABELS, 0))
+    assert outlines.dropped == 2 - len(probabilities)
 
 
 def test_an_uncalibrated_card_drops_nothing():

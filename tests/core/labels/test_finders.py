@@ -181,8 +181,12 @@ def test_a_grain_with_a_faint_boundary_or_one_within_it_is_doubtful():
     labels = np.zeros(boundary.shape, np.int32)
     for number, left in enumerate((14, 44, 74, 104, 134), start=1):
         labels[14:46, left : min(left + 24, 156)] = number
-    chance = grains.chances(boundary, labels)
-    assert chance.shape == (5,) and min(chance[[2, 4]]) > 0.85
-    assert chance[0] < chance[2] - 0.1 and chance[1] < chance[2] - 0.1 and chance[3] < chance[2]
-    turned = grains.chances(np.rot90(boundary), np.rot90(labels))
-    assert turned == pytest.approx(chance, abs=0.02)
+    probability = grains.probabilities(boundary, labels)
+    assert probability.shape == (5,) and min(probability[[2, 4]]) > 0.85
+    assert (
+        probability[0] < probability[2] - 0.1
+        and probability[1] < probability[2] - 0.1
+        and probability[3] < probability[2]
+    )
+    turned = grains.probabilities(np.rot90(boundary), np.rot90(labels))
+    assert turned == pytest.approx(probability, abs=0.02)

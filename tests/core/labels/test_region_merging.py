@@ -225,7 +225,7 @@ def test_a_border_that_was_given_up_is_a_possible_cut_along_the_contact():
     truth = label_discs((60, 50, 20), (60, 89, 20))
     outlines, operations = cut_of(truth, -14.0, 0.8)
     [cut] = outlines.cuts
-    assert len(outlines) == 1 and cut.chance == pytest.approx(0.18, abs=0.02)
+    assert len(outlines) == 1 and cut.probability == pytest.approx(0.18, abs=0.02)
     x, y = np.array(cut.line).T
     assert np.abs(x - 69.5).max() <= 1 and (y.min(), y.max()) == (54, 67)  # the discs share rows 54 to 66
     after = correct(outlines, operations)
@@ -241,7 +241,7 @@ def test_cuts_that_end_at_others_come_after_them_and_all_give_what_a_lower_limit
     maps = maps_of(truth, blur=3.0)
     outlines, operations = cut_of(truth, -13.0, 0.9)
     assert len(outlines) == 1 and [cut.after for cut in outlines.cuts] == [[], [0]]
-    assert outlines.cuts[0].chance >= outlines.cuts[1].chance
+    assert outlines.cuts[0].probability >= outlines.cuts[1].probability
     after = correct(outlines, operations)
     weights = WEIGHTS | {INTERCEPT: -13.0, MERGE_LIMIT: 0.01}
     finer = merge_regions(maps, even(maps), **WHOLE, weights=weights)

@@ -85,7 +85,7 @@ def test_few_small_ones_of_one_image_have_labels():
     assert fraction_outlines([named([*sizes, *[50.0] * FEW])])["ids"] == []
 
 
-def test_hidden_particles_count_by_their_chances():
+def test_hidden_particles_count_by_their_probabilities():
     table = named([60.0, *[300.0] * 19], chance=[0.5, *[1.0] * 19], confidence=[0.3, *[0.9] * 19])
     parts = table_of([50.0] * 3, chance=[0.5] * 3)
     assert fraction_outlines([table], [parts]) == {"small": 2, "total": 21, "doubtful": 0, "ids": [10]}

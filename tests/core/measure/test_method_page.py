@@ -6,7 +6,7 @@ import pytest
 
 from segmentation.core.measure.bins import LEAST_SIZES
 from segmentation.core.measure.bootstrap import CARRYING
-from segmentation.core.measure.fitting import CHANCE, CLOSE, NEAR
+from segmentation.core.measure.fitting import CLOSE, NEAR, SIGNIFICANCE
 from tests.tools.accuracy.__main__ import PAGE, TABLES, put
 from tests.tools.accuracy.lilliefors import table
 
@@ -31,16 +31,16 @@ def test_the_definitions_are_those_of_the_registry(name):
 
 def test_limits_are_those_of_the_code():
     text = " ".join((PAGE.parent / "statistics.md").read_text(encoding="utf-8").split())
-    assert f"p ≥ {CHANCE} or KS ≤ {CLOSE}" in text and f"KS ≤ {NEAR}" in text
+    assert f"p ≥ {SIGNIFICANCE} or KS ≤ {CLOSE}" in text and f"KS ≤ {NEAR}" in text
     assert f"fewer than {LEAST_SIZES} particles" in text
     assert f"fewer than {CARRYING:g} effective particles" in text
 
 
 def test_table_of_the_fit_is_what_the_simulation_gives():
-    from segmentation.core.measure.fitting import chance
+    from segmentation.core.measure.fitting import p_value
 
-    distances, chances = table(n=50, samples=20_000)
-    for distance, expected in zip(distances, chances, strict=True):
+    distances, p_values = table(n=50, samples=20_000)
+    for distance, expected in zip(distances, p_values, strict=True):
         if expected >= 0.02:
             ks = distance / (50**0.5 - 0.01 + 0.85 / 50**0.5)
-            assert chance(ks, 50) == pytest.approx(expected, rel=0.2)
+            assert p_value(ks, 50) == pytest.approx(expected, rel=0.2)

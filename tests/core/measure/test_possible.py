@@ -53,11 +53,14 @@ def measured(segmentation, **settings):
     )
 
 
-def test_each_possible_object_has_the_chance_that_the_cuts_before_it_are_right_and_its_own_is_wrong():
+def test_each_possible_object_has_the_probability_that_the_cuts_before_it_are_right_and_its_own_is_wrong():
     of = possible_pieces(outlines().dense, CUTS)
     probabilities = of.probabilities()
     assert probabilities[0] == pytest.approx(0.7) and (probabilities[1:11] == 1).all()
-    boxes = {round(piece.box[1], -1): chance for piece, chance in zip(of.pieces[2:], probabilities[13:], strict=True)}
+    boxes = {
+        round(piece.box[1], -1): probability
+        for piece, probability in zip(of.pieces[2:], probabilities[13:], strict=True)
+    }
     assert boxes == pytest.approx({10: 0.06, 20: 0.06}) and sorted(probabilities[11:13]) == pytest.approx([0.24, 0.3])
     table = sizes_of_pieces(of, None, outlines().dense.shape)
     assert sorted(table.length("area")) == pytest.approx([200, 200, 400, 400], abs=20)  # a pixel beside the line
@@ -70,7 +73,7 @@ def test_each_possible_object_has_the_chance_that_the_cuts_before_it_are_right_a
     [({}, 0.7), ({"by_hand": [1]}, 1.0), ({"by_hand": [2]}, 0.7), ({"parted": True}, 1.0)],
     ids=["as found", "the cut refused", "another one decided", "the cut taken"],
 )
-def test_a_decision_makes_the_chance_of_a_cut_one_or_none(given, expected):
+def test_a_decision_makes_the_probability_of_a_cut_one_or_none(given, expected):
     segmentation = outlines(**given, cuts=CUTS[:1])
     statistics = measured(segmentation).statistics
     assert measured(segmentation).table["chance"][0] == pytest.approx(expected)

@@ -37,16 +37,16 @@ def drawn_rods(n: int = 12) -> np.ndarray:
 def test_most_outlines_get_their_class_whatever_their_size_and_angle(width, noise, least):
     rng = np.random.default_rng(7)
     for number, shape in enumerate(SHAPES):
-        chances = classify(features([drawn(shape, width, noise, rng) for _ in range(12)])[0])
-        assert (chances.argmax(1) == number).mean() >= least, shape
+        probabilities = classify(features([drawn(shape, width, noise, rng) for _ in range(12)])[0])
+        assert (probabilities.argmax(1) == number).mean() >= least, shape
 
 
-def test_the_chance_is_about_how_often_the_class_is_right():
+def test_the_probability_is_about_how_often_the_class_is_right():
     rng = np.random.default_rng(9)
     truth = np.repeat(np.arange(len(SHAPES)), 20)
     masks = [drawn(SHAPES[number], float(rng.uniform(8, 60)), float(rng.uniform(0, 0.6)), rng) for number in truth]
-    chances = classify(features(masks)[0])
-    assert (chances.argmax(1) == truth).mean() == pytest.approx(chances.max(1).mean(), abs=0.07)
+    probabilities = classify(features(masks)[0])
+    assert (probabilities.argmax(1) == truth).mean() == pytest.approx(probabilities.max(1).mean(), abs=0.07)
 
 
 @pytest.mark.skipif(not EMPS.is_dir(), reason="needs ../shared/data/particles, which is not here")
@@ -69,9 +69,9 @@ def test_each_outline_was_classed_once_and_at_most_five_an_image():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_turned_and_mirrored_an_outline_keeps_its_class(shape):
     mask = drawn(shape, 40, 0.3, np.random.default_rng(2))
-    chances = classify(features([mask, np.rot90(mask), mask[::-1], mask.T])[0])
-    assert len(set(chances.argmax(1).tolist())) == 1
-    assert np.ptp(chances, axis=0).max() < 0.25
+    probabilities = classify(features([mask, np.rot90(mask), mask[::-1], mask.T])[0])
+    assert len(set(probabilities.argmax(1).tolist())) == 1
+    assert np.ptp(probabilities, axis=0).max() < 0.25
 
 
 def test_length_and_width_of_rods_are_those_drawn():

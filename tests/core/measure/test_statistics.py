@@ -179,8 +179,8 @@ def test_distance_of_the_fit_is_that_of_scipy():
 
 
 def test_p_of_the_fit_is_uniform_for_the_law_itself():
-    chances = [log_normal_fit(np.sort(log_normal(60, seed=i)), np.ones(60))["p"] for i in range(400)]
-    assert kstest(chances, "uniform").pvalue > 0.01
+    p_values = [log_normal_fit(np.sort(log_normal(60, seed=i)), np.ones(60))["p"] for i in range(400)]
+    assert kstest(p_values, "uniform").pvalue > 0.01
 
 
 def test_convergence_narrows_and_says_how_many_more():

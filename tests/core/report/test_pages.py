@@ -443,9 +443,9 @@ def test_a_confirmed_outline_is_shown_as_one_that_is_right_and_said_so(monkeypat
     confidence = np.full(20, 0.95, np.float32)
     made = analysis_of(disc_labels(20, (200, 240)), confidence=confidence)
     least = int(np.argmin(np.where(made.table.kept, made.table.length("min_feret"), np.inf)))
-    chances = np.where(np.arange(len(made.table)) == least, 0.4, made.table["confidence"])
+    probabilities = np.where(np.arange(len(made.table)) == least, 0.4, made.table["confidence"])
     by_hand = np.arange(len(made.table)) == least
-    made, seen = replace(made, table=made.table.with_measures(confidence=chances, by_hand=by_hand)), []
+    made, seen = replace(made, table=made.table.with_measures(confidence=probabilities, by_hand=by_hand)), []
     monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
     head, *_ = sections.examples(SampleAnalysis.of(made), 300.0)
     assert head.text.endswith("of a confidence of 90\u00a0% or more, or confirmed")

@@ -235,8 +235,8 @@ def test_what_somebody_cut_or_checked_is_not_asked_again():
     boxes = {number: np.argwhere(labels == number) for number in (9, 10, 15)}
     middles = {number: places.mean(0).round() for number, places in boxes.items()}
     cuts = tuple(
-        Cut(chance, [[x, y - 30], [x, y + 30]], [], [int(x) - 2, int(y), int(x) + 2, int(y)])
-        for chance, (y, x) in zip((0.9, 0.7, 0.3), middles.values(), strict=True)
+        Cut(probability, [[x, y - 30], [x, y + 30]], [], [int(x) - 2, int(y), int(x) + 2, int(y)])
+        for probability, (y, x) in zip((0.9, 0.7, 0.3), middles.values(), strict=True)
     )
     case = Case(labels=labels, cuts=cuts)
     columns = case.file["cuts"]
@@ -246,7 +246,7 @@ def test_what_somebody_cut_or_checked_is_not_asked_again():
     cuts_now = case.state.cuts_after(None)
     asked = case.at_once.doubts(cuts_now)
     assert cuts_now == {0: 9, 1: 10, 2: 15} and asked[0].cut in (0, 1)
-    assert {doubt.cut for doubt in asked} == {None, 0, 1} and all(doubt.chance >= 0.4 for doubt in asked)
+    assert {doubt.cut for doubt in asked} == {None, 0, 1} and all(doubt.probability >= 0.4 for doubt in asked)
     y, x = middles[9]
     case.do({"op": "split", "id": 9, "line": [[x, y - 30], [x, y + 30]]}, {"op": "reviewed", "ids": [1, 10]})
     now = case.state.cuts_after(case.corrections.now)

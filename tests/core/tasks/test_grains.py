@@ -1,4 +1,4 @@
-"""Grains that are too small for their boundaries are noise, and each grain has a chance to be right."""
+"""Grains that are too small for their boundaries are noise, and each grain has a probability to be right."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_bubbles_of_the_same_size_count():
 
 
 @pytest.mark.parametrize("kind", ["particles", "grains", "bubbles"])
-def test_each_object_of_a_network_has_a_chance(kind):
+def test_each_object_of_a_network_has_a_probability(kind):
     """So that the strip of doubt asks for the least certain ones."""
     task, golden = tasks.find(kind), tasks.find(kind).golden()
     card = next(card for card in cards.available() if card.task == kind)

@@ -102,9 +102,11 @@ def test_who_knows_better_has_them_measured():
     assert not any(flag.doubt for flag in made.flags) and "because somebody asked" in made.flags[0].text
 
 
-@pytest.mark.parametrize(("chance", "doubt"), [(0.95, False), (0.8, True)])
-def test_removed_gaps_say_nothing_of_the_many_sure_outlines_that_are_left(chance, doubt):
-    left = segmentation_of(squares(12), np.full(12, chance, np.float32), expected=0.45, dropped=20, card=CALIBRATED)
+@pytest.mark.parametrize(("probability", "doubt"), [(0.95, False), (0.8, True)])
+def test_removed_gaps_say_nothing_of_the_many_sure_outlines_that_are_left(probability, doubt):
+    left = segmentation_of(
+        squares(12), np.full(12, probability, np.float32), expected=0.45, dropped=20, card=CALIBRATED
+    )
     assert any(flag.doubt for flag in measured(left).flags) == doubt
 
 

@@ -170,7 +170,7 @@ def tio2(folder: Path) -> Iterator[str]:
         nearest = truth[tuple(ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True))]
         ends = np.array([cut.sides for cut in found.cuts], int).reshape(-1, 4)
         is_right = nearest[ends[:, 1], ends[:, 0]] != nearest[ends[:, 3], ends[:, 2]]
-        cuts.append((np.array([cut.chance for cut in found.cuts]), is_right))
+        cuts.append((np.array([cut.probability for cut in found.cuts]), is_right))
     yield f"gaps in {len(gaps)} images: {[int(case.of_sort.sum()) for case in gaps]}"
     if many := [case for case in gaps if case.of_sort.sum() >= FEW]:
         yield from rows_of("TiO2, on no particle", many)
@@ -178,14 +178,14 @@ def tio2(folder: Path) -> Iterator[str]:
 
 
 def cut_lines(images: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[str]:
-    """images: of each the chances of its cuts, and which are right."""
+    """images: of each the probabilities of its cuts, and which are right."""
     here, elsewhere = list[tuple[float, float]](), list[tuple[float, float]]()
-    for i, (chance, is_right) in enumerate(images):
+    for i, (probability, is_right) in enumerate(images):
         random = np.random.default_rng((SEED, i))
         for _ in range(DRAWS if is_right.sum() > FEWEST else 0):
             made = random.choice(np.flatnonzero(is_right), FEWEST, replace=False)
-            for j, (chances, right) in enumerate(images):
-                wanted = chances >= chance[made].min()
+            for j, (probabilities, right) in enumerate(images):
+                wanted = probabilities >= probability[made].min()
                 if i == j:
                     wanted[made] = False
                 left = right.sum() - (FEWEST if i == j else 0)

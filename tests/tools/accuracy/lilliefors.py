@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-CHANCES = (0.999, 0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.075, 0.05, 0.04, 0.03, 0.02)
-CHANCES += (0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
+P_VALUES = (0.999, 0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.075, 0.05, 0.04, 0.03, 0.02)
+P_VALUES += (0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
 
 
 def modified_distances(n: int, samples: int, seed: int = 1) -> np.ndarray:
@@ -24,15 +24,15 @@ def modified_distances(n: int, samples: int, seed: int = 1) -> np.ndarray:
 
 
 def table(n: int = 200, samples: int = 400_000) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Modified distances that are reached with CHANCES."""
-    return np.quantile(modified_distances(n, samples), 1 - np.array(CHANCES)), CHANCES
+    """Modified distances that are reached with P_VALUES."""
+    return np.quantile(modified_distances(n, samples), 1 - np.array(P_VALUES)), P_VALUES
 
 
 def main() -> None:
     for n, samples in ((10, 100_000), (30, 100_000), (200, 400_000), (1000, 40_000)):
         distances, _ = table(n, samples)
         print(n, ", ".join(f"{value:.3f}" for value in distances))
-    print("  ", ", ".join(f"{chance:g}" for chance in CHANCES))
+    print("  ", ", ".join(f"{p_value:g}" for p_value in P_VALUES))
 
 
 if __name__ == "__main__":

@@ -216,8 +216,8 @@ def lines(trials: int = 60, widths: tuple[int, ...] = (8, 12, 20, 40, 100), seed
         rates = [[] for _ in SHAPES]
         for noise in roughness:
             for number, shape in enumerate(SHAPES):
-                chances = classify(features([drawn(shape, width, noise, rng) for _ in range(trials)])[0])
-                rates[number].append(f"{100 * float((chances.argmax(1) == number).mean()):.0f}")
+                probabilities = classify(features([drawn(shape, width, noise, rng) for _ in range(trials)])[0])
+                rates[number].append(f"{100 * float((probabilities.argmax(1) == number).mean()):.0f}")
         cells = ("; ".join(part) for part in ([f"{noise:g}" for noise in roughness], *rates))
         yield f"| {width} | " + " | ".join(cells) + " |"
 

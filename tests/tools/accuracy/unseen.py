@@ -1,13 +1,13 @@
-"""Intervals, chances and recall on kinds of images with truth, of publications that were held out.
+"""Intervals, probabilities and recall on kinds of images with truth, of publications that were held out.
 
 `python -m tests.tools.accuracy` with
 contacts FOLDER [--write]   how right and how wide median and fraction are, of particles that can be seen and of all;
-                            what fits the chances of cuts (`options.cuts`) and the outlines' own error
+                            what fits the probabilities of cuts (`options.cuts`) and the outlines' own error
                             (`options.outline_error`). With --write both go into the card of `particles`: run it
                             after an exchange of weights
-confidence [FOLDER]         what the chance of an outline being right is worth, by bins: the shipped fit, which was made
-                            on EMPS and rendered pictures. Then what a fit of slope and intercept on the log-odds, to
-                            the other kinds, would change
+confidence [FOLDER]         what the probability of an outline being right is worth, by bins: the shipped fit, which
+                            was made on EMPS and rendered pictures. Then what a fit of slope and intercept on the
+                            log-odds, to the other kinds, would change
 recall [FOLDER]             recall by size, and kinds of errors
 aside [FOLDER]              right outlines that rules leave out, also of beds without background
 
@@ -120,8 +120,8 @@ def images(folder: Path) -> Iterator[Known]:
 
 class Row(NamedTuple):
     """An image. answers: by question, "seen" and "all", the numbers found. outlines: the medians of the segmentation as
-    it stands. true: median in nm and fraction. told: logit of the chance of each cut that was reached, and whether it
-    is right."""
+    it stands. true: median in nm and fraction. told: logit of the probability of each cut that was reached, and
+    whether it is right."""
 
     kind: str
     answers: dict[str, Other]
@@ -170,7 +170,8 @@ def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
 
 
 def cuts_of(case: Known) -> list[tuple[float, bool]]:
-    """Of each possible cut with particles on its sides: the logit of its chance, and whether these are different."""
+    """Of each possible cut with particles on its sides: the logit of its probability, and whether these are
+    different."""
     of, cuts = possible_pieces(case.segmentation.dense, case.segmentation.cuts), []
     sides: dict[int, list[int]] = {}
     for piece in of.pieces:
@@ -268,34 +269,37 @@ def contacts(folder: Path, write: bool) -> Iterator[str]:
 
 
 class Told(NamedTuple):
-    """The outlines of an image. chance, right: (n,). cuts: the sum of the chances of the possible cuts, for each."""
+    """The outlines of an image. probability, right: (n,). cuts: for each, the sum over the possible cuts."""
 
-    chance: np.ndarray
+    probability: np.ndarray
     right: np.ndarray
     cuts: float
 
 
 def confidence_lines(cases: Iterator[Known]) -> Iterator[str]:
-    """The mean chance and the share right in bins of the chance, for each kind; and the mean log loss, as shipped and
-    with fits on the other kinds."""
+    """The mean probability and the share right in bins of the probability, for each kind; and the mean log loss, as
+    shipped and with fits on the other kinds."""
     kinds: dict[str, list[Told]] = {}
     for case in cases:
         overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
         right = np.isin(overlap.found_ids, overlap.found_ids[pairs(overlap.iou, RIGHT)[1]])
-        chance = case.segmentation.confidence[overlap.found_ids - 1]
-        cuts = sum(cut.chance for cut in case.segmentation.cuts) / max(1, len(case.segmentation))
-        kinds.setdefault(case.kind, []).append(Told(chance, right, cuts))
+        probability = case.segmentation.confidence[overlap.found_ids - 1]
+        cuts = sum(cut.probability for cut in case.segmentation.cuts) / max(1, len(case.segmentation))
+        kinds.setdefault(case.kind, []).append(Told(probability, right, cuts))
     heads = " | ".join(f"{low:.0%} to {min(high, 1):.0%}" for low, high in pairwise(BINS))
     yield f"| kind | outlines | told, right | {heads} | wrong from {LEAST_CONFIDENCE:.0%} on |"
     yield "|---" * (3 + len(BINS)) + "|"
     every_other = [image for kind, images in kinds.items() if kind != PARTED for image in images]
     for kind, images in [*kinds.items(), (f"all but {PARTED}", every_other)]:
-        chance = np.concatenate([image.chance for image in images])
+        probability = np.concatenate([image.probability for image in images])
         right = np.concatenate([image.right for image in images])
-        inside = [(chance >= low) & (chance < high) for low, high in pairwise(BINS)]
-        cells = [f"{_told_right(chance[mask], right[mask])} ({mask.sum()})" if mask.any() else "–" for mask in inside]
-        wrong = 100 * (1 - right[chance >= LEAST_CONFIDENCE].mean())
-        yield f"| {kind} | {len(chance)} | {_told_right(chance, right)} | {' | '.join(cells)} | {wrong:.1f} % |"
+        inside = [(probability >= low) & (probability < high) for low, high in pairwise(BINS)]
+        cells = [
+            f"{_told_right(probability[mask], right[mask])} ({mask.sum()})" if mask.any() else "–" for mask in inside
+        ]
+        wrong = 100 * (1 - right[probability >= LEAST_CONFIDENCE].mean())
+        both = _told_right(probability, right)
+        yield f"| {kind} | {len(probability)} | {both} | {' | '.join(cells)} | {wrong:.1f} % |"
     yield from ("", "| kind | log loss as shipped | slope and intercept | with the image's possible cuts |")
     yield "|---" * 4 + "|"
     del kinds[PARTED]
@@ -310,15 +314,17 @@ def confidence_lines(cases: Iterator[Known]) -> Iterator[str]:
         yield f"| {kind} | {' | '.join(f'{value:.3f}' for value in loss)} |"
 
 
-def _told_right(chance: np.ndarray, right: np.ndarray) -> str:
-    return f"{chance.mean():.2f}, {right.mean():.2f}"
+def _told_right(probability: np.ndarray, right: np.ndarray) -> str:
+    return f"{probability.mean():.2f}, {right.mean():.2f}"
 
 
 def inputs_of(images: list[Told], cuts: bool = False) -> np.ndarray:
-    """(n, 2 or 3): log-odds of the chance, 1, and the logarithm of the possible cuts of its image."""
-    chance = np.clip(np.concatenate([image.chance for image in images]), *WITHIN)
-    rate = np.concatenate([np.full(len(image.chance), np.log(image.cuts + FEW_CUTS)) for image in images])
-    return np.column_stack([np.log(chance / (1 - chance)), np.ones(len(chance)), *([rate] if cuts else [])])
+    """(n, 2 or 3): log-odds of the probability, 1, and the logarithm of the possible cuts of its image."""
+    probability = np.clip(np.concatenate([image.probability for image in images]), *WITHIN)
+    rate = np.concatenate([np.full(len(image.probability), np.log(image.cuts + FEW_CUTS)) for image in images])
+    return np.column_stack(
+        [np.log(probability / (1 - probability)), np.ones(len(probability)), *([rate] if cuts else [])]
+    )
 
 
 def recalibrated(kinds: list[list[Told]], cuts: bool) -> np.ndarray:

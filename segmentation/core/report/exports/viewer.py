@@ -58,8 +58,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     Each particle has "id", "kept", "reason" and "outline". Where they are known it has "class", "cut", "weight",
     measures_of(task.size), "confidence", "chance", "visible_length", "length", "width", COLOURED, "shape",
     "shape_chance", "contact" (see `longest_contacts`) and, of classes, "certainty" and "area_fraction".
-    Sizes are in `unit`. They, chances and weights have all their digits, so that the page has the bars of the figure.
-    None stands where there is no number. cut: it is kept but touches the frame, so that its size is not known.
+    Sizes are in `unit`. They, probabilities and weights have all their digits, so that the page has the bars of the
+    figure. None stands where there is no number. cut: it is kept but touches the frame, so that its size is not known.
     weight: that of the border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload,
     true to about a pixel, without the first point again.
 
@@ -67,8 +67,9 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     holes, the largest first, as far as there is room; "left_out" counts the others.
 
     cuts: columns of the possible cuts of what is kept or touches the frame, the most probable first. "place" is its
-    number among all of the image, "id" the object, "line" [x0, y0, ...]; `Cut` explains "chance", "after" and "sides".
-    "pieces": the sizes of what a cut that is worth a look makes of its object, with those that it ends at; else None.
+    number among all of the image, "id" the object, "line" [x0, y0, ...]; "chance" is its probability; `Cut` explains
+    "after" and "sides". "pieces": the sizes of what a cut that is worth a look makes of its object, with those that it
+    ends at; else None.
     """
     rows, columns = analysis.micrograph.shape
     objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
@@ -114,7 +115,8 @@ def _cuts(segmentation: Segmentation, numbers_shown: set[int], nm_per_pixel: flo
     return {
         "place": places,
         "id": [ids[index] for index in places],
-        **{name: [getattr(cut, name) for cut in cuts] for name in ("chance", "after", "sides")},
+        "chance": [cut.probability for cut in cuts],
+        **{name: [getattr(cut, name) for cut in cuts] for name in ("after", "sides")},
         "line": [coordinates(np.array(cut.line)) for cut in cuts],
         "pieces": [piece_sizes.get(place) for place in places],
     }
@@ -125,7 +127,7 @@ def _sizes_made(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[
     from ...measure.apart import measured_apart
     from ...measure.possible import pieces_of
 
-    likely = [place for place, cut in enumerate(segmentation.cuts) if cut.chance >= DOUBT]
+    likely = [place for place, cut in enumerate(segmentation.cuts) if cut.probability >= DOUBT]
     pieces = pieces_of(segmentation.dense, segmentation.cuts, likely)
     if not pieces:
         return {}

@@ -16,7 +16,7 @@ from ....core.measure.hulls import areas, find_hulls
 from ....core.measure.runs import find_runs
 from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
-from ..agreement import CHANCE, agreement, has_shape_of_gaps, reduced
+from ..agreement import LEAST_SCORE, agreement, has_shape_of_gaps, reduced
 from ..contract import STORED, Field, Floats, Labels, Picture, Shape
 from ..data import eight_bits, labelled, stock_of
 from ..synthesis.scene import split_pieces
@@ -159,7 +159,7 @@ def _astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
         parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
         move = " and ".join(f"{pixels} px {side}" for pixels, side in parts if pixels)
         wrong.append(sentence_of("shifted", name=name, move=move))
-    return agreed is not None and agreed.score < CHANCE and not wrong
+    return agreed is not None and agreed.score < LEAST_SCORE and not wrong
 
 
 def _picture(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]:

@@ -56,8 +56,8 @@ class TooFew(UserError):
 def fit_logistic(
     examples: Sequence[tuple[Mapping[str, Floats], Mask]], shares: Floats, digits: int, refusal: str
 ) -> dict[str, float]:
-    """Weights by name, INTERCEPT among them, of the chance 1 / (1 + exp(-(values @ weights + intercept))) of yes, by
-    penalised maximum likelihood, rounded to `digits` decimals.
+    """Weights by name, INTERCEPT among them, of the probability 1 / (1 + exp(-(values @ weights + intercept))) of yes,
+    by penalised maximum likelihood, rounded to `digits` decimals.
 
     examples: of each image its (n,) values by name, and (n,) whether yes. shares: how much each of all counts. Raises
     TooFew, which says `refusal`, with fewer than FEWEST of yes or of no.
@@ -90,8 +90,8 @@ def fit_confidence(
 
     The weights are fitted on all outlines in the examples, in composites of their particles and in rendered pictures
     without particles. Noisy copies of the examples teach how much less outlines are worth in noise: with them the
-    chances on AMPIS powder, which no fit saw, were 0.06 too high in the mean, without them 0.11. The reliability leaves
-    out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
+    probabilities on AMPIS powder, which no fit saw, were 0.06 too high in the mean, without them 0.11. The reliability
+    leaves out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
     """
     used, threshold = every_nth(examples), options.threshold_of(predictor.card)
     labelled = [
@@ -192,8 +192,8 @@ def cross_fitted(labelled: Sequence[LabelledParticles], others: Sequence[Labelle
         fit([*(image for image, mine in zip(labelled, part, strict=True) if mine != left_out), *others])
         for left_out in range(PARTS)
     ]
-    chances = (likely_right(image.values, weights[mine]) for image, mine in zip(labelled, part, strict=True))
-    return np.concatenate(list(chances))
+    probabilities = (likely_right(image.values, weights[mine]) for image, mine in zip(labelled, part, strict=True))
+    return np.concatenate(list(probabilities))
 
 
 def reliability(confidence: Field, right: Mask) -> dict[str, Any]:

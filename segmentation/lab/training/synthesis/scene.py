@@ -50,8 +50,8 @@ def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDA
         places = np.stack([rng.integers(0, tall, candidates), rng.integers(0, wide, candidates)], axis=1)
         if scene.layout == "clustered":
             field = smooth_field((tall, wide), max(4.0, scene.diameter * scene.clusters), rng)
-            chance = 1 / (1 + np.exp(-rng.uniform(3, 9) * (field - rng.uniform(-0.2, 1.1))))
-            thinned = places[rng.random(len(places)) < chance[tuple(places.T)]]
+            probability = 1 / (1 + np.exp(-rng.uniform(3, 9) * (field - rng.uniform(-0.2, 1.1))))
+            thinned = places[rng.random(len(places)) < probability[tuple(places.T)]]
             places = thinned if len(thinned) else places[:1]
     centre = [int(rng.integers(n // 4, 3 * n // 4 + 1)) + margin for n in shape]
     return np.concatenate([[centre], places]) - margin
