@@ -91,7 +91,7 @@ Quantities = Annotated[
 ]
 
 
-class Weights(TypedDict):
+class ModelWeights(TypedDict):
     """A model at the time of use."""
 
     name: str
@@ -99,7 +99,7 @@ class Weights(TypedDict):
     sha256: Annotated[str, meaning("of the weights")]
 
 
-class UsedModel(Weights):
+class UsedModel(ModelWeights):
     title: str
 
 
@@ -131,7 +131,7 @@ class ImageResult(Result):
     calibration: Calibration
     statistics: Annotated[Statistics | None, meaning("of the sizes; null for a kind of analysis without any")]
     set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")]
-    model: Weights
+    model: ModelWeights
     image: ImageFacts
     metadata: Metadata
 
@@ -147,7 +147,7 @@ class Member(ImageRow):
     clarity: Annotated[float | None, meaning("how clearly it shows particles at all, 0 to 1")]
     settings: Annotated[dict[str, Any] | None, meaning("as asked for")]
     used: dict[str, Any] | None
-    model: Weights | None
+    model: ModelWeights | None
     width: Side | None
     height: Side | None
     data_bar: Annotated[int | None, meaning("first row of the data bar, null where there is none")]
@@ -163,7 +163,7 @@ class SampleResult(Result):
     settings: dict[str, Any]
     settings_differ: Annotated[list[str], meaning("settings that are not the same for all pooled images")]
     used: Used
-    model: Weights | None
+    model: ModelWeights | None
     corrected: Annotated[Corrected | None, meaning("null where nobody touched an outline")]
     interval_note: Annotated[str, meaning("why sizes or the first number have no interval; empty where they have")]
     statistics: Annotated[PooledStatistics | None, meaning("of the sizes; null for a kind of analysis without any")]
