@@ -187,12 +187,12 @@ def _write_rows(archive: zipfile.ZipFile, named: set[str]) -> int:
                 files = [names.index(column) for column in _files_of(model)]
                 for row in model._base_manager.order_by("pk").values_list(*names).iterator(AT_ONCE):
                     named.update(row[place] for place in files if row[place])
-                    member.write(json.dumps(row, default=_plain).encode() + b"\n")
+                    member.write(json.dumps(row, default=_as_json).encode() + b"\n")
                     count += 1
     return count
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """A value of a column as JSON has it; `Field.to_python` reads it again, to the microsecond."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()

@@ -104,7 +104,7 @@ def comes_before(kind: type[Attempted]) -> bool:
     wanted = ExportJob.objects.waiting().filter(asked=True)
     rows = [Job.objects.arriving(), wanted, *(short.objects.waiting() for short in (Sample, Comparison, Dataset))]
     rows += [idle.objects.waiting() for idle in IDLE[: IDLE.index(kind)]]
-    return any(each.exists() for each in rows)
+    return any(queryset.exists() for queryset in rows)
 
 
 def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:

@@ -68,9 +68,9 @@ def listen(bind: str, port: int) -> Any:
             connection_limit=2 * CONNECTIONS,  # never reached, as then nobody is let in any more
             asyncore_use_poll=True,  # select knows no file after the first 1024
         )
-        for each in sockets.values():
-            if isinstance(each, BaseWSGIServer):
-                each.channel_class = Channel
+        for server_of_socket in sockets.values():
+            if isinstance(server_of_socket, BaseWSGIServer):
+                server_of_socket.channel_class = Channel
         return server
     except (OSError, ValueError, OverflowError) as error:
         raise CommandError(
@@ -190,14 +190,14 @@ class Channel(HTTPChannel):
         self.make_room()
 
     def received(self, data: bytes) -> Any:
-        before, known = self.request, self.sender
+        before, earlier_sender = self.request, self.sender
         took = super().received(data)
         coming, self.used = self.request, True
         if coming is not before:
             self.since = time.time()
         if coming is not None and coming.headers_finished and is_trusted(self.addr[0]):
             self.sender = sender_of(self.addr[0], coming.headers.get("X_FORWARDED_FOR", ""))
-            if self.sender != known:
+            if self.sender != earlier_sender:
                 self.make_room()
         return took
 
@@ -244,17 +244,21 @@ class Channel(HTTPChannel):
     def make_room(self) -> None:
         """Give up the least used connection of this sender, or of all, where there are too many; this one, where all
         others are worked on."""
-        others = [each for each in self.server.active_channels.values() if each is not self and not each.will_close]
+        others = [
+            channel
+            for channel in self.server.active_channels.values()
+            if channel is not self and not channel.will_close
+        ]
         if self.sender:
-            self._make_room([each for each in others if each.sender == self.sender], OF_AN_ADDRESS)
+            self._make_room([channel for channel in others if channel.sender == self.sender], OF_AN_ADDRESS)
         self._make_room(others, CONNECTIONS)
 
     def _make_room(self, others: Collection[Channel], limit: int) -> None:
         if len(others) < limit:
             return
         logger.warning("%s has many open connections, so the least used are closed.", self.sender or self.addr[0])
-        idle = [each for each in others if not each.requests and not each.total_outbufs_len]
-        min(idle, key=lambda each: (each.request is not None, each.last_activity), default=self).give_up()
+        idle = [channel for channel in others if not channel.requests and not channel.total_outbufs_len]
+        min(idle, key=lambda channel: (channel.request is not None, channel.last_activity), default=self).give_up()
 
 
 def sender_of(peer: str, forwarded: str) -> str:

@@ -21,11 +21,11 @@ def clean_text(text: str, longest: int | None = None) -> str:
     direction, characters of no width, halves of surrogates.
     """
     composed = unicodedata.normalize("NFC", text)
-    seen = "".join(filter(None, map(_seen, composed)))
-    return " ".join(seen.split())[:longest].rstrip()
+    visible = "".join(filter(None, map(_visible, composed)))
+    return " ".join(visible.split())[:longest].rstrip()
 
 
-def _seen(character: str) -> str:
+def _visible(character: str) -> str:
     """The character, " " for a space of any kind, "" for what takes no room."""
     category = unicodedata.category(character)[0]
     if category == _SPACE or character.isspace():

@@ -34,8 +34,8 @@ class PossibleCut(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """Objects (n,) that may be asked about. open: whether it counts and nobody decided on it. whole: whether its size
+class Candidates:
+    """Objects (n,) that may be doubtful. open: whether it counts and nobody decided on it. whole: whether its size
     is known. size, confidence: NaN where not known."""
 
     ids: NDArray[np.int64]
@@ -45,7 +45,7 @@ class Asked:
     confidence: Floats
 
 
-def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) -> list[Doubt]:
+def doubts(objects: Candidates, cuts: Sequence[PossibleCut], sizes: WeightedSizes) -> list[Doubt]:
     """The questions with a probability of DOUBT and more, in the order of probability times effect.
 
     An outline that is wrong takes one object away. A cut that is right makes several of one, and so moves the median
@@ -55,10 +55,12 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     median = quantile(sizes.size, weights, 0.5) if len(sizes) else np.nan
     share = nano_share(sizes.size, weights) if len(sizes) and sizes.unit == "nm" else np.nan
 
-    def moved(gone: Floats, piece_sizes: Sequence[float] = ()) -> Floats:
+    def moved(removed: Floats, piece_sizes: Sequence[float] = ()) -> Floats:
         """(k,) 1 and by how many objects the median moves, and the fraction from 1 to 100 nm times their number."""
         pieces = np.array(piece_sizes, float)
-        change = (np.nan_to_num(diameters(pieces)).sum() - np.nan_to_num(diameters(gone)) for diameters in (side, nano))
+        change = (
+            np.nan_to_num(diameters(pieces)).sum() - np.nan_to_num(diameters(removed)) for diameters in (side, nano)
+        )
         return np.asarray(1 + sum(map(np.abs, change)), np.float64)
 
     def side(diameters: Floats) -> Floats:
@@ -67,17 +69,17 @@ def doubts(objects: Asked, cuts: Sequence[PossibleCut], sizes: WeightedSizes) ->
     def nano(diameters: Floats) -> Floats:
         return np.where(np.isnan(diameters), np.nan, is_nano(diameters) - share)
 
-    asked = np.flatnonzero(objects.open & objects.whole & (1 - objects.confidence >= DOUBT))
+    doubtful = np.flatnonzero(objects.open & objects.whole & (1 - objects.confidence >= DOUBT))
     places = {number: at for at, number in enumerate(objects.ids.tolist())} if cuts else {}
     likely = [cut for cut in cuts if cut.probability >= DOUBT and cut.id in places and objects.open[places[cut.id]]]
-    ids = np.concatenate([objects.ids[asked], np.array([cut.id for cut in likely], np.int64)])
-    probabilities = np.concatenate([1 - objects.confidence[asked], [cut.probability for cut in likely]])
-    gone = (objects.size[places[cut.id] : places[cut.id] + 1] for cut in likely)
+    ids = np.concatenate([objects.ids[doubtful], np.array([cut.id for cut in likely], np.int64)])
+    probabilities = np.concatenate([1 - objects.confidence[doubtful], [cut.probability for cut in likely]])
+    divided = (objects.size[places[cut.id] : places[cut.id] + 1] for cut in likely)
     effects_of_cuts = [
         1.0 if cut.pieces is None else float(moved(diameters, cut.pieces)[0])
-        for cut, diameters in zip(likely, gone, strict=True)
+        for cut, diameters in zip(likely, divided, strict=True)
     ]
-    effects = np.concatenate([moved(objects.size[asked]), effects_of_cuts])
-    of_cut = [None] * len(asked) + [cut.place for cut in likely]
+    effects = np.concatenate([moved(objects.size[doubtful]), effects_of_cuts])
+    of_cut = [None] * len(doubtful) + [cut.place for cut in likely]
     order = np.lexsort((ids, -probabilities * effects))
     return [Doubt(int(ids[at]), of_cut[at], float(probabilities[at])) for at in order.tolist()]

@@ -24,7 +24,7 @@ def rank(name: str, sha256: str) -> tuple[Any, ...]:
 
 def is_side(name: str) -> bool:
     """Whether a file of this name can only be a side file."""
-    return PurePosixPath(_plain(name)).suffix in SIDE_SUFFIXES
+    return PurePosixPath(_comparable(name)).suffix in SIDE_SUFFIXES
 
 
 def pair(names: Sequence[str]) -> dict[str, list[str]]:
@@ -40,7 +40,7 @@ def pair(names: Sequence[str]) -> dict[str, list[str]]:
     sides: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         if is_side(name):
-            sides.setdefault(_plain(name), []).append(name)
+            sides.setdefault(_comparable(name), []).append(name)
     beside = {name: list(islice(_sides_of(name, sides), MOST_SIDES)) for name in names if not is_side(name)}
     paired = {side for names in beside.values() for side in names}
     return {name: beside.get(name, []) for name in names if name not in paired}
@@ -50,13 +50,13 @@ def _sides_of(image: str, sides: Mapping[str, Sequence[str]]) -> Iterator[str]:
     return chain.from_iterable(sides.get(key, ()) for key in _keys(image))
 
 
-def _plain(name: str) -> str:
+def _comparable(name: str) -> str:
     return name.replace("\\", "/").casefold()
 
 
 def _keys(name: str) -> Iterator[str]:
     """The names that side files of this image may have; the most telling first."""
-    path = _plain(name)
+    path = _comparable(name)
     folder, slash, last = path.rpartition("/")
     stem, suffix = PurePosixPath(last).stem, PurePosixPath(last).suffix
     stems = [last, f"{stem}-{suffix[1:]}", f"{stem}_{suffix[1:]}", stem] if suffix else [last]

@@ -19,7 +19,7 @@ from ..labels.working import WorkingLabels
 from ..measure.bins import NANO_NM
 from ..measure.carried import fraction_outlines
 from ..measure.distribution import WeightedSizes, figures, nano_share, quantile
-from ..measure.doubts import Asked, Doubt, PossibleCut, doubts
+from ..measure.doubts import Candidates, Doubt, PossibleCut, doubts
 from ..measure.examples import Example, shown
 from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
 from ..measure.quantities import Unit, Value, nanometre_in, significant
@@ -236,7 +236,7 @@ class AtOnce:
             return []
         size, columns = self.table.length(task.size), self.standing.stored.head.get("cuts") or {}
         is_open = self.table.kept & ~self.table[BY_HAND].astype(bool)
-        asked = Asked(self.ids, is_open, ~self.is_cut, size, self.table["confidence"])
+        candidates = Candidates(self.ids, is_open, ~self.is_cut, size, self.table["confidence"])
         pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
         possible_cuts = [
             PossibleCut(place, cuts[place], probability, piece)
@@ -247,7 +247,7 @@ class AtOnce:
         ]
         finite = self.sized.judged(np.where(np.isfinite(size), self.sized.reasons, str(Reason.FRAME)))
         edge = self.standing.terms.settings.border_correction
-        return doubts(asked, possible_cuts, WeightedSizes.of(finite, edge=edge, by=task.size))
+        return doubts(candidates, possible_cuts, WeightedSizes.of(finite, edge=edge, by=task.size))
 
 
 def at_once_of(analysis: Analysis, content: Mapping[str, Any], objects: str) -> AtOnce:

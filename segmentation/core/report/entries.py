@@ -91,12 +91,12 @@ class Entry:
             return "{:,.0f}".format
         if self.kind == "halves":
             return lambda count: f"{count:,.1f}".removesuffix(".0")
-        places = self._most
+        places = self._most_decimals
         digits = ENOUGH if places is None or self.number.reported.low is None else EVERY
         return partial(hundredths if self.kind == "fraction" else significant, places=places, digits=digits)
 
     @property
-    def _most(self) -> int | None:
+    def _most_decimals(self) -> int | None:
         """The most decimals that its interval leaves; None where digits alone count."""
         low, high = self.total or (self.number.low, self.number.high)
         value = self.number.value or 0.0
@@ -109,8 +109,8 @@ class Entry:
     def _end(self, end: float) -> str:
         if self.kind == "fraction":  # which may need a decimal more so as not to be 50 or 100 %
             end = 1.0 if end > NEARLY_ALL else end
-            return hundredths(end, max(self._most or 0, 2 + len(self.value.partition(".")[2])), EVERY)
-        return end_words(end, self._most) if self.kind == "number" else self.write(end)
+            return hundredths(end, max(self._most_decimals or 0, 2 + len(self.value.partition(".")[2])), EVERY)
+        return end_words(end, self._most_decimals) if self.kind == "number" else self.write(end)
 
     @property
     def value(self) -> str:

@@ -141,8 +141,8 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
     """A number of each image that has it; outliers and excluded ones in red, open. Dashed: the number of all together.
     The intervals are those that people read: a line for each image, and a shaded band for all together."""
-    whole, names = in_hundredths(name, _said(sample.quantities[name], sample.flags)), _numbered(sample, letters)
-    of_images = enumerate(zip(sample.images, _said_by_image(sample, name), strict=True), 1)
+    whole, names = in_hundredths(name, _reported(sample.quantities[name], sample.flags)), _numbered(sample, letters)
+    of_images = enumerate(zip(sample.images, _reported_by_image(sample, name), strict=True), 1)
     values = [
         (at, image, in_hundredths(name, estimate)) for at, (image, estimate) in of_images if estimate.value is not None
     ]
@@ -176,14 +176,14 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: str(values[int(y)][0]) if 0 <= y < len(values) else ""))
 
 
-def _said(value: Value, flags: Sequence[Flag]) -> Value:
+def _reported(value: Value, flags: Sequence[Flag]) -> Value:
     """With the interval of its own page: none where most is probably wrong."""
     return Value(value.value, unit=value.unit) if begins(flags) else value.reported
 
 
-def _said_by_image(sample: SampleAnalysis, name: str) -> list[Value]:
+def _reported_by_image(sample: SampleAnalysis, name: str) -> list[Value]:
     flags = (image.member.flags if image.member else () for image in sample.images)
-    return list(map(_said, sample.by_image(name), flags))
+    return list(map(_reported, sample.by_image(name), flags))
 
 
 def is_compared(sample: SampleAnalysis, name: str) -> bool:
@@ -193,12 +193,12 @@ def is_compared(sample: SampleAnalysis, name: str) -> bool:
 
 def is_shaded(sample: SampleAnalysis, name: str) -> bool:
     """Whether a chart of the number shows the interval of all images together."""
-    return _said(sample.quantities[name], sample.flags).low is not None
+    return _reported(sample.quantities[name], sample.flags).low is not None
 
 
 def own_intervals(sample: SampleAnalysis, name: str) -> str:
     """What the intervals of images beside each other include; "" without any."""
-    with_ends = [value.low is not None for value in _said_by_image(sample, name)]
+    with_ends = [value.low is not None for value in _reported_by_image(sample, name)]
     if not is_compared(sample, name) or not any(with_ends):
         return ""
     parts = filter(None, [Summary.of(sample).scale_in(number(name)), number(name).interval])

@@ -116,7 +116,7 @@ def method(sample: SampleAnalysis) -> str:
         unusable=is_unusable(sample.flags),
         missing=missing,
         cautions=cautions(drawn.sizes, [name for name in LISTED if MEDIAN.get(name, name) in printed]) if drawn else [],
-        **_found(sample, members, alone),
+        **_facts_of_finding(sample, members, alone),
     )
     return " ".join(words.split())
 
@@ -133,7 +133,7 @@ def references(statistics: Statistics) -> list[str]:
     return [*REFERENCES, *several, *([EDGES] if statistics.edge == "weight" else [])]
 
 
-def _found(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
+def _facts_of_finding(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
     """How the outlines of one image were found; of several images what is the same for all."""
     records = [member.record for member in members]
     ways = {

@@ -211,7 +211,7 @@ def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
         callers = {name: times for name, times in json.loads(door.read()).items() if now - max(times) < TURNS_KEPT}
     began, _, served = callers.get(caller, (now, now, 0.0))
     waiting = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
-    ahead = sum(asked > had and (had, arrived) < (served, began) for arrived, asked, had in waiting)
+    ahead = sum(last_asked > had and (had, arrived) < (served, began) for arrived, last_asked, had in waiting)
     callers[caller] = (began, now, served) if ahead >= free else (now, now, now)
     door.truncate(0)
     door.write(json.dumps(callers))

@@ -132,7 +132,7 @@ def _started(work: Callable[[], None]) -> threading.Thread:
 _under_way: dict[str, Questions] = {}  # by the part that is asked
 
 
-def asked(part: str, questions: Mapping[str, Callable[[], Any]]) -> Questions:
+def questions_to(part: str, questions: Mapping[str, Callable[[], Any]]) -> Questions:
     """Ask a part of the site, unless it still owes the answers to the same questions."""
     earlier = _under_way.get(part)
     if earlier is not None and earlier.thread.is_alive():
@@ -158,7 +158,9 @@ def readiness() -> list[Check]:
         parts: dict[str, dict[str, Callable[[], Check]]] = {}
         for name, part, needed, check, broken in _CHECKS:
             parts.setdefault(part, {})[name] = partial(_made, name, needed, check, broken)
-        answers = answers_in_time([asked(f"{part}, checks", questions) for part, questions in parts.items()], now)
+        answers = answers_in_time(
+            [questions_to(f"{part}, checks", questions) for part, questions in parts.items()], now
+        )
         silent = f"No answer within {PATIENCE} seconds: it hangs, or the network to it does."
         checks = [answers.get(name) or Check(name, False, silent, needed) for name, _, needed, *_ in _CHECKS]
         _last_answer = now, checks
@@ -167,16 +169,16 @@ def readiness() -> list[Check]:
 
 def database_answers() -> bool:
     """Whether the database can be read."""
-    part = asked("database, alive", {"alive": Job.objects.exists})
+    part = questions_to("database, alive", {"alive": Job.objects.exists})
     return "alive" in answers_in_time([part], time.monotonic())
 
 
 def numbers() -> dict[str, Any]:
     """What /metrics tells: "checks", and by the names below what is known in time."""
     begin = time.monotonic()
-    room = asked("disk, numbers", {"free": free_bytes, "total": total_bytes})
+    room = questions_to("disk, numbers", {"free": free_bytes, "total": total_bytes})
     of_rows = {"queues": queues, "ended": ended, "backup": last_backup, "stages": slowest_stages, "states": states}
-    rows = asked("database, numbers", {**of_rows, "stored": _stored})
+    rows = questions_to("database, numbers", {**of_rows, "stored": _stored})
     checks = readiness()
     return {"checks": checks, **answers_in_time([room, rows], begin)}
 

@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.labels.segmentation import Cut
 from segmentation.core.measure.apart import measured_apart
 from segmentation.core.measure.distribution import WeightedSizes
-from segmentation.core.measure.doubts import Asked, PossibleCut, doubts
+from segmentation.core.measure.doubts import Candidates, PossibleCut, doubts
 from segmentation.core.measure.examples import extremes, shown
 from segmentation.core.measure.possible import pieces_of
 from tests.core.measure.particle_tables import table_of
@@ -24,7 +24,7 @@ CUTS = [
 def asked(cuts=CUTS, decided=(), whole=True, scale=None, **changes):
     ids = np.arange(1, 6)
     confidence = changes.get("confidence", np.where(ids == 2, 0.35, 0.95))
-    objects = Asked(ids, ~np.isin(ids, decided), np.full(5, whole), np.array(SIZES), np.array(confidence, float))
+    objects = Candidates(ids, ~np.isin(ids, decided), np.full(5, whole), np.array(SIZES), np.array(confidence, float))
     sizes = WeightedSizes.of(table_of(SIZES, nm_per_pixel=scale), edge="exclude")
     return [(doubt.id, doubt.cut) for doubt in doubts(objects, cuts, sizes)]
 

@@ -26,7 +26,7 @@ def facts(tags: Tags) -> Facts:
     A malformed header is ignored, so that the image is not lost because of it.
     """
     answers = [answer for reader in READERS if (answer := checked(reader, tags)) is not None]
-    answer_used, sized = _first(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
+    answer_used, sized = _best(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
     if not any(contradict(answer_used, answer) for answer in sized.values()):
         return answer_used
     notes = (*answer_used.notes, *crosscheck(sized), UNUSED)
@@ -36,10 +36,10 @@ def facts(tags: Tags) -> Facts:
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
     """What a side file says about an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
     answers = [answer for reader in SIDE_READERS if (answer := checked(reader, raw, columns, rows)) is not None]
-    return _first(answers) if answers else None
+    return _best(answers) if answers else None
 
 
-def _first(answers: Iterable[Facts]) -> Facts:
+def _best(answers: Iterable[Facts]) -> Facts:
     """The first answer with a pixel size, else the first that says anything."""
     silent = Facts()
     for candidate in answers:

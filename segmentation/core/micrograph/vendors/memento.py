@@ -80,14 +80,14 @@ def _inner(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
             yield from _inner(part)
 
 
-def _found(values: Values, name: str) -> tuple[str, str]:
+def _value_of(values: Values, name: str) -> tuple[str, str]:
     """The value of this path, else the first whose path ends with it."""
     ending = (value for path, value in values.items() if path.endswith(f".{name}"))
     return values.get(name) or next(ending, ("", ""))
 
 
 def _text(values: Values, name: str) -> str:
-    return _found(values, name)[0]
+    return _value_of(values, name)[0]
 
 
 def _number(values: Values, name: str) -> float | None:
@@ -96,6 +96,6 @@ def _number(values: Values, name: str) -> float | None:
 
 def _length(values: Values, name: str) -> float | None:
     """Nanometres."""
-    text, unit = _found(values, name)
+    text, unit = _value_of(values, name)
     value, factor = number(text or None), nanometres(unit.removeprefix(UNIT) or "m")
     return value * factor if value and factor else None

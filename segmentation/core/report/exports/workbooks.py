@@ -57,7 +57,7 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
     """The answer on one screen; `_first` with a chart beside it."""
-    lines, (title, heads, *columns) = list(_first(sample, filing)), _chart_content(sample)
+    lines, (title, heads, *columns) = list(_first_sheet(sample, filing)), _chart_content(sample)
     beside = [heads, *zip(*columns, strict=False)]
     whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
@@ -148,7 +148,7 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
     sheet.insert_chart(1, 13, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
-def _first(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
+def _first_sheet(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
     """Where the numbers come from, a warning, and the numbers of `Summary.main_numbers`, with the intervals of the
     first screen."""
     summary = Summary.of(sample)
