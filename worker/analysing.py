@@ -22,7 +22,7 @@ from segmentation.services.results import jobs, publishing
 from segmentation.services.results.publishing import NAME as SEGMENTATION
 
 from .exporting import keep_latest
-from .fetching import pixels_of, show_in_squares
+from .fetching import pixels_of, store_tiles
 from .heartbeat import Progress
 from .outlines import corrected_segmentation, keep_outlines, stored_segmentation
 from .results import stored_files, summarise
@@ -36,7 +36,7 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     """Segment unless that is done, measure, write, publish; the page shows the numbers before files are written."""
     from segmentation.core import pipeline
 
-    keep_latest(job, None)
+    keep_latest(job, None)  # forget the analysis of the job before
     reading = partial(progress, "reading the image", 0.0)
     reading()
     micrograph = pixels_of(job.micrograph, folder, reading)
@@ -51,10 +51,10 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     if not job.ready:
         jobs.wait_for_scale(job)
         return
-    # Those of measuring may have been changed meanwhile (`change_job`).
+    # A person may have changed the settings for measuring meanwhile (`change_job`).
     job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
     analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
-    unread = not job.micrograph.is_finished
+    unread = not job.micrograph.is_finished  # its data bar is still being read
     # The page shows the numbers while the rest is measured and the files are written.
     job.change(summary=summarise(analysis, reused=reused, unread=unread))
     progress("drawing the figure", WRITING)
@@ -67,10 +67,10 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
         in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),  # it may count there
         progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
     )
-    if job.step:  # the outlines as they were corrected; else they are stored already
+    if job.step:  # the number of corrections that it measures; without any the outlines are stored already
         files[SEGMENTATION] = folder / SEGMENTATION
         segmented.save(files[SEGMENTATION])
-    show_in_squares(job.micrograph, micrograph, folder)
+    store_tiles(job.micrograph, micrograph, folder)
     progress("storing the results", STORING)
     publishing.publish(job=job, files=files, summary=summary)
     counted = (summary["statistics"] or {}).get("n_kept", summary["found"])
@@ -82,7 +82,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
     from segmentation.core import pipeline
 
     settings, parts = job.get_settings(), count(1)
-    # Of a sample people look at the page of the whole, which draws no outlines that grow.
+    # The page of a sample does not draw outlines while they are being found.
     is_drawn, best_count = not find(settings.task).semantic and job.sample_id is None, 0
 
     def show(labels: Any, confidence: Any) -> None:
@@ -95,7 +95,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 
     how = {"runtime": runtime_now(), "clock": clock, "show": show if is_drawn else None}
     outlines = pipeline.segment(micrograph, settings, progress, **how)
-    best_count = 0  # the outlines that were chosen, also where they are fewer
+    best_count = 0  # so that the chosen outlines are shown even if they are fewer
     if is_drawn:
         show(outlines.dense, outlines.confidence)
     return keep_outlines(job, outlines, None, folder)

@@ -41,11 +41,11 @@ def true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     if find(outlines.provenance.task).semantic:
         classes = np.r_[files.UNLABELLED, outlines.classes].astype(np.int32)[outlines.dense]
         return np.where(marks, files.UNLABELLED, classes).astype(np.int32), 0
-    if learning.drawn:
+    if learning.drawn:  # what is taught is a mask made of the objects, not the objects
         on_marks = shares_inside(outlines.dense, marks, len(outlines)) >= INSIDE
-        written = outlines.ids[on_marks & ~np.isin(outlines.ids, list(outlines.by_hand))]
-        unwritten = np.where(np.isin(outlines.labels, written), 0, outlines.labels).astype(np.int32)
-        return learning.drawn(unwritten), len(written)
+        on_writing = outlines.ids[on_marks & ~np.isin(outlines.ids, list(outlines.by_hand))]
+        without_writing = np.where(np.isin(outlines.labels, on_writing), 0, outlines.labels).astype(np.int32)
+        return learning.drawn(without_writing), len(on_writing)
     rows = objects_of(job)
     rows = _measured_objects(job, outlines) if rows is None else rows
     reasons = {row["id"]: row.get("reason") or "" for row in rows}
@@ -68,7 +68,7 @@ def without_ignored(regions: Regions, labels: Labels, image: DatasetImage, job: 
     part = largest_part(occupied)
     if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_PART:
         raise Refused(NO_PART)
-    image.region = list(part)  # `store` reads it here
+    image.region = list(part)  # `store` saves it
     return labels
 
 

@@ -52,7 +52,7 @@ def fetch_beside(micrograph: Micrograph, folder: Path) -> list[tuple[str, Path]]
     return [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
 
 
-def show_in_squares(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:
+def store_tiles(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:
     """Store the picture and the tiles that the viewer shows of a micrograph, unless they are there."""
     from segmentation.core.report.exports import viewer
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from pydantic import Field
 
-from ..http.access import changeable, link_page, row_of
+from ..http.access import changeable, link_context, row_of
 from ..models import Job, Sample
 from ..services.access import links
 from ..services.results import steps
@@ -39,7 +39,7 @@ for router, kind in ((jobs, "job"), (samples, "sample")):
     @router.does("GET", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, operation_id=f"{kind}_link")
     def link(request: HttpRequest, pk: UUID) -> Any:
         """The link, for the maker of the result."""
-        return link_page(request, _row(request, pk))
+        return link_context(request, _row(request, pk))
 
     @router.does(
         "POST", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, (), takes(Change, JSON), operation_id=f"change_{kind}_link"
@@ -48,4 +48,4 @@ for router, kind in ((jobs, "job"), (samples, "sample")):
         """Set when the link ends, renew it, switch it off or on."""
         row = _row(request, pk)
         steps.share(row=row, **json_body(request, Change).model_dump())
-        return link_page(request, row)
+        return link_context(request, row)

@@ -237,7 +237,7 @@ class Edits(Answer):
     next: Annotated[int | None, or_null("next_id")] = Field(
         description="The next free id; null where no outlines are stored."
     )
-    standing: int = Field(description="How many edits can still be undone.")
+    standing: int = Field(description="How many edits are in effect, so that they can be undone.")
     following: Annotated[str | None, Of(_later_edits)] = Field(
         description="Address of the next edits; null where these are the last."
     )
@@ -301,7 +301,7 @@ class OfferElsewhere(Answer):
         description="The whole image for display."
     )
     tiles: Annotated[str, Of(lambda row, request: address(request, "job-tile", row.job.pk, 0, 0, 0))] = Field(
-        description="The first of its parts with every pixel."
+        description="The first tile of the picture with every pixel; others have other level, column and row."
     )
 
 
@@ -311,17 +311,19 @@ class OffersElsewhere(Answer):
 
 
 class Standing(Answer):
-    """The objects as the corrections leave them, before everything is measured anew."""
+    """What the corrections so far leave: objects, numbers and doubts, before everything is measured anew."""
 
     rows: list[dict[str, Any]] = Field(
         description='The changed objects, as outlines.json has them; {"id": 7, "gone": true} for one that is gone.'
     )
-    states: dict[str, str] = Field(description='How many there are of each state, in words; of what counts under "".')
+    states: dict[str, str] = Field(description='How many objects have each state, in words, by state; "" is counted.')
     numbers: dict[str, str] = Field(description="Numbers in words, as far as they can be said at once.")
     unit: str = Field(description="The unit of lengths in numbers and few.")
     few: list[str] = Field(description="The sizes of fewer than ten particles, ascending.")
-    cuts: dict[int, int] = Field(description="By its place each possible cut that divides an object, and which one.")
-    doubts: list[dict[str, Any]] = Field(description="What waits for a look, what moves the numbers most at first.")
+    cuts: dict[int, int] = Field(
+        description="The possible cuts that still divide an object: place of the cut -> id of the object."
+    )
+    doubts: list[dict[str, Any]] = Field(description="Outlines to look at, those that change the numbers most first.")
     doubt_count: int = Field(description="How many wait in all.")
     examples: list[dict[str, Any]] = Field(description="What is shown beside the numbers.")
     offer: Offer | None = Field(description="What the last corrections would do; null where they are not of one sort.")
@@ -531,7 +533,9 @@ class ResultsCompared(Schema):
 
 
 class Scale(Answer):
-    rule: Literal["own", "width", "pixel"]
+    rule: Literal["own", "width", "pixel"] = Field(
+        description="own: the scale of each image, else the width; width: one for all; pixel: one pixel size for all."
+    )
     value: float | None = Field(description="nm: the width of an image, or the size of a pixel.")
 
 

@@ -28,7 +28,8 @@ IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
 SIDES = ("top", "left", "bottom", "right")
 UNLABELLED = 255  # in files of classes
-LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13  # bytes, of a CSV characters; TOML is read slowly where lines are long
+# LARGEST_TABLE: bytes of a TOML, characters of a CSV. LONGEST_LINE: longer lines make reading of TOML slow.
+LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
 LONG = f"{{name}} is too long: {LARGEST_TABLE:,} characters are the limit. Make two datasets of it."
 REGIONS_WRONG = f"{REGIONS} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
@@ -37,7 +38,7 @@ Region = tuple[int, int, int, int]
 
 
 def labels_path(name: str, file: str) -> str:
-    """Where the labels of an image lie. file: one whose suffix they have."""
+    """The path of an image's labels in the dataset. file: the one that `write_labels` wrote, whose suffix they have."""
     return f"{LABELS}/{PurePosixPath(name).stem}{PurePosixPath(file).suffix}"
 
 

@@ -28,10 +28,11 @@ def analyse_mask(
     """Measure the objects of a mask as those of the settings' task; how they were found is not known.
 
     image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Where
-    the settings have no calibration, that of the image counts, else that of the mask; neither where the two contradict.
-    A mask of the image as its file stores it is resampled as the image was (`micrograph.square`).
-    A data bar is found in the image; without one only the settings tell of a bar. Nothing in it counts, and
-    what reaches it touches the frame. Raises UnreadableImage where the sizes differ or the bar leaves no row.
+    the settings have no calibration, that of the image counts, else that of the mask; none where the two contradict.
+    A mask with the pixels of an image file whose pixels are not square is resampled as the image was
+    (`micrograph.square`). A data bar is looked for in the image; without an image only the settings can say that there
+    is one. Nothing in the bar counts, and what reaches it touches the frame. Raises UnreadableImage where the
+    sizes differ or the bar leaves no row.
     """
     if image is not None:
         mask = replace(mask, labels=as_resampled(mask.labels, image.shape, stored_shape(image.metadata)))

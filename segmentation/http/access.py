@@ -95,7 +95,8 @@ def see_other(address: str) -> HttpResponse:
 def change(
     request: HttpRequest, kind: type[Owned], pk: UUID, service: Callable[..., object], fragment: str = ""
 ) -> HttpResponse:
-    """What its maker, or staff, does with a row, as service(job=row) or by its kind, and back to its page."""
+    """Let the maker of a row, or staff, do `service` with it, then show its page again. service: is called with the row
+    under the name of its class, such as service(job=row)."""
     service(**{kind.__name__.lower(): changeable(request, row_of(kind, pk))})
     return see_other(request.back + fragment)
 
@@ -123,9 +124,11 @@ def ask_to_delete(
 def deletion(
     kind: type[Owned], question: str, service: Callable[..., object], after: str
 ) -> Callable[[Callable[..., str]], Callable[..., HttpResponse]]:
-    """The view that asks, then deletes a row. It is made of what says to a request what goes with the row.
+    """A decorator that makes the view which asks, then deletes a row. The decorated function gives the sentence about
+    what is deleted with it: sentence(request, row).
 
-    service: called as service(job=row) or by its kind. after: the name of the page that follows.
+    service: is called with the row under the name of its class, such as service(job=row). after: the name
+    of the page that follows.
     """
 
     def view_of(sentence: Callable[..., str]) -> Callable[..., HttpResponse]:
@@ -163,7 +166,7 @@ def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
     return answer
 
 
-def link_page(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
+def link_context(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
     """State, address and end of the link to a row."""
     link, state = links.link_of(row), links.state_of(row)
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""

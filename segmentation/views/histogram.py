@@ -30,12 +30,13 @@ from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # of particles
 OPEN_AT_ONCE = 4  # results, and as many samples, whose sizes are kept in memory, 1.3 MB for 20,000 particles
-Pieces = Mapping[str, Sequence[float]]  # as `Statistics.pieces` stores them
+# Sizes and probabilities of the pieces into which possible cuts would divide outlines (`Statistics.pieces`).
+Pieces = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, eq=False)
 class StoredObjects:
-    """The objects of a result as its file of outlines has them; kept is what the size distribution counts."""
+    """The objects of a result as its outlines.json has them; kept is what the size distribution counts."""
 
     table: Table
     size: str
@@ -44,7 +45,8 @@ class StoredObjects:
 
     @classmethod
     def read(cls, file: IO[bytes], size: str = SIZE) -> StoredObjects:
-        """The viewer's file without the outlines. Raises ValueError, KeyError or TypeError for another file."""
+        """What outlines.json says of them, without the outlines. Raises ValueError, KeyError or TypeError for another
+        file."""
         parts = tables.parts(file)
         head = next(parts)
         unit, pixel_size = cast(Unit, str(head["unit"])), float(head["pixel_size"])
@@ -53,17 +55,17 @@ class StoredObjects:
         *measured, is_counted = numbers.T.copy()
         columns = dict(zip(entries, measured, strict=True))
         columns["edge_weight"] = columns.pop("weight")
-        known = {name: values for name, values in columns.items() if not len(values) or np.isfinite(values).any()}
-        if size not in known:
+        filled = {name: values for name, values in columns.items() if not len(values) or np.isfinite(values).any()}
+        if size not in filled:
             raise ValueError("the particles have no sizes")
-        named = {column_name(name, unit): values for name, values in known.items()}
+        named = {column_name(name, unit): values for name, values in filled.items()}
         named |= {"kept": is_counted > 0, "reason": np.zeros(len(is_counted), REASON_TYPE)}
         edge: Edge = "weight" if np.isfinite(columns["edge_weight"]).any() else "exclude"
         return cls(Table(named, pixel_size if unit == "nm" else None), size, pixel_size, edge)
 
     def population(self, pieces: Pieces | None = None) -> Population:
-        """All that its histogram may show. pieces: what its outlines may be instead, where all particles are counted;
-        an older result has none."""
+        """All that its histogram may show. pieces: those of its outlines, where all particles are counted; an older
+        result has none."""
         return Population.of(
             [self.table],
             [pieces_table(pieces or {}, self.table.nm_per_pixel)],
@@ -106,7 +108,7 @@ def _counted_pieces(counted: str | None, pieces: Pieces | None) -> Pieces | None
 @require_safe
 @never_cache
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """The bars for the choices in the query; 404 where the result has no particles' file that can be read."""
+    """The bars for the choices in the query; 404 where the result has no outlines.json that can be read."""
     job = visible(request, row_of(Job, pk))
     artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES).first()
     if artifact is None:
@@ -122,9 +124,10 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 
 @require_safe
 @never_cache
-def of_sample(request: HttpRequest, pk: UUID) -> JsonResponse:
+def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The same for the pooled particles of a sample: those of the images that count."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
+    # "of": the jobs whose numbers are pooled, in the order of "images".
     rows = zip(sample.pooled.get("of", []), sample.pooled.get("images", []), strict=False)
     counting = [key for key, row in rows if not row.get("excluded")]
     artifacts = Artifact.objects.filter(job__in=counting, name=tables.NAME)

@@ -18,7 +18,7 @@ from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.wording import standing_words
 from ..forms.settings import SettingsForm
-from ..http.access import link_page
+from ..http.access import link_context
 from ..http.serving import files_of
 from ..models import Job, Measuring
 from ..presenters.result import Result
@@ -55,7 +55,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         # Whoever merely has the link is not led there.
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "acquired": acquired(job.micrograph),
-        "link": link_page(request, job) if may_change else None,
+        "link": link_context(request, job) if may_change else None,
         "steps": standing_words(job.standing_counts),
         "may_correct": may_correct and not job.fixed,
         "may_go_on": may_correct and job.fixed,

@@ -30,7 +30,7 @@ from ..accounts import CROWDED
 from ..adapters import DOWN, FAILED, provider_refused
 
 PROVIDER = "oidc"
-SIGNED = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 SKEW = 60  # seconds by which the provider's clock may differ
 # A provider that does not answer must not take all threads of the site.
 _room = BoundedSemaphore(3)
@@ -39,7 +39,8 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 class Provider(OpenIDConnectOAuth2Adapter):
-    """The provider of DEEPSEGM_OIDC_URL: allauth believes its connection, and here its key must have signed, too."""
+    """The provider of DEEPSEGM_OIDC_URL. allauth trusts an id_token because of the connection that brought it; here its
+    signature must be valid, too."""
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
         signed, config = kwargs["response"].get("id_token") or "", self.openid_config
@@ -47,7 +48,7 @@ class Provider(OpenIDConnectOAuth2Adapter):
         try:
             keys = jwt.PyJWKClient(config["jwks_uri"], timeout=settings.SOCIALACCOUNT_REQUESTS_TIMEOUT)
             key = keys.get_signing_key_from_jwt(signed)
-            claims = jwt.decode(signed, key, algorithms=SIGNED, options={"require": ["exp", "sub"]}, **issued)
+            claims = jwt.decode(signed, key, algorithms=ALGORITHMS, options={"require": ["exp", "sub"]}, **issued)
         except jwt.PyJWTError as error:
             raise OAuth2Error(f"invalid id_token: {error}") from error
         try:

@@ -89,6 +89,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         if not stated.text and not scale.in_use.is_known:  # they are in pixels already
             raise ValueError(NO_WIDTH)
+        # A typed width that equals that of the file means the file.
         calibration = stated.meaning_file(scale).calibration(scale)
     except ValueError as error:
         return job_page(request, job, width_error=str(error), status=400)
@@ -96,6 +97,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     if not is_sure and (question := question_about(calibration, scale)):
         return job_page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
+    # This calibration is the one in use already: nothing is to be measured.
     if scale.stating(calibration).in_use == scale.anew.in_use:
         return redirect("job", job.pk)
     if job.sample is not None and not scale.in_use.is_known:  # it does not count for want of a scale
@@ -105,8 +107,8 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """What stands beside a picture without numbers, changed: its analysis goes on with it; one that has ended is
-    followed by another."""
+    """The form beside a picture that has no numbers yet. A running analysis goes on with the new settings; one that has
+    ended is followed by a new job."""
     if request.method != "POST":
         return redirect("job", pk)
     job, stated = changeable(request, row_of(Job, pk)), stated_in(request)
@@ -114,7 +116,7 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     if wrong := wrong_fields(form, stated):
         return job_page(request, job, form=form, problem=Note("", MARKED), stated=stated, status=400, **wrong)
     try:
-        earlier_scale = job.scale.stated  # drawn or confirmed, which the field does not show
+        earlier_scale = job.scale.stated  # one that was drawn or confirmed, which the field does not hold
         is_kept = stated.is_of_image and earlier_scale is not None and earlier_scale.source != Source.TYPED
         chosen = form.settings(earlier_scale if is_kept else None)
         if jobs.change_job(job=job, settings=chosen, asked=None if is_kept else stated.as_dict()):

@@ -19,7 +19,7 @@ export function linearTicks(low, high, wanted) {
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-// 1, 2, 5, 10, ...; powers of ten alone where those are enough; even steps where less than three would be in sight.
+// 1, 2, 5, 10, ...; powers of ten alone where those are enough; linear ticks where less than three would be in sight.
 export function logTicks(low, high, wanted) {
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
@@ -31,7 +31,7 @@ export function logTicks(low, high, wanted) {
   return inside.filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);
 }
 
-// The number at a tick, whose place the width of the window decides: round, so that no digit is lost.
+// The text at a tick. Ticks are round numbers, so DIGITS digits lose nothing.
 export function tickText(value) {
   const text = Number(value.toPrecision(DIGITS)).toString();
   return text.includes("e") ? text : grouped(text);

@@ -16,12 +16,12 @@ from .geometry import Labels, Mask, flooded
 EDGES = "edges"  # name of the map; results of versions before 1.1 have none
 SMOOTHED = 1.0  # px: SD of the smoothing
 REACH = 4  # px beside a pixel that decide its edge, four SD
-GAIN = 32  # of the root of the grey levels a pixel: weak edges stay apart, and the strongest fit into a byte
-STEP = 16  # fewer levels take less room in a file, and cut as well
+GAIN = 32  # times the root of the grey levels per px: weak edges differ, and the strongest fit into a byte
+STEP = 16  # of the levels that are stored: the file is smaller, and objects are split as well
 FAINT = 64  # of 255: where the map of objects is lower, there is no outline to split
 BAND = 512  # rows that are looked at together
 STRONG = 95  # percentile of the edges in an object that counts as a full one
-# Of the way from a click to the rim, and to the next click: the disc that the click stands for.
+# The radius of the disc that stands for a click: at most these shares of the distance to the rim and to the next click.
 OF_REACH, OF_GAP = 0.5, 0.4
 
 

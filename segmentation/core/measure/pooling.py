@@ -20,7 +20,7 @@ from .filters import RESOLVED_PX
 from .fitting import SIGNIFICANCE, p_words
 from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
 from .random_effects import mean_squares
-from .results import BY_IMAGE, NO_PIXEL_SIZE, PER_IMAGE, Between, PooledStatistics, Statistics
+from .results import BY_IMAGE, BY_PARTICLE, NO_PIXEL_SIZE, Between, PooledStatistics, Statistics
 from .statistics import describe
 from .table import Table
 
@@ -62,7 +62,7 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
         described["convergence"] = converge(sizes, whole, conditions.uncertainty, rng, total and tuple(total))
     return PooledStatistics(
         **described,
-        interval_basis=BY_IMAGE if sizes.by_image else PER_IMAGE,
+        interval_basis=BY_IMAGE if sizes.by_image else BY_PARTICLE,
         between=between_images(sizes) if sizes.unit == "nm" else None,  # pixels may have unlike sizes
     )
 

@@ -15,8 +15,8 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value, micrometres
 
-PER_IMAGE: Literal["by particle"] = "by particle"
-BY_IMAGE: Literal["by image"] = "by image"
+BY_PARTICLE: Literal["by particle"] = "by particle"
+BY_IMAGE: Literal["by image"] = "by image"  # what is drawn again and again for an interval
 MATERIAL = "For the material, measure at least three places."  # what one picture or two cannot show
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
@@ -35,7 +35,7 @@ def images_words(counted: int, total: int) -> str:
 
 
 def unscaled_note(numbers: Mapping[str, Value]) -> str:
-    """Why the first known number has no interval where it waits for the scale; "" where it does not."""
+    """NO_INTERVALS if the image has no scale, so that its first known number is in pixels; else ""."""
     value_shown = next((value for value in numbers.values() if value.value is not None), Value(None))
     return NO_INTERVALS * value_shown.unit.startswith("px")
 
@@ -72,7 +72,7 @@ class Convergence(TypedDict):
 class Weighted(TypedDict):
     """The numbers of one weighting, their 95 % intervals, and why intervals are missing.
 
-    Whoever adds a figure adds it here, in `quantities.NUMBERS` and in `distribution.figures`."""
+    Whoever adds a number adds it here, in `quantities.NUMBERS` and in `distribution.figures`."""
 
     mean: float | None
     sd: float | None
@@ -99,7 +99,8 @@ class WithoutFilter(TypedDict):
 
 
 class FractionOutlines(TypedDict):
-    """On how many outlines the fraction from 1 to 100 nm rests. With hidden particles counted, sums of chances."""
+    """On how many outlines the fraction from 1 to 100 nm rests. If hidden particles are counted, too, these
+    are sums of probabilities."""
 
     small: Annotated[Count, meaning("counted outlines from 1 to 100 nm")]
     total: Annotated[Count, meaning("all counted outlines")]
@@ -164,7 +165,7 @@ class Rods(TypedDict):
 class Neighbours(TypedDict):
     """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the mean. Each random
     placement without overlap has its own mean distance: chance is the median of these means, and 95 % of them lie
-    between chance_low and chance_high; only from centre to centre."""
+    between chance_low and chance_high. These three are known for distances between centres alone."""
 
     n: Annotated[Count, meaning("objects with a certain nearest neighbour")]
     mean: float | None
@@ -250,7 +251,7 @@ class Nano(TypedDict):
     sensitivity: list[Sensitivity]
 
 
-KNOWN = meaning("standard uncertainty, of the median relative; null where not known")
+STANDARD_UNCERTAINTY = meaning("standard uncertainty, of the median relative; null where not known")
 
 
 class Contribution(TypedDict):
@@ -260,8 +261,8 @@ class Contribution(TypedDict):
     title: str
     source: Annotated[str, meaning("how it was found, or why not")]
     remedy: str
-    median: Annotated[float | None, KNOWN]
-    fraction_100nm: Annotated[float | None, KNOWN]
+    median: Annotated[float | None, STANDARD_UNCERTAINTY]
+    fraction_100nm: Annotated[float | None, STANDARD_UNCERTAINTY]
 
 
 class Uncertainty(TypedDict):
@@ -317,7 +318,7 @@ class Between(TypedDict):
     sd: float
     share: Annotated[float, meaning("of the total variance")]
     p: NotRequired[Annotated[float, meaning("probability that equal images look at least as different")]]
-    times: NotRequired[Annotated[float, meaning("largest by smallest median of an image")]]
+    times: NotRequired[Annotated[float, meaning("largest median of an image divided by the smallest")]]
 
 
 class ImageRow(TypedDict):
@@ -364,7 +365,7 @@ class Statistics:
         default_factory=dict
     )
     interval_note: Annotated[str, meaning("why there are no intervals; empty where there are")] = ""
-    interval_basis: Annotated[Literal["by particle", "by image"], meaning("what was resampled")] = PER_IMAGE
+    interval_basis: Annotated[Literal["by particle", "by image"], meaning("what was resampled")] = BY_PARTICLE
     cautions: Annotated[list[str], meaning("which intervals may be too narrow, and why")] = field(default_factory=list)
     relative_uncertainty: Annotated[float | None, meaning("of the calibration, as carried into the intervals")] = None
     weighted: Annotated[dict[str, Weighted], meaning("all figures by number, area and volume")] = field(
@@ -388,7 +389,9 @@ class Statistics:
     other: Annotated[Other | None, meaning("the numbers of the other measurand; null for other objects")] = None
     pieces: Annotated[
         dict[str, list[float]],
-        meaning("what outlines may be instead: sizes in px and probabilities; empty without cuts"),
+        meaning(
+            "if some outlines are several particles: sizes of the pieces in px and probabilities; empty without cuts"
+        ),
     ] = field(default_factory=dict)
     size: Annotated[str, meaning("name of the measure that is the size")] = "min_feret"
     screened: Annotated[bool, meaning("whether the objects were judged as nanomaterials")] = True
@@ -472,7 +475,7 @@ class PooledStatistics(Statistics):
     """The statistics of a sample, as for one image, but the intervals resample whole images.
 
     convergence: with two or more images it counts whole images. images: one row for each image. notes: sentences for
-    the user. Both are of `combine`.
+    the user. `core.combine` sets both.
     """
 
     between: Between | None = None

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 QUALITY = 95  # of JPEG, without coarser colours: a grey value differs by 1 in the median
-ENLARGED = 1000  # px; of fewer, which are shown as squares, each becomes several
+ENLARGED = 1000  # px: of a picture shown as squares each pixel is repeated until its longer side has so many
 
 
 class EmbeddedPicture(AxesImage):
@@ -41,7 +41,7 @@ class EmbeddedPicture(AxesImage):
         ax.add_image(self)
 
     def draw(self, renderer: Any) -> None:
-        """In a file of lines and text the picture file itself, else its pixels."""
+        """In SVG and PDF embed the picture file itself; in PNG let matplotlib draw the pixels."""
         if not hasattr(renderer, "draw_picture"):
             super().draw(renderer)
             return

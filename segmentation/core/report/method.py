@@ -19,7 +19,7 @@ from ..measure.filters import ALWAYS, FILTERED
 from ..measure.pooling import WHY
 from ..measure.quantities import COLUMNS, OF
 from ..measure.resampling import REPEATS
-from ..measure.results import PER_IMAGE, Statistics
+from ..measure.results import BY_PARTICLE, Statistics
 from ..micrograph.types import common_calibration
 from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis
 from .charts import Distribution
@@ -83,7 +83,7 @@ def method(sample: SampleAnalysis) -> str:
     included, missing = _of_the_scale(sample)
     drawn, summary = Distribution.of(sample), Summary.of(sample)
     printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
-    law = WILSON if statistics and statistics.interval_basis == PER_IMAGE else WILSON + LEFT
+    law = WILSON if statistics and statistics.interval_basis == BY_PARTICLE else WILSON + LEFT
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -129,7 +129,7 @@ def _range(degrees: Sequence[float]) -> str:
 
 def references(statistics: Statistics) -> list[str]:
     """What the method rests on, as the paragraph and the numbers need it."""
-    several = [] if statistics.interval_basis == PER_IMAGE else [*IMAGES]
+    several = [] if statistics.interval_basis == BY_PARTICLE else [*IMAGES]
     return [*REFERENCES, *several, *([EDGES] if statistics.edge == "weight" else [])]
 
 

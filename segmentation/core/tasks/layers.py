@@ -25,8 +25,8 @@ from .base import Channels, Curve, Golden, Measured
 from .judgement import withheld
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
-*NAMES, LENGTH = registered(__file__)  # of the thickness, and last the measured length
-FIGURES = {name: name.removeprefix("thickness_") for name in NAMES}
+*NAMES, LENGTH = registered(__file__)  # numbers in layers.toml: of the thickness, and last the measured length
+FIGURE_OF = {name: name.removeprefix("thickness_") for name in NAMES}  # names in `measure.thickness`
 MOST_POINTS = 200  # of a curve
 STRIPS = 1, 16  # blocks down and across, of a layer that runs from left to right
 
@@ -34,9 +34,9 @@ STRIPS = 1, 16  # blocks down and across, of a layer that runs from left to righ
 class LayerOptions(phases.PhaseOptions):
     """Which of the classes is the layer."""
 
-    layer: Text = Field("", description='the map whose thickness is measured; "": the second')
+    layer: Text = Field("", description='the class whose thickness is measured; "": the second')
     filled_by: Names = Field(
-        [], description="maps that lie within the layer and belong to its thickness, such as cracks"
+        [], description="classes that lie within the layer and belong to its thickness, such as cracks"
     )
 
     def named(self, maps: Sequence[str]) -> str:
@@ -74,24 +74,24 @@ def measure(
     layer, profile = profile_of(segmentation, settings)
     grid = STRIPS if profile is None or profile.is_across else STRIPS[::-1]
     result = phases.measure(segmentation, micrograph, settings, calibration, grid)
-    reported = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
+    has_numbers = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
-    values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
-    if profile and reported:
+    values = dict.fromkeys((*FIGURE_OF, LENGTH), Value(None, unit=unit))
+    if profile and has_numbers:
         by_name = figures(profile, calibration.standard_uncertainty or 0.0)
-        values = {name: by_name[figure].times(size, unit) for name, figure in FIGURES.items()}
+        values = {name: by_name[figure].times(size, unit) for name, figure in FIGURE_OF.items()}
         values[LENGTH] = Value(profile.length * size, unit=unit)
     is_layer = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
         COLUMNS[name].column(result.table.unit): np.where(is_layer, np.nan if number is None else number, np.nan)
         for name, number in ((name, value.value) for name, value in values.items())
     }
-    flags = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if reported and not profile else ()
+    flags = (Flag(NO_LAYER.format(layer=layer), "No layer to measure"),) if has_numbers and not profile else ()
     return replace(
         result,
         table=replace(result.table, columns={**result.table.columns, **columns}),
         quantities={**{of_class(name, layer): value for name, value in values.items()}, **result.quantities},
-        flags=(*(flag for flag in result.flags if flag.doubt), *flags),  # no layer needs the lengths of phases
+        flags=(*(flag for flag in result.flags if flag.doubt), *flags),  # without the note of phases on missing lengths
     )
 
 
@@ -143,7 +143,7 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def golden() -> Golden:
-    """A layer of 40 px with one other phase on both sides."""
+    """The drawn test case of this kind: a layer of 40 px with one other phase on both sides."""
     rows = np.indices((160, 240))[0]
     layer = (rows >= 60) & (rows < 100)
     maps = np.stack([np.where(layer, 10, 245), np.where(layer, 245, 10)]).astype(np.uint8)
@@ -161,7 +161,7 @@ TASK = replace(
     options=LayerOptions,
     channels=channels,
     measure=measure,
-    quantities=(*FIGURES, LENGTH, *phases.TASK.quantities),
+    quantities=(*FIGURE_OF, LENGTH, *phases.TASK.quantities),
     panels=("image", "classes", "certainty", "thickness"),
     golden=golden,
     method=phases.METHOD

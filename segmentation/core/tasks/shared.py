@@ -115,19 +115,20 @@ def task_of(
     columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
     evident: Callable[[NDArray[np.int32], NDArray[np.uint8]], bool] = lambda labels, levels: False,
     map_name: str = "",
-    **differing: Any,
+    **overrides: Any,
 ) -> Task:
     """A task that finds one kind of object in TEM images, in the map of its name or of `map_name`.
 
     numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder: the
     function of core.labels, such as "lines.find_lines", that makes labels (H, W) 1..n of a map (H, W) uint8 and a
-    threshold; its module, which imports scipy, is imported when it is needed. probabilities: the function there that
-    gives each object's probability (n,) to be right, of map and labels: without another the mean of the map over it.
-    columns(labels): further measures (n,), lengths in px. evident(labels, levels): whether the outlines alone show that
-    the picture is of this kind, by labels and map (H, W), which is noted as `used[EVIDENT]`. differing: the parts of
-    Task that differ from the common ones.
+    threshold; its module, which imports scipy, is imported when it is needed. probabilities: the function of
+    core.labels that gives, from map and labels, the probability (n,) that each object is right; by default the mean of
+    the map over the object.
+    columns(labels): further measures (n,), lengths in px. evident(labels, levels): whether the outlines alone, by
+    labels and map (H, W), prove that the picture is of this kind; if so, `used["unlike"]` is not judged. overrides: the
+    parts of Task that differ from the common ones.
     """
-    channels, size = Channels((map_name or thing,)), differing.get("size", f"{thing}_diameter")
+    channels, size = Channels((map_name or thing,)), overrides.get("size", f"{thing}_diameter")
 
     def decode(
         maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ThresholdSettings
@@ -141,7 +142,7 @@ def task_of(
         used: dict[str, Any] = {
             "threshold": threshold,
             "certainty": round(sure, 4),
-            "unlike": relative_distance(grey, 1.0, card),
+            "unlike": relative_distance(grey, 1.0, card),  # how far it is from the images that the model learnt from
         }
         if sure and evident(labels, maps[0]):
             used[EVIDENT] = True
@@ -163,7 +164,7 @@ def task_of(
         ordered = {name: values[name] for name in task.quantities}
         return Measured(table, sizes, ordered, (*doubts(segmentation), *flags))
 
-    alike: dict[str, Any] = {
+    common: dict[str, Any] = {
         "name": f"{thing}s",
         "title": f"{thing.capitalize()}s",
         "thing": thing,
@@ -177,7 +178,7 @@ def task_of(
         "figures": {f"{size}_{figure}": figure for figure in ("mean", "median")},
         "ignores": frozenset({"measurand", "filter", "faint_limit", "repeatability", "between_operators"}),
     }
-    task = Task(decode=decode, measure=measure, **{**alike, **differing})
+    task = Task(decode=decode, measure=measure, **{**common, **overrides})
     return task
 
 

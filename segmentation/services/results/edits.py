@@ -1,4 +1,6 @@
-"""Corrections of a result's outlines: each is stored as it is made; a later revision measures them all."""
+"""Corrections of a result's outlines: each is stored as an edit when it is made. A new job (a revision) measures the
+outlines after all of them. An operation is what a caller sends, a step what it changed (its patch and how to take that
+back), an edit the row that stores the step."""
 
 from __future__ import annotations
 
@@ -94,7 +96,8 @@ _recent = _Recent()
 
 
 def corrections_of(job: Job) -> Corrections:
-    """The corrections of a job's outlines, to be read; raises Refused where there are no outlines that can be read."""
+    """The corrections of a job's outlines (do not change them); raises Refused where there are none that can be
+    read."""
     cached = _recent.cached(job)
     rows = _rows_after(job, cached.count) if cached else []
     if cached is None or (rows and rows[0].previous != cached.hash):
@@ -243,7 +246,7 @@ def _refreshed(job: Job) -> Job:
 
 
 def _clean_operations(operations: Sequence[Any]) -> list[Any]:
-    """Raises Refused."""
+    """The operations as any database gives them back; raises Refused."""
     cleaned = list[Any]()
     try:
         for operation in operations:
@@ -269,7 +272,7 @@ def _clean(operation: Any) -> Any:
 class Log(NamedTuple):
     """The log of a job. base: number of its last edit. edits: a page of the requested ones. objects: the present data
     of every touched id, as in a patch. next_id: the next free id, None without stored outlines. standing: how many
-    edits can still be undone."""
+    edits are in effect, so that they can be undone."""
 
     base: int
     edits: list[Edit]
@@ -279,7 +282,7 @@ class Log(NamedTuple):
 
 
 def log_of(job: Job, since: int = 0) -> Log:
-    """The edits of a job after number `since`, and where all of them lead."""
+    """The edits of a job after number `since`, and the state of the outlines after all edits."""
     rows = list(job.edits.values_list("sequence", "undoes", "patch__objects", "patch__next"))
     base = rows[-1][0] if rows else 0
     undone = {undoes for _, undoes, *_ in rows}
@@ -297,7 +300,7 @@ def log_of(job: Job, since: int = 0) -> Log:
 
 
 def page_of_edits(job: Job, since: int) -> list[Edit]:
-    """The edits after number `since`: at most A_PAGE and, beside the first, PAGE_BYTES, which few of old ones take."""
+    """The edits after number `since`: at most A_PAGE of them, and PAGE_BYTES in all unless the first alone has more."""
     rows = job.edits.filter(sequence__gt=since)
     patches = (Length(Cast(name, TextField())) for name in ("patch", "before"))
     sizes = rows.annotate(size=sum(patches)).values_list("sequence", "size")[:A_PAGE]

@@ -18,7 +18,7 @@ from ...training.settings import (
     Amount,
     BadRecipe,
     Count,
-    CountOrNone,
+    CountOrZero,
     Part,
     TrainingRecipe,
     checked_as,
@@ -124,7 +124,7 @@ class CycleSettings(Settings):
     beta: Part = 0.5
     cycle: Amount = Field(10.0, description="weight of the cycle consistency loss")
     identity: Amount = Field(0.5, description="weight of the identity loss as a share of that")
-    pool: CountOrNone = 50
+    pool: CountOrZero = 50
     batch: Count = 5
     crop: int = Field(384, ge=32, multiple_of=4, description="side of a training crop in px")
     steps: Count = 10000
@@ -135,7 +135,7 @@ class CycleSettings(Settings):
 class TranslateSettings(Settings):
     """Masks to pictures."""
 
-    count: CountOrNone = Field(0, description="how many; 0: all there are")
+    count: CountOrZero = Field(0, description="how many; 0: all there are")
     reject: bool = Field(True, description="drop particles that came out dark")
 
 
@@ -150,11 +150,11 @@ class GanRecipe(Settings):
     masks: MaskSettings = MaskSettings()
     translate: TranslateSettings = TranslateSettings()
     summary: str = ""
-    seed: CountOrNone = 1
+    seed: CountOrZero = 1
     precision: Literal["auto", "float32", "bfloat16"] = Field("float32", description="the CycleGAN's; auto: the faster")
-    threads: CountOrNone = 0
+    threads: CountOrZero = 0
     validation: Part = Field(0.15, description="share of the groups of every folder that no stage ever sees")
-    fold: CountOrNone = 0
+    fold: CountOrZero = 0
     limits: Texts = []
 
     @model_validator(mode="after")

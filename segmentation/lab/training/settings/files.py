@@ -1,4 +1,4 @@
-"""Recipes as files: how they are read and refused, and the kinds of numbers in them."""
+"""Recipes, the TOML files that describe a training: how they are read and refused, and the kinds of numbers in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Part = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
+CountOrZero = Annotated[int, Field(ge=0)]
 Model = TypeVar("Model", bound=Settings)
 
 
@@ -55,7 +55,8 @@ def checked_as(model: type[Model], data: Mapping[str, Any], where: str) -> Model
 
 
 def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
-    """A table read as the model that its `entry` names; the usual one, if any, where it names none. Else as it is."""
+    """A table read as the model that its `entry` names; the usual one, if any, where it names none.
+    Data that is no table is returned unchanged."""
     if not isinstance(data, Mapping):
         return data
     name = data.get(entry, usual)

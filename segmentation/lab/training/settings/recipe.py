@@ -25,7 +25,7 @@ from ....core.settings import DEFAULT_TASK
 from ....core.validation import Settings, sentence
 from .. import tasks
 from ..losses import Loss, losses
-from .files import Above, Amount, Count, CountOrNone, Part, checked_as, chosen, read_toml
+from .files import Above, Amount, Count, CountOrZero, Part, checked_as, chosen, read_toml
 from .tables import SIZES, Augmentation, FolderEntry, Optimiser, Schedule, SourceEntry, read_source
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -71,8 +71,8 @@ class TrainingRecipe(Settings):
         "one look becomes as good",
     )
     teacher_weight: Amount = Field(0.5, description="of the teacher's maps beside the loss of the truth")
-    freeze: CountOrNone = Field(0, description="steps in which a pretrained encoder rests")
-    unfreeze: CountOrNone = Field(
+    freeze: CountOrZero = Field(0, description="steps in which a pretrained encoder rests")
+    unfreeze: CountOrZero = Field(
         0, description="steps after which the next of its stages may learn, the deepest first; 0: all at once"
     )
     keep_statistics: bool = Field(
@@ -93,28 +93,28 @@ class TrainingRecipe(Settings):
     weight_decay: Amount = Field(1e-4, description="of the optimiser (L2)")
     ema_decay: Part = Field(0.998, description="of the moving average of the weights")
     checkpoint: Count = Field(100, description="steps between checkpoints")
-    patience: CountOrNone = Field(0, description="checkpoints without a better one after which a run stops; 0: never")
+    patience: CountOrZero = Field(0, description="checkpoints without a better one after which a run stops; 0: never")
     choose_by: Literal["", "loss", "score", "quantity"] = Field(
         "",
         description="what decides which checkpoint is published: the loss, the score (such as IoU) or the error of the "
         "measured quantity on validation crops; none: the last checkpoint, with patience the loss",
     )
     validation: Part = Field(0.15, description="share of the groups that is held out")
-    fold: CountOrNone = Field(0, description="which share; with folds = n the groups are parted into n")
-    folds: CountOrNone = Field(
+    fold: CountOrZero = Field(0, description="which share; with folds = n the groups are parted into n")
+    folds: CountOrZero = Field(
         0, description="into how many parts the groups are divided; `fold` is held out; 0: `validation` decides"
     )
-    validation_batches: CountOrNone = Field(
+    validation_batches: CountOrZero = Field(
         6,
         description="batches of held-out crops at each checkpoint; 0: nothing is held out, the last step is published",
     )
-    seed: CountOrNone = Field(1, description="of crops and first weights")
+    seed: CountOrZero = Field(1, description="of crops and first weights")
     precision: Literal["bfloat16", "float32", "auto"] = Field(
         "auto", description="of the network's numbers; auto: the faster one here"
     )
     device: str = Field("auto", description="auto, cpu, cuda, ...")
-    threads: CountOrNone = Field(0, description="of the processor; 0: all")
-    workers: CountOrNone = Field(
+    threads: CountOrZero = Field(0, description="of the processor; 0: all")
+    workers: CountOrZero = Field(
         0, description="processes that prepare crops; 0: one on a processor, more beside a GPU"
     )
     loss: SerializeAsAny[Loss] = Field(

@@ -14,7 +14,7 @@ from ....core.validation import Settings
 from ..synthesis import composites
 from ..synthesis.draw import DIAMETERS
 from ..synthesis.settings import BadSetting, checked
-from .files import Above, Amount, Count, CountOrNone, Part, Share, chosen
+from .files import Above, Amount, Count, CountOrZero, Part, Share, chosen
 
 SIZES = (12.0, 80.0)  # typical diameters of objects, in px, that a network is taught
 
@@ -57,7 +57,7 @@ class FolderEntry(Settings):
     polarity: Literal["any", "bright", "dark"] = Field(
         "any", description="only images whose objects are so beside what surrounds them; in transmission most are dark"
     )
-    count: CountOrNone = Field(0, description="images to train on, drawn by the recipe's seed; 0: all")
+    count: CountOrZero = Field(0, description="images to train on, drawn by the recipe's seed; 0: all")
     weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
     title: Text = Field("", description="for the card: what the data are called")
     licence: Text = Field("unknown", description="for the card: of the data")
@@ -153,7 +153,7 @@ class Schedule(Settings):
         description="half a cosine down to the share `last` at the end; constant; times `factor` every `every` steps, "
         "or after every `wait` checkpoints without a better validation loss",
     )
-    warm_up: CountOrNone = Field(100, description="steps in which the rate rises from zero")
+    warm_up: CountOrZero = Field(100, description="steps in which the rate rises from zero")
     last: Share = Field(0.01, description="of the cosine: share of the rate at the end")
     factor: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5, description="of steps and plateau: by which the rate falls"

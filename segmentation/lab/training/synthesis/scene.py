@@ -1,4 +1,5 @@
-"""Bodies put down one after the other: heights, and which body is seen at each pixel."""
+"""Synthetic scenes for pictures of a training: particles (bodies) are laid on a plane one after the other. The result
+is the height at each pixel, and which body is seen there."""
 
 from __future__ import annotations
 
@@ -105,14 +106,14 @@ class _Spot:
     shared: float
 
 
-def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, where: Mask | None = None) -> Scene:
-    """A random population of particles on a plane. where: (H, W) bool, the places that may be a particle's middle."""
+def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, allowed: Mask | None = None) -> Scene:
+    """A random population of particles on a plane. allowed: (H, W) bool, the places that may be a particle's middle."""
     canvas = _Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     diameters = draw_diameters(shape, scene, rng)
     drawn_places = draw_places(shape, scene, len(diameters), rng)
-    if where is not None and where.any():
+    if allowed is not None and allowed.any():
         clipped = np.clip(drawn_places, 0, np.array(shape) - 1)
-        drawn_places = drawn_places[where[tuple(clipped.T)]]
+        drawn_places = drawn_places[allowed[tuple(clipped.T)]]
     places = iter(drawn_places)
     stock = _stock(scene, diameters, rng)
     for number in range(len(diameters)):
@@ -151,7 +152,7 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
     Where particles may lie on others, the lowest of the places tried is taken, as gravity would.
     """
     best: _Spot | None = None
-    where = np.zeros(2, np.int64)
+    best_place = np.zeros(2, np.int64)
     for _ in range(TRIALS):
         point = next(places, None)
         if point is None:
@@ -160,12 +161,12 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
         if spot is None or spot.shared > scene.overlap:
             continue
         if best is None or spot.lift < best.lift:
-            best, where = spot, point
+            best, best_place = spot, point
         if best.shared == 0 or scene.stacking == 0:
             break
     if best is not None:
         _paint(body, best, canvas)
-        canvas.put.append((where, max(body.top.shape)))
+        canvas.put.append((best_place, max(body.top.shape)))
     return True
 
 
