@@ -18,12 +18,12 @@ from math import hypot
 from pydantic import Field
 
 from ..measure.budget_table import COVERAGE
-from ..measure.quantities import Value, number, significant
+from ..measure.quantities import Unit, Value, number, significant
 from ..validation import Settings
 from .conformity import number_words
 from .spread import spread_of
 
-LENGTH = "nm"
+LENGTH: Unit = "nm"
 
 
 class ReferenceMaterial(Settings):
@@ -102,14 +102,16 @@ def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
 
 def _words(material: ReferenceMaterial, value: Value, bias: float, expanded: float, en: float, agrees: bool) -> str:
     """bias, expanded: the difference and its expanded uncertainty, in the unit of the certified value."""
-    factor, unit = (100.0, "points") if number(material.quantity).kind == "fraction" else (1.0, value.unit)
+    is_share = number(material.quantity).kind == "fraction"
+    of_length = f" {value.unit}".rstrip()
+    factor, unit, of_value = (100.0, " points", " %") if is_share else (1.0, of_length, of_length)
     certified, stated = (f"{factor * size:.10g}" for size in (material.value, material.expanded))  # as it stands
     sign = "−" if bias < 0 else "+"
     written, limit = (significant(factor * size) for size in (abs(bias), expanded))
     verdict = "agrees" if agrees else "does not agree"
     return (
         f"{material.name}: measured {number_words(material.quantity, value)}, certified"
-        f" {certified} ± {stated} {value.unit or '%'} (k = {material.k:g}). The bias of {sign}{written} {unit} is"
-        f" {'no larger' if agrees else 'larger'} than its expanded uncertainty of {limit} {unit}, so the result"
+        f" {certified} ± {stated}{of_value} (k = {material.k:g}). The bias of {sign}{written}{unit} is"
+        f" {'no larger' if agrees else 'larger'} than its expanded uncertainty of {limit}{unit}, so the result"
         f" {verdict} with the certificate; En = {en:.2f}.".replace("En = -", "En = −")
     )
