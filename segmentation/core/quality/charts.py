@@ -1,13 +1,17 @@
-"""Control charts of single results: individuals with moving ranges, and an exponentially weighted moving average.
+"""Control charts of single results: individuals with moving ranges, and an exponentially weighted
+moving average.
 
-- Individuals and moving ranges (Shewhart; ISO 7870-2): sigma is the mean moving range of two neighbours over
-  d2 = 1.128, limits are the mean ± 3 sigma, and the upper limit of the ranges is D4 = 3.267 mean ranges.
-- EWMA (Roberts 1959; ISO 7870-6): z = λ x + (1 - λ) z of the point before, from the centre on. Its limits are the
-  exact ones, centre ± L sigma sqrt(λ / (2 - λ) (1 - (1 - λ)^(2 i))) at point i = 1, 2, ... With λ = 0.2 and L = 2.962
-  a process in control gives an alarm every 500 points on average (Lucas and Saccucci 1990).
-- The eight tests for special causes are those of L. S. Nelson, J. Qual. Technol. 16 (1984) 237-239, which ISO 8258:1991
-  took over; ISO 7870-2 has followed it. An alarm stands at the point that completes its pattern. In tests 5 and 6 this
-  point is one of those far out, so no pattern is told twice for a later point that is itself inconspicuous.
+- Individuals and moving ranges (Shewhart; ISO 7870-2): sigma is the mean moving range of two
+  neighbours over d2 = 1.128, limits are the mean ± 3 sigma, and the upper limit of the ranges
+  is D4 = 3.267 mean ranges.
+- EWMA (Roberts 1959; ISO 7870-6): z = λ x + (1 - λ) z of the point before, from the centre on. Its
+  limits are the exact ones, centre ± L sigma sqrt(λ / (2 - λ) (1 - (1 - λ)^(2 i))) at point i = 1,
+  2, ... With λ = 0.2 and L = 2.962 a process in control gives an alarm every 500 points on average
+  (Lucas and Saccucci 1990).
+- The eight tests for special causes are those of L. S. Nelson, J. Qual. Technol. 16 (1984) 237-239,
+  which ISO 8258:1991, the forerunner of ISO 7870-2, took over. An alarm stands at the point that
+  completes its pattern. In tests 5 and 6 this point is one of those far out, so no pattern is told
+  twice for a later point that is itself inconspicuous.
 """
 
 from __future__ import annotations
@@ -44,8 +48,9 @@ class Level:
 
 @dataclass(frozen=True)
 class Alarm:
-    """One test that a point fails. point: from 0 on. rule: 1 to 8 of TESTS, 9 for the range, 10 for the average.
-    start: the first point of its pattern. sentence: the pattern and what often causes it."""
+    """One test that a point fails. point: from 0 on. rule: 1 to 8 of TESTS, 9 for the range, 10 for
+    the average. start: the first point of its pattern. sentence: the pattern and what often causes
+    it."""
 
     point: int
     rule: int
@@ -57,9 +62,9 @@ class Alarm:
 class Chart:
     """The n points of a chart with their limits, in the unit of the points.
 
-    values: (n,) what is drawn. lower, upper: (n,) the limits of each. ranges: (n - 1,) moving ranges; empty for an
-    EWMA. greatest_range: their upper limit. level: None while there are too few points for limits: then lower and
-    upper are NaN, and there are no alarms. alarms: by point.
+    values: (n,) what is drawn. lower, upper: (n,) the limits of each. ranges: (n - 1,) moving
+    ranges; empty for an EWMA. greatest_range: their upper limit. level: None while there are too
+    few points for limits: then lower and upper are NaN, and there are no alarms. alarms: by point.
     """
 
     values: Floats
@@ -81,8 +86,8 @@ class Chart:
 
 
 def level_of(values: Sequence[float]) -> Level | None:
-    """The level of the first BASELINE points; None while there are fewer. Raises ValueError where they are all equal,
-    or not finite."""
+    """The level of the first BASELINE points; None while there are fewer. Raises ValueError where
+    they are all equal, or not finite."""
     points = _checked(values)[:BASELINE]
     if len(points) < BASELINE:
         return None
@@ -95,9 +100,10 @@ def level_of(values: Sequence[float]) -> Level | None:
 def individuals(values: Sequence[float], level: Level | None = None, rules: Collection[int] = range(1, 9)) -> Chart:
     """The chart of individuals and moving ranges.
 
-    values: (n,) in the order of time. level: None for that of the first BASELINE points. rules: which of the eight
-    tests are made. Nelson advises 1 to 4 always, which give less than one false alarm in a hundred points, 5 and 6
-    where an early warning pays, and 7 and 8 while a chart is set up. Raises ValueError for other tests.
+    values: (n,) in the order of time. level: None for that of the first BASELINE points. rules:
+    which of the eight tests are made. Nelson advises 1 to 4 always, which give less than one false
+    alarm in a hundred points, 5 and 6 where an early warning pays, and 7 and 8 while a chart is set
+    up. Raises ValueError for other tests.
     """
     points = _checked(values)
     level = level or level_of(values)
@@ -108,16 +114,27 @@ def individuals(values: Sequence[float], level: Level | None = None, rules: Coll
     deviates = (points - level.centre) / level.sigma
     alarms = [alarm for rule in sorted(rules) for alarm in _alarms(rule, deviates)]
     alarms += [
-        Alarm(at + 1, 9, at, f"{_named(at + 1)} differs from the one before by more than the limit of ranges.")
+        Alarm(
+            at + 1,
+            9,
+            at,
+            f"{_named(at + 1)} differs from the one before by more than the limit of ranges.",
+        )
         for at in np.flatnonzero(ranges > greatest).tolist()
     ]
     lower, upper = (np.full(len(points), level.centre + side * SHEWHART * level.sigma) for side in (-1, 1))
     return Chart(points, lower, upper, level, ranges, greatest, _sorted(alarms))
 
 
-def ewma(values: Sequence[float], level: Level | None = None, weight: float = WEIGHT, width: float = WIDTH) -> Chart:
-    """The chart of the exponentially weighted moving average of (n,) values in the order of time; `values` of the chart
-    are these averages. weight: λ, over 0 and up to 1. width: L, over 0. Raises ValueError for others."""
+def ewma(
+    values: Sequence[float],
+    level: Level | None = None,
+    weight: float = WEIGHT,
+    width: float = WIDTH,
+) -> Chart:
+    """The chart of the exponentially weighted moving average of (n,) values in the order of time;
+    `values` of the chart are these averages. weight: λ, over 0 and up to 1. width: L, over 0.
+    Raises ValueError for others."""
     if not (0 < weight <= 1 and width > 0):
         raise ValueError("The weight of an EWMA is over 0 and up to 1, and the width of its limits is over 0.")
     points = _checked(values)
@@ -132,7 +149,12 @@ def ewma(values: Sequence[float], level: Level | None = None, weight: float = WE
     half = width * level.sigma * np.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2 * number)))
     lower, upper = level.centre - half, level.centre + half
     alarms = [
-        Alarm(at, 10, at, f"{_named(at)}: the weighted average is {side} its limit, so the mean has probably shifted.")
+        Alarm(
+            at,
+            10,
+            at,
+            f"{_named(at)}: the weighted average is {side} its limit, so the mean has probably shifted.",
+        )
         for side, is_beyond in (("below", averages < lower), ("above", averages > upper))
         for at in np.flatnonzero(is_beyond).tolist()
     ]
@@ -171,8 +193,8 @@ def _run(holds: Mask, length: int) -> Mask:
 
 
 def _several(holds: Mask, least: int, length: int) -> Mask:
-    """(n,) whether a point is the last of at least `least` among `length` neighbours for which `holds` is true. The
-    first points have fewer neighbours."""
+    """(n,) whether a point is the last of at least `least` among `length` neighbours for which
+    `holds` is true. The first points have fewer neighbours."""
     before = np.concatenate([np.zeros(length, np.int64), np.cumsum(holds)])
     counts = before[length:] - before[:-length]
     return np.asarray(holds & (counts >= least), np.bool_)
@@ -235,7 +257,8 @@ TESTS: dict[int, tuple[int, Callable[[Floats], Mask], str]] = {
 
 
 def _alarms(rule: int, deviates: Floats) -> list[Alarm]:
-    """The points that fail a test. deviates: (n,) distances from the centre line in standard deviations."""
+    """The points that fail a test. deviates: (n,) distances from the centre line in standard
+    deviations."""
     if rule not in TESTS:
         raise ValueError(f"There is no test {rule} for special causes: they are 1 to 8.")
     length, test, words = TESTS[rule]

@@ -1,13 +1,16 @@
-"""Whether a number meets a limit, and with what chance (ISO/IEC Guide 98-4:2012, which is JCGM 106:2012).
+"""Whether a number meets a limit, and with what chance (ISO/IEC Guide 98-4:2012, which is JCGM
+106:2012).
 
-- The chance of conformity is the share of the number's distribution inside the limits (clause 7). The distribution is
-  normal, with the standard uncertainty of each side (`spread`), so it has the interval's own ends.
+- The chance of conformity is the share of the number's distribution inside the limits (clause 7).
+  The distribution is normal, with the standard uncertainty of each side (`spread`), so it has the
+  interval's own ends.
 - Simple acceptance (8.2): a number inside the limits passes.
-- Guard band (8.3): a number passes only if it lies inside by at least w, and fails only if it lies outside by as much.
-  w is r times the expanded uncertainty U, and r is 1 if nothing else is agreed. Between, the result is undecided.
+- Guard band (8.3): a number passes only if it lies inside by at least w, and fails only if it lies
+  outside by as much. w is r times the expanded uncertainty U, and r is 1 if nothing else is agreed.
+  Between, the result is undecided.
 
-A number without a known uncertainty is undecided by either rule: nobody can tell how likely a wrong decision is. Counts
-are exact; they say what was counted and nothing of the material.
+A number without a known uncertainty is undecided by either rule: nobody can tell how likely a wrong
+decision is. Counts are exact; they say what was counted and nothing of the material.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from ..measure.quantities import (
     uncapital,
 )
 from ..validation import Settings
-from .spread import Spread, spread_of
+from .spread import NumberName, Spread, spread_of
 
 Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
@@ -42,12 +45,12 @@ SURE = 0.9995  # a chance from here on is written as "over 99.9 %"
 class Limit(Settings):
     """One requirement of a specification.
 
-    quantity: the name of a number of a result, such as "median", "d10", "d90", "fraction_100nm" or "n_kept".
-    lower, upper: in the unit of result.json (nm; a share from 0 to 1); None for no limit on this side.
-    rule, factor: the decision rule, and r, the guard band in expanded uncertainties.
+    quantity: the name of a number of a result, such as "median", "d10", "d90", "fraction_100nm" or
+    "n_kept". lower, upper: in the unit of result.json (nm; a share from 0 to 1); None for no limit
+    on this side. rule, factor: the decision rule, and r, the guard band in expanded uncertainties.
     """
 
-    quantity: str
+    quantity: NumberName
     lower: float | None = None
     upper: float | None = None
     rule: Rule = "guard band"
@@ -55,7 +58,6 @@ class Limit(Settings):
 
     @model_validator(mode="after")
     def _has_limits(self) -> Self:
-        number(self.quantity)
         if self.lower is None and self.upper is None:
             raise ValueError("a requirement has a lower limit, an upper limit, or both.")
         if self.lower is not None and self.upper is not None and self.lower >= self.upper:
@@ -67,9 +69,10 @@ class Limit(Settings):
 class Decision:
     """What becomes of one requirement.
 
-    chance: that the true value lies inside the limits, None where the uncertainty is not known. accepted: the smallest
-    and the largest number that passes by the rule, ±inf without a limit; None where the uncertainty is not known, and
-    where the guard bands leave nothing between two limits. sentence: the decision and its grounds.
+    chance: that the true value lies inside the limits, None where the uncertainty is not known.
+    accepted: the smallest and the largest number that passes by the rule, ±inf without a limit;
+    None where the uncertainty is not known, and where the guard bands leave nothing between two
+    limits. sentence: the decision and its grounds.
     """
 
     limit: Limit
@@ -81,8 +84,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class Conformity:
-    """What becomes of a whole specification. at_least: a lower bound of the chance that all requirements are met,
-    whatever their dependence (Bonferroni); None where one of them is not known."""
+    """What becomes of a whole specification. at_least: a lower bound of the chance that all
+    requirements are met, whatever their dependence (Bonferroni); None where one of them is not
+    known."""
 
     verdict: Verdict
     at_least: float | None
@@ -108,8 +112,9 @@ def decide(limit: Limit, value: Value) -> Decision:
 
 
 def decide_all(limits: Sequence[Limit], values: Mapping[str, Value]) -> Conformity:
-    """The decision on a specification: it fails with one requirement and is undecided with one. values: the numbers of
-    the result by name; one that it does not have is undecided. Raises ValueError without requirements."""
+    """The decision on a specification: it fails with one requirement and is undecided with one.
+    values: the numbers of the result by name; one that it does not have is undecided. Raises
+    ValueError without requirements."""
     if not limits:
         raise ValueError("A specification has at least one requirement.")
     decisions = tuple(decide(limit, values.get(limit.quantity, Value(None))) for limit in limits)
@@ -117,11 +122,16 @@ def decide_all(limits: Sequence[Limit], values: Mapping[str, Value]) -> Conformi
     verdict: Verdict = "fails" if "fails" in verdicts else "undecided" if "undecided" in verdicts else "passes"
     chances = [decision.chance for decision in decisions if decision.chance is not None]
     is_known = len(chances) == len(decisions)
-    return Conformity(verdict, max(0.0, 1 - sum(1 - chance for chance in chances)) if is_known else None, decisions)
+    return Conformity(
+        verdict,
+        max(0.0, 1 - sum(1 - chance for chance in chances)) if is_known else None,
+        decisions,
+    )
 
 
 def chance_inside(value: float, spread: Spread, low: float, high: float) -> float:
-    """The chance that the true value lies from `low` to `high` (either may be infinite), in the unit of all."""
+    """The chance that the true value lies from `low` to `high` (either may be infinite), in the
+    unit of all."""
     below = 0.0 if low == -inf else spread.share_below(low - value)
     if spread.towards(low - value) == 0 and low == value:
         below = 0.0  # a number without uncertainty that stands at the limit is inside
@@ -150,7 +160,8 @@ def _guarded(value: float, low: float, high: float, bands: Sequence[float]) -> V
 
 
 def limit_words(limit: Limit) -> str:
-    """The requirement in a line: "median 80 to 120 nm", "fraction from 1 to 100 nm at most 10 %"."""
+    """The requirement in a line: "median 80 to 120 nm", "fraction from 1 to 100 nm at most 10
+    %"."""
     quantity = number(limit.quantity)
     unit = {"fraction": " %"}.get(quantity.kind, f" {quantity.unit('nm')}".rstrip())
     low, high = (None if end is None else _end_words(limit, end) for end in (limit.lower, limit.upper))

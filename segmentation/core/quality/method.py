@@ -1,7 +1,8 @@
 """The description of a method: all that decides a number, as one table with a checksum.
 
-Name, version, state and who approved it stand beside it in the database; the description alone says what is done. Two
-descriptions with one checksum give the same numbers, and one that changes anything is another version.
+Name, version, state and who approved it stand beside it in the database; the description alone says
+what is done. Two descriptions with one checksum give the same numbers, and one that changes
+anything is another version.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ..analysis import AnalysisSettings
-from ..measure.quantities import UnknownQuantity, number
+from ..measure.quantities import number
 from ..micrograph.sources import Source
 from ..settings import TEXTS, MeasurementSettings
 from ..tasks import UnknownTask, find
 from ..typed import Setting, settings_apart
 from ..validation import Settings, sentence
 from .conformity import Limit, limit_words
+from .spread import NumberName
 from .stopping import StoppingRule
 
 # Settings that belong to an image or a specimen, and so to no method.
@@ -34,20 +36,22 @@ LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) e
 class MethodDescription(Settings):
     """All that decides a number of a method.
 
-    task: name of the kind of analysis. model, model_sha256: name of the model, and checksum of its weights.
-    settings: every setting of the kind by its name, but for the model and OF_ONE_RESULT; those left out are the
-        defaults. The texts of the laboratory are among them; an empty one is not part of the method.
-    quantity: the number that the method answers with. scale_sources: from where a scale may be known.
-    texts: names of the texts (`settings.TEXTS`) that each result must have.
-    least_images, least_particles: of a sample. stopping: when enough is measured; None where these two say it.
-    limits: requirements on the result itself, such as at least 500 particles, or the limits of a control material.
+    task: name of the kind of analysis. model, model_sha256: name of the model, and checksum of its
+    weights. settings: every setting of the kind by its name, but for the model and OF_ONE_RESULT;
+    those left out are the defaults. The texts of the laboratory are among them; an empty one is not
+    part of the method.
+    quantity: the number that the method answers with. scale_sources: from where a scale may be
+    known. texts: names of the texts (`settings.TEXTS`) that each result must have. least_images,
+    least_particles: of a sample. stopping: when enough is measured; None where these two say it.
+    limits: requirements on the result itself, such as at least 500 particles, or the limits of a
+    control material.
     """
 
     task: str
     model: str
     model_sha256: str = Field(pattern=CHECKSUM)
     settings: dict[str, Any]
-    quantity: str = "median"
+    quantity: NumberName = "median"
     scale_sources: Annotated[tuple[Worded, ...], LISTED, Field(min_length=1)]
     texts: Annotated[tuple[str, ...], LISTED] = ()
     least_images: int = Field(1, ge=1)
@@ -64,11 +68,10 @@ class MethodDescription(Settings):
         if Source.NONE in self.scale_sources:
             raise ValueError("a scale that is not known is no source of a scale.")
         try:
-            number(self.quantity)
             settings = AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
         except ValidationError as error:
             raise ValueError(sentence(error)) from None
-        except (UnknownTask, UnknownQuantity) as error:
+        except UnknownTask as error:
             raise ValueError(str(error)) from None
         values = {name: value for name, value in settings.as_dict().items() if name not in ("task", "model")}
         whole = {name: value for name, value in values.items() if name not in OF_ONE_RESULT}
@@ -79,10 +82,16 @@ class MethodDescription(Settings):
 
     @classmethod
     def of_result(cls, settings: AnalysisSettings, model_sha256: str, source: Source, **more: Any) -> Self:
-        """The method by which a result was made. source: of its scale, which the method then asks for."""
+        """The method by which a result was made. source: of its scale, which the method then asks
+        for."""
         values = {name: value for name, value in settings.as_dict().items() if name not in (*OF_ONE_RESULT, "task")}
         model = values.pop("model")
-        fields = {"settings": values, "model_sha256": model_sha256, "scale_sources": (source,), **more}
+        fields = {
+            "settings": values,
+            "model_sha256": model_sha256,
+            "scale_sources": (source,),
+            **more,
+        }
         return cls(task=settings.task, model=model, **fields)
 
     @classmethod
@@ -97,7 +106,13 @@ class MethodDescription(Settings):
     @cached_property
     def canonical(self) -> str:
         """The one JSON text of this description: keys sorted, no spaces, as UTF-8."""
-        return json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return json.dumps(
+            self.as_dict(),
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+            allow_nan=False,
+        )
 
     @property
     def checksum(self) -> str:
@@ -106,7 +121,8 @@ class MethodDescription(Settings):
 
     @property
     def analysis(self) -> AnalysisSettings:
-        """The settings with which an image is analysed by this method; those of one result are the defaults."""
+        """The settings with which an image is analysed by this method; those of one result are the
+        defaults."""
         return AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
 
 
@@ -136,7 +152,8 @@ def _model_words(method: MethodDescription) -> str:
 
 
 def value_words(setting: Setting, value: Any) -> str:
-    """A value of a setting for people; an empty text and one that a kind does not have are "nothing"."""
+    """A value of a setting for people; an empty text and one that a kind does not have are
+    "nothing"."""
     return "nothing" if value is None and None not in setting.words.values() else setting.says(value) or "nothing"
 
 
@@ -170,8 +187,8 @@ def departures(
 ) -> Iterator[str]:
     """What departs from a method in one result, a sentence each; none where it follows it.
 
-    settings: with which it was made. model_sha256: of the weights that outlined it, "" where none did. source: of the
-    scale that its numbers were made with.
+    settings: with which it was made. model_sha256: of the weights that outlined it, "" where none
+    did. source: of the scale that its numbers were made with.
     """
     if settings.task != method.task:
         yield f"This is an analysis of {find(settings.task).title}; the method is for {find(method.task).title}."

@@ -1,13 +1,15 @@
 """A reference material, and whether a measurement of it agrees with its certificate.
 
 - bias: measured less certified value (ISO Guide 33:2015).
-- agreement: |bias| is at most 2 u, where u² is the sum of the squares of both standard uncertainties (ERM Application
-  Note 1, Linsinger 2005: comparison of a measurement result with the certified value).
-- En number: bias over the root of the sum of squares of both expanded uncertainties; satisfactory from -1 to 1
-  (ISO 13528:2022, ISO/IEC 17043:2023). The certificate's U is taken as it stands, the measurement's is 2 u.
+- agreement: |bias| is at most 2 u, where u² is the sum of the squares of both standard
+  uncertainties (ERM Application Note 1, Linsinger 2005: comparison of a measurement result with the
+  certified value).
+- En number: bias over the root of the sum of squares of both expanded uncertainties; satisfactory
+  from -1 to 1 (ISO 13528:2022, ISO/IEC 17043:2023). The certificate's U is taken as it stands, the
+  measurement's is 2 u.
 
-Both verdicts are the same where the certificate has k = 2. A lopsided interval of the measurement counts with the side
-on which the certified value lies (`spread`).
+Both verdicts are the same where the certificate has k = 2. A lopsided interval of the measurement
+counts with the side on which the certified value lies (`spread`).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from ..measure.budget_table import COVERAGE
 from ..measure.quantities import Unit, Value, number, significant
 from ..validation import Settings
 from .conformity import number_words
-from .spread import spread_of
+from .spread import NumberName, spread_of
 
 LENGTH: Unit = "nm"
 
@@ -29,15 +31,16 @@ LENGTH: Unit = "nm"
 class ReferenceMaterial(Settings):
     """A material with a certified value of one number, as its certificate states it.
 
-    name: with its number. quantity: the number of a result that it is compared with, such as "median" or "mean".
-    value, expanded: certified value and expanded uncertainty, in the unit of result.json (nm; a share from 0 to 1).
-    k: the coverage factor of `expanded`. measurand: in the certificate's words, with the technique, such as "mean
-    diameter by number, SEM". certificate: its number or date. source: its address. batch: of the laboratory's own
-    unit, "" where the certificate covers all.
+    name: with its number. quantity: the number of a result that it is compared with, such as
+    "median" or "mean". value, expanded: certified value and expanded uncertainty, in the unit of
+    result.json (nm; a share from 0 to 1). k: the coverage factor of `expanded`. measurand: in the
+    certificate's words, with the technique, such as "mean diameter by number, SEM". certificate:
+    its number or date. source: its address. batch: of the laboratory's own unit, "" where the
+    certificate covers all.
     """
 
     name: str = Field(min_length=1, max_length=200)
-    quantity: str
+    quantity: NumberName
     value: float = Field(gt=0)
     expanded: float = Field(gt=0)
     k: float = Field(2.0, ge=1, le=5)
@@ -56,8 +59,8 @@ class ReferenceMaterial(Settings):
 class Agreement:
     """A measurement beside the certified value, in the unit of this.
 
-    bias: measured less certified; relative_bias: as a part of the certified value. standard: of the bias. en: the En
-    number. sentence: all of it in words.
+    bias: measured less certified; relative_bias: as a part of the certified value. standard: of the
+    bias. en: the En number. sentence: all of it in words.
     """
 
     bias: float
@@ -76,8 +79,8 @@ class Agreement:
 def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
     """How a measurement of a reference material agrees with its certificate.
 
-    value: of `material.quantity`, in the unit of result.json. Raises ValueError where it has no value, no interval, or
-    is in pixels; UnknownQuantity.
+    value: of `material.quantity`, in the unit of result.json. Raises ValueError where it has no
+    value, no interval, or is in pixels.
     """
     quantity = number(material.quantity)
     if quantity.power and value.unit != quantity.unit(LENGTH):
@@ -101,7 +104,8 @@ def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
 
 
 def _words(material: ReferenceMaterial, value: Value, bias: float, expanded: float, en: float, agrees: bool) -> str:
-    """bias, expanded: the difference and its expanded uncertainty, in the unit of the certified value."""
+    """bias, expanded: the difference and its expanded uncertainty, in the unit of the certified
+    value."""
     is_share = number(material.quantity).kind == "fraction"
     of_length = f" {value.unit}".rstrip()
     factor, unit, of_value = (100.0, " points", " %") if is_share else (1.0, of_length, of_length)

@@ -1,7 +1,8 @@
-"""When a growing sample is large enough: by its numbers of images and particles, and by the interval of its answer.
+"""When a growing sample is large enough: by its numbers of images and particles, and by the
+interval of its answer.
 
-How many more images it takes is predicted by `measure.convergence`: the part of the half width that comes from the
-differences between images falls with their number, by Student's t; the others stay.
+How many more images it takes is predicted by `measure.convergence`: the part of the half width that
+comes from the differences between images falls with their number, by Student's t; the others stay.
 """
 
 from __future__ import annotations
@@ -9,34 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, hypot, sqrt
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ..measure.convergence import more_images, more_images_words
 from ..measure.distribution import FEWEST_IMAGES
 from ..measure.drawn import Z95
-from ..measure.quantities import UnknownQuantity, Value, number
+from ..measure.quantities import Value, number
 from ..validation import Settings
 from .conformity import number_words
+from .spread import NumberName
 
 
 class StoppingRule(Settings):
     """Enough is measured once the interval of a number is narrow.
 
-    quantity: its name, such as "median" or "fraction_100nm". half_width: of its 95 % interval, on its longer side: a
-    part of the number, of a share the share itself (0.03 is 3 percentage points).
+    quantity: its name, such as "median" or "fraction_100nm". half_width: of its 95 % interval, on
+    its longer side: a part of the number, of a share the share itself (0.03 is 3 percentage
+    points).
     """
 
-    quantity: str = "median"
+    quantity: NumberName = "median"
     half_width: float = Field(gt=0, le=1)
-
-    @field_validator("quantity")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            number(name)
-        except UnknownQuantity as error:
-            raise ValueError(str(error)) from None
-        return name
 
     @property
     def is_share(self) -> bool:
@@ -54,8 +48,8 @@ class StoppingRule(Settings):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sample is. is_enough: whether it may be closed. more: about how many more images are needed, 0 if none;
-    None where no number is known to be enough. sentence: for people."""
+    """How far a sample is. is_enough: whether it may be closed. more: about how many more images
+    are needed, 0 if none; None where no number is known to be enough. sentence: for people."""
 
     is_enough: bool
     more: int | None
@@ -72,8 +66,9 @@ def progress(
 ) -> Progress:
     """How far a sample of some images and particles is.
 
-    value: its number of `rule`, in the unit of result.json. least: numbers of images and of particles that the method
-    asks for. uncertainty: of the scale, relative standard; None if not known.
+    value: its number of `rule`, in the unit of result.json. least: numbers of images and of
+    particles that the method asks for. uncertainty: of the scale, relative standard; None if not
+    known.
     """
     lacking = max(0, least[0] - images)
     more: int | None = lacking
@@ -110,7 +105,8 @@ def _by_interval(rule: StoppingRule, value: Value, images: int, uncertainty: flo
 
 
 def _reach(rule: StoppingRule, value: Value) -> float | None:
-    """How far the interval reaches on its longer side, relative to the number unless it is a share."""
+    """How far the interval reaches on its longer side, relative to the number unless it is a
+    share."""
     if value.value is None or value.low is None or value.high is None:
         return None
     longer = max(value.value - value.low, value.high - value.value)

@@ -1,14 +1,17 @@
-"""The precision of a method from results under changed conditions: a fully nested analysis of variance.
+"""The precision of a method from results under changed conditions: a fully nested analysis of
+variance.
 
-ISO 5725-3 splits the variance of a laboratory's results by the conditions that changed (day, operator, preparation,
-instrument), each nested in the one before; ISO 5725-2 gives repeatability as the mean square within the innermost
-groups. Where groups have unlike numbers of results, the expected mean squares are those of Henderson's method 1
-(Searle, Casella and McCulloch, Variance Components, 1992); with like numbers they are the formulas of the standard.
+ISO 5725-3 splits the variance of a laboratory's results by the conditions that changed (day,
+operator, preparation, instrument), each nested in the one before; ISO 5725-2 gives repeatability as
+the mean square within the innermost groups. Where groups have unlike numbers of results, the
+expected mean squares are those of Henderson's method 1 (Searle, Casella and McCulloch, Variance
+Components, 1992); with like numbers they are the formulas of the standard.
 
 - A component that comes out negative is set to 0, and this is said.
 - Repeatability: chi-squared interval with the degrees of freedom within the groups.
-- Intermediate precision, the root of the sum of all components: chi-squared interval with the degrees of freedom after
-  Satterthwaite (1946). It is approximate; with few days or operators it is wide.
+- Intermediate precision, the root of the sum of all components: chi-squared interval with the
+  degrees of freedom after Satterthwaite (1946). It is approximate; with few days or operators it is
+  wide.
 """
 
 from __future__ import annotations
@@ -30,9 +33,9 @@ Groups = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Component:
-    """The part of one condition. name: of the condition, or WITHIN. groups: how many there are. free: degrees of
-    freedom. mean_square, variance: in the square of the unit. was_negative: whether its estimate was, so that it is
-    set to 0."""
+    """The part of one condition. name: of the condition, or WITHIN. groups: how many there are.
+    free: degrees of freedom. mean_square, variance: in the square of the unit. was_negative:
+    whether its estimate was, so that it is set to 0."""
 
     name: str
     groups: int
@@ -48,7 +51,8 @@ class Component:
 
 @dataclass(frozen=True)
 class Precision:
-    """A standard deviation in the unit of the results, with its 95 % interval and its degrees of freedom."""
+    """A standard deviation in the unit of the results, with its 95 % interval and its degrees of
+    freedom."""
 
     sd: float
     low: float
@@ -58,8 +62,8 @@ class Precision:
 
 @dataclass(frozen=True)
 class Study:
-    """A study of precision. components: from the outermost condition to WITHIN. is_balanced: whether all groups of a
-    condition have as many results. mean: of all n results."""
+    """A study of precision. components: from the outermost condition to WITHIN. is_balanced:
+    whether all groups of a condition have as many results. mean: of all n results."""
 
     n: int
     mean: float
@@ -70,8 +74,8 @@ class Study:
 
     @property
     def relative_intermediate(self) -> float:
-        """As a part of the mean: 100 of it are the setting `repeatability`, the difference between specimens that are
-        prepared and measured separately."""
+        """As a part of the mean: 100 of it are the setting `repeatability`, the difference between
+        specimens that are prepared and measured separately."""
         return self.intermediate.sd / abs(self.mean)
 
     def sentences(self, unit: str) -> list[str]:
@@ -95,9 +99,10 @@ class Study:
 def nested_study(values: Sequence[float], conditions: Mapping[str, Sequence[str]]) -> Study:
     """The precision from n results, each under its own conditions.
 
-    values: (n,) in one unit. conditions: name -> (n,) the label of each result, the outermost condition first. A label
-    counts within the outer groups only: "operator A" on Monday and on Tuesday are two groups. Raises ValueError with a
-    sentence where a condition never changes, cannot be told from another one, or nothing was repeated.
+    values: (n,) in one unit. conditions: name -> (n,) the label of each result, the outermost
+    condition first. A label counts within the outer groups only: "operator A" on Monday and on
+    Tuesday are two groups. Raises ValueError with a sentence where a condition never changes,
+    cannot be told from another one, or nothing was repeated.
     """
     results = np.asarray(values, np.float64)
     if not conditions:
@@ -128,13 +133,16 @@ def nested_study(values: Sequence[float], conditions: Mapping[str, Sequence[str]
         balanced,
         components,
         _precision(float(squares[-1]), float(free[-1])),
-        _precision(float(kept.sum()), float(parts.sum() ** 2 / (parts**2 / free).sum()) if parts.any() else 1.0),
+        _precision(
+            float(kept.sum()),
+            float(parts.sum() ** 2 / (parts**2 / free).sum()) if parts.any() else 1.0,
+        ),
     )
 
 
 def _levels(results: Floats, conditions: Mapping[str, Sequence[str]]) -> list[Groups]:
-    """(n,) the group of each result at each level: all results, each condition within the outer ones, and each result
-    by itself."""
+    """(n,) the group of each result at each level: all results, each condition within the outer
+    ones, and each result by itself."""
     levels = [np.zeros(len(results), np.int64)]
     paths: list[tuple[str, ...]] = [()] * len(results)
     for labels in conditions.values():

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from segmentation.core.quality.charts import D4, WEIGHT, WIDTH, Chart, Level, ewma, individuals, level_of
+from segmentation.core.quality.charts import (
+    D4,
+    WEIGHT,
+    WIDTH,
+    Chart,
+    Level,
+    ewma,
+    individuals,
+    level_of,
+)
 
 UNIT = Level(0.0, 1.0)
 
@@ -120,7 +129,8 @@ def test_the_weighted_average_is_the_filter_of_scipy_with_exact_limits():
 
 
 def run_length(weight: float, width: float, states: int = 401) -> float:
-    """The average run length of an EWMA with steady limits by the Markov chain of Brook and Evans (1972)."""
+    """The average run length of an EWMA with steady limits by the Markov chain of Brook and Evans
+    (1972)."""
     limit = width * np.sqrt(weight / (2 - weight))
     step = 2 * limit / states
     middle = -limit + step * (np.arange(states) + 0.5)

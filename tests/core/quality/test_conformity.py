@@ -87,11 +87,17 @@ def test_a_share_a_count_and_what_is_not_known():
     assert share.chance == pytest.approx(stats.norm.cdf(0.06 / (0.05 / Z95)))
     assert "at most 10 %. Measured: 4.0 % (2.0 to 9.0)" in share.sentence
     enough = decide(Limit(quantity="n_kept", lower=500), Value(500.0))
-    assert (enough.verdict, enough.chance) == ("passes", 1.0) and "Counted: 500; it passes" in enough.sentence
+    assert (enough.verdict, enough.chance) == (
+        "passes",
+        1.0,
+    ) and "Counted: 500; it passes" in enough.sentence
     assert decide(Limit(quantity="n_kept", lower=500), Value(499.0)).verdict == "fails"
     for value, why in ((Value(None), "has no median"), (Value(9.0, unit="nm"), "not known")):
         decision = decide(Limit(quantity="median", upper=10.0, rule="simple"), value)
-        assert (decision.verdict, decision.chance) == ("undecided", None) and why in decision.sentence
+        assert (decision.verdict, decision.chance) == (
+            "undecided",
+            None,
+        ) and why in decision.sentence
     in_pixels = decide(Limit(quantity="median", upper=10.0), Value(5.0, 4.0, 6.0, "px"))
     assert in_pixels.verdict == "undecided" and "give the image a scale" in in_pixels.sentence
 
@@ -111,10 +117,18 @@ def test_a_specification_is_as_good_as_its_worst_requirement():
         decide_all([], values)
 
 
-@pytest.mark.parametrize("limits", [{}, {"lower": 5.0, "upper": 5.0}, {"upper": float("inf")}])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"quantity": "cheese", "upper": 1.0},
+        {"lower": 5.0, "upper": 5.0},
+        {"upper": float("inf")},
+    ],
+)
 def test_a_requirement_without_limits_that_make_sense_is_refused(limits):
     with pytest.raises(ValidationError):
-        Limit(quantity="median", **limits)
+        Limit(**{"quantity": "median", **limits})
 
 
 def test_bad_numbers_are_refused():

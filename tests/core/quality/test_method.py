@@ -1,4 +1,5 @@
-"""The description of a method: its checksum, what a version changes, and what departs from it in a result."""
+"""The description of a method: its checksum, what a version changes, and what departs from it in a
+result."""
 
 from __future__ import annotations
 
@@ -53,7 +54,10 @@ def test_the_checksum_is_that_of_the_one_text_and_knows_no_order():
     shuffled["settings"] = dict(reversed(shuffled["settings"].items()))
     again = MethodDescription.from_dict(shuffled)
     assert again == METHOD and again.checksum == METHOD.checksum
-    fields = {**METHOD.as_dict(), "settings": {"border_correction": "weight", "laboratory": "Laboratory A"}}
+    fields = {
+        **METHOD.as_dict(),
+        "settings": {"border_correction": "weight", "laboratory": "Laboratory A"},
+    }
     assert MethodDescription.from_dict(fields).checksum == METHOD.checksum  # defaults are written out
     both = [METHOD.replaced(scale_sources=order) for order in (tuple(SOURCES), tuple(reversed(SOURCES)))]
     assert both[0].checksum == both[1].checksum != METHOD.checksum
@@ -137,7 +141,7 @@ def test_each_departure_is_one_sentence():
         ({"settings": {"threshold": 7.0}}, "threshold"),
         ({"settings": {"no_such": 1}}, "no_such"),
         ({"task": "cheese"}, "no kind of analysis named 'cheese'"),
-        ({"quantity": "cheese"}, "No number 'cheese'"),
+        ({"quantity": "cheese"}, "the name of a number of a result"),
         ({"texts": ("cheese",)}, "no texts named cheese"),
         ({"scale_sources": (Source.NONE,)}, "no source of a scale"),
         ({"model_sha256": "abc"}, "pattern"),

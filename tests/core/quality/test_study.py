@@ -1,4 +1,5 @@
-"""Nested analyses of variance: by the formulas of the standard, by projections, by published results, by simulation."""
+"""Nested analyses of variance: by the formulas of the standard, by projections, by published
+results, by simulation."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def test_two_levels_follow_the_formulas_of_the_standard():
 
 
 def test_two_unlike_levels_have_the_known_number_for_a_day():
-    """ISO 5725-2: n is (N - sum of squares / N) / (p - 1) where days have unlike numbers of results."""
+    """ISO 5725-2: n is (N - sum of squares / N) / (p - 1) where days have unlike numbers of
+    results."""
     counts = np.array([2, 5, 3, 7, 2, 4])
     values, day = days(np.random.default_rng(4), counts, 3.0, 1.5)
     study = nested_study(values, {"day": day})
@@ -91,7 +93,8 @@ def unlike(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_any_design_agrees_with_the_traces_of_its_projections(seed):
-    """E(y' Q y) is the trace of Q V, so each mean square's expectation follows from matrices alone."""
+    """E(y' Q y) is the trace of Q V, so each mean square's expectation follows from matrices
+    alone."""
     values, labels = unlike(seed)
     study, y = nested_study(values, labels), np.array(values)
     paths = [list(zip(*list(labels.values())[: depth + 1], strict=True)) for depth in range(3)]
@@ -121,7 +124,10 @@ def test_a_negative_component_is_zero_and_said():
 
 
 def test_the_sentences_name_what_changed_and_how_the_intervals_are_made():
-    labels = {"day": [str(at // 4) for at in range(24)], "operator": [str(at // 2 % 2) for at in range(24)]}
+    labels = {
+        "day": [str(at // 4) for at in range(24)],
+        "operator": [str(at // 2 % 2) for at in range(24)],
+    }
     values = (100 + np.random.default_rng(0).normal(size=24) + 3 * np.repeat(np.arange(6), 4) % 7).tolist()
     repeatability, intermediate, *_ = nested_study(values, labels).sentences("nm")
     assert repeatability.startswith("Repeatability: ") and "(chi-squared interval)" in repeatability
@@ -146,7 +152,11 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say():
     [
         ([1.0, 2.0], {}, "names at least one condition"),
         ([1.0, 2.0], {"day": ["a", "a"]}, "All results are of one day"),
-        ([1.0, 2.0, 3.0], {"day": ["a", "b", "b"], "operator": ["x", "y", "y"]}, "Each day has only one operator"),
+        (
+            [1.0, 2.0, 3.0],
+            {"day": ["a", "b", "b"], "operator": ["x", "y", "y"]},
+            "Each day has only one operator",
+        ),
         ([1.0, 2.0], {"day": ["a", "b"]}, "Nothing was measured twice"),
         ([1.0, 2.0], {"day": ["a"]}, "one label"),
         ([1.0, float("inf")], {"day": ["a", "b"]}, "finite"),
