@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedPair
 
 logger = logging.getLogger(__name__)
-SHOWN = 4  # images, those with most particles, of which the pictures are composed: reading all takes long
+SHOWN = 4  # the pictures are composed of so many images, those with most particles: to read all takes long
 
 
 def composed_of(

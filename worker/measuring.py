@@ -51,8 +51,8 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     unread = bool(job.summary.get("unread"))
     # The page shows the numbers while the rest is measured and the files are written.
     measuring.change(summary=summarise(analysis, reused=True, unread=unread))
-    with ThreadPoolExecutor(1) as beside:  # it compresses, which leaves Python to the others
-        saving = beside.submit(outlines.save, folder / SEGMENTATION)
+    with ThreadPoolExecutor(1) as pool:  # it compresses, which leaves Python to the others
+        saving = pool.submit(outlines.save, folder / SEGMENTATION)
         analysis = pipeline.arranged(analysis, clock)
         summary = summarise(analysis, reused=True, unread=unread)
         in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None

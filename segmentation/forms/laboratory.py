@@ -14,7 +14,7 @@ SCALE_UNCERTAINTY = "scale_uncertainty"  # with which the names of its settings 
 
 
 def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
-    """What the laboratory of an account set once, by the names of settings; without an account that of this session."""
+    """What the laboratory of an account set once, by the names of settings; without one, what this session set."""
     if user is None or not user.is_authenticated:
         return dict(session.get(LABORATORY, {}))
     return dict(Laboratory.objects.filter(owner=user).values_list("texts", flat=True).first() or {})
