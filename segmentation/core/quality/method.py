@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -103,27 +102,30 @@ class MethodDescription(Settings):
         """Plain JSON types; `from_dict` is its inverse."""
         return self.model_dump(mode="json")
 
-    @cached_property
-    def canonical(self) -> str:
-        """The one JSON text of this description: keys sorted, no spaces, as UTF-8."""
-        return json.dumps(
-            self.as_dict(),
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-        )
-
     @property
     def checksum(self) -> str:
-        """The SHA-256 of `canonical`."""
-        return hashlib.sha256(self.canonical.encode()).hexdigest()
+        """The SHA-256 of what `as_dict` gives."""
+        return checksum_of(self.as_dict())
+
+    def leaves_open(self, setting: str) -> bool:
+        """Whether a setting is not part of the method: it belongs to one result, or is a text that is not given."""
+        return setting in OF_ONE_RESULT or (setting in TEXTS and not self.settings.get(setting))
 
     @property
     def analysis(self) -> AnalysisSettings:
         """The settings with which an image is analysed by this method; those of one result are the
         defaults."""
         return AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
+
+
+def canonical(description: Mapping[str, Any]) -> str:
+    """The one JSON text of plain JSON types: keys sorted, no spaces."""
+    return json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def checksum_of(description: Mapping[str, Any]) -> str:
+    """The SHA-256 of the canonical text as UTF-8."""
+    return hashlib.sha256(canonical(description).encode()).hexdigest()
 
 
 def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
@@ -138,7 +140,7 @@ def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
         for setting, value, before in settings_apart(new.analysis, old.analysis)
         if setting.name != "model"
     ]
-    pairs = [(_parts(method)) for method in (new, old)]
+    pairs = [parts(method) for method in (new, old)]
     lines += [
         f"{title}: {words or 'nothing'}, before {pairs[1][title] or 'nothing'}."
         for title, words in pairs[0].items()
@@ -157,7 +159,7 @@ def value_words(setting: Setting, value: Any) -> str:
     return "nothing" if value is None and None not in setting.words.values() else setting.says(value) or "nothing"
 
 
-def _parts(method: MethodDescription) -> dict[str, str]:
+def parts(method: MethodDescription) -> dict[str, str]:
     """What a method has beside its settings, by title."""
     return {
         "Answer": number(method.quantity).label,
@@ -197,8 +199,7 @@ def departures(
         used = f"model {settings.segmentation.model}, sha256 {model_sha256[:8]}" if model_sha256 else "no model"
         yield f"The outlines are made by {used}; the method asks for {_model_words(method)}."
     for setting, value, wanted in settings_apart(settings, method.analysis):
-        is_left_open = setting.name in TEXTS and not wanted
-        if setting.name not in ("model", *OF_ONE_RESULT) and not is_left_open:
+        if setting.name != "model" and not method.leaves_open(setting.name):
             yield f"{setting.title}: {value_words(setting, value)}; the method asks for {value_words(setting, wanted)}."
     if source not in method.scale_sources:
         yield f"The scale is {source.words}; the method asks for one {source_words(method.scale_sources)}."

@@ -223,6 +223,9 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield words(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, _compared_first(sample))
+    if sample.method:
+        yield heading("Method")
+        yield words(" ".join((f"{sample.method.title}.", *sample.method.departures)))
     yield heading("Settings that differ from the default")
     settings = list(changed_settings(sample))
     yield facts(settings) if settings else words("None.")
