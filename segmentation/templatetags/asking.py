@@ -12,8 +12,8 @@ from ..core.network import cards
 from ..models import Dataset, Job, Method, Micrograph, Sample
 from ..presenters.methods import MethodLine, method_line
 from ..presenters.sample import ImageRow
-from ..services.ground import callers
 from ..services.access.links import is_open
+from ..services.ground import callers
 from ..services.learning.datasets import default_group, groups_of
 from ..services.results.methods import own_groups
 from ..views import calibration
