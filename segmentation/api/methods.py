@@ -20,7 +20,7 @@ from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
 from .routes import JSON, Routes, takes
-from .schemas import Answer, Id, Of, address, at
+from .schemas import Answer, Id, Of, address, at, text_of
 from .sending import Approval, NewMethod, NewVersion, Withdrawal, json_body
 
 ONE_OF_BOTH = "Send either job or description."
@@ -31,6 +31,7 @@ class Version(Answer):
     """One version of a method."""
 
     id: Id
+    method: Annotated[str, text_of("method_id")] = Field(description="The id of its method.")
     number: int
     state: Literal["draft", "approved", "withdrawn"]
     checksum: str = Field(description="SHA-256 of description: JSON, sorted keys, UTF-8, no spaces.")

@@ -21,7 +21,7 @@ from mcp import Client, StdioServerParameters
 from tests.client.fake import Site, json_answer
 
 ROOT = Path(__file__).resolve().parents[2]
-READING = ["list_kinds", "list_results", "read_objects", "read_result", "read_sample", "show_figure"]
+READING = ["list_kinds", "list_methods", "list_results", "read_objects", "read_result", "read_sample", "show_figure"]
 JOB = {
     "id": "5",
     "state": "done",
