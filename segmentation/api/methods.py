@@ -104,7 +104,7 @@ def method(request: HttpRequest, pk: UUID) -> Any:
     "/{uuid:pk}/versions",
     "method-versions",
     {201: VersionInFull},
-    (401, 404, 409, 422),
+    (401, 403, 404, 409, 422),
     takes(NewVersion, JSON),
 )
 def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
@@ -123,7 +123,7 @@ def version(request: HttpRequest, pk: UUID, number: int) -> Any:
     return _version(request, pk, number)
 
 
-@router.does("DELETE", "/{uuid:pk}/versions/{int:number}", "method-version", {204: None}, (404, 409))
+@router.does("DELETE", "/{uuid:pk}/versions/{int:number}", "method-version", {204: None}, (403, 404, 409))
 def discard(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Delete a draft, and its method where it is the only version."""
     service.discard(version=_version(request, pk, number), user=request.user)

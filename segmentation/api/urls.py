@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,7 +17,6 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from ..core import tasks
-from ..core.settings import SegmentationSettings
 from ..http.errors import NOTHING, error
 from ..services.ground.refusal import Refused
 from . import corrections, datasets, files, jobs, links, methods, models, samples, scales, several, site, trainings
@@ -26,6 +25,9 @@ from .failures import failed, wrong_value
 from .routes import FORM, WITH_SETTINGS
 from .schemas import with_results
 from .sending import settings_fields
+
+if TYPE_CHECKING:
+    from ..core.settings import SegmentationSettings
 
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. For private results send a token of your account page, or sign in"

@@ -60,6 +60,13 @@ class Method(models.Model):
     def is_visible_to(self, user: Any) -> bool:
         return MethodQuerySet(Method).filter(pk=self.pk).visible_to(user).exists()
 
+    def is_changeable_by(self, user: Any) -> bool:
+        """Whether an account may write versions and delete drafts: its owner, members of its group, permitted staff."""
+        if not user.is_authenticated:
+            return False
+        is_own = self.owner_id == user.pk or (self.group_id and user.groups.filter(pk=self.group_id).exists())
+        return bool(is_own or (user.is_staff and user.has_perm("segmentation.change_method")))
+
     def may_be_approved_by(self, user: Any) -> bool:
         """Whether an account that sees it may approve and withdraw its versions."""
         return bool(user.is_authenticated and user.has_perm("segmentation.approve_method"))

@@ -146,14 +146,15 @@ def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **
         "method": row,
         "version": version,
         "versions": versions,
-        "is_newest": version == versions[0],
+        "may_change": row.is_changeable_by(request.user),
         "may_approve": row.may_be_approved_by(request.user),
         "results": version.jobs.filter(state=Job.State.DONE).count(),
     }
     try:
         description = version.written.read()
         context |= {"view": MethodView(description), "changes": service.changes_of(version)}
-        context |= {"form": MethodForm(None, description)} if version == versions[0] else {}
+        is_form_shown = version == versions[0] and context["may_change"]
+        context |= {"form": MethodForm(None, description)} if is_form_shown else {}
     except (ValueError, Refused) as error:
         context |= {"unreadable": str(error)}
     return render(request, "methods/method.html", {**context, **extra}, status=status)

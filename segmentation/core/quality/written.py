@@ -68,8 +68,8 @@ class WrittenMethod(NamedTuple):
         return MethodUsed(self.name, self.version, self.state, self.checksum, lines)
 
 
-def settings_of_method(written: WrittenMethod, own: Mapping[str, Any]) -> AnalysisSettings:
-    """The settings with which an image is analysed by it. own: values of the laboratory or of the sender by name, of
-    which those count that the method leaves open. Raises ValueError."""
+def settings_of_method(written: WrittenMethod, left_open: Mapping[str, Any]) -> AnalysisSettings:
+    """The settings with which an image is analysed by it. left_open: values of the laboratory by name, of which
+    those count that the method leaves open. Raises ValueError."""
     method = written.read()
-    return method.analysis.with_(**{name: value for name, value in own.items() if method.leaves_open(name)})
+    return method.analysis.with_(**{name: value for name, value in left_open.items() if method.leaves_open(name)})

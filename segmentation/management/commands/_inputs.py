@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -24,7 +24,6 @@ from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
 from segmentation.core.names import clean_text
-from segmentation.core.quality.method import MethodDescription
 from segmentation.core.report.choice import UnknownFile, offered, read_choice, usual
 from segmentation.core.report.exports.base import Of
 from segmentation.core.settings import DEFAULT_TASK
@@ -35,6 +34,9 @@ from segmentation.models import SHOWN_NAME
 from segmentation.services.ground.requested import with_site_uncertainty
 
 from ._processes import DIED
+
+if TYPE_CHECKING:
+    from segmentation.core.quality.method import MethodDescription
 
 BAD_INPUT = 2
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images

@@ -34,6 +34,7 @@ NAMED_ALREADY = "There is a method of this name already: choose another name, or
 NO_GROUP = "You are in no group of this name."
 UNCHANGED = "Nothing is changed, so there is no further version."
 OTHER_KIND = "This is another kind of analysis than that of the method: save it as a method of its own."
+NOT_YOURS = "Only the owner of a method and the members of its group may change it."
 NOT_ALLOWED = "Only an account that may approve methods can do that: ask the administrator."
 WRONG = "The password is wrong, so nothing was approved."
 NO_DRAFT = "Only a draft can be approved: this version is {state}."
@@ -113,11 +114,11 @@ def create(*, description: MethodDescription, user: Any, name: str, group: str =
 @transaction.atomic
 def change(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
     """Let the draft of a method say this; where the newest version is no draft, this is the next version, a draft.
-    Raises Refused (401, 409, 422 another kind of analysis)."""
-    _check_signed_in(user)
+    Raises Refused (401, 403, 409, 422 another kind of analysis)."""
+    _check_changeable(method, user)
     lock(method, GONE)
     last = newest(method)
-    if description.checksum == last.checksum:
+    if description.checksum in (last.checksum, read(last).checksum):  # an earlier release wrote fewer settings
         raise Refused(UNCHANGED, 409)
     if description.task != last.description.get("task"):
         raise Refused(OTHER_KIND, 422)
@@ -179,6 +180,7 @@ def withdraw(*, version: MethodVersion, user: Any, reason: str) -> None:
 @transaction.atomic
 def discard(*, version: MethodVersion, user: Any) -> bool:
     """Delete a draft, and its method where it is the only version; returns whether the method stays. Raises Refused."""
+    _check_changeable(version.method, user)
     lock(version.method, GONE)
     staff_log.note(user, "deleted a draft of a method", version, _logged(version))
     draft = MethodVersion.objects.filter(pk=version.pk, state=MethodVersion.State.DRAFT)
@@ -282,6 +284,12 @@ def own_groups(user: Any) -> list[Group]:
 def _check_signed_in(user: Any) -> None:
     if not user.is_authenticated:
         raise Refused(SIGN_IN, 401)
+
+
+def _check_changeable(method: Method, user: Any) -> None:
+    _check_signed_in(user)
+    if not method.is_changeable_by(user):
+        raise Refused(NOT_YOURS, 403)
 
 
 def _check_may_approve(method: Method, user: Any) -> None:

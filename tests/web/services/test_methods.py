@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import IntegrityError, transaction
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.quality.method import checksum_of
 from segmentation.models import Job, Method, MethodVersion, StaffAction
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import methods
@@ -165,6 +166,16 @@ def test_a_withdrawn_version_has_a_reason_and_is_offered_no_more(saved, alice, m
         assert refused.value.status == 409
 
 
+def test_a_version_of_an_earlier_release_keeps_its_checksum_and_says_the_same(saved, alice):
+    earlier = {**saved.description, "settings": {"threshold": 0.4}}  # that had no other settings yet
+    MethodVersion.objects.update(description=earlier, checksum=checksum_of(earlier))
+    version = MethodVersion.objects.get()
+    assert methods.settings_by(version, {}) == methods.settings_by(saved, {})
+    with pytest.raises(Refused, match="Nothing is changed"):
+        methods.change(method=version.method, description=saved.written.read(), user=alice)
+    assert MethodVersion.objects.get().checksum == checksum_of(earlier) != saved.checksum
+
+
 def test_who_sees_a_method(saved, alice, charlie, ada, job):
     own = methods.save_as_method(job=job, user=alice, name="Own")
     assert set(Method.objects.visible_to(alice)) == {saved.method, own.method}
@@ -174,6 +185,23 @@ def test_who_sees_a_method(saved, alice, charlie, ada, job):
     assert Method.objects.visible_to(ada).count() == 2
     alice.delete()
     assert Method.objects.get(name="Powder").is_visible_to(charlie)  # the laboratory's method outlives an account
+
+
+def test_who_only_sees_a_method_does_not_change_it(saved, charlie):
+    charlie.is_staff = True
+    charlie.save()
+    charlie.user_permissions.add(Permission.objects.get(codename="view_method"))
+    charlie = type(charlie).objects.get(pk=charlie.pk)
+    assert saved.method.is_visible_to(charlie)
+    for act in (
+        lambda: methods.change(method=saved.method, description=description(saved, least_images=3), user=charlie),
+        lambda: methods.discard(version=saved, user=charlie),
+    ):
+        with pytest.raises(Refused, match="Only the owner") as refused:
+            act()
+        assert refused.value.status == 403
+    saved.method.group.user_set.add(charlie)
+    assert methods.change(method=saved.method, description=description(saved, least_images=3), user=charlie)
 
 
 def test_names_ids_and_numbers_lead_to_a_version(saved, alice, charlie, monkeypatch, job):
