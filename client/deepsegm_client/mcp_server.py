@@ -54,7 +54,8 @@ def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
     summary = {"id": result.id, "page": result.page, "numbers": result.numbers, "warnings": result.warnings}
     check = {"scale_check": result.data.get("scale_check")}
     images = {"images": result.images} if isinstance(result, SampleResult) else {}
-    return {**summary, **check, **images, "files": result.files}
+    method = {"method": result.method} if result.method else {}
+    return {**summary, **method, **check, **images, "files": result.files}
 
 
 def _kind(task: str, method: str) -> dict[str, str]:

@@ -102,6 +102,23 @@ def test_nothing_outside_the_folder_is_read_or_written(fake, tmp_path):
     assert not [request for request in fake.asked if not request.startswith("GET")]
 
 
+def test_a_method_stands_in_place_of_a_task(fake, tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*")
+    departures = ["The scale is typed by the user; the method asks for one from the file."]
+    measured = {**JOB["result"], "method": {"name": "Powder", "version": 2, "departures": departures}}
+    versions = [{"number": 2, "state": "approved"}, {"number": 1, "state": "withdrawn"}]
+    fake.answers["GET /methods"] = [
+        json_answer(200, {"methods": [{"id": "9", "name": "Powder", "versions": versions}]})
+    ]
+    fake.answers["POST /jobs"] = [json_answer(202, {**JOB, "result": measured})]
+    calls = [("list_methods", {}), ("analyse", {"path": "a.tif", "method": "Powder@2"})]
+    _, (listed, result) = answers(server(fake.async_client(), tmp_path), *calls)
+    assert content(listed) == [{"name": "Powder", "versions": versions}]
+    assert content(result)["method"]["departures"] == departures
+    sent = fake.bodies[fake.asked.index("POST /jobs")]
+    assert b'name="method"\r\n\r\nPowder@2' in sent and b'name="task"' not in sent
+
+
 def test_what_goes_wrong_is_a_sentence(fake, tmp_path):
     calls = [("read_result", {"id": "7"}), ("analyse", {"path": "no.tif"}), ("analyse_folder", {"path": "no"})]
     nameless = [(tool, {"path": path}) for tool in ("analyse", "analyse_folder") for path in ("a\0b", 300 * "a")]
