@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pypdf
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
@@ -57,8 +58,10 @@ def test_a_description_that_this_release_cannot_read_is_said(version, make_job):
 
 def test_files_name_the_method_after_it_is_deleted(tmp_path):
     used = MethodUsed("Powder", 2, "approved", "c" * 64, (SCALE,))
-    files = write_all(replace(make_analysis(30), method=used), tmp_path, only=["result.json", "particles.xlsx"])
+    files = write_all(replace(make_analysis(30), method=used), tmp_path, only=["result.json", "report.pdf"])
     assert json.loads(files["result.json"].read_text())["method"] == used.as_dict()
+    report = " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(files["report.pdf"]).pages)
+    assert f"Powder, version 2, approved. {SCALE}" in report
     plain = write_all(make_analysis(30), tmp_path / "plain", only=["result.json"])
     assert "method" not in json.loads(plain["result.json"].read_text())
 
