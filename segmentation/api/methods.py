@@ -16,6 +16,7 @@ from ..core.quality.method import MethodDescription
 from ..core.validation import sentence
 from ..http.access import row_of, visible
 from ..models import Job, Method, MethodVersion
+from ..plain import storable
 from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
@@ -185,7 +186,7 @@ def _described(body: NewMethod | NewVersion) -> MethodDescription | None:
     if body.job is not None:
         raise Refused(ONE_OF_BOTH, 422)
     try:
-        return MethodDescription.from_dict(body.description)
+        return MethodDescription.from_dict(storable(body.description))
     except ValidationError as error:
         raise Refused(sentence(error), 422) from None
 

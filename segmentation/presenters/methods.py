@@ -9,10 +9,17 @@ from django.urls import reverse
 
 from ..core.analysis import MethodUsed
 from ..core.measure.quantities import number
+from ..core.network import cards
 from ..core.quality.method import MethodDescription, parts, source_words
 from ..core.tasks import find
 from ..models import MethodVersion
 from .provenance import shown_settings
+
+NO_MODEL = "This site no longer has the model, so no image can be analysed by this version."
+OTHER_WEIGHTS = (
+    "The model of this name has other weights here now, so each new result will depart from this version: save a result"
+    " of the present model as the next one."
+)
 
 
 class MethodView:
@@ -27,6 +34,15 @@ class MethodView:
         method = self.description
         title, answer = find(method.task).title, number(method.quantity).label
         return f"{title}: the {answer}, by the model {method.model}, with a scale {source_words(method.scale_sources)}."
+
+    @property
+    def model_warning(self) -> str:
+        """What is said where this site has not the model with these weights; "" where it has."""
+        try:
+            weights = cards.find(self.description.model).sha256
+        except cards.UnknownModel:
+            return NO_MODEL
+        return "" if weights == self.description.model_sha256 else OTHER_WEIGHTS
 
     @property
     def facts(self) -> Iterator[tuple[str, str]]:

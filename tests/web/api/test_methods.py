@@ -71,6 +71,14 @@ def test_what_is_no_method(script, alice, body, status):
     assert not Method.objects.exists()
 
 
+def test_signs_that_no_database_takes_are_left_out(script, saved):
+    settings = {**saved.description["settings"], "preparation": "dis\0persed in water"}
+    answer = post(script, name="Pow\0der 2", description={**saved.description, "settings": settings})
+    assert answer.status_code == 201 and answer.json()["name"] == "Powder 2"
+    text = MethodVersion.objects.get(method__name="Powder 2").description["settings"]["preparation"]
+    assert text == "dispersed in water"
+
+
 def test_strangers_find_none(script, saved, charlie, job):
     path = f"{METHODS}/{saved.method_id}"
     for address in (path, f"{path}/versions/1"):

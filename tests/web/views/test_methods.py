@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -9,6 +11,8 @@ from django.contrib.auth.models import Group, Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.network.cards import UnknownModel
+from segmentation.core.quality.method import checksum_of
 from segmentation.models import Job, Laboratory, Method, MethodVersion, Sample
 from segmentation.services.results import methods
 from tests.conftest import picture
@@ -49,6 +53,18 @@ def test_a_result_offers_to_be_saved_and_leads_to_the_method(signed_in, alice, j
     fixed, defaults = page.partition("Settings at their default")[::2]
     assert "<dd>0.4</dd>" in fixed and "<dd>0.4</dd>" not in defaults
     assert "the next version of Powder" in words(signed_in.get(f"/jobs/{job.pk}/"))
+
+
+def test_the_page_says_where_the_model_is_another_one_by_now(signed_in, saved, model, monkeypatch):
+    address = f"/methods/{saved.method_id}/"
+    assert "has other weights here now" in words(signed_in.get(address))  # the summary of the tests has another sha256
+    same = replace(model, sha256="ab" * 32)
+    monkeypatch.setattr("segmentation.core.network.cards.find", lambda name, folder=None: same)
+    assert 'class="notice check"' not in words(signed_in.get(address))
+    description = {**saved.description, "model": "gone"}
+    MethodVersion.objects.update(description=description, checksum=checksum_of(description))
+    monkeypatch.setattr("segmentation.core.network.cards.find", Mock(side_effect=UnknownModel("none")))
+    assert "no longer has the model" in words(signed_in.get(address))
 
 
 def test_nobody_saves_what_he_may_not_see_or_without_an_account(client, people, job):
