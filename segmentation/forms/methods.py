@@ -13,9 +13,12 @@ from ..core.micrograph.sources import Source
 from ..core.quality.method import MethodDescription, text_title
 from ..core.settings import TEXTS
 from ..core.tasks import find
+from ..core.typed import number_of
 from ..core.validation import sentence
 
-PERCENT = 100
+PERCENT, NARROWEST = 100, 0.01
+COUNT = dict.fromkeys(("required", "invalid", "min_value"), "Type a whole number of at least 1.")
+HALF_WIDTH = f"Type per cent from {NARROWEST} to {PERCENT}, or leave it empty."
 
 
 def answers(task: str) -> list[tuple[str, str]]:
@@ -38,9 +41,9 @@ class MethodForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         choices=[(name, text_title(name)) for name in TEXTS],
     )
-    least_images = forms.IntegerField(min_value=1)
-    least_particles = forms.IntegerField(min_value=1)
-    half_width = forms.FloatField(required=False, min_value=0.01, max_value=PERCENT)
+    least_images = forms.IntegerField(min_value=1, error_messages=COUNT)
+    least_particles = forms.IntegerField(min_value=1, error_messages=COUNT)
+    half_width = forms.CharField(required=False)
 
     def __init__(self, data: Any, description: MethodDescription) -> None:
         super().__init__(data)
@@ -56,8 +59,17 @@ class MethodForm(forms.Form):
             "texts": list(description.texts),
             "least_images": description.least_images,
             "least_particles": description.least_particles,
-            "half_width": round(PERCENT * stopping.half_width, 4) if stopping else None,
+            "half_width": f"{PERCENT * stopping.half_width:g}" if stopping else "",
         }
+
+    def clean_half_width(self) -> float | None:
+        """Per cent, None for an empty field."""
+        if not (text := self.cleaned_data["half_width"]):
+            return None
+        per_cent = number_of(text)
+        if not NARROWEST <= per_cent <= PERCENT:
+            raise forms.ValidationError(HALF_WIDTH)
+        return per_cent
 
     def clean(self) -> Mapping[str, Any]:
         data = super().clean() or self.cleaned_data

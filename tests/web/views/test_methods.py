@@ -158,17 +158,23 @@ def test_the_form_changes_a_draft_and_says_what_is_wrong(signed_in, saved):
         "texts": ["operator"],
         "least_images": "5",
         "least_particles": "500",
-        "half_width": "5",
+        "half_width": "2,5",
     }
-    for wrong in ({"least_images": "0"}, {"scale_sources": []}, {"half_width": "x"}, {"quantity": "fit"}):
+    for wrong, sentence in (
+        ({"least_images": "0"}, "Type a whole number of at least 1."),
+        ({"scale_sources": []}, "Tick at least one source of a scale."),
+        ({"half_width": "x"}, "Type per cent from 0.01 to 100"),
+        ({"half_width": "101"}, "Type per cent from 0.01 to 100"),
+        ({"quantity": "fit"}, "wrong-text"),
+    ):
         answer = signed_in.post(f"{address}change/", {**fields, **wrong})
-        assert answer.status_code == 400 and "wrong-text" in words(answer)
+        assert answer.status_code == 400 and sentence in words(answer)
     assert signed_in.post(f"{address}change/", fields).status_code == 303
     method = MethodVersion.objects.get().written.read()
     assert (method.quantity, method.least_images, method.texts) == ("d90", 5, ("operator",))
-    assert method.scale_sources == ("metadata", "typed") and method.stopping.half_width == 0.05
+    assert method.scale_sources == ("metadata", "typed") and method.stopping.half_width == 0.025
     page = visible(signed_in.get(address))
-    assert "the D90 to ±5 %" in page and "from the file or typed by the user" in page
+    assert "the D90 to ±2.5 %" in page and "from the file or typed by the user" in page
     again = signed_in.post(f"{address}change/", fields)
     assert again.status_code == 409 and "Nothing is changed" in words(again)
     assert signed_in.post(f"{address}discard/", {"version": "1"})["Location"] == "/methods/"
