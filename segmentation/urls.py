@@ -22,6 +22,7 @@ from .views import (
     jobs,
     laboratory,
     links,
+    methods,
     pages,
     reruns,
     results,
@@ -42,6 +43,7 @@ ACTIONS = (  # kinds of rows, and what is done to one of them, each at an addres
     ("job", jobs, "state proposals cancel retry delete sign version"),
     ("job", reruns, "settings rerun change page width"),
     ("dataset", datasets, "status describe add check delete"),
+    ("method", methods, "approve withdraw change discard"),
     ("training", trainings, "status cancel retry offer withdraw share delete"),
 )
 urlpatterns = [
@@ -92,6 +94,9 @@ urlpatterns = [
     path("datasets/<uuid:pk>/train/", trainings.new, name="training-new"),
     path("trainings/<uuid:pk>/", trainings.training, name="training"),
     path("trainings/<uuid:pk>/files/<str:name>", trainings.file, name="training-file"),
+    path("methods/", methods.methods, name="methods"),
+    path("methods/<uuid:pk>/", methods.method, name="method"),
+    path("methods/<uuid:pk>/version-<int:number>.json", methods.file, name="method-file"),
     path("models/", pages.models, name="models"),
     path("default-model/", trainings.default, name="model-default"),
     path("models/<str:name>/", pages.model, name="model"),

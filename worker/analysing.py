@@ -25,7 +25,7 @@ from .exporting import keep_latest
 from .fetching import pixels_of, store_tiles
 from .heartbeat import Progress
 from .outlines import corrected_segmentation, keep_outlines, stored_segmentation
-from .results import stored_files, summarise
+from .results import by_method, stored_files, summarise
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     # A person may have changed the settings for measuring meanwhile (`change_job`).
     job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
     analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
+    analysis = by_method(job, analysis)
     unread = not job.micrograph.is_finished  # its data bar is still being read
     # The page shows the numbers while the rest is measured and the files are written.
     job.change(summary=summarise(analysis, reused=reused, unread=unread))

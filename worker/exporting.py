@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from segmentation.core.analysis import Analysis
+from segmentation.core.analysis import Analysis, MethodUsed
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.filing import UNFILED, Filing
 from segmentation.core.sample import SampleAnalysis
@@ -24,7 +24,7 @@ from .evidence import write_evidence
 from .fetching import fetch, pixels_of
 from .heartbeat import Progress
 from .outlines import stored_segmentation
-from .results import stored_files, summarise
+from .results import by_method, stored_files, summarise
 from .samples import filing_of, pooled_again
 
 MEASURED = 0.1  # of the progress
@@ -104,9 +104,14 @@ def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) ->
             job.get_settings(),
             lambda stage, done: progress(stage, MEASURED * done),
         )
+    is_anew = job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash
+    if is_anew:
+        analysis = by_method(job, analysis)
+    elif job.summary.get("method"):  # as it was when the numbers were made
+        analysis = replace(analysis, method=MethodUsed.from_dict(job.summary["method"]))
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
-    if job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash:
+    if is_anew:
         _publish_anew(export, analysis, out)
     signatures = list(job.signatures.all())
     sample = job.sample.name if job.sample else ""

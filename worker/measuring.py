@@ -17,7 +17,7 @@ from segmentation.services.results.publishing import NAME as SEGMENTATION
 from .fetching import pixels_of
 from .heartbeat import Progress
 from .outlines import corrected_outlines, original_outlines
-from .results import stored_files, summarise
+from .results import by_method, stored_files, summarise
 
 if TYPE_CHECKING:
     from segmentation.core.measure.remembered import Memory
@@ -48,6 +48,7 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     outlines, clock = corrected_outlines(job, corrected.original, step), pipeline.Clock()
     with remembering(corrected.memory):
         analysis = pipeline.measure_objects(corrected.micrograph, outlines, job.get_settings(), progress, clock=clock)
+    analysis = by_method(job, analysis)
     unread = bool(job.summary.get("unread"))
     # The page shows the numbers while the rest is measured and the files are written.
     measuring.change(summary=summarise(analysis, reused=True, unread=unread))

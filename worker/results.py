@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,17 @@ from segmentation.core.analysis import Analysis
 from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.sample import Member
 from segmentation.core.tasks import find
+from segmentation.models import Job
 from segmentation.plain import storable
 from segmentation.services.ground import tables
 from segmentation.services.results.pooled_outlines import COCO_FILE
 
 from .heartbeat import Progress
+
+
+def by_method(job: Job, analysis: Analysis) -> Analysis:
+    """The analysis with the version of the method that its job follows, as that is now."""
+    return replace(analysis, method=job.method.written.used(analysis)) if job.method else analysis
 
 
 def stored_files(
@@ -65,6 +71,7 @@ def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, An
             "edge": analysis.settings.measurement.border_correction,
             "reused": reused,
             "unread": unread,
+            **({"method": analysis.method.as_dict()} if analysis.method else {}),
             **flags.as_json(analysis.flags),
             "timings": analysis.timings,
         }

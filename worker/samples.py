@@ -8,7 +8,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.flags import Flag, as_json, from_json
 from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
@@ -151,4 +151,5 @@ def _record(job: Job) -> AnalysisRecord:
         summary["image"]["height"],
         summary["data_bar"],
         {**kind, **micrograph.metadata},
+        MethodUsed.from_dict(summary["method"]) if summary.get("method") else None,
     )

@@ -6,6 +6,7 @@ from ._client import AsyncClient, Client
 from ._errors import DeepSegmError, Failed, Outdated, Refused, TimedOut, Unreachable
 from ._jobs import Job, Result
 from ._learning import Dataset, Training
+from ._methods import Method
 from ._samples import Sample, SampleResult
 from ._steps import Async, Sync
 
@@ -17,6 +18,7 @@ __all__ = [
     "DeepSegmError",
     "Failed",
     "Job",
+    "Method",
     "Outdated",
     "Refused",
     "Result",

@@ -17,6 +17,7 @@ import httpx
 from ._errors import Unreachable, checked
 from ._jobs import Job, Progress, Result, _Measured, _Row
 from ._learning import Dataset, Training
+from ._methods import Method, _source
 from ._parts import File, _form, _id, _new_key, _part, _retry_after, _save
 from ._samples import Sample, SampleResult
 from ._steps import Answer, Async, M, Steps, Sync, T, _Bound, _Page, _paged, _Request, _step, path_part
@@ -139,7 +140,8 @@ class _Client(_Bound[M]):
 
         image: a file, the bytes of one, or an array (needs tifffile); name: what it is called. width: of the whole
         image, such as "7520 nm"; else what the file says. side: files that the microscope saved beside it. settings: as
-        on the page, such as filter=True. key: the same key makes the same job, however often it is sent.
+        on the page, such as filter=True, and method="NAME", "NAME@2" or the id of a version. key: the same key makes
+        the same job, however often it is sent.
         """
         return (yield from self._submit(image, name, side, key, width=width, **settings))
 
@@ -287,6 +289,33 @@ class _Client(_Bound[M]):
     def training(self, id: str | int) -> Steps[Training[M]]:
         """A training by its id."""
         return Training(self, (yield from self._json("GET", f"/trainings/{path_part(id)}")))
+
+    @_step
+    def methods(self) -> Steps[list[Method[M]]]:
+        """The methods of your account and of its groups."""
+        return [Method(self, row) for row in (yield from self._json("GET", "/methods"))["methods"]]
+
+    @_step
+    def method(self, id: str) -> Steps[Method[M]]:
+        """A method by its id."""
+        return Method(self, (yield from self._json("GET", f"/methods/{path_part(id)}")))
+
+    @_step
+    def create_method(
+        self,
+        name: str,
+        result: _Row[M] | str | None = None,
+        *,
+        description: dict[str, Any] | None = None,
+        group: str = "",
+    ) -> Steps[Method[M]]:
+        """A new method, whose first version is a draft: of a finished result or of a description.
+
+        group: a group of the account, whose members see and use it; without one it is yours alone.
+        """
+        sent = {"name": name, "group": group, **_source(result, description)}
+        version = yield from self._json("POST", "/methods", json=sent)
+        return Method(self, (yield from self._json("GET", f"/methods/{path_part(version['method'])}")))
 
     @_step
     def models(self) -> Steps[list[dict[str, Any]]]:

@@ -161,6 +161,11 @@ class _Measured(_Files[M]):
     def warnings(self) -> list[str]:
         return list(self.data["result"].get("warnings", []))
 
+    @property
+    def method(self) -> dict[str, Any] | None:
+        """The version of a method that it follows: name, version, state, checksum, departures; None without one."""
+        return (self.data["result"] or {}).get("method")
+
     def _chosen(self, patterns: Sequence[str]) -> list[str]:
         """The names of its files that fit one of the patterns; without patterns those that the site calls usual."""
         names = self.files

@@ -54,7 +54,13 @@ def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
     summary = {"id": result.id, "page": result.page, "numbers": result.numbers, "warnings": result.warnings}
     check = {"scale_check": result.data.get("scale_check")}
     images = {"images": result.images} if isinstance(result, SampleResult) else {}
-    return {**summary, **check, **images, "files": result.files}
+    method = {"method": result.method} if result.method else {}
+    return {**summary, **method, **check, **images, "files": result.files}
+
+
+def _kind(task: str, method: str) -> dict[str, str]:
+    """What says how images are analysed: a method fixes the kind of analysis, too."""
+    return {"method": method} if method else {"task": task}
 
 
 class Reading:
@@ -70,6 +76,18 @@ class Reading:
         """The kinds of analysis (task), each with its models and settings."""
         with _as_tool_error():
             return await self.site.tasks()
+
+    async def list_methods(self) -> list[dict[str, Any]]:
+        """The methods of the laboratory: name and versions, each with its state."""
+        with _as_tool_error():
+            rows = await self.site.methods()
+        return [
+            {
+                "name": row.data["name"],
+                "versions": [{"number": one["number"], "state": one["state"]} for one in row.versions],
+            }
+            for row in rows
+        ]
 
     async def list_results(self, limit: int = 20) -> list[dict[str, Any]]:
         """Your analyses, the newest first: id, image, state, time, page; at most 100."""
@@ -131,22 +149,32 @@ class Adding(Reading):
         width: str | None = None,
         task: str = "particles",
         settings: dict[str, Any] | None = None,
+        method: str = "",
     ) -> dict[str, Any]:
         """Send an image of the folder, wait, and read its numbers.
 
         width: of the whole image, such as "7520 nm"; leave it out where the file has its scale. task and settings: by
-        the names of list_kinds.
+        the names of list_kinds. method: in place of a task, NAME or NAME@2 of list_methods.
         """
         if not (image := self._path_inside(path)).is_file():
             raise ToolError(f"There is no file {path} in {self.folder}.")
         with _as_tool_error():
-            job = await self.site.submit(image, width, task=task, **(settings or {}))
+            job = await self.site.submit(image, width, **_kind(task, method), **(settings or {}))
             return _summary(await job.wait(progress=_progress(context)))
 
     async def analyse_folder(
-        self, path: str, context: Context, name: str = "", width: str | None = None, task: str = "particles"
+        self,
+        path: str,
+        context: Context,
+        name: str = "",
+        width: str | None = None,
+        task: str = "particles",
+        method: str = "",
     ) -> dict[str, Any]:
-        """Send the files of a folder as images of one material, wait, and read the pooled numbers."""
+        """Send the files of a folder as images of one material, wait, and read the pooled numbers.
+
+        method: in place of a task, NAME or NAME@2 of list_methods.
+        """
         inside = self._path_inside(path)
         files = sorted(file for file in inside.iterdir() if file.is_file()) if inside.is_dir() else []
         for file in files:
@@ -154,7 +182,7 @@ class Adding(Reading):
         if not files:
             raise ToolError(f"{path} is no folder with files inside {self.folder}.")
         with _as_tool_error():
-            sample = await self.site.submit_sample(files, name or inside.name, width=width, task=task)
+            sample = await self.site.submit_sample(files, name or inside.name, width=width, **_kind(task, method))
             return _summary(await sample.wait(progress=_progress(context)))
 
     async def download(self, id: str, file: str) -> str:
@@ -175,8 +203,8 @@ def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
         "deepsegm", title="DeepSegm", instructions=INSTRUCTIONS, lifespan=lifespan, log_level="WARNING"
     )
     reader = Reading(site)
-    reading: list[Callable[..., Any]] = [reader.list_kinds, reader.list_results, reader.read_result]
-    reading += [reader.read_sample, reader.read_objects, reader.show_figure]
+    reading: list[Callable[..., Any]] = [reader.list_kinds, reader.list_methods, reader.list_results]
+    reading += [reader.read_result, reader.read_sample, reader.read_objects, reader.show_figure]
     sender = Adding(site, folder) if folder else None
     adding: list[Callable[..., Any]] = [sender.analyse, sender.analyse_folder, sender.download] if sender else []
     for tool in (*reading, *adding):

@@ -44,7 +44,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 _staff_only = secure_admin_login(lambda request: redirect("admin:index"))
 
-from . import access, learning, results  # noqa: E402  (each registers its lists, after those of allauth are gone)
+from . import access, learning, methods, results  # noqa: E402  (each registers its lists, after those of allauth are gone)
 from .base import Noted  # noqa: E402
 
 # The log of staff's changes covers every registered model, ours and those of packages.

@@ -25,7 +25,7 @@ from ..services.results import steps as steps_service
 from . import schemas
 from .auth import identify, key_of
 from .routes import FORM, JSON, OF_STATE, Listing, Routes, page_of_rows, takes
-from .sending import Changes, OneImage, Sign, json_body, sent_fields, sent_settings
+from .sending import Changes, OneImage, Sign, json_body, sent_fields, sent_method, sent_settings
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."
@@ -43,7 +43,8 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     file = request.FILES.get("file")
     if file is None:
         raise Refused("Send the image as multipart/form-data in a field named file.")
-    settings = sent_settings(request.POST.dict(), OneImage, request.user)
+    method = sent_method(request)
+    settings = sent_settings(request.POST.dict(), OneImage, request.user, method=method)
     width, page = request.POST.get("width"), request.POST.get("page", "").strip()
     try:
         parse_width(width or "")
@@ -52,7 +53,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
-    sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key}
+    sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key, "method": method}
     # Scripts get no default width: without one the file's own counts, else pixels.
     job = after_inspection.analyse_file(
         settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **sent, **who
@@ -119,7 +120,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         if "width" in fields:
             stated = StatedScale(str(fields.pop("width")), Source.TYPED)
             calibration = stated.calibration(parent.micrograph.scale)
-        settings = sent_settings(fields, Changes, request.user, parent.get_settings())
+        settings = sent_settings(fields, Changes, request.user, parent.get_settings(), parent.method)
         settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:

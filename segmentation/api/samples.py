@@ -25,7 +25,7 @@ from . import schemas
 from .auth import identify, key_of
 from .files import ANNEX, WAIT, file_or_wait
 from .routes import JSON, OF_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
-from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_settings
+from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_method, sent_settings
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
@@ -46,10 +46,11 @@ ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
-    settings, scale = sent_settings(request.POST.dict(), NewSample, request.user), _scale(request)
+    method, scale = sent_method(request), _scale(request)
+    settings = sent_settings(request.POST.dict(), NewSample, request.user, method=method)
     who, key = identify(request), key_of(request)
     intake = _intake(request, who)
-    named = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale}
+    named = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale, "method": method}
     with intake.in_use():
         sample = samples_service.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **named, **who)
     response["Location"] = reverse("api:sample", args=[sample.pk])

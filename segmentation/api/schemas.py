@@ -124,6 +124,9 @@ class Analysis(Answer):
     page: Annotated[str, at("job")] = Field(description="The page of the same result for people.")
     error: Reason = Field(description="Why it failed.")
     settings: dict[str, Any] = Field(description="The settings that were sent.")
+    method: Annotated[str | None, text_of("method_id")] = Field(
+        description="The id of the version of a method that it follows; its result names the method."
+    )
     scale_check: Literal["pending", "cut off", "done"] = Field(description=SCALE_CHECK)
 
 

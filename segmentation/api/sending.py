@@ -21,10 +21,16 @@ from ..core.typed import Setting, settings_of, settings_of_task
 from ..core.validation import sentence
 from ..forms.laboratory import laboratory_of, with_laboratory
 from ..forms.settings import models_by_task, settings_sent
+from ..models import MethodVersion
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.ground.refusal import Refused
 from ..services.results.edits import MOST
+from ..services.results.methods import resolve, settings_by
 
+OF_METHOD = (
+    "A method that the analysis follows: its name, NAME@2 for a version, or the id of a version. Its settings hold"
+    " where none are sent; what departs from it is said in the result."
+)
 LENGTH = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
 # One of the operations; `patch_of` checks it, so that the refusal names its number in the list.
@@ -56,6 +62,7 @@ class OneImage(Body):
     width: str | None = Field(
         None, description=f"Width of the whole image, {LENGTH}. Empty: sizes in pixels. Default: the scale of the file."
     )
+    method: str = Field("", description=OF_METHOD)
 
 
 class Changes(Body):
@@ -96,6 +103,33 @@ class Sign(Body):
 
 
 WORDS_OF_1_0 = {"file": Source.METADATA, "line": Source.DRAWN}
+
+
+class NewMethod(Body):
+    """A finished result, or a description, as a new method."""
+
+    name: str = Field(description="Its name.")
+    group: str = Field(
+        "", description="A group of the account, whose members see and use it. Empty: the account alone."
+    )
+    job: UUID | None = Field(None, description="A finished result, whose model and settings it takes.")
+    description: dict[str, Any] | None = Field(None, description="In place of a result: as GET answers it.")
+
+
+class NewVersion(Body):
+    """What the draft of a method says then, or its next version."""
+
+    job: UUID | None = Field(None, description="A finished result, whose model and settings it takes.")
+    description: dict[str, Any] | None = Field(None, description="In place of a result: as GET answers it.")
+
+
+class Approval(Body):
+    password: str = Field(description="Password of the account that approves. Wrong ones count as at the sign-in.")
+    checksum: str = Field(description="Checksum of the version that was looked at.")
+
+
+class Withdrawal(Body):
+    reason: str = Field(description="Why no new image is analysed by it.")
 
 
 class Scaled(Body):
@@ -147,6 +181,7 @@ class NewSample(Images):
     width: str = Field("", description=f"Width of every image, {LENGTH}.")
     nm_per_pixel: str = Field("", description="Size of a pixel in all images. Send either this or width.")
     otherwise_width: str = Field("", description=f"Width of the images without a scale, {LENGTH}.")
+    method: str = Field("", description=OF_METHOD)
 
 
 class Name(Body):
@@ -267,6 +302,12 @@ def _may_be_list(name: str) -> bool:
     return any(setting.several for setting in settings_of(MeasurementSettings) if setting.name == name)
 
 
+def sent_method(request: HttpRequest) -> MethodVersion | None:
+    """The version of a method that a form names; None without one. Raises Refused."""
+    text = request.POST.get("method", "").strip()
+    return resolve(text, request.user) if text else None
+
+
 def json_body(request: HttpRequest, body: type[B]) -> B:
     """The JSON body of a request; Refused with what is wrong with it."""
     try:
@@ -276,16 +317,23 @@ def json_body(request: HttpRequest, body: type[B]) -> B:
 
 
 def sent_settings(
-    sent: dict[str, Any], body: type[Body], user: Any, old: AnalysisSettings | None = None
+    sent: dict[str, Any],
+    body: type[Body],
+    user: Any,
+    old: AnalysisSettings | None = None,
+    method: MethodVersion | None = None,
 ) -> AnalysisSettings:
     """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them. old:
-    those that stay where nothing is sent."""
+    those that stay where nothing is sent. method: which they follow; without old ones its settings are those."""
+    if method is not None and old is None:
+        old = settings_by(method, laboratory_of(user))
     sent = _with_model(sent, user, old.task if old else "")
     names = {setting.name for task in every() for setting in settings_of_task(task)}
     if unknown := sorted(set(sent) - names - set(body.model_fields)):
         raise Refused(f"There is no field named {unknown[0]}.")
     try:
-        return settings_sent(sent if old else with_laboratory(sent, laboratory_of(user)), user, old)
+        fields = sent if old else with_laboratory(sent, laboratory_of(user))
+        return settings_sent(fields, user, old, by_method=method is not None)
     except ValueError as problem:
         raise Refused(str(problem)) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,15 +17,17 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from ..core import tasks
-from ..core.settings import SegmentationSettings
 from ..http.errors import NOTHING, error
 from ..services.ground.refusal import Refused
-from . import corrections, datasets, files, jobs, links, models, samples, scales, several, site, trainings
+from . import corrections, datasets, files, jobs, links, methods, models, samples, scales, several, site, trainings
 from .auth import sign_in
 from .failures import failed, wrong_value
 from .routes import FORM, WITH_SETTINGS
 from .schemas import with_results
 from .sending import settings_fields
+
+if TYPE_CHECKING:
+    from ..core.settings import SegmentationSettings
 
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. For private results send a token of your account page, or sign in"
@@ -69,6 +71,7 @@ api.add_router("", site.router)
 api.add_router("/compare", several.comparing)
 api.add_router("/datasets", datasets.router)
 api.add_router("/trainings", trainings.router)
+api.add_router("/methods", methods.router)
 api.add_router("/models", models.router)
 api.add_router("/datasets", trainings.suggesting)
 
@@ -102,9 +105,9 @@ def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
     means = "Kind of analysis, in place of a model: its default model. A model of another kind beside it is refused."
     settings = {"task": {"title": "Task", "type": "string", "enum": [name for name, _ in kinds], "description": means}}
     settings |= settings_fields(*(tasks.find(name) for name, _ in kinds))
-    for methods in schema["paths"].values():
-        methods.pop("head", None)
-        for operation in methods.values():
+    for of_address in schema["paths"].values():
+        of_address.pop("head", None)
+        for operation in of_address.values():
             if operation.pop(WITH_SETTINGS, False):
                 for content in operation["requestBody"]["content"].values():
                     content["schema"]["properties"] |= settings
@@ -124,8 +127,8 @@ def reference(request: HttpRequest) -> HttpResponse:
             "fields": [{"name": name, "needed": name in needed, **field} for name, field in fields.items()],
             **operation,
         }
-        for where, methods in document_now["paths"].items()
-        for method, operation in methods.items()
+        for where, of_address in document_now["paths"].items()
+        for method, operation in of_address.items()
         for body in [operation.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})]
         for needed, fields in [(body.get("required", []), body.get("properties", {}))]
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -68,6 +69,35 @@ class AnalysisSettings:
         )
 
 
+@dataclass(frozen=True)
+class MethodUsed:
+    """The version of a method by which something was analysed, as it was then.
+
+    state: draft, approved or withdrawn. checksum: of its description. departures: what was done otherwise than it
+    asks for, a sentence each.
+    """
+
+    name: str
+    version: int
+    state: str
+    checksum: str
+    departures: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The one written by `as_dict`."""
+        return cls(**{**data, "departures": tuple(data["departures"])})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {**vars(self), "departures": list(self.departures)}
+
+    @property
+    def title(self) -> str:
+        """Such as "Powder, version 2, approved"."""
+        return f"{self.name}, version {self.version}, {self.state}"
+
+
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """A measured Segmentation.
@@ -78,6 +108,7 @@ class Analysis:
         kept with the reason.
     timings: seconds by stage name.
     flags: warnings for the user.
+    method: by which it was made; None without one.
     """
 
     micrograph: Micrograph
@@ -89,6 +120,7 @@ class Analysis:
     quantities: dict[str, Value] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+    method: MethodUsed | None = None
 
     @property
     def refused(self) -> bool:

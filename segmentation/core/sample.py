@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import tasks
-from .analysis import Analysis
+from .analysis import Analysis, MethodUsed
 from .flags import Flag, as_json, short_forms
 from .labels.segmentation import MASKS
 from .measure.filters import sized
@@ -32,7 +32,8 @@ class AnalysisRecord:
 
     task: the kind of analysis. settings: all requested settings, by name. card: the entries of the ModelCard at that
     time. used: values that the settings left open, see `Segmentation`. width, height: of the image in px. data_bar:
-    its first row, None without a data bar. instrument: data about it from the file, by name.
+    its first row, None without a data bar. instrument: data about it from the file, by name. method: by which it was
+    made, None without one.
     """
 
     task: str = DEFAULT_TASK
@@ -43,6 +44,7 @@ class AnalysisRecord:
     height: int | None = None
     data_bar: int | None = None
     instrument: Mapping[str, Any] = field(default_factory=dict)
+    method: MethodUsed | None = None
 
     @classmethod
     def of(cls, analysis: Analysis) -> AnalysisRecord:
@@ -58,6 +60,7 @@ class AnalysisRecord:
             rows,
             segmentation.rows if segmentation.rows < rows else None,
             analysis.micrograph.facts,
+            analysis.method,
         )
 
     @property
@@ -327,10 +330,25 @@ class SampleAnalysis:
         model_cards = [{"name": MASKS} if card["name"] == MASKS else card for card in cards]
         return list({(card["name"], card.get("sha256")): card for card in model_cards}.values())
 
+    @property
+    def method(self) -> MethodUsed | None:
+        """The version of a method by which all its counted images were analysed, with what departs from it in any of
+        them; None where there is no such one."""
+        methods = [member.record.method for _, member in self.counted]
+        whole = {method and replace(method, departures=()) for method in methods}
+        shared = whole.pop() if len(whole) == 1 else None
+        if shared is None or len(methods) == 1:
+            return methods[0] if shared else None
+        counts = Counter(sentence for method in methods if method for sentence in method.departures)
+        of_all = f"of {len(methods)} images"
+        lines = [text if n == len(methods) else f"In {n} {of_all}: {text}" for text, n in counts.items()]
+        return replace(shared, departures=tuple(lines))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: the keys of the pooled statistics and of this class, and a row for each member."""
         of_sample: dict[str, Any] = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         of_sample["corrected"] = self.corrected
+        of_sample |= {"method": self.method.as_dict()} if self.method else {}
         numbers = {
             "unit": self.unit,
             "interval_note": self.interval_note,

@@ -24,6 +24,10 @@ TILT_SETTINGS = "tilt_correction", "tilt_direction"
 FROM_FILE = "file"  # the tilt that the file states
 LABORATORY = "This laboratory"  # group of what a laboratory sets once
 GEOMETRY = "Tilt of the stage"  # group
+TEXTS = (  # of the laboratory, for files and report; they change no number
+    *("laboratory", "operator", "orcid", "licence", "material", "microscope"),
+    *("grating", "preparation", "sampling_plan", "deviations"),
+)
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 MOST_REGIONS, MOST_CORNERS, MOST_IN_ALL = 50, 200, 1000  # regions to ignore, corners of one, and of all
 FARTHEST = 1e6  # px of a corner from that of the image

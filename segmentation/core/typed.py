@@ -15,7 +15,7 @@ Everything here comes from the settings models themselves: titles, descriptions,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from .analysis import AnalysisSettings
 from .names import clean_text
 from .settings import MeasurementSettings, regions_text
-from .tasks import every
+from .tasks import every, find
 from .tasks.base import Task
 from .validation import Settings, sentence, shortened
 
@@ -189,6 +189,15 @@ def _setting(name: str, schema: dict[str, Any]) -> Setting:
 def settings_of_task(task: Task) -> tuple[Setting, ...]:
     """All settings of an analysis of this kind, the model first."""
     return (*settings_of(task.settings), *settings_of(MeasurementSettings))
+
+
+def settings_apart(settings: AnalysisSettings, old: AnalysisSettings) -> Iterator[tuple[Setting, Any, Any]]:
+    """The settings of the first analysis that the second has otherwise, or does not have, with both values (None where
+    there is none), the model first; without the calibration."""
+    values, before = settings.as_dict(), old.as_dict()
+    for setting in settings_of_task(find(settings.task)):
+        if values[setting.name] != before.get(setting.name):
+            yield setting, values[setting.name], before.get(setting.name)
 
 
 def read_settings(task: Task, fields: Mapping[str, Any]) -> AnalysisSettings:

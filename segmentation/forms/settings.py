@@ -52,9 +52,12 @@ def _with_model_of(settings: AnalysisSettings | None, models: ModelsByTask) -> M
     return list({**tasks, task.name: (task, [*choices, missing])}.values())
 
 
-def settings_sent(sent: Mapping[str, Any], user: Any, earlier: AnalysisSettings | None = None) -> AnalysisSettings:
-    """The settings that a script or a button sends by their plain names. earlier: those of a result, which stay where
-    nothing is sent; of another kind of analysis only those that every kind has. Raises ValueError with a sentence."""
+def settings_sent(
+    sent: Mapping[str, Any], user: Any, earlier: AnalysisSettings | None = None, *, by_method: bool = False
+) -> AnalysisSettings:
+    """The settings that a script or a button sends by their plain names. earlier: those of a result or of a method,
+    which stay where nothing is sent; of another kind of analysis only those that every kind has. by_method: as of
+    `with_site_uncertainty`. Raises ValueError with a sentence."""
     models = _with_model_of(earlier, models_by_task(user))
     model = sent.get("model") or (earlier.segmentation.model if earlier else models[0][1][0][0])
     task = next((task for task, choices in models if model in dict(choices)), None)
@@ -65,7 +68,7 @@ def settings_sent(sent: Mapping[str, Any], user: Any, earlier: AnalysisSettings 
         everyones = {*SegmentationSettings.model_fields, *MeasurementSettings.model_fields}
         values = {name: value for name, value in values.items() if name in everyones}
     values |= {name: storable(value) if isinstance(value, str) else value for name, value in sent.items()}
-    return with_site_uncertainty(read_settings(task, {**values, "model": model}))
+    return with_site_uncertainty(read_settings(task, {**values, "model": model}), by_method=by_method)
 
 
 class SettingField(forms.CharField):
@@ -152,11 +155,13 @@ class SettingsForm(forms.Form):
         earlier: AnalysisSettings | None = None,
         user: Any = None,
         models: ModelsByTask | None = None,
+        by_method: bool = False,
     ) -> None:
         """data: as sent. earlier: what the fields show where nothing was sent; their model may be chosen though it is
         no longer here, as what it found can be measured. user: whose models can be chosen. models: these, if they have
-        been read already."""
+        been read already. by_method: as of `with_site_uncertainty`."""
         super().__init__()
+        self.by_method = by_method
         self.models = _with_model_of(earlier, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.models for choice in choices]
         tasks = [task for task, _ in self.models]
@@ -252,7 +257,7 @@ class SettingsForm(forms.Form):
 
     def settings(self, calibration: Calibration | None = None) -> AnalysisSettings:
         """The settings of a valid form."""
-        return with_site_uncertainty(self._settings.with_(calibration=calibration))
+        return with_site_uncertainty(self._settings.with_(calibration=calibration), by_method=self.by_method)
 
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
         """The texts in the fields for some settings; other kinds of analysis have their defaults."""

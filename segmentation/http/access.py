@@ -31,7 +31,11 @@ NOT_YOURS = (
 
 Thing = TypeVar("Thing", bound=Owned)
 PAGES: dict[type[Owned], str] = {Job: "job", Sample: "sample-page", Dataset: "dataset-page", Training: "training"}
-RELATED: dict[type[Owned], tuple[str, ...]] = {Job: ("micrograph",), Training: ("dataset", "owner", "overruled_by")}
+RELATED: dict[type[Owned], tuple[str, ...]] = {
+    Job: ("micrograph", "method__method"),
+    Sample: ("method__method",),
+    Training: ("dataset", "owner", "overruled_by"),
+}
 
 
 def address_of(row: Owned) -> str:

@@ -1,4 +1,4 @@
-"""The tables of the database: uploads, segmentations, jobs, samples, datasets, trainings, accounts, upkeep.
+"""The tables of the database: uploads, segmentations, jobs, samples, methods, datasets, trainings, accounts, upkeep.
 
 The Job row alone says in which state a job is; a message of the broker only says that some job waits. A job's life:
 
@@ -37,6 +37,7 @@ from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, O
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Measuring, Proposals, recent_pace
+from .methods import Method, MethodVersion
 from .micrographs import Arrival, Micrograph, Segmentation, SideFile, preview_path, upload_path
 from .samples import Sample, SampleArtifact
 from .tokens import Delivery, Laboratory, Quota, Token, Webhook

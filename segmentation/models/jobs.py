@@ -20,6 +20,7 @@ from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
 from .base import UNFINISHED, Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
+from .methods import MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 from .upkeep import ALIVE, WorkerProcess
@@ -94,6 +95,7 @@ class Job(Owned, Attempted):
 
     settings: the AnalysisSettings, as JSON. segmentation: the one that is measured; None until it exists.
 
+    method: by which it is analysed; None without one. The summary names it also when it is deleted.
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
     submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
@@ -121,6 +123,7 @@ class Job(Owned, Attempted):
     segmentation = models.ForeignKey(
         Segmentation, models.SET_NULL, null=True, blank=True, related_name="jobs", editable=False
     )
+    method = models.ForeignKey(MethodVersion, models.SET_NULL, null=True, blank=True, related_name="jobs")
     model_name = models.CharField("model", max_length=100, db_index=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)
     content = models.CharField(max_length=64, blank=True, default="", editable=False)

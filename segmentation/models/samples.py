@@ -7,6 +7,7 @@ from django.db import models
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, StoredFile
+from .methods import MethodVersion
 from .micrographs import Micrograph
 
 TYPED = 100  # characters of a typed number and its unit
@@ -19,6 +20,7 @@ class Sample(Owned, Attempted):
     an image or, by the rule PIXEL, of a pixel; None where no width was given. typed: the text by which the user gave
     `value`, such as "7.52 µm", "" without one: its last digit is how well `value` is known.
     notes: sentences about uploads that were not taken, as {"name", "sentence"}.
+    method: by which its images are analysed; None without one.
     pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
     submission: identifies a form, so that sending it twice makes one sample. content: hash of the submitted content.
     """
@@ -41,6 +43,7 @@ class Sample(Owned, Attempted):
     value = models.FloatField("nm", null=True, blank=True)
     typed = models.CharField("as typed", max_length=TYPED, blank=True, default="")
     notes = models.JSONField(default=list, blank=True)
+    method = models.ForeignKey(MethodVersion, models.SET_NULL, null=True, blank=True, related_name="samples")
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)

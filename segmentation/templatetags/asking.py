@@ -9,10 +9,13 @@ from django import template
 
 from ..core import tasks
 from ..core.network import cards
-from ..models import Dataset, Job, Micrograph, Sample
+from ..models import Dataset, Job, Method, Micrograph, Sample
+from ..presenters.methods import MethodLine, method_line
 from ..presenters.sample import ImageRow
+from ..services.access.links import is_open
 from ..services.ground import callers
 from ..services.learning.datasets import default_group, groups_of
+from ..services.results.methods import own_groups
 from ..views import calibration
 from ..views.datasets import NEW
 
@@ -38,6 +41,26 @@ def ruler_box(micrograph: Micrograph) -> str:
     if box is None and micrograph.data_bar is not None:
         box = (0, micrograph.data_bar, micrograph.width, micrograph.height)
     return " ".join(f"{edge:g}" for edge in box or ())
+
+
+@register.simple_tag(takes_context=True)
+def method_of(context: dict[str, Any], row: Job | Sample) -> MethodLine | None:
+    """What a result says of the method that it follows; None without one."""
+    stored = row.summary if isinstance(row, Job) else row.pooled
+    return method_line(stored.get("method"), row.method, context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def saving_as_method(context: dict[str, Any], job: Job) -> dict[str, Any] | None:
+    """What the form offers that saves a result as a method: the methods of its kind of analysis that get a version, and
+    the groups of the account; None where it cannot be saved."""
+    request = context["request"]
+    if not request.user.is_authenticated or not is_open(job, request.user, request.visitor):
+        return None
+    if job.summary["used"].get("imported"):
+        return None
+    of_kind = Method.objects.visible_to(request.user).filter(versions__description__task=job.summary["task"])
+    return {"methods": of_kind.distinct(), "groups": own_groups(request.user)}
 
 
 @register.simple_tag(takes_context=True)

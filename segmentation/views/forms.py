@@ -16,6 +16,8 @@ from ..core.micrograph.width import parse_width
 from ..core.names import clean_text
 from ..forms.laboratory import laboratory_of, with_laboratory
 from ..forms.settings import SettingsForm
+from ..models import MethodVersion
+from ..services.results.methods import resolve, settings_by
 
 MARKED = "Please correct the marked fields."
 LONGEST = 500  # characters of a field
@@ -48,10 +50,29 @@ def token_of(request: HttpRequest) -> str:
     return (to_uuid(request.POST.get("token", "")) or uuid4()).hex
 
 
-def sent_form(request: HttpRequest, earlier: AnalysisSettings | None = None) -> SettingsForm:
-    """The form with the sent settings, before those of the laboratory. earlier: as of the form."""
+def sent_form(
+    request: HttpRequest, earlier: AnalysisSettings | None = None, method: MethodVersion | None = None
+) -> SettingsForm:
+    """The form with the sent settings, before those of the method, or of the laboratory. earlier: as of the form."""
+    if method is not None:
+        form = method_form(request, method, earlier)
+        fields = {**form.initial, **{name: request.POST[name] for name in request.POST}}
+        return SettingsForm(fields, earlier=earlier, user=request.user, models=form.models, by_method=True)
     fields = with_laboratory(request.POST, laboratory_of(request.user, request.session))
     return SettingsForm(fields, earlier=earlier, user=request.user)
+
+
+def method_form(request: HttpRequest, method: MethodVersion, earlier: AnalysisSettings | None = None) -> SettingsForm:
+    """The form with the settings of a method, and those of the laboratory that it leaves open; or with `earlier` ones,
+    of a job that follows it. Raises Refused."""
+    settings = earlier or settings_by(method, laboratory_of(request.user, request.session))
+    return SettingsForm(earlier=settings, user=request.user, by_method=True)
+
+
+def method_in(request: HttpRequest) -> MethodVersion | None:
+    """The version of a method that a form or an address names; None without one. Raises Refused."""
+    text = clean_text((request.POST or request.GET).get("method", ""), LONGEST)
+    return resolve(text, request.user) if text else None
 
 
 def stated_in(request: HttpRequest) -> StatedScale:

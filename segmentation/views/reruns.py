@@ -52,7 +52,8 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
 @of_read_image
 def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     """The same image with other settings and the same scale, as a new job."""
-    form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user)
+    by_method = job.method_id is not None
+    form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user, by_method=by_method)
     if not form.is_valid():
         return job_page(request, job, form=form, rerun_open=True, status=400)
     settings = form.settings(job.scale.stated)
@@ -68,7 +69,8 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
 def change(request: HttpRequest, job: Job) -> HttpResponse:
     """The same image with the settings that a button names, all others as they are, as a new job."""
     try:
-        settings = settings_sent(request.POST, request.user, job.get_settings())
+        by_method = job.method_id is not None
+        settings = settings_sent(request.POST, request.user, job.get_settings(), by_method=by_method)
     except ValueError as error:
         raise Refused(str(error)) from None
     return _analyse_again(request, job, settings.with_(calibration=job.scale.stated))
@@ -112,7 +114,7 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return redirect("job", pk)
     job, stated = changeable(request, row_of(Job, pk)), stated_in(request)
-    form = sent_form(request, job.get_settings())
+    form = sent_form(request, job.get_settings(), job.method)
     if wrong := wrong_fields(form, stated):
         return job_page(request, job, form=form, problem=Note("", MARKED), stated=stated, status=400, **wrong)
     try:

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words, capital, corrected_words
-from ..core.tasks import find
-from ..core.typed import settings_of_task
+from ..core.typed import settings_apart
 from ..models import Job, Micrograph, Sample
 from ..presenters.sample import neighbours
 from ..presenters.stored import counted, headline, numbers_of
@@ -113,9 +112,7 @@ def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
 
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
     """Settings in which two analyses differ, in words; without the calibration."""
-    values, before = settings.as_dict(), old.as_dict()
     return [
-        f"model {title_of(values['model'])}" if setting.name == "model" else setting.change(values[setting.name])
-        for setting in settings_of_task(find(settings.task))
-        if values[setting.name] != before.get(setting.name)
+        f"model {title_of(value)}" if setting.name == "model" else setting.change(value)
+        for setting, value, _ in settings_apart(settings, old)
     ]

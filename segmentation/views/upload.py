@@ -22,14 +22,14 @@ from ..forms.settings import SettingsForm
 from ..http.access import address_of, row_of, see_other, visible
 from ..http.serving import file_stem, serve_image
 from ..middleware import sender
-from ..models import Job, Micrograph, Sample, shown_name
+from ..models import Job, MethodVersion, Micrograph, Sample, shown_name
 from ..services.ground.refusal import Refused
 from ..services.ground.requested import with_site_uncertainty
 from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
-from .forms import LONGEST, MARKED, sent_form, stated_in, token_of, wrong_fields
+from .forms import LONGEST, MARKED, method_form, method_in, sent_form, stated_in, token_of, wrong_fields
 from .work import work_page
 
 PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it is
@@ -44,26 +44,34 @@ TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the image
 def home(request: HttpRequest) -> HttpResponse:
     """The page of a picture before there is one; POST starts the analysis of a file and what lies beside it, of several
     images as one sample, or shows the page with what is wrong. The script sends the same form."""
+    method = method_in(request)
     if request.method != "POST":
-        return work_page(request, SettingsForm.from_query(request.GET, request.user))
-    form, stated, files = sent_form(request), stated_in(request), request.FILES.getlist("file")
+        form = method_form(request, method) if method else SettingsForm.from_query(request.GET, request.user)
+        return work_page(request, form, method=method)
+    form, stated, files = sent_form(request, method=method), stated_in(request), request.FILES.getlist("file")
     wrong, problem = wrong_fields(form, stated), Note("", NOTHING, 400)
     if wrong:
         problem = Note("", MARKED, 400)
     elif files:
         try:
-            return see_other(_begin(request, form.settings(), stated, files))
+            return see_other(_begin(request, form.settings(), stated, files, method))
         except Refused as refusal:
             name = shown_name(files[0].name or "") if len(files) == 1 else ""
             status = refusal.status if refusal.status in PASSED_ON else 400  # these say more than "bad request"
             problem = Note(name, refusal.sentence, status)
-    return work_page(request, form, problem.status, problem=problem, stated=stated, **wrong)
+    return work_page(request, form, problem.status, problem=problem, stated=stated, method=method, **wrong)
 
 
-def _begin(request: HttpRequest, settings: AnalysisSettings, stated: StatedScale, files: list[Any]) -> str:
+def _begin(
+    request: HttpRequest,
+    settings: AnalysisSettings,
+    stated: StatedScale,
+    files: list[Any],
+    method: MethodVersion | None,
+) -> str:
     """The address of what the analysis of these files leads to; raises Refused."""
     pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
-    common = {"settings": settings, "token": token_of(request), **sender(request)}
+    common = {"settings": settings, "method": method, "token": token_of(request), **sender(request)}
     image, *others = pair([file.name or "" for file in files])
     if not others and "one_sample" not in request.POST:
         main = next(file for file in files if (file.name or "") == image)

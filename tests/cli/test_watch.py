@@ -220,14 +220,15 @@ def test_a_folder_that_is_not_there_is_said(tmp_path):
 
 
 def test_a_site_measures_and_a_killed_watcher_sends_the_same_key(folder, site):
-    assert manage("watch", folder, *AT_SITE, "--filter").returncode == 0
+    assert manage("watch", folder, *AT_SITE, "--filter", "--method", "Powder@2").returncode == 0
     output = folder / "deep" / "a.tif.deepsegm"
     assert {*USUAL, "watched.json"} == {file.name for file in output.iterdir()}
     sent = site.bodies[0].decode(errors="replace")
     assert 'name="width"\r\n\r\n5 um' in sent and 'name="filter"\r\n\r\non' in sent
+    assert 'name="method"\r\n\r\nPowder@2' in sent
     assert site.requests[0].headers["Authorization"] == "Bearer deepsegm_from_the_environment"
     (output / "watched.json").unlink()
-    manage("watch", folder, *AT_SITE, "--filter")
+    manage("watch", folder, *AT_SITE, "--filter", "--method", "Powder@2")
     assert len(site.keys) == 2 and site.keys[0] == site.keys[1]
 
 

@@ -26,6 +26,7 @@ ROW = {
     "claimed": 0,
     "tasks": [],
     "quantities": [],
+    "method": "ID",
 }
 BESIDES = {"GET /jobs/*/edits.csv", "GET /jobs/*/standing"}  # edits gives the same; what the page draws
 
@@ -40,6 +41,8 @@ class Anything(Site):
         if (request.method == "GET" and path in ("/models", "/trainings")) or path.endswith("/suggestions"):
             return json_answer(200, [])
         lists = {"/jobs": "jobs", "/samples": "samples", "/datasets": "datasets"}
+        if request.method == "GET" and path == "/methods":
+            return json_answer(200, {"methods": [ROW]})
         if request.method == "GET" and path in lists:
             return json_answer(200, {"count": 0, lists[path]: []})
         return json_answer(200, ROW)
@@ -82,6 +85,9 @@ def everything(site: Site, folder) -> None:
     client.training("ID").wait()
     training.cancel(), training.retry(), training.offer(), training.withdraw(), training.share(), training.run_again()
     training.read("card.json"), list(client.trainings()), training.delete()
+    method = client.create_method("n", result)
+    client.methods(), client.method("ID"), method.change(result), method.version(1)
+    method.approve(1, "p", "c"), method.withdraw(1, "r"), method.discard(1)
     client.models(), client.model("m"), client.set_default("m"), client.restore_default()
 
 
@@ -93,6 +99,6 @@ def test_every_address_is_asked_for_with_a_method_that_it_has(tmp_path):
         for path, methods in document()["paths"].items()
         for method in methods
     }
-    requests = {re.sub(r"(?<=/)(ID|m|figure\.png|card\.json|result\.json)(?=/|$)", "*", path) for path in site.asked}
+    requests = {re.sub(r"(?<=/)(ID|1|m|figure\.png|card\.json|result\.json)(?=/|$)", "*", path) for path in site.asked}
     assert requests <= set(addresses)
     assert set(addresses) - requests == BESIDES

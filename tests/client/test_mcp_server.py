@@ -21,7 +21,7 @@ from mcp import Client, StdioServerParameters
 from tests.client.fake import Site, json_answer
 
 ROOT = Path(__file__).resolve().parents[2]
-READING = ["list_kinds", "list_results", "read_objects", "read_result", "read_sample", "show_figure"]
+READING = ["list_kinds", "list_methods", "list_results", "read_objects", "read_result", "read_sample", "show_figure"]
 JOB = {
     "id": "5",
     "state": "done",
@@ -100,6 +100,23 @@ def test_nothing_outside_the_folder_is_read_or_written(fake, tmp_path):
     for refusal in refusals:
         assert refusal.is_error and "the only folder that may be used here" in refusal.content[0].text
     assert not [request for request in fake.asked if not request.startswith("GET")]
+
+
+def test_a_method_stands_in_place_of_a_task(fake, tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*")
+    departures = ["The scale is typed by the user; the method asks for one from the file."]
+    measured = {**JOB["result"], "method": {"name": "Powder", "version": 2, "departures": departures}}
+    versions = [{"number": 2, "state": "approved"}, {"number": 1, "state": "withdrawn"}]
+    fake.answers["GET /methods"] = [
+        json_answer(200, {"methods": [{"id": "9", "name": "Powder", "versions": versions}]})
+    ]
+    fake.answers["POST /jobs"] = [json_answer(202, {**JOB, "result": measured})]
+    calls = [("list_methods", {}), ("analyse", {"path": "a.tif", "method": "Powder@2"})]
+    _, (listed, result) = answers(server(fake.async_client(), tmp_path), *calls)
+    assert content(listed) == [{"name": "Powder", "versions": versions}]
+    assert content(result)["method"]["departures"] == departures
+    sent = fake.bodies[fake.asked.index("POST /jobs")]
+    assert b'name="method"\r\n\r\nPowder@2' in sent and b'name="task"' not in sent
 
 
 def test_what_goes_wrong_is_a_sentence(fake, tmp_path):

@@ -13,7 +13,7 @@ from deepsegm_client._jobs import Job, Result
 from deepsegm_client._learning import Dataset, Training
 from deepsegm_client._samples import SampleResult
 
-from .fake import Site
+from .fake import Site, json_answer
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "client" / "README.md").read_text(encoding="utf-8")
@@ -68,9 +68,35 @@ def test_every_method_that_the_readme_names_is_there():
     assert [f"{of}.{name}" for of, name in sorted(named) if not hasattr(kinds[of], name)] == []
 
 
+def parts() -> list[str]:
+    """The code on methods, and that on trainings."""
+    blocks = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    return blocks
+
+
+def test_the_part_on_methods_asks_for_the_addresses_of_the_api(capsys):
+    site = Site()
+    method = {"id": "9", "name": "TiO2", "versions": [{"number": 1, "state": "draft"}]}
+    measured = {"method": {"departures": ["The scale is typed."]}, "flags": []}
+    sample = {"id": "3", "state": "done", "progress": 1.0, "images": [], "notes": [], "files": {}, "result": measured}
+    sample |= {"current": True, "scale_check": "done", "under_way": 0, "done": 1, "failed": 0}
+    site.answers = {
+        "POST /methods": [json_answer(201, {"id": "5", "method": "9"})],
+        "GET /methods/9": [json_answer(200, method)],
+        "POST /samples": [json_answer(202, sample)],
+        "GET /samples/3/files/result.json": [json_answer(200, {"quantities": {}})],
+    }
+    run([parts()[0]], LOCAL, client=site.client(), result="1234", files=[b"II*"])
+    assert site.asked[:3] == ["POST /methods", "GET /methods/9", "POST /samples"]
+    assert site.sent(0) == {"name": "TiO2, median size", "group": "", "job": "1234"}
+    assert b'name="method"\r\n\r\nTiO2, median size' in site.bodies[2]
+    assert "1 draft" in (output := capsys.readouterr().out) and "The scale is typed." in output
+
+
 def test_the_part_on_trainings_asks_for_the_addresses_of_the_api(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"^```py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    block = parts()[1]
     site = Site()
     client = site.client()
     run([block], LOCAL, client=client, corrected="1234")

@@ -23,15 +23,20 @@ NAME, PASSWORD = "teacher", "one of the staff 7"
 @pytest.fixture(scope="module")
 def teacher(site, data_folder):
     """An account of the staff on the running site."""
+    return make_staff(data_folder, NAME)
+
+
+def make_staff(data_folder, name):
+    """A superuser with PASSWORD; returns the name."""
     env = {**os.environ, "DEEPSEGM_DATA": str(data_folder), "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    made = ["createsuperuser", "--noinput", "--username", NAME, "--email", "teacher@example.org"]
+    made = ["createsuperuser", "--noinput", "--username", name, "--email", f"{name}@example.org"]
     subprocess.run([sys.executable, "manage.py", *made], cwd=REPOSITORY, env=env, check=True, capture_output=True)
-    return NAME
+    return name
 
 
-def sign_in(page):
+def sign_in(page, name=NAME):
     page.goto("/accounts/login/")
-    page.fill("[name=login]", NAME)
+    page.fill("[name=login]", name)
     page.fill("[name=password]", PASSWORD)
     page.locator("main button").click()
     page.wait_for_url("**/")

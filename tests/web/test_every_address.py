@@ -22,7 +22,20 @@ from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from segmentation.models import Dataset, DatasetImage, ModelDefault, Sample, StaffAction, Token, Training, Webhook
+from segmentation.core.micrograph.sources import Source
+from segmentation.core.quality.method import MethodDescription
+from segmentation.models import (
+    Dataset,
+    DatasetImage,
+    Method,
+    MethodVersion,
+    ModelDefault,
+    Sample,
+    StaffAction,
+    Token,
+    Training,
+    Webhook,
+)
 from segmentation.services.access import links, tokens
 from tests.web.finished import FILES, SUMMARY
 
@@ -73,6 +86,10 @@ class Cast:
         rows |= {"job": job, "sample": sample, "micrograph": job.micrograph, "dataset": dataset, "training": training}
         rows |= {"webhook": webhook, "user": alice, "group": Group.objects.create(name="microscopists")}
         rows["modeldefault"] = ModelDefault.objects.create(owner=alice, task="particles", model_name="particles")
+        rows["methods"] = rows["method"] = Method.objects.create(owner=alice, name="Powder")
+        said = MethodDescription.of_result(job.get_settings(), "a" * 64, Source.METADATA)
+        fields = {"description": said.as_dict(), "checksum": said.checksum, "author": "alice"}
+        MethodVersion.objects.create(method=rows["method"], number=1, **fields)
         rows["staffaction"] = StaffAction.objects.create(account="ada", action="a", kind="k", target="t", name="n")
         self.rows = rows
         plain, permitted = (User.objects.create_user(name, is_staff=True) for name in ("sam", "sue"))
@@ -111,7 +128,7 @@ class Cast:
             value: Any = row.pk if row is not None and kind in ("uuid", "path", "") and name != "name" else None
             if value is None:
                 file = name == "name" and "files/" in route and not route.startswith("models/")
-                value = {"uuid": f"{0:032x}", "int": 0}.get(
+                value = {"uuid": f"{0:032x}", "int": int(name == "number")}.get(
                     kind, "figure.png" if file else WORDS.get(name, "particles")
                 )
             route = re.sub(r"<(?:\w+:)?\w+>", str(value), route, count=1)

@@ -55,6 +55,7 @@ def analysis(micrograph, recipe, segmentation):
         quantities={},
         timings={"network": 0.1},
         flags=(Flag(NO_SCALE),),
+        method=None,
     )
 
 

@@ -115,22 +115,30 @@ def _shrinking(images: int) -> float:
     return t95(images - 1) / sqrt(images)
 
 
-def more_images_words(more: int | None, target: float, uncertainty: float | None, remedy: str = "") -> str:
-    """How many more images would give the median to within `target`, as a part of a sentence.
+def more_images_words(
+    more: int | None,
+    target: float,
+    uncertainty: float | None,
+    remedy: str = "",
+    answer: str = "median",
+    unit: str = "%",
+) -> str:
+    """How many more images would give the median, or another answer, to within `target`, as a part of a sentence.
 
-    more: from `more_images`. uncertainty: of the calibration, relative; None if not known. remedy: what helps where
-    another part of the uncertainty is in the way; "" where none is.
+    more: from `more_images`. uncertainty: of the calibration, relative; None if not known, and for an answer without a
+    length. remedy: what helps where another part of the uncertainty is in the way; "" where none is. unit: of a
+    hundredth of the target.
     """
-    aim = f"±{100 * target:g} %"
+    aim = f"±{100 * target:g} {unit}"
     if more and more <= FEASIBLE:
-        return f"about {more:,} more image{'' if more == 1 else 's'} would bring the median to {aim}"
+        return f"about {more:,} more image{'' if more == 1 else 's'} would bring the {answer} to {aim}"
     if more == 0:
-        return f"these images are enough for the median to {aim}"
+        return f"these images are enough for the {answer} to {aim}"
     if scale := scale_in_the_way("images", target, uncertainty):
         return scale
     if remedy:
-        return f"more images alone cannot bring the median to {aim}; better: {remedy.removesuffix('.')}"
-    return f"even with {FEASIBLE} more images the median would not be known to {aim}: the images differ too much"
+        return f"more images alone cannot bring the {answer} to {aim}; better: {remedy.removesuffix('.')}"
+    return f"even with {FEASIBLE} more images the {answer} would not be known to {aim}: the images differ too much"
 
 
 def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> str:

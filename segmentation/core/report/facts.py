@@ -15,7 +15,7 @@ from ..measure.filters import MEASURANDS
 from ..measure.regions import area_words
 from ..micrograph.square import COLUMNS, ROWS
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
-from ..settings import TILT_SETTINGS, MeasurementSettings
+from ..settings import TEXTS, TILT_SETTINGS, MeasurementSettings
 from ..typed import settings_of, settings_of_task
 from .wording import UNKNOWN, corrected_words, imported_words, instrument_words, one_line, rounding_words
 
@@ -49,11 +49,7 @@ INSTRUMENT = {
 }
 NOT_SAME = "not the same for all images"
 IN_DETAIL = (*NAMES.values(), "edges")
-TYPED = (  # texts that change no number
-    *("laboratory", "operator", "orcid", "licence", "material", "microscope"),
-    *("grating", "preparation", "sampling_plan", "deviations"),
-)
-REPORTED = {setting.name: setting.title for setting in settings_of(MeasurementSettings) if setting.name in TYPED}
+REPORTED = {setting.name: setting.title for setting in settings_of(MeasurementSettings) if setting.name in TEXTS}
 
 
 def on_off(setting: bool) -> str:
@@ -145,6 +141,9 @@ def facts_of_image(sample: SampleAnalysis, member: Member) -> Facts:
         ("calibration", "uncertainty of the microscope (95 %)"): instrument_words(calibration),
         ("model", "model"): model_label(record.card),
         ("model", "sha256 of the weights"): record.card.get("sha256", "") if record.by_model else "",
+        ("method", "name and version"): record.method.title if record.method else "",
+        ("method", "departures"): " ".join(record.method.departures) if record.method else "",
+        ("method", "sha256 of the description"): record.method.checksum if record.method else "",
         **{("settings", name): value for name, value in settings_used(sample, member).items()},
         **{("report", title): record.settings.get(name) for name, title in REPORTED.items()},
         **{

@@ -218,11 +218,14 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
         yield words(f"{summary.contents_of(numbers)} {summary.main_without_interval}".strip(), SMALL)
     if not _without_numbers(sample):
-        yield heading("Method")
+        yield heading("Method of the laboratory")
         yield words(method(sample), SMALL)
         yield words(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, _compared_first(sample))
+    if sample.method:
+        yield heading("Method of the laboratory")
+        yield words(" ".join((f"{sample.method.title}.", *sample.method.departures)))
     yield heading("Settings that differ from the default")
     settings = list(changed_settings(sample))
     yield facts(settings) if settings else words("None.")

@@ -103,6 +103,16 @@ class UsedModel(ModelWeights):
     title: str
 
 
+class Method(TypedDict):
+    """The version of a method by which it was analysed, as it was then."""
+
+    name: str
+    version: int
+    state: Literal["draft", "approved", "withdrawn"]
+    checksum: Annotated[str, meaning("SHA-256 of the description of the method")]
+    departures: Annotated[list[str], meaning("what was done otherwise than it asks for, a sentence each")]
+
+
 class ImageFacts(TypedDict):
     name: str
     sha256: str
@@ -116,6 +126,7 @@ class Result(TypedDict):
     """What results of images and of samples share."""
 
     quantities: Quantities
+    method: NotRequired[Annotated[Method, meaning("only where one was followed")]]
     versions: dict[str, str]
     warnings: Annotated[list[str], meaning("the sentences of flags")]
     flags: Annotated[list[Flag], meaning("warnings, each with a short form for tables and figures")]
@@ -148,6 +159,7 @@ class Member(ImageRow):
     settings: Annotated[dict[str, Any] | None, meaning("as asked for")]
     used: dict[str, Any] | None
     model: ModelWeights | None
+    method: NotRequired[Method]
     width: Side | None
     height: Side | None
     data_bar: Annotated[int | None, meaning("first row of the data bar, null where there is none")]
@@ -185,6 +197,7 @@ class JobResult(TypedDict):
     curves: NotRequired[Annotated[list[Curve], meaning("what the page draws of a kind without sizes of objects")]]
     calibration: Calibration
     model: UsedModel
+    method: NotRequired[Annotated[Method, meaning("only where one was followed")]]
     image: dict[Literal["width", "height"], Side]
     data_bar: Annotated[int | None, meaning("first row of the data bar, null where there is none")]
     polarity: str | None
@@ -207,6 +220,7 @@ class StoredSample(PooledStatistics):
     name: str = ""
     histogram: dict[str, Any] | None = None
     corrected: Corrected | None = None
+    method: Annotated[Method | None, meaning("missing where none was followed")] = None
     calibration: dict[str, Any] = field(default_factory=dict)
     quantities: dict[str, Number] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -34,6 +34,9 @@ from segmentation.models import SHOWN_NAME
 from segmentation.services.ground.requested import with_site_uncertainty
 
 from ._processes import DIED
+
+if TYPE_CHECKING:
+    from segmentation.core.quality.method import MethodDescription
 
 BAD_INPUT = 2
 RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images
@@ -96,17 +99,25 @@ def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
         parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=help_text, **how)
 
 
-def settings(task: Task, allowed: Iterable[Setting], options: dict[str, Any], **values: Any) -> AnalysisSettings:
+def settings(
+    task: Task,
+    allowed: Iterable[Setting],
+    options: dict[str, Any],
+    method: MethodDescription | None = None,
+    **values: Any,
+) -> AnalysisSettings:
     """The settings of a command line for one kind of analysis; CommandError with a sentence.
 
-    allowed: settings that the command has flags for, of any kind of analysis. values: other settings.
+    allowed: settings that the command has flags for, of any kind of analysis. method: whose settings hold where no flag
+    is typed; then the site's uncertainty is not added. values: other settings.
     """
     typed = {setting.name: options[setting.name] for setting in allowed if options[setting.name] is not None}
     names = {setting.name for setting in settings_of_task(task)}
     try:
         if other := next((name for name in typed if name not in names), ""):
             raise ValueError(f"--{other.replace('_', '-')}: {task.title} have no such setting.")
-        return with_site_uncertainty(read_settings(task, {**typed, **values}))
+        base = {} if method is None or method.task != task.name else method.analysis.as_dict()
+        return with_site_uncertainty(read_settings(task, {**base, **typed, **values}), by_method=method is not None)
     except ValueError as error:
         flag = f"--{error.setting.name.replace('_', '-')}: " if isinstance(error, BadSetting) else ""
         raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pace import Progress
+from segmentation.core.quality.method import MethodDescription
+from segmentation.core.quality.written import WrittenMethod
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
@@ -39,18 +42,21 @@ class Command(Measuring):
         super().add_arguments(parser)
         pages = "of files with several pages: each of these is an image, such as 3, 2-5 or all; kept in DIR/pages"
         parser.add_argument("--pages", default="", metavar="PAGES", help=pages)
+        help_ = "the description of a method, downloaded on its page: its settings hold where no option says otherwise"
+        parser.add_argument("--method", type=Path, metavar="FILE", help=help_)
         inputs.add_settings(parser, every_setting())
 
     def handle(self, *args: Any, **options: Any) -> None:
+        options["method"], method = _method(options["method"]) if options["method"] else (None, None)
         try:
-            options["model"] = options["model"] or cards.automatic(DEFAULT_TASK)
+            options["model"] = options["model"] or (method.model if method else cards.automatic(DEFAULT_TASK))
             task = find(cards.stands_for(options["model"])[0].task)
         except (cards.UnknownModel, UnknownTask) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
         self.prepared(options, [task])
         if options["pages"]:
             options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
-        self.measure(options["images"], inputs.settings(task, every_setting(), options), options)
+        self.measure(options["images"], inputs.settings(task, every_setting(), options, method), options)
 
     def pages(self, paths: Iterable[Path], text: str, out: Path) -> Iterator[Path]:
         """The images. In place of a stack stand the files of the pages that were asked for."""
@@ -65,7 +71,18 @@ class Command(Measuring):
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
         analysis = analysed(micrograph, settings, runtime=runtime, progress=progress).analysis
+        if written := options["method"]:
+            analysis = replace(analysis, method=written.used(analysis))
         return Measured(analysis, Words(inputs.outcome(analysis), tuple(map(str, analysis.flags))), file)
+
+
+def _method(file: Path) -> tuple[WrittenMethod, MethodDescription]:
+    """The version of a method in a file, and what it says; CommandError with a sentence."""
+    try:
+        written = WrittenMethod.of_file(file)
+        return written, written.read()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--method: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from None
 
 
 def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:

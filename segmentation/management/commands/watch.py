@@ -70,6 +70,8 @@ class Command(BaseCommand):
         parser.add_argument("--width-nm", dest="width", metavar="W", help='image width: 7520, "7.52 um"')
         help_ = "pool the images as one sample"
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
+        help_ = "a method of the site that the images follow: NAME, or NAME@2 for a version"
+        parser.add_argument("--method", metavar="NAME", help=help_)
         inputs.add_files(parser)
         parser.add_argument("--once", action="store_true", help="end when all images are measured")
         parser.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="look again after S seconds (5)")
@@ -86,7 +88,7 @@ class Command(BaseCommand):
         addsitedir(str(FILES / "client"))  # it lies beside the server, which does not depend on it
         from deepsegm_client import Client
 
-        names = ("width", *(setting.name for setting in every_setting()))
+        names = ("width", "method", *(setting.name for setting in every_setting()))
         folder = Folder(options, {name: options[name] for name in names if options[name] is not None})
         self.sentences: set[tuple[Path, str]] = set()
         with ExitStack() as stack:

@@ -8,9 +8,13 @@ from ...core.analysis import AnalysisSettings
 from ...models import Micrograph
 
 
-def with_site_uncertainty(requested: AnalysisSettings) -> AnalysisSettings:
-    """The settings with the site's calibration uncertainty, if the user typed none."""
-    if requested.measurement.scale_uncertainty != "auto" or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
+def with_site_uncertainty(requested: AnalysisSettings, *, by_method: bool = False) -> AnalysisSettings:
+    """The settings with the site's calibration uncertainty, if the user typed none.
+
+    by_method: whether they follow a method, which says all that decides a number: then the site adds nothing.
+    """
+    is_typed = requested.measurement.scale_uncertainty != "auto"
+    if by_method or is_typed or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
         return requested
     return requested.with_(
         scale_uncertainty=settings.DEEPSEGM_SCALE_UNCERTAINTY,

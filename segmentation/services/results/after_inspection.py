@@ -17,7 +17,7 @@ from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.stated import StatedScale
-from ...models import AFRESH, Job, Micrograph
+from ...models import AFRESH, Job, MethodVersion, Micrograph
 from ..ground.files import LocalFile, let_go_of_sides, publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
 from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
@@ -119,6 +119,7 @@ def start_images(archive: Micrograph) -> list[Note]:
         return []
     settings = AnalysisSettings.from_dict(archive.asked["settings"])
     stated = StatedScale.of(archive.asked).as_dict()
+    method = MethodVersion.objects.filter(pk=archive.asked.get("method")).first()
     notes = []
     for image in archive.images.filter(jobs=None).order_by("created"):
         try:
@@ -127,6 +128,7 @@ def start_images(archive: Micrograph) -> list[Note]:
                 settings=settings,
                 asked=stated,
                 token=archive.asked["token"],
+                method=method,
                 shelve=True,
                 **archive.maker,
             )
@@ -137,13 +139,20 @@ def start_images(archive: Micrograph) -> list[Note]:
 
 
 def start_analysis(
-    *, micrograph: Micrograph, settings: AnalysisSettings, asked: dict[str, Any] | None, token: str = "", **who: Any
+    *,
+    micrograph: Micrograph,
+    settings: AnalysisSettings,
+    asked: dict[str, Any] | None,
+    token: str = "",
+    method: MethodVersion | None = None,
+    **who: Any,
 ) -> Job | None:
     """The analysis of an upload, as of `create_job`. None for an archive: each of its images is analysed as it is
     unpacked."""
     if not micrograph.is_archive:
-        return create_job(micrograph=micrograph, settings=settings, asked=asked, token=token, **who)
+        return create_job(micrograph=micrograph, settings=settings, asked=asked, token=token, method=method, **who)
     micrograph.asked = {**(asked or {}), "settings": settings.as_dict(), "token": token}
+    micrograph.asked |= {"method": str(method.pk)} if method else {}
     Micrograph.objects.filter(pk=micrograph.pk).update(asked=micrograph.asked)
     if notes := [note.as_dict() for note in start_images(micrograph)]:
         micrograph.refresh_from_db(fields=["notes"])
@@ -157,14 +166,17 @@ def analyse_file(
     asked: dict[str, Any] | None = None,
     token: str = "",
     key: str = "",
+    method: MethodVersion | None = None,
     file: Any,
     **received: Any,
 ) -> Job | None:
-    """Store a file and start its analysis, or leave nothing; raises Refused. received: as of `receive_upload`."""
+    """Store a file and start its analysis, or leave nothing; raises Refused. method: which the settings follow.
+    received: as of `receive_upload`."""
     who = {name: received[name] for name in ("user", "visitor", "address")}
     micrograph = receive_upload(file=file, **received)
     try:
-        return start_analysis(micrograph=micrograph, settings=settings, asked=asked, token=token, key=key, **who)
+        how = {"settings": settings, "asked": asked, "token": token, "key": key, "method": method}
+        return start_analysis(micrograph=micrograph, **how, **who)
     except (ValueError, Refused) as problem:
         discard_unused(micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
@@ -186,7 +198,8 @@ def analyse_page(*, job: Job, page: str, **who: Any) -> Job | None:
     stored = [(whole.name, whole.file.name), *((beside["name"], beside["file"]) for beside in whole.side)]
     with ExitStack() as stack:
         file, *side = (File(stack.enter_context(default_storage.open(path)), name=name) for name, path in stored)
-        common = {"settings": job.get_settings(), "asked": StatedScale("").as_dict(), "token": f"page of {job.pk}"}
+        common = {"settings": job.get_settings(), "asked": StatedScale("").as_dict(), "method": job.method}
+        common |= {"token": f"page of {job.pk}"}
         return analyse_file(file=file, side=side, pages=str(number), **common, **who)
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
-from ...models import AFRESH, AGAIN, Job, Micrograph, Segmentation
+from ...models import AFRESH, AGAIN, Job, MethodVersion, Micrograph, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
 from ..ground.callers import fingerprint, submission_of
@@ -58,6 +58,7 @@ def create_job(
     segmentation: Segmentation | None = None,
     corrects: int | None = None,
     outlines: dict[str, Any] | None = None,
+    method: MethodVersion | None = None,
     shelve: bool = False,
 ) -> Job:
     """Make an analysis, and enqueue it after the image was inspected.
@@ -65,7 +66,8 @@ def create_job(
     token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
     surplus micrograph is then removed. asked: the stated scale (`StatedScale`), used instead of the calibration
     in the settings. segmentation: the one to measure, if known. corrects: how many of the parent's corrections are
-    measured. outlines: the file of another tool whose outlines are measured, see `Job`. shelve: a job beyond its
+    measured. outlines: the file of another tool whose outlines are measured, see `Job`. method: which the settings
+    follow; without one that of the parent. shelve: a job beyond its
     maker's limits is stored as failed, to be tried again later, instead of being refused. Raises Refused (409 if the
     key belongs to another submission, 422 if the file is no image, 429 too many), ValueError if image and request do
     not fit.
@@ -75,12 +77,15 @@ def create_job(
     identity = [str(segmentation.pk)] if segmentation else []
     identity += [f"{parent.pk} {corrects}"] if parent and corrects is not None else []
     identity += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
+    method = method or (parent.method if parent else None)
+    identity += [f"method {method.pk}"] if method else []
     content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *identity)
     submission = submission_of("job", user, visitor, token=token, key=key, content=content)
     job = Job.objects.filter(submission=submission).first()
     if job is None:
         fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
-        fields |= {"corrects": corrects, "outlines": outlines or {}, **Job.fields_of(user, visitor, address)}
+        fields |= {"corrects": corrects, "outlines": outlines or {}, "method": method}
+        fields |= Job.fields_of(user, visitor, address)
         job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)

@@ -17,7 +17,7 @@ from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
 from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
-from ...models import AFRESH, SHOWN_NAME, Job, Micrograph, Sample
+from ...models import AFRESH, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import TYPED
 from ..ground import limits
 from ..ground.callers import fingerprint, submission_of
@@ -81,16 +81,18 @@ def create_sample(
     token: str = "",
     key: str = "",
     notes: Iterable[Note] = (),
+    method: MethodVersion | None = None,
 ) -> Sample:
     """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
 
-    notes: from the intake. token, key: identify a submission (`submission_of`). Raises Refused
-    (400 no images, 409 if the key belongs to another submission, 429 too many).
+    notes: from the intake. token, key: identify a submission (`submission_of`). method: which the settings follow.
+    Raises Refused (400 no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model, user)
     uploads = list(uploads)
     files = [[*files_of(micrograph), None] for micrograph in uploads]  # None: as 1.0.0 wrote it, for repeated keys
-    content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields())
+    identity = [f"method {method.pk}"] if method else []
+    content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields(), *identity)
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
     sample = Sample.objects.filter(submission=submission).first()
     if sample is None:
@@ -98,7 +100,8 @@ def create_sample(
             raise Refused(NO_IMAGES)
         who = {"user": user, "visitor": visitor, "address": address}
         title = clean_text(name, SHOWN_NAME) or _titled(uploads[0].name, len(uploads))
-        sample, created = _new_sample(submission, who, settings, name=title, content=content, **scale.fields())
+        fields = {"name": title, "content": content, "method": method, **scale.fields()}
+        sample, created = _new_sample(submission, who, settings, **fields)
         if created:
             take_in(sample, uploads, notes)
             return sample
@@ -115,7 +118,7 @@ def sample_of_results(
     """A sample of finished results: their outlines, as corrected, are measured once more in it; the results stay.
 
     moves: whether the results themselves become its images where they can. The sample has the settings of the first
-    result; each image keeps its own settings and scale. token: of a form.
+    result, and their method if they share one; each image keeps its own settings and scale. token: of a form.
     Raises Refused (409 for results that are not done, 422 for results of several kinds or of one image, 429 too many).
     """
     jobs = list(jobs)
@@ -125,7 +128,9 @@ def sample_of_results(
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
     title = clean_text(name, SHOWN_NAME) or _titled(jobs[0].micrograph.name, len(jobs))
-    sample, created = _new_sample(submission, who, newest[0].get_settings(), name=title, content=content)
+    methods = {job.method for job in newest}
+    fields = {"name": title, "content": content, "method": methods.pop() if len(methods) == 1 else None}
+    sample, created = _new_sample(submission, who, newest[0].get_settings(), **fields)
     if created:
         for job, last in zip(jobs, newest, strict=True):
             corrected = {"corrects": job.edit_count} if job.is_corrected else {}
@@ -500,7 +505,9 @@ def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) ->
 
 
 def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
+    parent: Job | None = fields.get("parent")
     return Job(
+        method=parent.method if parent else sample.method,
         micrograph=micrograph,
         sample=sample,
         settings=settings.as_dict(),

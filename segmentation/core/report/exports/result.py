@@ -34,10 +34,12 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
     settings: as asked for; used: what "auto" and None became. quantities: what the kind of analysis answers with.
     statistics: of the sizes, None where there are none; set_aside: counts by reason. The same sample gives the same:
     running times are not part of it. Of several images settings, used and model are what all pooled ones share, and
-    `images` has each image with its settings, also images that are left out.
+    `images` has each image with its settings, also images that are left out. method: only where one was followed.
     """
     details = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
+    if sample.method:
+        details["method"] = sample.method.as_dict()
     content: dict[str, Any] = json_value(
         {**details, "statistics": statistics, "versions": versions(), **flags.as_json(sample.flags)}
     )
@@ -93,6 +95,7 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
     member = image.member
     record = AnalysisRecord() if member is None else member.record
     return {
+        **({"method": record.method.as_dict()} if record.method else {}),
         "warning": image.warning,
         "sha256": image.sha256,
         "calibration": None if member is None else asdict(member.calibration),

@@ -32,7 +32,7 @@ from segmentation.core.report.filing import Filing
 from segmentation.core.report.outlines import polygons
 from segmentation.core.report.wording import hundredths, write_json
 from segmentation.core.sample import SampleAnalysis
-from segmentation.core.settings import MeasurementSettings
+from segmentation.core.settings import TEXTS, MeasurementSettings
 from tests.core.builders import analysis_of, make_analysis, refound, renamed, segmentation_of
 
 shapely = pytest.importorskip("shapely")
@@ -163,7 +163,7 @@ def test_xlsx_details_have_every_setting_that_changes_the_numbers(edge):
 
 
 def test_each_setting_of_measuring_is_in_the_details_or_changes_no_number():
-    elsewhere = {"filter", "border_correction", "calibration", *facts.TYPED}
+    elsewhere = {"filter", "border_correction", "calibration", *TEXTS}
     elsewhere |= {"scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
     missing = MeasurementSettings.model_fields.keys() - elsewhere - facts.NAMES.keys()
     assert not missing, f"name it in core/report/facts.py (NAMES): {missing}"

@@ -1,0 +1,63 @@
+"""Methods of a laboratory, and their versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._jobs import _Row
+from ._parts import _id
+from ._steps import M, Steps, _step
+
+if TYPE_CHECKING:
+    from ._jobs import Job, Result
+
+
+def _source(result: _Row[M] | str | None, description: dict[str, Any] | None) -> dict[str, Any]:
+    """What a version is made of, as the site reads it: a finished result or a description."""
+    return {"job": _id(result)} if result is not None else {"description": description}
+
+
+class Method(_Row[M]):
+    """A method with its versions, the newest first. Results name the version that they follow."""
+
+    kind = "methods"
+
+    @property
+    def versions(self) -> list[dict[str, Any]]:
+        """Number, state, checksum, who wrote and who approved each version."""
+        return list(self.data["versions"])
+
+    @_step
+    def version(self, number: int) -> Steps[dict[str, Any]]:
+        """All that a version says, and what it changes of the one before."""
+        return dict((yield from self._client._json("GET", f"{self.path}/versions/{number}")))
+
+    @_step
+    def change(
+        self, result: Job[M] | Result[M] | str | None = None, *, description: dict[str, Any] | None = None
+    ) -> Steps[dict[str, Any]]:
+        """Change the draft, or write the next version where there is none; give a finished result or a description."""
+        sent = _source(result, description)
+        answer = yield from self._client._json("POST", f"{self.path}/versions", json=sent)
+        yield from self._refresh()
+        return dict(answer)
+
+    @_step
+    def approve(self, number: int, password: str, checksum: str) -> Steps[dict[str, Any]]:
+        """Approve a draft, with the password of the account once more. checksum: of the version that was looked at."""
+        return (yield from self._do(number, "approve", {"password": password, "checksum": checksum}))
+
+    @_step
+    def withdraw(self, number: int, reason: str) -> Steps[dict[str, Any]]:
+        """Withdraw an approved version: no new image is analysed by it."""
+        return (yield from self._do(number, "withdraw", {"reason": reason}))
+
+    @_step
+    def discard(self, number: int) -> Steps[None]:
+        """Delete a draft, and the method where it is the only version."""
+        yield from self._client._ask("DELETE", f"{self.path}/versions/{number}")
+
+    def _do(self, number: int, action: str, sent: dict[str, str]) -> Steps[dict[str, Any]]:
+        answer = yield from self._client._json("POST", f"{self.path}/versions/{number}/{action}", json=sent)
+        yield from self._refresh()
+        return dict(answer)

@@ -1,0 +1,30 @@
+"""The admin's page of methods."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from ..models import Method
+from .base import LookOnly, column, opens
+
+
+@admin.register(Method)
+class MethodAdmin(LookOnly):
+    """Methods and their versions: approved and withdrawn on their pages; results keep what they say when one is
+    deleted here."""
+
+    list_display = ("name", "group", "owner", "versions_and_states", "created", "page")
+    list_filter = ("group", "versions__state", "created")
+    search_fields = ("id", "name", "owner__username", "versions__checksum")
+    search_help_text = "Name, user, or the checksum of a version"
+    summary_fields = ("name", "page", "group", "owner", "versions_and_states", "created")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("group", "owner").prefetch_related("versions")
+
+    versions_and_states = column(
+        "versions", lambda method: ", ".join(f"{row.number} {row.state}" for row in method.versions.all())
+    )
+    page = opens("method", "open the method")

@@ -1,0 +1,196 @@
+"""Methods of a laboratory for scripts: saved, read, changed as a further version, approved, withdrawn."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import Status
+from pydantic import Field, ValidationError
+
+from ..core.quality.method import MethodDescription
+from ..core.validation import sentence
+from ..http.access import row_of, visible
+from ..models import Job, Method, MethodVersion
+from ..plain import storable
+from ..services.access.links import check_open
+from ..services.ground.refusal import Refused
+from ..services.results import methods as service
+from .routes import JSON, Routes, takes
+from .schemas import Answer, Id, Of, address, at, text_of
+from .sending import Approval, NewMethod, NewVersion, Withdrawal, json_body
+
+ONE_OF_BOTH = "Send either job or description."
+router = Routes(tags=["Methods"])
+
+
+class Version(Answer):
+    """One version of a method."""
+
+    id: Id
+    method: Annotated[str, text_of("method_id")] = Field(description="The id of its method.")
+    number: int
+    state: Literal["draft", "approved", "withdrawn"]
+    checksum: str = Field(description="SHA-256 of description: JSON, sorted keys, UTF-8, no spaces.")
+    author: str = Field(description="Account that wrote it.")
+    created: datetime
+    approver: str = Field(description="Account that approved it; empty before.")
+    approver_name: str
+    approved: datetime | None
+    withdrawn_by: str
+    withdrawn: datetime | None
+    reason: str = Field(description="Why it was withdrawn.")
+    url: Annotated[str, Of(lambda row, request: address(request, "api:method-version", row.method_id, row.number))]
+
+
+class VersionInFull(Version):
+    """One version with all that it says."""
+
+    name: Annotated[str, Of(lambda row, _: row.method.name)]
+    description: dict[str, Any] = Field(description="All that decides a number.")
+    changes: Annotated[list[str], Of(lambda row, _: service.changes_of(row))] = Field(
+        description="What it changes of the version before."
+    )
+
+
+class OneMethod(Answer):
+    """A method with its versions, the newest first."""
+
+    id: Id
+    url: Annotated[str, at("api:method")]
+    page: Annotated[str, at("method")] = Field(description="The page of the same method for people.")
+    name: str
+    group: Annotated[str | None, Of(lambda row, _: row.group.name if row.group else None)]
+    created: datetime
+    versions: Annotated[list[Version], Of(lambda row, _: list(row.versions.all()))]
+
+
+class Listed(Answer):
+    methods: list[OneMethod]
+
+
+@router.does("GET", "", "methods", Listed, (401,))
+def methods(request: HttpRequest) -> Any:
+    """The methods of your account and of its groups, by name."""
+    if not request.user.is_authenticated:
+        raise Refused(service.SIGN_IN, 401)
+    rows = Method.objects.visible_to(request.user).select_related("group").prefetch_related("versions")
+    return {"methods": list(rows)}
+
+
+@router.does("POST", "", "methods", {201: VersionInFull}, (401, 404, 409, 422), takes(NewMethod, JSON))
+def create(request: HttpRequest, response: HttpResponse) -> Any:
+    """Save a finished result, or a description, as the first version of a new method: a draft."""
+    body = json_body(request, NewMethod)
+    named = {"user": request.user, "name": body.name, "group": body.group}
+    if described := _described(body):
+        version = service.create(description=described, **named)
+    else:
+        version = service.save_as_method(job=_job(request, body.job), **named)
+    return _made(response, version)
+
+
+@router.does("GET", "/{uuid:pk}", "method", OneMethod, (404,))
+def method(request: HttpRequest, pk: UUID) -> Any:
+    """Name, group and versions."""
+    return _method(request, pk)
+
+
+@router.does(
+    "POST",
+    "/{uuid:pk}/versions",
+    "method-versions",
+    {201: VersionInFull},
+    (401, 403, 404, 409, 422),
+    takes(NewVersion, JSON),
+)
+def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
+    """Change the draft of a method; where its newest version is approved or withdrawn, make the next version."""
+    row, body = _method(request, pk), json_body(request, NewVersion)
+    if described := _described(body):
+        version = service.change(method=row, description=described, user=request.user)
+    else:
+        version = service.save_as_method(job=_job(request, body.job), user=request.user, name="", method=row)
+    return _made(response, version)
+
+
+@router.does("GET", "/{uuid:pk}/versions/{int:number}", "method-version", VersionInFull, (404, 409))
+def version(request: HttpRequest, pk: UUID, number: int) -> Any:
+    """All that a version says, and what it changes."""
+    return _version(request, pk, number)
+
+
+@router.does("DELETE", "/{uuid:pk}/versions/{int:number}", "method-version", {204: None}, (403, 404, 409))
+def discard(request: HttpRequest, pk: UUID, number: int) -> Any:
+    """Delete a draft, and its method where it is the only version."""
+    service.discard(version=_version(request, pk, number), user=request.user)
+    return Status(204, None)
+
+
+@router.does(
+    "POST",
+    "/{uuid:pk}/versions/{int:number}/approve",
+    "method-approve",
+    VersionInFull,
+    (403, 404, 409, 422),
+    takes(Approval, JSON),
+)
+def approve(request: HttpRequest, pk: UUID, number: int) -> Any:
+    """Approve a draft, with the account's password once more. An approved version never changes."""
+    row, body = _version(request, pk, number), json_body(request, Approval)
+    service.approve(version=row, request=request, **body.model_dump())
+    return row
+
+
+@router.does(
+    "POST",
+    "/{uuid:pk}/versions/{int:number}/withdraw",
+    "method-withdraw",
+    VersionInFull,
+    (403, 404, 409, 422),
+    takes(Withdrawal, JSON),
+)
+def withdraw(request: HttpRequest, pk: UUID, number: int) -> Any:
+    """Withdraw an approved version: no new image is analysed by it, and its results stay."""
+    row, body = _version(request, pk, number), json_body(request, Withdrawal)
+    service.withdraw(version=row, user=request.user, reason=body.reason)
+    return row
+
+
+def _method(request: HttpRequest, pk: UUID) -> Method:
+    return get_object_or_404(Method.objects.visible_to(request.user).select_related("group"), pk=pk)
+
+
+def _version(request: HttpRequest, pk: UUID, number: int) -> MethodVersion:
+    if number > 10**9:
+        raise Http404
+    return get_object_or_404(MethodVersion.objects.select_related("method"), method=_method(request, pk), number=number)
+
+
+def _job(request: HttpRequest, pk: UUID | None) -> Job:
+    job = visible(request, row_of(Job, pk)) if pk else None
+    if job is None:
+        raise Refused(ONE_OF_BOTH, 422)
+    check_open(job, request.user, request.visitor)
+    return job
+
+
+def _described(body: NewMethod | NewVersion) -> MethodDescription | None:
+    """The description that was sent, None where a result was; Refused where it is none."""
+    if body.description is None:
+        return None
+    if body.job is not None:
+        raise Refused(ONE_OF_BOTH, 422)
+    try:
+        return MethodDescription.from_dict(storable(body.description))
+    except ValidationError as error:
+        raise Refused(sentence(error), 422) from None
+
+
+def _made(response: HttpResponse, version: MethodVersion) -> Any:
+    response["Location"] = reverse("api:method-version", args=[version.method_id, version.number])
+    return Status(201, version)

@@ -1,0 +1,227 @@
+"""Whether a number meets a limit, and with what chance (ISO/IEC Guide 98-4:2012, which is JCGM
+106:2012).
+
+- The chance of conformity is the share of the number's distribution inside the limits (clause 7).
+  The distribution is normal, with the standard uncertainty of each side (`spread`), so it has the
+  interval's own ends.
+- Simple acceptance (8.2): a number inside the limits passes.
+- Guard band (8.3): a number passes only if it lies inside by at least w, and fails only if it lies
+  outside by as much. w is r times the expanded uncertainty U, and r is 1 if nothing else is agreed.
+  Between, the result is undecided.
+
+A number without a known uncertainty is undecided by either rule: nobody can tell how likely a wrong
+decision is. Counts are exact; they say what was counted and nothing of the material.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..measure.budget_table import COVERAGE
+from ..measure.quantities import (
+    EVERY,
+    Value,
+    decimals_beside,
+    end_words,
+    number,
+    readable,
+    significant,
+    uncapital,
+)
+from ..validation import Settings
+from .spread import NumberName, Spread, spread_of
+
+Verdict = Literal["passes", "fails", "undecided"]
+Rule = Literal["simple", "guard band"]
+EXACT = ("integer", "halves")  # kinds of numbers that are counted
+SURE = 0.9995  # a chance from here on is written as "over 99.9 %"
+
+
+class Limit(Settings):
+    """One requirement of a specification.
+
+    quantity: the name of a number of a result, such as "median", "d10", "d90", "fraction_100nm" or
+    "n_kept". lower, upper: in the unit of result.json (nm; a share from 0 to 1); None for no limit
+    on this side. rule, factor: the decision rule, and r, the guard band in expanded uncertainties.
+    """
+
+    quantity: NumberName
+    lower: float | None = None
+    upper: float | None = None
+    rule: Rule = "guard band"
+    factor: float = Field(1.0, ge=0, le=3)
+
+    @model_validator(mode="after")
+    def _has_limits(self) -> Self:
+        if self.lower is None and self.upper is None:
+            raise ValueError("a requirement has a lower limit, an upper limit, or both.")
+        if self.lower is not None and self.upper is not None and self.lower >= self.upper:
+            raise ValueError("the lower limit is below the upper one.")
+        return self
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one requirement.
+
+    chance: that the true value lies inside the limits, None where the uncertainty is not known.
+    accepted: the smallest and the largest number that passes by the rule, ±inf without a limit;
+    None where the uncertainty is not known, and where the guard bands leave nothing between two
+    limits. sentence: the decision and its grounds.
+    """
+
+    limit: Limit
+    verdict: Verdict
+    chance: float | None
+    accepted: tuple[float, float] | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Conformity:
+    """What becomes of a whole specification. at_least: a lower bound of the chance that all
+    requirements are met, whatever their dependence (Bonferroni); None where one of them is not
+    known."""
+
+    verdict: Verdict
+    at_least: float | None
+    decisions: tuple[Decision, ...]
+
+
+def decide(limit: Limit, value: Value) -> Decision:
+    """The decision on one number of a result, in the unit of result.json."""
+    spread = _known_spread(limit, value)
+    if value.value is None or spread is None:
+        return Decision(limit, "undecided", None, None, _unknown_words(limit, value))
+    low, high = _ends(limit)
+    chance = chance_inside(value.value, spread, low, high)
+    if limit.rule == "simple":
+        verdict: Verdict = "passes" if low <= value.value <= high else "fails"
+        accepted: tuple[float, float] | None = (low, high)
+    else:
+        # The band at a limit is that of the side of the number on which this limit lies.
+        bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
+        verdict = _guarded(value.value, low, high, bands)
+        accepted = (low + bands[0], high - bands[1]) if low + bands[0] <= high - bands[1] else None
+    return Decision(limit, verdict, chance, accepted, _words(limit, value, verdict, chance))
+
+
+def decide_all(limits: Sequence[Limit], values: Mapping[str, Value]) -> Conformity:
+    """The decision on a specification: it fails with one requirement and is undecided with one.
+    values: the numbers of the result by name; one that it does not have is undecided. Raises
+    ValueError without requirements."""
+    if not limits:
+        raise ValueError("A specification has at least one requirement.")
+    decisions = tuple(decide(limit, values.get(limit.quantity, Value(None))) for limit in limits)
+    verdicts = {decision.verdict for decision in decisions}
+    verdict: Verdict = "fails" if "fails" in verdicts else "undecided" if "undecided" in verdicts else "passes"
+    chances = [decision.chance for decision in decisions if decision.chance is not None]
+    is_known = len(chances) == len(decisions)
+    return Conformity(
+        verdict,
+        max(0.0, 1 - sum(1 - chance for chance in chances)) if is_known else None,
+        decisions,
+    )
+
+
+def chance_inside(value: float, spread: Spread, low: float, high: float) -> float:
+    """The chance that the true value lies from `low` to `high` (either may be infinite), in the
+    unit of all."""
+    below = 0.0 if low == -inf else spread.share_below(low - value)
+    if spread.towards(low - value) == 0 and low == value:
+        below = 0.0  # a number without uncertainty that stands at the limit is inside
+    return max(0.0, (1.0 if high == inf else spread.share_below(high - value)) - below)
+
+
+def _known_spread(limit: Limit, value: Value) -> Spread | None:
+    quantity = number(limit.quantity)
+    if quantity.power and value.unit.startswith("px"):
+        return None
+    is_counted = quantity.kind in EXACT and value.low is None and value.total is None
+    return Spread(0.0, 0.0) if is_counted else spread_of(value)
+
+
+def _ends(limit: Limit) -> tuple[float, float]:
+    return -inf if limit.lower is None else limit.lower, inf if limit.upper is None else limit.upper
+
+
+def _guarded(value: float, low: float, high: float, bands: Sequence[float]) -> Verdict:
+    if low + bands[0] <= value <= high - bands[1]:
+        return "passes"
+    is_outside = value < low or value > high
+    if is_outside and (value <= low - bands[0] or value >= high + bands[1]):
+        return "fails"
+    return "undecided"
+
+
+def limit_words(limit: Limit) -> str:
+    """The requirement in a line: "median 80 to 120 nm", "fraction from 1 to 100 nm at most 10
+    %"."""
+    quantity = number(limit.quantity)
+    unit = {"fraction": " %"}.get(quantity.kind, f" {quantity.unit('nm')}".rstrip())
+    low, high = (None if end is None else _end_words(limit, end) for end in (limit.lower, limit.upper))
+    span = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
+    return f"{quantity.label} {span}{unit}"
+
+
+def _end_words(limit: Limit, end: float) -> str:
+    """As it was agreed, without rounding."""
+    return f"{100 * end if number(limit.quantity).kind == 'fraction' else end:.10g}"
+
+
+def number_words(name: str, value: Value) -> str:
+    """A number of a result with the interval that people read, such as "182 nm (171 to 193)".
+
+    name: of its quantity. value: in the unit of result.json. Raises UnknownQuantity."""
+    quantity = number(name)
+    shown = value.reported
+    if quantity.kind == "fraction":
+        shown = shown.times(100.0, "%")
+    elif quantity.kind not in EXACT:
+        shown = readable(shown)
+    estimate, unit = shown.value or 0.0, f" {shown.unit}" if shown.unit else ""
+    if shown.low is None or shown.high is None:
+        return f"{estimate:,.10g}{unit}"
+    places = decimals_beside(estimate, shown.low, shown.high)
+    ends = " to ".join(end_words(end, places) for end in (shown.low, shown.high))
+    return f"{significant(estimate, EVERY, places)}{unit} ({ends})"
+
+
+def chance_words(chance: float) -> str:
+    """Such as "97.5 %", "over 99.9 %"."""
+    if chance >= SURE:
+        return "over 99.9 %"
+    return "under 0.1 %" if chance < 1 - SURE else f"{100 * chance:.1f} %"
+
+
+def _words(limit: Limit, value: Value, verdict: Verdict, chance: float) -> str:
+    end = {
+        "passes": "it passes",
+        "fails": "it fails",
+        "undecided": "it is undecided, because a limit is nearer than the guard band",
+    }[verdict]
+    quantity = number(limit.quantity)
+    if quantity.kind in EXACT and value.reported.low is None:
+        return f"Asked: {limit_words(limit)}. Counted: {number_words(limit.quantity, value)}; {end}."
+    rule = "by simple acceptance" if limit.rule == "simple" else f"with a guard band of {limit.factor:g} U"
+    measured = number_words(limit.quantity, value)
+    return (
+        f"Asked: {limit_words(limit)}. Measured: {measured}. The chance that the true value is inside"
+        f" the limits is {chance_words(chance)}; {rule} {end}."
+    )
+
+
+def _unknown_words(limit: Limit, value: Value) -> str:
+    label = uncapital(number(limit.quantity).title)
+    if value.value is None:
+        why = f"the result has no {label}"
+    elif number(limit.quantity).power and value.unit.startswith("px"):
+        why = f"the {label} is in pixels: give the image a scale"
+    else:
+        why = f"the uncertainty of the {label} is not known"
+    return f"Asked: {limit_words(limit)}. It is undecided, because {why}."

@@ -1,0 +1,208 @@
+"""The description of a method: all that decides a number, as one table with a checksum.
+
+Name, version, state and who approved it stand beside it in the database; the description alone says
+what is done. Two descriptions with one checksum give the same numbers, and one that changes
+anything is another version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from ..analysis import AnalysisSettings
+from ..measure.quantities import number
+from ..micrograph.sources import Source
+from ..settings import TEXTS, MeasurementSettings
+from ..tasks import UnknownTask, find
+from ..typed import Setting, settings_apart
+from ..validation import Settings, sentence
+from .conformity import Limit, limit_words
+from .spread import NumberName
+from .stopping import StoppingRule
+
+# Settings that belong to an image or a specimen, and so to no method.
+OF_ONE_RESULT = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
+CHECKSUM = r"^[0-9a-f]{64}$"
+Worded = Annotated[Source, Field(strict=False)]  # also by its word
+LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)  # as JSON has it
+
+
+class MethodDescription(Settings):
+    """All that decides a number of a method.
+
+    task: name of the kind of analysis. model, model_sha256: name of the model, and checksum of its
+    weights. settings: every setting of the kind by its name, but for the model and OF_ONE_RESULT;
+    those left out are the defaults. The texts of the laboratory are among them; an empty one is not
+    part of the method.
+    quantity: the number that the method answers with. scale_sources: from where a scale may be
+    known. texts: names of the texts (`settings.TEXTS`) that each result must have. least_images,
+    least_particles: of a sample. stopping: when enough is measured; None where these two say it.
+    limits: requirements on the result itself, such as at least 500 particles, or the limits of a
+    control material.
+    """
+
+    task: str
+    model: str
+    model_sha256: str = Field(pattern=CHECKSUM)
+    settings: dict[str, Any]
+    quantity: NumberName = "median"
+    scale_sources: Annotated[tuple[Worded, ...], LISTED, Field(min_length=1)]
+    texts: Annotated[tuple[str, ...], LISTED] = ()
+    least_images: int = Field(1, ge=1)
+    least_particles: int = Field(1, ge=1)
+    stopping: StoppingRule | None = None
+    limits: Annotated[tuple[Limit, ...], LISTED] = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if foreign := sorted({*OF_ONE_RESULT, "model", "task"} & self.settings.keys()):
+            raise ValueError(f"settings of one result are no part of a method: {', '.join(foreign)}.")
+        if unknown := sorted({*self.texts} - {*TEXTS}):
+            raise ValueError(f"there are no texts named {', '.join(unknown)}.")
+        if Source.NONE in self.scale_sources:
+            raise ValueError("a scale that is not known is no source of a scale.")
+        try:
+            settings = AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
+        except ValidationError as error:
+            raise ValueError(sentence(error)) from None
+        except UnknownTask as error:
+            raise ValueError(str(error)) from None
+        values = {name: value for name, value in settings.as_dict().items() if name not in ("task", "model")}
+        whole = {name: value for name, value in values.items() if name not in OF_ONE_RESULT}
+        object.__setattr__(self, "settings", whole)
+        object.__setattr__(self, "scale_sources", tuple(sorted({*self.scale_sources}, key=list(Source).index)))
+        object.__setattr__(self, "texts", tuple(name for name in TEXTS if name in self.texts))
+        return self
+
+    @classmethod
+    def of_result(cls, settings: AnalysisSettings, model_sha256: str, source: Source, **more: Any) -> Self:
+        """The method by which a result was made. source: of its scale, which the method then asks
+        for."""
+        values = {name: value for name, value in settings.as_dict().items() if name not in (*OF_ONE_RESULT, "task")}
+        model = values.pop("model")
+        fields = {
+            "settings": values,
+            "model_sha256": model_sha256,
+            "scale_sources": (source,),
+            **more,
+        }
+        return cls(task=settings.task, model=model, **fields)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The description written by `as_dict`, from plain JSON types; raises ValidationError."""
+        return cls.model_validate(data)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types; `from_dict` is its inverse."""
+        return self.model_dump(mode="json")
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of what `as_dict` gives."""
+        return checksum_of(self.as_dict())
+
+    def leaves_open(self, setting: str) -> bool:
+        """Whether a setting is not part of the method: it belongs to one result, or is a text that is not given."""
+        return setting in OF_ONE_RESULT or (setting in TEXTS and not self.settings.get(setting))
+
+    @property
+    def analysis(self) -> AnalysisSettings:
+        """The settings with which an image is analysed by this method; those of one result are the
+        defaults."""
+        return AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
+
+
+def canonical(description: Mapping[str, Any]) -> str:
+    """The one JSON text of plain JSON types: keys sorted, no spaces."""
+    return json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def checksum_of(description: Mapping[str, Any]) -> str:
+    """The SHA-256 of the canonical text as UTF-8."""
+    return hashlib.sha256(canonical(description).encode()).hexdigest()
+
+
+def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
+    """What a version changes of the one before, a line each; [] where nothing is changed."""
+    lines = []
+    if new.task != old.task:
+        lines.append(f"Kind of analysis: {find(new.task).title}, before {find(old.task).title}.")
+    if (new.model, new.model_sha256) != (old.model, old.model_sha256):
+        lines.append(f"Model: {_model_words(new)}, before {_model_words(old)}.")
+    lines += [
+        f"{setting.title}: {value_words(setting, value)}, before {value_words(setting, before)}."
+        for setting, value, before in settings_apart(new.analysis, old.analysis)
+        if setting.name != "model"
+    ]
+    pairs = [parts(method) for method in (new, old)]
+    lines += [
+        f"{title}: {words or 'nothing'}, before {pairs[1][title] or 'nothing'}."
+        for title, words in pairs[0].items()
+        if words != pairs[1][title]
+    ]
+    return lines
+
+
+def _model_words(method: MethodDescription) -> str:
+    return f"{method.model}, sha256 {method.model_sha256[:8]}"
+
+
+def value_words(setting: Setting, value: Any) -> str:
+    """A value of a setting for people; an empty text and one that a kind does not have are
+    "nothing"."""
+    return "nothing" if value is None and None not in setting.words.values() else setting.says(value) or "nothing"
+
+
+def parts(method: MethodDescription) -> dict[str, str]:
+    """What a method has beside its settings, by title."""
+    return {
+        "Answer": number(method.quantity).label,
+        "Sources of a scale": source_words(method.scale_sources),
+        "Texts that a result must have": ", ".join(map(text_title, method.texts)),
+        "Least number of images": str(method.least_images),
+        "Least number of particles": f"{method.least_particles:,}",
+        "Enough is measured": "" if method.stopping is None else method.stopping.words,
+        "Requirements": "; ".join(map(limit_words, method.limits)),
+    }
+
+
+def source_words(sources: Sequence[Source]) -> str:
+    """Such as "from the file or drawn on the scale bar"."""
+    *others, last = (source.words for source in sources)
+    return " or ".join(filter(None, [", ".join(others), last]))
+
+
+def text_title(name: str) -> str:
+    """The title of a text of the laboratory within a line."""
+    title = MeasurementSettings.model_fields[name].title or name
+    return title if title.isupper() else title[:1].lower() + title[1:]
+
+
+def departures(
+    method: MethodDescription, settings: AnalysisSettings, model_sha256: str, source: Source
+) -> Iterator[str]:
+    """What departs from a method in one result, a sentence each; none where it follows it.
+
+    settings: with which it was made. model_sha256: of the weights that outlined it, "" where none
+    did. source: of the scale that its numbers were made with.
+    """
+    if settings.task != method.task:
+        yield f"This is an analysis of {find(settings.task).title}; the method is for {find(method.task).title}."
+        return
+    if model_sha256 != method.model_sha256:
+        used = f"model {settings.segmentation.model}, sha256 {model_sha256[:8]}" if model_sha256 else "no model"
+        yield f"The outlines are made by {used}; the method asks for {_model_words(method)}."
+    for setting, value, wanted in settings_apart(settings, method.analysis):
+        if setting.name != "model" and not method.leaves_open(setting.name):
+            yield f"{setting.title}: {value_words(setting, value)}; the method asks for {value_words(setting, wanted)}."
+    if source not in method.scale_sources:
+        yield f"The scale is {source.words}; the method asks for one {source_words(method.scale_sources)}."
+    for name in method.texts:
+        if not getattr(settings.measurement, name):
+            yield f"The {text_title(name)} is missing; the method asks for it."

@@ -1,0 +1,115 @@
+"""When a growing sample is large enough: by its numbers of images and particles, and by the
+interval of its answer.
+
+How many more images it takes is predicted by `measure.convergence`: the part of the half width that
+comes from the differences between images falls with their number, by Student's t; the others stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, hypot, sqrt
+
+from pydantic import Field
+
+from ..measure.convergence import more_images, more_images_words
+from ..measure.distribution import FEWEST_IMAGES
+from ..measure.drawn import Z95
+from ..measure.quantities import Value, number
+from ..validation import Settings
+from .conformity import number_words
+from .spread import NumberName
+
+
+class StoppingRule(Settings):
+    """Enough is measured once the interval of a number is narrow.
+
+    quantity: its name, such as "median" or "fraction_100nm". half_width: of its 95 % interval, on
+    its longer side: a part of the number, of a share the share itself (0.03 is 3 percentage
+    points).
+    """
+
+    quantity: NumberName = "median"
+    half_width: float = Field(gt=0, le=1)
+
+    @property
+    def is_share(self) -> bool:
+        return number(self.quantity).kind == "fraction"
+
+    @property
+    def unit(self) -> str:
+        """Of a hundredth of the half width."""
+        return "percentage points" if self.is_share else "%"
+
+    @property
+    def words(self) -> str:
+        return f"the {number(self.quantity).label} to ±{100 * self.half_width:g} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sample is. is_enough: whether it may be closed. more: about how many more images
+    are needed, 0 if none; None where no number is known to be enough. sentence: for people."""
+
+    is_enough: bool
+    more: int | None
+    sentence: str
+
+
+def progress(
+    rule: StoppingRule | None,
+    value: Value,
+    images: int,
+    particles: int,
+    least: tuple[int, int] = (1, 1),
+    uncertainty: float | None = None,
+) -> Progress:
+    """How far a sample of some images and particles is.
+
+    value: its number of `rule`, in the unit of result.json. least: numbers of images and of
+    particles that the method asks for. uncertainty: of the scale, relative standard; None if not
+    known.
+    """
+    lacking = max(0, least[0] - images)
+    more: int | None = lacking
+    words = [f"the method asks for {least[0]} images, {lacking} more"] if lacking else []
+    if particles < least[1]:
+        words.append(f"it asks for {least[1]:,} particles")
+        per_image = particles / images if images else 0.0
+        more = max(lacking, ceil((least[1] - particles) / per_image)) if per_image else None
+    if rule is not None and more == 0:
+        more, advice = _by_interval(rule, value, images, uncertainty)
+        words.append(advice)
+    counted = f"{images:,} image{'' if images == 1 else 's'}, {particles:,} particle{'' if particles == 1 else 's'}"
+    measured = "" if rule is None or value.value is None else f": {number_words(rule.quantity, value)}"
+    return Progress(more == 0, more, f"{counted}{measured}; {'; '.join(words) or 'these are enough'}.")
+
+
+def _by_interval(rule: StoppingRule, value: Value, images: int, uncertainty: float | None) -> tuple[int | None, str]:
+    """How many more images the interval asks for, and the words of it."""
+    scale = None if rule.is_share else uncertainty
+    answer = number(rule.quantity).label
+    reach = _reach(rule, value.reported)
+    if reach is None:
+        return None, f"the {answer} has no interval yet"
+    if reach <= rule.half_width:
+        more: int | None = 0
+    elif images < FEWEST_IMAGES:
+        return None, f"{FEWEST_IMAGES - images} more images will show how much images differ"
+    else:
+        counting = _reach(rule, Value(value.value, value.low, value.high)) or reach
+        systematic = sqrt(max(reach**2 - counting**2, 0.0))  # what the total has beside counting and scale
+        fixed = hypot(systematic, Z95 * (scale or 0.0))
+        more = more_images(images, sqrt(max(reach**2 - fixed**2, 0.0)), rule.half_width, fixed)
+    return more, more_images_words(more, rule.half_width, scale, answer=answer, unit=rule.unit)
+
+
+def _reach(rule: StoppingRule, value: Value) -> float | None:
+    """How far the interval reaches on its longer side, relative to the number unless it is a
+    share."""
+    if value.value is None or value.low is None or value.high is None:
+        return None
+    longer = max(value.value - value.low, value.high - value.value)
+    if rule.is_share:
+        return longer
+    return longer / value.value if value.value else None

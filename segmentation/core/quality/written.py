@@ -1,0 +1,75 @@
+"""A version of a method as it is written down: its name, number and state beside the description, and its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from pydantic import ValidationError
+
+from ..analysis import Analysis, AnalysisSettings, MethodUsed
+from ..labels.segmentation import MASKS
+from ..validation import sentence
+from .method import MethodDescription, checksum_of, departures
+
+FORMAT = "deepsegm-method/1"
+STATES = ("draft", "approved", "withdrawn")
+NO_METHOD = "{name} is no description of a method: download one on the page of the method."
+ALTERED = "{name} was changed since it was written: its checksum is another one. Download it once more."
+UNREADABLE = "This release cannot read the method: {why}"
+
+
+class WrittenMethod(NamedTuple):
+    """One version of a method. description: as plain JSON types, exactly as it was written first. checksum: of it."""
+
+    name: str
+    version: int
+    state: str
+    description: Mapping[str, Any]
+    checksum: str
+
+    @classmethod
+    def of_file(cls, file: Path) -> Self:
+        """The one in a file; raises OSError, or ValueError with a sentence."""
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            fields = {name: data[name] for name in cls._fields}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError(NO_METHOD.format(name=file.name)) from None
+        kinds = {"name": str, "version": int, "state": str, "description": dict, "checksum": str}
+        if data.get("format") != FORMAT or any(not isinstance(fields[name], kinds[name]) for name in kinds):
+            raise ValueError(NO_METHOD.format(name=file.name))
+        if fields["state"] not in STATES or fields["checksum"] != checksum_of(fields["description"]):
+            raise ValueError(ALTERED.format(name=file.name))
+        return cls(**fields)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What its file holds."""
+        return {"format": FORMAT, **self._asdict()}
+
+    def read(self) -> MethodDescription:
+        """What it says; raises ValueError with a sentence where this release cannot read it."""
+        try:
+            return MethodDescription.from_dict(self.description)
+        except ValidationError as error:
+            raise ValueError(UNREADABLE.format(why=sentence(error))) from None
+
+    def used(self, analysis: Analysis) -> MethodUsed:
+        """What an analysis that follows it says of it, with what departs from it."""
+        origin = analysis.segmentation.provenance
+        weights = "" if origin.card.get("name") == MASKS else origin.weights
+        try:
+            method = self.read()
+            lines = tuple(departures(method, analysis.settings, weights, analysis.calibration.source))
+        except ValueError as error:
+            lines = (str(error),)
+        return MethodUsed(self.name, self.version, self.state, self.checksum, lines)
+
+
+def settings_of_method(written: WrittenMethod, left_open: Mapping[str, Any]) -> AnalysisSettings:
+    """The settings with which an image is analysed by it. left_open: values of the laboratory by name, of which
+    those count that the method leaves open. Raises ValueError."""
+    method = written.read()
+    return method.analysis.with_(**{name: value for name, value in left_open.items() if method.leaves_open(name)})

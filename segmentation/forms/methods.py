@@ -1,0 +1,85 @@
+"""What a method asks for beside its settings, as a form: the answer, the scale, texts, least numbers, when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from pydantic import ValidationError
+
+from ..core.measure.quantities import NUMBERS, number
+from ..core.micrograph.sources import Source
+from ..core.quality.method import MethodDescription, text_title
+from ..core.settings import TEXTS
+from ..core.tasks import find
+from ..core.typed import number_of
+from ..core.validation import sentence
+
+PERCENT, NARROWEST = 100, 0.01
+COUNT = dict.fromkeys(("required", "invalid", "min_value"), "Type a whole number of at least 1.")
+HALF_WIDTH = f"Type per cent from {NARROWEST} to {PERCENT}, or leave it empty."
+
+
+def answers(task: str) -> list[tuple[str, str]]:
+    """The numbers that a method of this kind of analysis may answer with, by name and title."""
+    names = [name for name in find(task).quantities if name in NUMBERS and NUMBERS[name].kind != "text"]
+    return [(name, number(name).label) for name in names]
+
+
+class MethodForm(forms.Form):
+    """The form of one description; `described` is the description with what was typed."""
+
+    quantity = forms.ChoiceField()
+    scale_sources = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        choices=[(source.value, source.words) for source in Source if source != Source.NONE],
+        error_messages={"required": "Tick at least one source of a scale."},
+    )
+    texts = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=[(name, text_title(name)) for name in TEXTS],
+    )
+    least_images = forms.IntegerField(min_value=1, error_messages=COUNT)
+    least_particles = forms.IntegerField(min_value=1, error_messages=COUNT)
+    half_width = forms.CharField(required=False)
+
+    def __init__(self, data: Any, description: MethodDescription) -> None:
+        super().__init__(data)
+        self.before = description
+        stopping = description.stopping
+        choices = answers(description.task)
+        if description.quantity not in dict(choices):
+            choices.append((description.quantity, number(description.quantity).label))
+        self.fields["quantity"].choices = choices
+        self.initial = {
+            "quantity": description.quantity,
+            "scale_sources": [source.value for source in description.scale_sources],
+            "texts": list(description.texts),
+            "least_images": description.least_images,
+            "least_particles": description.least_particles,
+            "half_width": f"{PERCENT * stopping.half_width:g}" if stopping else "",
+        }
+
+    def clean_half_width(self) -> float | None:
+        """Per cent, None for an empty field."""
+        if not (text := self.cleaned_data["half_width"]):
+            return None
+        per_cent = number_of(text)
+        if not NARROWEST <= per_cent <= PERCENT:
+            raise forms.ValidationError(HALF_WIDTH)
+        return per_cent
+
+    def clean(self) -> Mapping[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if self.errors:
+            return data
+        fields = {name: data[name] for name in self.fields if name != "half_width"}
+        half_width = data["half_width"]
+        stopping = {"quantity": data["quantity"], "half_width": half_width / PERCENT} if half_width else None
+        try:
+            self.described = MethodDescription.from_dict({**self.before.as_dict(), **fields, "stopping": stopping})
+        except ValidationError as error:
+            self.add_error(None, sentence(error))
+        return data

@@ -1,0 +1,77 @@
+"""Methods of a laboratory: their versions, and which of them a result follows."""
+
+import django.db.models.deletion
+import django.utils.timezone
+import uuid
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('auth', '0012_alter_user_first_name_max_length'),
+        ('segmentation', '0010_numbers_before_files'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name='Method',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=150)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='auth.group')),
+                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['name', 'created'],
+                'permissions': [('approve_method', 'Can approve and withdraw versions of methods')],
+            },
+        ),
+        migrations.CreateModel(
+            name='MethodVersion',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('number', models.PositiveIntegerField()),
+                ('description', models.JSONField()),
+                ('checksum', models.CharField(max_length=64, verbose_name='SHA-256 of the description')),
+                ('state', models.CharField(choices=[('draft', 'draft'), ('approved', 'approved'), ('withdrawn', 'withdrawn')], db_index=True, default='draft', max_length=10)),
+                ('author', models.CharField(max_length=150)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('approver', models.CharField(blank=True, default='', max_length=150, verbose_name='approved by')),
+                ('approver_name', models.CharField(blank=True, default='', max_length=150)),
+                ('approved', models.DateTimeField(blank=True, null=True)),
+                ('withdrawn_by', models.CharField(blank=True, default='', max_length=150)),
+                ('withdrawn', models.DateTimeField(blank=True, null=True)),
+                ('reason', models.CharField(blank=True, default='', max_length=500)),
+                ('method', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='segmentation.method')),
+            ],
+            options={
+                'ordering': ['method', '-number'],
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='method',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='segmentation.methodversion'),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='method',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='samples', to='segmentation.methodversion'),
+        ),
+        migrations.AddConstraint(
+            model_name='method',
+            constraint=models.UniqueConstraint(fields=('group', 'name'), name='one_method_of_a_name_in_a_group'),
+        ),
+        migrations.AddConstraint(
+            model_name='method',
+            constraint=models.UniqueConstraint(condition=models.Q(('group', None)), fields=('owner', 'name'), name='one_method_of_a_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='methodversion',
+            constraint=models.UniqueConstraint(fields=('method', 'number'), name='one_version_of_a_number'),
+        ),
+    ]

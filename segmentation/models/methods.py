@@ -1,0 +1,132 @@
+"""Methods that a laboratory has written down, and their versions: what an approved one says never changes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from ..core.quality.written import WrittenMethod
+from .base import SHOWN_NAME
+
+ACCOUNT = 150  # characters of the name of an account, and of a person
+LONGEST_REASON = 500
+
+
+class MethodQuerySet(models.QuerySet):
+    def visible_to(self, user: Any) -> MethodQuerySet:
+        """Those of the account, those of its groups, and to permitted staff all; nobody sees any without an account."""
+        if user is None or not user.is_authenticated:
+            return self.none()
+        if Method.staff_may_look(user):
+            return self
+        return self.filter(Q(owner=user) | Q(group__in=user.groups.all()))
+
+
+class Method(models.Model):
+    """A method of a laboratory: a name and its versions.
+
+    owner: who wrote it down; the method stays when the account goes. group: whose members see and use it; without one
+    it is the owner's alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    group = models.ForeignKey("auth.Group", models.SET_NULL, null=True, blank=True, related_name="+")
+    name = models.CharField(max_length=SHOWN_NAME)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = MethodQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "created"]
+        permissions = [("approve_method", "Can approve and withdraw versions of methods")]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "name"], name="one_method_of_a_name_in_a_group"),
+            models.UniqueConstraint(fields=["owner", "name"], condition=Q(group=None), name="one_method_of_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @staticmethod
+    def staff_may_look(user: Any) -> bool:
+        return bool(user.is_staff and user.has_perm("segmentation.view_method"))
+
+    def is_visible_to(self, user: Any) -> bool:
+        return MethodQuerySet(Method).filter(pk=self.pk).visible_to(user).exists()
+
+    def is_changeable_by(self, user: Any) -> bool:
+        """Whether an account may write versions and delete drafts: its owner, members of its group, permitted staff."""
+        if not user.is_authenticated:
+            return False
+        is_own = self.owner_id == user.pk or (self.group_id and user.groups.filter(pk=self.group_id).exists())
+        return bool(is_own or (user.is_staff and user.has_perm("segmentation.change_method")))
+
+    def may_be_approved_by(self, user: Any) -> bool:
+        """Whether an account that sees it may approve and withdraw its versions."""
+        return bool(user.is_authenticated and user.has_perm("segmentation.approve_method"))
+
+
+class MethodVersion(models.Model):
+    """One version of a method: what it says (`MethodDescription`), and who stands for it.
+
+    number: from 1 on. description, checksum: as they were when it was written, whatever settings a later release adds.
+    author, approver, withdrawn_by: names of accounts, kept when these are gone. approver_name: as printed. reason: of
+    the withdrawal.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        APPROVED = "approved", "approved"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    method = models.ForeignKey(Method, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    description = models.JSONField()
+    checksum = models.CharField("SHA-256 of the description", max_length=64)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT, db_index=True)
+    author = models.CharField(max_length=ACCOUNT)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+    approver = models.CharField("approved by", max_length=ACCOUNT, blank=True, default="")
+    approver_name = models.CharField(max_length=ACCOUNT, blank=True, default="")
+    approved = models.DateTimeField(null=True, blank=True)
+    withdrawn_by = models.CharField(max_length=ACCOUNT, blank=True, default="")
+    withdrawn = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="")
+
+    class Meta:
+        ordering = ["method", "-number"]
+        constraints = [models.UniqueConstraint(fields=["method", "number"], name="one_version_of_a_number")]
+
+    def __str__(self) -> str:
+        return f"{self.method.name}, version {self.number}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Only a new version is saved: every later change is a conditional UPDATE on its state (`move`)."""
+        if not self._state.adding:
+            raise TypeError("A version of a method is changed by `move` alone.")
+        super().save(*args, **kwargs)
+
+    def move(self, **fields: Any) -> bool:
+        """Change it if it is still as this object knows it, by its state and checksum; False where it is not."""
+        same = type(self).objects.filter(pk=self.pk, state=self.state, checksum=self.checksum)
+        if not same.update(**fields):
+            return False
+        self.refresh_from_db()
+        return True
+
+    @property
+    def written(self) -> WrittenMethod:
+        """As results and files state it."""
+        return WrittenMethod(self.method.name, self.number, self.state, self.description, self.checksum)
+
+    @property
+    def title(self) -> str:
+        """Such as "Powder, version 2, approved"."""
+        return f"{self}, {self.get_state_display()}"

@@ -1,0 +1,90 @@
+"""A version of a method as its page shows it, and the line on a result that follows one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from django.urls import reverse
+
+from ..core.analysis import MethodUsed
+from ..core.measure.quantities import number
+from ..core.network import cards
+from ..core.quality.method import MethodDescription, parts, source_words
+from ..core.tasks import find
+from ..models import MethodVersion
+from .provenance import shown_settings
+
+NO_MODEL = "This site no longer has the model, so no image can be analysed by this version."
+OTHER_WEIGHTS = (
+    "The model of this name has other weights here now, so each new result will depart from this version: save a result"
+    " of the present model as the next one."
+)
+
+
+class MethodView:
+    """What a version says, in words."""
+
+    def __init__(self, description: MethodDescription) -> None:
+        self.description = description
+
+    @property
+    def sentence(self) -> str:
+        """The method in one sentence."""
+        method = self.description
+        title, answer = find(method.task).title, number(method.quantity).label
+        return f"{title}: the {answer}, by the model {method.model}, with a scale {source_words(method.scale_sources)}."
+
+    @property
+    def model_warning(self) -> str:
+        """What is said where this site has not the model with these weights; "" where it has."""
+        try:
+            weights = cards.find(self.description.model).sha256
+        except cards.UnknownModel:
+            return NO_MODEL
+        return "" if weights == self.description.model_sha256 else OTHER_WEIGHTS
+
+    @property
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """What it fixes, but for the settings at their default."""
+        method = self.description
+        yield "Kind of analysis", find(method.task).title
+        yield "Model", method.model
+        yield "Weights", f"sha256 {method.model_sha256[:12]}…"
+        yield from ((title, words) for title, words in parts(method).items() if words)
+        yield from self._settings(changed=True)
+
+    @property
+    def more_facts(self) -> Iterator[tuple[str, str]]:
+        """The settings at their default, which it fixes, too."""
+        return self._settings(changed=False)
+
+    def _settings(self, *, changed: bool) -> Iterator[tuple[str, str]]:
+        method = self.description
+        for setting, value in shown_settings(method.analysis, changed):
+            if not method.leaves_open(setting.name):
+                yield setting.title, setting.says(value)
+
+
+class MethodLine(NamedTuple):
+    """What a result says of the method that it follows. address: of the page of that version, "" where the caller may
+    not see it. is_withdrawn: whether it was withdrawn after the result was measured."""
+
+    title: str
+    departures: tuple[str, ...]
+    address: str
+    is_withdrawn: bool
+
+
+def method_line(stored: Mapping[str, Any] | None, version: MethodVersion | None, user: Any) -> MethodLine | None:
+    """The line of a result. stored: what its summary says of the method. version: the row, while it is there."""
+    if not stored:
+        return None
+    used = MethodUsed.from_dict(stored)
+    is_seen = version is not None and version.method.is_visible_to(user)
+    is_withdrawn = version is not None and version.state == MethodVersion.State.WITHDRAWN != used.state
+    return MethodLine(used.title, used.departures, address_of_version(version) if is_seen else "", is_withdrawn)
+
+
+def address_of_version(version: MethodVersion) -> str:
+    return f"{reverse('method', args=[version.method_id])}?version={version.number}"

@@ -1,0 +1,305 @@
+"""Methods of a laboratory: saved from a result, changed as a further version, approved, withdrawn, found by name."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from pydantic import ValidationError
+
+from ...core.analysis import AnalysisSettings
+from ...core.micrograph.sources import Source
+from ...core.names import clean_text
+from ...core.quality.method import MethodDescription, changes
+from ...core.quality.written import settings_of_method
+from ...core.validation import sentence
+from ...models import SHOWN_NAME, Job, Method, MethodVersion
+from ...models.methods import LONGEST_REASON
+from ...plain import storable
+from ..access import second_factor
+from ..ground import staff_log
+from ..ground.refusal import Refused, lock
+from .signing import account_of
+
+SIGN_IN = "Sign in first: a method belongs to an account."
+GONE = "This method has been deleted."
+NOT_DONE = "Only a finished result can be saved as a method."
+NO_MODEL = "The outlines of this result come from another tool, and a method needs a model that finds them."
+NO_NAME = f"Type a name of the method, of at most {SHOWN_NAME} characters."
+NAMED_ALREADY = "There is a method of this name already: choose another name, or save a further version of it."
+NO_GROUP = "You are in no group of this name."
+UNCHANGED = "Nothing is changed, so there is no further version."
+OTHER_KIND = "This is another kind of analysis than that of the method: save it as a method of its own."
+NOT_YOURS = "Only the owner of a method and the members of its group may change it."
+NOT_ALLOWED = "Only an account that may approve methods can do that: ask the administrator."
+WRONG = "The password is wrong, so nothing was approved."
+NO_DRAFT = "Only a draft can be approved: this version is {state}."
+NOT_APPROVED = "Only an approved version can be withdrawn: this one is {state}."
+NO_REASON = f"Type the reason, of at most {LONGEST_REASON} characters."
+MEANWHILE = "This version was changed at the same moment, in another place: look at it again."
+KEPT = "An approved version stays: withdraw it with a reason."
+UNKNOWN = "There is no method {text!r} here."
+NO_VERSION = "There is no version {number} of the method {name!r}."
+SEVERAL = "Several methods are named {name!r}: send the id of the version."
+WITHDRAWN = "{title}: {reason} Choose another version."
+NONE_LEFT = "Every version of the method {name!r} is withdrawn."
+KNOWN_SOURCES = tuple(source for source in Source if source != Source.NONE)
+
+
+def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: Method | None = None) -> MethodVersion:
+    """The settings, the model and the source of the scale of a finished result as a draft: of a new method, or the next
+    version of `method`, whose further requirements stay.
+
+    group: the name of one of the account's groups, "" for none. Raises Refused (401, 409, 422).
+    """
+    _check_signed_in(user)
+    if not job.is_done:
+        raise Refused(NOT_DONE, 409)
+    settings, model = job.get_settings(), job.summary["model"]
+    if job.summary["used"].get("imported") or not model.get("sha256"):
+        raise Refused(NO_MODEL, 409)
+    settings = settings.with_(model=model["name"])  # an automatic choice is not part of a method
+    source = job.calibration.source
+    sources = (Source(source),) if source in KNOWN_SOURCES else KNOWN_SOURCES
+    if method is None:
+        description = _described(settings, model["sha256"], sources, {})
+        return create(description=description, user=user, name=name, group=group)
+    before = read(newest(method))
+    if before.task != settings.task:
+        raise Refused(OTHER_KIND, 422)
+    further = {"quantity": before.quantity, "texts": before.texts, "stopping": before.stopping}
+    further |= {"least_images": before.least_images, "least_particles": before.least_particles}
+    return change(
+        method=method,
+        user=user,
+        description=_described(settings, model["sha256"], sources, {**further, "limits": before.limits}),
+    )
+
+
+def _described(
+    settings: AnalysisSettings, weights: str, sources: tuple[Source, ...], further: dict[str, Any]
+) -> MethodDescription:
+    try:
+        return MethodDescription.of_result(settings, weights, sources[0], **{"scale_sources": sources, **further})
+    except ValidationError as error:
+        raise Refused(sentence(error), 422) from None
+
+
+@transaction.atomic
+def create(*, description: MethodDescription, user: Any, name: str, group: str = "") -> MethodVersion:
+    """A new method with its first version, a draft. Raises Refused (401, 409 a name that is taken, 422)."""
+    _check_signed_in(user)
+    words = clean_text(name)
+    if not 0 < len(words) <= SHOWN_NAME:
+        raise Refused(NO_NAME, 422)
+    row = Method(owner=user, name=words)
+    if group:
+        row.group = user.groups.filter(name=group).first()
+        if row.group is None:
+            raise Refused(NO_GROUP, 422)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        raise Refused(NAMED_ALREADY, 409) from None
+    version = _new_version(row, description, user, 1)
+    staff_log.note(user, "saved a method", version, {}, _logged(version))
+    return version
+
+
+@transaction.atomic
+def change(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
+    """Let the draft of a method say this; where the newest version is no draft, this is the next version, a draft.
+    Raises Refused (401, 403, 409, 422 another kind of analysis)."""
+    _check_changeable(method, user)
+    lock(method, GONE)
+    last = newest(method)
+    if description.checksum in (last.checksum, read(last).checksum):  # an earlier release wrote fewer settings
+        raise Refused(UNCHANGED, 409)
+    if description.task != last.description.get("task"):
+        raise Refused(OTHER_KIND, 422)
+    if last.state == MethodVersion.State.DRAFT:
+        before = _logged(last)
+        fields = {"description": description.as_dict(), "checksum": description.checksum}
+        if not last.move(**fields, author=user.get_username(), created=timezone.now()):
+            raise Refused(MEANWHILE, 409)
+        staff_log.note(user, "changed a draft of a method", last, before, _logged(last))
+        return last
+    version = _new_version(method, description, user, last.number + 1)
+    staff_log.note(user, "made a version of a method", version, _logged(last), _logged(version))
+    return version
+
+
+def _new_version(method: Method, description: MethodDescription, user: Any, number: int) -> MethodVersion:
+    fields = {"description": description.as_dict(), "checksum": description.checksum}
+    return MethodVersion.objects.create(method=method, number=number, author=user.get_username(), **fields)
+
+
+def approve(*, version: MethodVersion, request: HttpRequest, password: str, checksum: str) -> None:
+    """Approve a draft, with the password once more as a signature asks for it.
+
+    checksum: of what the caller has seen. Raises Refused (403 without the right or with a wrong password, 409, 429).
+    """
+    user: Any = request.user
+    _check_may_approve(version.method, user)
+    if version.state != MethodVersion.State.DRAFT:
+        raise Refused(NO_DRAFT.format(state=version.state), 409)
+    if checksum != version.checksum:
+        raise Refused(MEANWHILE, 409)
+    account = account_of(request, user.get_username(), storable(password))  # wrong ones count as at the sign-in
+    if account is None or account.pk != user.pk:
+        raise Refused(WRONG, 403)
+    before, name = _logged(version), user.get_full_name() or user.get_username()
+    fields = {"approver": user.get_username(), "approver_name": name, "approved": timezone.now()}
+    with transaction.atomic():
+        if not version.move(state=MethodVersion.State.APPROVED, **fields):
+            raise Refused(MEANWHILE, 409)
+        staff_log.note(user, "approved a method", version, before, _logged(version))
+
+
+@transaction.atomic
+def withdraw(*, version: MethodVersion, user: Any, reason: str) -> None:
+    """Withdraw an approved version: nothing new is analysed by it. Raises Refused (403, 409, 422 without a reason)."""
+    _check_may_approve(version.method, user)
+    if version.state != MethodVersion.State.APPROVED:
+        raise Refused(NOT_APPROVED.format(state=version.state), 409)
+    words = clean_text(reason)
+    if not 0 < len(words) <= LONGEST_REASON:
+        raise Refused(NO_REASON, 422)
+    before = _logged(version)
+    fields = {"withdrawn_by": user.get_username(), "withdrawn": timezone.now(), "reason": words}
+    if not version.move(state=MethodVersion.State.WITHDRAWN, **fields):
+        raise Refused(MEANWHILE, 409)
+    staff_log.note(user, "withdrew a method", version, before, _logged(version))
+
+
+@transaction.atomic
+def discard(*, version: MethodVersion, user: Any) -> bool:
+    """Delete a draft, and its method where it is the only version; returns whether the method stays. Raises Refused."""
+    _check_changeable(version.method, user)
+    lock(version.method, GONE)
+    staff_log.note(user, "deleted a draft of a method", version, _logged(version))
+    draft = MethodVersion.objects.filter(pk=version.pk, state=MethodVersion.State.DRAFT)
+    if not draft.delete()[0]:
+        raise Refused(KEPT, 409)
+    if version.method.versions.exists():
+        return True
+    version.method.delete()
+    return False
+
+
+def newest(method: Method) -> MethodVersion:
+    """The version with the highest number; raises Refused (404) where the method is gone."""
+    version = method.versions.select_related("method").first()
+    if version is None:
+        raise Refused(GONE, 404)
+    return version
+
+
+def read(version: MethodVersion) -> MethodDescription:
+    """What a version says; raises Refused (409) where this release cannot read it."""
+    try:
+        return version.written.read()
+    except ValueError as error:
+        raise Refused(str(error), 409) from None
+
+
+def settings_by(version: MethodVersion, laboratory: dict[str, str]) -> AnalysisSettings:
+    """The settings with which an image is analysed by a version. laboratory: what the account set once, which counts
+    where the method leaves it open. Raises Refused (409)."""
+    try:
+        return settings_of_method(version.written, laboratory)
+    except ValueError as error:
+        raise Refused(str(error), 409) from None
+
+
+def changes_of(version: MethodVersion) -> list[str]:
+    """What a version changes of the one before it, a line each; [] for the first one."""
+    before = version.method.versions.filter(number__lt=version.number).select_related("method").first()
+    return changes(read(version), read(before)) if before else []
+
+
+def offered(user: Any) -> list[MethodVersion]:
+    """The version of each method that an account sees which a new analysis follows: the newest approved one, else the
+    draft. Approved ones of its groups come first, then its own, then drafts."""
+    every = Method.objects.visible_to(user)
+    versions = MethodVersion.objects.filter(method__in=every).exclude(state=MethodVersion.State.WITHDRAWN)
+    chosen: dict[UUID, MethodVersion] = {}
+    is_draft = MethodVersion.State.DRAFT
+    for version in sorted(
+        versions.select_related("method__group"), key=lambda row: (row.state == is_draft, -row.number)
+    ):
+        chosen.setdefault(version.method_id, version)
+    return sorted(
+        chosen.values(), key=lambda row: (row.state == is_draft, row.method.group_id is None, row.method.name.lower())
+    )
+
+
+def resolve(text: str, user: Any) -> MethodVersion:
+    """The version that a text names: its id, "NAME@2", or "NAME" for the newest approved version, else the draft.
+
+    Raises Refused (409 withdrawn or several of a name, 422 none).
+    """
+    rows = MethodVersion.objects.select_related("method__group").filter(method__in=Method.objects.visible_to(user))
+    words = clean_text(text)
+    try:
+        version = rows.filter(pk=UUID(words)).first()
+        if version is None:
+            raise Refused(UNKNOWN.format(text=words), 422)
+    except ValueError:
+        version = _by_name(rows, words)
+    if version.state == MethodVersion.State.WITHDRAWN:
+        raise Refused(WITHDRAWN.format(title=f"{version} is withdrawn", reason=version.reason), 409)
+    return version
+
+
+def _by_name(rows: Any, words: str) -> MethodVersion:
+    is_whole = rows.filter(method__name=words).exists()
+    name, _, number = (words, "", "") if is_whole else words.rpartition("@")
+    versions = list(rows.filter(method__name=name)) if is_whole or number.isdecimal() else []
+    if not versions:
+        raise Refused(UNKNOWN.format(text=words), 422)
+    if len({version.method_id for version in versions}) > 1:
+        raise Refused(SEVERAL.format(name=name), 409)
+    if number:
+        version = next((row for row in versions if row.number == int(number)), None)
+        if version is None:
+            raise Refused(NO_VERSION.format(number=number, name=name), 422)
+        return version
+    for state in (MethodVersion.State.APPROVED, MethodVersion.State.DRAFT):
+        if of_state := [row for row in versions if row.state == state]:
+            return max(of_state, key=lambda row: row.number)
+    raise Refused(NONE_LEFT.format(name=name), 409)
+
+
+def own_groups(user: Any) -> list[Group]:
+    """The groups whose members may share a method with an account."""
+    return list(user.groups.order_by("name")) if user.is_authenticated else []
+
+
+def _check_signed_in(user: Any) -> None:
+    if not user.is_authenticated:
+        raise Refused(SIGN_IN, 401)
+
+
+def _check_changeable(method: Method, user: Any) -> None:
+    _check_signed_in(user)
+    if not method.is_changeable_by(user):
+        raise Refused(NOT_YOURS, 403)
+
+
+def _check_may_approve(method: Method, user: Any) -> None:
+    _check_signed_in(user)
+    second_factor.check(user)
+    if not method.may_be_approved_by(user):
+        raise Refused(NOT_ALLOWED, 403)
+
+
+def _logged(version: MethodVersion) -> dict[str, Any]:
+    """What the log keeps of a version."""
+    values = {"state": version.state, "number": version.number, "sha256": version.checksum}
+    return values | ({"reason": version.reason} if version.reason else {})

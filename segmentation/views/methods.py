@@ -1,0 +1,160 @@
+"""Methods of a laboratory: the list, the page of each with its versions, and what can be done with them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ..core.names import clean_text, portable
+from ..forms.methods import MethodForm
+from ..http.access import row_of, see_other, visible
+from ..models import Job, Method, MethodVersion
+from ..presenters.methods import MethodView, address_of_version
+from ..services.access.links import check_open
+from ..services.ground.refusal import Refused
+from ..services.results import methods as service
+from .forms import LONGEST, to_uuid
+
+NO_RESULT = "This result is gone: open another one, and save that as a method."
+NO_METHOD = "This method is gone: choose another one, or save a new one."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def methods(request: HttpRequest) -> HttpResponse:
+    """The list; POST saves a finished result as a method, or as the next version of one."""
+    if request.method == "POST":
+        return see_other(address_of_version(_saved(request)))
+    if not request.user.is_authenticated:
+        raise Refused(service.SIGN_IN, 401)
+    rows = Method.objects.visible_to(request.user).select_related("group", "owner").prefetch_related("versions")
+    return render(request, "methods/list.html", {"rows": [(row, row.versions.all()[0]) for row in rows]})
+
+
+def _saved(request: HttpRequest) -> MethodVersion:
+    """The version that a result is saved as. job: its id. method: the id of the method that gets a version, "" for a
+    new one with this name and group."""
+    pk = to_uuid(request.POST.get("job", ""))
+    job = row_of(Job, pk) if pk else None
+    if job is None:
+        raise Refused(NO_RESULT, 404)
+    visible(request, job)
+    check_open(job, request.user, request.visitor)
+    method = None
+    if chosen := request.POST.get("method", ""):
+        method = Method.objects.visible_to(request.user).filter(pk=to_uuid(chosen)).first()
+        if method is None:
+            raise Refused(NO_METHOD, 404)
+    name, group = (clean_text(request.POST.get(field, ""), LONGEST) for field in ("name", "group"))
+    return service.save_as_method(job=job, user=request.user, name=name, group=group, method=method)
+
+
+@require_safe
+@never_cache
+def method(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One version of a method, the newest where none is named: what it fixes and what can be done with it."""
+    number = request.GET.get("version", "")
+    return _page(request, _version(request, pk, number) if number else service.newest(_method(request, pk)))
+
+
+@sensitive_post_parameters("password")
+@require_POST
+def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Approve the draft that was shown, with the password once more."""
+    version = _version(request, pk, request.POST.get("version", ""))
+    password, checksum = (request.POST.get(name, "") for name in ("password", "checksum"))
+    try:
+        service.approve(version=version, request=request, password=password, checksum=checksum)
+    except Refused as refusal:
+        return _page(request, version, approve_error=refusal.sentence, status=refusal.status)
+    return see_other(address_of_version(version))
+
+
+@require_POST
+def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Withdraw an approved version, with a reason."""
+    version, reason = _version(request, pk, request.POST.get("version", "")), request.POST.get("reason", "")
+    try:
+        service.withdraw(version=version, user=request.user, reason=reason)
+    except Refused as refusal:
+        return _page(request, version, withdraw_error=refusal.sentence, reason=reason, status=refusal.status)
+    return see_other(address_of_version(version))
+
+
+@require_POST
+def change(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What a method asks for beside its settings, changed: in its draft, or as the next version."""
+    row = _method(request, pk)
+    last = service.newest(row)
+    form = MethodForm(request.POST, service.read(last))
+    if not form.is_valid():
+        return _page(request, last, form=form, status=400)
+    try:
+        version = service.change(method=row, description=form.described, user=request.user)
+    except Refused as refusal:
+        form.add_error(None, refusal.sentence)
+        return _page(request, last, form=form, status=refusal.status)
+    return see_other(address_of_version(version))
+
+
+@require_POST
+def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Delete a draft; its method goes with it where it is the only version."""
+    version = _version(request, pk, request.POST.get("version", ""))
+    request.back = address_of_version(version)
+    stays = service.discard(version=version, user=request.user)
+    return see_other(reverse("method", args=[pk]) if stays else reverse("methods"))
+
+
+@require_safe
+@never_cache
+def file(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+    """A version as JSON, for the command line and the files of the laboratory."""
+    version = _version(request, pk, str(number))
+    text = json.dumps(version.written.as_dict(), indent=2, ensure_ascii=False) + "\n"
+    name = f"{portable(f'{version.method.name} version {number}')}.json"
+    headers = {"Content-Disposition": content_disposition_header(True, name)}
+    return HttpResponse(text, "application/json", headers=headers)
+
+
+def _method(request: HttpRequest, pk: UUID) -> Method:
+    every = Method.objects.visible_to(request.user).select_related("group", "owner")
+    return get_object_or_404(every, pk=pk)
+
+
+def _version(request: HttpRequest, pk: UUID, number: str) -> MethodVersion:
+    if not number.isdecimal() or len(number) > 9:
+        raise Http404
+    versions = MethodVersion.objects.select_related("method__group", "method__owner")
+    return get_object_or_404(versions, method=_method(request, pk), number=int(number))
+
+
+def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **extra: Any) -> HttpResponse:
+    """The page of a version. extra: what a form adds that was sent and not taken."""
+    row = version.method
+    versions = list(row.versions.all())
+    context = {
+        "method": row,
+        "version": version,
+        "versions": versions,
+        "may_change": row.is_changeable_by(request.user),
+        "may_approve": row.may_be_approved_by(request.user),
+        "results": version.jobs.filter(state=Job.State.DONE).count(),
+    }
+    try:
+        description = version.written.read()
+        context |= {"view": MethodView(description), "changes": service.changes_of(version)}
+        is_form_shown = version == versions[0] and context["may_change"]
+        context |= {"form": MethodForm(None, description)} if is_form_shown else {}
+    except (ValueError, Refused) as error:
+        context |= {"unreadable": str(error)}
+    return render(request, "methods/method.html", {**context, **extra}, status=status)
