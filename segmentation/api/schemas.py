@@ -135,6 +135,36 @@ class Link(Schema):
     ends: datetime | None
 
 
+class JudgedLimit(Schema):
+    """One requirement and what becomes of it; numbers are in the unit of result.json."""
+
+    quantity: str
+    lower: float | None
+    upper: float | None
+    rule: Literal["simple", "guard band"]
+    factor: float = Field(description="Of the guard band: times U, the expanded uncertainty.")
+    verdict: Literal["passes", "fails", "undecided"]
+    probability: float | None = Field(description="That the true value is inside; null where that is not known.")
+    accepted: list[float | None] | None = Field(description="The least and the greatest number that passes.")
+    sentence: str
+
+
+class JudgedLimits(Schema):
+    """The decision on all limits. It fails with one requirement, and is undecided with one."""
+
+    verdict: Literal["passes", "fails", "undecided"]
+    at_least: float | None = Field(description="A lower bound of the probability that all requirements are met.")
+    sentence: str
+    decisions: list[JudgedLimit]
+
+
+class Judged(Schema):
+    """The limits of a result."""
+
+    specification: dict[str, Any] | None = Field(description="As it was sent; null without limits.")
+    decision: JudgedLimits | None = Field(description="Null without limits, or while there are no numbers.")
+
+
 class Signature(Answer):
     """Who signed a result, and the checksums of what was signed."""
 

@@ -71,6 +71,7 @@ def everything(site: Site, folder) -> None:
     pooled.save_outlines(folder), client.sample_of_results([job]), list(client.samples())
     for analysis in (result, pooled):
         analysis.link(), analysis.change_link(renew=True)
+        analysis.specification(), analysis.hold_against([{}]), analysis.hold_against([])
     sample.include("ID", False), sample.use(result), sample.rename("n"), sample.rescale("own"), sample.add([b"II*"])
     sample.cancel(), sample.retry(), sample.delete()
     dataset = client.create_dataset("n")

@@ -93,11 +93,12 @@ class Conformity:
     decisions: tuple[Decision, ...]
 
 
-def decide(limit: Limit, value: Value) -> Decision:
-    """The decision on one number of a result, in the unit of result.json."""
-    spread = _known_spread(limit, value)
+def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
+    """The decision on one number of a result, in the unit of result.json. doubt: why the result cannot be judged, ""
+    where it can."""
+    spread = None if doubt else _known_spread(limit, value)
     if value.value is None or spread is None:
-        return Decision(limit, "undecided", None, None, _unknown_words(limit, value))
+        return Decision(limit, "undecided", None, None, _unknown_words(limit, value, doubt))
     low, high = _ends(limit)
     chance = chance_inside(value.value, spread, low, high)
     if limit.rule == "simple":
@@ -111,13 +112,14 @@ def decide(limit: Limit, value: Value) -> Decision:
     return Decision(limit, verdict, chance, accepted, _words(limit, value, verdict, chance))
 
 
-def decide_all(limits: Sequence[Limit], values: Mapping[str, Value]) -> Conformity:
+def decide_all(limits: Sequence[Limit], values: Mapping[str, Value], doubt: str = "") -> Conformity:
     """The decision on a specification: it fails with one requirement and is undecided with one.
-    values: the numbers of the result by name; one that it does not have is undecided. Raises
-    ValueError without requirements."""
+    values: the numbers of the result by name; one that it does not have is undecided. doubt: why
+    the result cannot be judged, such as outlines that are probably wrong: then nothing is decided.
+    Raises ValueError without requirements."""
     if not limits:
         raise ValueError("A specification has at least one requirement.")
-    decisions = tuple(decide(limit, values.get(limit.quantity, Value(None))) for limit in limits)
+    decisions = tuple(decide(limit, values.get(limit.quantity, Value(None)), doubt) for limit in limits)
     verdicts = {decision.verdict for decision in decisions}
     verdict: Verdict = "fails" if "fails" in verdicts else "undecided" if "undecided" in verdicts else "passes"
     chances = [decision.chance for decision in decisions if decision.chance is not None]
@@ -186,7 +188,7 @@ def number_words(name: str, value: Value) -> str:
         shown = readable(shown)
     estimate, unit = shown.value or 0.0, f" {shown.unit}" if shown.unit else ""
     if shown.low is None or shown.high is None:
-        return f"{estimate:,.10g}{unit}"
+        return f"{f'{estimate:,.10g}' if quantity.kind in EXACT else significant(estimate)}{unit}"
     places = decimals_beside(estimate, shown.low, shown.high)
     ends = " to ".join(end_words(end, places) for end in (shown.low, shown.high))
     return f"{significant(estimate, EVERY, places)}{unit} ({ends})"
@@ -211,14 +213,16 @@ def _words(limit: Limit, value: Value, verdict: Verdict, chance: float) -> str:
     rule = "by simple acceptance" if limit.rule == "simple" else f"with a guard band of {limit.factor:g} U"
     measured = number_words(limit.quantity, value)
     return (
-        f"Asked: {limit_words(limit)}. Measured: {measured}. The chance that the true value is inside"
-        f" the limits is {chance_words(chance)}; {rule} {end}."
+        f"Asked: {limit_words(limit)}. Measured: {measured}. The probability that the true value is"
+        f" inside the limits is {chance_words(chance)}; {rule} {end}."
     )
 
 
-def _unknown_words(limit: Limit, value: Value) -> str:
+def _unknown_words(limit: Limit, value: Value, doubt: str) -> str:
     label = uncapital(number(limit.quantity).title)
-    if value.value is None:
+    if doubt:
+        why = doubt
+    elif value.value is None:
         why = f"the result has no {label}"
     elif number(limit.quantity).power and value.unit.startswith("px"):
         why = f"the {label} is in pixels: give the image a scale"

@@ -81,6 +81,7 @@ def create_job(
     if job is None:
         fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}, **Job.fields_of(user, visitor, address)}
+        fields |= parent.judged_by if parent else {}
         job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)

@@ -125,7 +125,9 @@ def sample_of_results(
     submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
     title = clean_text(name, SHOWN_NAME) or _titled(jobs[0].micrograph.name, len(jobs))
-    sample, created = _new_sample(submission, who, newest[0].get_settings(), name=title, content=content)
+    fields = {"name": title, "content": content}
+    fields |= _judged_by_all(jobs)
+    sample, created = _new_sample(submission, who, newest[0].get_settings(), **fields)
     if created:
         for job, last in zip(jobs, newest, strict=True):
             corrected = {"corrects": job.edit_count} if job.is_corrected else {}
@@ -134,6 +136,12 @@ def sample_of_results(
                 _job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
+
+
+def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
+    """The limits and the reference material that all of these results share."""
+    every = [job.judged_by for job in jobs]
+    return {name: value for name, value in every[0].items() if all(other[name] == value for other in every)}
 
 
 def _with_last_scale(job: Job) -> Job:
@@ -500,7 +508,9 @@ def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) ->
 
 
 def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
+    judged = fields["parent"].judged_by if fields.get("parent") else {}
     return Job(
+        **judged,
         micrograph=micrograph,
         sample=sample,
         settings=settings.as_dict(),

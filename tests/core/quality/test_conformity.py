@@ -74,7 +74,7 @@ def test_a_guard_band_of_the_expanded_uncertainty_decides_only_beyond_it(value, 
 def test_limits_that_are_nearer_than_their_guard_bands_accept_nothing():
     decision = decide(Limit(quantity="median", lower=95.0, upper=105.0), total(100.0))
     assert decision.verdict == "undecided" and decision.accepted is None
-    assert decision.sentence.startswith("Asked: median 95 to 105 nm. Measured: 100 nm (90 to 110). The chance")
+    assert decision.sentence.startswith("Asked: median 95 to 105 nm. Measured: 100 nm (90 to 110). The probability")
     assert "is 68.3 %" in decision.sentence and "nearer than the guard band" in decision.sentence
 
 
