@@ -26,7 +26,6 @@ from .views import (
     reruns,
     results,
     samples,
-    specification,
     trainings,
     upload,
     watch,
@@ -75,11 +74,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/corrections.csv", job_files.log, {"kind": "csv"}, name="job-log-csv"),
     path("jobs/<uuid:pk>/training-data/", datasets.use, {"kind": Job}, name="job-training-data"),
     path("samples/<uuid:pk>/training-data/", datasets.use, {"kind": Sample}, name="sample-training-data"),
-    *(
-        path(f"{kind}s/<uuid:pk>/{action}/", getattr(specification, action), {"kind": row}, name=f"{kind}-{action}")
-        for kind, row in (("job", Job), ("sample", Sample))
-        for action in ("specification", "conformity")
-    ),
+    path("", include("segmentation.views.quality_urls")),
     path("jobs/<uuid:pk>/link/", links.link, {"kind": "job"}, name="job-link"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", job_files.tile, name="job-tile"),

@@ -221,6 +221,21 @@ class _Measured(_Files[M]):
         return dict((yield from self._client._json("PUT", path, json=sent)))
 
     @_step
+    def reference(self) -> Steps[dict[str, Any]]:
+        """The reference material that it is a measurement of, and how it agrees with the certificate."""
+        return dict((yield from self._client._json("GET", f"{self.path}/reference")))
+
+    @_step
+    def compare_with_reference(self, reference: str) -> Steps[dict[str, Any]]:
+        """Call it the measurement of a reference material, by its id ("" for none any more). Gives bias, En number and
+        whether it agrees."""
+        path = f"{self.path}/reference"
+        if not reference:
+            yield from self._client._ask("DELETE", path)
+            return {"reference": None, "comparison": None}
+        return dict((yield from self._client._json("PUT", path, json={"reference": reference})))
+
+    @_step
     def link(self) -> Steps[dict[str, Any]]:
         """The private link, for its maker: its address, its state and its end."""
         return dict((yield from self._client._json("GET", f"{self.path}/link")))

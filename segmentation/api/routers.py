@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from . import corrections, datasets, files, jobs, judging, links, models, samples, scales, several, site, trainings
+from . import (
+    corrections,
+    datasets,
+    files,
+    jobs,
+    judging,
+    links,
+    models,
+    references,
+    samples,
+    scales,
+    several,
+    site,
+    trainings,
+)
 
 ROUTERS = (
     ("/jobs", jobs.router),
@@ -15,6 +29,9 @@ ROUTERS = (
     ("/samples", links.samples),
     ("/jobs", judging.jobs),
     ("/samples", judging.samples),
+    ("/references", references.router),
+    ("/jobs", references.jobs),
+    ("/samples", references.samples),
     ("", site.router),
     ("/compare", several.comparing),
     ("/datasets", datasets.router),

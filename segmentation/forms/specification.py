@@ -23,6 +23,24 @@ LONGEST = 40
 EXAMPLES = {1: "80 or 1.2 µm", 0: "10"}
 
 
+def typed_number(quantity: Quantity | None, text: str) -> float:
+    """What was typed for a number, in the unit of result.json: a length in nm or with its unit, a fraction in per cent;
+    of no quantity as it stands. Raises ValueError with a sentence."""
+    typed = clean_text(text)
+    try:
+        if quantity is not None and quantity.power == 1:
+            return parse_length(typed)
+        digits = typed.removesuffix("%").strip()
+        if may_be_thousands(digits):
+            raise ValueError
+        value = float(digits.replace(",", ".")) / _factor(quantity)
+        if not math.isfinite(value):
+            raise ValueError
+    except ValueError:
+        raise ValueError(NO_NUMBER.format(typed, EXAMPLES.get(quantity.power if quantity else 0, "10"))) from None
+    return value
+
+
 class LimitRow(NamedTuple):
     """One line of the form, with its two fields."""
 
@@ -92,9 +110,8 @@ class SpecificationForm(forms.Form):
         return data
 
     def _factor_of_band(self, text: str) -> float:
-        typed = clean_text(text).replace(",", ".")
         try:
-            factor = float(typed) if typed else 1.0
+            factor = typed_number(None, text) if clean_text(text) else 1.0
         except ValueError:
             factor = math.nan
         if not 0 <= factor <= 3:
@@ -105,24 +122,13 @@ class SpecificationForm(forms.Form):
     def _read(self, quantity: Quantity, field: str) -> float | None:
         """The limit that was typed, in the unit of result.json; None without one."""
         text = clean_text(self.cleaned_data.get(field, ""))
-        if not text:
-            return None
-        example = EXAMPLES.get(quantity.power, "10")
         try:
-            if quantity.power == 1:
-                return parse_length(text)
-            number = text.removesuffix("%").strip()
-            if may_be_thousands(number):
-                raise ValueError
-            value = float(number.replace(",", ".")) / _factor(quantity)
-            if not math.isfinite(value):
-                raise ValueError
-        except ValueError:
-            self.add_error(field, NO_NUMBER.format(text, example))
+            return typed_number(quantity, text) if text else None
+        except ValueError as problem:
+            self.add_error(field, str(problem))
             return None
-        return value
 
 
-def _factor(quantity: Quantity) -> float:
+def _factor(quantity: Quantity | None) -> float:
     """What a stored value is multiplied by in the form."""
-    return 100.0 if quantity.kind == "fraction" else 1.0
+    return 100.0 if quantity is not None and quantity.kind == "fraction" else 1.0

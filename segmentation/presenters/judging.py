@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from ..core.measure.quantities import Quantity, UnknownQuantity, Value, number
+from ..core.measure.results import Statistics
+from ..core.quality.conformity import number_words
 from ..core.quality.reference import ReferenceMaterial
 from ..core.quality.specification import Specification
 from ..core.report.certificate import Certificate, Comparison
 from ..core.report.summary import Summary
+from ..core.tasks import find
+from ..http.access import address_of
 from ..models import Job, Sample
 from .result import Result
 from .sample import PooledResult
@@ -21,13 +26,15 @@ FIRST = ("median", "d10", "d90", "fraction_100nm", "n_kept")  # of particles, in
 
 def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
     """The numbers of a result by name, in the unit of result.json; {} of one without numbers."""
-    summary = row.summary if isinstance(row, Job) else row.pooled
-    if isinstance(row, Job) and (not row.is_done or summary.get("refused")):
+    stored = row.summary if isinstance(row, Job) else row.pooled
+    if not _has_numbers(row) or stored.get("refused"):
         return {}
-    values = values_of(summary) or dict[str, Value]()
-    statistics = None if values else statistics_of(summary)  # of results of earlier releases
-    names = FIRST if statistics else ()
-    return values or {name: statistics.value(name) for name in names if statistics}
+    if values := values_of(stored):
+        return values
+    # Of a sample of particles, and of results of 1.0, the statistics are all that is stored.
+    statistics = statistics_of(stored) if isinstance(row, Job) else Statistics.from_dict(stored)
+    names = find(row.settings["task"]).quantities if statistics and statistics.screened else ()
+    return {name: statistics.value(name) for name in names if statistics}
 
 
 def may_be_limited(values: Mapping[str, Value]) -> list[Quantity]:
@@ -57,6 +64,50 @@ def comparison_of(row: Job | Sample) -> Comparison | None:
         return None
     material = ReferenceMaterial.read({name: value for name, value in row.reference.items() if name != "id"})
     return Comparison.of(material, numbers_to_judge(row), _summary(row))
+
+
+def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
+    """A certificate in words, as it stands."""
+    quantity = number(material.quantity)
+    is_fraction = quantity.kind == "fraction"
+    factor, unit = (100.0, " %") if is_fraction else (1.0, f" {quantity.unit('nm')}".rstrip())
+    value, expanded = (f"{factor * size:.10g}" for size in (material.value, material.expanded))
+    lines = [
+        ("Certified value", f"{value} ± {expanded}{unit} (k = {material.k:g})"),
+        ("Measurand", material.measurand),
+        ("Compared with", f"the {quantity.label} of a result"),
+        ("Certificate", material.certificate),
+        ("Source", material.source),
+        ("Batch", material.batch),
+    ]
+    return [line for line in lines if line[1]]
+
+
+@dataclass(frozen=True)
+class MeasuredReference:
+    """A result that is a measurement of a reference material, for a list. verdict: agrees, does not agree, or why
+    nothing is compared; number: the En number in words, "" without one."""
+
+    name: str
+    address: str
+    created: datetime
+    measured: str
+    verdict: str
+    number: str
+
+    @classmethod
+    def of(cls, row: Job | Sample) -> MeasuredReference:
+        name = row.micrograph.name if isinstance(row, Job) else row.name
+        comparison = comparison_of(row)
+        agreement = comparison and comparison.agreement
+        if comparison is None or agreement is None:
+            return cls(
+                name, address_of(row), row.created, "", comparison.sentence if comparison else "no numbers yet", ""
+            )
+        value = numbers_to_judge(row)[comparison.material.quantity]
+        verdict = "agrees" if agreement.agrees else "does not agree"
+        written = number_words(comparison.material.quantity, value)
+        return cls(name, address_of(row), row.created, written, verdict, f"{agreement.en:.2f}".replace("-", "−"))
 
 
 def _has_numbers(row: Job | Sample) -> bool:

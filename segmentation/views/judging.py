@@ -12,8 +12,8 @@ from ..core.quality.specification import Specification
 from ..core.report.looks import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
-from ..models import Job, Sample
-from ..presenters.judging import certificate_of, may_be_limited, numbers_to_judge
+from ..models import Job, Reference, Sample
+from ..presenters.judging import certificate_of, comparison_of, may_be_limited, numbers_to_judge
 from .signatures import signatures_of
 
 
@@ -23,11 +23,15 @@ def judged(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | No
     is_signed = isinstance(row, Job) and bool(row.signature_hash)
     may_change = row.is_changeable_by(request.user, request.visitor) and not is_signed
     certificate = certificate_of(row)
+    references = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
     return {
         **(signatures_of(request, row) if isinstance(row, Job) else {}),
         "certificate": certificate,
         "limits_form": (sent or specification_form(row)) if may_change else None,
         "limits_open": sent is not None,
+        "comparison": comparison_of(row),
+        "references": references if may_change else [],
+        "may_judge": may_change,
         "conformity_page": f"{address_of(row)}conformity/",
         "conformity_file": f"{address_of(row)}files/{CONFORMITY}",
         "method": (row.summary if isinstance(row, Job) else row.pooled).get("method"),

@@ -12,13 +12,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ..core.report.looks import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of, changeable, row_of, see_other, visible
-from ..models import Job, Sample
+from ..models import Job, Reference, Sample
+from ..services.ground.refusal import Refused
 from ..services.results import exports, judging
+from .forms import to_uuid
 from .job_page import job_page
 from .judging import judged, specification_form
 from .samples import sample_page
 
 FRAGMENT = "#specification"
+NO_MATERIAL = "This reference material is not in your list."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -36,6 +39,22 @@ def specification(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> H
     judging.set_specification(row=row, specification=limits, account=request.user)
     request.staff_action = None  # the service has noted it
     return see_other(address_of(row) + FRAGMENT)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def reference(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpResponse:
+    """Call a result the measurement of the material `reference`; of none where that is empty."""
+    row = changeable(request, row_of(kind, pk))
+    if request.method != "POST":
+        return redirect(address_of(row) + FRAGMENT)
+    chosen, text = None, request.POST.get("reference", "")
+    if text:
+        chosen = Reference.objects.listed_for(request.user, request.visitor).filter(pk=to_uuid(text)).first()
+        if chosen is None:
+            raise Refused(NO_MATERIAL, 404)
+    judging.set_reference(row=row, reference=chosen, account=request.user)
+    request.staff_action = None  # the service has noted it
+    return see_other(address_of(row) + "#reference")
 
 
 def _page_of(request: HttpRequest, row: Job | Sample, form: SpecificationForm) -> HttpResponse:

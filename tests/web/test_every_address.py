@@ -22,11 +22,22 @@ from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from segmentation.models import Dataset, DatasetImage, ModelDefault, Sample, StaffAction, Token, Training, Webhook
+from segmentation.models import (
+    Dataset,
+    DatasetImage,
+    ModelDefault,
+    Reference,
+    Sample,
+    StaffAction,
+    Token,
+    Training,
+    Webhook,
+)
 from segmentation.services.access import links, tokens
 from tests.web.finished import FILES, SUMMARY
 
 from .api.test_jobs import secret
+from .views.test_references import MATERIAL
 
 TABLE = Path(__file__).with_name("every_address.txt")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -72,6 +83,7 @@ class Cast:
         rows |= {"images": image, "webhooks": webhook, "samples/images": member}
         rows |= {"job": job, "sample": sample, "micrograph": job.micrograph, "dataset": dataset, "training": training}
         rows |= {"webhook": webhook, "user": alice, "group": Group.objects.create(name="microscopists")}
+        rows["references"] = Reference.objects.create(owner=alice, name=MATERIAL["name"], material=MATERIAL)
         rows["modeldefault"] = ModelDefault.objects.create(owner=alice, task="particles", model_name="particles")
         rows["staffaction"] = StaffAction.objects.create(account="ada", action="a", kind="k", target="t", name="n")
         self.rows = rows

@@ -14,7 +14,6 @@ from tests.web.finished import SUMMARY, VISITOR, visible, words
 
 pytestmark = pytest.mark.django_db
 FIELDS = {"title": "TiO2 grade A", "least median": "80", "most median": "0.2 µm", "most fraction_100nm": "10 %"}
-SUMMARY_ORDER = ["median", "fraction_100nm"]
 LIMITS = [
     {"quantity": "median", "lower": 80.0, "upper": 200.0, "rule": "guard band", "factor": 1.0},
     {"quantity": "fraction_100nm", "lower": None, "upper": 0.1, "rule": "guard band", "factor": 1.0},
@@ -44,8 +43,9 @@ def job(make_job):
 
 @pytest.fixture
 def sample(job):
-    pooled = {"of": [str(job.pk)], "images": [{}], "quantities": measured()["quantities"], "order": SUMMARY_ORDER}
-    pooled |= {"statistics": SUMMARY["statistics"], "warnings": [], "flags": []}
+    pooled = {**SUMMARY["statistics"], "of": [str(job.pk)], "images": [{}], "warnings": [], "flags": []}
+    pooled |= {"median": 155.0, "intervals": {"median": (135.0, 175.0)}}
+    pooled |= {"fraction_100nm": 0.02, "fraction_low": 0.01, "fraction_high": 0.04}
     return Sample.objects.create(
         visitor=VISITOR, name="Powder", settings=job.settings, submission="s", state="done", pooled=pooled
     )
