@@ -38,8 +38,10 @@ def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
 
 
 def may_be_limited(values: Mapping[str, Value]) -> list[Quantity]:
-    """The numbers that the form offers limits for: what particles are asked first, else all that are known."""
-    names = [name for name in FIRST if name in values] or [name for name in values if values[name].value is not None]
+    """The numbers that the form offers limits for: what particles are asked first, else all that are known. No length
+    in pixels has limits, so that without a scale only counts have."""
+    known = [name for name, value in values.items() if value.value is not None and not value.unit.startswith("px")]
+    names = [name for name in FIRST if name in known] or known
     quantities = []
     for name in names:
         try:

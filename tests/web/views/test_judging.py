@@ -100,6 +100,15 @@ def test_what_cannot_be_a_limit_gets_a_sentence_and_stays_in_the_form(maker, job
     assert job.specification == {}
 
 
+def test_without_a_scale_only_counts_have_limits(maker, job):
+    quantities = measured()["quantities"]
+    in_pixels = {name: {**value, "unit": value["unit"] and "px"} for name, value in quantities.items()}
+    in_pixels["fraction_100nm"]["value"] = None
+    Job.objects.filter(pk=job.pk).update(summary=measured(quantities=in_pixels))
+    form = maker.get(f"/jobs/{job.pk}/").context["limits_form"]
+    assert [row.title for row in form.rows] == ["Particles counted"]
+
+
 def test_simple_acceptance_and_the_removal(maker, job):
     fields = {"most median": "160", "rule": "simple"}
     maker.post(f"/jobs/{job.pk}/specification/", fields)
