@@ -76,6 +76,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/corrections.csv", job_files.log, {"kind": "csv"}, name="job-log-csv"),
     path("jobs/<uuid:pk>/training-data/", datasets.use, {"kind": Job}, name="job-training-data"),
     path("samples/<uuid:pk>/training-data/", datasets.use, {"kind": Sample}, name="sample-training-data"),
+    path("", include("segmentation.views.quality_urls")),
     path("jobs/<uuid:pk>/link/", links.link, {"kind": "job"}, name="job-link"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", job_files.tile, name="job-tile"),

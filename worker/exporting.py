@@ -25,7 +25,7 @@ from .fetching import fetch, pixels_of
 from .heartbeat import Progress
 from .outlines import stored_segmentation
 from .results import by_method, stored_files, summarise
-from .samples import filing_of, pooled_again
+from .samples import filing_of, judged_by, pooled_again
 
 MEASURED = 0.1  # of the progress
 _latest: dict[str, Analysis] = {}  # by what it was made of
@@ -117,7 +117,7 @@ def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) ->
     sample = job.sample.name if job.sample else ""
     return _Source(
         analysis,
-        Filing(steps.last_change(job), printed_address(job), sample, image),
+        Filing(steps.last_change(job), printed_address(job), sample, image, **judged_by(job, job.summary)),
         signatures,
         write_evidence(job, signatures, out),
     )

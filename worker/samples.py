@@ -7,17 +7,20 @@ import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.flags import Flag, as_json, from_json
 from segmentation.core.micrograph.pairing import rank
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.quality.specification import Specification
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
 from segmentation.presenters.stored import statistics_of, values_of
+from segmentation.services.access import links
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
@@ -83,7 +86,20 @@ def _combined(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None
 
 def filing_of(sample: Sample) -> Filing:
     """What its files say of when and where it was pooled."""
-    return Filing(sample.started, printed_address(sample))
+    return Filing(sample.started, printed_address(sample), **judged_by(sample, sample.pooled))
+
+
+def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a `Filing` for what a result is held against; {} without limits. The link stands only in the file
+    that says the decision."""
+    if not row.specification:
+        return {}
+    method, link = summary.get("method") or {}, links.link_of(row)
+    fields = {"specification": Specification.read(row.specification)}
+    fields |= {"method": f"{method['name']}, version {method['version']}"} if method else {}
+    address = printed_address(row) if links.state_of(row) == "open" else ""
+    secret = f"?link={links.secret_of(link)}" if link and link.number else ""
+    return fields | ({"link": address + secret, "link_ends": link and link.ends} if address else {})
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -316,6 +316,27 @@ class _Client(_Bound[M]):
         sent = {"name": name, "group": group, **_source(result, description)}
         version = yield from self._json("POST", "/methods", json=sent)
         return Method(self, (yield from self._json("GET", f"/methods/{path_part(version['method'])}")))
+
+    @_step
+    def references(self) -> Steps[list[dict[str, Any]]]:
+        """Your reference materials and those of your groups."""
+        return list((yield from self._json("GET", "/references")))
+
+    @_step
+    def reference(self, id: str) -> Steps[dict[str, Any]]:
+        """A reference material by its id."""
+        return dict((yield from self._json("GET", f"/references/{path_part(id)}")))
+
+    @_step
+    def add_reference(self, material: Mapping[str, Any], group: str = "") -> Steps[dict[str, Any]]:
+        """List a reference material as its certificate states it: name, quantity ("median"), value, expanded and k
+        (uncertainty), measurand, certificate, source, batch; lengths in nm. group: of yours, whose accounts list it."""
+        return dict((yield from self._json("POST", "/references", json={"material": dict(material), "group": group})))
+
+    @_step
+    def delete_reference(self, id: str) -> Steps[None]:
+        """Take a reference material from the list; results that were compared with it keep its certificate."""
+        yield from self._ask("DELETE", f"/references/{path_part(id)}")
 
     @_step
     def models(self) -> Steps[list[dict[str, Any]]]:

@@ -207,6 +207,40 @@ class _Measured(_Files[M]):
         return cast("pandas.DataFrame", read_csv(io.StringIO((yield from self._table()))))
 
     @_step
+    def specification(self) -> Steps[dict[str, Any]]:
+        """The limits that it is held against, and the decision on them; None without limits."""
+        return dict((yield from self._client._json("GET", f"{self.path}/specification")))
+
+    @_step
+    def hold_against(self, limits: Sequence[Mapping[str, Any]], *, title: str = "") -> Steps[dict[str, Any]]:
+        """Hold it against limits, in place of those before; none without any. Gives the decision.
+
+        limits: of each number quantity ("median", "d10", "d90", "fraction_100nm", "n_kept" ...), lower, upper (nm;
+        fractions from 0 to 1; None for no limit), rule ("guard band" or "simple") and factor of the guard band.
+        """
+        path = f"{self.path}/specification"
+        if not limits:
+            yield from self._client._ask("DELETE", path)
+            return {"specification": None, "decision": None}
+        sent = {"title": title, "limits": [dict(limit) for limit in limits]}
+        return dict((yield from self._client._json("PUT", path, json=sent)))
+
+    @_step
+    def reference(self) -> Steps[dict[str, Any]]:
+        """The reference material that it is a measurement of, and how it agrees with the certificate."""
+        return dict((yield from self._client._json("GET", f"{self.path}/reference")))
+
+    @_step
+    def compare_with_reference(self, reference: str) -> Steps[dict[str, Any]]:
+        """Call it the measurement of a reference material, by its id ("" for none any more). Gives bias, En number and
+        whether it agrees."""
+        path = f"{self.path}/reference"
+        if not reference:
+            yield from self._client._ask("DELETE", path)
+            return {"reference": None, "comparison": None}
+        return dict((yield from self._client._json("PUT", path, json={"reference": reference})))
+
+    @_step
     def link(self) -> Steps[dict[str, Any]]:
         """The private link, for its maker: its address, its state and its end."""
         return dict((yield from self._client._json("GET", f"{self.path}/link")))

@@ -138,6 +138,74 @@ class Link(Schema):
     ends: datetime | None
 
 
+class JudgedLimit(Schema):
+    """One requirement and what becomes of it; numbers are in the unit of result.json."""
+
+    quantity: str
+    lower: float | None
+    upper: float | None
+    rule: Literal["simple", "guard band"]
+    factor: float = Field(description="Of the guard band: times U, the expanded uncertainty.")
+    verdict: Literal["passes", "fails", "undecided"]
+    probability: float | None = Field(description="That the true value is inside; null where that is not known.")
+    accepted: list[float | None] | None = Field(description="The least and the greatest number that passes.")
+    sentence: str
+
+
+class JudgedLimits(Schema):
+    """The decision on all limits. It fails with one requirement, and is undecided with one."""
+
+    verdict: Literal["passes", "fails", "undecided"]
+    at_least: float | None = Field(description="A lower bound of the probability that all requirements are met.")
+    sentence: str
+    decisions: list[JudgedLimit]
+
+
+class Judged(Schema):
+    """The limits of a result."""
+
+    specification: dict[str, Any] | None = Field(description="As it was sent; null without limits.")
+    decision: JudgedLimits | None = Field(description="Null without limits, or while there are no numbers.")
+
+
+class Reference(Answer):
+    """A reference material."""
+
+    id: Id
+    name: str
+    material: dict[str, Any] = Field(description="As its certificate states it, in the unit of result.json.")
+    group: Annotated[str, Of(lambda row, _: row.group.name if row.group else "")] = Field(
+        description="The group whose accounts list it, too."
+    )
+
+
+class CertificateAgreement(Schema):
+    """A measurement beside a certificate, in the unit of result.json."""
+
+    bias: float = Field(description="Measured less certified.")
+    relative_bias: float
+    standard: float = Field(description="Standard uncertainty of the bias.")
+    en: float
+    agrees: bool = Field(description="Whether the bias is at most twice its standard uncertainty.")
+    sentence: str
+
+
+class CertificateComparison(Schema):
+    """What a comparison with a certificate says."""
+
+    sentence: str
+    agreement: CertificateAgreement | None = Field(
+        description="Null where nothing can be compared; the sentence says why."
+    )
+
+
+class ComparedWithReference(Schema):
+    """The reference material of a result."""
+
+    reference: dict[str, Any] | None = Field(description="The material as it was chosen; null without one.")
+    comparison: CertificateComparison | None = Field(description="Null without one, or while there are no numbers.")
+
+
 class Signature(Answer):
     """Who signed a result, and the checksums of what was signed."""
 
@@ -476,6 +544,10 @@ class Written(Schema):
 
 
 class JobStarted(Job):
+    secret: Secret = Field("", description=SECRET)
+
+
+class ReferenceListed(Reference):
     secret: Secret = Field("", description=SECRET)
 
 

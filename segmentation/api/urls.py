@@ -19,9 +19,9 @@ from ninja.errors import HttpError
 from ..core import tasks
 from ..http.errors import NOTHING, error
 from ..services.ground.refusal import Refused
-from . import corrections, datasets, files, jobs, links, methods, models, samples, scales, several, site, trainings
 from .auth import sign_in
 from .failures import failed, wrong_value
+from .routers import ROUTERS
 from .routes import FORM, WITH_SETTINGS
 from .schemas import with_results
 from .sending import settings_fields
@@ -59,23 +59,8 @@ api = Api(
     auth=sign_in,
     openapi_extra={"security": [{}, *({name: []} for name in SECURITY)]},
 )
-api.add_router("/jobs", jobs.router)
-api.add_router("/jobs", corrections.router)
-api.add_router("/jobs", files.router)
-api.add_router("/jobs", scales.router)
-api.add_router("/jobs", several.router)
-api.add_router("/jobs", links.jobs)
-api.add_router("/samples", samples.router)
-api.add_router("/samples", links.samples)
-api.add_router("", site.router)
-api.add_router("/compare", several.comparing)
-api.add_router("/datasets", datasets.router)
-api.add_router("/trainings", trainings.router)
-api.add_router("/methods", methods.router)
-api.add_router("/models", models.router)
-api.add_router("/datasets", trainings.suggesting)
-
-
+for address, router in ROUTERS:
+    api.add_router(address, router)
 for kind in (Exception, Http404, HttpError):
     api.add_exception_handler(kind, failed)
 

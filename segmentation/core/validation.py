@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 # What an entry has to be, by the type of pydantic's error, filled with the error's context.
 WORDS = {
@@ -42,6 +42,7 @@ WORDS = {
     "uuid_parsing": "the id of a result",
 }
 SECRETS = {"password", "secret", "token", "key"}  # entries whose values no answer and no log repeats, nor a whole body
+LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)  # as JSON has it
 SENTENCES = ("value_error", "assertion_error")  # raised by our own validators: sentences about their table
 
 
@@ -63,6 +64,14 @@ class Settings(BaseModel):
             hint = f" (did you mean {', '.join(near)}?)" if near else ""
             raise ValueError(f"it has unknown entries: {', '.join(unknown)}{hint}.")
         return data
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any]) -> Self:
+        """Settings from plain JSON types; raises ValueError with a sentence."""
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            raise ValueError(sentence(error)) from None
 
     def replaced(self, **changes: Any) -> Self:
         """The same settings with some entries changed, checked anew; raises ValidationError."""

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from ..models import Dataset, Job, Owned, Sample, Training
+from ..models import Dataset, Job, Owned, Reference, Sample, Training
 from ..services.access import links
 from ..services.ground import staff_log
 from ..services.ground.refusal import Refused
@@ -30,7 +30,13 @@ NOT_YOURS = (
 
 
 Thing = TypeVar("Thing", bound=Owned)
-PAGES: dict[type[Owned], str] = {Job: "job", Sample: "sample-page", Dataset: "dataset-page", Training: "training"}
+PAGES: dict[type[Owned], str] = {
+    Job: "job",
+    Sample: "sample-page",
+    Dataset: "dataset-page",
+    Training: "training",
+    Reference: "reference",
+}
 RELATED: dict[type[Owned], tuple[str, ...]] = {
     Job: ("micrograph", "method__method"),
     Sample: ("method__method",),

@@ -53,7 +53,7 @@ def files_of(row: Any, unit: Of, task: str, address: str, further: Collection[st
     sizes = {name: artifact.size for name, artifact in artifacts.items()}
     offered = [
         {"name": name, "url": urls[name], "size": sizes.get(name), "export": export, "what": export.holds(unit)}
-        for name, export in exports.listed(unit, tasks.find(task)).items()
+        for name, export in exports.listed(unit, tasks.find(task), judged=bool(row.specification)).items()
         if name in urls and not export.for_the_page
     ]
     named = {re.sub("[.-]", "_", name): url for name, url in urls.items()}

@@ -84,7 +84,7 @@ def _asked(result: Job | Sample) -> Measuring | ExportJob | Sample | None:
 
 def _offered_files(row: Job | Sample, unit: Of) -> list[StoredFile]:
     """The stored files of a result that people take away, archives of them left out."""
-    listed = exports.listed(unit, tasks.find(row.settings["task"]))
+    listed = exports.listed(unit, tasks.find(row.settings["task"]), judged=bool(row.specification))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
     return [artifacts[name] for name in offered if name in artifacts]

@@ -1,4 +1,4 @@
-"""Methods of a laboratory: their versions, and which of them a result follows."""
+"""Methods of a laboratory, limits and reference materials of results."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -16,6 +16,26 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='job',
+            name='reference',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='specification',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='reference',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='specification',
+            field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
         migrations.CreateModel(
             name='Method',
             fields=[
@@ -61,6 +81,23 @@ class Migration(migrations.Migration):
             model_name='sample',
             name='method',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='samples', to='segmentation.methodversion'),
+        ),
+        migrations.CreateModel(
+            name='Reference',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('visitor', models.UUIDField(blank=True, db_index=True, editable=False, null=True)),
+                ('address', models.CharField(blank=True, db_index=True, default='', editable=False, max_length=64)),
+                ('created', models.DateTimeField(db_index=True, default=django.utils.timezone.now, editable=False)),
+                ('name', models.CharField(max_length=200)),
+                ('material', models.JSONField()),
+                ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='auth.group')),
+                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-created'],
+                'abstract': False,
+            },
         ),
         migrations.AddConstraint(
             model_name='method',

@@ -39,6 +39,7 @@ from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Measuring, Proposals, recent_pace
 from .methods import Method, MethodVersion
 from .micrographs import Arrival, Micrograph, Segmentation, SideFile, preview_path, upload_path
+from .references import Reference
 from .samples import Sample, SampleArtifact
 from .tokens import Delivery, Laboratory, Quota, Token, Webhook
 from .upkeep import Link, Removal, StaffAction, WorkerProcess

@@ -88,6 +88,26 @@ class Owned(models.Model):
         return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
+class Judged(models.Model):
+    """A result that may be held against limits, or be the measurement of a reference material.
+
+    specification: a `core.quality.specification.Specification` as JSON, {} without one. reference: a copy of the
+    `ReferenceMaterial` as it was when it was chosen, so that the result keeps it whatever becomes of that row, with
+    "id", the row's; {} without one.
+    """
+
+    specification = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
+    reference = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def judged_by(self) -> dict[str, Any]:
+        """These fields, for a result that is made from this one."""
+        return {"specification": self.specification, "reference": self.reference}
+
+
 # What a row has when it enters the queue: AGAIN for another attempt, whose progress goes on from that of the last one;
 # AFRESH for a first attempt or one that a person wants.
 AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}

@@ -19,7 +19,7 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
-from .base import UNFINISHED, Attempted, AttemptedQuerySet, Made, Owned, StoredFile, WorkState
+from .base import UNFINISHED, Attempted, AttemptedQuerySet, Judged, Made, Owned, StoredFile, WorkState
 from .methods import MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
@@ -90,7 +90,7 @@ class ExportJobQuerySet(AttemptedQuerySet):
         return super().waiting().filter(Q(asked=True) | ~Q(job__micrograph__state__in=Micrograph.UNFINISHED))
 
 
-class Job(Owned, Attempted):
+class Job(Owned, Attempted, Judged):
     """One analysis of one micrograph; see the top of this package for the states.
 
     settings: the AnalysisSettings, as JSON. segmentation: the one that is measured; None until it exists.

@@ -6,14 +6,14 @@ from django.db import models
 
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, StoredFile
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Judged, Owned, StoredFile
 from .methods import MethodVersion
 from .micrographs import Micrograph
 
 TYPED = 100  # characters of a typed number and its unit
 
 
-class Sample(Owned, Attempted):
+class Sample(Owned, Attempted, Judged):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
     settings: of the images, without the calibration. rule, value: source of the calibration; value in nm, the width of

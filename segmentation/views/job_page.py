@@ -27,8 +27,8 @@ from ..services.results.uploads import example_sha256
 from .calibration import acquired
 from .forms import accept_attribute
 from .job_status import scale_context, state_of
+from .judging import judged
 from .revisions import of_its_sample, revisions
-from .signatures import signatures_of
 from .work import work_page
 
 JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
@@ -62,7 +62,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         "width": request.POST.get("width", width_of(job)),
         "token": uuid4().hex,
         "accept": accept_attribute(),
-        **signatures_of(request, job),
+        **judged(request, job),
         "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
         **extra,
     }

@@ -41,6 +41,7 @@ from ..services.results.pooled_outlines import pooled_coco
 from .forms import accept_attribute, to_uuid, warn
 from .job_files import file_or_wait
 from .job_page import JUST_DONE
+from .judging import judged
 
 NO_FILES = "Choose the images to add first."
 
@@ -51,7 +52,7 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One sample: progress, pooled numbers, its images."""
     sample = visible(request, row_of(Sample, pk))
     samples.count_present_steps(sample)
-    return _page(request, sample)
+    return sample_page(request, sample)
 
 
 @reload_if_gone
@@ -91,7 +92,7 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
     if request.method != "POST" or (not files and isinstance(row, Job)):  # also an answer to the form, opened once more
         return redirect(address_of(row))
     if not files:
-        return _page(request, row, add_error=NO_FILES, status=400)
+        return sample_page(request, row, add_error=NO_FILES, status=400)
     intake = uploads.receive_files(files=files, **sender(request))
     request.back = reverse("results")  # a refusal says that the sample is gone
     with intake.in_use():
@@ -140,7 +141,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
         return redirect(address_of(sample))
     form = ScaleForm(request.POST)
     if not form.is_valid():
-        return _page(request, sample, scale_form=form, status=400)
+        return sample_page(request, sample, scale_form=form, status=400)
     return change(request, Sample, pk, partial(samples.recalibrate_sample, scale=form.cleaned_data["scale"]))
 
 
@@ -172,7 +173,7 @@ def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) 
     return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": accept_attribute()}
 
 
-def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
+def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
     """The page of a sample. extra: what a form adds that was sent and not taken."""
     pooled, task = PooledResult(sample), sample.settings["task"]
     scale = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
@@ -191,6 +192,7 @@ def _page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: A
         "address": request.build_absolute_uri(address_of(sample)),
         "link": link_context(request, sample) if sample.is_changeable_by(request.user, request.visitor) else None,
         "may_delete": sample.is_changeable_by(request.user, request.visitor, "delete"),
+        **judged(request, sample),
         "scale_form": ScaleForm(initial={"rule": sample.rule, f"rule_{sample.rule}": scale}),
         **extra,
     }

@@ -38,7 +38,8 @@ class Anything(Site):
         path = request.url.path.removeprefix(PREFIX)
         if request.method == "DELETE":
             return httpx.Response(204)
-        if (request.method == "GET" and path in ("/models", "/trainings")) or path.endswith("/suggestions"):
+        are_rows = request.method == "GET" and path in ("/models", "/trainings", "/references")
+        if are_rows or path.endswith("/suggestions"):
             return json_answer(200, [])
         lists = {"/jobs": "jobs", "/samples": "samples", "/datasets": "datasets"}
         if request.method == "GET" and path == "/methods":
@@ -50,6 +51,7 @@ class Anything(Site):
 
 def everything(site: Site, folder) -> None:
     client = site.client()
+    client.references(), client.reference("ID"), client.add_reference({}), client.delete_reference("ID")
     client.me(), client.claim("x" * 16), client.tasks()
     job, result = client.submit(b"II*"), client.analyse(b"II*")
     job.cancel(), job.retry(), client.job("ID").delete(), list(client.jobs())
@@ -74,6 +76,8 @@ def everything(site: Site, folder) -> None:
     pooled.save_outlines(folder), client.sample_of_results([job]), list(client.samples())
     for analysis in (result, pooled):
         analysis.link(), analysis.change_link(renew=True)
+        analysis.specification(), analysis.hold_against([{}]), analysis.hold_against([])
+        analysis.reference(), analysis.compare_with_reference("ID"), analysis.compare_with_reference("")
     sample.include("ID", False), sample.use(result), sample.rename("n"), sample.rescale("own"), sample.add([b"II*"])
     sample.cancel(), sample.retry(), sample.delete()
     dataset = client.create_dataset("n")

@@ -30,6 +30,7 @@ from segmentation.models import (
     Method,
     MethodVersion,
     ModelDefault,
+    Reference,
     Sample,
     StaffAction,
     Token,
@@ -40,6 +41,7 @@ from segmentation.services.access import links, tokens
 from tests.web.finished import FILES, SUMMARY
 
 from .api.test_jobs import secret
+from .views.test_references import MATERIAL
 
 TABLE = Path(__file__).with_name("every_address.txt")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -85,6 +87,7 @@ class Cast:
         rows |= {"images": image, "webhooks": webhook, "samples/images": member}
         rows |= {"job": job, "sample": sample, "micrograph": job.micrograph, "dataset": dataset, "training": training}
         rows |= {"webhook": webhook, "user": alice, "group": Group.objects.create(name="microscopists")}
+        rows["references"] = Reference.objects.create(owner=alice, name=MATERIAL["name"], material=MATERIAL)
         rows["modeldefault"] = ModelDefault.objects.create(owner=alice, task="particles", model_name="particles")
         rows["methods"] = rows["method"] = Method.objects.create(owner=alice, name="Powder")
         said = MethodDescription.of_result(job.get_settings(), "a" * 64, Source.METADATA)

@@ -1,7 +1,7 @@
-"""Whether a number meets a limit, and with what chance (ISO/IEC Guide 98-4:2012, which is JCGM
+"""Whether a number meets a limit, and with what probability (ISO/IEC Guide 98-4:2012, which is JCGM
 106:2012).
 
-- The chance of conformity is the share of the number's distribution inside the limits (clause 7).
+- The probability of conformity is the share of the number's distribution inside the limits (clause 7).
   The distribution is normal, with the standard uncertainty of each side (`spread`), so it has the
   interval's own ends.
 - Simple acceptance (8.2): a number inside the limits passes.
@@ -39,7 +39,7 @@ from .spread import NumberName, Spread, spread_of
 Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
 EXACT = ("integer", "halves")  # kinds of numbers that are counted
-SURE = 0.9995  # a chance from here on is written as "over 99.9 %"
+SURE = 0.9995  # a probability from here on is written as "over 99.9 %"
 
 
 class Limit(Settings):
@@ -69,7 +69,7 @@ class Limit(Settings):
 class Decision:
     """What becomes of one requirement.
 
-    chance: that the true value lies inside the limits, None where the uncertainty is not known.
+    probability: that the true value lies inside the limits, None where the uncertainty is not known.
     accepted: the smallest and the largest number that passes by the rule, ±inf without a limit;
     None where the uncertainty is not known, and where the guard bands leave nothing between two
     limits. sentence: the decision and its grounds.
@@ -77,14 +77,14 @@ class Decision:
 
     limit: Limit
     verdict: Verdict
-    chance: float | None
+    probability: float | None
     accepted: tuple[float, float] | None
     sentence: str
 
 
 @dataclass(frozen=True)
 class Conformity:
-    """What becomes of a whole specification. at_least: a lower bound of the chance that all
+    """What becomes of a whole specification. at_least: a lower bound of the probability that all
     requirements are met, whatever their dependence (Bonferroni); None where one of them is not
     known."""
 
@@ -93,13 +93,14 @@ class Conformity:
     decisions: tuple[Decision, ...]
 
 
-def decide(limit: Limit, value: Value) -> Decision:
-    """The decision on one number of a result, in the unit of result.json."""
-    spread = _known_spread(limit, value)
+def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
+    """The decision on one number of a result, in the unit of result.json. doubt: why the result cannot be judged, ""
+    where it can."""
+    spread = None if doubt else _known_spread(limit, value)
     if value.value is None or spread is None:
-        return Decision(limit, "undecided", None, None, _unknown_words(limit, value))
+        return Decision(limit, "undecided", None, None, _unknown_words(limit, value, doubt))
     low, high = _ends(limit)
-    chance = chance_inside(value.value, spread, low, high)
+    probability = probability_inside(value.value, spread, low, high)
     if limit.rule == "simple":
         verdict: Verdict = "passes" if low <= value.value <= high else "fails"
         accepted: tuple[float, float] | None = (low, high)
@@ -108,29 +109,30 @@ def decide(limit: Limit, value: Value) -> Decision:
         bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
         verdict = _guarded(value.value, low, high, bands)
         accepted = (low + bands[0], high - bands[1]) if low + bands[0] <= high - bands[1] else None
-    return Decision(limit, verdict, chance, accepted, _words(limit, value, verdict, chance))
+    return Decision(limit, verdict, probability, accepted, _words(limit, value, verdict, probability))
 
 
-def decide_all(limits: Sequence[Limit], values: Mapping[str, Value]) -> Conformity:
+def decide_all(limits: Sequence[Limit], values: Mapping[str, Value], doubt: str = "") -> Conformity:
     """The decision on a specification: it fails with one requirement and is undecided with one.
-    values: the numbers of the result by name; one that it does not have is undecided. Raises
-    ValueError without requirements."""
+    values: the numbers of the result by name; one that it does not have is undecided. doubt: why
+    the result cannot be judged, such as outlines that are probably wrong: then nothing is decided.
+    Raises ValueError without requirements."""
     if not limits:
         raise ValueError("A specification has at least one requirement.")
-    decisions = tuple(decide(limit, values.get(limit.quantity, Value(None))) for limit in limits)
+    decisions = tuple(decide(limit, values.get(limit.quantity, Value(None)), doubt) for limit in limits)
     verdicts = {decision.verdict for decision in decisions}
     verdict: Verdict = "fails" if "fails" in verdicts else "undecided" if "undecided" in verdicts else "passes"
-    chances = [decision.chance for decision in decisions if decision.chance is not None]
-    is_known = len(chances) == len(decisions)
+    probabilities = [decision.probability for decision in decisions if decision.probability is not None]
+    is_known = len(probabilities) == len(decisions)
     return Conformity(
         verdict,
-        max(0.0, 1 - sum(1 - chance for chance in chances)) if is_known else None,
+        max(0.0, 1 - sum(1 - probability for probability in probabilities)) if is_known else None,
         decisions,
     )
 
 
-def chance_inside(value: float, spread: Spread, low: float, high: float) -> float:
-    """The chance that the true value lies from `low` to `high` (either may be infinite), in the
+def probability_inside(value: float, spread: Spread, low: float, high: float) -> float:
+    """The probability that the true value lies from `low` to `high` (either may be infinite), in the
     unit of all."""
     below = 0.0 if low == -inf else spread.share_below(low - value)
     if spread.towards(low - value) == 0 and low == value:
@@ -186,20 +188,20 @@ def number_words(name: str, value: Value) -> str:
         shown = readable(shown)
     estimate, unit = shown.value or 0.0, f" {shown.unit}" if shown.unit else ""
     if shown.low is None or shown.high is None:
-        return f"{estimate:,.10g}{unit}"
+        return f"{f'{estimate:,.10g}' if quantity.kind in EXACT else significant(estimate)}{unit}"
     places = decimals_beside(estimate, shown.low, shown.high)
     ends = " to ".join(end_words(end, places) for end in (shown.low, shown.high))
     return f"{significant(estimate, EVERY, places)}{unit} ({ends})"
 
 
-def chance_words(chance: float) -> str:
+def probability_words(probability: float) -> str:
     """Such as "97.5 %", "over 99.9 %"."""
-    if chance >= SURE:
+    if probability >= SURE:
         return "over 99.9 %"
-    return "under 0.1 %" if chance < 1 - SURE else f"{100 * chance:.1f} %"
+    return "under 0.1 %" if probability < 1 - SURE else f"{100 * probability:.1f} %"
 
 
-def _words(limit: Limit, value: Value, verdict: Verdict, chance: float) -> str:
+def _words(limit: Limit, value: Value, verdict: Verdict, probability: float) -> str:
     end = {
         "passes": "it passes",
         "fails": "it fails",
@@ -211,14 +213,16 @@ def _words(limit: Limit, value: Value, verdict: Verdict, chance: float) -> str:
     rule = "by simple acceptance" if limit.rule == "simple" else f"with a guard band of {limit.factor:g} U"
     measured = number_words(limit.quantity, value)
     return (
-        f"Asked: {limit_words(limit)}. Measured: {measured}. The chance that the true value is inside"
-        f" the limits is {chance_words(chance)}; {rule} {end}."
+        f"Asked: {limit_words(limit)}. Measured: {measured}. The probability that the true value is"
+        f" inside the limits is {probability_words(probability)}; {rule} {end}."
     )
 
 
-def _unknown_words(limit: Limit, value: Value) -> str:
+def _unknown_words(limit: Limit, value: Value, doubt: str) -> str:
     label = uncapital(number(limit.quantity).title)
-    if value.value is None:
+    if doubt:
+        why = doubt
+    elif value.value is None:
         why = f"the result has no {label}"
     elif number(limit.quantity).power and value.unit.startswith("px"):
         why = f"the {label} is in pixels: give the image a scale"

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..analysis import AnalysisSettings
 from ..measure.quantities import number
@@ -20,7 +20,7 @@ from ..micrograph.sources import Source
 from ..settings import TEXTS, MeasurementSettings
 from ..tasks import UnknownTask, find
 from ..typed import Setting, settings_apart
-from ..validation import Settings, sentence
+from ..validation import LISTED, Settings, sentence
 from .conformity import Limit, limit_words
 from .spread import NumberName
 from .stopping import StoppingRule
@@ -29,7 +29,6 @@ from .stopping import StoppingRule
 OF_ONE_RESULT = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
 CHECKSUM = r"^[0-9a-f]{64}$"
 Worded = Annotated[Source, Field(strict=False)]  # also by its word
-LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)  # as JSON has it
 
 
 class MethodDescription(Settings):

@@ -53,7 +53,8 @@ def write_all(
     written. An exception leaves the files written so far; an OSError has the name of the file.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
-    listed = exports.listed("sample" if sample.analysis is None else "image", sample.task, keep_all=keep_all)
+    unit: Of = "sample" if sample.analysis is None else "image"
+    listed = exports.listed(unit, sample.task, keep_all=keep_all, judged=filing.specification is not None)
     listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
     listed = {name: export for name, export in listed.items() if only is None or name in only}
     listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in also}

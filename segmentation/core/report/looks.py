@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 REPORT, ANNEX, FORM, NOTEBOOK = "report.pdf", "report-annex.pdf", "oecd-tg125.json", "notebook.eln"
+CONFORMITY = "conformity.pdf"
 ALL, FONT = "ABCD", 6
 FONTS = range(4, 11)
 COLOURS = ("colour", "grey")

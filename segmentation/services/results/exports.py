@@ -66,7 +66,7 @@ def _further(result: Result) -> dict[str, Export]:
 def listed(result: Result) -> dict[str, Export]:
     """The files that a result of its kind has, by name."""
     kind: Of = "image" if isinstance(result, Job) else "sample"
-    return exports.listed(kind, tasks.find(result.settings["task"]))
+    return exports.listed(kind, tasks.find(result.settings["task"]), judged=bool(result.specification))
 
 
 def named(name: str, options: Mapping[str, str]) -> str:
@@ -217,10 +217,11 @@ def publish_export(
 
 
 def _locked_as_it_was(result: Result) -> bool:
-    """Whether a result has still the numbers and signatures that its files were written with, until the transaction
-    ends."""
+    """Whether a result has still the numbers, signatures and limits that its files were written with, until the
+    transaction ends."""
     now = {"signature_hash": result.signature_hash} if isinstance(result, Job) else {"state": Sample.State.DONE}
-    return type(result).objects.filter(attempt=result.attempt, **now).locked(result.pk) is not None
+    row = type(result).objects.filter(attempt=result.attempt, **now).locked(result.pk)
+    return row is not None and row.specification == result.specification
 
 
 def _heed(job: Job, summary: dict[str, Any] | None, *, early: bool) -> None:

@@ -86,6 +86,7 @@ def create_job(
         fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}, "method": method}
         fields |= Job.fields_of(user, visitor, address)
+        fields |= parent.judged_by if parent else {}
         job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)

@@ -130,6 +130,7 @@ def sample_of_results(
     title = clean_text(name, SHOWN_NAME) or _titled(jobs[0].micrograph.name, len(jobs))
     methods = {job.method for job in newest}
     fields = {"name": title, "content": content, "method": methods.pop() if len(methods) == 1 else None}
+    fields |= _judged_by_all(jobs)
     sample, created = _new_sample(submission, who, newest[0].get_settings(), **fields)
     if created:
         for job, last in zip(jobs, newest, strict=True):
@@ -139,6 +140,12 @@ def sample_of_results(
                 _job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
+
+
+def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
+    """The limits and the reference material that all of these results share."""
+    every = [job.judged_by for job in jobs]
+    return {name: value for name, value in every[0].items() if all(other[name] == value for other in every)}
 
 
 def _with_last_scale(job: Job) -> Job:
@@ -506,7 +513,9 @@ def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) ->
 
 def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
     parent: Job | None = fields.get("parent")
+    judged = parent.judged_by if parent else {}
     return Job(
+        **judged,
         method=parent.method if parent else sample.method,
         micrograph=micrograph,
         sample=sample,

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from ...core.report.exports.base import RESULT
-from ...core.report.looks import ANNEX, FORM, REPORT
+from ...core.report.looks import ANNEX, CONFORMITY, FORM, REPORT
 from ...core.report.wording import one_line
 from ...models import Job, Signature
 from ...models.edits import LONGEST_NAME, chain_faults, hash_of
@@ -26,7 +26,7 @@ from .publishing import NAME
 from .steps import check_measured, fix
 
 SIGNATURES = "signatures.json"
-STALE = (REPORT, ANNEX, FORM, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature
+STALE = (REPORT, ANNEX, FORM, CONFORMITY, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature
 SIGN_IN = "Only a person with an account can sign: sign in first."
 NOT_DONE = "Only a finished result can be signed."
 UNREAD = "A scale bar in the image is still to be compared with the scale: wait a moment, look, then sign."

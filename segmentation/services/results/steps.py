@@ -12,13 +12,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from ...core.report.wording import one_line
-from ...models import AFRESH, Artifact, ExportJob, Job, Link, Measuring, Micrograph, Owned
+from ...models import AFRESH, Artifact, ExportJob, Job, Link, Measuring, Micrograph, Owned, Sample
 from ...models.jobs import ANALYSES, LONGEST_TITLE
 from ..access import links
 from ..ground.files import delete_with_files, publishing, remove_files
 from ..ground.queue import TRY_AGAIN, enqueue_after_commit, ring
 from ..ground.refusal import Refused
 from ..ground.tables import OUTLINES, UNCORRECTED
+from .judging import forget_certificate
 from .pooling import refresh_after_commit
 from .publishing import store
 
@@ -104,6 +105,8 @@ def share(*, row: Owned, **wishes: Any) -> Link:
         link = links.change_link(row=row, **wishes)
         if is_result and link.number:
             fix(row)
+        if isinstance(row, Job | Sample) and row.specification:
+            forget_certificate(row)  # which has the link
     return link
 
 

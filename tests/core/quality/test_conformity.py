@@ -24,29 +24,35 @@ def counted(value: float, below: float, above: float, unit: str = "nm") -> Value
 
 @pytest.mark.parametrize("value", [70.0, 80.0, 93.0, 100.0, 119.0, 131.0])
 def test_the_chance_between_two_limits_is_that_of_the_normal_law(value):
-    chance = decide(Limit(quantity="median", lower=80.0, upper=120.0), total(value)).chance
-    assert chance == pytest.approx(stats.norm.cdf(120, value, U) - stats.norm.cdf(80, value, U), abs=1e-12)
+    probability = decide(Limit(quantity="median", lower=80.0, upper=120.0), total(value)).probability
+    assert probability == pytest.approx(stats.norm.cdf(120, value, U) - stats.norm.cdf(80, value, U), abs=1e-12)
 
 
-@pytest.mark.parametrize(("deviate", "chance"), [(0.84, 0.80), (1.28, 0.90), (1.64, 0.95), (2.33, 0.99), (3.09, 0.999)])
-def test_the_chance_at_one_limit_is_that_of_printed_tables_of_the_normal_law(deviate, chance):
+@pytest.mark.parametrize(
+    ("deviate", "probability"), [(0.84, 0.80), (1.28, 0.90), (1.64, 0.95), (2.33, 0.99), (3.09, 0.999)]
+)
+def test_the_chance_at_one_limit_is_that_of_printed_tables_of_the_normal_law(deviate, probability):
     far = deviate * U
-    assert decide(Limit(quantity="median", upper=100.0 + far), total(100.0)).chance == pytest.approx(chance, abs=1e-3)
-    assert decide(Limit(quantity="median", lower=100.0 - far), total(100.0)).chance == pytest.approx(chance, abs=1e-3)
+    assert decide(Limit(quantity="median", upper=100.0 + far), total(100.0)).probability == pytest.approx(
+        probability, abs=1e-3
+    )
+    assert decide(Limit(quantity="median", lower=100.0 - far), total(100.0)).probability == pytest.approx(
+        probability, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(("end", "u"), [(92.0, 3.0), (110.0, 6.0), (100.0, 6.0)])
 def test_a_lopsided_interval_has_the_standard_uncertainty_of_the_side_of_the_limit(end, u):
     value = counted(100.0, 3.0, 6.0)
     assert spread_of(value) == pytest.approx((3.0, 6.0))
-    assert decide(Limit(quantity="d90", upper=end), value).chance == pytest.approx(stats.norm.cdf(end, 100.0, u))
-    assert decide(Limit(quantity="d90", lower=end), value).chance == pytest.approx(stats.norm.sf(end, 100.0, u))
+    assert decide(Limit(quantity="d90", upper=end), value).probability == pytest.approx(stats.norm.cdf(end, 100.0, u))
+    assert decide(Limit(quantity="d90", lower=end), value).probability == pytest.approx(stats.norm.sf(end, 100.0, u))
 
 
 def test_the_ends_of_the_interval_leave_a_fortieth_on_each_side():
     value = counted(100.0, 3.0, 6.0)
     for limit, end in (({"lower": value.low}, value.low), ({"upper": value.high}, value.high)):
-        assert end and decide(Limit(quantity="d10", **limit), value).chance == pytest.approx(0.975)
+        assert end and decide(Limit(quantity="d10", **limit), value).probability == pytest.approx(0.975)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +80,7 @@ def test_a_guard_band_of_the_expanded_uncertainty_decides_only_beyond_it(value, 
 def test_limits_that_are_nearer_than_their_guard_bands_accept_nothing():
     decision = decide(Limit(quantity="median", lower=95.0, upper=105.0), total(100.0))
     assert decision.verdict == "undecided" and decision.accepted is None
-    assert decision.sentence.startswith("Asked: median 95 to 105 nm. Measured: 100 nm (90 to 110). The chance")
+    assert decision.sentence.startswith("Asked: median 95 to 105 nm. Measured: 100 nm (90 to 110). The probability")
     assert "is 68.3 %" in decision.sentence and "nearer than the guard band" in decision.sentence
 
 
@@ -84,17 +90,17 @@ def test_a_share_a_count_and_what_is_not_known():
     assert share.accepted == pytest.approx((-float("inf"), 0.1 - 2 * 0.05 / Z95))
     wider = decide(Limit(quantity="fraction_100nm", upper=0.1, factor=1.5), Value(0.04, 0.02, 0.09))
     assert wider.verdict == "undecided"
-    assert share.chance == pytest.approx(stats.norm.cdf(0.06 / (0.05 / Z95)))
+    assert share.probability == pytest.approx(stats.norm.cdf(0.06 / (0.05 / Z95)))
     assert "at most 10 %. Measured: 4.0 % (2.0 to 9.0)" in share.sentence
     enough = decide(Limit(quantity="n_kept", lower=500), Value(500.0))
-    assert (enough.verdict, enough.chance) == (
+    assert (enough.verdict, enough.probability) == (
         "passes",
         1.0,
     ) and "Counted: 500; it passes" in enough.sentence
     assert decide(Limit(quantity="n_kept", lower=500), Value(499.0)).verdict == "fails"
     for value, why in ((Value(None), "has no median"), (Value(9.0, unit="nm"), "not known")):
         decision = decide(Limit(quantity="median", upper=10.0, rule="simple"), value)
-        assert (decision.verdict, decision.chance) == (
+        assert (decision.verdict, decision.probability) == (
             "undecided",
             None,
         ) and why in decision.sentence
@@ -107,8 +113,8 @@ def test_a_specification_is_as_good_as_its_worst_requirement():
     tail = Limit(quantity="d90", upper=150.0)
     values = {"median": total(100.0), "d90": total(132.0)}
     whole = decide_all([median, tail], values)
-    chances = [stats.norm.cdf(4) - stats.norm.cdf(-4), stats.norm.cdf(18 / 5)]
-    assert whole.verdict == "passes" and whole.at_least == pytest.approx(sum(chances) - 1)
+    probabilities = [stats.norm.cdf(4) - stats.norm.cdf(-4), stats.norm.cdf(18 / 5)]
+    assert whole.verdict == "passes" and whole.at_least == pytest.approx(sum(probabilities) - 1)
     assert decide_all([median, tail], {**values, "d90": total(145.0)}).verdict == "undecided"
     assert decide_all([median, tail], {"median": total(140.0)}).verdict == "fails"
     missing = decide_all([median, tail], {"median": total(100.0)})

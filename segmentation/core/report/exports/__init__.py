@@ -35,10 +35,11 @@ def content_type_of(name: str) -> str:
     return CONTENT_TYPES.get(suffix) or stated.get(suffix, UNKNOWN_CONTENT)
 
 
-def listed(unit: Of, task: Task, *, keep_all: bool = False) -> dict[str, Export]:
+def listed(unit: Of, task: Task, *, keep_all: bool = False, judged: bool = False) -> dict[str, Export]:
     """The exports of an image or a sample by file name, in the words of a kind of analysis.
 
-    keep_all: whether the files include what was set aside.
+    keep_all: whether the files include what was set aside. judged: whether the result has a specification.
     """
-    fitting = (export.worded(unit, task, keep_all=keep_all) for export in every() if export.is_of(unit, task))
+    of_kind = (export for export in every() if export.is_of(unit, task) and (judged or not export.judged))
+    fitting = (export.worded(unit, task, keep_all=keep_all) for export in of_kind)
     return {export.name: export for export in fitting}

@@ -50,6 +50,7 @@ class Export:
     empty, each names the version (wording.version) where its format has room for it.
     panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
     granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
+    judged: whether only results with a specification have the file.
     of_objects: whether only kinds of analysis that find objects have the file.
     for_the_page: whether it is only shown on the page, not to be taken away. stored: whether it is written with every
     result of an image; the others are written when one of them is asked for. usual: whether the command line and the
@@ -68,6 +69,7 @@ class Export:
     image_classes: str = ""
     panel: str = ""
     granulometry: bool = False
+    judged: bool = False
     for_the_page: bool = False
     of_objects: bool = False
     stored: bool = False

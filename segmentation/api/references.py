@@ -1,0 +1,126 @@
+"""Reference materials for scripts: their list, and results as measurements of them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Status
+from pydantic import Field
+
+from ..core.quality.reference import ReferenceMaterial
+from ..http.access import changeable, row_of, visible
+from ..models import Job, Reference, Sample
+from ..presenters.judging import comparison_as_dict
+from ..services.ground.refusal import Refused
+from ..services.results import judging
+from ..services.results import references as references_service
+from . import schemas
+from .auth import identify
+from .routes import JSON, Routes, refusals, takes
+from .sending import Body, json_body
+
+router = Routes(tags=["Reference materials"])
+jobs, samples = Routes(tags=["Jobs"]), Routes(tags=["Samples"])
+
+
+class NewReference(Body):
+    """A reference material as its certificate states it, in the unit of result.json: nm, fractions from 0 to 1."""
+
+    material: dict[str, Any] = Field(
+        description="name, quantity (such as median), value, expanded (uncertainty), k (2), measurand, certificate,"
+        " source, batch."
+    )
+    group: str = Field("", description="Name of a group of yours whose accounts list it, too.")
+
+
+class OfReference(Body):
+    """Which reference material a result is a measurement of."""
+
+    reference: UUID
+
+
+@router.does("GET", "", "references", list[schemas.Reference])
+def references(request: HttpRequest) -> Any:
+    """Your reference materials and those of your groups."""
+    return list(Reference.objects.listed_for(request.user, request.visitor).select_related("group").order_by("name"))
+
+
+@router.does(
+    "POST", "", "references", {201: schemas.ReferenceListed}, (403, 409, 422), takes(NewReference, JSON), sparse=True
+)
+def create(request: HttpRequest, response: HttpResponse) -> Any:
+    """List a reference material. It never changes: a new certificate is a new one."""
+    body = json_body(request, NewReference)
+    try:
+        material = ReferenceMaterial.read(body.material)
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+    row = references_service.create_reference(material=material, group=body.group, **identify(request))
+    response["Location"] = reverse("api:reference", args=[row.pk])
+    return Status(201, row)
+
+
+@router.does("GET", "/{uuid:pk}", "reference", schemas.Reference, (404,))
+def reference(request: HttpRequest, pk: UUID) -> Any:
+    """One reference material."""
+    return visible(request, row_of(Reference, pk))
+
+
+@router.does("DELETE", "/{uuid:pk}", "reference", {204: None}, (403, 404))
+def delete(request: HttpRequest, pk: UUID) -> Any:
+    """Take one from the list. Results that were compared with it keep its certificate."""
+    references_service.delete_reference(reference=changeable(request, row_of(Reference, pk), "delete"))
+    return Status(204, None)
+
+
+def _row(request: HttpRequest, pk: UUID) -> Job | Sample:
+    kind: type[Job | Sample] = Sample if request.path.startswith("/api/v1/samples/") else Job
+    return visible(request, row_of(kind, pk))
+
+
+def _answer(row: Job | Sample) -> dict[str, Any]:
+    return {"reference": row.reference or None, "comparison": comparison_as_dict(row)}
+
+
+def _set(request: HttpRequest, row: Job | Sample, chosen: Reference | None) -> dict[str, Any]:
+    judging.set_reference(row=row, reference=chosen, account=request.user)
+    request.staff_action = None  # the service has noted it
+    return _answer(row)
+
+
+for rows, kind in ((jobs, "job"), (samples, "sample")):
+    PATH, NAME = "/{uuid:pk}/reference", f"{kind}-reference"
+
+    @rows.does(
+        "GET", PATH, NAME, {200: schemas.ComparedWithReference, **refusals(404)}, operation_id=f"{kind}_reference"
+    )
+    def reference_of(request: HttpRequest, pk: UUID) -> Any:
+        """The reference material that a result is a measurement of, and how it agrees with the certificate."""
+        return _answer(_row(request, pk))
+
+    @rows.does(
+        "PUT",
+        PATH,
+        NAME,
+        {200: schemas.ComparedWithReference, **refusals(403, 404, 409, 422)},
+        (),
+        takes(OfReference, JSON),
+        operation_id=f"set_{kind}_reference",
+    )
+    def set_reference(request: HttpRequest, pk: UUID) -> Any:
+        """Call a result the measurement of a reference material of your list; a signed result keeps its own."""
+        row = changeable(request, _row(request, pk))
+        listed = Reference.objects.listed_for(request.user, request.visitor)
+        chosen = listed.filter(pk=json_body(request, OfReference).reference).first()
+        if chosen is None:
+            raise Http404
+        return _set(request, row, chosen)
+
+    @rows.does("DELETE", PATH, NAME, {204: None, **refusals(403, 404, 409)}, operation_id=f"remove_{kind}_reference")
+    def remove_reference(request: HttpRequest, pk: UUID) -> Any:
+        """Call a result the measurement of no reference material any more."""
+        _set(request, changeable(request, _row(request, pk)), None)
+        return Status(204, None)

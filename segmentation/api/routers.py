@@ -1,0 +1,43 @@
+"""The routers of the API, each with the address that its own begin with, in the order of the document."""
+
+from __future__ import annotations
+
+from . import (
+    corrections,
+    datasets,
+    files,
+    jobs,
+    judging,
+    links,
+    methods,
+    models,
+    references,
+    samples,
+    scales,
+    several,
+    site,
+    trainings,
+)
+
+ROUTERS = (
+    ("/jobs", jobs.router),
+    ("/jobs", corrections.router),
+    ("/jobs", files.router),
+    ("/jobs", scales.router),
+    ("/jobs", several.router),
+    ("/jobs", links.jobs),
+    ("/samples", samples.router),
+    ("/samples", links.samples),
+    ("/jobs", judging.jobs),
+    ("/samples", judging.samples),
+    ("/references", references.router),
+    ("/jobs", references.jobs),
+    ("/samples", references.samples),
+    ("", site.router),
+    ("/compare", several.comparing),
+    ("/datasets", datasets.router),
+    ("/trainings", trainings.router),
+    ("/methods", methods.router),
+    ("/models", models.router),
+    ("/datasets", trainings.suggesting),
+)

@@ -1,0 +1,120 @@
+"""What page and PDF say of a result beside the limits of a specification, or beside a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..measure.quantities import Value, number
+from ..quality.conformity import Conformity, Decision, chance_words, limit_words, number_words
+from ..quality.reference import Agreement, ReferenceMaterial, agreement
+from ..quality.specification import VERDICTS, Specification, conclusion
+from .entries import Entry
+from .ruler import Ruler
+from .summary import Summary
+from .wording import capital
+
+DOUBTFUL = "the warning beside the numbers says that they are probably wrong"
+REFUSED = "no numbers are given for this image"
+RULES = {
+    "simple": "Simple acceptance: a number passes if it lies inside the limits.",
+    "guard band": "Guard band of {factor:g} U: a number passes if it lies inside the limits by {factor:g} times its"
+    " expanded uncertainty, and fails if it lies outside by as much.",
+}
+SOURCE = "Decision rules and the probability of conformity are those of JCGM 106:2012 (ISO/IEC Guide 98-4)."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One requirement. asked, measured, chance, verdict: in words, "" where not known. ruler: its picture."""
+
+    name: str
+    asked: str
+    measured: str
+    chance: str
+    verdict: str
+    sentence: str
+    ruler: Ruler | None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The decision on a specification. headline, holds: as of `conclusion`. rule: by which it was decided. basis: what
+    its intervals include."""
+
+    specification: Specification
+    conformity: Conformity
+    headline: str
+    holds: str
+    rows: tuple[Row, ...]
+    rule: str
+    basis: str
+
+    @classmethod
+    def of(
+        cls, specification: Specification, values: Mapping[str, Value], summary: Summary, *, is_refused: bool = False
+    ) -> Certificate:
+        """values: of the result by name, in the unit of result.json. summary: of the same numbers. is_refused: whether
+        no number is given, because the image is of another kind."""
+        doubt = REFUSED if is_refused else DOUBTFUL if summary.unsure else ""
+        conformity = specification.decided(values, doubt)
+        rules = dict.fromkeys((limit.rule, limit.factor) for limit in specification.limits)
+        return cls(
+            specification,
+            conformity,
+            *conclusion(specification, conformity, of_material=summary.where == "for the material"),
+            tuple(_row(decision, values) for decision in conformity.decisions),
+            " ".join([*(RULES[rule].format(factor=factor) for rule, factor in rules), SOURCE]),
+            summary.contents_of(
+                summary.with_basis(Entry.of(limit.quantity, values[limit.quantity]))
+                for limit in specification.limits
+                if limit.quantity in values and not doubt
+            ),
+        )
+
+    @property
+    def verdict(self) -> str:
+        """passes, fails or undecided."""
+        return self.conformity.verdict
+
+
+def _row(decision: Decision, values: Mapping[str, Value]) -> Row:
+    name = decision.limit.quantity
+    value = values.get(name, Value(None))
+    return Row(
+        name,
+        capital(limit_words(decision.limit)),
+        "" if value.value is None else number_words(name, value),
+        "" if decision.chance is None else chance_words(decision.chance),
+        VERDICTS[decision.verdict],
+        decision.sentence,
+        Ruler.of_decision(decision, value),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measurement of a reference material beside its certificate. agreement: None where nothing can be compared, and
+    sentence says why."""
+
+    material: ReferenceMaterial
+    agreement: Agreement | None
+    sentence: str
+    ruler: Ruler | None
+
+    @classmethod
+    def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], summary: Summary) -> Comparison:
+        """values, summary: as of `Certificate.of`."""
+        value = values.get(material.quantity, Value(None))
+        why = ""
+        try:
+            if summary.unsure:
+                raise ValueError(f"Nothing is compared with the certificate, because {DOUBTFUL}.")
+            if value.value is None:
+                label = number(material.quantity).label
+                raise ValueError(f"This result has no {label}, which the certificate of {material.name} states.")
+            compared: Agreement | None = agreement(material, value)
+        except ValueError as problem:
+            compared, why = None, str(problem)
+        ruler = None if compared is None else Ruler.of_reference(material, value)
+        return cls(material, compared, compared.sentence if compared else why, ruler)

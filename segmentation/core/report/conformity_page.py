@@ -1,0 +1,168 @@
+"""The page of `conformity.pdf`: the decision on a specification in a sentence, a picture and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+from typing import BinaryIO
+
+from reportlab.graphics.barcode.qr import QrCodeWidget
+from reportlab.graphics.shapes import Drawing
+from reportlab.lib.colors import HexColor
+from reportlab.platypus import Flowable
+
+from . import sections
+from .certificate import Certificate
+from .charts import MEDIAN
+from .context import Context
+from .document import (
+    FAINT,
+    INK,
+    LEAD,
+    LEAST,
+    NUMBER,
+    RULE,
+    SMALL,
+    TITLE,
+    WARNING,
+    WIDTH,
+    facts,
+    heading,
+    page,
+    space,
+    table,
+    words,
+    write,
+)
+from .facts import typed_texts
+from .fonts import REGULAR
+from .pdf import draw_words
+from .ruler import Ruler
+from .summary import Summary
+from .wording import calibration_words, one_line, sample_scale
+
+TEXTS = {"material": "Material", "preparation": "Preparation", "laboratory": "Laboratory", "operator": "Operator"}
+SIDE = 92.0  # points of the QR code
+BAND, MARKED = 14.0, 13.0  # points of height of a ruler, and of the texts below it
+INSIDE, ACCEPTED, TRACK = HexColor("#d6e6f2"), HexColor("#9fc6e0"), HexColor("#f2f4f6")
+
+
+def write_page(context: Context, file: Path | BinaryIO) -> None:
+    """Write the page of a result; raises ValueError of one without a specification."""
+    specification, sample = context.filing.specification, context.sample
+    if specification is None:
+        raise ValueError("This result has no limits.")
+    summary = Summary.of(sample, readable=False)
+    is_refused = sample.analysis is not None and sample.analysis.refused
+    certificate = Certificate.of(specification, sample.quantities, summary, is_refused=is_refused)
+    title = f"{specification.title or 'Conformity with the specification'}: {one_line(sample.name, 70)}"
+    write(file, title, [page(*_parts(context, certificate, summary, title))], context.filing.created)
+
+
+def _parts(context: Context, certificate: Certificate, summary: Summary, title: str) -> Iterator[Flowable]:
+    sample = context.sample
+    yield words(title, TITLE)
+    yield space(4)
+    yield words(certificate.verdict.upper(), NUMBER)
+    yield space(3)
+    yield words(f"{certificate.headline} {certificate.holds}", LEAD)
+    for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
+        if notice.doubt:
+            yield words(f"{notice.level}: {notice.headline}", WARNING)
+    yield space(4)
+    yield facts(list(_origin(context)))
+    yield heading("Numbers beside their limits")
+    for row in certificate.rows:
+        if row.ruler is not None:
+            yield words(f"{row.asked}: {row.measured}, {row.verdict.lower()}", SMALL)
+            yield RulerDrawing(row.ruler)
+            yield space(4)
+    yield words("Dot and line: the number with its interval. Dashed: the limits. Darker: where a number passes.", SMALL)
+    yield heading("Decision on each requirement")
+    lines = [[row.asked, row.measured or "–", row.chance or "–", row.verdict] for row in certificate.rows]
+    yield table(("Asked", "Measured (95 % interval)", "Probability", "Decision"), lines, (2.3, 1.9, 1.5, 1))
+    unknown = [row.sentence for row in certificate.rows if not row.chance]
+    yield words(" ".join([*unknown, certificate.rule, certificate.basis]), SMALL)
+    yield heading("Signature")
+    yield from sections.signatures(context.signatures)
+    if context.filing.link:
+        yield from _shared(context)
+
+
+def _origin(context: Context) -> Iterator[tuple[str, str]]:
+    """What was measured, by whom, when, and where the result is."""
+    sample, filing = context.sample, context.filing
+    if filing.method:
+        yield "Method", filing.method
+    typed = typed_texts(sample)
+    yield from ((title, one_line(typed[name], 200)) for name, title in TEXTS.items() if typed.get(name))
+    if sample.analysis is None:
+        yield "Images", sample.extent
+        yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
+    else:
+        if filing.sample:
+            yield "Sample", one_line(filing.sample, 60)
+        yield "Scale", calibration_words(sample.analysis.calibration)
+        yield "SHA-256 of the image", sample.analysis.micrograph.sha256
+    if filing.date:
+        yield "Analysed", filing.date
+    if filing.address:
+        yield "Result", filing.address
+
+
+def _shared(context: Context) -> list[Flowable]:
+    """The QR code of the link to the result, and the end of the link."""
+    ends = context.filing.link_ends
+    until = f" until {ends.astimezone(UTC):%Y-%m-%d}" if ends else ""
+    return [
+        space(8),
+        _qr(context.filing.link),
+        words(f"This code opens the result{until}: whoever has it can look.", SMALL),
+    ]
+
+
+def _qr(address: str) -> Drawing:
+    code = QrCodeWidget(address, barWidth=SIDE, barHeight=SIDE, barLevel="M", barBorder=2)
+    drawing = Drawing(SIDE, SIDE)
+    drawing.add(code)
+    return drawing
+
+
+class RulerDrawing(Flowable):  # type: ignore[misc]
+    """A `Ruler` as wide as the page."""
+
+    def __init__(self, ruler: Ruler) -> None:
+        super().__init__()
+        self.ruler, self.width, self.height = ruler, WIDTH, BAND + MARKED + 4
+
+    def draw(self) -> None:
+        paper, ruler, base = self.canv, self.ruler, MARKED
+        middle = base + BAND / 2
+
+        def place(per_cent: float) -> float:
+            return float(self.width) * per_cent / 100
+
+        for ends, colour in (((0.0, 100.0), TRACK), (ruler.inside, INSIDE), (ruler.accepted, ACCEPTED)):
+            if ends:
+                paper.setFillColor(colour)
+                paper.rect(place(ends[0]), base, place(ends[1] - ends[0]), BAND, stroke=0, fill=1)
+        paper.setStrokeColor(RULE)
+        paper.rect(0, base, self.width, BAND, stroke=1, fill=0)
+        paper.setStrokeColor(INK)
+        paper.setLineWidth(1.2)
+        if ruler.interval:
+            paper.line(place(ruler.interval[0]), middle, place(ruler.interval[1]), middle)
+            for end in ruler.interval:
+                paper.line(place(end), middle - 3.5, place(end), middle + 3.5)
+        paper.setFillColor(HexColor(MEDIAN))
+        paper.circle(place(ruler.at), middle, 3.2, stroke=0, fill=1)
+        paper.setDash(4, 3)
+        for mark in ruler.limits:
+            paper.line(place(mark.at), base - 2, place(mark.at), base + BAND + 3)
+        paper.setDash()
+        paper.setFillColor(FAINT)
+        for mark in ruler.limits:
+            wide = paper.stringWidth(mark.text, REGULAR, LEAST)
+            left = place(mark.at) - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.side]
+            draw_words(paper, mark.text, REGULAR, LEAST, min(max(left, 0.0), self.width - wide), 1)

@@ -1,0 +1,93 @@
+"""The form of a reference material, as its certificate states it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+
+from ..core.measure.quantities import Quantity, number
+from ..core.quality.conformity import EXACT
+from ..core.quality.reference import ReferenceMaterial
+from ..core.tasks import every
+from .specification import typed_number
+
+TEXTS = {
+    "name": "With its number, such as ERM-FD100.",
+    "measurand": "In the certificate's words, with the technique: modal diameter by number, TEM.",
+    "certificate": "Its number or date.",
+    "source": "Its address, if it has one.",
+    "batch": "Of your own unit, if the certificate is of one.",
+}
+NEEDED = "Fill in {}."
+WORDS = {
+    "name": "the name of the material",
+    "value": "the certified value",
+    "expanded": "its expanded uncertainty",
+    "measurand": "the measurand",
+    "certificate": "the number or date of the certificate",
+}
+
+
+def certifiable() -> list[Quantity]:
+    """The numbers of all kinds of analysis that a certificate may state: no counts."""
+    names = dict.fromkeys(name for task in every() for name in task.quantities)
+    return [quantity for quantity in map(number, names) if quantity.kind not in EXACT]
+
+
+class ReferenceForm(forms.Form):
+    """A `ReferenceMaterial` is its "material"; the name of a group, or "", its "group"."""
+
+    name = forms.CharField(max_length=200, required=False)
+    quantity = forms.CharField(initial="median", required=False)
+    value = forms.CharField(max_length=40, required=False)
+    expanded = forms.CharField(max_length=40, required=False)
+    k = forms.CharField(max_length=10, initial="2", required=False)
+    measurand = forms.CharField(max_length=500, required=False)
+    certificate = forms.CharField(max_length=200, required=False)
+    source = forms.CharField(max_length=500, required=False)
+    batch = forms.CharField(max_length=100, required=False)
+    group = forms.CharField(max_length=150, required=False)
+
+    def __init__(self, data: Mapping[str, str] | None = None, groups: Iterable[str] = ()) -> None:
+        """groups: names of those that may list it, too."""
+        super().__init__(data)
+        self.groups, self.quantities = list(groups), certifiable()
+
+    @property
+    def texts(self) -> list[tuple[Any, str]]:
+        """The fields of plain text, each with its hint."""
+        return [(self[name], hint) for name, hint in TEXTS.items()]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is wrong, each sentence once."""
+        return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        quantity = next((one for one in self.quantities if one.name == data.get("quantity")), None)
+        if quantity is None:
+            raise forms.ValidationError("Choose the number that the certificate states.")
+        for name in ("name", "value", "expanded", "measurand", "certificate"):
+            if not data.get(name):
+                self.add_error(name, NEEDED.format(WORDS[name]))
+        numbers = {name: self._read(quantity, name) for name in ("value", "expanded")}
+        numbers["k"] = self._read(None, "k") if data.get("k") else 2.0
+        if self.errors:
+            return data
+        texts = {name: data.get(name, "") for name in TEXTS}
+        try:
+            data["material"] = ReferenceMaterial.read({"quantity": quantity.name, **texts, **numbers})
+        except ValueError as problem:
+            raise forms.ValidationError(str(problem)) from None
+        return data
+
+    def _read(self, quantity: Quantity | None, field: str) -> float | None:
+        text = self.cleaned_data.get(field, "")
+        try:
+            return typed_number(quantity, text) if text else None
+        except ValueError as problem:
+            self.add_error(field, str(problem))
+            return None

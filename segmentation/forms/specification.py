@@ -1,0 +1,134 @@
+"""The form of a specification: of each number that may have limits the smallest and the largest value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django import forms
+
+from ..core.measure.quantities import Quantity
+from ..core.micrograph.vendors.units import may_be_thousands
+from ..core.micrograph.width import parse_length
+from ..core.names import clean_text
+from ..core.quality.conformity import Limit
+from ..core.quality.specification import LONGEST_TITLE, Specification
+
+RULES = [("guard band", "with a guard band"), ("simple", "simple acceptance")]
+NO_LIMITS = "Type at least one limit."
+NO_NUMBER = "“{}” is not a number: type a number such as {}."
+NO_FACTOR = "The guard band is 0 to 3 times U, such as 1."
+LONGEST = 40
+EXAMPLES = {1: "80 or 1.2 µm", 0: "10"}
+
+
+def typed_number(quantity: Quantity | None, text: str) -> float:
+    """What was typed for a number, in the unit of result.json: a length in nm or with its unit, a fraction in per cent;
+    of no quantity as it stands. Raises ValueError with a sentence."""
+    typed = clean_text(text)
+    try:
+        if quantity is not None and quantity.power == 1:
+            return parse_length(typed)
+        digits = typed.removesuffix("%").strip()
+        if may_be_thousands(digits):
+            raise ValueError
+        value = float(digits.replace(",", ".")) / _factor(quantity)
+        if not math.isfinite(value):
+            raise ValueError
+    except ValueError:
+        raise ValueError(NO_NUMBER.format(typed, EXAMPLES.get(quantity.power if quantity else 0, "10"))) from None
+    return value
+
+
+class LimitRow(NamedTuple):
+    """One line of the form, with its two fields."""
+
+    title: str
+    unit: str
+    lower: Any
+    upper: Any
+
+
+class SpecificationForm(forms.Form):
+    """A title, limits of some numbers, and the rule of all of them; a `Specification` is its "specification".
+
+    A length without a unit is in nm, a fraction is in per cent.
+    """
+
+    title = forms.CharField(required=False, max_length=LONGEST_TITLE)
+    rule = forms.ChoiceField(choices=RULES, required=False)
+    factor = forms.CharField(required=False, max_length=LONGEST)
+
+    def __init__(
+        self, data: Mapping[str, str] | None, quantities: Sequence[Quantity], specification: Specification | None = None
+    ) -> None:
+        """quantities: that may have limits. specification: the one that the fields show until something is sent."""
+        self.quantities = list(quantities)
+        limits = {limit.quantity: limit for limit in specification.limits} if specification else {}
+        shown_limit = specification.limits[0] if specification else Limit(quantity="n_kept", lower=0)
+        initial = {"title": specification.title if specification else "", "rule": shown_limit.rule}
+        super().__init__(data, initial={**initial, "factor": f"{shown_limit.factor:g}"})
+        for quantity in self.quantities:
+            limit = limits.get(quantity.name)
+            for side, end in (("least", limit and limit.lower), ("most", limit and limit.upper)):
+                shown = "" if end is None else f"{_factor(quantity) * end:.10g}"
+                field = forms.CharField(required=False, max_length=LONGEST, initial=shown)
+                self.fields[f"{side} {quantity.name}"] = field
+
+    @property
+    def rows(self) -> Iterator[LimitRow]:
+        """The lines of the table."""
+        for quantity in self.quantities:
+            unit = "%" if quantity.kind == "fraction" else quantity.unit("nm")
+            yield LimitRow(quantity.title, unit, self[f"least {quantity.name}"], self[f"most {quantity.name}"])
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is wrong, each sentence once."""
+        return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        rule, factor = data.get("rule") or "guard band", self._factor_of_band(data.get("factor", ""))
+        limits = []
+        for quantity in self.quantities:
+            ends = {
+                end: self._read(quantity, f"{side} {quantity.name}")
+                for side, end in (("least", "lower"), ("most", "upper"))
+            }
+            if any(value is not None for value in ends.values()):
+                limits.append({"quantity": quantity.name, **ends, "rule": rule, "factor": factor})
+        if self.errors:
+            return data
+        if not limits:
+            raise forms.ValidationError(NO_LIMITS)
+        try:
+            data["specification"] = Specification.read({"title": data.get("title", ""), "limits": limits})
+        except ValueError as problem:
+            raise forms.ValidationError(str(problem)) from None
+        return data
+
+    def _factor_of_band(self, text: str) -> float:
+        try:
+            factor = typed_number(None, text) if clean_text(text) else 1.0
+        except ValueError:
+            factor = math.nan
+        if not 0 <= factor <= 3:
+            self.add_error("factor", NO_FACTOR)
+            return 1.0
+        return factor
+
+    def _read(self, quantity: Quantity, field: str) -> float | None:
+        """The limit that was typed, in the unit of result.json; None without one."""
+        text = clean_text(self.cleaned_data.get(field, ""))
+        try:
+            return typed_number(quantity, text) if text else None
+        except ValueError as problem:
+            self.add_error(field, str(problem))
+            return None
+
+
+def _factor(quantity: Quantity | None) -> float:
+    """What a stored value is multiplied by in the form."""
+    return 100.0 if quantity is not None and quantity.kind == "fraction" else 1.0

@@ -1,0 +1,155 @@
+"""A result beside the limits that it is held against, and beside the certificate of its reference material."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from ..core.measure.quantities import Quantity, UnknownQuantity, Value, number
+from ..core.measure.results import Statistics
+from ..core.quality.conformity import number_words
+from ..core.quality.reference import ReferenceMaterial
+from ..core.quality.specification import Specification
+from ..core.report.certificate import Certificate, Comparison
+from ..core.report.summary import Summary
+from ..core.tasks import find
+from ..http.access import address_of
+from ..models import Job, Sample
+from .result import Result
+from .sample import PooledResult
+from .stored import statistics_of, values_of
+
+FIRST = ("median", "d10", "d90", "fraction_100nm", "n_kept")  # of particles, in the order in which people ask
+
+
+def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
+    """The numbers of a result by name, in the unit of result.json; {} of one without numbers."""
+    stored = row.summary if isinstance(row, Job) else row.pooled
+    if not _has_numbers(row) or stored.get("refused"):
+        return {}
+    if values := values_of(stored):
+        return values
+    # Of a sample of particles, and of results of 1.0, the statistics are all that is stored.
+    statistics = statistics_of(stored) if isinstance(row, Job) else Statistics.from_dict(stored)
+    names = find(row.settings["task"]).quantities if statistics and statistics.screened else ()
+    return {name: statistics.value(name) for name in names if statistics}
+
+
+def may_be_limited(values: Mapping[str, Value]) -> list[Quantity]:
+    """The numbers that the form offers limits for: what particles are asked first, else all that are known. No length
+    in pixels has limits, so that without a scale only counts have."""
+    known = [name for name, value in values.items() if value.value is not None and not value.unit.startswith("px")]
+    names = [name for name in FIRST if name in known] or known
+    quantities = []
+    for name in names:
+        try:
+            quantities.append(number(name))
+        except UnknownQuantity:  # of a kind of analysis that is gone
+            continue
+    return quantities
+
+
+def certificate_of(row: Job | Sample) -> Certificate | None:
+    """The decision on a result; None without limits, or without numbers yet."""
+    if not row.specification or not _has_numbers(row):
+        return None
+    is_refused = isinstance(row, Job) and bool(row.summary.get("refused"))
+    specification = Specification.read(row.specification)
+    return Certificate.of(specification, numbers_to_judge(row), _summary(row), is_refused=is_refused)
+
+
+def comparison_of(row: Job | Sample) -> Comparison | None:
+    """A result beside the certificate of its reference material; None of another material, or without numbers yet."""
+    if not row.reference or not _has_numbers(row):
+        return None
+    material = ReferenceMaterial.read({name: value for name, value in row.reference.items() if name != "id"})
+    return Comparison.of(material, numbers_to_judge(row), _summary(row))
+
+
+def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
+    """A certificate in words, as it stands."""
+    quantity = number(material.quantity)
+    is_fraction = quantity.kind == "fraction"
+    factor, unit = (100.0, " %") if is_fraction else (1.0, f" {quantity.unit('nm')}".rstrip())
+    value, expanded = (f"{factor * size:.10g}" for size in (material.value, material.expanded))
+    lines = [
+        ("Certified value", f"{value} ± {expanded}{unit} (k = {material.k:g})"),
+        ("Measurand", material.measurand),
+        ("Compared with", f"the {quantity.label} of a result"),
+        ("Certificate", material.certificate),
+        ("Source", material.source),
+        ("Batch", material.batch),
+    ]
+    return [line for line in lines if line[1]]
+
+
+@dataclass(frozen=True)
+class MeasuredReference:
+    """A result that is a measurement of a reference material, for a list. verdict: agrees, does not agree, or why
+    nothing is compared; number: the En number in words, "" without one."""
+
+    name: str
+    address: str
+    created: datetime
+    measured: str
+    verdict: str
+    number: str
+
+    @classmethod
+    def of(cls, row: Job | Sample) -> MeasuredReference:
+        name = row.micrograph.name if isinstance(row, Job) else row.name
+        comparison = comparison_of(row)
+        agreement = comparison and comparison.agreement
+        if comparison is None or agreement is None:
+            return cls(
+                name, address_of(row), row.created, "", comparison.sentence if comparison else "no numbers yet", ""
+            )
+        value = numbers_to_judge(row)[comparison.material.quantity]
+        verdict = "agrees" if agreement.agrees else "does not agree"
+        written = number_words(comparison.material.quantity, value)
+        return cls(name, address_of(row), row.created, written, verdict, f"{agreement.en:.2f}".replace("-", "−"))
+
+
+def _has_numbers(row: Job | Sample) -> bool:
+    return row.is_done if isinstance(row, Job) else bool(row.pooled.get("of"))
+
+
+def _summary(row: Job | Sample) -> Summary:
+    return Result(row) if isinstance(row, Job) else PooledResult(row)
+
+
+def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
+    """For scripts: what `certificate_of` says, in plain JSON types; a side without a limit is None."""
+    certificate = certificate_of(row)
+    if certificate is None:
+        return None
+    return {
+        "verdict": certificate.verdict,
+        "at_least": certificate.conformity.at_least,
+        "sentence": f"{certificate.headline} {certificate.holds}",
+        "decisions": [
+            {
+                **decision.limit.model_dump(),
+                "verdict": decision.verdict,
+                "probability": decision.probability,
+                "accepted": decision.accepted and [_finite(end) for end in decision.accepted],
+                "sentence": decision.sentence,
+            }
+            for decision in certificate.conformity.decisions
+        ],
+    }
+
+
+def comparison_as_dict(row: Job | Sample) -> dict[str, Any] | None:
+    """For scripts: what `comparison_of` says, in plain JSON types."""
+    comparison = comparison_of(row)
+    if comparison is None:
+        return None
+    agreement = comparison.agreement
+    return {"sentence": comparison.sentence, "agreement": None if agreement is None else asdict(agreement)}
+
+
+def _finite(end: float) -> float | None:
+    return None if end in (float("inf"), float("-inf")) else end

@@ -1,0 +1,45 @@
+"""Reference materials, as accounts and their groups list them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from ...core.quality.reference import ReferenceMaterial
+from ...models import Reference
+from ..ground.refusal import Refused
+
+MOST = 200
+TOO_MANY = f"There are {MOST} reference materials already: delete one that nobody uses any more."
+NOT_YOUR_GROUP = "You are in no group of this name."
+TWICE = "There is a reference material of this name and certificate already."
+
+
+@transaction.atomic
+def create_reference(
+    *, material: ReferenceMaterial, group: str = "", user: Any, visitor: UUID | None, address: str = ""
+) -> Reference:
+    """List a reference material. group: name of a group of the account, whose accounts list it, too; "" for none.
+
+    Raises Refused (409 one of the same name and certificate, 422 another group, too many).
+    """
+    fields = Reference.fields_of(user, visitor, address)
+    row = Reference(name=material.name, material=material.model_dump(mode="json"), **fields)
+    if group:
+        row.group = user.groups.filter(name=group).first() if row.owner_id else None
+        if row.group is None:
+            raise Refused(NOT_YOUR_GROUP, 422)
+    listed = Reference.objects.listed_for(user, visitor)
+    if listed.filter(name=material.name, material__certificate=material.certificate).exists():
+        raise Refused(TWICE, 409)
+    if Reference.objects.visible_to(user, visitor).count() >= MOST:
+        raise Refused(TOO_MANY, 422)
+    row.save(force_insert=True)
+    return row
+
+
+def delete_reference(*, reference: Reference) -> None:
+    """Take a reference material from the list. Results that were compared with it keep their copy."""
+    reference.delete()

@@ -1,0 +1,48 @@
+"""What a result is held against, as its page shows it: its limits, the decision, and the form of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from ..core.measure.quantities import Quantity, number
+from ..core.quality.specification import Specification
+from ..core.report.looks import CONFORMITY
+from ..forms.specification import SpecificationForm
+from ..http.access import address_of
+from ..models import Job, Reference, Sample
+from ..presenters.judging import certificate_of, comparison_of, may_be_limited, numbers_to_judge
+from .signatures import signatures_of
+
+
+def judged(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | None = None) -> dict[str, Any]:
+    """For the page of a result: its decision, the form of its limits, and the signatures under it, which keep them.
+    sent: a form that was not taken."""
+    is_signed = isinstance(row, Job) and bool(row.signature_hash)
+    may_change = row.is_changeable_by(request.user, request.visitor) and not is_signed
+    certificate = certificate_of(row)
+    references = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
+    return {
+        **(signatures_of(request, row) if isinstance(row, Job) else {}),
+        "certificate": certificate,
+        "limits_form": (sent or specification_form(row)) if may_change else None,
+        "limits_open": sent is not None,
+        "comparison": comparison_of(row),
+        "references": references if may_change else [],
+        "may_judge": may_change,
+        "conformity_page": f"{address_of(row)}conformity/",
+        "conformity_file": f"{address_of(row)}files/{CONFORMITY}",
+        "method": (row.summary if isinstance(row, Job) else row.pooled).get("method"),
+    }
+
+
+def specification_form(row: Job | Sample, data: Mapping[str, str] | None = None) -> SpecificationForm:
+    """The form of the limits of a result."""
+    specification = Specification.read(row.specification) if row.specification else None
+    quantities: list[Quantity] = may_be_limited(numbers_to_judge(row))
+    listed = {quantity.name for quantity in quantities}
+    limited = [limit.quantity for limit in specification.limits] if specification else []
+    quantities += [number(name) for name in limited if name not in listed]  # that a script has set
+    return SpecificationForm(data, quantities, specification)
