@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from ..measure.quantities import Value, number, uncapital
 from ..names import clean_text
 from ..validation import LISTED, Settings
-from .conformity import SURE, Conformity, Limit, probability_words, decide_all
+from .conformity import SURE, Conformity, Limit, decide_all, probability_words
 
 MOST_LIMITS = 30
 LONGEST_TITLE = 120

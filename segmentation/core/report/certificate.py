@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..measure.quantities import Value, number
-from ..quality.conformity import Conformity, Decision, chance_words, limit_words, number_words
+from ..quality.conformity import Conformity, Decision, limit_words, number_words, probability_words
 from ..quality.reference import Agreement, ReferenceMaterial, agreement
 from ..quality.specification import VERDICTS, Specification, conclusion
 from .entries import Entry
@@ -26,12 +26,12 @@ SOURCE = "Decision rules and the probability of conformity are those of JCGM 106
 
 @dataclass(frozen=True)
 class Row:
-    """One requirement. asked, measured, chance, verdict: in words, "" where not known. ruler: its picture."""
+    """One requirement. asked, measured, probability, verdict: in words, "" where not known. ruler: its picture."""
 
     name: str
     asked: str
     measured: str
-    chance: str
+    probability: str
     verdict: str
     sentence: str
     ruler: Ruler | None
@@ -85,7 +85,7 @@ def _row(decision: Decision, values: Mapping[str, Value]) -> Row:
         name,
         capital(limit_words(decision.limit)),
         "" if value.value is None else number_words(name, value),
-        "" if decision.chance is None else chance_words(decision.chance),
+        "" if decision.probability is None else probability_words(decision.probability),
         VERDICTS[decision.verdict],
         decision.sentence,
         Ruler.of_decision(decision, value),

@@ -80,9 +80,9 @@ def _parts(context: Context, certificate: Certificate, summary: Summary, title: 
             yield space(4)
     yield words("Dot and line: the number with its interval. Dashed: the limits. Darker: where a number passes.", SMALL)
     yield heading("Decision on each requirement")
-    lines = [[row.asked, row.measured or "–", row.chance or "–", row.verdict] for row in certificate.rows]
+    lines = [[row.asked, row.measured or "–", row.probability or "–", row.verdict] for row in certificate.rows]
     yield table(("Asked", "Measured (95 % interval)", "Probability", "Decision"), lines, (2.3, 1.9, 1.5, 1))
-    unknown = [row.sentence for row in certificate.rows if not row.chance]
+    unknown = [row.sentence for row in certificate.rows if not row.probability]
     yield words(" ".join([*unknown, certificate.rule, certificate.basis]), SMALL)
     yield heading("Signature")
     yield from sections.signatures(context.signatures)
