@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +13,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .npz import write_npz
 
 FORMAT = "deepsegm-segmentation/2"
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
@@ -149,7 +150,8 @@ class Segmentation:
         return numbers[self.labels]
 
     def save(self, file: Path | BinaryIO) -> None:
-        """Write as compressed .npz without pickles; the same segmentation gives the same bytes."""
+        """Write as compressed .npz without pickles; the same segmentation gives the same bytes. A file is opened to be
+        read, too."""
         header = {
             "format": FORMAT,
             "rows": self.rows,
@@ -171,10 +173,7 @@ class Segmentation:
         arrays |= {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
         arrays |= {f"{LAYER}{name}": layer for name, layer in self.layers.items()}
         arrays |= {f"{MAP}{name}": values for name, values in self.maps.items()}
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive:
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+        write_npz(file, arrays, COMPRESSION)
 
     @classmethod
     def load(

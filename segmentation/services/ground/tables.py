@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core import tasks
 from ...core.measure.table import Table
+from ...core.report.standing import LINES
 from ...models import Job
 from . import bundles
 
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 NAME, OUTLINES = "table.npz", "outlines.json"
 UNCORRECTED = "uncorrected.json"  # OUTLINES as they were before all corrections of the result
 OBJECTS = "particles"  # the list of objects in OUTLINES, whatever the kind
-LINES = "outline", "rings"  # entries of an object that only a picture needs
 NEXT_OBJECT = b'},{"id":'  # JSON without spaces has it only between objects: in a text its quotes would be escaped
 CHUNK = 1 << 18  # bytes of a file that are read at once
 CLARITY, SCALE, COLUMN = "clarity", "nm_per_pixel", "column "  # in NAME; COLUMN before the name of each column
