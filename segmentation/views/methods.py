@@ -31,9 +31,11 @@ NO_METHOD = "This method is gone: choose another one, or save a new one."
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def methods(request: HttpRequest) -> HttpResponse:
-    """The list; POST saves a finished result as a method, or as the next version of one."""
+    """The list; POST saves a finished result as a method, or as the next version of one, or makes the demo method."""
     if request.method == "POST":
-        return see_other(address_of_version(_saved(request)))
+        is_demo = "demo" in request.POST
+        version = service.make_demo(user=request.user) if is_demo else _saved(request)
+        return see_other(address_of_version(version))
     if not request.user.is_authenticated:
         raise Refused(service.SIGN_IN, 401)
     rows = Method.objects.visible_to(request.user).select_related("group", "owner").prefetch_related("versions")

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.sources import Source
 from ...core.names import clean_text
+from ...core.network import cards
 from ...core.quality.method import MethodDescription, changes
+from ...core.quality.stopping import StoppingRule
 from ...core.quality.written import settings_of_method
 from ...core.validation import sentence
 from ...models import SHOWN_NAME, Job, Method, MethodVersion
@@ -47,6 +49,8 @@ NO_VERSION = "There is no version {number} of the method {name!r}."
 SEVERAL = "Several methods are named {name!r}: send the id of the version."
 WITHDRAWN = "{title}: {reason} Choose another version."
 NONE_LEFT = "Every version of the method {name!r} is withdrawn."
+DEMO, DEMO_TASK = "Demo: powder, median size", "particles"
+DEMO_RULE = StoppingRule(quantity="median", half_width=0.1)
 KNOWN_SOURCES = tuple(source for source in Source if source != Source.NONE)
 
 
@@ -109,6 +113,15 @@ def create(*, description: MethodDescription, user: Any, name: str, group: str =
     version = _new_version(row, description, user, 1)
     staff_log.note(user, "saved a method", version, {}, _logged(version))
     return version
+
+
+def make_demo(*, user: Any) -> MethodVersion:
+    """A method for the example image, to try versions, approval and a sample that grows. Raises Refused (401, 409)."""
+    card = cards.find(cards.automatic(DEMO_TASK))
+    settings = AnalysisSettings.of(DEMO_TASK, model=card.name)
+    further = {"stopping": DEMO_RULE, "least_images": 2, "least_particles": 200}
+    description = _described(settings, card.sha256, (Source.METADATA, Source.DATA_BAR), further)
+    return create(description=description, user=user, name=DEMO)
 
 
 @transaction.atomic

@@ -199,3 +199,11 @@ def test_a_result_names_its_method_and_what_departs_from_it(signed_in, alice, ch
     saved.method.delete()
     page = words(signed_in.get(f"/jobs/{job.pk}/"))
     assert "Method: Powder, version 1, approved." in page and "/methods/" not in page.partition('id="save-method"')[0]
+
+
+def test_the_demo_method_asks_for_two_images_and_is_made_once(signed_in, alice):
+    address = signed_in.post("/methods/", {"demo": "1"})["Location"]
+    page = words(signed_in.get(address))
+    assert "Demo: powder, median size" in page and "the median to ±10 %" in page
+    assert MethodVersion.objects.get().state == "draft"
+    assert signed_in.post("/methods/", {"demo": "1"}).status_code == 409
