@@ -29,7 +29,7 @@ def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
     Raises UnusableSegmentation if the file is lost or damaged."""
     step = job.step if step is None else step
     original = original_outlines(job, alternatives=not step)
-    return corrected_outlines(job, original, step) if step else original
+    return corrected_outlines(job, original, step, judged_by_others(job)) if step else original
 
 
 def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
@@ -44,10 +44,10 @@ def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
         raise UnusableSegmentation(DAMAGED) from error
 
 
-def corrected_outlines(job: Job, original: Segmentation, step: int) -> Segmentation:
-    """The outlines `original` after the first `step` corrections of the job, with the `by_others` reasons."""
+def corrected_outlines(job: Job, original: Segmentation, step: int, by_others: dict[str, Any]) -> Segmentation:
+    """The outlines `original` after the first `step` corrections of the job. by_others: `judged_by_others`."""
     outlines = edits.after_corrections(job, original, step)
-    return replace(outlines, used={**outlines.used, **_judged_by_others(job)})
+    return replace(outlines, used={**outlines.used, **by_others})
 
 
 def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
@@ -57,11 +57,11 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
         raise UnusableSegmentation(NO_PARENT)
     outlines = edits.corrected(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
-    used = {**outlines.used, **_judged_by_others(parent)}
+    used = {**outlines.used, **judged_by_others(parent)}
     return keep_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
 
 
-def _judged_by_others(parent: Job) -> dict[str, Any]:
+def judged_by_others(parent: Job) -> dict[str, Any]:
     """By reason, the ids of the objects that are left out because of other objects (faint, hidden, in a region). They
     stay left out after corrections, because the person who corrected saw them so. {} if no object counts."""
     rows, settings = tables.uncorrected_objects_of(parent) or [], parent.get_settings().measurement

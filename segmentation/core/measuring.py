@@ -90,12 +90,12 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
     # What crosses has no neighbours, and where some are ignored nobody knows the nearest.
     if analysis.statistics is None or not len(segmentation) or task.parted or analysis.settings.measurement.ignore:
         return analysis
-    frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.dense
+    frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.labels
     stretch = _stretch(micrograph, analysis.settings.measurement)
     with clock.stage("measure"):
         if stretch:
             frame, table, labels = stretch.frame(*frame), stretch.table(table), stretch.pixels(labels)
-        table = with_neighbours(table, labels, frame, bounded=task.bounded)
+        table = with_neighbours(table, labels, frame, bounded=task.bounded, ids=segmentation.ids)
         arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
     table = stretch.brought_back(table) if stretch else table
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))

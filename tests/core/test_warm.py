@@ -11,11 +11,11 @@ import pytest
 from segmentation.core import tasks
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.library.inputs import with_bar
-from segmentation.core.measure.remembered import Memory, remembering
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network import cards, runtime
 from segmentation.core.pipeline import analyse, measure
+from segmentation.core.remembered import Memory, remembering
 from segmentation.core.report.exports import viewer
 from tests.examples.sample import data_bar
 

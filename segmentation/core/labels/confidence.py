@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .bands import sums_over_labels
 from .contrast import rings
 from .options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
-from .separate import Labels, max_over_labels, mean_over_labels, sums_over_labels
+from .separate import Labels, max_over_labels, mean_over_labels
 
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]

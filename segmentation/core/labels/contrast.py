@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .bands import Band, Ids, boxes, by_band, ids_in, sums_of_objects
 from .options import FAINT
 from .region_graph import BAND
-from .separate import sums_over_labels
 
 Floats = NDArray[np.float64]
 RING = 1, 6  # px outside an outline, between which its surroundings are looked at
@@ -44,8 +44,13 @@ class Contrasts(NamedTuple):
         return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
 
 
-def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], erased: NDArray[np.bool_] | None = None) -> Contrasts:
-    """The contrast of the outlines 1..n of an image with their surroundings.
+def contrasts(
+    grey: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    erased: NDArray[np.bool_] | None = None,
+    ids: Ids | None = None,
+) -> Contrasts:
+    """The contrast of the outlines of these ids (n,), or 1..n, of an image with their surroundings.
 
     grey, labels: (H, W), of the analysed rows, in either polarity. erased: (H, W) pixels that are no ground, although
     no outline has them any more: where a person deletes a particle, its neighbours keep their contrast.
@@ -57,22 +62,20 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], erased: NDArra
     typical contrast, and the median of all pixels around it, other outlines included, exceeds it by 0.6 of that. An
     outline with a clear contrast of the opposite sign is also a gap. Our own rules (docs/development/experiments.md).
     """
-    n = int(labels.max(initial=0))
+    ids = ids_in(labels, ids)
+    n = len(ids)
     if not n:
         return Contrasts(np.zeros(0), np.zeros(0, bool))
-    areas, sums = sums_over_labels(labels, grey)
+    areas, sums = sums_of_objects(labels, ids, grey)
     inside = sums / np.maximum(areas, 1)
-    if erased is None:
-        contrast = inside - _level_around(grey, labels, n)
-    else:  # as one more object, the first, so that a pixel around it and another belongs to the other
-        contrast = inside - _level_around(grey, np.where(labels > 0, labels + 1, erased.astype(np.int32)), n + 1)[1:]
+    level, bare = _level_around(grey, labels, ids, erased)
+    contrast = inside - level
     is_known = np.isfinite(contrast)
     if not is_known.any():
         return Contrasts(contrast, np.zeros(n, bool))
     dark = bool(areas[contrast < 0].sum() > areas[contrast > 0].sum())
     sign = -1.0 if dark else 1.0
-    bare = labels == 0 if erased is None else (labels == 0) & ~erased
-    has_ground = float(bare.mean()) >= GROUND
+    has_ground = bare / labels.size >= GROUND
     contrast = sign * contrast
     values, order = np.abs(contrast[is_known]), np.argsort(np.abs(contrast[is_known]))
     total = np.cumsum(areas[is_known][order])
@@ -80,10 +83,11 @@ def contrasts(grey: NDArray[np.uint8], labels: NDArray[np.int32], erased: NDArra
     relative = contrast / typical
     gap = relative <= -FAINT
     candidates = np.flatnonzero(relative < GAP[0]).tolist()
-    boxes = ndimage.find_objects(labels, n) if candidates else []
+    box_of = boxes(labels, ids) if candidates else np.zeros((0, 4), np.int64)
     for index in candidates:
-        window = tuple(slice(max(0, side.start - RING[1]), side.stop + RING[1]) for side in boxes[index])
-        mine = labels[window] == index + 1
+        top, left, bottom, right = box_of[index].tolist()
+        window = slice(max(0, top - RING[1]), bottom + RING[1]), slice(max(0, left - RING[1]), right + RING[1])
+        mine = labels[window] == ids[index]
         near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
         around = float(np.median(grey[window][wide & ~near]))
         gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
@@ -104,24 +108,49 @@ def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> fl
     return share * (1 - share) * apart**2 / spread
 
 
-def _level_around(grey: NDArray[np.uint8], labels: NDArray[np.int32], n: int) -> Floats:
-    """(n,) median grey of each outline's ring; if under FEWEST px, of the whole ground; NaN if that is small."""
-    histogram = np.bincount(grey[labels == 0], minlength=256)
-    bare = histogram.sum()
+def _level_around(
+    grey: NDArray[np.uint8], labels: NDArray[np.int32], ids: Ids, erased: NDArray[np.bool_] | None
+) -> tuple[Floats, int]:
+    """(n,) median grey of each outline's ring; if under FEWEST px, of the whole ground; NaN if that is small. And the
+    number of bare pixels."""
+    images = (grey,) if erased is None else (grey, erased)
+    parts = by_band("around", labels, RING[1], _greys_around, *images)
+    histogram = np.sum([ground for _, ground in parts], axis=0)
+    bare = int(histogram.sum())
     ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan
-    around = np.zeros((n + 1, 256), np.int32)  # how many pixels of each ring have each grey
-    for owner, rows, ring in rings(labels, *RING):
-        if not len(owner):
-            continue
-        lowest, highest = int(owner.min()), int(owner.max())  # these rows have few of all objects
-        numbers = 256 * (owner.astype(np.intp) - lowest) + grey[rows][ring]
-        around[lowest : highest + 1] += np.bincount(numbers, minlength=256 * (highest + 1 - lowest)).reshape(-1, 256)
-    until = np.cumsum(around[1:], axis=1)
+    around = np.zeros((len(ids), 256), np.int32)  # how many pixels of each ring have each grey
+    for (part_ids, greys, counts), _ in parts:
+        around[np.searchsorted(ids, part_ids), greys] += counts
+    until = np.cumsum(around, axis=1)
     counts = until[:, -1]
     # The two greys in the middle are the first ones up to which there are as many pixels.
     middle = [(until <= place[:, None]).sum(1) for place in (np.maximum(counts - 1, 0) // 2, counts // 2)]
     median = (middle[0] + middle[1]) / 2
-    return np.where(counts >= FEWEST, median, ground)
+    return np.where(counts >= FEWEST, median, ground), bare
+
+
+class _Greys(NamedTuple):
+    """How many pixels (k,) of the ring of an outline, by its id (k,), have a grey (k,)."""
+
+    ids: NDArray[np.int32]
+    greys: NDArray[np.uint8]
+    counts: NDArray[np.int32]
+
+
+def _greys_around(
+    band: Band, grey: NDArray[np.uint8], erased: NDArray[np.bool_] | None = None
+) -> tuple[_Greys, NDArray[np.int64]]:
+    """The greys of the rings in a band, and how many bare pixels of it have each grey (256,)."""
+    labels, grey = band.labels, grey[band.rows]
+    if erased is not None:  # as one more object, the first, so that a pixel around it and another belongs to the other
+        labels = np.where(labels > 0, labels + 1, erased.astype(np.int32))
+    owner = largest_within(labels, RING[1])[band.rows]
+    ring = (owner > 0) & ~largest_within(labels > 0, RING[0])[band.rows]
+    numbers = 256 * (owner[ring].astype(np.intp) - (1 if erased is None else 2)) + grey[ring]
+    counts = np.bincount(numbers[numbers >= 0], minlength=256 * len(band.ids))
+    places = np.flatnonzero(counts)
+    greys = _Greys(band.ids[places // 256], (places % 256).astype(np.uint8), counts[places].astype(np.int32))
+    return greys, np.bincount(grey[labels[band.rows] == 0], minlength=256)
 
 
 def rings(

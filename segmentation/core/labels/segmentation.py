@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +13,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .bands import numbered
+from .npz import write_npz
 
 FORMAT = "deepsegm-segmentation/2"
 MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
@@ -142,14 +144,11 @@ class Segmentation:
     @cached_property
     def dense(self) -> NDArray[np.int32]:
         """(H, W) int32 the labels numbered 1..n in the order of `ids`, for measuring and drawing."""
-        if np.array_equal(self.ids, np.arange(1, len(self) + 1)):
-            return self.labels
-        numbers = np.zeros(int(self.ids.max(initial=0)) + 1, np.int32)
-        numbers[self.ids] = np.arange(1, len(self) + 1, dtype=np.int32)
-        return numbers[self.labels]
+        return numbered(self.labels, self.ids)
 
     def save(self, file: Path | BinaryIO) -> None:
-        """Write as compressed .npz without pickles; the same segmentation gives the same bytes."""
+        """Write as compressed .npz without pickles; the same segmentation gives the same bytes. A file is opened to be
+        read, too."""
         header = {
             "format": FORMAT,
             "rows": self.rows,
@@ -171,10 +170,7 @@ class Segmentation:
         arrays |= {f"{ALTERNATIVE}{name}": labels for name, labels in self.alternatives.items()}
         arrays |= {f"{LAYER}{name}": layer for name, layer in self.layers.items()}
         arrays |= {f"{MAP}{name}": values for name, values in self.maps.items()}
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive:
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+        write_npz(file, arrays, COMPRESSION)
 
     @classmethod
     def load(

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from .bands import BAND, labelled_pixels, rows_at_once, sums_over_labels
+
 Labels = NDArray[np.int32]
 Box = tuple[slice, ...]
-BAND = 2**17  # px
 THREADS = 2  # at a time in one label image
 LARGE, PART, OVERLAP = 2**22, 1024, 256  # px
 SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
@@ -175,7 +176,7 @@ def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
     The numbers must fit into the labels' dtype.
     """
     numbers = numbers.astype(labels.dtype)
-    step = _rows(labels)
+    step = rows_at_once(labels)
     for top in range(0, len(labels), step):
         labels[top : top + step] = numbers[labels[top : top + step]]
     return labels
@@ -183,25 +184,10 @@ def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
 
 def areas_of(labels: Labels, count: int) -> NDArray[np.int64]:
     """(count + 1,) px of each label 0..count; some rows at a time, as counting takes eight bytes a pixel."""
-    areas, step = np.zeros(count + 1, np.int64), _rows(labels)
+    areas, step = np.zeros(count + 1, np.int64), rows_at_once(labels)
     for top in range(0, len(labels), step):
         areas += np.bincount(labels[top : top + step].ravel(), minlength=count + 1)
     return areas
-
-
-def _rows(labels: Labels) -> int:
-    """How many rows to process at a time, so that the results fit into the processor's cache."""
-    return max(1, BAND // max(1, len(labels.T)))
-
-
-def sums_over_labels(labels: Labels, *images: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
-    """(n,) each: the area in px of each label 1..n, and the sums of each of the images (H, W) over it."""
-    count = int(labels.max(initial=0)) + 1
-    sums = np.zeros((1 + len(images), count))
-    for part, *beside in bands(labels, *images):
-        for total, values in zip(sums, (None, *beside), strict=True):
-            total += np.bincount(part, values, count)
-    return tuple(sums[:, 1:])
 
 
 def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
@@ -213,15 +199,6 @@ def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.fl
 def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
     """(n,) uint8: highest of `values` over each label 1..n."""
     highest = np.zeros(int(labels.max(initial=0)) + 1, np.uint8)
-    for part, beside in bands(labels, values):
+    for part, beside in labelled_pixels(labels, values):
         np.maximum.at(highest, part, beside)
     return highest[1:]
-
-
-def bands(labels: Labels, *images: NDArray[Any]) -> Iterator[list[NDArray[Any]]]:
-    """Of the pixels with a label: the labels as indices and the values of each image, flat, some rows at a time."""
-    step = _rows(labels)
-    for top in range(0, len(labels), step):
-        part = labels[top : top + step].ravel()
-        inside = np.flatnonzero(part > 0)
-        yield [part[inside].astype(np.intp), *(values[top : top + step].ravel()[inside] for values in images)]

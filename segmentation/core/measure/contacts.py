@@ -1,33 +1,57 @@
-"""How far each object touches another one."""
+"""Which objects touch each other, and how far."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-BAND = 1024  # rows that are looked at together
+from ..labels.bands import Band, Ids, added, by_band, ids_in
+
+Ints = NDArray[np.int64]
 
 
-def longest_contacts(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
-    """(n,) the share of the border of each of the objects 1..n of `labels` (H, W) that the one neighbour has which
-    shares most of it, from 0 to 1; 0 where there is no border within the image."""
-    borders, shared = np.zeros(n + 1, np.int64), dict[int, int]()
-    tops = [*range(0, len(labels), BAND), len(labels)]
-    for top, end in pairwise(tops):
-        rows = labels[top : end + 1]  # with the first row of the next band
-        for one, other in ((rows[:-1], rows[1:]), (labels[top:end, :-1], labels[top:end, 1:])):
-            is_edge = one != other
-            sides = np.stack([one[is_edge], other[is_edge]])
-            for mine, its in (sides, sides[::-1]):
-                borders += np.bincount(mine, minlength=n + 1)
-                is_shared = (mine > 0) & (its > 0)
-                pairs, counts = np.unique(
-                    mine[is_shared].astype(np.int64) * (n + 1) + its[is_shared], return_counts=True
-                )
-                for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
-                    shared[pair] = shared.get(pair, 0) + count
-    longest = np.zeros(n + 1, np.int64)
-    np.maximum.at(longest, np.array([*shared], np.int64) // (n + 1), np.array([*shared.values()], np.int64))
-    return longest[1:] / np.maximum(borders[1:], 1)
+class Borders(NamedTuple):
+    """length: (n,) sides of pixels that each object shares with anything else within the image. shared: (p,) each: the
+    places of two objects that touch, and how many of these sides they share; each pair both ways round."""
+
+    length: Ints
+    shared: tuple[Ints, Ints, Ints]
+
+
+def borders(labels: NDArray[np.int32], ids: Ids) -> Borders:
+    """Of the objects of labels (H, W) with these ids (n,)."""
+    parts = by_band("borders", labels, 1, _borders_in)
+    pairs = np.concatenate([part_ids[pair] for part_ids, _, pair, _ in parts])
+    places = np.searchsorted(ids, pairs)
+    keys, inverse = np.unique(places[:, 0] * len(ids) + places[:, 1], return_inverse=True)
+    counts = np.bincount(inverse, np.concatenate([counts for *_, counts in parts]), len(keys)).astype(np.int64)
+    length = added(ids, ((part_ids, lengths) for part_ids, lengths, *_ in parts))
+    one, other = np.divmod(keys, max(len(ids), 1))
+    return Borders(length, (one, other, counts))
+
+
+def _borders_in(band: Band) -> tuple[NDArray[np.int32], Ints, Ints, Ints]:
+    """The ids (k,) of a band, the length of the border of each, pairs (p, 2) of places among them, and the sides that
+    each pair shares: of the band and of its last row with the one below."""
+    rows, n = band.labels[band.rows.start : band.rows.stop + 1], len(band.ids)
+    own, length, keys = band.labels[band.rows], np.zeros(n + 1, np.int64), list[Ints]()
+    for one, other in ((rows[:-1], rows[1:]), (own[:, :-1], own[:, 1:])):
+        is_edge = one != other
+        sides = np.stack([one[is_edge], other[is_edge]])
+        for mine, its in (sides, sides[::-1]):
+            length += np.bincount(mine, minlength=n + 1)
+            is_shared = (mine > 0) & (its > 0)
+            keys.append((mine[is_shared] - 1).astype(np.int64) * n + its[is_shared] - 1)
+    pairs, counts = np.unique(np.concatenate(keys), return_counts=True)
+    return band.ids, length[1:], np.stack(np.divmod(pairs, max(n, 1)), axis=1), counts
+
+
+def longest_contacts(labels: NDArray[np.int32], ids: Ids | None = None) -> NDArray[np.float64]:
+    """(n,) the share of the border of each of the objects of labels (H, W), of these ids (n,) or 1..n, that the one
+    neighbour has which shares most of it, from 0 to 1; 0 where there is no border within the image."""
+    length, (one, _, counts) = borders(labels, ids_in(labels, ids))
+    longest = np.zeros(len(length), np.int64)
+    np.maximum.at(longest, one, counts)
+    return np.asarray(longest / np.maximum(length, 1), np.float64)

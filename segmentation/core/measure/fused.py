@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.bands import Band, added, by_band, sums_of_objects
 from ..labels.segmentation import Segmentation
 
 MAP = "inner_distance"
@@ -34,24 +35,41 @@ def fused_share(segmentation: Segmentation) -> float:
 
 
 def _fused_share(segmentation: Segmentation) -> float:
-    from ..labels.contrast import largest_within
-    from ..labels.separate import areas_of, max_over_labels
     from .shapes import measure, true_solidity
 
-    rows, count = segmentation.rows, len(segmentation)
-    if count < FEWEST or MAP not in segmentation.maps:
+    rows, ids = segmentation.rows, segmentation.ids
+    if len(ids) < FEWEST or MAP not in segmentation.maps:
         return 0.0
-    labels = segmentation.dense[:rows]
-    peaks = max_over_labels(segmentation.maps[MAP][:rows], labels) / 255
-    areas = areas_of(labels, count)[1:].astype(float)
-    if not areas.all() or np.average(peaks, weights=areas) >= VAGUE:
+    labels, peaks = segmentation.labels[:rows], np.zeros(len(ids), np.uint8)
+    for part_ids, highest in by_band("peaks", labels, 0, _peaks, segmentation.maps[MAP][:rows]):
+        np.maximum.at(peaks, np.searchsorted(ids, part_ids), highest)
+    (areas,) = sums_of_objects(labels, ids)
+    if not areas.all() or np.average(peaks / 255, weights=areas) >= VAGUE:
         return 0.0
-    sizes = measure(labels, labels.astype(np.uint8), segmentation.confidence, None, rows, only_sizes=True)
+    grey = np.zeros(labels.shape, np.uint8)
+    sizes = measure(labels, grey, segmentation.confidence, None, rows, only_sizes=True, ids=ids)
+    edge, touched = added(ids, by_band("fused", labels, GAP, _edges)).T
+    is_fused: NDArray[np.bool_] = (touched > MOSTLY * edge) & (true_solidity(sizes) < WHOLE)
+    share = float(areas[is_fused].sum() / areas.sum())
+    return share if share >= RAGGED else 0.0
+
+
+def _peaks(band: Band, distance: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The ids (k,) of a band, and the highest inner distance (k,) of each in it."""
+    from ..labels.separate import max_over_labels
+
+    return band.ids, max_over_labels(distance, band.labels)
+
+
+def _edges(band: Band) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Of each id (k,) the pixels of its edge in a band, and how many of them touch another outline (k, 2)."""
+    from ..labels.contrast import largest_within
+
+    labels, count = band.labels, len(band.ids)
     is_edge = (labels > 0) & (largest_within(labels, 1) != count + 1 - largest_within(count + 1 - labels, 1))
     highest = largest_within(labels, GAP)
     lowest = count + 1 - largest_within(np.where(labels > 0, count + 1 - labels, 0), GAP)
     touches = is_edge & ((highest != labels) | (lowest != labels))
-    edge, touched = (np.bincount(labels[part], minlength=count + 1)[1:] for part in (is_edge, touches))
-    is_fused: NDArray[np.bool_] = (touched > MOSTLY * edge) & (true_solidity(sizes) < WHOLE)
-    share = float(areas[is_fused].sum() / areas.sum())
-    return share if share >= RAGGED else 0.0
+    own = labels[band.rows]
+    counts = [np.bincount(own[where[band.rows]], minlength=count + 1)[1:] for where in (is_edge, touches)]
+    return band.ids, np.stack(counts, axis=1)

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
+from ..labels.bands import Ids, boxes, ids_in
 from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
+from ..remembered import remembered
 from .apart import in_one_table
 from .cutouts import CutOut
 from .distribution import nano_share, quantile
 from .regions import INSIDE
-from .remembered import pixels_of, remembered
 from .table import Table
 
 Floats = NDArray[np.float64]
@@ -83,32 +85,37 @@ class PossiblePieces:
         return np.asarray(reached & ~divided)
 
 
-def possible_pieces(dense: NDArray[np.int32], cuts: Sequence[Cut], decided: Collection[int] = ()) -> PossiblePieces:
-    """The outlines 1..n of `dense` (H, W) and their possible pieces. decided: outlines that a person decided on."""
-    count = int(dense.max(initial=0))
-    current, pieces = dense.copy(), list[Piece]()
-    boxes: list[Box] = [
-        (rows.start, columns.start, rows.stop, columns.stop) for rows, columns in ndimage.find_objects(dense)
-    ]
+def possible_pieces(
+    labels: NDArray[np.int32], cuts: Sequence[Cut], decided: Collection[int] = (), ids: Ids | None = None
+) -> PossiblePieces:
+    """The outlines of `labels` (H, W), of these ids (n,) or 1..n, and their possible pieces. decided: ids of outlines
+    that a person decided on."""
+    ids = ids_in(labels, ids)
+    count = len(ids)
     odds = [-np.inf] * count
+    if not cuts:
+        return PossiblePieces(count, [], np.array(odds))
+    current, pieces, highest = labels.copy(), list[Piece](), int(ids.max(initial=0))
+    box_of: list[Box] = [(top, left, bottom, right) for top, left, bottom, right in boxes(labels, ids).tolist()]
     for cut in cuts:
         number = cut.divides(lambda box: current[box[0] :, box[1] :])
         if not number or number in decided:
             continue
-        top, left, bottom, right = box = boxes[number - 1]
+        at = int(np.searchsorted(ids, number)) if number <= highest else count + number - highest - 1
+        top, left, bottom, right = box = box_of[at]
         inside = current[top:bottom, left:right] == number
         parts = parted(inside, np.array(cut.line, float), box)
         if parts is None:
             continue
-        odds[number - 1] = float(special.logit(cut.chance))
-        level = pieces[number - 1 - count].level + 1 if number > count else 1
+        odds[at] = float(special.logit(cut.chance))
+        level = pieces[at - count].level + 1 if at >= count else 1
         for part, place in enumerate(ndimage.find_objects(parts), 1):
             mask = parts[place] == part
-            at = top + place[0].start, left + place[1].start
-            boxes.append((*at, at[0] + mask.shape[0], at[1] + mask.shape[1]))
-            pieces.append(Piece(boxes[-1], mask, number - 1, level))
+            y, x = top + place[0].start, left + place[1].start
+            box_of.append((y, x, y + mask.shape[0], x + mask.shape[1]))
+            pieces.append(Piece(box_of[-1], mask, at, level))
             odds.append(-np.inf)
-            current[boxes[-1][0] : boxes[-1][2], boxes[-1][1] : boxes[-1][3]][mask] = len(boxes)
+            current[y : box_of[-1][2], x : box_of[-1][3]][mask] = highest + len(pieces)
     return PossiblePieces(count, pieces, np.array(odds))
 
 
@@ -145,7 +152,8 @@ def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
     divide it into parts of SMALLEST px."""
 
     def key() -> tuple[object, ...]:
-        return "parts", pixels_of(inside, box), line.tobytes()
+        pixels = blake2b(np.packbits(inside).tobytes(), digest_size=16).digest()
+        return "parts", tuple(map(int, box)), pixels, line.tobytes()
 
     return remembered(key, lambda: _parted(inside, line, box))
 

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.bands import Ids, sums_of_objects
 from ..labels.drawn import polygon_spans
 from ..settings import Regions
 from .table import REASON_TYPE, Table
@@ -93,9 +94,12 @@ def area_words(share: float) -> str:
     return f"{100 * share:.{1 if 0 < share < 0.01 else 0}f} %"
 
 
-def shares_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
-    """(n,) the share of each outline 1..count of labels (H, W) that lies in mask (H, W); 0 of one without pixels."""
-    areas, inside = (np.bincount(ids.ravel(), minlength=count + 1)[1 : count + 1] for ids in (labels, labels[mask]))
+def shares_inside(
+    labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int, ids: Ids | None = None
+) -> NDArray[np.float64]:
+    """(n,) the share of each outline of labels (H, W), of these ids (n,) or 1..count, that lies in mask (H, W); 0 of
+    one without pixels."""
+    areas, inside = sums_of_objects(labels, np.arange(1, count + 1) if ids is None else ids, mask)
     return np.asarray(inside / np.maximum(areas, 1))
 
 
@@ -120,9 +124,11 @@ def largest_part(occupied: NDArray[np.bool_]) -> tuple[int, int, int, int] | Non
     return best and (step * best[0], step * best[1], step * best[2], step * best[3])
 
 
-def are_inside(labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
-    """(n,) whether INSIDE or more of each outline 1..count of labels (H, W) lies in mask (H or more, W)."""
-    return shares_inside(labels, mask[: len(labels)], count) >= INSIDE
+def are_inside(
+    labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int, ids: Ids | None = None
+) -> NDArray[np.bool_]:
+    """(n,) whether INSIDE or more of each outline lies in mask (H or more, W); as `shares_inside`."""
+    return shares_inside(labels, mask[: len(labels)], count, ids) >= INSIDE
 
 
 def set_regions_aside(

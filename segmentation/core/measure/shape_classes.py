@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.bands import Ids
 from .bootstrap import median_interval, undefined
+from .by_object import by_object
 from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
@@ -25,7 +27,7 @@ from .hulls import Hulls, find_hulls
 from .pooled_fields import ends_between
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
-from .runs import find_runs
+from .runs import Runs
 from .table import Table
 
 FILE = Path(__file__).with_name("shape_classes.json")
@@ -90,12 +92,16 @@ class Fits(NamedTuple):
     length: Floats
 
 
-def with_shapes(table: Table, labels: NDArray[np.int32]) -> Table:
+def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
     """The table with all widths and lengths, and class and chance of outlines of LEAST_PX that do not touch the frame.
 
-    labels: (H, W) with 1..n in the order of the table.
+    labels: (H, W) with these ids, or 1..n, in the order of the table.
     """
-    fits = fit(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
+
+    def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
+        return misfits_of(convex_outlines(find_hulls(runs)))
+
+    fits = _fits(by_object("misfits", labels, ids, misfits), table["solidity"], table["convexity"])
     chances = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     return table.with_measures(
@@ -109,6 +115,12 @@ def with_shapes(table: Table, labels: NDArray[np.int32]) -> Table:
 
 def fit(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
     """The fits of the convex outlines of n objects, with solidity and convexity (n,) of the objects themselves."""
+    return _fits(misfits_of(outlines), solidity, convexity)
+
+
+def misfits_of(outlines: Hulls) -> dict[str, Floats]:
+    """Columns (n, ...) of what follows from each convex outline alone: the misfit of each template, how far it is from
+    a circle, the noise of it, width and length."""
     n = len(outlines.count)
     reach = np.zeros((n, len(ANGLES)))  # of the outline from its middle along each angle: its support function
     if n:
@@ -122,11 +134,17 @@ def fit(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
     waves[:, :2] = 0  # the size, and where the middle is
     noise = NOISE_PX / np.maximum(mean[:, 0], 1e-9)
     misfits = np.stack([_misfit(waves, _waves(name)) for name in TEMPLATES], axis=1)
+    uneven = np.sqrt((np.abs(waves) ** 2).sum(1)) / len(ANGLES)
+    return {"misfits": misfits, "uneven": uneven, "noise": noise, "width": width, "length": length}
+
+
+def _fits(of_outlines: dict[str, Floats], solidity: Floats, convexity: Floats) -> Fits:
+    misfits, uneven, noise, width, length = of_outlines.values()
     ratio = np.maximum(length / np.maximum(width, 1e-9), 1.0)
     features = np.column_stack(
         [
             np.log(np.sqrt(misfits**2 + noise[:, None] ** 2)),
-            np.log(np.hypot(np.sqrt((np.abs(waves) ** 2).sum(1)) / len(ANGLES), noise)),
+            np.log(np.hypot(uneven, noise)),
             np.log(ratio),
             np.log(1.0 - np.minimum(solidity, 1.0) + 0.02),
             np.log(1.0 - np.minimum(convexity, 1.0) + 0.02),

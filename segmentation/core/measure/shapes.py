@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..labels.separate import sums_over_labels
+from ..labels.bands import Ids, ids_in, places, sums_of_objects
 from ..micrograph.types import GreyImage
+from .by_object import by_object, laid_apart
+from .contacts import borders
 from .convex_outline import convex_outlines
 from .cutouts import CutOut
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import areas, ferets, find_hulls, lengths
-from .remembered import by_object, laid_apart
-from .runs import Runs, blocks, boxes_of, find_runs, first_of_each, places
+from .runs import Runs, blocks, boxes_of, find_runs, first_of_each
 from .table import REASON_TYPE, Table
 
 EVEN, ODD, CORNER = 0.980, 1.406, -0.091
@@ -45,33 +46,32 @@ def measure(
     rows: int,
     *,
     only_sizes: bool = False,
+    ids: Ids | None = None,
 ) -> Table:
-    """Measure particles 1..n of `labels` (H, W), all of them kept.
+    """Measure the particles of `labels` (H, W), all of them kept: of these ids (n,), ascending, or 1..n.
 
     pixels: (H, W) grey, for the mean grey value. confidence: (n,). nm_per_pixel: None measures in pixels.
     rows: rows analysed; a particle in the first or last of them, or in the first or last column, touches the
     frame. only_sizes: without the columns that neither sizes nor the reasons to set particles aside rest on. Raises
-    ValueError where the shapes disagree or a label of 1..n has no pixel.
+    ValueError where the shapes disagree or a particle has no pixel.
     """
     n = len(confidence)
     if labels.shape != pixels.shape:
         raise ValueError(f"labels are {labels.shape}, pixels {pixels.shape}")
-    runs = find_runs(labels)
-    particles = runs.particle[first_of_each(runs.particle)]
-    if not np.array_equal(particles, np.arange(n)):
-        raise ValueError(f"labels must be 1 to {n} with none missing; {len(particles)} were found")
+    ids = np.arange(1, n + 1) if ids is None else ids
+    runs = find_runs(labels, ids)
     measures = {
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        **_shape(labels, runs, only_sizes),
+        **_shape(labels, ids, only_sizes),
         **_position(runs, n),
-        **({} if only_sizes else {"mean_grey": np.divide(*sums_over_labels(labels, pixels)[::-1])}),
+        **({} if only_sizes else {"mean_grey": np.divide(*sums_of_objects(labels, ids, pixels)[::-1])}),
         "confidence": confidence.astype(np.float64),
     }
     measures["touches_frame"] = _touches(measures, (rows, labels.shape[1]))
     if not only_sizes:
-        measures["group"] = touching_groups(labels, n)
+        measures["group"] = touching_groups(labels, ids)
     measures["edge_weight"] = _edge_weight(measures, (rows, labels.shape[1]))
     return Table.of_pixels(measures, nm_per_pixel)
 
@@ -116,10 +116,10 @@ def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float
     return weight
 
 
-def _shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> Measures:
+def _shape(labels: NDArray[np.int32], ids: Ids, only_sizes: bool) -> Measures:
     """Sizes and descriptors; of only_sizes what the runs and their hulls alone take."""
     kind = "sizes" if only_sizes else "shape"
-    return by_object(kind, labels, runs, lambda labels, runs: _measured_shape(labels, runs, only_sizes))
+    return by_object(kind, labels, ids, lambda labels, runs: _measured_shape(labels, runs, only_sizes))
 
 
 def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> Measures:
@@ -148,22 +148,16 @@ def _position(runs: Runs, n: int) -> Measures:
     }
 
 
-def touching_groups(labels: NDArray[np.int32], n: int) -> Ints:
-    """The group (n,) of each particle 1..n of `labels` (H, W): 1, 2, ... in the order of their first particle.
+def touching_groups(labels: NDArray[np.int32], ids: Ids | None = None) -> Ints:
+    """The group (n,) of each particle of `labels` (H, W), of these ids or 1..n: 1, 2, ... by their first one.
 
     Two particles touch where a pixel of one shares an edge with a pixel of the other, and a group is a connected set of
     such particles; a particle that touches none is a group of one.
     """
-    keys = [np.zeros(0, np.int64)]
-    for block in blocks(labels.shape):
-        rows = labels[block.start : block.stop + 1]
-        for pixels, neighbours in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
-            differ = (pixels != neighbours) & (pixels > 0) & (neighbours > 0)
-            one, other = pixels[differ].astype(np.int64), neighbours[differ].astype(np.int64)
-            keys.append(np.unique(np.minimum(one, other) * (n + 1) + np.maximum(one, other)))
-    pairs = np.divmod(np.unique(np.concatenate(keys)), n + 1)
-    touching = coo_array((np.ones(len(pairs[0]), bool), pairs), (n + 1, n + 1))
-    of_each = connected_components(touching, directed=False)[1][1:]
+    ids = ids_in(labels, ids)
+    n, (one, other, _) = len(ids), borders(labels, ids).shared
+    graph = coo_array((np.ones(len(one), bool), (one, other)), (n, n))
+    of_each = connected_components(graph, directed=False)[1]
     _, index, group = np.unique(of_each, return_index=True, return_inverse=True)
     return np.unique(index[group], return_inverse=True)[1].astype(np.int64) + 1
 
@@ -187,17 +181,17 @@ def under(labels: NDArray[np.int32], others: NDArray[np.int32], *values: NDArray
         return [(np.bincount(particles, kind[other], n + 1)[1:] / counts).astype(np.float32) for kind in values]
 
 
-def without_corners(table: Table, labels: NDArray[np.int32]) -> Table:
+def without_corners(table: Table, labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
     """The table with the Feret diameters of the particles' convex outlines instead of those of their pixel corners.
 
-    labels: (H, W) that the table was measured on. Corners stand out at oblique edges (`hulls`), the convex outline
+    labels, ids: that the table was measured on. Corners stand out at oblique edges (`hulls`), the convex outline
     (`straight`) does not: the difference is what the choice between the two is worth.
     """
 
     def diameters(labels: NDArray[np.int32], runs: Runs) -> Measures:
         return dict(zip(("min_feret", "max_feret"), ferets(convex_outlines(find_hulls(runs))), strict=True))
 
-    return table.with_measures(**by_object("without corners", labels, find_runs(labels), diameters))
+    return table.with_measures(**by_object("without corners", labels, ids, diameters))
 
 
 def perimeters(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:

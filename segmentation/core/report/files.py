@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,7 +69,10 @@ def write_all(
             written[name] = folder / name
             context.sums[name] = sha256_of(written[name])
         early = {name: export for name, export in listed.items() if export.turn == FIRST and name not in stored}
-        ahead = {name: packing.submit(export.write, context, folder / name) for name, export in early.items()}
+        ahead = {
+            name: packing.submit(copy_context().run, export.write, context, folder / name)
+            for name, export in early.items()
+        }
         context.pack_pictures(stored)
         # What is only for the page goes before what has to wait until it is compressed.
         for name, export in sorted(listed.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)):

@@ -7,6 +7,7 @@ diameters are those of the table. All coordinates are x and y in px, and (0, 0) 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,8 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.bands import Ids, places
+from ..measure.by_object import each_object, shifts_of
 from ..measure.hulls import cross
-from ..measure.runs import around, first_of_each, places
+from ..measure.runs import Runs, around, first_of_each
+from ..remembered import present_memory
 
 # Along +x, +y, -x, -y (y points down); the object is always on the right hand.
 STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
@@ -126,6 +130,20 @@ def smooth_outlines(cracks: Cracks, n: int) -> list[Points]:
     """The line around the largest piece of each of the objects 1..n: (k, 2) points, of which none lies on the line
     between its neighbours. A straight line to the first point closes it. An object without pixels has no points."""
     return [rings[0] if rings else np.zeros((0, 2)) for rings in smooth_rings(cracks, n)]
+
+
+def outlines_of(labels: NDArray[np.int32], ids: Ids, cracks: Callable[[], Cracks]) -> list[Points]:
+    """The smooth outline of each of the objects of labels (H, W) with these ids (n,). cracks: gives those of the labels
+    numbered 1..n; they are not asked for where the outlines of most objects are remembered."""
+    if present_memory() is None:
+        return smooth_outlines(cracks(), len(ids))
+
+    def some(labels: NDArray[np.int32], runs: Runs) -> list[Points]:
+        shifts = shifts_of(labels, runs)
+        lines = smooth_outlines(find_cracks(labels), len(shifts))
+        return [line + shift for line, shift in zip(lines, shifts, strict=True)]
+
+    return each_object("outline", labels, ids, some)
 
 
 def smooth_rings(cracks: Cracks, n: int) -> list[list[Points]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .embedded import EmbeddedPicture
 from .entries import answers
-from .outlines import Cracks, find_cracks, smooth_outlines
+from .outlines import Cracks, find_cracks, outlines_of
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (
     ASIDE,
@@ -52,16 +53,10 @@ VEIL, HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)  # over regions t
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """What the panels share: picture (h, w) uint8 and labels (h, w) of the analysed area of
-    `shape` (H, W), both small enough to draw; cracks and outlines in px of the upload."""
+    """What the panels share, made when it is first needed."""
 
     sample: SampleAnalysis
     analysis: Analysis
-    shape: tuple[int, int]
-    picture: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    cracks: Cracks
-    outlines: list[NDArray[np.float64]]
 
     @classmethod
     def of(cls, sample: SampleAnalysis) -> Drawing:
@@ -69,10 +64,33 @@ class Drawing:
         analysis = sample.analysis
         if analysis is None:
             raise ValueError("a sample of several images is no drawing")
-        labels, picture = analysis.segmentation.dense[: analysis.segmentation.rows], analysed(analysis, LONGEST)
-        cracks = find_cracks(labels)
-        outlines = smooth_outlines(cracks, len(analysis.segmentation))
-        return cls(sample, analysis, labels.shape, picture, sampled(labels, picture.shape), cracks, outlines)
+        return cls(sample, analysis)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the analysed area (H, W)."""
+        return self.analysis.segmentation.rows, self.analysis.segmentation.labels.shape[1]
+
+    @cached_property
+    def picture(self) -> NDArray[np.uint8]:
+        """(h, w) the analysed area, small enough to draw."""
+        return analysed(self.analysis, LONGEST)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """(h, w) 1..n of the pixels of `picture`."""
+        return sampled(self.analysis.segmentation.dense[: self.shape[0]], self.picture.shape)
+
+    @cached_property
+    def cracks(self) -> Cracks:
+        """In px of the upload."""
+        return find_cracks(self.analysis.segmentation.dense[: self.shape[0]])
+
+    @cached_property
+    def outlines(self) -> list[NDArray[np.float64]]:
+        """In px of the upload."""
+        segmentation = self.analysis.segmentation
+        return outlines_of(segmentation.labels[: self.shape[0]], segmentation.ids, lambda: self.cracks)
 
     @property
     def task(self) -> Task:

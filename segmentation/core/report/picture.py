@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..analysis import Analysis, Objects
+from ..labels.bands import whole_image
 from ..micrograph.contrast import preview
 
 # As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer.
@@ -35,7 +36,8 @@ FAR = {2: 100, 4: 50, 6: 10, 10: 1}
 def analysed(analysis: Analysis, longest: int) -> NDArray[np.uint8]:
     """The analysed area for display: (h, w) uint8, no side over `longest`, hot and cold pixels clipped."""
     micrograph = analysis.micrograph
-    return preview(replace(micrograph, pixels=micrograph.pixels[: analysis.segmentation.rows]), longest)
+    pixels = micrograph.pixels[: analysis.segmentation.rows]
+    return whole_image("analysed", pixels, lambda: preview(replace(micrograph, pixels=pixels), longest), longest)
 
 
 def sampled(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:

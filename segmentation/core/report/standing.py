@@ -39,6 +39,7 @@ from .picture import PALETTE
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
+LINES = "outline", "rings"  # entries of a row that only a picture needs
 SHORT_OBJECT = 1  # the class of fibres that are none
 MOST_TRACED = 1 << 22  # px of a picture of classes whose lines are drawn anew at once
 

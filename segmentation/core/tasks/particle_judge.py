@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.bands import whole_image
 from ..measure.filters import Reason, set_aside, set_faint_aside
 from ..measure.regions import are_inside, mask_of, with_reason
-from ..measure.remembered import remembered
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
 from ..micrograph.vendors.facts import MARKS
@@ -21,6 +21,7 @@ from . import shared
 from .judgement import withheld, without_numbers
 
 if TYPE_CHECKING:
+    from ..labels.bands import Ids
     from ..labels.contrast import Contrasts
     from ..labels.segmentation import Segmentation
     from ..measure.possible import PossiblePieces
@@ -56,8 +57,8 @@ class Judge:
         """The contrast of the outlines with their surroundings."""
         from ..labels.contrast import contrasts
 
-        labels = self.segmentation.dense[: self.segmentation.rows]
-        return contrasts(self.grey, labels, shared.erased(self.segmentation))
+        labels = self.segmentation.labels[: self.segmentation.rows]
+        return contrasts(self.grey, labels, shared.erased(self.segmentation), self.segmentation.ids)
 
     @cached_property
     def regions(self) -> dict[str, NDArray[np.bool_]]:
@@ -70,10 +71,8 @@ class Judge:
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
         """(R, W) the analysed rows of the picture, as it is."""
-        rows, sha256 = self.segmentation.rows, self.micrograph.sha256
-        return remembered(
-            lambda: ("grey", rows, sha256), lambda: as_shown(clip_outliers(self.micrograph.pixels[:rows]), "bright")
-        )
+        pixels = self.micrograph.pixels[: self.segmentation.rows]
+        return whole_image("grey", pixels, lambda: as_shown(clip_outliers(pixels), "bright"))
 
     @cached_property
     def signals(self) -> OutlineSignals:
@@ -81,11 +80,11 @@ class Judge:
         ground to judge that by."""
         from ..labels.ringed import ringed_darker
 
-        contrasts, labels = self.contrasts, self.segmentation.dense[: self.segmentation.rows]
+        contrasts, labels = self.contrasts, self.segmentation.labels[: self.segmentation.rows]
         gap = np.zeros(len(contrasts.gap), bool)
         if shared.faint_limit(self.segmentation, self.settings):
             polarity = self.segmentation.used.get("polarity", "dark" if contrasts.dark else "bright")
-            gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels)
+            gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels, self.segmentation.ids)
             gap |= contrasts.gap & self.has_contrast_rule
         return OutlineSignals(self.segmentation.confidence, contrasts.relative, gap.astype(float))
 
@@ -111,15 +110,18 @@ class Judge:
             sizes = with_reason(sizes, is_inside, reason)
         return set_aside(sizes, self.settings.filter)
 
-    def measured(self, labels: NDArray[np.int32], signals: OutlineSignals, only_sizes: bool = False) -> Table:
-        """Judged sizes of the objects 1..k of labels (H, W). signals: theirs, (k,). only_sizes: without shapes."""
+    def measured(
+        self, labels: NDArray[np.int32], signals: OutlineSignals, only_sizes: bool = False, ids: Ids | None = None
+    ) -> Table:
+        """Judged sizes of the objects of labels (H, W), of these ids (k,) or 1..k. signals: theirs, (k,). only_sizes:
+        without shapes."""
         from ..measure.shapes import measure
 
         confidence, contrast, gap = signals
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         chances = confidence.astype(np.float32)
-        sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes)
-        inside = {why: are_inside(labels, mask, len(sizes)) for why, mask in self.regions.items()}
+        sizes = measure(labels, self.micrograph.pixels, chances, size, rows, only_sizes=only_sizes, ids=ids)
+        inside = {why: are_inside(labels, mask, len(sizes), ids) for why, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 
     def pieces(self, divided: PossiblePieces) -> Table | None:
@@ -141,9 +143,11 @@ class Judge:
 
         if self.is_withheld:
             return {}
-        dense, others = self.segmentation.dense, self.segmentation.alternatives
+        labels, ids = self.segmentation.labels, self.segmentation.ids
         tables = {
-            name: self.measured(labels, OutlineSignals(*under(labels, dense, *self.signals)), only_sizes=True)
-            for name, labels in others.items()
+            name: self.measured(
+                other, OutlineSignals(*under(other, self.segmentation.dense, *self.signals)), only_sizes=True
+            )
+            for name, other in self.segmentation.alternatives.items()
         }
-        return {**tables, "Feret without pixel corners": without_corners(outlines, dense)}
+        return {**tables, "Feret without pixel corners": without_corners(outlines, labels, ids)}

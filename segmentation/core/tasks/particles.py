@@ -242,14 +242,13 @@ def measure(
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
 
-    judge, dense = Judge(segmentation, micrograph, settings, calibration), segmentation.dense
+    judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
     # Set aside anew, as the decisions of a person go before the filter.
-    judged = corrected(judge.measured(dense, judge.signals), segmentation, settings.faint_limit)
+    judged = corrected(judge.measured(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
-    outlines = with_shapes(outlines, dense)
-    decided = np.flatnonzero(np.isin(segmentation.ids, [*segmentation.by_hand, *segmentation.set_aside])) + 1
+    outlines = with_shapes(outlines, labels, ids)
     cuts = () if judge.is_withheld else segmentation.cuts
-    divided = possible_pieces(dense, cuts, set(decided.tolist()))
+    divided = possible_pieces(labels, cuts, segmentation.by_hand | segmentation.set_aside.keys(), ids)
     if cuts:
         outlines = outlines.with_measures(chance=divided.probabilities()[: len(outlines)])
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))

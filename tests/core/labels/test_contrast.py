@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels import contrast
+from segmentation.core.labels import bands
 from segmentation.core.labels.contrast import contrasts, largest_within
 from segmentation.core.labels.options import FAINT
 from segmentation.core.labels.ringed import ringed_darker
@@ -157,7 +157,7 @@ def test_a_large_image_is_looked_at_in_bands_and_gives_the_same(monkeypatch):
         0, 40, labels.shape, np.uint8
     )
     whole = contrasts(grey, labels), ringed_darker(255 - grey, labels)
-    monkeypatch.setattr(contrast, "BAND", 8 * labels.shape[1])
-    bands = contrasts(grey, labels), ringed_darker(255 - grey, labels)
-    assert np.array_equal(whole[0].relative, bands[0].relative) and np.array_equal(whole[0].gap, bands[0].gap)
-    assert np.array_equal(whole[1], bands[1])
+    monkeypatch.setattr(bands, "ROWS", 8)
+    by_bands = contrasts(grey, labels), ringed_darker(255 - grey, labels)
+    assert np.array_equal(whole[0].relative, by_bands[0].relative) and np.array_equal(whole[0].gap, by_bands[0].gap)
+    assert np.array_equal(whole[1], by_bands[1])

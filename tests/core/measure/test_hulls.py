@@ -148,7 +148,7 @@ def test_finer_pixels_scale_lengths(seed, k):
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_are_the_components_of_everything_that_is_particle(seed):
     labels = blobs(seed)
-    groups = touching_groups(labels, int(labels.max()))
+    groups = touching_groups(labels)
     components, count = ndimage.label(labels > 0)
     # A particle in two pieces ties its components together, so every component lies within one group.
     for component in range(1, count + 1):
@@ -159,13 +159,13 @@ def test_groups_are_the_components_of_everything_that_is_particle(seed):
 
 def test_groups_of_a_chain_and_of_a_diagonal():
     labels = np.array([[1, 2, 0, 4], [0, 3, 0, 4], [5, 0, 6, 0]], np.int32)
-    assert touching_groups(labels, 6).tolist() == [1, 1, 1, 2, 3, 4]
+    assert touching_groups(labels).tolist() == [1, 1, 1, 2, 3, 4]
 
 
 def test_a_long_chain_is_one_group():
     rng = np.random.default_rng(0)
     labels = np.repeat(rng.permutation(500) + 1, 2)[None].astype(np.int32)
-    assert set(touching_groups(labels, 500).tolist()) == {1}
+    assert set(touching_groups(labels).tolist()) == {1}
 
 
 @pytest.mark.parametrize("rows", [100, 50])

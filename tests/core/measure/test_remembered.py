@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from segmentation.core.labels.segmentation import Cut
 from segmentation.core.measure import possible as cuts
+from segmentation.core.measure.by_object import by_object
 from segmentation.core.measure.possible import possible_pieces
-from segmentation.core.measure.remembered import Memory, by_object, remembering
-from segmentation.core.measure.runs import Runs, find_runs
+from segmentation.core.measure.runs import Runs
 from segmentation.core.measure.shapes import measure, without_corners
 from segmentation.core.measure.table import Table
+from segmentation.core.remembered import Memory, remembering
 
 SHAPE = (120, 160)
 
@@ -58,7 +59,7 @@ def test_only_what_changed_is_measured_again_and_what_is_not_asked_for_is_forgot
 
     def asked_for(drawn: NDArray[np.int32]) -> NDArray[np.int64]:
         with remembering(memory):
-            return by_object("areas", drawn, find_runs(drawn), areas)["area"]
+            return by_object("areas", drawn, None, areas)["area"]
 
     whole = asked_for(labels())
     assert counts == [12]

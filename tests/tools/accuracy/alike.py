@@ -67,7 +67,7 @@ def case_of(labels: np.ndarray, grey: np.ndarray, found: Segmentation, of_sort: 
     table = measure(labels, grey, np.full(count, np.nan, np.float32), None, found.rows)
     columns = {name: table.length(name) for name in (SIZE, "area")} | {name: table[name] for name in SHAPES}
     columns[CONTRAST] = contrasts(grey, labels).relative
-    further = {NONE: np.full(count, np.nan), CONTACT: longest_contacts(labels, count)}
+    further = {NONE: np.full(count, np.nan), CONTACT: longest_contacts(labels)}
     for name, values in found.maps.items():
         further[f"mean of the map {name}"] = ndimage.mean(values, labels, np.arange(1, count + 1)) / 255
     return Case(columns, further, of_sort)

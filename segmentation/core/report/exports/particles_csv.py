@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -29,6 +31,7 @@ from .base import FIRST, Export
 
 DIGITS = 6
 MOST = 6  # comments
+MOST_KNOWN = 1 << 18  # numbers whose digits are remembered: most stay from one correction to the next
 COMMENTS = re.compile(r"(?s)((?:\ufeff?#[^\n]*\n)*)(.*)")  # the comments of a file, and its table
 DECIMAL = re.compile(r"^(-?\d+)\.(\d+)$")
 WEIGHTED = "edge-weighted"
@@ -107,8 +110,13 @@ def _with_limits(entry: Entry) -> str:
 
 def as_decimal(value: float | None) -> str:
     """Six significant digits, never an exponent; "" for what is no finite number."""
-    if value is None or not np.isfinite(value):
+    if value is None or not math.isfinite(value):
         return ""
+    return _decimal(value) if value else _decimal.__wrapped__(value)  # 0.0 and -0.0 are one key
+
+
+@lru_cache(MOST_KNOWN)
+def _decimal(value: float) -> str:
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
 
 

@@ -15,12 +15,14 @@ from PIL import Image
 from ... import tasks
 from ...analysis import Analysis, Objects
 from ...archive import write_zip
+from ...labels.bands import numbered
 from ...measure.contacts import longest_contacts
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
 from ...measure.similar import CONTACT
 from ...micrograph.contrast import displayed, preview
+from ...remembered import remembered
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import NO_COLOUR, PALETTE, analysed, colours_by_direction, painted, rimmed, sampled
 from ..wording import write_json
@@ -74,8 +76,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
     descriptor_columns = _columns(analysis) if len(table) == len(used) else {}
     task = tasks.find(used.provenance.task)
-    cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
-    lines = drawing.outlines if drawing else smooth_outlines(cracks, len(used))
+    lines = drawing.outlines if drawing else smooth_outlines(find_cracks(used.dense[: used.rows]), len(used))
     particles: list[dict[str, Any]] = [
         {
             "id": int(objects.ids[i]),
@@ -85,12 +86,13 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             **({"cut": True} if objects.cut[i] else {}),
             **({"by_hand": True} if int(objects.ids[i]) in used.by_hand else {}),
             **{name: values[i] for name, values in descriptor_columns.items()},
-            "outline": coordinates(thinned(line, TOLERANCE)),
+            "outline": drawn(line),
         }
         for i, line in enumerate(lines)
     ]
     frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
     if task.semantic or task.parted:
+        cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
         frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
     if task.parted and descriptor_columns:
         for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
@@ -164,7 +166,8 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
         if name in measured and np.isfinite(table[name]).any()
     ]
     columns |= {name: short(table[name]) for name in shapes}
-    touching = longest_contacts(analysis.segmentation.dense[: analysis.segmentation.rows], len(table)) if size else None
+    used = analysis.segmentation
+    touching = longest_contacts(used.labels[: used.rows], used.ids) if size else None
     if touching is not None and touching.any():
         columns[CONTACT] = short(touching)
     if "chance" in measured:
@@ -184,7 +187,12 @@ def _exact(values: NDArray[np.float64]) -> list[float | None]:
 
 def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
     """The values for JSON: rounded to `digits` significant digits, None where not finite."""
-    return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values.tolist()]
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def drawn(line: Points) -> list[float]:
+    """The coordinates of an outline as the page draws it."""
+    return remembered(lambda: ("drawn", line.tobytes()), lambda: coordinates(thinned(line, TOLERANCE)))
 
 
 def coordinates(line: NDArray[np.float64]) -> list[float]:
@@ -231,7 +239,7 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
     """The analysed area as WebP, no side over `longest` px, with the rims of objects that count, and in red of all of
     a refused image, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
     picture, used = analysed(analysis, longest), analysis.segmentation
-    labels = sampled(used.dense[: used.rows], picture.shape)
+    labels = numbered(sampled(used.labels[: used.rows], picture.shape), used.ids)
     kept = Objects.of(analysis).kept
     counts = np.r_[False, kept | analysis.refused]
     if not counts[labels].any():
