@@ -23,7 +23,7 @@ ARCHIVES = (NAME, NOTEBOOK)  # of the other files
 PLAN = "bundle.json"  # the end of the stored file's name
 TEXTS = (".csv", ".json", ".geojson", ".svg")
 PACKED = ".gz"
-LEVEL = 6
+LEVEL = 4  # of zlib: at 0.45 of the time of 6 files are 12 % larger
 
 
 def packed(content: bytes) -> bytes:
