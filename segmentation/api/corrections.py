@@ -141,6 +141,7 @@ def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0,
     """What the corrections so far leave: the objects that those after `since` changed, numbers, and what to check."""
     analysed = visible(request, row_of(Job, pk))
     corrections = edits_service.corrections_of(analysed)
+    edits_service.read_maps_ahead(corrections)  # the editor asks this when it is opened
     operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
     undone, now = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)], corrections.now
     history = {"base": len(corrections.steps), "operations": operations, "undone": undone}

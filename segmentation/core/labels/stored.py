@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -64,21 +65,28 @@ def _parts(member: BinaryIO, shape: tuple[int, int], dtype: np.dtype[Any], rows:
 
 
 class StoredMap:
-    """A map of the network in a file: read when a part of it is first asked for, and kept packed from then on."""
+    """A map of the network in a file: read when a part of it is first asked for, or before (`read`), and kept packed
+    from then on."""
 
     def __init__(self, opens: Opens, name: str, shape: tuple[int, int]) -> None:
         self._opens, self._name, self._shape = opens, name, shape
-        self._packed = list[bytes]()
+        self._packed, self._lock = list[bytes](), Lock()
+
+    def read(self) -> list[bytes]:
+        """PACKED rows each, packed; of two that ask at once the second one waits. Raises as `opened`."""
+        with self._lock:
+            if not self._packed:
+                with unpacked(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
+                    if _shape(member, np.dtype(np.uint8)) != self._shape:
+                        raise ValueError("the map is not one of the labels")
+                    self._packed = [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
+        return self._packed
 
     def __call__(self, box: Box) -> NDArray[np.uint8]:
-        if not self._packed:
-            with unpacked(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
-                if _shape(member, np.dtype(np.uint8)) != self._shape:
-                    raise ValueError("the map is not one of the labels")
-                self._packed = [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
+        packed = self.read()
         top, left, bottom, right = box
         start = top // PACKED
-        raw = b"".join(zlib.decompress(block) for block in self._packed[start : -(-bottom // PACKED)])
+        raw = b"".join(zlib.decompress(block) for block in packed[start : -(-bottom // PACKED)])
         rows = np.frombuffer(raw, np.uint8).reshape(-1, self._shape[1])
         return rows[top - start * PACKED : bottom - start * PACKED, left:right]
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import accumulate
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from django.db.models.functions import Cast, Length
 from ...core.labels.operations import REDO, Corrections, Step, finished
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
-from ...core.labels.stored import opened
+from ...core.labels.stored import StoredMap, opened
 from ...core.labels.time_limit import TooLong, check_time, ending
 from ...core.labels.working import WorkingLabels
 from ...location import COMMAND
@@ -35,6 +35,7 @@ MOST = 1000  # operations of one request
 A_PAGE, PAGE_BYTES = 100, 4_000_000  # edits, and what their patches take
 LONGEST = 10.0  # seconds of one request
 MOST_RUNS = 500_000  # of all patches of one request
+READS_MAPS = "maps of the network"  # the name of a thread
 MOST_CACHED = 2  # results whose corrections stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
@@ -105,6 +106,18 @@ def corrections_of(job: Job) -> Corrections:
         raise Refused(ALTERED, 409) from error
     _recent.keep(job, corrections)
     return corrections
+
+
+def read_maps_ahead(corrections: Corrections) -> None:
+    """Let a thread read the network's maps, for which the first split or added object would wait."""
+    maps = [soft_map for soft_map in corrections.original.maps.values() if isinstance(soft_map, StoredMap)]
+
+    def read() -> None:
+        with suppress(UnusableSegmentation, OSError):  # told of the operation that needs them
+            for soft_map in maps:
+                soft_map.read()
+
+    Thread(target=read, name=READS_MAPS, daemon=True).start()
 
 
 def _rows_after(job: Job, count: int) -> list[Edit]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -14,6 +16,7 @@ from segmentation.core.labels import stored
 from segmentation.core.labels.operations import Corrections, correct
 from segmentation.core.labels.segmentation import DAMAGED, FOREIGN, UnusableSegmentation
 from segmentation.core.labels.working import MOST_CROPPED, TOO_WIDE, WorkingLabels
+from segmentation.services.results import edits
 from tests.core.builders import disc_labels, segmentation_of
 
 
@@ -53,6 +56,19 @@ def test_opened_outlines_are_those_of_the_whole_file(found):
         assert (opened.crop(box) == found.labels[box[0] : box[2], box[1] : box[3]]).all()
         for name, layer in found.maps.items():
             assert (opened.maps[name](box) == layer[box[0] : box[2], box[1] : box[3]]).all()
+
+
+def test_a_map_that_was_read_ahead_is_not_read_again(found):
+    reads = Mock(side_effect=opens(found))
+    opened = stored.opened(reads, found.provenance)
+    edits.read_maps_ahead(SimpleNamespace(original=opened))
+    for thread in threading.enumerate():
+        if thread.name == edits.READS_MAPS:
+            thread.join(20)
+    count = reads.call_count
+    for name, layer in found.maps.items():
+        assert (opened.maps[name]((0, 0, 600, 300)) == layer).all()
+    assert reads.call_count == count == 1 + len(found.maps)
 
 
 def test_runs_of_some_rows_are_those_rows(found):
