@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .bands import numbered
 from .npz import write_npz
 
 FORMAT = "deepsegm-segmentation/2"
@@ -143,11 +144,7 @@ class Segmentation:
     @cached_property
     def dense(self) -> NDArray[np.int32]:
         """(H, W) int32 the labels numbered 1..n in the order of `ids`, for measuring and drawing."""
-        if np.array_equal(self.ids, np.arange(1, len(self) + 1)):
-            return self.labels
-        numbers = np.zeros(int(self.ids.max(initial=0)) + 1, np.int32)
-        numbers[self.ids] = np.arange(1, len(self) + 1, dtype=np.int32)
-        return numbers[self.labels]
+        return numbered(self.labels, self.ids)
 
     def save(self, file: Path | BinaryIO) -> None:
         """Write as compressed .npz without pickles; the same segmentation gives the same bytes. A file is opened to be

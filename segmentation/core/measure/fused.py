@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Band, added, by_band, sums_of_objects
-from ..labels.contrast import largest_within
 from ..labels.segmentation import Segmentation
-from ..labels.separate import max_over_labels
 
 MAP = "inner_distance"
 FEWEST = 10  # outlines
@@ -58,11 +56,15 @@ def _fused_share(segmentation: Segmentation) -> float:
 
 def _peaks(band: Band, distance: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """The ids (k,) of a band, and the highest inner distance (k,) of each in it."""
+    from ..labels.separate import max_over_labels
+
     return band.ids, max_over_labels(distance, band.labels)
 
 
 def _edges(band: Band) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Of each id (k,) the pixels of its edge in a band, and how many of them touch another outline (k, 2)."""
+    from ..labels.contrast import largest_within
+
     labels, count = band.labels, len(band.ids)
     is_edge = (labels > 0) & (largest_within(labels, 1) != count + 1 - largest_within(count + 1 - labels, 1))
     highest = largest_within(labels, GAP)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from math import floor, isfinite, log10
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ WITHIN, BETWEEN = "differences within the image", "differences between images"
 ALONG = "how much the layer varies along its length"
 INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS, "along": ALONG}
 ENOUGH, EVERY = 3, 15  # significant digits
+MOST_KNOWN = 1 << 16  # numbers whose words are remembered: most are short and occur often
 MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
 
 
@@ -36,6 +37,7 @@ class UnknownQuantity(ValueError):
     """No quantity of this name is registered; the message says what to do."""
 
 
+@lru_cache(MOST_KNOWN)
 def significant(value: float | None, digits: int = 3, places: int | None = None) -> str:
     """The value to so many significant digits, without an exponent; a dash where there is none. From 10,000 on the
     thousands are parted by commas. places: decimals that are written at most, -1 for tens."""

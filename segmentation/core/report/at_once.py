@@ -25,7 +25,7 @@ from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, witho
 from ..measure.quantities import Unit, Value, nanometre_in, significant
 from ..measure.results import Statistics
 from ..measure.table import Table, column_name
-from .standing import LINES, Floats, Standing, StoredObjects, Terms
+from .standing import Floats, Standing, StoredObjects, Terms
 from .summary import MAIN, Summary
 
 CARRIED = "fraction_outlines"
@@ -252,8 +252,7 @@ class AtOnce:
 
 def at_once_of(analysis: Analysis, content: Mapping[str, Any], objects: str) -> AtOnce:
     """Of a finished analysis. content: its `exports.viewer.outlines`; objects: the name of their list."""
-    rows = [{name: value for name, value in row.items() if name not in LINES} for row in content[objects]]
-    stored = StoredObjects.of([{**content, objects: rows}], objects)
+    stored = StoredObjects.of([content], objects, has_texts=False)
     terms = Terms(tasks.find(analysis.segmentation.provenance.task), analysis.settings.measurement, analysis.refused)
     return AtOnce(Standing(stored, terms, {}), None, analysis.statistics, analysis.quantities)
 

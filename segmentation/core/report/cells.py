@@ -7,11 +7,13 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 BYTE_ORDER_MARK = "\ufeff"
 # What could end a cell or a line in any spreadsheet's idea of CSV, and what begins a comment.
 RISKY = ",;\"'#"
+MOST_KNOWN = 1024  # names whose cells are remembered: most are reasons and shapes, in each row of a table
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
 
 
@@ -34,6 +36,7 @@ def comment(text: object) -> str:
     return "".join(c if c.isprintable() else _percent_encoded(c) for c in dashed.replace('"', "'"))
 
 
+@lru_cache(MOST_KNOWN)
 def name_cell(name: str) -> str:
     """A name as a cell that no spreadsheet takes for a formula; joins with the same name in another table. A comma may
     stay: the cell is quoted then, and where cells are separated by other signs what follows it is as harmless."""

@@ -61,23 +61,11 @@ def _factor(name: str, unit: str) -> float:
     return nanometre_in(unit) ** (2 if name == "area" else 1)
 
 
-def _once(write: Callable[[float], str]) -> Callable[[float], str]:
-    """The same function with a memory: it writes each number once. Most numbers occur often, because they are short."""
-    known: dict[float, str] = {}
-
-    def words(value: float) -> str:
-        if value not in known:
-            known[value] = write(value)
-        return known[value]
-
-    return words
-
-
 def _writer(name: str, unit: str) -> Callable[[float], str]:
     if name in (*SHARES, *DESCRIPTORS):
-        return _once(lambda value: significant(value, ENOUGH, DECIMALS))
+        return lambda value: significant(value, ENOUGH, DECIMALS)
     factor = _factor(name, unit)
-    return _once(lambda value: significant(factor * value))
+    return lambda value: significant(factor * value)
 
 
 def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str, dict[str, Any]]:

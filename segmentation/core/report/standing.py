@@ -61,13 +61,15 @@ class StoredObjects:
     cut: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, parts: Iterable[Mapping[str, Any]], objects: str) -> Self:
-        """From the parts of the file, of which only the first has its head. objects: the name of their list."""
+    def of(cls, parts: Iterable[Mapping[str, Any]], objects: str, *, has_texts: bool = True) -> Self:
+        """From the parts of the file, of which only the first has its head. objects: the name of their list. has_texts:
+        whether single rows will be asked for."""
         head, texts, numbers, flags = dict[str, Any](), list[bytes](), list[dict[str, float]](), list[Any]()
         for part in parts:
             head = head or {name: value for name, value in part.items() if name not in (CELLS, objects)}
             for row in part[objects]:
-                texts.append(json.dumps(row, separators=(",", ":")).encode())
+                if has_texts:
+                    texts.append(json.dumps(row, separators=(",", ":")).encode())
                 flags.append((row["id"], row["reason"], "by_hand" in row, "cut" in row))
                 numbers.append(
                     {name: entry for name, entry in row.items() if type(entry) in (float, int) or entry is None}
