@@ -67,7 +67,8 @@ class Removal(models.Model):
 
 
 class StaffAction(models.Model):
-    """One change by a member of the staff, or on the command line; nobody changes or deletes such a row here.
+    """One change by a member of the staff, or on the command line, and each change of what a result is held against,
+    whoever made it; nobody changes or deletes such a row here.
 
     account: the name as it was. action: such as "cancelled". kind, target, name: what was changed. before, after: the
     values that differ; after a deletion only those before.

@@ -87,7 +87,8 @@ def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
         return ""
     may_change = job.is_changeable_by(request.user, request.visitor)
     context = {**state_of(job), **scale_context(request, job), "may_change": may_change, "width": width_of(job)}
-    return render_to_string("_numbers_first.html", {**context, "result": Result(job)}, request)
+    context |= {**judged(request, job), "result": Result(job)}
+    return render_to_string("_numbers_first.html", context, request)
 
 
 def width_of(job: Job) -> str:

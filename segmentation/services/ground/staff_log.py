@@ -1,4 +1,4 @@
-"""The log of what staff change: who, when, what, and the values before and after."""
+"""The log of what staff change, and of each change of limits: who, when, what, and the values before and after."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from segmentation.models import Job, Sample, StaffAction
+from segmentation.models import Edit, Job, Measuring, Sample, Segmentation, StaffAction
 from segmentation.services.access import links
 from segmentation.services.results import exports, jobs, samples
 from tests.web.api.test_jobs import basic
@@ -71,6 +71,22 @@ def test_corrections_change_the_decision_as_they_change_the_numbers(maker, job):
     assert "Undecided: 1 of 2 requirements of “TiO2 grade A” is not decided (median)." in visible(page)
     Job.objects.filter(pk=job.pk).update(summary=measured(median=260.0))
     assert maker.get(f"/jobs/{job.pk}/").context["certificate"].verdict == "fails"
+
+
+def test_the_decision_comes_with_the_first_numbers_of_a_correction(maker, job):
+    maker.post(f"/jobs/{job.pk}/specification/", FIELDS)
+    corrected = {
+        "step": 0,
+        "edit_count": 1,
+        "segmentation": Segmentation.objects.create(micrograph=job.micrograph, size=1),
+    }
+    Job.objects.filter(pk=job.pk).update(**corrected)
+    edit = {"operation": {"op": "delete", "ids": [1]}, "patch": {}, "before": {}, "hash": "a" * 64}
+    Edit.objects.create(job=job, sequence=1, **edit)
+    Measuring.objects.create(job=job, step=1, state="running", summary=measured(median=260.0))
+    parts = maker.get(f"/jobs/{job.pk}/state/").json()["parts"]
+    assert 'data-part="decision"' in parts and "Fails: 1 of 2 requirements" in parts
+    assert "Passes" in visible(maker.get(f"/jobs/{job.pk}/")), "until all is measured"
 
 
 def test_a_refused_picture_is_not_decided(maker, job):
