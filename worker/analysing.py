@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -18,12 +19,13 @@ from segmentation.core.network.runtime import Runtime
 from segmentation.core.report.outlines import growing
 from segmentation.core.tasks import find
 from segmentation.models import Job
-from segmentation.services.results import jobs, publishing
+from segmentation.services.results import jobs, publishing, steps
 from segmentation.services.results.publishing import NAME as SEGMENTATION
 
 from .exporting import keep_latest
 from .fetching import pixels_of, store_tiles
 from .heartbeat import Progress
+from .measuring import keep_opened
 from .outlines import corrected_segmentation, keep_outlines, stored_segmentation
 from .results import by_method, stored_files, summarise
 
@@ -35,6 +37,7 @@ WRITING, STORING = 0.75, 0.97  # where these begin in the progress
 def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     """Segment unless that is done, measure, write, publish; the page shows the numbers before files are written."""
     from segmentation.core import pipeline
+    from segmentation.core.remembered import Memory, remembering
 
     keep_latest(job, None)  # forget the analysis of the job before
     reading = partial(progress, "reading the image", 0.0)
@@ -53,21 +56,26 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
         return
     # A person may have changed the settings for measuring meanwhile (`change_job`).
     job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
-    analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
-    analysis = by_method(job, analysis)
     unread = not job.micrograph.is_finished  # its data bar is still being read
-    # The page shows the numbers while the rest is measured and the files are written.
-    job.change(summary=summarise(analysis, reused=reused, unread=unread))
-    progress("drawing the figure", WRITING)
-    analysis = pipeline.arranged(analysis, clock)
-    keep_latest(job, analysis)
-    summary = summarise(analysis, reused=reused, unread=unread)
-    files = stored_files(
-        analysis,
-        folder / "results",
-        in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),  # it may count there
-        progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
-    )
+    # This process will measure the first correction, which then costs what it changes.
+    memory = Memory() if steps.is_large(job) else None
+    with remembering(memory) if memory else nullcontext():
+        analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
+        analysis = by_method(job, analysis)
+        # The page shows the numbers while the rest is measured and the files are written.
+        job.change(summary=summarise(analysis, reused=reused, unread=unread))
+        progress("drawing the figure", WRITING)
+        analysis = pipeline.arranged(analysis, clock)
+        keep_latest(job, analysis)
+        summary = summarise(analysis, reused=reused, unread=unread)
+        files = stored_files(
+            analysis,
+            folder / "results",
+            in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),  # it may count
+            progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
+        )
+    if memory:
+        keep_opened(job, micrograph, memory)
     if job.step:  # the number of corrections that it measures; without any the outlines are stored already
         files[SEGMENTATION] = folder / SEGMENTATION
         segmented.save(files[SEGMENTATION])

@@ -25,18 +25,28 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Corrected:
-    """The result that was corrected last: what its objects measured, its image, its outlines before all corrections,
-    and which of these are left out because of others."""
+class _Opened:
+    """The result that was analysed or corrected last: what its objects measured, its image, its outlines before all
+    corrections, and which of these are left out because of others; both None until a correction asks."""
 
     key: tuple[Any, ...]
     memory: Memory
     micrograph: Micrograph
-    original: Segmentation
-    by_others: dict[str, Any]
+    original: Segmentation | None = None
+    by_others: dict[str, Any] | None = None
 
 
-_corrected_last: _Corrected | None = None
+_opened_last: _Opened | None = None
+
+
+def keep_opened(job: Job, micrograph: Micrograph, memory: Memory) -> None:
+    """Let the first correction of a result that was just analysed measure only what it changes."""
+    global _opened_last
+    _opened_last = _Opened(_key(job), memory, micrograph)
+
+
+def _key(job: Job) -> tuple[Any, ...]:
+    return job.pk, job.segmentation_id, str(job.micrograph.reading)
 
 
 def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None:
@@ -47,7 +57,11 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     job, step = measuring.job, measuring.step
     progress("measuring the corrections", 0.0)
     corrected = _opened(job, folder)
-    outlines, clock = corrected_outlines(job, corrected.original, step, corrected.by_others), pipeline.Clock()
+    original, by_others = corrected.original, corrected.by_others
+    if original is None or by_others is None:
+        original = corrected.original = original_outlines(job, alternatives=False)
+        by_others = corrected.by_others = judged_by_others(job)
+    outlines, clock = corrected_outlines(job, original, step, by_others), pipeline.Clock()
     unread = bool(job.summary.get("unread"))
     with remembering(corrected.memory), ThreadPoolExecutor(1) as pool:
         # Much of it runs without Python's lock.
@@ -65,15 +79,11 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     steps.publish_step(measuring=measuring, step=step, files=files, summary=summary)
 
 
-def _opened(job: Job, folder: Path) -> _Corrected:
+def _opened(job: Job, folder: Path) -> _Opened:
     from segmentation.core.remembered import Memory
 
-    global _corrected_last
-    key = job.pk, job.segmentation_id, str(job.micrograph.reading)
-    if _corrected_last is None or _corrected_last.key != key:
-        _corrected_last = None  # its memory is free before the next is read
-        micrograph = pixels_of(job.micrograph, folder, lambda: None)
-        _corrected_last = _Corrected(
-            key, Memory(), micrograph, original_outlines(job, alternatives=False), judged_by_others(job)
-        )
-    return _corrected_last
+    global _opened_last
+    if _opened_last is None or _opened_last.key != _key(job):
+        _opened_last = None  # its memory is free before the next is read
+        _opened_last = _Opened(_key(job), Memory(), pixels_of(job.micrograph, folder, lambda: None))
+    return _opened_last

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits, exports, steps
 from tests.web.finished import visit, words
+from worker import measuring
 from worker.tasks import do_analyses, do_inspections
 
 from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
@@ -257,3 +259,17 @@ def test_a_file_is_waited_for_although_a_correction_is_measured_meanwhile(measur
     assert exports.file_of(now(measured), "report.pdf", wait=1.0) == ExportJob.objects.get()
     do_analyses()
     assert exports.file_of(now(measured), "report.pdf").name == "report.pdf"
+
+
+def test_a_first_correction_of_a_large_image_measures_only_what_it_changes(result, send, script, monkeypatch):
+    monkeypatch.setattr(steps, "LARGE", 1)
+    Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED)
+    do_analyses()
+    kept = measuring._opened_last
+    assert kept is not None and kept.original is None
+    monkeypatch.setattr(measuring, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
+    send(0, DELETE)
+    assert script.get(f"/jobs/{result.pk}/state/").json()["measured"] is False
+    do_analyses()
+    assert now(result).summary["found"] == 2 and measuring._opened_last is kept
+    assert state(script, now(result))["measured"] is True

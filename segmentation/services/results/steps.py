@@ -28,13 +28,18 @@ NO_NAME = f"Type a name of at most {LONGEST_TITLE} characters."
 UNMEASURED = "The numbers of the last corrections are still being made: try again in a moment."
 
 
+def is_large(job: Job) -> bool:
+    """Whether its corrections are measured by a child of the pool for analyses."""
+    return job.micrograph.width * job.micrograph.height > LARGE
+
+
 @transaction.atomic
 def ask_for_numbers(job: Job) -> Measuring | None:
     """Let a worker measure a finished result whose numbers lack its last corrections; None where they lack none, and of
     a version. What measures an earlier step is superseded."""
     if not job.is_done or job.fixed or job.segmentation_id is None or job.is_measured:
         return None
-    large = job.micrograph.width * job.micrograph.height > LARGE
+    large = is_large(job)
     fields = {"step": job.edit_count, "large": large, "summary": {}}
     row, is_new = Measuring.objects.get_or_create(job=job, defaults=fields)
     rows = Measuring.objects.filter(pk=row.pk)
