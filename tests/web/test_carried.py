@@ -14,11 +14,11 @@ import pytest
 
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, pages
-from segmentation.core.report.at_once import at_once_of
 from segmentation.core.report.caption import caption_of
 from segmentation.core.report.context import Context
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.exports.workbooks import write_xlsx
+from segmentation.core.report.quick_numbers import quick_numbers_of
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
 from segmentation.presenters.stored import numbers_of
@@ -67,4 +67,4 @@ def test_report_workbook_caption_and_first_answer_say_the_same(analysis):
     cells = openpyxl.load_workbook(book)["Summary"].iter_rows(values_only=True)
     assert any(WORDS in str(cell) for row in cells for cell in row)
     content = json.loads(json.dumps(outlines(analysis)))
-    assert at_once_of(analysis, content, "particles").numbers["fraction_outlines"] == WORDS
+    assert quick_numbers_of(analysis, content, "particles").numbers["fraction_outlines"] == WORDS

@@ -57,7 +57,7 @@ def by_band(
 
     kind: names what is made, with all on which it depends beside the pixels. margin: ROWS at most.
     """
-    has_memory, made = present_memory() is not None, list[T]()
+    has_memory, results = present_memory() is not None, list[T]()
     sums = [_checksums(image) for image in (labels, *images)] if has_memory else []
     for number, top in enumerate(range(0, max(len(labels), 1), ROWS)):
         above = min(top, margin)
@@ -69,9 +69,9 @@ def by_band(
             rows = slice(above, above + min(ROWS, len(labels) - top))
             return make(Band(numbers, ids, rows, place.start), *(image[place] for image in images))
 
-        key = (kind, above, place.stop, *(part for each in sums for part in each[near]))
-        made.append(remembered(lambda key=key: key, band))  # type: ignore[misc]
-    return made
+        key = (kind, above, place.stop, *(part for checksums in sums for part in checksums[near]))
+        results.append(remembered(lambda key=key: key, band))  # type: ignore[misc]
+    return results
 
 
 def whole_image(kind: str, image: NDArray[Any], make: Callable[[], T], *facts: Any) -> T:
@@ -95,8 +95,8 @@ def sums_of_objects(labels: NDArray[np.int32], ids: Ids, *images: NDArray[Any]) 
         return sums_over_labels(numbered(labels, ids), *images)
 
     def sums(band: Band, *parts: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        own = band.labels[band.rows]
-        return band.ids, np.stack(sums_over_labels(own, *(part[band.rows] for part in parts)), axis=1)
+        band_labels = band.labels[band.rows]
+        return band.ids, np.stack(sums_over_labels(band_labels, *(part[band.rows] for part in parts)), axis=1)
 
     names = "/".join(str(image.dtype) for image in images)
     return tuple(added(ids, by_band(f"sums {names}", labels, 0, sums, *images)).astype(np.float64).T)

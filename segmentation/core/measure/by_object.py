@@ -33,8 +33,8 @@ def each_object(
     unknown = [at for at, key in enumerate(keys) if key not in memory]
     objects = _cut_out(runs, unknown)
     for batch in in_batches(objects):
-        made = make_some(*laid_apart([objects[at] for at in batch]))
-        for at, value in zip(batch, made, strict=True):
+        values = make_some(*laid_apart([objects[at] for at in batch]))
+        for at, value in zip(batch, values, strict=True):
             memory[keys[unknown[at]]] = value
     return [memory[key] for key in keys]
 
@@ -64,8 +64,8 @@ def by_object(kind: str, labels: NDArray[np.int32], ids: Ids | None, measure_som
 
 def shifts_of(labels: NDArray[np.int32], runs: Runs) -> NDArray[np.int64]:
     """(n, 2) by how many pixels right and down the runs of each object lie from its place in labels (H, W)."""
-    here = find_runs(labels)
-    places = (np.stack([each.start, each.row], axis=1)[first_of_each(each.particle)] for each in (runs, here))
+    runs_in_labels = find_runs(labels)
+    places = (np.stack([part.start, part.row], axis=1)[first_of_each(part.particle)] for part in (runs, runs_in_labels))
     return np.subtract(*places)
 
 

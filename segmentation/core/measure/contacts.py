@@ -36,8 +36,8 @@ def _borders_in(band: Band) -> tuple[NDArray[np.int32], Ints, Ints, Ints]:
     """The ids (k,) of a band, the length of the border of each, pairs (p, 2) of places among them, and the sides that
     each pair shares: of the band and of its last row with the one below."""
     rows, n = band.labels[band.rows.start : band.rows.stop + 1], len(band.ids)
-    own, length, keys = band.labels[band.rows], np.zeros(n + 1, np.int64), list[Ints]()
-    for one, other in ((rows[:-1], rows[1:]), (own[:, :-1], own[:, 1:])):
+    band_labels, length, keys = band.labels[band.rows], np.zeros(n + 1, np.int64), list[Ints]()
+    for one, other in ((rows[:-1], rows[1:]), (band_labels[:, :-1], band_labels[:, 1:])):
         is_edge = one != other
         sides = np.stack([one[is_edge], other[is_edge]])
         for mine, its in (sides, sides[::-1]):

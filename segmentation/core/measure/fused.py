@@ -70,6 +70,6 @@ def _edges(band: Band) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     highest = largest_within(labels, GAP)
     lowest = count + 1 - largest_within(np.where(labels > 0, count + 1 - labels, 0), GAP)
     touches = is_edge & ((highest != labels) | (lowest != labels))
-    own = labels[band.rows]
-    counts = [np.bincount(own[where[band.rows]], minlength=count + 1)[1:] for where in (is_edge, touches)]
+    band_labels = labels[band.rows]
+    counts = [np.bincount(band_labels[where[band.rows]], minlength=count + 1)[1:] for where in (is_edge, touches)]
     return band.ids, np.stack(counts, axis=1)

@@ -17,7 +17,7 @@ from .exports.viewer import CELLS
 from .wording import per_cent
 
 if TYPE_CHECKING:
-    from .at_once import AtOnce
+    from .quick_numbers import QuickNumbers
 
 LENGTHS = ("visible_length", "length", "width", "neighbour_distance", "neighbour_gap")
 SHARES = ("confidence", "relative_contrast", "certainty", "area_fraction")
@@ -31,9 +31,9 @@ COLOURED = ("neighbour_distance", "local_density")  # numbers that colour object
 PLAIN_ENDS = {"local_density": ("sparse", "dense")}  # words for the ends of a scale without a unit
 
 
-def length_unit(known: AtOnce) -> str:
+def length_unit(quick: QuickNumbers) -> str:
     """The unit of lengths in cells. It is that of the last full measurement, so that no correction changes it."""
-    head, before = known.standing.stored.head, known.before
+    head, before = quick.objects.stored.head, quick.before
     if head["unit"] == "nm" and (before is None or before.median is None):
         return "µm" if head["width"] * head["pixel_size"] >= LONG_PICTURE else "nm"
     return before.readable_unit if before else str(head["unit"])
@@ -110,15 +110,15 @@ def questions(doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
     ]
 
 
-def worded(content: Mapping[str, Any], known: AtOnce, objects: str, most_doubts: int) -> dict[str, Any]:
+def worded(content: Mapping[str, Any], quick: QuickNumbers, objects: str, most_doubts: int) -> dict[str, Any]:
     """The content of outlines.json with all words of its page.
 
-    content: see `exports.viewer.outlines`. objects: the name of their list, which stays the last entry. known: the
+    content: see `exports.viewer.outlines`. objects: the name of their list, which stays the last entry. quick: the
     numbers of the same objects. Adds `cells` with their "length_unit", "scales", "states", "shapes", "doubts" (at most
     most_doubts of "doubt_count") and "examples".
     """
-    size, unit, rows = known.standing.terms.task.size, length_unit(known), content[objects]
-    doubts = known.doubts(known.standing.cuts_after(None))
+    size, unit, rows = quick.objects.terms.task.size, length_unit(quick), content[objects]
+    doubts = quick.doubts(quick.objects.cuts_after(None))
     words = {
         CELLS: cells(rows, size, unit),
         "length_unit": unit,
@@ -127,6 +127,6 @@ def worded(content: Mapping[str, Any], known: AtOnce, objects: str, most_doubts:
         "shapes": shapes(rows),
         "doubts": questions(doubts[:most_doubts]),
         "doubt_count": len(doubts),
-        "examples": [example._asdict() for example in known.examples],
+        "examples": [example._asdict() for example in quick.examples],
     }
     return {**words, **{name: value for name, value in content.items() if name not in words}}

@@ -17,7 +17,7 @@ from ..labels.operations import Corrections, Step, standing
 from ..measure import similar
 from ..measure.filters import BY_HAND
 from ..measure.similar import Floats
-from .at_once import AtOnce
+from .quick_numbers import QuickNumbers
 
 FEWEST = 3  # corrections of one sort, after which the same is offered
 RECENT = 9  # the last corrections of an action, among which these are looked for: sorts may take turns
@@ -48,12 +48,12 @@ class Offer(NamedTuple):
     answer: str
 
 
-def lesson_of(corrections: Corrections, known: AtOnce) -> Lesson | None:
+def lesson_of(corrections: Corrections, quick: QuickNumbers) -> Lesson | None:
     """The last corrections of one sort that stand; None where they are fewer than FEWEST."""
-    if not _is_comparable(known):
+    if not _is_comparable(quick):
         return None
     steps = [corrections.steps[number - 1] for number in standing(corrections.steps)]
-    stored, size = known.standing.stored, known.standing.terms.task.size
+    stored, size = quick.objects.stored, quick.objects.terms.task.size
     action, numbers = _last(steps)
     rows = [stored.places[number] for number in numbers if number in stored.places]
     if len(rows) < FEWEST:
@@ -68,10 +68,10 @@ def lesson_of(corrections: Corrections, known: AtOnce) -> Lesson | None:
     return Lesson(action, stored.ids[of_sort].tolist(), columns, str(stored.head["unit"]))
 
 
-def offer_of(lesson: Lesson, known: AtOnce) -> Offer:
+def offer_of(lesson: Lesson, quick: QuickNumbers) -> Offer:
     """What the same action would do with the objects of an image; without ids where it would do nothing."""
-    task, (name, reason) = known.standing.terms.task, lesson.action
-    ids = _like(lesson, known) if _is_comparable(known) else []
+    task, (name, reason) = quick.objects.terms.task, lesson.action
+    ids = _like(lesson, quick) if _is_comparable(quick) else []
     operation = {"op": name, "ids": ids, **({"reason": reason} if reason else {})}
     verb, done = ("Delete", "deleted") if name == DELETE else ("Leave out", f"left out ({reason})")
     question = f"{_counted(len(ids), task.thing, task.things)} like the last {len(lesson.examples)} that were {done}."
@@ -93,9 +93,9 @@ def _counted(count: int, thing: str, things: str) -> str:
     return f"No {thing} is" if not count else f"1 {thing} is" if count == 1 else f"{count:,} {things} are"
 
 
-def _is_comparable(known: AtOnce) -> bool:
+def _is_comparable(quick: QuickNumbers) -> bool:
     """Whether the objects of an image are measured one by one."""
-    terms = known.standing.terms
+    terms = quick.objects.terms
     return bool(terms.task.size) and not terms.refused
 
 
@@ -115,15 +115,15 @@ def _last(steps: Sequence[Step]) -> tuple[Action, list[int]]:
     return action, numbers
 
 
-def _like(lesson: Lesson, known: AtOnce) -> list[int]:
+def _like(lesson: Lesson, quick: QuickNumbers) -> list[int]:
     """The objects that are like all of the lesson's, and less like any that somebody confirmed."""
-    if lesson.unit != known.standing.stored.head["unit"]:
+    if lesson.unit != quick.objects.stored.head["unit"]:
         return []
-    size, total, by_hand = known.standing.terms.task.size, len(known.ids), known.table[BY_HAND].astype(bool)
-    columns = {name: np.concatenate([known.column(name), values]) for name, values in lesson.columns.items()}
+    size, total, by_hand = quick.objects.terms.task.size, len(quick.ids), quick.table[BY_HAND].astype(bool)
+    columns = {name: np.concatenate([quick.column(name), values]) for name, values in lesson.columns.items()}
     value = similar.alike_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
-    confirmed = np.flatnonzero(known.table.kept & by_hand).tolist()
-    is_like = known.table.kept & ~by_hand & (value >= ALIKE)
+    confirmed = np.flatnonzero(quick.table.kept & by_hand).tolist()
+    is_like = quick.table.kept & ~by_hand & (value >= ALIKE)
     is_like &= value > similar.alike(columns, confirmed, size)[:total]
-    order = np.lexsort((known.ids, -value))
-    return [int(known.ids[at]) for at in order.tolist() if is_like[at]]
+    order = np.lexsort((quick.ids, -value))
+    return [int(quick.ids[at]) for at in order.tolist() if is_like[at]]

@@ -138,12 +138,12 @@ def outlines_of(labels: NDArray[np.int32], ids: Ids, cracks: Callable[[], Cracks
     if present_memory() is None:
         return smooth_outlines(cracks(), len(ids))
 
-    def some(labels: NDArray[np.int32], runs: Runs) -> list[Points]:
+    def outlines_of(labels: NDArray[np.int32], runs: Runs) -> list[Points]:
         shifts = shifts_of(labels, runs)
         lines = smooth_outlines(find_cracks(labels), len(shifts))
         return [line + shift for line, shift in zip(lines, shifts, strict=True)]
 
-    return each_object("outline", labels, ids, some)
+    return each_object("outline", labels, ids, outlines_of)
 
 
 def smooth_rings(cracks: Cracks, n: int) -> list[list[Points]]:

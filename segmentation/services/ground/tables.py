@@ -13,7 +13,7 @@ import numpy as np
 
 from ...core import tasks
 from ...core.measure.table import Table
-from ...core.report.standing import LINES
+from ...core.report.corrected_objects import LINES
 from ...models import Job
 from . import bundles
 

@@ -20,11 +20,11 @@ from ...core.measure import similar
 from ...core.measure.quantities import Value
 from ...core.measure.results import Statistics
 from ...core.measure.tilt import Stretch, Tilt
+from ...core.report import corrected_objects as core
 from ...core.report import in_words
-from ...core.report import standing as core
-from ...core.report.at_once import AtOnce
 from ...core.report.exports.viewer import MOST_DOUBTS
 from ...core.report.offers import Lesson, Offer, elsewhere, lesson_of, offer_of
+from ...core.report.quick_numbers import QuickNumbers
 from ...models import Artifact, Job
 from ..ground import bundles, tables
 from ..ground.refusal import Refused
@@ -44,7 +44,7 @@ class Standing:
 
     rows: the changed objects as rows of outlines.json, with their cells in the unit of that file; {"id", "gone": True}
     of one that is gone; "pieces": of how many it is, where these are several. states: as in that file. numbers: words
-    by name, as `core.report.at_once.AtOnce` has them. unit: of the lengths in these words. few: the sizes of fewer
+    by name, as `QuickNumbers` has them. unit: of the lengths in these words. few: the sizes of fewer
     objects than a median needs, in words. cuts: the object that each possible cut still divides, by its place. doubts:
     what waits for a look, most effect first, as in that file, MOST_DOUBTS at most of doubt_count. examples: {"id",
     "title", "size"} of what is shown beside the numbers. offer: what the last corrections would do with further
@@ -79,13 +79,13 @@ class _Recent:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._by_file = OrderedDict[str, tuple[core.StoredObjects, core.Standing | None]]()
+        self._by_file = OrderedDict[str, tuple[core.StoredObjects, core.CorrectedObjects | None]]()
 
-    def cached(self, file: str) -> tuple[core.StoredObjects, core.Standing | None] | None:
+    def cached(self, file: str) -> tuple[core.StoredObjects, core.CorrectedObjects | None] | None:
         with self._lock:
             return self._by_file.get(file)
 
-    def keep(self, file: str, stored: core.StoredObjects, state: core.Standing | None) -> None:
+    def keep(self, file: str, stored: core.StoredObjects, state: core.CorrectedObjects | None) -> None:
         with self._lock:
             self._by_file[file] = stored, state
             self._by_file.move_to_end(file)
@@ -101,24 +101,24 @@ def standing(job: Job, since: int) -> Standing:
     rows; raises Refused as `corrections_of`, and where the result has no stored objects."""
     corrections = corrections_of(job)
     state = _state_of(job, corrections)
-    known = _at_once(job, state, corrections)
+    quick = _quick_numbers(job, state, corrections)
     cuts = state.cuts_after(corrections.now)
-    doubts = known.doubts(cuts)
-    lesson = lesson_of(corrections, known)
+    doubts = quick.doubts(cuts)
+    lesson = lesson_of(corrections, quick)
     rows = state.changed_since(corrections, since)
-    columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(known))
+    columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(quick))
     words = [{name: cells[at] for name, cells in columns.items()} for at in range(len(rows))]
     return Standing(
         rows=[row if "gone" in row else {**row, in_words.CELLS: cells} for row, cells in zip(rows, words, strict=True)],
-        states=in_words.states(known.table.reasons.tolist()),
-        numbers=known.numbers,
-        unit=known.unit,
-        few=known.few,
+        states=in_words.states(quick.table.reasons.tolist()),
+        numbers=quick.numbers,
+        unit=quick.unit,
+        few=quick.few,
         cuts=cuts,
         doubts=in_words.questions(doubts[:MOST_DOUBTS]),
         doubt_count=len(doubts),
-        examples=[example._asdict() for example in known.examples],
-        offer=lesson and offer_of(lesson, known),
+        examples=[example._asdict() for example in quick.examples],
+        offer=lesson and offer_of(lesson, quick),
     )
 
 
@@ -130,7 +130,7 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     Refused as `standing`.
     """
     corrections = corrections_of(job)
-    lesson = lesson_of(corrections, _at_once(job, _state_of(job, corrections), corrections))
+    lesson = lesson_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
     if lesson is None or job.sample is None:
         return "", []
     others = job.sample.members.filter(state=Job.State.DONE, fixed=False).exclude(micrograph=job.micrograph_id)
@@ -153,8 +153,8 @@ def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
         file = job.artifact(tables.OUTLINES)
         if file is None:
             raise Refused(NO_OUTLINES, 409)
-        state = core.Standing(_stored(file), _terms_of(job), {})
-    offer = offer_of(lesson, _at_once(job, state, corrections))
+        state = core.CorrectedObjects(_stored(file), _terms_of(job), {})
+    offer = offer_of(lesson, _quick_numbers(job, state, corrections))
     if not offer.ids:
         return []
     rows = [state.rows.get(number) or state.stored.row(number) for number in offer.ids[:MOST_SHOWN]]
@@ -171,12 +171,12 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     if not size:
         raise Refused(NOT_MEASURED, 409)
     corrections, state = _state_now(job)
-    known = _at_once(job, state, corrections)
-    places = {number: at for at, number in enumerate(known.ids.tolist())}
+    quick = _quick_numbers(job, state, corrections)
+    places = {number: at for at, number in enumerate(quick.ids.tolist())}
     if missing := [number for number in ids if number not in places]:
         raise Refused(f"There is no object {missing[0]}.", 422)
     measures = (size, "area", *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
-    columns = {name: known.column(name) for name in measures}
+    columns = {name: quick.column(name) for name in measures}
     values = similar.alike(columns, [places[number] for number in ids], size).tolist()
     return dict(sorted(zip(places, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
@@ -191,25 +191,25 @@ def opened_in_words(file: Artifact) -> IO[bytes]:
         return opened
     try:
         content = json.load(opened)
-        known = _at_once(file.job, core.Standing(_stored(file), _terms_of(file.job), {}))
+        quick = _quick_numbers(file.job, core.CorrectedObjects(_stored(file), _terms_of(file.job), {}))
     except (ValueError, Refused):
         opened.seek(0)
         return opened
     opened.close()
-    return io.BytesIO(json.dumps(in_words.worded(content, known, tables.OBJECTS, MOST_DOUBTS)).encode())
+    return io.BytesIO(json.dumps(in_words.worded(content, quick, tables.OBJECTS, MOST_DOUBTS)).encode())
 
 
-def _state_of(job: Job, corrections: Corrections) -> core.Standing:
+def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
     file = _file_of(job)
     stored, state = _recent.cached(file.file.name) or (_stored(file), None)
     if state is None or not state.is_before(corrections):
-        state = core.Standing.of(stored, corrections.original, _terms_of(job))
+        state = core.CorrectedObjects.of(stored, corrections.original, _terms_of(job))
     state = state.followed_by(corrections)
     _recent.keep(file.file.name, stored, state)
     return state
 
 
-def _state_now(job: Job) -> tuple[Corrections | None, core.Standing]:
+def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
     """The corrections of a result, and how they leave it; None, and the result, where there are none: then no label
     image is read."""
     if job.edit_count:
@@ -218,14 +218,14 @@ def _state_now(job: Job) -> tuple[Corrections | None, core.Standing]:
     file = _file_of(job)
     stored, state = _recent.cached(file.file.name) or (_stored(file), None)
     _recent.keep(file.file.name, stored, state)
-    return None, core.Standing(stored, _terms_of(job), {})
+    return None, core.CorrectedObjects(stored, _terms_of(job), {})
 
 
-def _at_once(job: Job, state: core.Standing, corrections: Corrections | None = None) -> AtOnce:
+def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Corrections | None = None) -> QuickNumbers:
     statistics, summary = job.summary.get("statistics"), job.summary
     quantities = {name: Value.from_dict(summary["quantities"][name]) for name in summary.get("order", ())}
     before = Statistics.from_dict(statistics) if statistics else None
-    return AtOnce(state, corrections and corrections.now, before, quantities)
+    return QuickNumbers(state, corrections and corrections.now, before, quantities)
 
 
 def _terms_of(job: Job) -> core.Terms:

@@ -9,11 +9,11 @@ import pytest
 from segmentation.core.measure.doubts import Doubt
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import in_words
-from segmentation.core.report.at_once import at_once_of
+from segmentation.core.report.corrected_objects import StoredObjects
 from segmentation.core.report.exports.viewer import outlines
-from segmentation.core.report.standing import StoredObjects
+from segmentation.core.report.quick_numbers import quick_numbers_of
 
-from .test_standing import Case, phases
+from .test_corrected_objects import Case, phases
 
 ROWS = [
     {"id": 1, "kept": True, "reason": "", "min_feret": 99.96, "area": 12_345_678.0, "solidity": 0.9949, "shape": "rod"},
@@ -57,18 +57,18 @@ def test_counts_and_chances_in_words():
 def test_the_file_of_a_page_has_the_unit_of_its_sentence_and_ends_with_the_objects(scale, unit):
     case = Case(scale=Calibration(scale, "typed"))
     content = outlines(case.analysis)
-    known = at_once_of(case.analysis, content, "particles")
-    worded = in_words.worded(content, known, "particles", 2)
+    quick = quick_numbers_of(case.analysis, content, "particles")
+    worded = in_words.worded(content, quick, "particles", 2)
     assert json.dumps(worded).startswith('{"cells": {') and [*worded][-1] == "particles"
-    assert worded["length_unit"] == unit == known.unit and len(worded["cells"]["area"]) == len(worded["particles"])
+    assert worded["length_unit"] == unit == quick.unit and len(worded["cells"]["area"]) == len(worded["particles"])
     assert len(worded["doubts"]) == 2 < worded["doubt_count"]
     assert "cells" not in StoredObjects.of([worded], "particles").head
     case.do({"op": "delete", "ids": case.segmentation.ids[:3].tolist()})
-    assert in_words.length_unit(case.at_once) == unit
+    assert in_words.length_unit(case.quick) == unit
 
 
 @pytest.mark.parametrize(("scale", "unit"), [(None, "px"), (3.1, "nm"), (90.0, "µm")])
 def test_without_a_median_the_width_of_the_picture_decides(scale, unit):
     case = phases(scale=Calibration(scale, "typed" if scale else "none"))
     assert case.analysis.statistics is None
-    assert in_words.length_unit(case.at_once) == unit
+    assert in_words.length_unit(case.quick) == unit

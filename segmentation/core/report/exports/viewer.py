@@ -254,11 +254,11 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
 
 def page_outlines(context: Any) -> dict[str, Any]:
     """The `outlines` of a result with the words of its page (`in_words.worded`). context: a `context.Context`."""
-    from ..at_once import at_once_of
     from ..in_words import worded
+    from ..quick_numbers import quick_numbers_of
 
     content = outlines(context.analysis, context.drawing)
-    return worded(content, at_once_of(context.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
+    return worded(content, quick_numbers_of(context.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
 
 
 def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:

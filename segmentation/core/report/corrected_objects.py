@@ -131,7 +131,7 @@ class Anew(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class CorrectedObjects:
     """The objects of a result after its first `count` corrections.
 
     extents: of each id of the result the box (top, left, bottom, right) around it. reach: of each id that corrections
@@ -151,7 +151,7 @@ class Standing:
     pixels: Mapping[int, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stored: StoredObjects, original: WorkingLabels, terms: Terms) -> Standing:
+    def of(cls, stored: StoredObjects, original: WorkingLabels, terms: Terms) -> CorrectedObjects:
         """Before all corrections."""
         extents, areas = extents_of(original)
         pixels: dict[int, float] = {}
@@ -169,7 +169,7 @@ class Standing:
         steps = corrections.steps
         return self.count <= len(steps) and (not self.count or steps[self.count - 1] is self.last)
 
-    def followed_by(self, corrections: Corrections) -> Standing:
+    def followed_by(self, corrections: Corrections) -> CorrectedObjects:
         """The state after all of these corrections, whose first ones it knows."""
         new = corrections.steps[self.count :]
         if not new:
@@ -514,20 +514,20 @@ def _add(sums: dict[int, float], runs: Runs, counts: Floats, sign: int) -> None:
 # ---- pictures of classes -------------------------------------------------------------------------
 
 
-def _rows_of_classes(standing: Standing, corrections: Corrections, moved: set[int]) -> dict[int, Row | None]:
+def _rows_of_classes(objects: CorrectedObjects, corrections: Corrections, moved: set[int]) -> dict[int, Row | None]:
     """The rows of all classes, as the share of one changes the others; none where all is as in the result. moved: whose
-    pixels are others than in `standing.rows`. The lines of a large picture stay, because to draw them takes seconds."""
-    now, original, stored = corrections.now, corrections.original, standing.stored
+    pixels are others than in `objects.rows`. The lines of a large picture stay, because to draw them takes seconds."""
+    now, original, stored = corrections.now, corrections.original, objects.stored
     if now.objects == original.objects and _is_same_picture(now, original):
         return {}
-    shares, sums, pixel = standing.shares(now), dict[int, float](), stored.nm_per_pixel or 1.0
+    shares, sums, pixel = objects.shares(now), dict[int, float](), stored.nm_per_pixel or 1.0
     for number, data in now.objects.items():
-        sums[data.class_index] = sums.get(data.class_index, 0.0) + standing.pixels.get(number, 0.0)
+        sums[data.class_index] = sums.get(data.class_index, 0.0) + objects.pixels.get(number, 0.0)
     rings = _class_rings(now, moved & now.objects.keys())
-    rows: dict[int, Row | None] = dict.fromkeys(stored.places.keys() | standing.rows.keys())
+    rows: dict[int, Row | None] = dict.fromkeys(stored.places.keys() | objects.rows.keys())
     for number, data in now.objects.items():
         name, count = now.class_names[data.class_index], sums[data.class_index]
-        before = standing.rows.get(number) or (stored.row(number) if number in stored.places else {})
+        before = objects.rows.get(number) or (stored.row(number) if number in stored.places else {})
         reason = "" if count > 0 else str(Reason.IGNORED)
         lines = rings.get(number)
         rows[number] = {

@@ -18,9 +18,9 @@ from segmentation.core.measure.tilt import Stretch, Tilt
 from segmentation.core.micrograph.colours import COLOURS, MANY
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
-from segmentation.core.report.at_once import AtOnce
+from segmentation.core.report.corrected_objects import CorrectedObjects, StoredObjects, Terms
 from segmentation.core.report.exports.viewer import outlines
-from segmentation.core.report.standing import Standing, StoredObjects, Terms
+from segmentation.core.report.quick_numbers import QuickNumbers
 from segmentation.core.report.summary import MAIN, Summary
 from tests.core.builders import disc_labels, grey_of
 
@@ -53,7 +53,7 @@ class Case:
         tilt = Tilt.to_correct(measuring, {})
         terms = Terms(self.task, measuring, self.analysis.refused, Stretch.of(tilt) if tilt else None)
         self.corrections = Corrections(WorkingLabels.of(self.segmentation))
-        self.state = Standing.of(StoredObjects.of([self.file], "particles"), self.corrections.original, terms)
+        self.state = CorrectedObjects.of(StoredObjects.of([self.file], "particles"), self.corrections.original, terms)
 
     def do(self, *operations):
         for operation in operations:
@@ -62,8 +62,8 @@ class Case:
         return self
 
     @property
-    def at_once(self):
-        return AtOnce(self.state, self.corrections.now, self.analysis.statistics, self.analysis.quantities)
+    def quick(self):
+        return QuickNumbers(self.state, self.corrections.now, self.analysis.statistics, self.analysis.quantities)
 
     def measured(self):
         """Everything measured anew, as a worker does."""
@@ -94,7 +94,7 @@ class Case:
                 assert pair[0] == pytest.approx(pair[1], rel=1e-9, nan_ok=True), (number, name)
             shapes = {name: own.get(name) for name in SHAPES_OF & row.keys()}
             assert shapes == {name: row[name] for name in shapes}, number
-        words, said = Summary(full.statistics, full.quantities, self.task.thing, self.task.things), self.at_once.numbers
+        words, said = Summary(full.statistics, full.quantities, self.task.thing, self.task.things), self.quick.numbers
         known = {entry.name: entry.value for entry in words.known_quantities}
         if of := full.statistics:
             known |= {name: words.by_number(name).value for name in (*MAIN, "fraction_100nm")}
@@ -102,9 +102,9 @@ class Case:
             fraction = words.by_number("fraction_100nm")
             if (carried := said.pop("fraction_outlines", None)) and said[fraction.name] == fraction.value:
                 assert carried == fraction.carried
-            assert self.at_once.unit == words.statistics.unit
+            assert self.quick.unit == words.statistics.unit
             if said.get("median", "–") != "–":
-                own, theirs = ([getattr(one, name) for name in FIGURES] for one in (self.at_once.statistics, of))
+                own, theirs = ([getattr(one, name) for name in FIGURES] for one in (self.quick.statistics, of))
                 assert own == pytest.approx(theirs, rel=1e-9)
         assert said and said.keys() <= known.keys()
         assert {name for name in said if not is_same(said[name], known[name])} == set()
@@ -201,7 +201,7 @@ def test_shares_of_classes_follow_their_pixels(settings):
 
 def test_a_large_picture_of_classes_keeps_its_lines_until_it_is_measured(monkeypatch):
     case = phases()
-    monkeypatch.setattr("segmentation.core.report.standing.MOST_TRACED", 100)
+    monkeypatch.setattr("segmentation.core.report.corrected_objects.MOST_TRACED", 100)
     case.do({"op": "paint", "points": [[60, 40]], "radius": 6, "id": 2})
     row = case.rows()[2]
     assert row["area"] > case.state.stored.row(2)["area"] and row["outline"] == case.state.stored.row(2)["outline"]
@@ -222,9 +222,9 @@ def test_numbers_that_rest_on_chances_wait_for_the_measuring():
     labels = np.zeros(SHAPE, np.int32)
     labels[90:120, left:right], labels[20:50, 20:50], labels[150:180, 200:240] = 1, 2, 3
     case = Case(labels=labels, cuts=(cut,), measurand="all")
-    assert case.do({"op": "delete", "ids": [3]}).at_once.numbers == {"n_set_aside": "0"}
+    assert case.do({"op": "delete", "ids": [3]}).quick.numbers == {"n_set_aside": "0"}
     case = Case(labels=labels, cuts=(cut,))
-    numbers = case.do({"op": "delete", "ids": [3]}).at_once
+    numbers = case.do({"op": "delete", "ids": [3]}).quick
     assert numbers.numbers["n_kept"] == "2" and numbers.few == ["93.0", "93.0"]
     assert case.rows()[1] == case.file["particles"][0]
 
@@ -244,14 +244,14 @@ def test_what_somebody_cut_or_checked_is_not_asked_again():
     whole = case.file["particles"][8]["min_feret"]
     assert all(0.3 * whole < size < 0.75 * whole for size in columns["pieces"][0]) and len(columns["pieces"][0]) == 2
     cuts_now = case.state.cuts_after(None)
-    asked = case.at_once.doubts(cuts_now)
+    asked = case.quick.doubts(cuts_now)
     assert cuts_now == {0: 9, 1: 10, 2: 15} and asked[0].cut in (0, 1)
     assert {doubt.cut for doubt in asked} == {None, 0, 1} and all(doubt.probability >= 0.4 for doubt in asked)
     y, x = middles[9]
     case.do({"op": "split", "id": 9, "line": [[x, y - 30], [x, y + 30]]}, {"op": "reviewed", "ids": [1, 10]})
     now = case.state.cuts_after(case.corrections.now)
     assert now == {1: 10, 2: 15}
-    left = {(doubt.id, doubt.cut) for doubt in case.at_once.doubts(now)}
+    left = {(doubt.id, doubt.cut) for doubt in case.quick.doubts(now)}
     assert left == {(doubt.id, doubt.cut) for doubt in asked} - {(9, 0), (10, 1), (1, None), (9, None), (10, None)}
     case.do({"op": "merge", "ids": [9, 31]})
     assert case.state.cuts_after(case.corrections.now)[0] in (9, 31)
@@ -276,17 +276,17 @@ def test_an_object_in_pieces_says_of_how_many_it_is():
 def test_examples_are_those_of_what_stands():
     case = Case()
     every = sorted((row["min_feret"], row["id"]) for row in case.file["particles"] if row["confidence"] >= 0.9)
-    first, _, last = case.at_once.examples
+    first, _, last = case.quick.examples
     assert (first.id, last.id) == (every[0][1], every[-1][1])
     assert (first.title, last.title) == ("smallest sure one", "largest sure one")
     smallest = min((row["min_feret"], row["id"]) for row in case.file["particles"])[1]
     case.do({"op": "reviewed", "ids": [smallest]}, {"op": "delete", "ids": [last.id]})
-    first, _, last = case.at_once.examples
+    first, _, last = case.quick.examples
     assert first.id == smallest and last.id == every[-2][1]
     case.do({"op": "delete", "ids": list(case.corrections.now.objects)[3:]})
-    few = case.at_once.examples
+    few = case.quick.examples
     assert [example.title for example in few] == [f"particle {example.id}" for example in few] and len(few) == 3
-    assert [example.size for example in few] == case.at_once.few
+    assert [example.size for example in few] == case.quick.few
 
 
 def test_fibres_keep_what_their_shape_says_whatever_a_person_decided():
@@ -303,7 +303,7 @@ def test_fibres_keep_what_their_shape_says_whatever_a_person_decided():
     case.do({"op": "paint", "points": [[60, 41]], "radius": 8, "id": 1})
     row = case.rows()[1]
     assert row["pieces"] == 2 and len(row["rings"]) == 1 and row["fibre_diameter"] is None
-    assert "median" not in case.at_once.numbers
+    assert "median" not in case.quick.numbers
     case.do({"op": "delete", "ids": [1]}, {"op": "undo"}, {"op": "undo"}, {"op": "undo"}, {"op": "undo"}).check()
 
 
@@ -311,12 +311,12 @@ def test_fibres_keep_what_their_shape_says_whatever_a_person_decided():
 def test_the_numbers_of_a_refused_picture_wait_for_the_measuring(task):
     """A correction says that the picture is none of another kind: then everything is judged anew."""
     case = Case(task, metadata={COLOURS: MANY})
-    assert case.analysis.refused and not case.at_once.numbers
+    assert case.analysis.refused and not case.quick.numbers
     case.do({"op": "reviewed", "ids": [1, 9]}, {"op": "draw", "polygon": [[2, 60], [24, 64], [20, 90], [4, 88]]})
     full = {row["id"]: row["reason"] for row in outlines(case.measured())["particles"]}
     touched = {number: row["reason"] for number, row in case.state.rows.items()}
     assert touched.keys() == {1, 8, 9, 31} and touched == {number: full[number] for number in touched}
-    assert (case.at_once.numbers, case.at_once.examples, case.at_once.doubts({})) == ({}, [], [])
+    assert (case.quick.numbers, case.quick.examples, case.quick.doubts({})) == ({}, [], [])
 
 
 def test_what_a_person_left_out_within_a_region_stays_in_it_when_it_is_confirmed():
@@ -337,4 +337,4 @@ def test_an_object_that_reaches_over_too_much_of_the_picture_waits_for_the_measu
     case.do({"op": "merge", "ids": [1, 30]})
     [row] = [row for row in case.state.changed_since(case.corrections, 0) if "gone" not in row]
     assert row["kept"] and "min_feret" not in row and row["outline"]
-    assert case.at_once.numbers == {"n_kept": "29", "n_set_aside": "0"}
+    assert case.quick.numbers == {"n_kept": "29", "n_set_aside": "0"}

@@ -25,23 +25,23 @@ from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, witho
 from ..measure.quantities import Unit, Value, nanometre_in, significant
 from ..measure.results import Statistics
 from ..measure.table import Table, column_name
-from .standing import Floats, Standing, StoredObjects, Terms
+from .corrected_objects import CorrectedObjects, Floats, StoredObjects, Terms
 from .summary import MAIN, Summary
 
 CARRIED = "fraction_outlines"
 FRACTIONS = ("fraction_100nm", "fraction_100nm_without_doubtful")
-FIGURES_AT_ONCE = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
+QUICK_FIGURES = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 
 @dataclass(frozen=True, eq=False)
-class AtOnce:
+class QuickNumbers:
     """What is known at once of the objects as they stand.
 
     now: the outlines, None where nothing was corrected. before: the size distribution of the result, None where it has
     none; quantities: its other numbers. The digits of a number are those that its interval left in the result.
     """
 
-    standing: Standing
+    objects: CorrectedObjects
     now: WorkingLabels | None
     before: Statistics | None
     quantities: Mapping[str, Value]
@@ -54,7 +54,7 @@ class AtOnce:
     @cached_property
     def _unordered_ids(self) -> NDArray[np.int64]:
         """First of the objects that are as in the result, then of the others."""
-        return np.concatenate([self.standing.stored.ids[self._is_left], np.array([*self._rows], np.int64)])
+        return np.concatenate([self.objects.stored.ids[self._is_left], np.array([*self._rows], np.int64)])
 
     def _joined(self, stored: NDArray[Any], others: Sequence[Any]) -> NDArray[Any]:
         """(n,) what is stored of the objects that are as in the result, and what is known of the others."""
@@ -63,19 +63,19 @@ class AtOnce:
 
     @cached_property
     def _rows(self) -> dict[int, dict[str, Any]]:
-        return {number: row for number, row in self.standing.rows.items() if row}
+        return {number: row for number, row in self.objects.rows.items() if row}
 
     @cached_property
     def _is_left(self) -> NDArray[np.bool_]:
         """Which objects of the result are as they were in it."""
-        places = self.standing.stored.places
+        places = self.objects.stored.places
         left = np.ones(len(places), np.bool_)
-        left[[places[number] for number in self.standing.rows if number in places]] = False
+        left[[places[number] for number in self.objects.rows if number in places]] = False
         return left
 
     def column(self, name: str, missing: float = np.nan) -> Floats:
         """(n,) the numbers of a column of the rows, NaN where they are not known; `missing` where there are none."""
-        stored = self.standing.stored.columns.get(name)
+        stored = self.objects.stored.columns.get(name)
         stored = np.full(len(self._is_left), missing) if stored is None else stored
         return self._joined(stored, [row.get(name, missing) for row in self._rows.values()])
 
@@ -85,7 +85,7 @@ class AtOnce:
     @cached_property
     def table(self) -> Table:
         """A row for each object, those that touch the frame kept (`is_cut`)."""
-        stored, task = self.standing.stored, self.standing.terms.task
+        stored, task = self.objects.stored, self.objects.terms.task
         reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
         names = dict.fromkeys(filter(None, (task.size, "ecd")))
         columns: dict[str, NDArray[Any]] = {column_name(name, self._unit): self.column(name) for name in names}
@@ -95,7 +95,7 @@ class AtOnce:
 
     @cached_property
     def is_cut(self) -> NDArray[np.bool_]:
-        return self._flags("cut", self.standing.stored.cut)
+        return self._flags("cut", self.objects.stored.cut)
 
     @cached_property
     def sized(self) -> Table:
@@ -106,7 +106,7 @@ class AtOnce:
     @cached_property
     def sizes(self) -> WeightedSizes | None:
         """The sizes that count; None where some are not known before all is measured, or there is no size."""
-        task, settings = self.standing.terms.task, self.standing.terms.settings
+        task, settings = self.objects.terms.task, self.objects.terms.settings
         if not task.size or not np.isfinite(self.sized.length(task.size)[self.sized.kept]).all():
             return None
         return WeightedSizes.of(self.sized, edge=settings.border_correction, by=task.size)
@@ -114,23 +114,23 @@ class AtOnce:
     @property
     def is_expected(self) -> bool:
         """Whether all that outlines may be counts with its probability, which only the full measuring knows."""
-        return self.standing.terms.settings.measurand == "all" and "chance" in self.standing.stored.columns
+        return self.objects.terms.settings.measurand == "all" and "chance" in self.objects.stored.columns
 
     @cached_property
     def statistics(self) -> Statistics | None:
         """The size distribution with the figures as they are now; those that are not known at once are None. The ends
         of its intervals are as far from the numbers as they were."""
-        task, stored = self.standing.terms.task, self.standing.stored
-        if not task.size or self.standing.terms.refused:
+        task, stored = self.objects.terms.task, self.objects.stored
+        if not task.size or self.objects.terms.refused:
             return None
         before = self.before or Statistics(self._unit, 0, 0, size=task.size, screened=task.screened)
-        new: dict[str, Any] = dict.fromkeys((*FIGURES_AT_ONCE, *FRACTIONS))
+        new: dict[str, Any] = dict.fromkeys((*QUICK_FIGURES, *FRACTIONS))
         outlines = None
         kept, sizes = self.sized.kept, None if self.is_expected else self.sizes
         if sizes is not None and len(sizes):
             number, by_ecd = sizes.weights["number"], sizes.by_ecd()
             numbers = figures(sizes.size, number)
-            new |= {name: numbers[name] for name in FIGURES_AT_ONCE if name in numbers} | {"median": numbers["d50"]}
+            new |= {name: numbers[name] for name in QUICK_FIGURES if name in numbers} | {"median": numbers["d50"]}
             new["ecd_median"] = quantile(by_ecd.size, by_ecd.weights["number"], 0.5)
             if task.screened and stored.nm_per_pixel is not None and stored.nm_per_pixel <= NANO_NM:
                 new |= self._fractions(sizes)
@@ -146,43 +146,43 @@ class AtOnce:
 
     def _fractions(self, sizes: WeightedSizes) -> dict[str, float | None]:
         """The fraction from 1 to 100 nm of all that count, and without doubtful ones; None of nothing."""
-        edge = self.standing.terms.settings.border_correction
+        edge = self.objects.terms.settings.border_correction
         left = WeightedSizes.of(without_doubtful(self.sized), edge=edge)
         shares = (nano_share(part.size, part.weights["number"]) if len(part) else None for part in (sizes, left))
         return dict(zip(FRACTIONS, shares, strict=True))
 
     @cached_property
-    def _known(self) -> dict[str, Value]:
+    def _quick(self) -> dict[str, Value]:
         """The other numbers of the result that are known at once, as they are now."""
-        task, statistics = self.standing.terms.task, self.statistics
-        if self.standing.terms.refused:
+        task, statistics = self.objects.terms.task, self.statistics
+        if self.objects.terms.refused:
             return {}
         if task.semantic:
-            shares = self.standing.shares(self.now) if self.now else {}
+            shares = self.objects.shares(self.now) if self.now else {}
             return {
                 name: replace(self.quantities.get(name, Value(None)), value=statistics)
                 for name, statistics in shares.items()
             }
-        known = {task.things: Value(float(self.table.kept.sum()))} if task.things in task.quantities else {}
+        entries = {task.things: Value(float(self.table.kept.sum()))} if task.things in task.quantities else {}
         for name, figure in task.figures.items() if statistics else ():
             now = getattr(statistics, figure)
-            known |= {name: _with_value(self.quantities.get(name, Value(None)), now)} if now is not None else {}
-        return known
+            entries |= {name: _with_value(self.quantities.get(name, Value(None)), now)} if now is not None else {}
+        return entries
 
     @cached_property
     def summary(self) -> Summary:
-        task = self.standing.terms.task
-        return Summary(self.statistics, {**self.quantities, **self._known}, task.thing, task.things)
+        task = self.objects.terms.task
+        return Summary(self.statistics, {**self.quantities, **self._quick}, task.thing, task.things)
 
     @cached_property
     def numbers(self) -> dict[str, str]:
         """By name what is known at once, in words, without its unit: n_kept and n_set_aside, figures of the sizes, and
         what a kind of analysis answers with, of classes such as "area_fraction of ferrite"; and `Entry.carried` under
         CARRIED. A dash where there is none, as of the median of nothing."""
-        summary, task = self.summary, self.standing.terms.task
-        known = {entry.name: entry for entry in summary.quantities if entry.name in self._known}
-        words = {name: entry.value for name, entry in known.items()}
-        if task.semantic or self.standing.terms.refused or summary.statistics is None:
+        summary, task = self.summary, self.objects.terms.task
+        entries = {entry.name: entry for entry in summary.quantities if entry.name in self._quick}
+        words = {name: entry.value for name, entry in entries.items()}
+        if task.semantic or self.objects.terms.refused or summary.statistics is None:
             return words
         words |= {} if self.is_expected else {"n_kept": f"{int(self.table.kept.sum()):,}"}
         words |= {"n_set_aside": f"{summary.statistics.n_set_aside:,}"}
@@ -204,7 +204,7 @@ class AtOnce:
     @property
     def _unit(self) -> Unit:
         """That of the stored lengths."""
-        return "px" if self.standing.stored.nm_per_pixel is None else "nm"
+        return "px" if self.objects.stored.nm_per_pixel is None else "nm"
 
     @property
     def few(self) -> list[str]:
@@ -216,8 +216,8 @@ class AtOnce:
     @property
     def examples(self) -> list[Example]:
         """What page and report show as examples, with sizes in words."""
-        task, sizes = self.standing.terms.task, self.sizes
-        if self.standing.terms.refused or sizes is None or not len(sizes):
+        task, sizes = self.objects.terms.task, self.sizes
+        if self.objects.terms.refused or sizes is None or not len(sizes):
             return []
         counted = np.flatnonzero(self.sized.kept)
         is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted]
@@ -231,10 +231,10 @@ class AtOnce:
 
     def doubts(self, cuts: Mapping[int, int]) -> list[Doubt]:
         """What waits for a look. cuts: the object that each possible cut divides, by its place."""
-        task = self.standing.terms.task
-        if not task.size or self.standing.terms.refused:
+        task = self.objects.terms.task
+        if not task.size or self.objects.terms.refused:
             return []
-        size, columns = self.table.length(task.size), self.standing.stored.head.get("cuts") or {}
+        size, columns = self.table.length(task.size), self.objects.stored.head.get("cuts") or {}
         is_open = self.table.kept & ~self.table[BY_HAND].astype(bool)
         candidates = Candidates(self.ids, is_open, ~self.is_cut, size, self.table["confidence"])
         pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
@@ -246,15 +246,15 @@ class AtOnce:
             if place in cuts
         ]
         finite = self.sized.judged(np.where(np.isfinite(size), self.sized.reasons, str(Reason.FRAME)))
-        edge = self.standing.terms.settings.border_correction
+        edge = self.objects.terms.settings.border_correction
         return doubts(candidates, possible_cuts, WeightedSizes.of(finite, edge=edge, by=task.size))
 
 
-def at_once_of(analysis: Analysis, content: Mapping[str, Any], objects: str) -> AtOnce:
+def quick_numbers_of(analysis: Analysis, content: Mapping[str, Any], objects: str) -> QuickNumbers:
     """Of a finished analysis. content: its `exports.viewer.outlines`; objects: the name of their list."""
     stored = StoredObjects.of([content], objects, has_texts=False)
     terms = Terms(tasks.find(analysis.segmentation.provenance.task), analysis.settings.measurement, analysis.refused)
-    return AtOnce(Standing(stored, terms, {}), None, analysis.statistics, analysis.quantities)
+    return QuickNumbers(CorrectedObjects(stored, terms, {}), None, analysis.statistics, analysis.quantities)
 
 
 def _with_figures(before: Statistics, figures: Mapping[str, Any], **changes: Any) -> Statistics:
