@@ -4,8 +4,8 @@ with a mark on a page are written into it, the others printed. python -m tests.t
 pictures in
 ways that must not change the answer; contacts, confidence, recall and aside look at kinds of images that most fits have
 not seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch;
-doubts says how often each warning is right, clicks how well two clicks split an outline, and alike how well three find
-all of their sort."""
+doubts says how often each warning is right, clicks how well two clicks split an outline, alike how well three find
+all of their sort, and methods how soon control charts and limits decide."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def main() -> None:
                 *table.lines(Path(next((name for name in sys.argv[2:] if not name.startswith("--")), other))), sep="\n"
             )
         return
-    if sys.argv[1:2] == ["touching"]:
-        from . import touching  # reads the models' data
+    if sys.argv[1:2] in (["touching"], ["methods"]):
+        from . import methods, touching  # read the models' data
 
-        print(*touching.lines(), sep="\n")
+        print(*{"touching": touching, "methods": methods}[sys.argv[1]].lines(), sep="\n")
         return
     if sys.argv[1:2] in (["contacts"], ["confidence"], ["recall"], ["aside"]):
         from . import unseen  # reads the models and their data
