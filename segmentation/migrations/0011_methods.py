@@ -1,4 +1,4 @@
-"""Methods of a laboratory, limits and reference materials of results."""
+"""Methods of a laboratory, samples that grow by them, limits and reference materials of results."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -18,6 +18,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='job',
+            name='agreed_by',
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=150),
+        ),
+        migrations.AddField(
+            model_name='job',
             name='reference',
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
         ),
@@ -25,6 +30,26 @@ class Migration(migrations.Migration):
             model_name='job',
             name='specification',
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='waits',
+            field=models.TextField(blank=True, db_default='', default='', editable=False),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='closed',
+            field=models.DateTimeField(blank=True, editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='closed_by',
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=150),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='closed_reason',
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=500),
         ),
         migrations.AddField(
             model_name='sample',

@@ -79,6 +79,7 @@ def everything(site: Site, folder) -> None:
         analysis.specification(), analysis.hold_against([{}]), analysis.hold_against([])
         analysis.reference(), analysis.compare_with_reference("ID"), analysis.compare_with_reference("")
     sample.include("ID", False), sample.use(result), sample.rename("n"), sample.rescale("own"), sample.add([b"II*"])
+    sample.close("The filament broke")
     sample.cancel(), sample.retry(), sample.delete()
     dataset = client.create_dataset("n")
     client.dataset("ID").wait()

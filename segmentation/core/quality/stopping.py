@@ -60,27 +60,30 @@ def progress(
     rule: StoppingRule | None,
     value: Value,
     images: int,
-    particles: int,
+    particles: int | None,
     least: tuple[int, int] = (1, 1),
     uncertainty: float | None = None,
+    names: tuple[str, str] = ("particle", "particles"),
 ) -> Progress:
     """How far a sample of some images and particles is.
 
-    value: its number of `rule`, in the unit of result.json. least: numbers of images and of
-    particles that the method asks for. uncertainty: of the scale, relative standard; None if not
-    known.
+    value: its number of `rule`, in the unit of result.json. particles: None of a kind of analysis
+    that counts none. least: numbers of images and of particles that the method asks for.
+    uncertainty: of the scale, relative standard; None if not known. names: what is counted, one and
+    several of them.
     """
     lacking = max(0, least[0] - images)
     more: int | None = lacking
     words = [f"the method asks for {least[0]} images, {lacking} more"] if lacking else []
-    if particles < least[1]:
-        words.append(f"it asks for {least[1]:,} particles")
+    if particles is not None and particles < least[1]:
+        words.append(f"{'it' if lacking else 'the method'} asks for {least[1]:,} {names[least[1] != 1]}")
         per_image = particles / images if images else 0.0
         more = max(lacking, ceil((least[1] - particles) / per_image)) if per_image else None
     if rule is not None and more == 0:
         more, advice = _by_interval(rule, value, images, uncertainty)
         words.append(advice)
-    counted = f"{images:,} image{'' if images == 1 else 's'}, {particles:,} particle{'' if particles == 1 else 's'}"
+    counted = f"{images:,} image{'' if images == 1 else 's'}"
+    counted += "" if particles is None else f", {particles:,} {names[particles != 1]}"
     measured = "" if rule is None or value.value is None else f": {number_words(rule.quantity, value)}"
     return Progress(more == 0, more, f"{counted}{measured}; {'; '.join(words) or 'these are enough'}.")
 
