@@ -37,7 +37,8 @@ def growth_of(sample: Sample) -> Growth | None:
     particles = None if task.semantic else pooled.kept
     doubt = statistics.relative_uncertainty if statistics else pooled.scale_doubt
     names = (task.thing, task.things)
-    so_far = progress(rule, value, pooled.images_pooled, particles, least, doubt, names)
+    remedy = pooled.better_than_images(rule.half_width) if rule and rule.quantity == "median" else ""
+    so_far = progress(rule, value, pooled.images_pooled, particles, least, doubt, names, remedy)
     waiting = sample.members.exclude(waits="").count()
     asked = [rule.words] if rule else []
     asked += [

@@ -93,6 +93,8 @@ def everything(site: Site, folder) -> None:
     method = client.create_method("n", result)
     client.methods(), client.method("ID"), method.change(result), method.version(1)
     method.approve(1, "p", "c"), method.withdraw(1, "r"), method.discard(1)
+    study = method.study("n", {"ID": {"day": "1"}})
+    study.refresh(), study.save_report(folder), study.apply()
     client.models(), client.model("m"), client.set_default("m"), client.restore_default()
 
 
