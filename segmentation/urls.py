@@ -38,7 +38,7 @@ SIGN_IN = {
     "provider_makes_accounts": lambda: settings.DEEPSEGM_OIDC_ACCOUNTS == "new",
 }
 ACTIONS = (  # kinds of rows, and what is done to one of them, each at an address of its name
-    ("sample", samples, "status images name add retry corrections cancel scale delete"),
+    ("sample", samples, "status images name add retry corrections cancel scale close delete"),
     ("job", job_status, "status"),
     ("job", jobs, "state proposals cancel retry delete sign version"),
     ("job", reruns, "settings rerun change page width"),

@@ -19,12 +19,13 @@ from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
+from segmentation.presenters.growing import growth_of
 from segmentation.presenters.stored import statistics_of, values_of
 from segmentation.services.access import links
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import publishing
+from segmentation.services.results import growing, publishing
 
 from .heartbeat import Progress
 
@@ -45,7 +46,11 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
+    before = growth_of(sample)
+    growing.hold_images(sample, is_enough=before is not None and before.is_enough)
     combined, jobs, notes = _combined(sample, progress)
+    while combined and growing.hold_outliers(sample, _outliers(combined, jobs)):
+        combined, jobs, notes = _combined(sample, progress)
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
         publishing.publish_sample(sample=sample, files={}, pooled=pooled)
@@ -55,6 +60,11 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
     content |= {"of": [str(job.pk) for job in jobs]}
     publishing.publish_sample(sample=sample, files=files, pooled=storable(content))
+
+
+def _outliers(combined: SampleAnalysis, jobs: list[Job]) -> dict[Any, str]:
+    """Why each of these images may not belong to the others, by the id of its result."""
+    return {job.pk: image.outlier for job, image in zip(jobs, combined.images, strict=False)}
 
 
 def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:
@@ -119,7 +129,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
                 notes.append(GONE.format(name=name))
             continue
         if not job.included:
-            left_out.append(SampleImage.by_user(member))
+            left_out.append(SampleImage.waiting(member, job.waits) if job.waits else SampleImage.by_user(member))
             continue
         if job.get_settings().with_(calibration=None) != settings:
             notes.append(OTHER_SETTINGS.format(name=name))

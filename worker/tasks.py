@@ -53,6 +53,7 @@ from segmentation.models import (
     Micrograph,
     Proposals,
     Sample,
+    Study,
     Training,
 )
 from segmentation.services.ground import files as files_service
@@ -72,6 +73,7 @@ from .measuring import measure_step
 from .outlines import imported_segmentation
 from .proposing import propose_others
 from .samples import pool_sample
+from .studying import make_study
 
 _measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
 SHORT_IN_A_ROW = 5
@@ -82,6 +84,7 @@ SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,
     ExportJob: write_further,
     Comparison: compare_results,
+    Study: make_study,
     Sample: pool_sample,
     Dataset: prepare_dataset,
 }

@@ -6,7 +6,7 @@ from ._client import AsyncClient, Client
 from ._errors import DeepSegmError, Failed, Outdated, Refused, TimedOut, Unreachable
 from ._jobs import Job, Result
 from ._learning import Dataset, Training
-from ._methods import Method
+from ._methods import Method, Study
 from ._samples import Sample, SampleResult
 from ._steps import Async, Sync
 
@@ -24,6 +24,7 @@ __all__ = [
     "Result",
     "Sample",
     "SampleResult",
+    "Study",
     "Sync",
     "TimedOut",
     "Training",

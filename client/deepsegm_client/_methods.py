@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._jobs import _Row
-from ._parts import _id
+from ._parts import File, _id
 from ._steps import M, Steps, _step
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ class Method(_Row[M]):
         return (yield from self._do(number, "withdraw", {"reason": reason}))
 
     @_step
+    def study(self, title: str, results: dict[str, dict[str, str]]) -> Steps[Study[M]]:
+        """Study the precision of the method; `refresh` the answer until its state is "done".
+
+        results: ids of results, each with its conditions: instrument, day, operator, preparation.
+        """
+        sent = {"title": title, "results": results}
+        return Study(self._client, (yield from self._client._json("POST", f"{self.path}/studies", json=sent)))
+
+    @_step
     def discard(self, number: int) -> Steps[None]:
         """Delete a draft, and the method where it is the only version."""
         yield from self._client._ask("DELETE", f"{self.path}/versions/{number}")
@@ -61,3 +71,19 @@ class Method(_Row[M]):
         answer = yield from self._client._json("POST", f"{self.path}/versions/{number}/{action}", json=sent)
         yield from self._refresh()
         return dict(answer)
+
+
+class Study(_Row[M]):
+    """The study of a method: `data` has state, results, found and report."""
+
+    kind = "studies"
+
+    @_step
+    def save_report(self, to: File = ".") -> Steps[Path]:
+        """Save the validation report as PDF, in a folder or under the name `to`."""
+        return (yield from self._client._download(f"{self.path}/report.pdf", to, "validation.pdf"))
+
+    @_step
+    def apply(self) -> Steps[dict[str, Any]]:
+        """Write its intermediate precision into the next version of the method; returns that version."""
+        return dict((yield from self._client._json("POST", f"{self.path}/apply")))

@@ -73,6 +73,17 @@ class Sample(_Stoppable[M]):
             parts = [("file", _part(file, "", stack)) for file in files]
             self.data = yield from self._client._json("POST", f"{self.path}/images", files=parts)
 
+    @property
+    def growth(self) -> dict[str, Any] | None:
+        """How far it is by its method: sentence, is_enough, more, waiting; None without a method."""
+        return self.data.get("growth")
+
+    @_step
+    def close(self, reason: str = "") -> Steps[None]:
+        """Close a sample that grows by a method, so that it takes no more images. reason: needed before enough is
+        measured."""
+        yield from self._do("close", reason=reason)
+
 
 class SampleResult(Sample[M], _Measured[M]):
     """The pooled result of a sample. After a change `wait` gives the next one."""

@@ -16,6 +16,7 @@ from . import (
     scales,
     several,
     site,
+    studies,
     trainings,
 )
 
@@ -38,6 +39,8 @@ ROUTERS = (
     ("/datasets", datasets.router),
     ("/trainings", trainings.router),
     ("/methods", methods.router),
+    ("/methods", studies.methods),
+    ("/studies", studies.router),
     ("/models", models.router),
     ("/datasets", trainings.suggesting),
 )

@@ -14,9 +14,10 @@ from ninja import Query, Status
 from ..forms.samples import scale_rule
 from ..http.access import changeable, count_image, row_of, visible
 from ..models import Job, Sample
+from ..presenters.growing import growth_of
 from ..presenters.progress import Progress
 from ..services.ground.refusal import Refused
-from ..services.results import exports, uploads
+from ..services.results import exports, growing, uploads
 from ..services.results import samples as samples_service
 from ..services.results.pooled_outlines import pooled_coco
 from ..services.results.samples import ScaleRule
@@ -25,7 +26,18 @@ from . import schemas
 from .auth import identify, key_of
 from .files import ANNEX, WAIT, file_or_wait
 from .routes import JSON, OF_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
-from .sending import FromResults, Images, Inclusion, Name, NewSample, SampleScale, json_body, sent_method, sent_settings
+from .sending import (
+    Closing,
+    FromResults,
+    Images,
+    Inclusion,
+    Name,
+    NewSample,
+    SampleScale,
+    json_body,
+    sent_method,
+    sent_settings,
+)
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
@@ -110,6 +122,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
     row = changeable(request, row_of(Sample, pk))
+    growing.check_open(row)  # before the files are read
     intake = _intake(request, identify(request))
     with intake.in_use():
         notes = samples_service.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
@@ -149,6 +162,16 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     return _change(request, pk, partial(samples_service.recalibrate_sample, scale=scale))
+
+
+@router.does("POST", "/{uuid:pk}/close", "sample-close", ONE, (403, 404, 409, 422), takes(Closing, JSON))
+def close(request: HttpRequest, pk: UUID) -> Any:
+    """Close a sample that grows by a method: it takes no more images. Before enough is measured this takes a reason."""
+    sample = changeable(request, row_of(Sample, pk))
+    body, growth = json_body(request, Closing), growth_of(sample)
+    is_enough = growth is not None and growth.is_enough
+    growing.close_sample(sample=sample, account=request.user, reason=body.reason, is_enough=is_enough)
+    return _fresh(sample)
 
 
 @router.does("GET", "/{uuid:pk}/outlines.json", "sample-outlines", {}, (404,), a_file("application/json"))

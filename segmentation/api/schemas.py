@@ -20,6 +20,7 @@ from ..core.tasks import find
 from ..models import Job as JobRow
 from ..models import Sample as SampleRow
 from ..presenters.comparison import warning_of_side
+from ..presenters.growing import growth_of
 from ..presenters.sample import PooledResult
 from ..services.ground.tables import UNCORRECTED
 from ..services.results import exports
@@ -631,9 +632,19 @@ class SampleImage(Answer):
         description="Whether it counts, once it is done."
     )
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")
+    waits: bool = Field(description="Whether it counts only after included=on; left_out says why.")
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Number of counted objects; 0 if it is left out, null until it is pooled.")
+
+
+class Growth(Answer):
+    """How far a sample is that grows by a method."""
+
+    sentence: str = Field(description="How far it is, for people.")
+    is_enough: bool = Field(description="Whether enough is measured by the method.")
+    more: int | None = Field(description="About how many more images are needed; null where no number is known.")
+    waiting: int = Field(description="How many images wait for a yes.")
 
 
 class Sample(Analysis):
@@ -662,6 +673,12 @@ class Sample(Analysis):
     )
     images: Annotated[list[SampleImage], Of(lambda sample, _: PooledResult(sample).counted_images)]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
+    growth: Annotated[Growth | None, Of(lambda sample, _: growth_of(sample))] = Field(
+        description="null without a method."
+    )
+    closed: datetime | None = Field(description="When it was closed: it takes no more images.")
+    closed_by: str = Field(description="The account that closed it.")
+    closed_reason: str = Field(description="Why, where it was closed before enough was measured.")
 
 
 class SampleStarted(Sample):

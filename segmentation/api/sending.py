@@ -188,6 +188,10 @@ class Name(Body):
     name: str = Field(description="Name of the sample.")
 
 
+class Closing(Body):
+    reason: str = Field("", description="Why, before enough is measured by the method.")
+
+
 class Inclusion(Body):
     included: Literal["on", "off", "instead"] = Field(
         description="on, off: whether the image counts. instead: this other result of the same image counts."

@@ -23,6 +23,7 @@ from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_
 from .tasks.base import Task
 
 BY_USER = "Left out by the user."
+WAITS = "It waits for a yes"  # then a colon and why
 FAILED = "Not analysed"
 
 
@@ -152,9 +153,19 @@ class SampleImage:
         return cls(member.name, member.sha256, member, excluded=BY_USER)
 
     @classmethod
+    def waiting(cls, member: Member, why: str) -> SampleImage:
+        """An analysed image that does not count before a person says so; why: it does not fit."""
+        return cls(member.name, member.sha256, member, excluded=f"{WAITS}: {why}")
+
+    @classmethod
     def failed(cls, name: str, sentence: str, sha256: str = "") -> SampleImage:
         """An image without a result; sentence: the reason shown to the user. sha256: of its file, "" if not known."""
         return cls(name, sha256, excluded=f"{FAILED}: {' '.join(sentence.split())}")
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether its own numbers can stand beside the others': it counts, or a person decides whether it does."""
+        return self.excluded in ("", BY_USER) or self.excluded.startswith(WAITS)
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
@@ -237,7 +248,7 @@ class SampleAnalysis:
         """This number for each image, without a value if the image has none, has another unit
         or cannot count; a count is 0 of an image that the user left out."""
         unit = self.quantities[name].unit if name in self.quantities else self.unit
-        members = [image.member if image.excluded in ("", BY_USER) else None for image in self.images]
+        members = [image.member if image.has_numbers else None for image in self.images]
         quantities = [member.value(name) if member else Value(None) for member in members]
         converted = [in_micrometres(value) if "µm" in unit else value for value in quantities]
         values = [value if value.unit in (unit, "") else Value(None) for value in converted]

@@ -88,7 +88,7 @@ def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -
     elif member is None:
         raise Http404
     else:
-        include_images(sample=sample, included={member.pk: included == "on"})
+        include_images(sample=sample, included={member.pk: included == "on"}, account=request.user)
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Methods of a laboratory, limits and reference materials of results."""
+"""Methods of a laboratory and their studies, samples that grow, limits and reference materials of results."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -18,6 +18,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='job',
+            name='agreed_by',
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=150),
+        ),
+        migrations.AddField(
+            model_name='job',
             name='reference',
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
         ),
@@ -25,6 +30,26 @@ class Migration(migrations.Migration):
             model_name='job',
             name='specification',
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='waits',
+            field=models.TextField(blank=True, db_default='', default='', editable=False),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='closed',
+            field=models.DateTimeField(blank=True, editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='closed_by',
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=150),
+        ),
+        migrations.AddField(
+            model_name='sample',
+            name='closed_reason',
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=500),
         ),
         migrations.AddField(
             model_name='sample',
@@ -93,6 +118,38 @@ class Migration(migrations.Migration):
                 ('material', models.JSONField()),
                 ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='auth.group')),
                 ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-created'],
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='Study',
+            fields=[
+                ('attempt', models.PositiveIntegerField(default=0, editable=False)),
+                ('deaths', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('faults', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('due', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('stage', models.CharField(blank=True, max_length=100)),
+                ('progress', models.FloatField(default=0.0)),
+                ('error', models.TextField(blank=True)),
+                ('enqueued', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('message', models.CharField(blank=True, default='', editable=False, max_length=64)),
+                ('started', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('finished', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('state', models.CharField(choices=[('queued', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed')], db_index=True, default='queued', max_length=10)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('title', models.CharField(max_length=150)),
+                ('author', models.CharField(max_length=150)),
+                ('quantity', models.CharField(max_length=100)),
+                ('names', models.JSONField()),
+                ('rows', models.JSONField()),
+                ('result', models.JSONField(blank=True, default=dict)),
+                ('pdf', models.BinaryField(blank=True, null=True)),
+                ('method', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='studies', to='segmentation.method')),
             ],
             options={
                 'ordering': ['-created'],

@@ -14,9 +14,9 @@ DONE stores what the result page shows: segmentation, table, numbers, preview of
 other files when somebody first asks for one of them. The files that pages show, or that most people take, are written
 earlier, in an idle moment of the worker.
 
-An ExportJob has the same states, without CANCELLED. Three more rows have them, too: the Comparison of two results, the
-Proposals beside a doubtful result, and the Measuring of a result after corrections. Measuring replaces the numbers and
-files of the result.
+An ExportJob has the same states, without CANCELLED. Four more rows have them, too: the Comparison of two results, the
+Study of a method, the Proposals beside a doubtful result, and the Measuring of a result after corrections. Measuring
+replaces the numbers and files of the result.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
@@ -41,5 +41,6 @@ from .methods import Method, MethodVersion
 from .micrographs import Arrival, Micrograph, Segmentation, SideFile, preview_path, upload_path
 from .references import Reference
 from .samples import Sample, SampleArtifact
+from .studies import Study
 from .tokens import Delivery, Laboratory, Quota, Token, Webhook
 from .upkeep import Link, Removal, StaffAction, WorkerProcess

@@ -20,7 +20,7 @@ from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
 from .base import UNFINISHED, Attempted, AttemptedQuerySet, Judged, Made, Owned, StoredFile, WorkState
-from .methods import MethodVersion
+from .methods import ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 from .upkeep import ALIVE, WorkerProcess
@@ -98,6 +98,8 @@ class Job(Owned, Attempted, Judged):
     method: by which it is analysed; None without one. The summary names it also when it is deleted.
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
+    waits: why it does not count before a person says so, "" where it does not wait. agreed_by: who said that it counts,
+        "" where nobody was asked; such an image never waits again.
     submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
     ready: whether its upload was read, with its data bar if need be. asked: the scale as stated, until then.
     summary: the data that the result page shows without opening a file.
@@ -133,6 +135,8 @@ class Job(Owned, Attempted, Judged):
     queued = models.DateTimeField(default=timezone.now, editable=False)
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
+    waits = models.TextField(blank=True, default="", db_default="", editable=False)
+    agreed_by = models.CharField(max_length=ACCOUNT, blank=True, default="", db_default="", editable=False)
     summary = models.JSONField(default=dict, blank=True)
     early = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
@@ -160,6 +164,11 @@ class Job(Owned, Attempted, Judged):
 
     def __str__(self) -> str:
         return f"{self.micrograph.name} ({self.get_state_display()})"
+
+    @property
+    def place_in_sample(self) -> dict[str, Any]:
+        """What another result of the same image takes over: one that waited is held against the method anew."""
+        return {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
 
     @property
     def is_done(self) -> bool:

@@ -7,7 +7,7 @@ from django.db import models
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Judged, Owned, StoredFile
-from .methods import MethodVersion
+from .methods import ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
 
 TYPED = 100  # characters of a typed number and its unit
@@ -21,6 +21,8 @@ class Sample(Owned, Attempted, Judged):
     `value`, such as "7.52 µm", "" without one: its last digit is how well `value` is known.
     notes: sentences about uploads that were not taken, as {"name", "sentence"}.
     method: by which its images are analysed; None without one.
+    closed: when it was closed, after which it takes no more images; closed_by, closed_reason: by which account and why,
+        "" where enough was measured.
     pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
     submission: identifies a form, so that sending it twice makes one sample. content: hash of the submitted content.
     """
@@ -44,6 +46,9 @@ class Sample(Owned, Attempted, Judged):
     typed = models.CharField("as typed", max_length=TYPED, blank=True, default="")
     notes = models.JSONField(default=list, blank=True)
     method = models.ForeignKey(MethodVersion, models.SET_NULL, null=True, blank=True, related_name="samples")
+    closed = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_by = models.CharField(max_length=ACCOUNT, blank=True, default="", db_default="", editable=False)
+    closed_reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="", db_default="", editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)

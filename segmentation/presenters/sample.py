@@ -89,8 +89,13 @@ class ImageRow:
 
     @property
     def may_tick(self) -> bool:
-        """Whether a tick decides if it counts: nothing else leaves it out."""
-        return self.counts or (self.job is not None and not self.job.included)
+        """Whether a tick decides if it counts: nothing else leaves it out, and it does not wait for a yes."""
+        return self.counts or (self.job is not None and not self.job.included and not self.waits)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it counts only after a yes; `reason` says why."""
+        return self.job is not None and bool(self.job.waits)
 
     @property
     def asks_scale(self) -> bool:
@@ -424,9 +429,9 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
     if job.state != Job.State.DONE:
         return ImageRow(*fields, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
-        return ImageRow(*fields, PENDING if job.included else EXCLUDED, None if job.included else 0)
+        return ImageRow(*fields, PENDING if job.included else job.waits or EXCLUDED, None if job.included else 0)
     number, entry, path = pooled
-    excluded = entry.get("excluded") or ("" if job.included else EXCLUDED)
+    excluded = entry.get("excluded") or ("" if job.included else job.waits or EXCLUDED)
     why, warning = reason_and_warning(excluded, entry.get("warning") or "")
     counted, outlier = 0 if why else entry.get("n"), entry.get("outlier") or ""
     return ImageRow(*fields, why, counted, outlier, warning, path, number=number)

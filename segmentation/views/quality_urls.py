@@ -1,9 +1,9 @@
-"""The addresses of what results are held against: limits, and reference materials."""
+"""The addresses of what results and methods are held against: limits, reference materials, studies."""
 
 from django.urls import path
 
 from ..models import Job, Sample
-from . import references, specification
+from . import references, specification, studies
 
 urlpatterns = [
     *(
@@ -11,6 +11,10 @@ urlpatterns = [
         for kind, row in (("job", Job), ("sample", Sample))
         for action in ("specification", "conformity", "reference")
     ),
+    path("methods/<uuid:pk>/studies/", studies.studies, name="method-studies"),
+    path("studies/<uuid:pk>/", studies.study, name="study"),
+    path("studies/<uuid:pk>/report.pdf", studies.report, name="study-report"),
+    path("studies/<uuid:pk>/apply/", studies.apply, name="study-apply"),
     path("references/", references.references, name="references"),
     path("references/<uuid:pk>/", references.reference, name="reference"),
     path("references/<uuid:pk>/delete/", references.delete, name="reference-delete"),

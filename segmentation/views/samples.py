@@ -34,9 +34,11 @@ from ..http.access import (
 from ..http.serving import files_of, serve_pieces
 from ..middleware import sender
 from ..models import Job, Sample
+from ..presenters.growing import growth_of
 from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
-from ..services.results import exports, samples, uploads
+from ..services.ground.refusal import Refused
+from ..services.results import exports, growing, samples, uploads
 from ..services.results.pooled_outlines import pooled_coco
 from .forms import accept_attribute, to_uuid, warn
 from .job_files import file_or_wait
@@ -78,7 +80,9 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         sample = changeable(request, row_of(Sample, pk))
         ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
-        samples.include_images(sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]})
+        samples.include_images(
+            sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]}, account=request.user
+        )
         return see_other(f"{address_of(sample)}#images")
     sample = visible(request, row_of(Sample, pk))
     return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
@@ -93,6 +97,8 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
         return redirect(address_of(row))
     if not files:
         return sample_page(request, row, add_error=NO_FILES, status=400)
+    if isinstance(row, Sample):
+        growing.check_open(row)  # before the files are read
     intake = uploads.receive_files(files=files, **sender(request))
     request.back = reverse("results")  # a refusal says that the sample is gone
     with intake.in_use():
@@ -126,6 +132,21 @@ def ignore(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 def name(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Call the sample otherwise."""
     return change(request, Sample, pk, partial(samples.rename_sample, name=request.POST.get("name", "")))
+
+
+@require_POST
+def close(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Close a sample that grows by a method; it takes no more images."""
+    row, reason = changeable(request, row_of(Sample, pk)), request.POST.get("reason", "")
+    growth = growth_of(row)
+    is_enough = growth is not None and growth.is_enough
+    try:
+        growing.close_sample(sample=row, account=request.user, reason=reason, is_enough=is_enough)
+    except Refused as refusal:
+        if refusal.status != 422:
+            raise
+        return sample_page(request, row, close_error=refusal.sentence, reason=reason, status=422)
+    return see_other(address_of(row))
 
 
 retry = button(Sample, samples.retry_failed)
@@ -170,7 +191,13 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
     may_change = sample.is_changeable_by(request.user, request.visitor)
-    return {"sample": sample, "pooled": pooled, "may_change": may_change, "accept": accept_attribute()}
+    return {
+        "sample": sample,
+        "pooled": pooled,
+        "may_change": may_change,
+        "growth": growth_of(sample),
+        "accept": accept_attribute(),
+    }
 
 
 def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:

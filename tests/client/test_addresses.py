@@ -79,6 +79,7 @@ def everything(site: Site, folder) -> None:
         analysis.specification(), analysis.hold_against([{}]), analysis.hold_against([])
         analysis.reference(), analysis.compare_with_reference("ID"), analysis.compare_with_reference("")
     sample.include("ID", False), sample.use(result), sample.rename("n"), sample.rescale("own"), sample.add([b"II*"])
+    sample.close("The filament broke")
     sample.cancel(), sample.retry(), sample.delete()
     dataset = client.create_dataset("n")
     client.dataset("ID").wait()
@@ -92,6 +93,8 @@ def everything(site: Site, folder) -> None:
     method = client.create_method("n", result)
     client.methods(), client.method("ID"), method.change(result), method.version(1)
     method.approve(1, "p", "c"), method.withdraw(1, "r"), method.discard(1)
+    study = method.study("n", {"ID": {"day": "1"}})
+    study.refresh(), study.save_report(folder), study.apply()
     client.models(), client.model("m"), client.set_default("m"), client.restore_default()
 
 

@@ -22,6 +22,7 @@ from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
 NO_NUMBER = "It has no numbers; its page says why."
+COARSER = 1.5  # times the finest pixel, from which on an image shows clearly fewer small objects
 
 
 def reason_and_warning(excluded: str, warning: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from .convergence import converge
 from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
 from .fitting import SIGNIFICANCE, p_words
-from .pooled_fields import NO_NUMBER, OTHER_NUMBERS
+from .pooled_fields import COARSER, NO_NUMBER, OTHER_NUMBERS
 from .random_effects import mean_squares
 from .results import BY_IMAGE, BY_PARTICLE, NO_PIXEL_SIZE, Between, PooledStatistics, Statistics
 from .statistics import describe
@@ -30,7 +30,6 @@ MORE = {
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
 }
 # See `find_outliers`.
-COARSER = 1.5  # times the finest pixel, from which on an image shows clearly fewer small objects
 LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
 LEAST_PARTICLES = 10
 SHIFT = 0.25  # of the median: 1.25 times larger or smaller

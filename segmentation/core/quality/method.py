@@ -42,7 +42,7 @@ class MethodDescription(Settings):
     known. texts: names of the texts (`settings.TEXTS`) that each result must have. least_images,
     least_particles: of a sample. stopping: when enough is measured; None where these two say it.
     limits: requirements on the result itself, such as at least 500 particles, or the limits of a
-    control material.
+    control material. sources: where the value of a setting comes from, such as a study, by its name.
     """
 
     task: str
@@ -56,6 +56,7 @@ class MethodDescription(Settings):
     least_particles: int = Field(1, ge=1)
     stopping: StoppingRule | None = None
     limits: Annotated[tuple[Limit, ...], LISTED] = ()
+    sources: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -63,6 +64,8 @@ class MethodDescription(Settings):
             raise ValueError(f"settings of one result are no part of a method: {', '.join(foreign)}.")
         if unknown := sorted({*self.texts} - {*TEXTS}):
             raise ValueError(f"there are no texts named {', '.join(unknown)}.")
+        if unknown := sorted({*self.sources} - {*self.settings}):
+            raise ValueError(f"there are no settings named {', '.join(unknown)}.")
         if Source.NONE in self.scale_sources:
             raise ValueError("a scale that is not known is no source of a scale.")
         try:
@@ -168,6 +171,7 @@ def parts(method: MethodDescription) -> dict[str, str]:
         "Least number of particles": f"{method.least_particles:,}",
         "Enough is measured": "" if method.stopping is None else method.stopping.words,
         "Requirements": "; ".join(map(limit_words, method.limits)),
+        "Sources of settings": "; ".join(f"{name}: {source}" for name, source in method.sources.items()),
     }
 
 

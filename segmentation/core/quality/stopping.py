@@ -20,6 +20,8 @@ from ..validation import Settings
 from .conformity import number_words
 from .spread import NumberName
 
+IN_BUDGET = "look at what is largest in the uncertainty budget"
+
 
 class StoppingRule(Settings):
     """Enough is measured once the interval of a number is narrow.
@@ -60,33 +62,41 @@ def progress(
     rule: StoppingRule | None,
     value: Value,
     images: int,
-    particles: int,
+    particles: int | None,
     least: tuple[int, int] = (1, 1),
     uncertainty: float | None = None,
+    names: tuple[str, str] = ("particle", "particles"),
+    remedy: str = "",
 ) -> Progress:
     """How far a sample of some images and particles is.
 
-    value: its number of `rule`, in the unit of result.json. least: numbers of images and of
-    particles that the method asks for. uncertainty: of the scale, relative standard; None if not
+    value: its number of `rule`, in the unit of result.json. particles: None of a kind of analysis
+    that counts none. least: numbers of images and of particles that the method asks for.
+    uncertainty: of the scale, relative standard; None if not known. names: what is counted, one and
+    several of them. remedy: what makes the answer more certain where more images do not; "" if not
     known.
     """
     lacking = max(0, least[0] - images)
     more: int | None = lacking
     words = [f"the method asks for {least[0]} images, {lacking} more"] if lacking else []
-    if particles < least[1]:
-        words.append(f"it asks for {least[1]:,} particles")
+    if particles is not None and particles < least[1]:
+        words.append(f"{'it' if lacking else 'the method'} asks for {least[1]:,} {names[least[1] != 1]}")
         per_image = particles / images if images else 0.0
         more = max(lacking, ceil((least[1] - particles) / per_image)) if per_image else None
     if rule is not None and more == 0:
-        more, advice = _by_interval(rule, value, images, uncertainty)
+        more, advice = _by_interval(rule, value, images, uncertainty, remedy)
         words.append(advice)
-    counted = f"{images:,} image{'' if images == 1 else 's'}, {particles:,} particle{'' if particles == 1 else 's'}"
+    counted = f"{images:,} image{'' if images == 1 else 's'}"
+    counted += "" if particles is None else f", {particles:,} {names[particles != 1]}"
     measured = "" if rule is None or value.value is None else f": {number_words(rule.quantity, value)}"
     return Progress(more == 0, more, f"{counted}{measured}; {'; '.join(words) or 'these are enough'}.")
 
 
-def _by_interval(rule: StoppingRule, value: Value, images: int, uncertainty: float | None) -> tuple[int | None, str]:
+def _by_interval(
+    rule: StoppingRule, value: Value, images: int, uncertainty: float | None, remedy: str
+) -> tuple[int | None, str]:
     """How many more images the interval asks for, and the words of it."""
+    fixed = 0.0
     scale = None if rule.is_share else uncertainty
     answer = number(rule.quantity).label
     reach = _reach(rule, value.reported)
@@ -101,7 +111,8 @@ def _by_interval(rule: StoppingRule, value: Value, images: int, uncertainty: flo
         systematic = sqrt(max(reach**2 - counting**2, 0.0))  # what the total has beside counting and scale
         fixed = hypot(systematic, Z95 * (scale or 0.0))
         more = more_images(images, sqrt(max(reach**2 - fixed**2, 0.0)), rule.half_width, fixed)
-    return more, more_images_words(more, rule.half_width, scale, answer=answer, unit=rule.unit)
+    remedy = (remedy or IN_BUDGET) if fixed >= rule.half_width else ""
+    return more, more_images_words(more, rule.half_width, scale, remedy, answer, rule.unit)
 
 
 def _reach(rule: StoppingRule, value: Value) -> float | None:

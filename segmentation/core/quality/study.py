@@ -140,6 +140,17 @@ def nested_study(values: Sequence[float], conditions: Mapping[str, Sequence[str]
     )
 
 
+def check_design(conditions: Mapping[str, Sequence[str]]) -> None:
+    """Raise ValueError with the sentence of `nested_study` where labels allow no study, whatever the results are."""
+    results = next((len(labels) for labels in conditions.values()), 0)
+    if results < 2:
+        raise ValueError(
+            "A study of precision needs results under at least one condition that changed, such as the day."
+        )
+    levels = _levels(np.zeros(results), conditions)
+    _check_free(list(conditions), np.diff([int(level.max()) + 1 for level in levels]).tolist())
+
+
 def _levels(results: Floats, conditions: Mapping[str, Sequence[str]]) -> list[Groups]:
     """(n,) the group of each result at each level: all results, each condition within the outer
     ones, and each result by itself."""

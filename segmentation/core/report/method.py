@@ -21,7 +21,7 @@ from ..measure.quantities import COLUMNS, OF
 from ..measure.resampling import REPEATS
 from ..measure.results import BY_PARTICLE, Statistics
 from ..micrograph.types import common_calibration
-from ..sample import BY_USER, FAILED, AnalysisRecord, Member, SampleAnalysis
+from ..sample import BY_USER, FAILED, WAITS, AnalysisRecord, Member, SampleAnalysis
 from .charts import Distribution
 from .entries import known_number
 from .facts import edge_of, model_words
@@ -205,6 +205,7 @@ def left_out_words(sample: SampleAnalysis) -> str:
     """Why images of a sample are not in its numbers: "left out: 1 not analysed"; "" where all are."""
     left_out = [image.excluded for image in sample.images if image.excluded]
     why = Counter({"by the user": left_out.count(BY_USER)})
+    why["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
     why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
     why.update(WHY[reason] for reason in left_out if reason in WHY)
     reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)

@@ -42,6 +42,7 @@ NO_TOKEN = (
 )
 NOT_TAKEN = "The site did not take the file."
 READ_SECONDS = 0.5  # between two looks at a sample whose images the site still reads
+WAITING = "Images that wait for a yes on that page: {}."
 GONE = "The sample is not at the site any more: remove {} to begin a new one."
 
 
@@ -304,6 +305,10 @@ class Site:
             return
         self.changed = False
         self.tell(f"{self.name} -> {self.pooled}: {row.page}")
+        if growth := result.growth:
+            self.tell(growth["sentence"])
+            if growth["waiting"]:
+                self.tell(WAITING.format(growth["waiting"]))
 
     @contextmanager
     def meaning(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from django.db.models import Model
 from ...core.report.cells import lines, name_cell
 from ...models import Link, StaffAction
 
-SHELL, BACKUP = "command line", "made a backup"
+SHELL, BACKUP, NOBODY = "command line", "made a backup", "without an account"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
 # What the log keeps of a row, as far as it has that.
 LOGGED_FIELDS = (
@@ -87,6 +87,11 @@ def _values(row: Model, link: Link | None) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in LOGGED_FIELDS if hasattr(row, name)}
     values |= {"link ends": link.ends, "link off": link.off, "link": link.number[:6]} if link else {}
     return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items() if value}
+
+
+def name_of(account: Any) -> str:
+    """An account, or None, as the log names it."""
+    return (account and account.get_username()) or NOBODY
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:

@@ -373,7 +373,7 @@ def _give_way_to_the_one_before(job: Job, earlier: UUID | None) -> None:
         again = measured_for_pooling(before)
         if again and before.signature_hash:  # a signed result is never measured again
             return
-    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, included=job.included, **again)
+    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, **job.place_in_sample, **again)
     refresh_after_commit(job.sample_id)
 
 

@@ -15,7 +15,6 @@ from ..ground.refusal import Refused
 
 GONE = "This result has been deleted."
 SIGNED = "This result is signed: its limits and its reference material stay as they were signed."
-NOBODY = "without an account"
 
 
 def set_specification(*, row: Job | Sample, specification: Specification | None, account: Any) -> None:
@@ -47,7 +46,7 @@ def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, An
     type(row).objects.filter(pk=row.pk).update(**fields)
     for name, value in fields.items():
         setattr(row, name, value)
-    staff_log.note((account and account.get_username()) or NOBODY, action, row, before, fields)
+    staff_log.note(staff_log.name_of(account), action, row, before, fields)
     forget_certificate(row)
 
 

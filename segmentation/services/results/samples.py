@@ -19,11 +19,12 @@ from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import AFRESH, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import TYPED
-from ..ground import limits
+from ..ground import limits, staff_log
 from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
 from ..ground.refusal import Refused, lock
 from ..ground.space import frees_room
+from . import growing
 from .jobs import OTHER_CONTENT, delete_jobs, files_of, fitting, measured_for_pooling, read_bar_again
 from .models_offered import check_model
 from .pooling import refresh_after_commit
@@ -186,7 +187,10 @@ def _check_results(jobs: list[Job]) -> None:
 
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
-    """Queue more images with the sample's own settings; returns all notes on these images."""
+    """Queue more images with the sample's own settings; returns all notes on these images. Raises Refused (404, 409 of
+    a closed sample)."""
+    lock(sample, GONE)
+    growing.check_open(sample)
     return take_in(sample, list(uploads), notes)
 
 
@@ -199,16 +203,22 @@ def rename_sample(*, sample: Sample, name: str) -> None:
 
 
 @transaction.atomic
-def include_images(*, sample: Sample, included: Mapping[UUID, bool]) -> None:
+def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: Any = None) -> None:
     """Include images in the pooled numbers or leave them out, by the ids of their results, and count once; repeating it
-    changes nothing."""
+    changes nothing. An image that waits counts from then on.
+
+    account: who says so. Raises Refused (409) of a closed sample.
+    """
     lock(sample, GONE)
     members = sample.members.filter(pk__in=included)
-    changed = [job for job in members.only("included") if job.included != included[job.pk]]
+    changed = [job for job in members.only("included", "waits") if job.included != included[job.pk]]
+    if not changed:
+        return
+    growing.check_open(sample)
     for job in changed:
-        Job.objects.filter(pk=job.pk).update(included=not job.included)
-    if changed:
-        refresh_after_commit(sample.pk)
+        yes = {"waits": "", "agreed_by": staff_log.name_of(account)} if included[job.pk] else {}
+        Job.objects.filter(pk=job.pk).update(included=included[job.pk], **yes)
+    refresh_after_commit(sample.pk)
 
 
 @transaction.atomic
@@ -231,7 +241,7 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     rerun_fields = measured_for_pooling(job)
     if rerun_fields and job.signature_hash:
         raise Refused(SIGNED, 409)
-    Job.objects.filter(pk=job.pk).update(sample=sample, included=counted_job.included, **rerun_fields)
+    Job.objects.filter(pk=job.pk).update(sample=sample, **counted_job.place_in_sample, **rerun_fields)
     refresh_after_commit(sample.pk)
 
 
@@ -266,7 +276,7 @@ def count_corrections(*, sample: Sample) -> None:
         if newest.pk != job.pk and not newest.is_corrected:
             replace_image(sample=sample, job=newest)
         else:
-            rerun_fields = {"parent": newest, "corrects": newest.edit_count, "included": job.included}
+            rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.place_in_sample}
             new.append(_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
             left.append(job.pk)
     Job.objects.filter(pk__in=left).update(sample=None)
@@ -387,7 +397,7 @@ def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
     segmentation = segmentation_for(job, settings)
     is_corrected = segmentation is not None and job.is_corrected
     outlines = {"corrects": job.edit_count} if is_corrected else {"segmentation": segmentation}
-    rerun_fields = {"parent": job, "included": job.included, **outlines}
+    rerun_fields = {"parent": job, **job.place_in_sample, **outlines}
     return _job(job.sample, job.micrograph, settings, **rerun_fields)
 
 
@@ -461,6 +471,7 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
 
 def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, str]) -> Job:
     """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
+    growing.check_open(sample)
     if micrograph.sha256 in name_by_sha256:
         raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:

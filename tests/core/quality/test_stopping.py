@@ -37,7 +37,9 @@ def test_what_more_images_do_not_reduce_stays():
     fixed = sqrt(reach**2 - counting**2 + (1.959964 * u) ** 2)
     assert fixed > 0.05
     state = progress(MEDIAN, value, 8, 900, uncertainty=u)
-    assert state.more is None and "even with 50 more images" in state.sentence
+    assert state.more is None and "more images alone cannot bring the median to ±5 %; better: look at" in state.sentence
+    better = progress(MEDIAN, value, 8, 900, uncertainty=u, remedy="Correct the outlines.")
+    assert better.sentence.endswith("better: Correct the outlines.")
     wider = progress(StoppingRule(half_width=0.08), value, 8, 900, uncertainty=u)
     spread = sqrt(reach**2 - fixed**2)
     assert wider.more == next(n for n in range(8, 99) if sqrt((spread * t(n) / t(8)) ** 2 + fixed**2) <= 0.08) - 8

@@ -30,7 +30,7 @@ class Uncertainty(FirstScreen):
         target, more, doubt = convergence["wanted"], convergence["more"], self.statistics.relative_uncertainty
         scope = f" ({self.convergence_holds})" if self.by_number("median").total else ""
         if convergence.get("by") == "image":
-            advice = capital(more_images_words(more, target, doubt, self._better_than_images(target)))
+            advice = capital(more_images_words(more, target, doubt, self.better_than_images(target)))
             return f"{advice}{scope if more is not None and more <= FEASIBLE else ''}."
         aim = f"± {per_cent(target)}{scope}"
         if more is None and (scale := scale_in_the_way(self.things, target, doubt)):
@@ -49,7 +49,7 @@ class Uncertainty(FirstScreen):
         ends = (curve["low"][-1], curve["high"][-1]) if curve else None
         return median.includes if median.total == ends else median.holds
 
-    def _better_than_images(self, target: float) -> str:
+    def better_than_images(self, target: float) -> str:
         """What makes the median more certain where the parts that no further image reduces are too large for
         `target`; "" where they are not, or not known."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}

@@ -1,0 +1,95 @@
+"""Studies of methods for scripts: made of results with their conditions, read, written into the next version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import Status
+from pydantic import Field
+
+from ..core.quality.validated import parts_of
+from ..models import Method, Study
+from ..presenters.studies import CONDITIONS, report_of, rows_of, study_of
+from ..services.results import methods as methods_service
+from ..services.results import studies as service
+from .methods import VersionInFull
+from .routes import JSON, Routes, a_file, takes
+from .schemas import Answer, Id, Of, at, text_of
+from .sending import Body, json_body
+
+methods, router = Routes(tags=["Methods"]), Routes(tags=["Methods"])
+
+
+class NewStudy(Body):
+    """Results of one method under changed conditions."""
+
+    title: str
+    results: dict[UUID, dict[Literal["instrument", "day", "operator", "preparation"], str]] = Field(
+        description="Labels of each result, by its id. A condition that no result has is left out."
+    )
+
+
+class OneStudy(Answer):
+    """A study of a method."""
+
+    id: Id
+    url: Annotated[str, at("api:study")]
+    page: Annotated[str, at("study")] = Field(description="The page of the same study for people.")
+    title: str
+    method: Annotated[str, text_of("method_id")]
+    author: str
+    created: datetime
+    state: str
+    error: str
+    quantity: str
+    conditions: Annotated[list[str], Of(lambda row, _: row.names)] = Field(description="The outer ones first.")
+    results: Annotated[list[dict[str, Any]], Of(lambda row, _: row.rows)] = Field(description="Every input.")
+    found: Annotated[dict[str, Any] | None, Of(lambda row, _: row.result or None)] = Field(
+        description="Components, repeatability and intermediate precision with their 95 % intervals; null before."
+    )
+    report: Annotated[list[dict[str, Any]], Of(lambda row, _: _report(row))] = Field(
+        description="The parts of the validation report: title, measured, lines."
+    )
+
+
+def _report(row: Study) -> list[dict[str, Any]]:
+    parts = parts_of(row.quantity, row.rows, row.result) if row.result else []
+    return [{"title": part.title, "measured": part.is_measured, "lines": part.lines} for part in parts]
+
+
+@methods.does(
+    "POST", "/{uuid:pk}/studies", "method-studies", {202: OneStudy}, (401, 403, 404, 422), takes(NewStudy, JSON)
+)
+def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
+    """Study the precision of a method by a nested analysis of variance; a worker makes it."""
+    method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
+    body = json_body(request, NewStudy)
+    quantity = methods_service.read(methods_service.newest(method)).quantity
+    rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
+    fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+    study = service.create_study(method=method, title=body.title, **fields)
+    response["Location"] = reverse("api:study", args=[study.pk])
+    return Status(202, study)
+
+
+@router.does("GET", "/{uuid:pk}", "study", OneStudy, (404,))
+def study(request: HttpRequest, pk: UUID) -> Any:
+    """A study with every input and what it found."""
+    return study_of(request, pk)
+
+
+@router.does("GET", "/{uuid:pk}/report.pdf", "study-report", {}, (404,), a_file("application/pdf"))
+def study_report(request: HttpRequest, pk: UUID) -> Any:
+    """The validation report."""
+    return report_of(study_of(request, pk))
+
+
+@router.does("POST", "/{uuid:pk}/apply", "study-apply", VersionInFull, (401, 403, 404, 409))
+def apply(request: HttpRequest, pk: UUID) -> Any:
+    """Write the intermediate precision into the draft of the method, or into its next version."""
+    return service.apply_study(study=study_of(request, pk), user=request.user)

@@ -1,0 +1,37 @@
+"""Whether an image may join a sample that grows by a method: by its scale and its kind of analysis.
+
+Whether it is an outlier among the others is said by `measure.pooling`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from ..measure.pooled_fields import COARSER
+from ..measure.quantities import significant
+from ..micrograph.sources import Source
+from ..tasks import find
+from .method import MethodDescription, source_words
+
+ENOUGH = "Enough was measured before this image came"
+
+
+def misfits(
+    method: MethodDescription, task: str, source: Source, nm_per_pixel: float | None, others: Sequence[float]
+) -> list[str]:
+    """Why an image does not fit, a sentence each without its full stop; [] where it fits.
+
+    task: its kind of analysis. source, nm_per_pixel: of its scale. others: nm per pixel of the images that count.
+    """
+    lines = []
+    if task != method.task:
+        lines.append(f"This is an analysis of {find(task).title}; the method is for {find(method.task).title}")
+    if source not in method.scale_sources:
+        lines.append(f"The scale is {source.words}; the method asks for one {source_words(method.scale_sources)}")
+    if nm_per_pixel is not None and others:
+        usual = median(others)
+        if max(nm_per_pixel / usual, usual / nm_per_pixel) > COARSER:
+            one, other = (significant(size, 3) for size in (nm_per_pixel, usual))
+            lines.append(f"A pixel is {one} nm; in the images that count it is {other} nm")
+    return lines

@@ -1,0 +1,105 @@
+"""What a study of a method shows and does not show, in the words of a validation report: selectivity, range, trueness,
+precision, uncertainty and robustness. What was not measured is written as such.
+
+Each result of a study is a dict: name, version of the method, value, low and high (95 % interval) in the unit of the
+study, labels by condition, n, d10 and d90 (None of a kind without sizes), corrected and confirmed (numbers of outlines
+that people changed and confirmed), reference (the sentence of a comparison with a certificate, or "") and departures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..measure.quantities import number, significant
+from .study import Study, nested_study
+
+Row = Mapping[str, Any]
+
+
+class Part(NamedTuple):
+    """One characteristic. is_measured: whether the study says anything of it. lines: what, a sentence each."""
+
+    title: str
+    is_measured: bool
+    lines: list[str]
+
+
+def unit_of(quantity: str) -> str:
+    """The unit in which a study states a number; "" of a plain number."""
+    studied = number(quantity)
+    return "%" if studied.kind == "fraction" else studied.unit("nm")
+
+
+def studied(names: Sequence[str], rows: Sequence[Row]) -> Study:
+    """The analysis of variance of the results; raises ValueError."""
+    labels = {name: [row["labels"][name] for row in rows] for name in names}
+    return nested_study([row["value"] for row in rows], labels)
+
+
+def as_dict(study: Study, unit: str) -> dict[str, Any]:
+    """What a study found, in plain JSON types. unit: of the results."""
+    precisions = {name: {**vars(getattr(study, name))} for name in ("repeatability", "intermediate")}
+    components = [{**vars(part), "sd": part.sd} for part in study.components]
+    whole = {"n": study.n, "mean": study.mean, "is_balanced": study.is_balanced, "components": components}
+    relative = {"relative_intermediate": study.relative_intermediate} if study.mean else {}
+    return {**whole, **precisions, **relative, "sentences": study.sentences(unit)}
+
+
+def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> list[Part]:
+    """The characteristics that an assessor asks for. result: what `as_dict` gave."""
+    unit, label = unit_of(quantity), number(quantity).label
+    return [
+        _selectivity(rows),
+        _range(rows, unit, label),
+        _trueness(rows),
+        Part("Precision", True, list(result["sentences"])),
+        _uncertainty(rows),
+        Part(
+            "Robustness",
+            False,
+            ["Not measured: no image was analysed again turned, enlarged, blurred or with other contrast."],
+        ),
+    ]
+
+
+def _selectivity(rows: Sequence[Row]) -> Part:
+    looked = [row for row in rows if row["corrected"] or row["confirmed"]]
+    if not looked:
+        return Part("Selectivity", False, ["Not measured: nobody corrected or confirmed outlines of these results."])
+    changed, confirmed = (sum(row[name] for row in looked) for name in ("corrected", "confirmed"))
+    line = f"In {len(looked)} of {len(rows)} results people changed {changed:,} outlines and confirmed {confirmed:,}"
+    return Part("Selectivity", True, [f"{line}. The other results were not looked through."])
+
+
+def _range(rows: Sequence[Row], unit: str, label: str) -> Part:
+    low, high = (significant(end(row["value"] for row in rows), 3) for end in (min, max))
+    lines = [f"The {label} of the results lies between {low} and {high} {unit}.".replace(" .", ".")]
+    if sizes := [(row["d10"], row["d90"]) for row in rows if row["d10"] is not None]:
+        smallest, largest = min(low for low, _ in sizes), max(high for _, high in sizes)
+        lines.append(
+            f"Their sizes lie between {significant(smallest, 3)} nm (smallest D10) and {significant(largest, 3)} nm"
+        )
+        lines[-1] += " (largest D90)."
+    return Part("Range", True, [*lines, "Outside of this nothing was measured."])
+
+
+def _trueness(rows: Sequence[Row]) -> Part:
+    lines = [f"{row['name']}: {row['reference']}" for row in rows if row["reference"]]
+    if not lines:
+        return Part("Trueness", False, ["Not measured: no result of the study is one of a reference material."])
+    return Part("Trueness", True, lines)
+
+
+def _uncertainty(rows: Sequence[Row]) -> Part:
+    halves = [
+        max(row["high"] - row["value"], row["value"] - row["low"]) / abs(row["value"])
+        for row in rows
+        if row["low"] is not None and row["high"] is not None and row["value"]
+    ]
+    if not halves:
+        return Part("Uncertainty", False, ["Not stated: no result of the study has an interval."])
+    least, most = (significant(100 * end(halves), 2) for end in (min, max))
+    line = f"The 95 % intervals of {len(halves)} of {len(rows)} results reach ±{least} to ±{most} % of the number"
+    further = "What each one includes stands in the uncertainty budget of the result."
+    return Part("Uncertainty", True, [f"{line}.", further])

@@ -1,0 +1,72 @@
+"""The PDF of a study of a method: what was measured and what was not, the analysis of variance, and every input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from reportlab.platypus import Flowable
+
+from ..measure.quantities import number, significant
+from ..quality.validated import parts_of, unit_of
+from .document import LEAD, SMALL, TITLE, facts, heading, space, table, together, words, write
+
+SOURCE = (
+    "A fully nested analysis of variance after ISO 5725-3, repeatability after ISO 5725-2; unlike numbers of results"
+    " after Henderson's method 1 (Searle, Casella and McCulloch, 1992). Intervals hold at 95 %."
+)
+
+
+def write_report(content: Mapping[str, Any], file: Path | BinaryIO) -> None:
+    """Write the report of a study: title, author, created, method, quantity, names, rows and result of `Study`."""
+    title = f"Validation report: {content['method']}"
+    write(file, title, list(_parts(content, title)), content["created"])
+
+
+def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
+    rows, result, names = content["rows"], content["result"], content["names"]
+    unit, label = unit_of(content["quantity"]), number(content["quantity"]).label
+    yield words(title, TITLE)
+    yield space(4)
+    yield words(content["title"], LEAD)
+    versions = sorted({row["version"] for row in rows})
+    yield facts(
+        [
+            ("Number", f"{label}{f', in {unit}' if unit else ''}"),
+            ("Versions of the method", ", ".join(map(str, versions))),
+            ("Results", f"{len(rows)}, mean {significant(result['mean'], 4)} {unit}".rstrip()),
+            ("Conditions, the outer first", ", ".join(names)),
+            ("Made", f"{content['created']:%Y-%m-%d %H:%M} UTC by {content['author']}"),
+        ]
+    )
+    for part in parts_of(content["quantity"], rows, result):
+        lines = [words(line) for line in part.lines]
+        yield together(heading(f"{part.title}{'' if part.is_measured else ' (not measured)'}"), *lines)
+    yield heading("Analysis of variance")
+    lines = [
+        [
+            row["name"],
+            str(row["groups"]),
+            str(row["free"]),
+            *(significant(row[name], 4) for name in ("mean_square", "sd")),
+        ]
+        for row in result["components"]
+    ]
+    square = f"Mean square ({unit}²)" if unit else "Mean square"
+    head = ("Condition", "Groups", "Degrees of freedom", square, f"Standard deviation ({unit})")
+    yield table(head, lines, (2, 1, 1.5, 1.6, 1.9))
+    yield words(SOURCE, SMALL)
+    yield heading("Every result of the study")
+    lines = [[*(row["labels"][name] for name in names), row["name"], *_numbers(row), row["id"][:8]] for row in rows]
+    widths = (*[1.0] * len(names), 2.4, 0.9, 1.4, 0.7, 0.9)
+    head = (*(name.capitalize() for name in names), "Result", "Value", "95 % interval", "Count", "Id")
+    yield table(head, lines, widths, numbers_from=len(names) + 1)
+    departing = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
+    yield heading("What departs from the method")
+    yield from map(words, departing or ["Nothing departs in these results."])
+
+
+def _numbers(row: Mapping[str, Any]) -> list[str]:
+    ends = "–" if row["low"] is None else f"{significant(row['low'], 4)} to {significant(row['high'], 4)}"
+    return [significant(row["value"], 4), ends, "–" if row["n"] is None else f"{row['n']:,}"]

@@ -1,0 +1,50 @@
+"""How far a sample is that grows by a method: the sentence with its interval, and when it may be closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.measure.quantities import Value
+from ..core.quality.stopping import progress
+from ..models import Sample
+from ..services.results.growing import description_of
+from .judging import numbers_to_judge
+from .sample import PooledResult
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How far a sample is. sentence: for people, with the interval of the method's answer and what it still needs.
+    is_enough: whether its stopping rule and its least numbers are met. more: about how many more images are needed,
+    None where no number is known. waiting: how many images wait for a yes. rule: when the method ends, in words."""
+
+    sentence: str
+    is_enough: bool
+    more: int | None
+    waiting: int
+    rule: str
+
+
+def growth_of(sample: Sample) -> Growth | None:
+    """How far a sample is by its method; None without one, or where this release cannot read it."""
+    method = description_of(sample)
+    if method is None:
+        return None
+    pooled = PooledResult(sample)
+    rule, least = method.stopping, (method.least_images, method.least_particles)
+    value = numbers_to_judge(sample).get(rule.quantity, Value(None)) if rule else Value(None)
+    statistics, task = pooled.statistics, pooled.task
+    particles = None if task.semantic else pooled.kept
+    doubt = statistics.relative_uncertainty if statistics else pooled.scale_doubt
+    names = (task.thing, task.things)
+    remedy = pooled.better_than_images(rule.half_width) if rule and rule.quantity == "median" else ""
+    so_far = progress(rule, value, pooled.images_pooled, particles, least, doubt, names, remedy)
+    waiting = sample.members.exclude(waits="").count()
+    asked = [rule.words] if rule else []
+    asked += [
+        f"at least {number:,} {things}"
+        for number, things in zip(least, ("images", names[1]), strict=True)
+        if number > 1
+    ]
+    words = ", ".join(asked) or "one image"
+    return Growth(so_far.sentence, so_far.is_enough, so_far.more, waiting, words)

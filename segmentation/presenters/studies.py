@@ -1,0 +1,119 @@
+"""What a study of a method takes from results, and how its page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.http import content_disposition_header
+
+from ..core.measure.quantities import Value, number
+from ..core.names import portable
+from ..core.quality.conformity import number_words
+from ..http.access import address_of, row_of, visible
+from ..models import Job, Method, Sample, Study
+from .judging import comparison_of, numbers_to_judge
+
+CONDITIONS = {  # names in the order in which they are nested, each with its title
+    "instrument": "Instrument",
+    "day": "Day",
+    "operator": "Operator",
+    "preparation": "Preparation",
+}
+MOST = 200  # results that the form lists
+
+
+class Candidate(NamedTuple):
+    """A finished result of a method that a study can take. labels: of its conditions, each with its title, "" if not
+    known."""
+
+    row: Job | Sample
+    name: str
+    address: str
+    value: str
+    labels: dict[str, tuple[str, str]]
+
+
+def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterator[Candidate]:
+    """The finished results of a method that the caller sees, the newest first: images, also those of samples, and
+    samples."""
+    by_method = {"method__method": method}
+    jobs = Job.objects.visible_to(user, visitor).filter(**by_method, state=Job.State.DONE, reruns=None)
+    samples = Sample.objects.visible_to(user, visitor).filter(**by_method, state=Sample.State.DONE)
+    rows: list[Job | Sample] = [*jobs.select_related("micrograph").order_by("-created")[:MOST], *samples[:MOST]]
+    for row in sorted(rows, key=lambda row: row.created, reverse=True)[:MOST]:
+        value = numbers_to_judge(row).get(quantity, Value(None))
+        if value.value is None or value.unit.startswith("px"):
+            continue
+        known = {"day": f"{row.created:%Y-%m-%d}", "operator": str(row.settings.get("operator") or "")}
+        labels = {name: (title, known.get(name, "")) for name, title in CONDITIONS.items()}
+        yield Candidate(row, name_of(row), address_of(row), number_words(quantity, value), labels)
+
+
+def name_of(row: Job | Sample) -> str:
+    return row.micrograph.name if isinstance(row, Job) else row.name
+
+
+def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
+    """A result as a study keeps it, see `core.quality.validated`; value None where it has no such number with a
+    scale."""
+    stored = row.summary if isinstance(row, Job) else row.pooled
+    statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}
+    value = numbers_to_judge(row).get(quantity, Value(None))
+    reported = value.reported
+    factor = 100.0 if number(quantity).kind == "fraction" else 1.0
+    is_scaled = not value.unit.startswith("px")
+    ends = [
+        end * factor if end is not None and is_scaled else None for end in (reported.value, reported.low, reported.high)
+    ]
+    changed = row.standing_counts if isinstance(row, Job) else stored.get("corrected") or {}
+    comparison = comparison_of(row)
+    return {
+        "id": str(row.pk),
+        "name": name_of(row),
+        "made": row.created.isoformat(timespec="seconds"),
+        "version": row.method.number if row.method else None,
+        "value": ends[0],
+        "low": ends[1],
+        "high": ends[2],
+        "labels": labels,
+        "n": statistics.get("n_kept"),
+        "d10": statistics.get("d10") if is_scaled else None,
+        "d90": statistics.get("d90") if is_scaled else None,
+        "corrected": changed.get("corrected", changed.get("outlines", 0)),
+        "confirmed": changed.get("reviewed", 0),
+        "reference": comparison.sentence if comparison else "",
+        "departures": list((stored.get("method") or {}).get("departures", ())),
+    }
+
+
+def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UUID, dict[str, str]]) -> list[Any]:
+    """The results of a study as it keeps them; raises Http404 where the caller may not see one, Refused (422) of
+    another method."""
+    rows = []
+    for pk, conditions in labels.items():
+        row = row_of(Job, pk) or row_of(Sample, pk)
+        visible(request, row)
+        described = study_row(row, quantity, conditions)
+        if row.method is None or row.method.method_id != method.pk:
+            described["version"] = None
+        rows.append(described)
+    return rows
+
+
+def study_of(request: HttpRequest, pk: UUID) -> Study:
+    """A study of a method that the caller sees, else 404."""
+    mine = Study.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(mine.select_related("method"), pk=pk)
+
+
+def report_of(row: Study) -> HttpResponse:
+    """The validation report of a study as PDF; raises Http404 before it is there."""
+    if row.pdf is None:
+        raise Http404
+    name = f"{portable(f'Validation report {row.method.name} {row.title}')}.pdf"
+    headers = {"Content-Disposition": content_disposition_header(True, name)}
+    return HttpResponse(bytes(row.pdf), "application/pdf", headers=headers)

@@ -1,0 +1,104 @@
+"""A sample that grows by a method: which images wait for a yes, and when it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from ...core.micrograph.sources import Source
+from ...core.names import clean_text
+from ...core.quality.belonging import ENOUGH, misfits
+from ...core.quality.method import MethodDescription
+from ...models import Job, Micrograph, Sample
+from ...models.methods import LONGEST_REASON
+from ..ground import staff_log
+from ..ground.refusal import Refused, lock
+
+GONE = "This sample has been deleted."
+CLOSED = "This sample is closed, so its images stay as they are."
+NO_METHOD = "Only a sample that follows a method is closed: this one always takes further images."
+IS_CLOSED = "This sample is closed already."
+UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
+NO_REASON = f"Type why the sample is closed before enough is measured, in at most {LONGEST_REASON} characters."
+
+
+def check_open(sample: Sample) -> None:
+    """Raise Refused (409) for a closed sample, which is locked or was just read."""
+    if sample.closed:
+        raise Refused(CLOSED, 409)
+
+
+def description_of(sample: Sample) -> MethodDescription | None:
+    """What the method of a sample says; None without a method, or where this release cannot read it."""
+    if sample.method is None:
+        return None
+    try:
+        return sample.method.written.read()
+    except ValueError:
+        return None
+
+
+@transaction.atomic
+def hold_images(sample: Sample, *, is_enough: bool) -> None:
+    """Let each new image wait that does not fit, or that came after enough was measured.
+
+    is_enough: whether the numbers so far are enough by the method.
+    """
+    method = description_of(sample)
+    if method is None:
+        return
+    jobs = sample.members.filter(state=Job.State.DONE, included=True).select_related("micrograph").defer("early")
+    jobs = list(jobs.order_by("created", "pk"))
+    counted = set(sample.jobs.filter(pk__in=sample.pooled.get("of", [])).values_list("micrograph", flat=True))
+    sizes: list[float] = []
+    for job in sorted(jobs, key=lambda job: job.micrograph_id not in counted):  # those that count come first
+        used = job.summary["calibration"]
+        if not job.agreed_by:
+            reasons = misfits(method, job.get_settings().task, Source(used["source"]), used["nm_per_pixel"], sizes)
+            if is_enough and job.micrograph_id not in counted:
+                reasons.insert(0, ENOUGH)
+            if reasons:
+                _hold(job, ". ".join(reasons))
+                continue
+        sizes += [used["nm_per_pixel"]] if used["nm_per_pixel"] else []
+
+
+def hold_outliers(sample: Sample, outliers: Mapping[Any, str]) -> bool:
+    """Let outliers wait, unless a person said that they count; returns whether one waits now. outliers: why each may
+    not belong, by the ids of results; "" of the others."""
+    if description_of(sample) is None:
+        return False
+    named = {pk: why for pk, why in outliers.items() if why}
+    held = list(sample.members.filter(pk__in=named, included=True, agreed_by=""))
+    for job in held:
+        _hold(job, named[job.pk])
+    return bool(held)
+
+
+def _hold(job: Job, why: str) -> None:
+    Job.objects.filter(pk=job.pk, agreed_by="").update(included=False, waits=f"{why.removesuffix('.')}.")
+
+
+@transaction.atomic
+def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: bool) -> None:
+    """Close a sample, which then takes no more images; the log keeps who did it and why.
+
+    reason: "" only where enough is measured. Raises Refused (404, 409, 422 without a reason).
+    """
+    lock(sample, GONE)
+    if sample.method_id is None:
+        raise Refused(NO_METHOD, 409)
+    if sample.closed:
+        raise Refused(IS_CLOSED, 409)
+    is_arriving = Micrograph.objects.filter(sample=sample, state__in=Micrograph.UNFINISHED).exists()
+    if is_arriving or sample.state not in (Sample.State.DONE, Sample.State.FAILED):
+        raise Refused(UNDER_WAY, 409)
+    words = clean_text(reason)
+    if len(words) > LONGEST_REASON or not (words or is_enough):
+        raise Refused(NO_REASON, 422)
+    sample.closed, sample.closed_by, sample.closed_reason = timezone.now(), staff_log.name_of(account), words
+    sample.save(update_fields=["closed", "closed_by", "closed_reason"])
+    staff_log.note(sample.closed_by, "closed a sample", sample, {}, {"closed": words or "enough is measured"})

@@ -1,0 +1,105 @@
+"""Studies of methods: made of chosen results, and written into the next version of the method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from ...core.names import clean_text
+from ...core.quality.method import MethodDescription
+from ...core.quality.study import check_design
+from ...models import SHOWN_NAME, Method, MethodVersion, Study
+from ..ground import staff_log
+from ..ground.queue import enqueue_after_commit
+from ..ground.refusal import Refused
+from . import methods
+
+LONGEST_LABEL, MOST_RESULTS = 60, 500
+SETTING = "repeatability"
+NO_TITLE = f"Type a name of the study, of at most {SHOWN_NAME} characters."
+NO_LABEL = "Type the {name} of each chosen result, or of none."
+LONG_LABEL = f"A label has at most {LONGEST_LABEL} characters."
+TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
+TWICE = "A study takes each result once."
+OTHER_METHOD = "{name} is no result by this method."
+NO_NUMBER = "{name} has no number with a scale that this study could take."
+UNFINISHED = "The study is not finished."
+OTHER_NUMBER = "The setting “Repeatability” is of the median, and this study is of another number."
+NO_SETTING = "This kind of analysis has no setting “Repeatability”."
+
+
+@transaction.atomic
+def create_study(
+    *, method: Method, title: str, quantity: str, names: Iterable[str], rows: Iterable[Mapping[str, Any]], user: Any
+) -> Study:
+    """Let a worker make the study of these results.
+
+    names: of all conditions, the outer ones first; one without any label is left out. rows: see
+    `core.quality.validated`. Raises Refused (401, 403, 422 where no study follows from them).
+    """
+    methods.check_changeable(method, user)
+    words, rows = clean_text(title), [dict(row) for row in rows]
+    if not 0 < len(words) <= SHOWN_NAME:
+        raise Refused(NO_TITLE, 422)
+    if len(rows) > MOST_RESULTS:
+        raise Refused(TOO_MANY, 422)
+    if len({row["id"] for row in rows}) < len(rows):
+        raise Refused(TWICE, 422)
+    for row in rows:
+        if row["version"] is None:
+            raise Refused(OTHER_METHOD.format(name=row["name"]), 422)
+        if row["value"] is None:
+            raise Refused(NO_NUMBER.format(name=row["name"]), 422)
+        row["labels"] = {name: clean_text(str(row["labels"].get(name, ""))) for name in names}
+        if max(map(len, row["labels"].values()), default=0) > LONGEST_LABEL:
+            raise Refused(LONG_LABEL, 422)
+    used = _used(list(names), rows)
+    fields = {"method": method, "title": words, "author": user.get_username(), "quantity": quantity}
+    study = Study.objects.create(**fields, names=used, rows=rows)
+    staff_log.note(user, "made a study of a method", study, {}, {"method": method.name, "results": len(rows)})
+    enqueue_after_commit(study.pk, Study)
+    return study
+
+
+def _used(names: list[str], rows: list[dict[str, Any]]) -> list[str]:
+    """The conditions that have labels; raises Refused (422) where some results lack one, and where labels allow no
+    study."""
+    used = [name for name in names if any(row["labels"][name] for row in rows)]
+    for name in used:
+        if not all(row["labels"][name] for row in rows):
+            raise Refused(NO_LABEL.format(name=name), 422)
+    try:
+        check_design({name: [row["labels"][name] for row in rows] for name in used})
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+    return used
+
+
+def apply_study(*, study: Study, user: Any) -> MethodVersion:
+    """Write the intermediate precision of a study into the draft of its method, or into the next version, as the
+    setting "Repeatability" with the study as its source. Raises Refused (401, 403, 409)."""
+    methods.check_changeable(study.method, user)
+    relative = study.result.get("relative_intermediate")
+    if study.state != Study.State.DONE or relative is None:
+        raise Refused(UNFINISHED, 409)
+    if study.quantity != "median":
+        raise Refused(OTHER_NUMBER, 409)
+    before = methods.read(methods.newest(study.method))
+    if SETTING not in before.settings:
+        raise Refused(NO_SETTING, 409)
+    settings = {**before.settings, SETTING: float(f"{100 * relative:.3g}")}
+    sources = {**before.sources, SETTING: source_words(study)}
+    description = MethodDescription.from_dict({**before.as_dict(), "settings": settings, "sources": sources})
+    return methods.change(method=study.method, description=description, user=user)
+
+
+def source_words(study: Study) -> str:
+    """The study as the source of a setting."""
+    result = study.result
+    within = 100 * result["repeatability"]["sd"] / abs(result["mean"])
+    return (
+        f"study “{study.title}” of {study.created:%Y-%m-%d} ({study.pk}): intermediate precision with another"
+        f" {', '.join(study.names)}, of {result['n']} results; repeatability within them {within:.2g} %"
+    )

@@ -1,0 +1,84 @@
+"""Studies of methods: the form with the list, the page of one, its report, and its way into the method."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ..core.measure.quantities import number
+from ..core.quality.validated import parts_of, unit_of
+from ..forms.studies import chosen, with_typed
+from ..http.access import see_other
+from ..models import Method, Study
+from ..presenters.methods import address_of_version
+from ..presenters.studies import CONDITIONS, candidates, report_of, rows_of, study_of
+from ..services.ground.refusal import Refused
+from ..services.results import methods as methods_service
+from ..services.results import studies as service
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The studies of a method, and the form of another one; POST makes it."""
+    method = _method(request, pk)
+    quantity = methods_service.read(methods_service.newest(method)).quantity
+    context: dict[str, Any] = {"title": request.POST.get("title", "")}
+    if request.method == "POST":
+        try:
+            rows = rows_of(request, method, quantity, chosen(request.POST))
+            fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+            return see_other(_address(service.create_study(method=method, title=context["title"], **fields)))
+        except Refused as refusal:
+            context |= {"error": refusal.sentence, "status": refusal.status}
+    listed = list(candidates(method, quantity, request.user, request.visitor))
+    context |= {
+        "method": method,
+        "label": number(quantity).label,
+        "conditions": CONDITIONS.values(),
+        "studies": method.studies.order_by("-created").defer("pdf", "rows"),
+        "candidates": with_typed(listed, request.POST),
+        "may_change": method.is_changeable_by(request.user),
+    }
+    return render(request, "methods/studies.html", context, status=context.get("status", 200))
+
+
+@require_safe
+@never_cache
+def study(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One study: what it found, and every result in it."""
+    row = study_of(request, pk)
+    context = {"study": row, "method": row.method, "label": number(row.quantity).label, "unit": unit_of(row.quantity)}
+    if row.state == Study.State.DONE:
+        context["parts"] = parts_of(row.quantity, row.rows, row.result)
+        context["may_apply"] = row.method.is_changeable_by(request.user) and row.quantity == "median"
+    return render(request, "methods/study.html", context)
+
+
+@require_safe
+def report(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The validation report as PDF."""
+    row = study_of(request, pk)
+    return report_of(row)
+
+
+@require_POST
+def apply(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Write the precision into the next version of the method."""
+    row = study_of(request, pk)
+    request.back = _address(row)
+    return see_other(address_of_version(service.apply_study(study=row, user=request.user)))
+
+
+def _method(request: HttpRequest, pk: UUID) -> Method:
+    return get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
+
+
+def _address(row: Study) -> str:
+    return reverse("study", args=[row.pk])

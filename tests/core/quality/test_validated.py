@@ -1,0 +1,73 @@
+"""The validation report of a study in words: each characteristic, measured or not, from the results alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from segmentation.core.quality.validated import as_dict, parts_of, studied
+
+
+def row(value, day, **fields):
+    return {
+        "name": f"{value:g}.tif",
+        "value": value,
+        "low": value - 2,
+        "high": value + 3,
+        "labels": {"day": day},
+        "n": 100,
+        "d10": value / 2,
+        "d90": value * 2,
+        "corrected": 0,
+        "confirmed": 0,
+        "reference": "",
+        "departures": [],
+        **fields,
+    }
+
+
+ROWS = [row(100.0, "1"), row(102.0, "1"), row(106.0, "2"), row(108.0, "2")]
+
+
+def test_the_analysis_of_variance_by_hand():
+    """Days 101 and 107: between them 2·(3² + 3²) = 36 with 1 degree of freedom, within 2 + 2 = 4 with 2."""
+    found = as_dict(studied(["day"], ROWS), "nm")
+    day, within = found["components"]
+    assert (day["mean_square"], day["free"], within["mean_square"], within["free"]) == (36.0, 1, 2.0, 2)
+    assert day["variance"] == pytest.approx((36 - 2) / 2) and within["sd"] == pytest.approx(2**0.5)
+    assert found["intermediate"]["sd"] == pytest.approx(19**0.5)
+    assert found["relative_intermediate"] == pytest.approx(19**0.5 / 104)
+    assert any(line.startswith("Repeatability: 1.4 nm") for line in found["sentences"])
+
+
+def parts(rows):
+    return {part.title: part for part in parts_of("median", rows, as_dict(studied(["day"], rows), "nm"))}
+
+
+def test_what_was_not_measured_is_written_as_such():
+    by_title = parts(ROWS)
+    assert list(by_title) == ["Selectivity", "Range", "Trueness", "Precision", "Uncertainty", "Robustness"]
+    assert [title for title, part in by_title.items() if not part.is_measured] == [
+        "Selectivity",
+        "Trueness",
+        "Robustness",
+    ]
+    assert all(
+        by_title[title].lines[0].startswith("Not measured: ") for title in ("Selectivity", "Trueness", "Robustness")
+    )
+    assert by_title["Range"].lines[:2] == [
+        "The median of the results lies between 100 and 108 nm.",
+        "Their sizes lie between 50.0 nm (smallest D10) and 216 nm (largest D90).",
+    ]
+    assert (
+        by_title["Uncertainty"].lines[0] == "The 95 % intervals of 4 of 4 results reach ±2.8 to ±3.0 % of the number."
+    )
+    alone = parts([{**one, "low": None, "high": None} for one in ROWS])
+    assert not alone["Uncertainty"].is_measured
+
+
+def test_what_people_and_certificates_said_is_taken():
+    by_title = parts([*ROWS[:2], row(106.0, "2", corrected=3, confirmed=7), row(108.0, "2", reference="It agrees.")])
+    assert by_title["Selectivity"].lines == [
+        "In 1 of 4 results people changed 3 outlines and confirmed 7. The other results were not looked through."
+    ]
+    assert by_title["Trueness"].is_measured and by_title["Trueness"].lines == ["108.tif: It agrees."]

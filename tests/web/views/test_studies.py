@@ -1,0 +1,156 @@
+"""Studies of methods in pages and API: chosen results with their conditions, rights, and the way into the method."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.sources import Source
+from segmentation.core.quality.method import MethodDescription
+from segmentation.core.quality.validated import as_dict, studied
+from segmentation.models import Method, MethodVersion, StaffAction, Study
+from segmentation.services.results import studies
+from tests.web.api.test_jobs import basic
+from tests.web.finished import summary, visible
+
+pytestmark = pytest.mark.django_db
+MEDIANS = (100.0, 102.0, 106.0, 108.0)
+
+
+@pytest.fixture
+def version(alice):
+    method = Method.objects.create(name="Powder", owner=alice)
+    said = MethodDescription.of_result(AnalysisSettings.of(), "cd" * 32, Source.METADATA)
+    fields = {"description": said.as_dict(), "checksum": said.checksum, "author": "alice"}
+    return MethodVersion.objects.create(method=method, number=1, **fields)
+
+
+@pytest.fixture
+def results(version, make_job, make_micrograph, alice):
+    jobs = []
+    for number, median in enumerate(MEDIANS):
+        stored = deepcopy(summary())
+        stored["statistics"]["median"] = median
+        image = make_micrograph(name=f"day {number // 2}.tif", sha256=f"{number:064d}", owner=alice)
+        job = make_job(state="done", owner=alice, micrograph=image, method=version)
+        job.summary = stored
+        job.save()
+        jobs.append(job)
+    return jobs
+
+
+def form(results, **fields):
+    sent = {"title": "June", "result": [str(job.pk) for job in results]}
+    days = {f"day-{job.pk}": f"2026-06-{1 + number // 2:02d}" for number, job in enumerate(results)}
+    return {**sent, **days, **fields}
+
+
+def address(version):
+    return f"/methods/{version.method_id}/studies/"
+
+
+def finish(study):
+    study.result = as_dict(studied(study.names, study.rows), "nm")
+    Study.objects.filter(pk=study.pk).update(result=study.result, state="done", pdf=b"%PDF-1.4")
+
+
+def test_the_form_lists_the_results_of_the_method_with_what_is_known(people, version, results, make_job, alice):
+    other = make_job(state="done", owner=alice)
+    text = people["alice"].get(address(version)).content.decode()
+    assert all(f'value="{job.pk}"' in text for job in results) and str(other.pk) not in text
+    assert f'name="day-{results[0].pk}" value="{results[0].created:%Y-%m-%d}"' in text
+
+
+def test_a_study_keeps_its_results_as_they_were(people, version, results):
+    answer = people["alice"].post(address(version), form(results))
+    study = Study.objects.get()
+    assert answer.status_code == 303 and answer["Location"] == f"/studies/{study.pk}/"
+    assert study.names == ["day"] and [row["value"] for row in study.rows] == list(MEDIANS)
+    assert [row["labels"]["day"] for row in study.rows] == ["2026-06-01"] * 2 + ["2026-06-02"] * 2
+    assert all(row["version"] == 1 and row["n"] == 261 for row in study.rows)
+    note = StaffAction.objects.first()
+    assert (note.account, note.action, note.after["results"]) == ("alice", "made a study of a method", 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"title": " "}, studies.NO_TITLE),
+        ({"result": []}, "at least one condition that changed"),
+        ({"operator": True}, "Type the operator of each chosen result, or of none."),
+        ({"one_day": True}, "All results are of one day"),
+        ({"long": True}, studies.LONG_LABEL),
+    ],
+)
+def test_what_is_no_study_is_said_and_stays_in_the_form(people, version, results, fields, sentence):
+    sent = form(results, **{name: value for name, value in fields.items() if name in ("title", "result")})
+    if "operator" in fields:
+        sent[f"operator-{results[0].pk}"] = "Ada"
+    for job in results:
+        sent |= {f"day-{job.pk}": "Monday"} if "one_day" in fields else {}
+        sent |= {f"day-{job.pk}": "x" * 61} if "long" in fields else {}
+    answer = people["alice"].post(address(version), sent)
+    assert answer.status_code == 422 and sentence in visible(answer)
+    assert not Study.objects.exists()
+    if "operator" in fields:
+        assert f'name="operator-{results[0].pk}" value="Ada"' in answer.content.decode()
+
+
+def test_results_of_others_and_of_other_methods_are_refused(people, version, results, make_job, charlie, alice):
+    theirs = make_job(state="done", owner=charlie, method=version)
+    assert people["alice"].post(address(version), form([*results, theirs])).status_code == 404
+    plain = make_job(state="done", owner=alice)
+    answer = people["alice"].post(address(version), form([*results, plain]))
+    assert answer.status_code == 422 and "is no result by this method" in visible(answer)
+
+
+def test_strangers_find_none(people, version, results):
+    people["alice"].post(address(version), form(results))
+    study = Study.objects.get()
+    for path in (address(version), f"/studies/{study.pk}/", f"/studies/{study.pk}/report.pdf"):
+        assert people["charlie"].get(path).status_code == 404
+        assert people["nobody"].get(path).status_code == 404
+    assert people["charlie"].post(f"/studies/{study.pk}/apply/").status_code == 404
+    assert people["charlie"].post(address(version), form(results)).status_code == 404
+
+
+def test_the_page_of_a_study_says_what_was_measured_and_writes_it_into_the_method(people, version, results):
+    people["alice"].post(address(version), form(results))
+    study = Study.objects.get()
+    text = people["alice"].get(f"/studies/{study.pk}/").content.decode()
+    assert 'http-equiv="refresh"' in text
+    assert people["alice"].get(f"/studies/{study.pk}/report.pdf").status_code == 404
+    assert people["alice"].post(f"/studies/{study.pk}/apply/").status_code == 409
+    finish(study)
+    text = visible(people["alice"].get(f"/studies/{study.pk}/"))
+    assert "Intermediate precision, with another day: 4.4 nm" in text and "Not measured: no image was" in text
+    assert people["alice"].get(f"/studies/{study.pk}/report.pdf")["Content-Type"] == "application/pdf"
+    answer = people["alice"].post(f"/studies/{study.pk}/apply/")
+    assert answer.status_code == 303
+    version.refresh_from_db()  # it was a draft
+    assert version.description["settings"]["repeatability"] == pytest.approx(100 * 19**0.5 / 104, rel=1e-2)
+    page = visible(people["alice"].get(answer["Location"]))
+    assert "study “June”" in page and "4.19 %" in page
+
+
+def test_the_api_makes_reads_and_applies_one(script, version, results, charlie):
+    sent = {"title": "June", "results": {str(job.pk): {"day": str(n // 2)} for n, job in enumerate(results)}}
+    path = f"/api/v1/methods/{version.method_id}/studies"
+
+    def post(path, body=None, account="alice"):
+        return script.post(path, body or {}, content_type="application/json", headers=basic(account))
+
+    assert post(path, sent, "charlie").status_code == 404
+    answer = post(path, sent)
+    assert answer.status_code == 202 and answer.json()["found"] is None and answer.json()["conditions"] == ["day"]
+    study = Study.objects.get()
+    finish(study)
+    row = script.get(f"/api/v1/studies/{study.pk}", headers=basic("alice")).json()
+    assert row["found"]["intermediate"]["sd"] == pytest.approx(19**0.5)
+    assert [part["title"] for part in row["report"] if part["measured"]] == ["Range", "Precision"]
+    assert script.get(f"/api/v1/studies/{study.pk}/report.pdf", headers=basic("alice")).content == b"%PDF-1.4"
+    version_answer = post(f"/api/v1/studies/{study.pk}/apply").json()
+    assert version_answer["description"]["settings"]["repeatability"] == 4.19
+    assert post(path, {"title": "x", "results": {}}).status_code == 422
