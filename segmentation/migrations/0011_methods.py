@@ -1,4 +1,4 @@
-"""Methods of a laboratory, limits and reference materials of results."""
+"""Methods of a laboratory with their control charts, limits and reference materials of results."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -51,6 +51,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ControlChart',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('plan', models.JSONField()),
+                ('reference', models.JSONField(blank=True, default=dict)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('method', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='charts', to='segmentation.method')),
+            ],
+            options={
+                'verbose_name': 'control chart',
+                'ordering': ['created'],
+            },
+        ),
+        migrations.CreateModel(
             name='MethodVersion',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -97,6 +111,27 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-created'],
                 'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='ChartPoint',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=150)),
+                ('version', models.PositiveIntegerField()),
+                ('measured', models.DateTimeField(db_index=True)),
+                ('value', models.FloatField()),
+                ('departures', models.JSONField(blank=True, default=list)),
+                ('note', models.CharField(blank=True, default='', max_length=500)),
+                ('excluded', models.CharField(blank=True, default='', max_length=500)),
+                ('told', models.JSONField(blank=True, default=list)),
+                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='chart_points', to='segmentation.job')),
+                ('sample', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='chart_points', to='segmentation.sample')),
+                ('chart', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='points', to='segmentation.controlchart')),
+            ],
+            options={
+                'ordering': ['measured', 'pk'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('sample', None)), fields=('chart', 'job'), name='one_point_of_a_job'), models.UniqueConstraint(condition=models.Q(('job', None)), fields=('chart', 'sample'), name='one_point_of_a_sample')],
             },
         ),
         migrations.AddConstraint(

@@ -115,7 +115,7 @@ def create(*, description: MethodDescription, user: Any, name: str, group: str =
 def change(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
     """Let the draft of a method say this; where the newest version is no draft, this is the next version, a draft.
     Raises Refused (401, 403, 409, 422 another kind of analysis)."""
-    _check_changeable(method, user)
+    check_changeable(method, user)
     lock(method, GONE)
     last = newest(method)
     if description.checksum in (last.checksum, read(last).checksum):  # an earlier release wrote fewer settings
@@ -180,7 +180,7 @@ def withdraw(*, version: MethodVersion, user: Any, reason: str) -> None:
 @transaction.atomic
 def discard(*, version: MethodVersion, user: Any) -> bool:
     """Delete a draft, and its method where it is the only version; returns whether the method stays. Raises Refused."""
-    _check_changeable(version.method, user)
+    check_changeable(version.method, user)
     lock(version.method, GONE)
     staff_log.note(user, "deleted a draft of a method", version, _logged(version))
     draft = MethodVersion.objects.filter(pk=version.pk, state=MethodVersion.State.DRAFT)
@@ -286,7 +286,8 @@ def _check_signed_in(user: Any) -> None:
         raise Refused(SIGN_IN, 401)
 
 
-def _check_changeable(method: Method, user: Any) -> None:
+def check_changeable(method: Method, user: Any) -> None:
+    """Raises Refused (401, 403) for an account that may not change a method."""
     _check_signed_in(user)
     if not method.is_changeable_by(user):
         raise Refused(NOT_YOURS, 403)
