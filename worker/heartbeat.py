@@ -20,6 +20,7 @@ from django.utils import timezone
 from segmentation import __version__
 from segmentation.models import (
     Attempted,
+    ChartReport,
     Comparison,
     Dataset,
     ExportJob,
@@ -102,7 +103,11 @@ IDLE = (ExportJob, Proposals)  # work of idle moments, in its order; of files th
 def comes_before(kind: type[Attempted]) -> bool:
     """Whether something waits that is done before this IDLE work: whatever a person waits for, and idle work before."""
     wanted = ExportJob.objects.waiting().filter(asked=True)
-    rows = [Job.objects.arriving(), wanted, *(short.objects.waiting() for short in (Sample, Comparison, Dataset))]
+    rows = [
+        Job.objects.arriving(),
+        wanted,
+        *(short.objects.waiting() for short in (Sample, Comparison, ChartReport, Dataset)),
+    ]
     rows += [idle.objects.waiting() for idle in IDLE[: IDLE.index(kind)]]
     return any(queryset.exists() for queryset in rows)
 

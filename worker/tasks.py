@@ -44,6 +44,7 @@ from django.db import connection
 from segmentation.models import (
     AGAIN,
     Attempted,
+    ChartReport,
     Comparison,
     Dataset,
     Delivery,
@@ -64,6 +65,7 @@ from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
 from .comparing import compare_results
+from .control import write_month
 from .datasets import prepare_dataset
 from .exporting import write_further
 from .heartbeat import Progress, comes_before, giving_way
@@ -82,6 +84,7 @@ SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,
     ExportJob: write_further,
     Comparison: compare_results,
+    ChartReport: write_month,
     Sample: pool_sample,
     Dataset: prepare_dataset,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    charts,
     corrections,
     datasets,
     files,
@@ -38,6 +39,8 @@ ROUTERS = (
     ("/datasets", datasets.router),
     ("/trainings", trainings.router),
     ("/methods", methods.router),
+    ("/methods", charts.of_methods),
+    ("/charts", charts.router),
     ("/models", models.router),
     ("/datasets", trainings.suggesting),
 )

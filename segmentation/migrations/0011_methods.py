@@ -16,6 +16,19 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='ControlChart',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('plan', models.JSONField()),
+                ('reference', models.JSONField(blank=True, default=dict)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+            ],
+            options={
+                'verbose_name': 'control chart',
+                'ordering': ['created'],
+            },
+        ),
         migrations.AddField(
             model_name='job',
             name='reference',
@@ -35,6 +48,34 @@ class Migration(migrations.Migration):
             model_name='sample',
             name='specification',
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
+        ),
+        migrations.CreateModel(
+            name='ChartReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('attempt', models.PositiveIntegerField(default=0, editable=False)),
+                ('deaths', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('faults', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('due', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('stage', models.CharField(blank=True, max_length=100)),
+                ('progress', models.FloatField(default=0.0)),
+                ('error', models.TextField(blank=True)),
+                ('enqueued', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('message', models.CharField(blank=True, default='', editable=False, max_length=64)),
+                ('started', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('finished', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('state', models.CharField(choices=[('queued', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed')], db_index=True, default='queued', max_length=10)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('month', models.DateField()),
+                ('content', models.CharField(editable=False, max_length=64, unique=True)),
+                ('pdf', models.BinaryField(blank=True, default=bytes)),
+                ('chart', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reports', to='segmentation.controlchart')),
+            ],
+            options={
+                'ordering': ['-created'],
+                'abstract': False,
+            },
         ),
         migrations.CreateModel(
             name='Method',
@@ -50,19 +91,10 @@ class Migration(migrations.Migration):
                 'permissions': [('approve_method', 'Can approve and withdraw versions of methods')],
             },
         ),
-        migrations.CreateModel(
-            name='ControlChart',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('plan', models.JSONField()),
-                ('reference', models.JSONField(blank=True, default=dict)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('method', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='charts', to='segmentation.method')),
-            ],
-            options={
-                'verbose_name': 'control chart',
-                'ordering': ['created'],
-            },
+        migrations.AddField(
+            model_name='controlchart',
+            name='method',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='charts', to='segmentation.method'),
         ),
         migrations.CreateModel(
             name='MethodVersion',
@@ -124,7 +156,7 @@ class Migration(migrations.Migration):
                 ('departures', models.JSONField(blank=True, default=list)),
                 ('note', models.CharField(blank=True, default='', max_length=500)),
                 ('excluded', models.CharField(blank=True, default='', max_length=500)),
-                ('told', models.JSONField(blank=True, default=list)),
+                ('sent_rules', models.JSONField(blank=True, default=list)),
                 ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='chart_points', to='segmentation.job')),
                 ('sample', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='chart_points', to='segmentation.sample')),
                 ('chart', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='points', to='segmentation.controlchart')),

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from ..core.quality.control import ChartPlan, Control
-from .base import SHOWN_NAME
+from .base import SHOWN_NAME, AttemptedQuerySet, Made
 from .jobs import Job
 from .methods import Method
 from .samples import Sample
@@ -36,8 +37,8 @@ class ControlChart(models.Model):
         verbose_name = "control chart"
 
     def __str__(self) -> str:
-        of = f" of {self.reference['name']}" if self.reference else ""
-        return f"{self.method.name}: {self.read().label}{of}"
+        material = f" of {self.reference['name']}" if self.reference else ""
+        return f"{self.method.name}: {self.read().label}{material}"
 
     @property
     def folder(self) -> str:
@@ -58,7 +59,7 @@ class ChartPoint(models.Model):
     job, sample: the result, None once it is deleted: its point stays. name, version: of the image or sample, and of the
     method. measured: when the result was made, which is its place in the chart. value: in the unit of result.json.
     departures: what it does otherwise than the method asks for. note: what happened. excluded: the known cause for
-    which it does not count, "" where it counts. told: numbers of the rules whose alarm at this point was sent.
+    which it does not count, "" where it counts. sent_rules: numbers of the rules whose alarm at this point was sent.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
@@ -71,7 +72,7 @@ class ChartPoint(models.Model):
     departures = models.JSONField(default=list, blank=True)
     note = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
     excluded = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
-    told = models.JSONField(default=list, blank=True)
+    sent_rules = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["measured", "pk"]
@@ -87,3 +88,31 @@ class ChartPoint(models.Model):
     def result(self) -> Any:
         """The job or the sample, None once it is deleted."""
         return self.job or self.sample
+
+
+class ChartReportQuerySet(AttemptedQuerySet):
+    related = ("chart__method",)
+
+    def by_sender(self) -> AttemptedQuerySet:
+        return self.annotate(sender=Coalesce(Cast("chart__method__owner", models.CharField()), models.Value("")))
+
+
+class ChartReport(Made):
+    """The PDF of a chart for one month, which a worker writes.
+
+    month: its first day. content: identifies the points and the plan that it was written of. pdf: kept in the database,
+    as it is small and goes with its chart.
+    """
+
+    chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="reports")
+    month = models.DateField()
+    content = models.CharField(max_length=64, unique=True, editable=False)
+    pdf = models.BinaryField(default=bytes, blank=True)
+
+    objects = ChartReportQuerySet.as_manager()
+
+    class Meta(Made.Meta):
+        indexes = []
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} of {self.chart}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -36,10 +36,10 @@ class Marked(NamedTuple):
 def _apart(marks: Sequence[Marked]) -> list[Marked]:
     """The same marks, of labels that would overlap only the later ones."""
     kept: list[Marked] = []
-    taken = 100.0 + LABEL
+    leftmost = 100.0 + LABEL
     for mark in reversed(marks):
-        is_free = bool(mark.label) and taken - mark.x >= LABEL
-        taken = mark.x if is_free else taken
+        is_free = bool(mark.label) and leftmost - mark.x >= LABEL
+        leftmost = mark.x if is_free else leftmost
         kept.append(mark if is_free else mark._replace(label=""))
     return kept[::-1]
 
@@ -70,6 +70,13 @@ class PointRow:
     def measured(self) -> datetime:
         return self.point.measured
 
+    @property
+    def happened(self) -> str:
+        """Alarms, the known cause, the note and what departs from the method, in words."""
+        point = self.point
+        cause = f"Excluded: {point.excluded.rstrip('.')}." if point.excluded else ""
+        return " ".join(filter(None, [cause, *self.sentences, point.note, *point.departures]))
+
 
 class ChartView:
     """What the page of a chart says. points: in the order of time."""
@@ -92,6 +99,11 @@ class ChartView:
     @property
     def sentence(self) -> str:
         return self.control.sentence
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the last point was measured."""
+        return self.points[-1].measured if self.points else None
 
     @property
     def column(self) -> str:
@@ -150,7 +162,7 @@ class ChartView:
                 series.append([(x, y) for x, y in ends])
         # An excluded point is drawn, too, where it is no further curve: it only widens the axis.
         outside = [(at + 1.0, value, value) for at, value in zip(shown, values, strict=True) if at not in place]
-        name = "weighted average" if self.plan.way == "ewma" else self.quantity.title
+        name = "Weighted average" if self.plan.way == "ewma" else self.quantity.title
         return self._picture(series, f"{name}, {self.unit}" if self.unit else name, shown, values, outside)
 
     def _picture(
@@ -184,20 +196,33 @@ class ChartView:
             return None
         xs = [at + 1.0 for at in control.places[1:]]
         series: list[list[tuple[float, float | None]]] = [
-            [(x, self.factor * float(size)) for x, size in zip(xs, chart.ranges, strict=True)][-MOST_SHOWN:]
+            [
+                (x, self.factor * float(size))
+                for x, size in zip(xs, chart.ranges, strict=True)
+                if x > len(self.points) - MOST_SHOWN
+            ]
         ]
         if chart.greatest_range is not None:
-            series.append([(x, self.factor * chart.greatest_range) for x, _ in series[0]])
+            ends = (
+                max(1.0, len(self.points) - MOST_SHOWN + 1.0),
+                float(len(self.points)),
+            )  # those of the picture above
+            series.append([(x, self.factor * chart.greatest_range) for x in ends])
         title = f"Moving range, {self.unit}" if self.unit else "Moving range"
         return Lines.of(series, title, "point", from_zero=True)
 
-    @cached_property
+    @property
     def rows(self) -> list[PointRow]:
         """The last points, the newest first."""
+        return self.every_row[:MOST_SHOWN]
+
+    @cached_property
+    def every_row(self) -> list[PointRow]:
+        """All points, the newest first."""
         control, chart = self.control, self.control.chart
         place = {at: kept for kept, at in enumerate(control.places)}
         rows = []
-        for at in reversed(range(len(self.points))[-MOST_SHOWN:]):
+        for at in reversed(range(len(self.points))):
             point, kept = self.points[at], place.get(at)
             is_average = self.plan.way == "ewma" and chart.level is not None and kept is not None
             average = self.words(chart.values[kept]) if is_average else ""
@@ -214,6 +239,43 @@ class ChartView:
                     point.name if address else "",
                     address,
                 )
+            )
+        return rows
+
+    @property
+    def in_control(self) -> bool | None:
+        """Of the last point that counts; None before there are limits."""
+        return None if self.control.chart.level is None or not self.control.places else not self.is_out
+
+    def level_as_dict(self) -> dict[str, Any] | None:
+        """For scripts: the limits, in the unit of result.json; None while there are none."""
+        chart = self.control.chart
+        return chart.level and {**asdict(chart.level), "greatest_range": chart.greatest_range}
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """For scripts: every point with its limits and alarms, in the unit of result.json."""
+        control, chart = self.control, self.control.chart
+        place = {at: kept for kept, at in enumerate(control.places)}
+        rows = []
+        for at, point in enumerate(self.points):
+            kept, is_seen = place.get(at), bool(self._address(point))
+            is_held = chart.level is not None and kept is not None
+            is_average, has_range = is_held and self.plan.way == "ewma", bool(kept) and len(chart.ranges)
+            texts = {name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures")}
+            rows.append(
+                {
+                    **texts,
+                    "id": point.pk,
+                    "number": at + 1,
+                    "measured": point.measured,
+                    "average": float(chart.values[kept]) if is_average else None,
+                    "moving_range": float(chart.ranges[kept - 1]) if has_range and kept else None,
+                    "lower": float(chart.lower[kept]) if is_held else None,
+                    "upper": float(chart.upper[kept]) if is_held else None,
+                    "alarms": [{"rule": alarm.rule, "sentence": alarm.sentence} for alarm in control.alarms_at(at)],
+                    "job": str(point.job_id) if point.job_id and is_seen else None,
+                    "sample": str(point.sample_id) if point.sample_id and is_seen else None,
+                }
             )
         return rows
 

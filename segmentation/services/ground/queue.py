@@ -64,6 +64,7 @@ KINDS: dict[type[models.Attempted], Kind] = {
         INSPECTIONS, "measuring of corrections", "Measuring the corrections", f"crop the image, or {ASK}"
     ),
     models.Comparison: Kind(ANALYSES, "comparison", "The comparison"),
+    models.ChartReport: Kind(ANALYSES, "month of a control chart", "Writing the month"),
     models.Proposals: Kind(ANALYSES, "look at other ways", "The look at other ways"),
     models.Dataset: Kind(
         ANALYSES,

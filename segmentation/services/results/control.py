@@ -81,10 +81,10 @@ def _tell(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> None:
     points = list(chart.points.all())
     at = next(place for place, one in enumerate(points) if one.pk == point.pk)
     alarms = chart.control(points).alarms_at(at)
-    news = [alarm for alarm in alarms if alarm.rule not in point.told]
+    news = [alarm for alarm in alarms if alarm.rule not in point.sent_rules]
     rules = [alarm.rule for alarm in alarms]
-    if rules != point.told:
-        ChartPoint.objects.filter(pk=point.pk).update(told=rules)
+    if rules != point.sent_rules:
+        ChartPoint.objects.filter(pk=point.pk).update(sent_rules=rules)
     if news:
         body = {"name": str(chart), "sentence": " ".join(alarm.sentence for alarm in news), "point": at + 1}
         body |= {"value": point.value, "result": address_of(row, "/api/v1").rstrip("/")}
@@ -107,10 +107,10 @@ def control_words(row: Job) -> str:
 
 
 def _out_of_control(chart: ControlChart, measured: datetime, control: Control) -> str:
-    of = f" of {chart.reference['name']}" if chart.reference else ""
+    material = f" of {chart.reference['name']}" if chart.reference else ""
     why = " ".join(alarm.sentence for alarm in control.last_alarms)
     return (
-        f"The method was out of control at the last point of its chart of the {chart.read().label}{of}, on"
+        f"The method was out of control at the last point of its chart of the {chart.read().label}{material}, on"
         f" {measured:%Y-%m-%d}: {why}"
     )
 
@@ -120,5 +120,5 @@ def take_as_told(chart: ControlChart) -> None:
     points = list(chart.points.all())
     control = chart.control(points)
     for at, point in enumerate(points):
-        point.told = [alarm.rule for alarm in control.alarms_at(at)]
-    ChartPoint.objects.bulk_update(points, ["told"], batch_size=200)
+        point.sent_rules = [alarm.rule for alarm in control.alarms_at(at)]
+    ChartPoint.objects.bulk_update(points, ["sent_rules"], batch_size=200)
