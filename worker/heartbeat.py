@@ -20,6 +20,7 @@ from django.utils import timezone
 from segmentation import __version__
 from segmentation.models import (
     Attempted,
+    ChartReport,
     Comparison,
     Dataset,
     ExportJob,
@@ -106,7 +107,7 @@ def comes_before(kind: type[Attempted]) -> bool:
     rows = [
         Job.objects.arriving(),
         wanted,
-        *(short.objects.waiting() for short in (Sample, Comparison, Study, Dataset)),
+        *(short.objects.waiting() for short in (Sample, Comparison, ChartReport, Study, Dataset)),
     ]
     rows += [idle.objects.waiting() for idle in IDLE[: IDLE.index(kind)]]
     return any(queryset.exists() for queryset in rows)

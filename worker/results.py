@@ -14,6 +14,7 @@ from segmentation.core.tasks import find
 from segmentation.models import Job
 from segmentation.plain import storable
 from segmentation.services.ground import tables
+from segmentation.services.results.control import control_words
 from segmentation.services.results.pooled_outlines import COCO_FILE
 
 from .heartbeat import Progress
@@ -21,7 +22,9 @@ from .heartbeat import Progress
 
 def by_method(job: Job, analysis: Analysis) -> Analysis:
     """The analysis with the version of the method that its job follows, as that is now."""
-    return replace(analysis, method=job.method.written.used(analysis)) if job.method else analysis
+    if job.method is None:
+        return analysis
+    return replace(analysis, method=replace(job.method.written.used(analysis), control=control_words(job)))
 
 
 def stored_files(

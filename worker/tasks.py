@@ -44,6 +44,7 @@ from django.db import connection
 from segmentation.models import (
     AGAIN,
     Attempted,
+    ChartReport,
     Comparison,
     Dataset,
     Delivery,
@@ -65,6 +66,7 @@ from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
 from .comparing import compare_results
+from .control import write_month
 from .datasets import prepare_dataset
 from .exporting import write_further
 from .heartbeat import Progress, comes_before, giving_way
@@ -85,6 +87,7 @@ SHORT: dict[type[Attempted], Work] = {
     ExportJob: write_further,
     Comparison: compare_results,
     Study: make_study,
+    ChartReport: write_month,
     Sample: pool_sample,
     Dataset: prepare_dataset,
 }

@@ -318,6 +318,30 @@ class _Client(_Bound[M]):
         return Method(self, (yield from self._json("GET", f"/methods/{path_part(version['method'])}")))
 
     @_step
+    def chart(self, id: str) -> Steps[dict[str, Any]]:
+        """A control chart of a method by its id: state, limits, points and alarms."""
+        return dict((yield from self._json("GET", f"/charts/{path_part(id)}")))
+
+    @_step
+    def change_chart(self, /, id: str, **plan: Any) -> Steps[dict[str, Any]]:
+        """Change a control chart: way, rules, centre and sigma; both None for the limits of the first points."""
+        return dict((yield from self._json("PATCH", f"/charts/{path_part(id)}", json={"plan": plan})))
+
+    @_step
+    def mark_point(
+        self, id: str, point: int, note: str | None = None, excluded: str | None = None
+    ) -> Steps[dict[str, Any]]:
+        """Say what happened at a point of a chart. point: its id. excluded: the known cause for which it does not
+        count. None leaves a text as it is, "" takes it away."""
+        sent = {"note": note, "excluded": excluded}
+        return dict((yield from self._json("PATCH", f"/charts/{path_part(id)}/points/{point}", json=sent)))
+
+    @_step
+    def delete_chart(self, id: str) -> Steps[None]:
+        """Delete a control chart with its notes; results stay."""
+        yield from self._ask("DELETE", f"/charts/{path_part(id)}")
+
+    @_step
     def references(self) -> Steps[list[dict[str, Any]]]:
         """Your reference materials and those of your groups."""
         return list((yield from self._json("GET", "/references")))

@@ -67,6 +67,19 @@ class Method(_Row[M]):
         """Delete a draft, and the method where it is the only version."""
         yield from self._client._ask("DELETE", f"{self.path}/versions/{number}")
 
+    @_step
+    def charts(self) -> Steps[list[dict[str, Any]]]:
+        """Its control charts, each with a sentence on its last point."""
+        return list((yield from self._client._json("GET", f"{self.path}/charts")))
+
+    @_step
+    def create_chart(self, /, reference: str | None = None, **plan: Any) -> Steps[dict[str, Any]]:
+        """A control chart, filled from the results that there are. plan: quantity="median", way="individuals" or
+        "ewma", centre and sigma (given limits, in nm or as fractions), rules=[1, 2]. reference: id of a reference
+        material whose measurements it shows."""
+        sent = {"plan": plan, "reference": reference}
+        return dict((yield from self._client._json("POST", f"{self.path}/charts", json=sent)))
+
     def _do(self, number: int, action: str, sent: dict[str, str]) -> Steps[dict[str, Any]]:
         answer = yield from self._client._json("POST", f"{self.path}/versions/{number}/{action}", json=sent)
         yield from self._refresh()

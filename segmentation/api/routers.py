@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    charts,
     corrections,
     datasets,
     files,
@@ -41,6 +42,8 @@ ROUTERS = (
     ("/methods", methods.router),
     ("/methods", studies.methods),
     ("/studies", studies.router),
+    ("/methods", charts.of_methods),
+    ("/charts", charts.router),
     ("/models", models.router),
     ("/datasets", trainings.suggesting),
 )

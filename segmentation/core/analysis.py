@@ -74,7 +74,7 @@ class MethodUsed:
     """The version of a method by which something was analysed, as it was then.
 
     state: draft, approved or withdrawn. checksum: of its description. departures: what was done otherwise than it
-    asks for, a sentence each.
+    asks for, a sentence each. control: that the method was out of control before, by its charts; "" where it was not.
     """
 
     name: str
@@ -82,6 +82,12 @@ class MethodUsed:
     state: str
     checksum: str
     departures: tuple[str, ...] = ()
+    control: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is said of it beside its title."""
+        return (*self.departures, *([self.control] if self.control else []))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -346,14 +346,15 @@ class SampleAnalysis:
         """The version of a method by which all its counted images were analysed, with what departs from it in any of
         them; None where there is no such one."""
         methods = [member.record.method for _, member in self.counted]
-        whole = {method and replace(method, departures=()) for method in methods}
+        whole = {method and replace(method, departures=(), control="") for method in methods}
         shared = whole.pop() if len(whole) == 1 else None
         if shared is None or len(methods) == 1:
             return methods[0] if shared else None
         counts = Counter(sentence for method in methods if method for sentence in method.departures)
         of_all = f"of {len(methods)} images"
         lines = [text if n == len(methods) else f"In {n} {of_all}: {text}" for text, n in counts.items()]
-        return replace(shared, departures=tuple(lines))
+        control = " ".join(dict.fromkeys(method.control for method in methods if method and method.control))
+        return replace(shared, departures=tuple(lines), control=control)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: the keys of the pooled statistics and of this class, and a row for each member."""

@@ -1,4 +1,4 @@
-"""Methods of a laboratory and their studies, samples that grow, limits and reference materials of results."""
+"""Methods of a laboratory with their control charts and studies, limits and reference materials of results."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -16,6 +16,19 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='ControlChart',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('plan', models.JSONField()),
+                ('reference', models.JSONField(blank=True, default=dict)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+            ],
+            options={
+                'verbose_name': 'control chart',
+                'ordering': ['created'],
+            },
+        ),
         migrations.AddField(
             model_name='job',
             name='agreed_by',
@@ -62,6 +75,34 @@ class Migration(migrations.Migration):
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
         ),
         migrations.CreateModel(
+            name='ChartReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('attempt', models.PositiveIntegerField(default=0, editable=False)),
+                ('deaths', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('faults', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('due', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('stage', models.CharField(blank=True, max_length=100)),
+                ('progress', models.FloatField(default=0.0)),
+                ('error', models.TextField(blank=True)),
+                ('enqueued', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('message', models.CharField(blank=True, default='', editable=False, max_length=64)),
+                ('started', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('finished', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('state', models.CharField(choices=[('queued', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed')], db_index=True, default='queued', max_length=10)),
+                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('month', models.DateField()),
+                ('content', models.CharField(editable=False, max_length=64, unique=True)),
+                ('pdf', models.BinaryField(blank=True, default=bytes)),
+                ('chart', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reports', to='segmentation.controlchart')),
+            ],
+            options={
+                'ordering': ['-created'],
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='Method',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -74,6 +115,11 @@ class Migration(migrations.Migration):
                 'ordering': ['name', 'created'],
                 'permissions': [('approve_method', 'Can approve and withdraw versions of methods')],
             },
+        ),
+        migrations.AddField(
+            model_name='controlchart',
+            name='method',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='charts', to='segmentation.method'),
         ),
         migrations.CreateModel(
             name='MethodVersion',
@@ -154,6 +200,27 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-created'],
                 'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='ChartPoint',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=150)),
+                ('version', models.PositiveIntegerField()),
+                ('measured', models.DateTimeField(db_index=True)),
+                ('value', models.FloatField()),
+                ('departures', models.JSONField(blank=True, default=list)),
+                ('note', models.CharField(blank=True, default='', max_length=500)),
+                ('excluded', models.CharField(blank=True, default='', max_length=500)),
+                ('sent_rules', models.JSONField(blank=True, default=list)),
+                ('job', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='chart_points', to='segmentation.job')),
+                ('sample', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='chart_points', to='segmentation.sample')),
+                ('chart', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='points', to='segmentation.controlchart')),
+            ],
+            options={
+                'ordering': ['measured', 'pk'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('sample', None)), fields=('chart', 'job'), name='one_point_of_a_job'), models.UniqueConstraint(condition=models.Q(('job', None)), fields=('chart', 'sample'), name='one_point_of_a_sample')],
             },
         ),
         migrations.AddConstraint(

@@ -34,6 +34,7 @@ A sample (many images of one specimen) is pooled when all its images have ended,
 """
 
 from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
+from .charts import ChartPoint, ChartReport, ControlChart
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Measuring, Proposals, recent_pace

@@ -67,11 +67,12 @@ class MethodView:
 
 
 class MethodLine(NamedTuple):
-    """What a result says of the method that it follows. address: of the page of that version, "" where the caller may
-    not see it. is_withdrawn: whether it was withdrawn after the result was measured."""
+    """What a result says of the method that it follows. remarks: what departs from it, and that it was out of control
+    before. address: of the page of that version, "" where the caller may not see it. is_withdrawn: whether it was
+    withdrawn after the result was measured."""
 
     title: str
-    departures: tuple[str, ...]
+    remarks: tuple[str, ...]
     address: str
     is_withdrawn: bool
 
@@ -83,7 +84,7 @@ def method_line(stored: Mapping[str, Any] | None, version: MethodVersion | None,
     used = MethodUsed.from_dict(stored)
     is_seen = version is not None and version.method.is_visible_to(user)
     is_withdrawn = version is not None and version.state == MethodVersion.State.WITHDRAWN != used.state
-    return MethodLine(used.title, used.departures, address_of_version(version) if is_seen else "", is_withdrawn)
+    return MethodLine(used.title, used.remarks, address_of_version(version) if is_seen else "", is_withdrawn)
 
 
 def address_of_version(version: MethodVersion) -> str:

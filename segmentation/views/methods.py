@@ -18,10 +18,12 @@ from ..core.names import clean_text, portable
 from ..forms.methods import MethodForm
 from ..http.access import row_of, see_other, visible
 from ..models import Job, Method, MethodVersion
+from ..presenters.control import ChartView
 from ..presenters.methods import MethodView, address_of_version
 from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
+from .charts import form_for
 from .forms import LONGEST, to_uuid
 
 NO_RESULT = "This result is gone: open another one, and save that as a method."
@@ -150,6 +152,7 @@ def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **
         "versions": versions,
         "may_change": row.is_changeable_by(request.user),
         "may_approve": row.may_be_approved_by(request.user),
+        "charts": [ChartView(chart, chart.points.all()) for chart in row.charts.select_related("method")],
         "results": version.jobs.filter(state=Job.State.DONE).count(),
     }
     try:
@@ -157,6 +160,7 @@ def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **
         context |= {"view": MethodView(description), "changes": service.changes_of(version)}
         is_form_shown = version == versions[0] and context["may_change"]
         context |= {"form": MethodForm(None, description)} if is_form_shown else {}
+        context |= {"chart_form": form_for(request, row)} if context["may_change"] else {}
     except (ValueError, Refused) as error:
         context |= {"unreadable": str(error)}
     return render(request, "methods/method.html", {**context, **extra}, status=status)

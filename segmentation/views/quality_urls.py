@@ -1,9 +1,9 @@
-"""The addresses of what results and methods are held against: limits, reference materials, studies."""
+"""The addresses of what results and methods are held against: limits, reference materials, charts, studies."""
 
 from django.urls import path
 
 from ..models import Job, Sample
-from . import references, specification, studies
+from . import charts, references, specification, studies
 
 urlpatterns = [
     *(
@@ -15,6 +15,13 @@ urlpatterns = [
     path("studies/<uuid:pk>/", studies.study, name="study"),
     path("studies/<uuid:pk>/report.pdf", studies.report, name="study-report"),
     path("studies/<uuid:pk>/apply/", studies.apply, name="study-apply"),
+    path("methods/<uuid:pk>/charts/", charts.create, name="method-charts"),
+    path("charts/<uuid:pk>/", charts.chart, name="chart"),
+    path("charts/<uuid:pk>/month.pdf", charts.month, name="chart-month"),
+    *(
+        path(f"charts/<uuid:pk>/{action}/", getattr(charts, action), name=f"chart-{action}")
+        for action in ("change", "point", "delete")
+    ),
     path("references/", references.references, name="references"),
     path("references/<uuid:pk>/", references.reference, name="reference"),
     path("references/<uuid:pk>/delete/", references.delete, name="reference-delete"),

@@ -39,7 +39,7 @@ class Anything(Site):
         if request.method == "DELETE":
             return httpx.Response(204)
         are_rows = request.method == "GET" and path in ("/models", "/trainings", "/references")
-        if are_rows or path.endswith("/suggestions"):
+        if are_rows or (path.endswith(("/suggestions", "/charts")) and request.method == "GET"):
             return json_answer(200, [])
         lists = {"/jobs": "jobs", "/samples": "samples", "/datasets": "datasets"}
         if request.method == "GET" and path == "/methods":
@@ -51,6 +51,9 @@ class Anything(Site):
 
 def everything(site: Site, folder) -> None:
     client = site.client()
+    client.chart("ID"), client.change_chart("ID", rules=[1]), client.mark_point("ID", 1), client.delete_chart("ID")
+    method = client.method("ID")
+    method.charts(), method.create_chart(quantity="median")
     client.references(), client.reference("ID"), client.add_reference({}), client.delete_reference("ID")
     client.me(), client.claim("x" * 16), client.tasks()
     job, result = client.submit(b"II*"), client.analyse(b"II*")

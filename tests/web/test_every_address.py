@@ -23,8 +23,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from segmentation.core.micrograph.sources import Source
+from segmentation.core.quality.control import ChartPlan
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import (
+    ChartPoint,
+    ControlChart,
     Dataset,
     DatasetImage,
     Method,
@@ -93,6 +96,10 @@ class Cast:
         said = MethodDescription.of_result(job.get_settings(), "a" * 64, Source.METADATA)
         fields = {"description": said.as_dict(), "checksum": said.checksum, "author": "alice"}
         MethodVersion.objects.create(method=rows["method"], number=1, **fields)
+        plan = ChartPlan().model_dump(mode="json")
+        rows["charts"] = ControlChart.objects.create(method=rows["method"], plan=plan)
+        point = {"name": "a", "version": 1, "measured": job.created, "value": 1.0, "job": job}
+        rows["points"] = ChartPoint.objects.create(chart=rows["charts"], **point)
         rows["staffaction"] = StaffAction.objects.create(account="ada", action="a", kind="k", target="t", name="n")
         self.rows = rows
         plain, permitted = (User.objects.create_user(name, is_staff=True) for name in ("sam", "sue"))

@@ -49,13 +49,18 @@ class Level:
 @dataclass(frozen=True)
 class Alarm:
     """One test that a point fails. point: from 0 on. rule: 1 to 8 of TESTS, 9 for the range, 10 for
-    the average. start: the first point of its pattern. sentence: the pattern and what often causes
-    it."""
+    the average. start: the first point of its pattern. words: the pattern and what often causes
+    it, as a sentence goes on after the name of the point."""
 
     point: int
     rule: int
     start: int
-    sentence: str
+    words: str
+
+    @property
+    def sentence(self) -> str:
+        """The alarm, with its point as people count."""
+        return f"Point {self.point + 1} {self.words}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +123,7 @@ def individuals(values: Sequence[float], level: Level | None = None, rules: Coll
             at + 1,
             9,
             at,
-            f"{_named(at + 1)} differs from the one before by more than the limit of ranges.",
+            "differs from the one before by more than the limit of ranges.",
         )
         for at in np.flatnonzero(ranges > greatest).tolist()
     ]
@@ -153,7 +158,7 @@ def ewma(
             at,
             10,
             at,
-            f"{_named(at)}: the weighted average is {side} its limit, so the mean has probably shifted.",
+            f"has a weighted average {side} its limit, so the mean has probably shifted.",
         )
         for side, is_beyond in (("below", averages < lower), ("above", averages > upper))
         for at in np.flatnonzero(is_beyond).tolist()
@@ -176,11 +181,6 @@ def _without_limits(points: Floats, ranges: Floats) -> Chart:
 
 def _sorted(alarms: list[Alarm]) -> tuple[Alarm, ...]:
     return tuple(sorted(alarms, key=lambda alarm: (alarm.point, alarm.rule)))
-
-
-def _named(at: int) -> str:
-    """A point as people count."""
-    return f"Point {at + 1}"
 
 
 def _run(holds: Mask, length: int) -> Mask:
@@ -263,4 +263,4 @@ def _alarms(rule: int, deviates: Floats) -> list[Alarm]:
         raise ValueError(f"There is no test {rule} for special causes: they are 1 to 8.")
     length, test, words = TESTS[rule]
     ends = np.flatnonzero(test(deviates)).tolist()
-    return [Alarm(at, rule, max(0, at - length + 1), f"{_named(at)} {words} (test {rule}).") for at in ends]
+    return [Alarm(at, rule, max(0, at - length + 1), f"{words} (test {rule}).") for at in ends]

@@ -225,7 +225,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield from _charts_of_images(sample, _compared_first(sample))
     if sample.method:
         yield heading("Method of the laboratory")
-        yield words(" ".join((f"{sample.method.title}.", *sample.method.departures)))
+        yield words(" ".join((f"{sample.method.title}.", *sample.method.remarks)))
     yield heading("Settings that differ from the default")
     settings = list(changed_settings(sample))
     yield facts(settings) if settings else words("None.")

@@ -111,6 +111,7 @@ class Method(TypedDict):
     state: Literal["draft", "approved", "withdrawn"]
     checksum: Annotated[str, meaning("SHA-256 of the description of the method")]
     departures: Annotated[list[str], meaning("what was done otherwise than it asks for, a sentence each")]
+    control: Annotated[str, meaning("that the method was out of control before, empty where it was not")]
 
 
 class ImageFacts(TypedDict):

@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -19,7 +20,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ...models import AGAIN, Delivery, Job, Sample, Training, Webhook
+from ...models import AGAIN, ControlChart, Delivery, Job, Sample, Training, Webhook
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
 from .site_address import address_of
@@ -113,7 +114,17 @@ def announce(row: Job | Sample | Training, event: str) -> None:
     body = {"id": str(row.pk), "url": address_of(row, "/api/v1").rstrip("/"), "page": address_of(row)}
     body |= {"state": event.rpartition(".")[2], "name": name, "error": row.error or None}
     body |= {"sample": str(row.sample_id) if row.sample_id else None} if isinstance(row, Job) else {}
-    for webhook in Webhook.objects.filter(owner=row.owner_id, stopped=None):
+    _send_to([row.owner_id], event, body)
+
+
+def announce_alarm(chart: ControlChart, owners: Iterable[Any], event: str, body: dict[str, Any]) -> None:
+    """Tell the addresses of accounts that a point of a control chart is out of control. owners: ids of the accounts."""
+    addresses = {"url": address_of(chart, "/api/v1").rstrip("/"), "page": address_of(chart)}
+    _send_to(owners, event, {"id": str(chart.pk), **addresses, "state": event.rpartition(".")[2], **body})
+
+
+def _send_to(owners: Iterable[Any], event: str, body: dict[str, Any]) -> None:
+    for webhook in Webhook.objects.filter(owner__in=list(owners), stopped=None):
         _send(webhook, event, body)
 
 

@@ -65,6 +65,7 @@ KINDS: dict[type[models.Attempted], Kind] = {
     ),
     models.Comparison: Kind(ANALYSES, "comparison", "The comparison"),
     models.Study: Kind(ANALYSES, "study", "The study"),
+    models.ChartReport: Kind(ANALYSES, "month of a control chart", "Writing the month"),
     models.Proposals: Kind(ANALYSES, "look at other ways", "The look at other ways"),
     models.Dataset: Kind(
         ANALYSES,

@@ -21,6 +21,7 @@ from ..ground.files import delete_with_files, publishing, remove_files, remove_f
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
 from ..ground.tables import UNCORRECTED
+from . import control
 from .pooling import refresh_after_commit
 from .publishing import NAME as SEGMENTATION
 from .publishing import heed_reading, store
@@ -228,6 +229,7 @@ def _heed(job: Job, summary: dict[str, Any] | None, *, early: bool) -> None:
     """The numbers of a result that was measured again, and what its bar says since."""
     if summary:
         Job.objects.filter(pk=job.pk).update(summary=summary)
+        control.record(job)
         announce(job, "job.done")
         refresh_after_commit(job.sample_id)
     if not early:

@@ -12,6 +12,7 @@ from ...models import Job, Reference, Sample
 from ..ground import bundles, staff_log
 from ..ground.files import delete_with_files
 from ..ground.refusal import Refused
+from . import control
 
 GONE = "This result has been deleted."
 SIGNED = "This result is signed: its limits and its reference material stay as they were signed."
@@ -29,7 +30,9 @@ def set_reference(*, row: Job | Sample, reference: Reference | None, account: An
     """Call a result the measurement of a reference material that the caller may see, or of none; raises Refused as
     `set_specification` does."""
     copied = {**reference.material, "id": str(reference.pk)} if reference else {}
-    _change(row, account, "changed the reference material", reference=copied)
+    with transaction.atomic():
+        _change(row, account, "changed the reference material", reference=copied)
+        control.record(row)
 
 
 @transaction.atomic

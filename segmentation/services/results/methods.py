@@ -300,6 +300,7 @@ def _check_signed_in(user: Any) -> None:
 
 
 def check_changeable(method: Method, user: Any) -> None:
+    """Raises Refused (401, 403) for an account that may not change a method."""
     _check_signed_in(user)
     if not method.is_changeable_by(user):
         raise Refused(NOT_YOURS, 403)

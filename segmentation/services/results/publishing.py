@@ -38,6 +38,7 @@ from ..ground import bundles
 from ..ground.files import LocalFile, publishing, remove_folder
 from ..ground.queue import enqueue_after_commit
 from ..ground.tables import UNCORRECTED
+from . import control
 from .pooling import refresh_after_commit
 
 NAME = "segmentation.npz"
@@ -179,6 +180,7 @@ def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequ
         artifacts = [kind(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             yield
+            control.record(row)
             announce(row, f"{row._meta.model_name}.done")
             kind.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
             kind.objects.bulk_create([*more, *artifacts])

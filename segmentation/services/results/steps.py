@@ -19,6 +19,7 @@ from ..ground.files import delete_with_files, publishing, remove_files
 from ..ground.queue import TRY_AGAIN, enqueue_after_commit, ring
 from ..ground.refusal import Refused
 from ..ground.tables import OUTLINES, UNCORRECTED
+from . import control
 from .judging import forget_certificate
 from .pooling import refresh_after_commit
 from .publishing import store
@@ -84,6 +85,7 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
                 Artifact.objects.bulk_create(artifacts)
                 ExportJob.objects.filter(job=job).delete()
                 Job.objects.filter(pk=job.pk).update(summary=summary, step=step)
+                control.record(job)
                 refresh_after_commit(job.sample_id)
                 return
         remove_files(row.file.name for row in artifacts)

@@ -1,0 +1,175 @@
+"""Control charts of methods for scripts: made, read with every number, noted at, with other limits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import Schema, Status
+from pydantic import Field
+
+from ..core.quality.control import ChartPlan
+from ..models import ControlChart, Method, Reference
+from ..presenters.control import ChartView
+from ..services.ground.refusal import Refused
+from ..services.results import charts as service
+from .routes import JSON, Routes, takes
+from .schemas import Answer, Id, Of, at, text_of
+from .sending import Body, json_body
+
+router = Routes(tags=["Control charts"])
+of_methods = Routes(tags=["Methods"])
+NO_REFERENCE = "You list no reference material with this id."
+PLAN = (
+    "quantity (such as median), way (individuals or ewma), centre and sigma (given limits, null for those of the first"
+    " 20 points; nm, fractions from 0 to 1), rules (numbers of the tests)."
+)
+
+
+class NewChart(Body):
+    """A chart of one number of a method."""
+
+    plan: dict[str, Any] = Field(default_factory=dict, description=PLAN)
+    reference: UUID | None = Field(None, description="A reference material whose measurements it shows.")
+
+
+class ChangedChart(Body):
+    plan: dict[str, Any] = Field(description=f"What changes: {PLAN} The quantity stays.")
+
+
+class PointMark(Body):
+    """What happened at a point; what is not sent stays as it is."""
+
+    note: str | None = Field(None, description="Such as new filament; an empty one is taken away.")
+    excluded: str | None = Field(None, description="The known cause for which it does not count; empty: it counts.")
+
+
+class PointAlarm(Schema):
+    rule: int = Field(description="1 to 8 of Nelson's tests, 9 for the moving range, 10 for the weighted average.")
+    sentence: str
+
+
+class Point(Schema):
+    """One result of a chart, in the unit of result.json."""
+
+    id: int
+    number: int = Field(description="From 1 on, in the order of time.")
+    measured: datetime
+    value: float
+    average: float | None = Field(description="The weighted average; null for individuals.")
+    moving_range: float | None = Field(description="The difference to the point before that counts.")
+    lower: float | None
+    upper: float | None
+    alarms: list[PointAlarm]
+    note: str
+    excluded: str
+    version: int
+    departures: list[str]
+    job: str | None = Field(description="The result, where you may see it.")
+    sample: str | None
+
+
+class Chart(Answer):
+    """A control chart and its state at the last point."""
+
+    id: Id
+    url: Annotated[str, at("api:chart")]
+    page: Annotated[str, at("chart")] = Field(description="The page of the same chart for people.")
+    method: Annotated[str, text_of("method_id")]
+    name: Annotated[str, Of(lambda row, _: str(row))]
+    plan: dict[str, Any] = Field(description=PLAN)
+    reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
+    sentence: Annotated[str, Of(lambda row, _: _view(row).sentence)]
+    in_control: Annotated[bool | None, Of(lambda row, _: _view(row).in_control)] = Field(
+        description="Of the last point that counts; null before there are limits."
+    )
+
+
+class ChartLevel(Schema):
+    centre: float
+    sigma: float
+    source: Literal["given", "the first 20 points"]
+    greatest_range: float | None = Field(description="Upper limit of the moving ranges.")
+
+
+class ChartInFull(Chart):
+    level: Annotated[ChartLevel | None, Of(lambda row, _: _view(row).level_as_dict())]
+    points: Annotated[list[Point], Of(lambda row, request: _view(row, request).as_dicts())]
+
+
+def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:
+    return ChartView(row, row.points.select_related("job__sample", "sample"), request)
+
+
+@of_methods.does("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
+def charts(request: HttpRequest, pk: UUID) -> Any:
+    """The control charts of a method, each with its state."""
+    return list(_method(request, pk).charts.select_related("method"))
+
+
+@of_methods.does(
+    "POST", "/{uuid:pk}/charts", "method-charts", {201: ChartInFull}, (401, 403, 404, 409, 422), takes(NewChart, JSON)
+)
+def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
+    """A control chart of one number, filled from the results that there are."""
+    method, body = _method(request, pk), json_body(request, NewChart)
+    reference = None
+    if body.reference:
+        reference = Reference.objects.listed_for(request.user, request.visitor).filter(pk=body.reference).first()
+        if reference is None:
+            raise Refused(NO_REFERENCE, 422)
+    row = service.create_chart(method=method, plan=_plan(body.plan), reference=reference, user=request.user)
+    response["Location"] = reverse("api:chart", args=[row.pk])
+    return Status(201, row)
+
+
+@router.does("GET", "/{uuid:pk}", "chart", ChartInFull, (404,))
+def chart(request: HttpRequest, pk: UUID) -> Any:
+    """Limits, points and alarms."""
+    return _chart(request, pk)
+
+
+@router.does("PATCH", "/{uuid:pk}", "chart", ChartInFull, (403, 404, 422), takes(ChangedChart, JSON))
+def change(request: HttpRequest, pk: UUID) -> Any:
+    """Other rules, another way to draw it, or other limits."""
+    row, body = _chart(request, pk), json_body(request, ChangedChart)
+    service.change_chart(chart=row, plan=_plan({**row.plan, **body.plan}), user=request.user)
+    return row
+
+
+@router.does("DELETE", "/{uuid:pk}", "chart", {204: None}, (403, 404))
+def delete(request: HttpRequest, pk: UUID) -> Any:
+    """Delete a chart with its notes. Results stay."""
+    service.delete_chart(chart=_chart(request, pk), user=request.user)
+    return Status(204, None)
+
+
+@router.does(
+    "PATCH", "/{uuid:pk}/points/{int:point}", "chart-point", ChartInFull, (403, 404, 422), takes(PointMark, JSON)
+)
+def mark(request: HttpRequest, pk: UUID, point: int) -> Any:
+    """A note at a point, and the known cause for which it does not count."""
+    row = _chart(request, pk)
+    marked = get_object_or_404(row.points.select_related("chart__method"), pk=min(point, 2**62))
+    service.mark_point(point=marked, user=request.user, **json_body(request, PointMark).model_dump())
+    return row
+
+
+def _method(request: HttpRequest, pk: UUID) -> Method:
+    return get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
+
+
+def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
+    seen = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(seen.select_related("method"), pk=pk)
+
+
+def _plan(fields: dict[str, Any]) -> ChartPlan:
+    try:
+        return ChartPlan.read(fields)
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None

@@ -1,0 +1,113 @@
+"""The PDF of a control chart for one month: the state in a sentence, the picture, and a line for each point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from matplotlib.axes import Axes
+from reportlab.platypus import Flowable
+
+from ..quality.control import Control
+from .charts import BAR, FAINT, INK, MEDIAN, WARNED, label_axes
+from .document import LEAD, SMALL, TITLE, WIDTH, chart, facts, heading, space, table, words, write
+
+DRAWN = 100  # points, the last ones
+INCHES, RANGES = (WIDTH / 72, 2.5), (WIDTH / 72, 1.6)
+TESTS = (
+    "Tests for special causes are those of L. S. Nelson, J. Qual. Technol. 16 (1984) 237, which ISO 8258:1991 took"
+    " over; the weighted average is that of S. W. Roberts (1959), with λ = 0.2 and limits of 2.962 standard deviations."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Month:
+    """What the PDF says. title: of the chart. month: such as "November 2026". sentence: of the state at its end.
+    facts: names and values. label: title of the axis. factor: from the unit of result.json to that of the axis.
+    control: of all points up to the end of the month. head: titles of the columns of `lines`, a row for each point of
+    the month."""
+
+    title: str
+    month: str
+    sentence: str
+    facts: Sequence[tuple[str, str]]
+    label: str
+    factor: float
+    control: Control
+    head: Sequence[str]
+    lines: Sequence[Sequence[str]]
+
+
+def write_month(month: Month, file: Path | BinaryIO, date: datetime | None = None) -> None:
+    """Write the document. date: in the file."""
+    write(file, f"{month.title}, {month.month}", list(_parts(month)), date)
+
+
+def _parts(month: Month) -> Iterator[Flowable]:
+    yield words(f"Control chart: {month.title}", TITLE)
+    yield space(3)
+    yield words(f"{month.month}. {month.sentence}", LEAD)
+    yield space(6)
+    control = month.control
+    if control.places:
+        yield chart(lambda ax: _draw_points(ax, month), 0.09, INCHES)
+        yield words(
+            f"The last points up to the end of the month, {DRAWN} at most. Dashed: centre line; dotted: limits."
+            " Numbered: out of control. Hollow: excluded for a known cause.",
+            SMALL,
+        )
+    if len(control.chart.ranges):
+        yield chart(lambda ax: _draw_ranges(ax, month), 0.09, RANGES)
+    yield heading("Limits")
+    yield facts(list(month.facts))
+    yield heading("Points of the month")
+    if month.lines:
+        yield table(month.head, month.lines, (0.5, 1.1, 0.9, 0.9, 3.6), numbers_from=9)
+    else:
+        yield words("None.")
+    yield space(4)
+    yield words(TESTS, SMALL)
+
+
+def _draw_points(ax: Axes, month: Month) -> None:
+    control, factor = month.control, month.factor
+    label_axes(ax, "Point", month.label)
+    state, places = control.chart, np.asarray(control.places)
+    shown = places >= len(control.values) - DRAWN
+    x, values = places[shown] + 1, factor * state.values[shown]
+    ax.plot(x, values, color=BAR, linewidth=1, marker="o", markersize=3, markerfacecolor=MEDIAN, markeredgewidth=0)
+    if state.level is not None:
+        ax.axhline(factor * state.level.centre, color=FAINT, linestyle="dashed", linewidth=1)
+        for limits in (state.lower, state.upper):
+            ax.plot(x, factor * limits[shown], color=INK, linestyle="dotted", linewidth=1.2)
+    heights = dict(zip(places.tolist(), (factor * state.values).tolist(), strict=True))
+    for at in sorted({alarm.point for alarm in control.alarms}):
+        if at >= len(control.values) - DRAWN:
+            ax.plot([at + 1], [heights[at]], "o", color=WARNED, markersize=5)
+            how: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": WARNED}
+            ax.annotate(str(at + 1), (at + 1, heights[at]), (0, 5), **how)
+    out = [at for at, counts in enumerate(control.counts) if not counts and at >= len(control.values) - DRAWN]
+    hollow: dict[str, Any] = {"color": INK, "markersize": 5, "markerfacecolor": "none"}
+    ax.plot([at + 1 for at in out], factor * control.values[out], "o", **hollow)
+    _set_ends(ax, control)
+
+
+def _draw_ranges(ax: Axes, month: Month) -> None:
+    state, places = month.control.chart, np.asarray(month.control.places[1:])
+    label_axes(ax, "Point", "Moving range")
+    shown = places >= len(month.control.values) - DRAWN
+    ax.plot(places[shown] + 1, month.factor * state.ranges[shown], color=BAR, linewidth=1, marker="o", markersize=2.5)
+    if state.greatest_range is not None:
+        ax.axhline(month.factor * state.greatest_range, color=INK, linestyle="dotted", linewidth=1.2)
+    ax.set_ylim(bottom=0)
+    _set_ends(ax, month.control)
+
+
+def _set_ends(ax: Axes, control: Control) -> None:
+    """One axis of points for both charts."""
+    n = len(control.values)
+    ax.set_xlim(max(0, n - DRAWN) + 0.5, n + 0.5)

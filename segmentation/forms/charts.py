@@ -1,0 +1,81 @@
+"""The form of a control chart: its number, how it is drawn, by what it warns, and given limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from ..core.measure.quantities import number
+from ..core.quality.charts import TESTS
+from ..core.quality.control import ChartPlan
+from .specification import typed_number
+
+WAYS = (("individuals", "Individuals with moving ranges"), ("ewma", "Weighted moving average (EWMA)"))
+BOTH = "Type the centre line and the standard deviation, or leave both empty."
+NO_QUANTITY = "Choose the number that the chart shows."
+
+
+def rule_words() -> list[tuple[str, str]]:
+    """The tests by number, each in words."""
+    return [(str(rule), f"{rule}: a point {words}") for rule, (_, _, words) in TESTS.items()]
+
+
+class ChartForm(forms.Form):
+    """A `ChartPlan` is its "plan"; the id of a reference material, or "", its "reference"."""
+
+    quantity = forms.ChoiceField(error_messages={"required": NO_QUANTITY, "invalid_choice": NO_QUANTITY})
+    reference = forms.ChoiceField(required=False)
+    way = forms.ChoiceField(choices=WAYS)
+    centre = forms.CharField(required=False, max_length=40)
+    sigma = forms.CharField(required=False, max_length=40)
+    rules = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(
+        self,
+        data: Any,
+        plan: ChartPlan,
+        quantities: Sequence[tuple[str, str]],
+        references: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """plan: what is filled in. quantities, references: what may be chosen, by name and title."""
+        super().__init__(data)
+        self.fields["quantity"].choices = quantities
+        self.fields["reference"].choices = [("", "no reference material"), *references]
+        self.fields["rules"].choices = rule_words()
+        factor = 100.0 if number(plan.quantity).kind == "fraction" else 1.0
+        self.initial = {
+            "quantity": plan.quantity,
+            "reference": "",
+            "way": plan.way,
+            "centre": "" if plan.centre is None else f"{factor * plan.centre:.10g}",
+            "sigma": "" if plan.sigma is None else f"{factor * plan.sigma:.10g}",
+            "rules": [str(rule) for rule in plan.rules],
+        }
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is wrong, each sentence once."""
+        return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
+
+    def clean(self) -> Mapping[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if self.errors:
+            return data
+        limits: dict[str, float | None] = {}
+        for name in ("centre", "sigma"):
+            try:
+                limits[name] = typed_number(number(data["quantity"]), data[name]) if data[name] else None
+            except ValueError as problem:
+                self.add_error(name, str(problem))
+        if self.errors:
+            return data
+        if (limits["centre"] is None) != (limits["sigma"] is None):
+            raise forms.ValidationError(BOTH)
+        rules = [int(rule) for rule in data["rules"]]
+        try:
+            data["plan"] = ChartPlan.read({"quantity": data["quantity"], "way": data["way"], "rules": rules, **limits})
+        except ValueError as problem:
+            raise forms.ValidationError(str(problem)) from None
+        return data

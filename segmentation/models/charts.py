@@ -1,0 +1,118 @@
+"""Control charts of methods, and their points."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Cast, Coalesce
+from django.utils import timezone
+
+from ..core.quality.control import ChartPlan, Control
+from .base import SHOWN_NAME, AttemptedQuerySet, Made
+from .jobs import Job
+from .methods import Method
+from .samples import Sample
+
+LONGEST_NOTE = 500
+
+
+class ControlChart(models.Model):
+    """A chart of one number of the results of a method, over all its versions.
+
+    plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
+    results keep it ("id" and certificate); {} for results of no reference material.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    method = models.ForeignKey(Method, models.CASCADE, related_name="charts")
+    plan = models.JSONField()
+    reference = models.JSONField(default=dict, blank=True)
+    created = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["created"]
+        verbose_name = "control chart"
+
+    def __str__(self) -> str:
+        material = f" of {self.reference['name']}" if self.reference else ""
+        return f"{self.method.name}: {self.read().label}{material}"
+
+    @property
+    def folder(self) -> str:
+        """The path of its page."""
+        return f"charts/{self.pk}"
+
+    def read(self) -> ChartPlan:
+        return ChartPlan.read(self.plan)
+
+    def control(self, points: list[ChartPoint]) -> Control:
+        """The state after points in the order of time."""
+        return Control.of(self.read(), [point.value for point in points], [bool(point.excluded) for point in points])
+
+
+class ChartPoint(models.Model):
+    """One result as a point of a chart.
+
+    job, sample: the result, None once it is deleted: its point stays. name, version: of the image or sample, and of the
+    method. measured: when the result was made, which is its place in the chart. value: in the unit of result.json.
+    departures: what it does otherwise than the method asks for. note: what happened. excluded: the known cause for
+    which it does not count, "" where it counts. sent_rules: numbers of the rules whose alarm at this point was sent.
+    """
+
+    chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="chart_points")
+    sample = models.ForeignKey(Sample, models.SET_NULL, null=True, blank=True, related_name="chart_points")
+    name = models.CharField(max_length=SHOWN_NAME)
+    version = models.PositiveIntegerField()
+    measured = models.DateTimeField(db_index=True)
+    value = models.FloatField()
+    departures = models.JSONField(default=list, blank=True)
+    note = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
+    excluded = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
+    sent_rules = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["measured", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["chart", "job"], condition=Q(sample=None), name="one_point_of_a_job"),
+            models.UniqueConstraint(fields=["chart", "sample"], condition=Q(job=None), name="one_point_of_a_sample"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.chart}"
+
+    @property
+    def result(self) -> Any:
+        """The job or the sample, None once it is deleted."""
+        return self.job or self.sample
+
+
+class ChartReportQuerySet(AttemptedQuerySet):
+    related = ("chart__method",)
+
+    def by_sender(self) -> AttemptedQuerySet:
+        return self.annotate(sender=Coalesce(Cast("chart__method__owner", models.CharField()), models.Value("")))
+
+
+class ChartReport(Made):
+    """The PDF of a chart for one month, which a worker writes.
+
+    month: its first day. content: identifies the points and the plan that it was written of. pdf: kept in the database,
+    as it is small and goes with its chart.
+    """
+
+    chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="reports")
+    month = models.DateField()
+    content = models.CharField(max_length=64, unique=True, editable=False)
+    pdf = models.BinaryField(default=bytes, blank=True)
+
+    objects = ChartReportQuerySet.as_manager()
+
+    class Meta(Made.Meta):
+        indexes = []
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m} of {self.chart}"

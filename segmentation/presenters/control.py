@@ -1,0 +1,289 @@
+"""A control chart as its page shows it: a sentence, the pictures, and a line for each point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from ..core.measure.quantities import decimals, number, significant
+from ..core.quality.control import Control
+from ..http.access import address_of
+from ..models import ChartPoint, ControlChart
+from ..services.access.links import may_open
+from .charts import Lines
+
+MOST_SHOWN = 200  # points, the last ones
+LABEL = 8.0  # per cent of the picture that the number of a point takes on a phone
+
+
+class Marked(NamedTuple):
+    """A point of a picture. x, y: places in per cent. state: alarm, out, noted or "". label: what stands above it."""
+
+    x: float
+    y: float
+    state: str
+    words: str
+    label: str
+
+    @property
+    def radius(self) -> int:
+        return 6 if self.state else 3
+
+
+def _apart(marks: Sequence[Marked]) -> list[Marked]:
+    """The same marks, of labels that would overlap only the later ones."""
+    kept: list[Marked] = []
+    leftmost = 100.0 + LABEL
+    for mark in reversed(marks):
+        is_free = bool(mark.label) and leftmost - mark.x >= LABEL
+        leftmost = mark.x if is_free else leftmost
+        kept.append(mark if is_free else mark._replace(label=""))
+    return kept[::-1]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart with its marked points. Its curves are the points, the centre line, the lower and the upper limit."""
+
+    lines: Lines
+    marks: tuple[Marked, ...]
+
+
+@dataclass(frozen=True)
+class PointRow:
+    """One point in the table. number: from 1 on. value, average, range: in words, "" where there is none. sentences: of
+    its alarms. address: of its result, "" where the caller may not see it."""
+
+    point: ChartPoint
+    number: int
+    value: str
+    average: str
+    range: str
+    sentences: tuple[str, ...]
+    name: str
+    address: str
+
+    @property
+    def measured(self) -> datetime:
+        return self.point.measured
+
+    @property
+    def happened(self) -> str:
+        """Alarms, the known cause, the note and what departs from the method, in words."""
+        point = self.point
+        cause = f"Excluded: {point.excluded.rstrip('.')}." if point.excluded else ""
+        return " ".join(filter(None, [cause, *self.sentences, point.note, *point.departures]))
+
+
+class ChartView:
+    """What the page of a chart says. points: in the order of time."""
+
+    def __init__(self, chart: ControlChart, points: Sequence[ChartPoint], request: Any = None) -> None:
+        self.row, self.points, self.request = chart, list(points), request
+        self.plan = chart.read()
+        self.quantity = number(self.plan.quantity)
+        is_share = self.quantity.kind == "fraction"
+        self.factor, self.unit = (100.0, "%") if is_share else (1.0, self.quantity.unit("nm"))
+
+    @cached_property
+    def control(self) -> Control:
+        return self.row.control(self.points)
+
+    @property
+    def title(self) -> str:
+        return str(self.row)
+
+    @property
+    def sentence(self) -> str:
+        return self.control.sentence
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the last point was measured."""
+        return self.points[-1].measured if self.points else None
+
+    @property
+    def column(self) -> str:
+        """What the table says of each point beside its value."""
+        return "Average" if self.plan.way == "ewma" else "Range"
+
+    @property
+    def is_out(self) -> bool:
+        return bool(self.control.last_alarms)
+
+    @property
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """What it shows, and the limits."""
+        yield "Number", f"{self.quantity.title}{f', {self.unit}' if self.unit else ''}"
+        if self.row.reference:
+            yield "Reference material", self.row.reference["name"]
+        yield "Points", f"{len(self.points):,}{self._excluded()}"
+        level = self.control.chart.level
+        if level is not None:
+            yield "Centre line", self.words(level.centre)
+            yield "Standard deviation", self.words(level.sigma)
+            yield "Limits from", "given values" if level.source == "given" else level.source
+        chart = self.control.chart
+        if level is not None and len(chart.upper):
+            yield "Limits of the last point", f"{self.words(chart.lower[-1])} to {self.words(chart.upper[-1])}"
+        if chart.greatest_range is not None:
+            yield "Limit of ranges", self.words(chart.greatest_range)
+
+    @cached_property
+    def _places(self) -> int:
+        largest = max((abs(self.factor * point.value) for point in self.points), default=1.0)
+        return decimals(largest, 4)
+
+    def _excluded(self) -> str:
+        out = len(self.points) - len(self.control.places)
+        return f", {out} of them excluded" if out else ""
+
+    def words(self, value: float) -> str:
+        """A value in the unit of the page, with as many decimals as four digits of the largest point have: limits lie
+        near each other."""
+        return f"{significant(self.factor * float(value), 15, self._places)} {self.unit}".strip().replace("-", "−")
+
+    @cached_property
+    def main(self) -> Picture | None:
+        """The points with centre line and limits; None of fewer than two."""
+        control, shown = self.control, range(len(self.points))[-MOST_SHOWN:]
+        chart, place = control.chart, {at: kept for kept, at in enumerate(control.places)}
+        values = [self.factor * float(chart.values[place[at]] if at in place else control.values[at]) for at in shown]
+        series: list[list[tuple[float, float | None]]] = [
+            [(at + 1.0, value if at in place else None) for at, value in zip(shown, values, strict=True)]
+        ]
+        if chart.level is not None:
+            series.append([(at + 1.0, self.factor * chart.level.centre) for at in shown])
+            for limits in (chart.lower, chart.upper):
+                ends = [(at + 1.0, max(0.0, self.factor * float(limits[place[at]]))) for at in shown if at in place]
+                series.append([(x, y) for x, y in ends])
+        # An excluded point is drawn, too, where it is no further curve: it only widens the axis.
+        outside = [(at + 1.0, value, value) for at, value in zip(shown, values, strict=True) if at not in place]
+        name = "Weighted average" if self.plan.way == "ewma" else self.quantity.title
+        return self._picture(series, f"{name}, {self.unit}" if self.unit else name, shown, values, outside)
+
+    def _picture(
+        self,
+        series: Sequence[Sequence[tuple[float, float | None]]],
+        title: str,
+        shown: Sequence[int],
+        values: Sequence[float],
+        outside: Sequence[tuple[float, float, float]],
+    ) -> Picture | None:
+        lines = Lines.of(series, title, "point", outside)
+        if lines is None:
+            return None
+        kept = iter(lines.dots)
+        hollow = iter(lines.whiskers)
+        marks = []
+        for at, value in zip(shown, values, strict=True):
+            x, y = next(kept)[:2] if self.control.counts[at] else next(hollow)[:2]
+            point, alarms = self.points[at], self.control.alarms_at(at)
+            state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
+            texts = [f"Point {at + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
+            texts += [*(alarm.sentence for alarm in alarms), point.excluded, point.note]
+            marks.append(Marked(x, y, state, ". ".join(filter(None, texts)), str(at + 1) if alarms else ""))
+        return Picture(lines, tuple(_apart(marks)))
+
+    @cached_property
+    def ranges(self) -> Lines | None:
+        """The moving ranges with their limit."""
+        control, chart = self.control, self.control.chart
+        if self.plan.way != "individuals" or not len(chart.ranges):
+            return None
+        xs = [at + 1.0 for at in control.places[1:]]
+        series: list[list[tuple[float, float | None]]] = [
+            [
+                (x, self.factor * float(size))
+                for x, size in zip(xs, chart.ranges, strict=True)
+                if x > len(self.points) - MOST_SHOWN
+            ]
+        ]
+        if chart.greatest_range is not None:
+            ends = (
+                max(1.0, len(self.points) - MOST_SHOWN + 1.0),
+                float(len(self.points)),
+            )  # those of the picture above
+            series.append([(x, self.factor * chart.greatest_range) for x in ends])
+        title = f"Moving range, {self.unit}" if self.unit else "Moving range"
+        return Lines.of(series, title, "point", from_zero=True)
+
+    @property
+    def rows(self) -> list[PointRow]:
+        """The last points, the newest first."""
+        return self.every_row[:MOST_SHOWN]
+
+    @cached_property
+    def every_row(self) -> list[PointRow]:
+        """All points, the newest first."""
+        control, chart = self.control, self.control.chart
+        place = {at: kept for kept, at in enumerate(control.places)}
+        rows = []
+        for at in reversed(range(len(self.points))):
+            point, kept = self.points[at], place.get(at)
+            is_average = self.plan.way == "ewma" and chart.level is not None and kept is not None
+            average = self.words(chart.values[kept]) if is_average else ""
+            has_range = bool(kept) and len(chart.ranges) > 0
+            address = self._address(point)
+            rows.append(
+                PointRow(
+                    point,
+                    at + 1,
+                    self.words(point.value),
+                    average,
+                    self.words(chart.ranges[kept - 1]) if has_range and kept else "",
+                    tuple(alarm.sentence for alarm in control.alarms_at(at)),
+                    point.name if address else "",
+                    address,
+                )
+            )
+        return rows
+
+    @property
+    def in_control(self) -> bool | None:
+        """Of the last point that counts; None before there are limits."""
+        return None if self.control.chart.level is None or not self.control.places else not self.is_out
+
+    def level_as_dict(self) -> dict[str, Any] | None:
+        """For scripts: the limits, in the unit of result.json; None while there are none."""
+        chart = self.control.chart
+        return chart.level and {**asdict(chart.level), "greatest_range": chart.greatest_range}
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """For scripts: every point with its limits and alarms, in the unit of result.json."""
+        control, chart = self.control, self.control.chart
+        place = {at: kept for kept, at in enumerate(control.places)}
+        rows = []
+        for at, point in enumerate(self.points):
+            kept, is_seen = place.get(at), bool(self._address(point))
+            is_held = chart.level is not None and kept is not None
+            is_average, has_range = is_held and self.plan.way == "ewma", bool(kept) and len(chart.ranges)
+            texts = {name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures")}
+            rows.append(
+                {
+                    **texts,
+                    "id": point.pk,
+                    "number": at + 1,
+                    "measured": point.measured,
+                    "average": float(chart.values[kept]) if is_average else None,
+                    "moving_range": float(chart.ranges[kept - 1]) if has_range and kept else None,
+                    "lower": float(chart.lower[kept]) if is_held else None,
+                    "upper": float(chart.upper[kept]) if is_held else None,
+                    "alarms": [{"rule": alarm.rule, "sentence": alarm.sentence} for alarm in control.alarms_at(at)],
+                    "job": str(point.job_id) if point.job_id and is_seen else None,
+                    "sample": str(point.sample_id) if point.sample_id and is_seen else None,
+                }
+            )
+        return rows
+
+    def _address(self, point: ChartPoint) -> str:
+        """Of the result, "" where the caller may not see it."""
+        result = point.result
+        if result is None or self.request is None:
+            return ""
+        request = self.request
+        is_seen = may_open(result, request.user, request.visitor, request.links)
+        return address_of(result) if is_seen else ""

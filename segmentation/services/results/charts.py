@@ -1,0 +1,88 @@
+"""Control charts of methods: made, filled from the results that there are, changed, and noted at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from ...core.names import clean_text
+from ...core.quality.control import ChartPlan
+from ...models import ChartPoint, ControlChart, Job, Method, Reference, Sample
+from ...models.charts import LONGEST_NOTE
+from ..ground import staff_log
+from ..ground.refusal import Refused, lock
+from .control import put, same_material, take_as_told
+from .methods import GONE, check_changeable
+
+MOST = 50
+TOO_MANY = f"A method has at most {MOST} control charts: delete one that nobody looks at."
+TWICE = "There is a control chart of this number and material already."
+NO_CHART = "This control chart has been deleted."
+NO_REASON = f"Type the known cause, of at most {LONGEST_NOTE} characters."
+TOO_LONG = f"A note has at most {LONGEST_NOTE} characters."
+
+
+@transaction.atomic
+def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None, user: Any) -> ControlChart:
+    """A chart of a number of a method, filled from the results that there are. reference: whose measurements it shows;
+    None for results of no reference material. Raises Refused (401, 403, 404, 409 one of the same, 422)."""
+    check_changeable(method, user)
+    lock(method, GONE)
+    material = {**reference.material, "id": str(reference.pk)} if reference else {}
+    charts = list(method.charts.all())
+    if any(chart.read().quantity == plan.quantity and same_material(chart.reference, material) for chart in charts):
+        raise Refused(TWICE, 409)
+    if len(charts) >= MOST:
+        raise Refused(TOO_MANY, 422)
+    chart = ControlChart(method=method, plan=plan.model_dump(mode="json"), reference=material)
+    chart.save(force_insert=True)
+    staff_log.note(user, "made a control chart", chart, {}, chart.plan)
+    alone = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
+    for row in [*alone.select_related("micrograph", "method"), *Sample.objects.filter(method__method=method)]:
+        put(chart, row)
+    take_as_told(chart)  # of what is past
+    return chart
+
+
+@transaction.atomic
+def change_chart(*, chart: ControlChart, plan: ChartPlan, user: Any) -> None:
+    """Draw a chart in another way, by other rules, or with other limits. Its number stays. Raises Refused."""
+    check_changeable(chart.method, user)
+    lock(chart, NO_CHART)
+    before, after = chart.plan, {**plan.model_dump(mode="json"), "quantity": chart.plan["quantity"]}
+    if before == after:
+        return
+    chart.plan = after
+    chart.save(update_fields=["plan"])
+    take_as_told(chart)
+    staff_log.note(user, "changed a control chart", chart, before, after)
+
+
+@transaction.atomic
+def delete_chart(*, chart: ControlChart, user: Any) -> None:
+    """Delete a chart with its notes; raises Refused."""
+    check_changeable(chart.method, user)
+    staff_log.note(user, "deleted a control chart", chart, {**chart.plan, "points": chart.points.count()})
+    chart.delete()
+
+
+@transaction.atomic
+def mark_point(*, point: ChartPoint, user: Any, note: str | None = None, excluded: str | None = None) -> None:
+    """Say what happened at a point, and exclude it for a known cause. None leaves a text as it is, "" takes it away.
+
+    Raises Refused (403, 404, 422 a text that is too long).
+    """
+    check_changeable(point.chart.method, user)
+    lock(point.chart, NO_CHART)
+    texts = {"note": note, "excluded": excluded}
+    fields = {name: clean_text(text) for name, text in texts.items() if text is not None}
+    if any(len(text) > LONGEST_NOTE for text in fields.values()):
+        raise Refused(TOO_LONG if len(fields.get("note", "")) > LONGEST_NOTE else NO_REASON, 422)
+    before = {"note": point.note, "excluded": point.excluded}
+    if before == {**before, **fields}:
+        return
+    for name, text in fields.items():
+        setattr(point, name, text)
+    point.save(update_fields=list(fields))
+    staff_log.note(user, "marked a point of a control chart", point, before, {**before, **fields})

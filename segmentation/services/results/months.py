@@ -1,0 +1,57 @@
+"""The PDF of a control chart for one month: asked for once for the same points."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from ...models import AFRESH, ChartPoint, ChartReport, ControlChart
+from ..ground.callers import fingerprint
+from ..ground.queue import TRY_AGAIN, enqueue_after_commit
+from ..ground.refusal import Refused
+
+NO_MONTH = "Send a month such as 2026-11."
+
+
+def month_of(text: str) -> date:
+    """The first day of a month such as "2026-11", of the present one for ""; raises Refused (422)."""
+    if not text:
+        return timezone.now().astimezone(UTC).date().replace(day=1)
+    match = re.fullmatch(r"(\d{4})-(\d{2})", text)
+    try:
+        if match:
+            return date(int(match[1]), int(match[2]), 1)
+    except ValueError:
+        pass
+    raise Refused(NO_MONTH, 422)
+
+
+def points_until(chart: ControlChart, month: date) -> list[ChartPoint]:
+    """The points of a chart up to the end of a month (UTC)."""
+    year, after = (month.year + 1, 1) if month.month == 12 else (month.year, month.month + 1)
+    return list(chart.points.filter(measured__lt=datetime(year, after, 1, tzinfo=UTC)))
+
+
+def report_of(chart: ControlChart, month: date) -> ChartReport:
+    """The PDF of a month, which a worker is asked to write if it is not there or failed. Raises Refused (422)."""
+    if month.year > timezone.now().year + 1:
+        raise Refused(NO_MONTH, 422)
+    rows = [
+        (point.pk, point.value, str(point.measured), point.name, point.version, point.note, point.excluded)
+        for point in points_until(chart, month)
+    ]
+    content = fingerprint("month of a control chart", str(chart.pk), str(month), str(chart), chart.plan, rows)
+    fields = {"chart": chart, "month": month}
+    with transaction.atomic():
+        ChartReport.objects.filter(**fields).exclude(content=content).delete()  # of the points as they were
+        row, is_new = ChartReport.objects.get_or_create(content=content, defaults=fields)
+        failed = ChartReport.objects.filter(
+            pk=row.pk, state=ChartReport.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN
+        )
+        if is_new or failed.update(**AFRESH):
+            enqueue_after_commit(row.pk, ChartReport)
+    row.refresh_from_db()
+    return row

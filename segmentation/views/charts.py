@@ -1,0 +1,135 @@
+"""Control charts of methods: made on the page of a method, and the page of each with its points."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from ..core.names import portable
+from ..core.quality.control import ChartPlan
+from ..forms.charts import ChartForm
+from ..forms.methods import answers
+from ..http.access import see_other
+from ..models import ControlChart, Method, Reference
+from ..presenters.control import ChartView
+from ..services.ground.refusal import Refused
+from ..services.results import charts as service
+from ..services.results import methods, months
+
+
+def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartForm:
+    """The form of a new chart of a method."""
+    description = methods.read(methods.newest(method))
+    listed = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
+    references = [(str(row.pk), row.name) for row in listed]
+    plan = ChartPlan(quantity=description.quantity)
+    return ChartForm(data, plan, answers(description.task), references)
+
+
+@require_POST
+def create(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A new chart of a method; a form that is refused is shown again."""
+    method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
+    methods.check_changeable(method, request.user)
+    form, status = form_for(request, method, request.POST), 400
+    if form.is_valid():
+        listed = Reference.objects.listed_for(request.user, request.visitor)
+        chosen = form.cleaned_data["reference"]
+        reference = listed.filter(pk=chosen).first() if chosen else None
+        try:
+            chart = service.create_chart(
+                method=method, plan=form.cleaned_data["plan"], reference=reference, user=request.user
+            )
+        except Refused as refusal:
+            form.add_error(None, refusal.sentence)
+            status = refusal.status
+        else:
+            return see_other(reverse("chart", args=[chart.pk]))
+    return render(request, "methods/new_chart.html", {"method": method, "form": form}, status=status)
+
+
+@require_safe
+@never_cache
+def chart(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The state in a sentence, the pictures, and the points."""
+    return _page(request, _chart(request, pk))
+
+
+@require_POST
+def change(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Other rules, another way to draw it, or other limits."""
+    row = _chart(request, pk)
+    methods.check_changeable(row.method, request.user)
+    form = _form(row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.read().quantity})
+    if not form.is_valid():
+        return _page(request, row, form=form, status=400)
+    service.change_chart(chart=row, plan=form.cleaned_data["plan"], user=request.user)
+    return see_other(reverse("chart", args=[pk]))
+
+
+@require_POST
+def point(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A note at a point, and the known cause for which it does not count."""
+    row, number = _chart(request, pk), request.POST.get("point", "")
+    if not number.isdecimal() or len(number) > 18:
+        raise Http404
+    marked = get_object_or_404(row.points.select_related("chart__method"), pk=int(number))
+    request.back = reverse("chart", args=[pk])
+    texts = {name: request.POST[name] for name in ("note", "excluded") if name in request.POST}
+    service.mark_point(point=marked, user=request.user, **texts)
+    return see_other(f"{request.back}#points")
+
+
+@require_safe
+@never_cache
+def month(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The PDF of a month, such as ?month=2026-11; while it is being written a page that asks again, and 202."""
+    row = _chart(request, pk)
+    request.back = reverse("chart", args=[pk])
+    report = months.report_of(row, months.month_of(request.GET.get("month", "")))
+    name = f"{portable(f'{row} {report.month:%Y-%m}')}.pdf"
+    if report.state == report.State.DONE:
+        headers = {"Content-Disposition": content_disposition_header(True, name)}
+        return HttpResponse(bytes(report.pdf), "application/pdf", headers=headers)
+    context = {"export": report, "name": name, "back": request.back}
+    response = render(request, "preparing.html", context, status=503 if report.error else 202)
+    response["Retry-After"] = "1"
+    return response
+
+
+@require_POST
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Delete a chart with its notes."""
+    row = _chart(request, pk)
+    request.back = reverse("chart", args=[pk])
+    service.delete_chart(chart=row, user=request.user)
+    return see_other(reverse("method", args=[row.method_id]))
+
+
+def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
+    seen = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(seen.select_related("method"), pk=pk)
+
+
+def _form(row: ControlChart, data: Any = None) -> ChartForm:
+    plan = row.read()
+    return ChartForm(data, plan, [(plan.quantity, plan.label)])
+
+
+def _page(request: HttpRequest, row: ControlChart, *, form: ChartForm | None = None, status: int = 200) -> HttpResponse:
+    points = row.points.select_related("job__micrograph", "job__sample", "sample")
+    context = {
+        "chart": row,
+        "method": row.method,
+        "view": ChartView(row, points, request),
+        "may_change": row.method.is_changeable_by(request.user),
+        "form": form or _form(row),
+    }
+    return render(request, "methods/chart.html", context, status=status)

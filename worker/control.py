@@ -1,0 +1,51 @@
+"""Writes the PDF of a control chart for one month."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from segmentation.models import ChartReport
+from segmentation.presenters.control import ChartView
+from segmentation.services.results.months import points_until
+
+from .heartbeat import Progress
+
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August", "September", "October"),
+    *("November", "December"),
+)
+
+
+def write_month(report: ChartReport, progress: Progress, folder: Path) -> None:
+    """Write the document of the points up to the end of the month, and store it."""
+    from segmentation.core.report import control_page
+
+    progress("writing the month", 0.0)
+    first_day = report.month
+    points = points_until(report.chart, first_day)
+    view = ChartView(report.chart, points)
+    pks = {
+        point.pk for point in points if (point.measured.year, point.measured.month) == (first_day.year, first_day.month)
+    }
+    rows = [row for row in reversed(view.every_row) if row.point.pk in pks]
+    out = sum(bool(row.sentences) for row in rows)
+    counts = f"{len(rows)} point{'' if len(rows) == 1 else 's'} in this month, {out or 'none'} out of control."
+    unit = f", {view.unit}" if view.unit else ""
+    month = control_page.Month(
+        view.title,
+        f"{MONTHS[first_day.month - 1]} {first_day.year}",
+        f"{counts} {view.sentence}",
+        list(view.facts),
+        f"{view.quantity.title}{unit}",
+        view.factor,
+        view.control,
+        ("Point", "Measured", "Value", view.column, "What happened"),
+        [
+            (str(row.number), f"{row.measured:%Y-%m-%d %H:%M}", row.value, row.average or row.range, row.happened)
+            for row in rows
+        ],
+    )
+    file = io.BytesIO()
+    control_page.write_month(month, file, points[-1].measured if points else report.created)
+    report.finish(ChartReport.State.DONE, pdf=file.getvalue())
