@@ -49,7 +49,7 @@ class OneStudy(Answer):
     quantity: str
     conditions: Annotated[list[str], Of(lambda row, _: row.names)] = Field(description="The outer ones first.")
     results: Annotated[list[dict[str, Any]], Of(lambda row, _: row.rows)] = Field(description="Every input.")
-    found: Annotated[dict[str, Any] | None, Of(lambda row, _: row.result or None)] = Field(
+    precision: Annotated[dict[str, Any] | None, Of(lambda row, _: row.result or None)] = Field(
         description="Components, repeatability and intermediate precision with their 95 % intervals; null before."
     )
     report: Annotated[list[dict[str, Any]], Of(lambda row, _: _report(row))] = Field(

@@ -33,6 +33,7 @@ from segmentation.models import (
     Reference,
     Sample,
     StaffAction,
+    Study,
     Token,
     Training,
     Webhook,
@@ -93,6 +94,8 @@ class Cast:
         said = MethodDescription.of_result(job.get_settings(), "a" * 64, Source.METADATA)
         fields = {"description": said.as_dict(), "checksum": said.checksum, "author": "alice"}
         MethodVersion.objects.create(method=rows["method"], number=1, **fields)
+        study = {"title": "June", "author": "alice", "quantity": "median", "names": ["day"], "rows": []}
+        rows["studies"] = Study.objects.create(method=rows["method"], state="failed", **study)
         rows["staffaction"] = StaffAction.objects.create(account="ada", action="a", kind="k", target="t", name="n")
         self.rows = rows
         plain, permitted = (User.objects.create_user(name, is_staff=True) for name in ("sam", "sue"))

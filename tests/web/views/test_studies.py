@@ -144,11 +144,11 @@ def test_the_api_makes_reads_and_applies_one(script, version, results, charlie):
 
     assert post(path, sent, "charlie").status_code == 404
     answer = post(path, sent)
-    assert answer.status_code == 202 and answer.json()["found"] is None and answer.json()["conditions"] == ["day"]
+    assert answer.status_code == 202 and answer.json()["precision"] is None and answer.json()["conditions"] == ["day"]
     study = Study.objects.get()
     finish(study)
     row = script.get(f"/api/v1/studies/{study.pk}", headers=basic("alice")).json()
-    assert row["found"]["intermediate"]["sd"] == pytest.approx(19**0.5)
+    assert row["precision"]["intermediate"]["sd"] == pytest.approx(19**0.5)
     assert [part["title"] for part in row["report"] if part["measured"]] == ["Range", "Precision"]
     assert script.get(f"/api/v1/studies/{study.pk}/report.pdf", headers=basic("alice")).content == b"%PDF-1.4"
     version_answer = post(f"/api/v1/studies/{study.pk}/apply").json()
