@@ -30,7 +30,7 @@ class NewStudy(Body):
 
     title: str
     results: dict[UUID, dict[Literal["instrument", "day", "operator", "preparation"], str]] = Field(
-        description="Labels of each result, by its id. A condition that no result has is left out."
+        description="Labels of each result, by its id. A condition that never changed is left out."
     )
 
 

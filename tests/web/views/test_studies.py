@@ -98,6 +98,13 @@ def test_what_is_no_study_is_said_and_stays_in_the_form(people, version, results
         assert f'name="operator-{results[0].pk}" value="Ada"' in answer.content.decode()
 
 
+def test_a_condition_that_never_changed_is_left_out(people, version, results):
+    sent = form(results) | {f"operator-{job.pk}": "Ada" for job in results}
+    assert people["alice"].post(address(version), sent).status_code == 303
+    study = Study.objects.get()
+    assert study.names == ["day"] and study.rows[0]["labels"]["operator"] == "Ada"
+
+
 def test_results_of_others_and_of_other_methods_are_refused(people, version, results, make_job, charlie, alice):
     theirs = make_job(state="done", owner=charlie, method=version)
     assert people["alice"].post(address(version), form([*results, theirs])).status_code == 404
