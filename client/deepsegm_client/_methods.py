@@ -87,7 +87,7 @@ class Method(_Row[M]):
 
 
 class Study(_Row[M]):
-    """The study of a method: `data` has state, results, found and report."""
+    """The study of a method: `data` has state, results, precision and report."""
 
     kind = "studies"
 

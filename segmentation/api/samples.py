@@ -171,6 +171,7 @@ def close(request: HttpRequest, pk: UUID) -> Any:
     body, growth = json_body(request, Closing), growth_of(sample)
     is_enough = growth is not None and growth.is_enough
     growing.close_sample(sample=sample, account=request.user, reason=body.reason, is_enough=is_enough)
+    request.staff_action = None  # the service has noted it
     return _fresh(sample)
 
 

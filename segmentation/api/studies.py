@@ -12,9 +12,10 @@ from django.urls import reverse
 from ninja import Status
 from pydantic import Field
 
+from ..core.quality.study import CONDITIONS
 from ..core.quality.validated import parts_of
 from ..models import Method, Study
-from ..presenters.studies import CONDITIONS, report_of, rows_of, study_of
+from ..presenters.studies import report_of, rows_of, study_of
 from ..services.results import methods as methods_service
 from ..services.results import studies as service
 from .methods import VersionInFull
@@ -30,7 +31,7 @@ class NewStudy(Body):
 
     title: str
     results: dict[UUID, dict[Literal["instrument", "day", "operator", "preparation"], str]] = Field(
-        description="Labels of each result, by its id. A condition that no result has is left out."
+        description="Labels of each result, by its id. A condition that never changed is left out."
     )
 
 
@@ -49,7 +50,7 @@ class OneStudy(Answer):
     quantity: str
     conditions: Annotated[list[str], Of(lambda row, _: row.names)] = Field(description="The outer ones first.")
     results: Annotated[list[dict[str, Any]], Of(lambda row, _: row.rows)] = Field(description="Every input.")
-    found: Annotated[dict[str, Any] | None, Of(lambda row, _: row.result or None)] = Field(
+    precision: Annotated[dict[str, Any] | None, Of(lambda row, _: row.result or None)] = Field(
         description="Components, repeatability and intermediate precision with their 95 % intervals; null before."
     )
     report: Annotated[list[dict[str, Any]], Of(lambda row, _: _report(row))] = Field(

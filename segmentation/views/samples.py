@@ -146,6 +146,7 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
         if refusal.status != 422:
             raise
         return sample_page(request, row, close_error=refusal.sentence, reason=reason, status=422)
+    request.staff_action = None  # the service has noted it
     return see_other(address_of(row))
 
 

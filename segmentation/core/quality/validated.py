@@ -99,7 +99,7 @@ def _uncertainty(rows: Sequence[Row]) -> Part:
     ]
     if not halves:
         return Part("Uncertainty", False, ["Not stated: no result of the study has an interval."])
-    least, most = (significant(100 * end(halves), 2) for end in (min, max))
-    line = f"The 95 % intervals of {len(halves)} of {len(rows)} results reach ±{least} to ±{most} % of the number"
+    least, greatest = (significant(100 * end(halves), 2) for end in (min, max))
+    line = f"The 95 % intervals of {len(halves)} of {len(rows)} results reach ±{least} to ±{greatest} % of the number"
     further = "What each one includes stands in the uncertainty budget of the result."
     return Part("Uncertainty", True, [f"{line}.", further])

@@ -41,6 +41,7 @@ WORDS = {
     **dict.fromkeys(("check", "waiting for the check"), "checked again"),
     "automatic": "made a version of the outlines before all corrections",
     "cancel": "cancelled",
+    "close": "closed a sample",
     "corrections": "measured the corrected outlines",
     "delete": "deleted",
     "describe": "changed the description",

@@ -36,7 +36,7 @@ def create_study(
 ) -> Study:
     """Let a worker make the study of these results.
 
-    names: of all conditions, the outer ones first; one without any label is left out. rows: see
+    names: of all conditions, the outer ones first; one that never changed is left out. rows: see
     `core.quality.validated`. Raises Refused (401, 403, 422 where no study follows from them).
     """
     methods.check_changeable(method, user)
@@ -64,12 +64,13 @@ def create_study(
 
 
 def _used(names: list[str], rows: list[dict[str, Any]]) -> list[str]:
-    """The conditions that have labels; raises Refused (422) where some results lack one, and where labels allow no
+    """The conditions that changed; raises Refused (422) where some results lack a label, and where labels allow no
     study."""
     used = [name for name in names if any(row["labels"][name] for row in rows)]
     for name in used:
         if not all(row["labels"][name] for row in rows):
             raise Refused(NO_LABEL.format(name=name), 422)
+    used = [name for name in used if len({row["labels"][name] for row in rows}) > 1] or used[:1]
     try:
         check_design({name: [row["labels"][name] for row in rows] for name in used})
     except ValueError as problem:

@@ -98,6 +98,13 @@ def test_what_is_no_study_is_said_and_stays_in_the_form(people, version, results
         assert f'name="operator-{results[0].pk}" value="Ada"' in answer.content.decode()
 
 
+def test_a_condition_that_never_changed_is_left_out(people, version, results):
+    sent = form(results) | {f"operator-{job.pk}": "Ada" for job in results}
+    assert people["alice"].post(address(version), sent).status_code == 303
+    study = Study.objects.get()
+    assert study.names == ["day"] and study.rows[0]["labels"]["operator"] == "Ada"
+
+
 def test_results_of_others_and_of_other_methods_are_refused(people, version, results, make_job, charlie, alice):
     theirs = make_job(state="done", owner=charlie, method=version)
     assert people["alice"].post(address(version), form([*results, theirs])).status_code == 404
@@ -144,11 +151,11 @@ def test_the_api_makes_reads_and_applies_one(script, version, results, charlie):
 
     assert post(path, sent, "charlie").status_code == 404
     answer = post(path, sent)
-    assert answer.status_code == 202 and answer.json()["found"] is None and answer.json()["conditions"] == ["day"]
+    assert answer.status_code == 202 and answer.json()["precision"] is None and answer.json()["conditions"] == ["day"]
     study = Study.objects.get()
     finish(study)
     row = script.get(f"/api/v1/studies/{study.pk}", headers=basic("alice")).json()
-    assert row["found"]["intermediate"]["sd"] == pytest.approx(19**0.5)
+    assert row["precision"]["intermediate"]["sd"] == pytest.approx(19**0.5)
     assert [part["title"] for part in row["report"] if part["measured"]] == ["Range", "Precision"]
     assert script.get(f"/api/v1/studies/{study.pk}/report.pdf", headers=basic("alice")).content == b"%PDF-1.4"
     version_answer = post(f"/api/v1/studies/{study.pk}/apply").json()
