@@ -9,6 +9,8 @@ import pytest
 
 from segmentation.models import ChartReport
 from segmentation.services.results import charts
+from tests.core.builders import make_analysis
+from tests.web.finished import visible
 from tests.web.services.test_charts import NOISE, chart, group, points_of, result, version  # noqa: F401
 from worker.tasks import do_analyses
 
@@ -59,3 +61,29 @@ def test_what_is_no_month(chart, alice, client, month):  # noqa: F811
     assert client.get(f"/charts/{chart.pk}/month.pdf?month={month}").status_code == 422
     client.logout()
     assert client.get(f"/charts/{chart.pk}/month.pdf").status_code == 404
+
+
+def test_a_worker_puts_its_result_into_the_chart_and_says_what_was_before(
+    chart,  # noqa: F811
+    result,  # noqa: F811
+    version,  # noqa: F811
+    alice,
+    science,
+    make_job,
+    no_files,
+    client,
+):
+    for number, value in enumerate([*(182 + noise for noise in NOISE[:20]), 230.0]):
+        result(number, value)
+    science.measure_objects = lambda *how, **more: make_analysis(30)
+    job = make_job(method=version, owner=alice)
+    do_analyses()
+    job.refresh_from_db()
+    last = points_of(chart)[-1]
+    assert last.job == job and last.value == job.summary["quantities"]["median"]["value"]
+    sentence = job.summary["method"]["control"]
+    assert "Point 21 lies beyond three standard deviations (test 1)." in sentence
+    client.force_login(alice)
+    assert sentence in " ".join(visible(client.get(f"/jobs/{job.pk}/")).split())
+    answer = client.get(f"/api/v1/jobs/{job.pk}", headers={"X-Requested-With": "DeepSegm"})
+    assert answer.json()["result"]["method"]["control"] == sentence

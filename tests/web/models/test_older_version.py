@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from worker.tasks import do_analyses
 CHANGELOG = Path(__file__).resolve().parents[3] / "CHANGELOG.md"
 LAST_RELEASE, ITS_LAST_MIGRATION = "1.0.0", "0001_initial"  # with each release both move on
 OTHERS = {"BooleanField": True, "FloatField": 1.25, "JSONField": {"some": ["text"]}}
+OTHERS |= {"DateField": date(2026, 11, 1), "BinaryField": b"%PDF"}
 
 
 def test_the_last_release_is_the_one_of_the_changelog():
