@@ -29,14 +29,15 @@ class ChartPlan(Settings):
 
     quantity: the number of a result. way: individuals with moving ranges, or the exponentially
     weighted moving average. centre, sigma: given limits, in the unit of result.json; None for those
-    of the first points. rules: numbers of the tests of individuals that are made.
+    of the first points. rules: numbers of the tests of individuals that are made;
+    the first four are those that Nelson advises always.
     """
 
     quantity: NumberName = "median"
     way: Way = "individuals"
     centre: float | None = None
     sigma: float | None = Field(None, gt=0)
-    rules: Annotated[tuple[int, ...], LISTED] = tuple(TESTS)
+    rules: Annotated[tuple[int, ...], LISTED] = (1, 2, 3, 4)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.micrograph.sources import Source
+from segmentation.core.quality.charts import TESTS
 from segmentation.core.quality.control import ChartPlan
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import (
@@ -69,7 +70,7 @@ def result(make_job, alice, version):
 
 @pytest.fixture
 def chart(version, alice):
-    return charts.create_chart(method=version.method, plan=ChartPlan(), reference=None, user=alice)
+    return charts.create_chart(method=version.method, plan=ChartPlan(rules=tuple(TESTS)), reference=None, user=alice)
 
 
 def points_of(chart):
