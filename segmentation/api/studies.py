@@ -12,9 +12,9 @@ from django.urls import reverse
 from ninja import Status
 from pydantic import Field
 
-from ..core.quality.validated import parts_of
+from ..core.quality.validated import CONDITIONS, parts_of
 from ..models import Method, Study
-from ..presenters.studies import CONDITIONS, report_of, rows_of, study_of
+from ..presenters.studies import report_of, rows_of, study_of
 from ..services.results import methods as methods_service
 from ..services.results import studies as service
 from .methods import VersionInFull

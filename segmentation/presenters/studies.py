@@ -13,16 +13,11 @@ from django.utils.http import content_disposition_header
 from ..core.measure.quantities import Value, number
 from ..core.names import portable
 from ..core.quality.conformity import number_words
+from ..core.quality.validated import CONDITIONS
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from .judging import comparison_of, numbers_to_judge
 
-CONDITIONS = {  # names in the order in which they are nested, each with its title
-    "instrument": "Instrument",
-    "day": "Day",
-    "operator": "Operator",
-    "preparation": "Preparation",
-}
 MOST = 200  # results that the form lists
 
 

@@ -12,12 +12,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.measure.quantities import number
-from ..core.quality.validated import parts_of, unit_of
+from ..core.quality.validated import CONDITIONS, parts_of, unit_of
 from ..forms.studies import chosen, with_typed
 from ..http.access import see_other
 from ..models import Method, Study
 from ..presenters.methods import address_of_version
-from ..presenters.studies import CONDITIONS, candidates, report_of, rows_of, study_of
+from ..presenters.studies import candidates, report_of, rows_of, study_of
 from ..services.ground.refusal import Refused
 from ..services.results import methods as methods_service
 from ..services.results import studies as service
