@@ -13,7 +13,7 @@ from django.utils.http import content_disposition_header
 from ..core.measure.quantities import Value, number
 from ..core.names import portable
 from ..core.quality.conformity import number_words
-from ..core.quality.study import CONDITIONS
+from ..core.quality.validated import CONDITIONS
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from .judging import comparison_of, numbers_to_judge

@@ -29,12 +29,6 @@ from ..measure.quantities import EVERY, decimals_beside, end_words, significant
 WITHIN = "repeatability"
 TAIL = 0.025
 Groups = NDArray[np.int64]
-CONDITIONS = {  # names in the order in which they are nested, each with its title
-    "instrument": "Instrument",
-    "day": "Day",
-    "operator": "Operator",
-    "preparation": "Preparation",
-}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,12 @@ from ..measure.quantities import number, significant
 from .study import Study, nested_study
 
 Row = Mapping[str, Any]
+CONDITIONS = {  # names in the order in which they are nested, each with its title
+    "instrument": "Instrument",
+    "day": "Day",
+    "operator": "Operator",
+    "preparation": "Preparation",
+}
 
 
 class Part(NamedTuple):

@@ -138,7 +138,7 @@ def test_the_first_points_are_the_first_that_count(chart, result, alice):
 
 
 def test_given_limits_hold_from_the_first_point_on(chart, result, alice):
-    charts.change_chart(chart=chart, plan=ChartPlan(centre=180.0, sigma=2.0), user=alice)
+    charts.change_chart(chart=chart, plan=ChartPlan(centre=180.0, sigma=2.0, rules=tuple(TESTS)), user=alice)
     result(0, 190.0)
     state = chart.control(points_of(chart))
     assert [alarm.rule for alarm in state.alarms] == [1]
