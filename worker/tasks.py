@@ -64,7 +64,7 @@ from . import inspection, warming  # noqa: F401  warming: what Celery calls in a
 from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
-from .comparing import compare_results
+from .comparing import compare_results, make_study
 from .datasets import prepare_dataset
 from .exporting import write_further
 from .heartbeat import Progress, comes_before, giving_way
@@ -73,7 +73,6 @@ from .measuring import measure_step
 from .outlines import imported_segmentation
 from .proposing import propose_others
 from .samples import pool_sample
-from .studying import make_study
 
 _measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
 SHORT_IN_A_ROW = 5
