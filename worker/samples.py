@@ -19,14 +19,14 @@ from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
-from segmentation.presenters.growing import growth_of
 from segmentation.presenters.stored import statistics_of, values_of
 from segmentation.services.access import links
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import growing, publishing
+from segmentation.services.results import publishing
 
+from . import growing
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
@@ -46,10 +46,9 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
-    before = growth_of(sample)
-    growing.hold_images(sample, is_enough=before is not None and before.is_enough)
+    growing.hold_images(sample)
     combined, jobs, notes = _combined(sample, progress)
-    while combined and growing.hold_outliers(sample, _outliers(combined, jobs)):
+    while combined and growing.hold_outliers(sample, combined, jobs):
         combined, jobs, notes = _combined(sample, progress)
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
@@ -60,11 +59,6 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
     content |= {"of": [str(job.pk) for job in jobs]}
     publishing.publish_sample(sample=sample, files=files, pooled=storable(content))
-
-
-def _outliers(combined: SampleAnalysis, jobs: list[Job]) -> dict[Any, str]:
-    """Why each of these images may not belong to the others, by the id of its result."""
-    return {job.pk: image.outlier for job, image in zip(jobs, combined.images, strict=False)}
 
 
 def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:

@@ -43,18 +43,12 @@ from django.db import connection
 
 from segmentation.models import (
     AGAIN,
-    Attempted,
-    ChartReport,
-    Comparison,
-    Dataset,
     Delivery,
     ExportJob,
     Job,
     Measuring,
     Micrograph,
     Proposals,
-    Sample,
-    Study,
     Training,
 )
 from segmentation.services.ground import files as files_service
@@ -65,32 +59,17 @@ from . import inspection, warming  # noqa: F401  warming: what Celery calls in a
 from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
-from .comparing import compare_results
-from .control import write_month
-from .datasets import prepare_dataset
 from .exporting import write_further
 from .heartbeat import Progress, comes_before, giving_way
 from .inspecting import inspect_upload
 from .measuring import measure_step
 from .outlines import imported_segmentation
 from .proposing import propose_others
-from .samples import pool_sample
-from .studying import make_study
+from .short import ONLY, SHORT
 
 _measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
 SHORT_IN_A_ROW = 5
 _short_in_a_row = 0
-# Of these an idle or another worker does the rest.
-ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
-SHORT: dict[type[Attempted], Work] = {
-    Measuring: measure_step,
-    ExportJob: write_further,
-    Comparison: compare_results,
-    Study: make_study,
-    ChartReport: write_month,
-    Sample: pool_sample,
-    Dataset: prepare_dataset,
-}
 
 
 @shared_task(name=f"worker.{ANALYSES}")

@@ -82,6 +82,11 @@ def _hold(job: Job, why: str) -> None:
     Job.objects.filter(pk=job.pk, agreed_by="").update(included=False, waits=f"{why.removesuffix('.')}.")
 
 
+def yes_of(account: Any) -> dict[str, str]:
+    """What changes of a result where somebody says that it counts."""
+    return {"waits": "", "agreed_by": staff_log.name_of(account)}
+
+
 @transaction.atomic
 def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: bool) -> None:
     """Close a sample, which then takes no more images; the log keeps who did it and why.

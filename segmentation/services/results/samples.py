@@ -19,7 +19,7 @@ from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import AFRESH, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import TYPED
-from ..ground import limits, staff_log
+from ..ground import limits
 from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
 from ..ground.refusal import Refused, lock
@@ -216,7 +216,7 @@ def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: An
         return
     growing.check_open(sample)
     for job in changed:
-        yes = {"waits": "", "agreed_by": staff_log.name_of(account)} if included[job.pk] else {}
+        yes = growing.yes_of(account) if included[job.pk] else {}
         Job.objects.filter(pk=job.pk).update(included=included[job.pk], **yes)
     refresh_after_commit(sample.pk)
 
