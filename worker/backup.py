@@ -21,6 +21,7 @@ import os
 import re
 import shutil
 import zipfile
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -200,6 +201,8 @@ def _as_json(value: Any) -> Any:
         return str(value)
     if isinstance(value, UUID | Decimal):
         return str(value)
+    if isinstance(value, bytes | memoryview):
+        return b64encode(value).decode()
     raise TypeError(type(value).__name__)
 
 

@@ -122,7 +122,7 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
     row = changeable(request, row_of(Sample, pk))
-    growing.check_open(row)  # before the files are read
+    growing.check_takes_images(row)  # before the files are read
     intake = _intake(request, identify(request))
     with intake.in_use():
         notes = samples_service.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)

@@ -35,7 +35,7 @@ class AnalysisSettings:
     others: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def of(cls, task: str = DEFAULT_TASK, **settings: Any) -> Self:
+    def of(cls, /, task: str = DEFAULT_TASK, **settings: Any) -> Self:
         """The settings of a task by their names, defaults for the others.
 
         Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.

@@ -30,13 +30,13 @@ class MethodQuerySet(models.QuerySet):
 class Method(models.Model):
     """A method of a laboratory: a name and its versions.
 
-    owner: who wrote it down; the method stays when the account goes. group: whose members see and use it; without one
-    it is the owner's alone.
+    owner: who wrote it down; the method stays when the account goes. group: whose members see and use it, and which is
+    not deleted before it; without one it is the owner's alone.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    group = models.ForeignKey("auth.Group", models.SET_NULL, null=True, blank=True, related_name="+")
+    group = models.ForeignKey("auth.Group", models.PROTECT, null=True, blank=True, related_name="+")
     name = models.CharField(max_length=SHOWN_NAME)
     created = models.DateTimeField(default=timezone.now, editable=False)
 

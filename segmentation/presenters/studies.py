@@ -16,6 +16,7 @@ from ..core.quality.conformity import number_words
 from ..core.quality.validated import CONDITIONS
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
+from ..services.access.links import check_open
 from .judging import comparison_of, numbers_to_judge
 
 MOST = 200  # results that the form lists
@@ -76,8 +77,8 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
         "high": ends[2],
         "labels": labels,
         "n": statistics.get("n_kept"),
-        "d10": statistics.get("d10") if is_scaled else None,
-        "d90": statistics.get("d90") if is_scaled else None,
+        "d10": statistics.get("d10") if statistics.get("unit") == "nm" else None,
+        "d90": statistics.get("d90") if statistics.get("unit") == "nm" else None,
         "corrected": changed.get("corrected", changed.get("outlines", 0)),
         "confirmed": changed.get("reviewed", 0),
         "reference": comparison.sentence if comparison else "",
@@ -92,6 +93,7 @@ def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UU
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)
         visible(request, row)
+        check_open(row, request.user, request.visitor)  # a link to a result does not make it data of others
         described = study_row(row, quantity, conditions)
         if row.method is None or row.method.method_id != method.pk:
             described["version"] = None

@@ -98,7 +98,7 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
     if not files:
         return sample_page(request, row, add_error=NO_FILES, status=400)
     if isinstance(row, Sample):
-        growing.check_open(row)  # before the files are read
+        growing.check_takes_images(row)  # before the files are read
     intake = uploads.receive_files(files=files, **sender(request))
     request.back = reverse("results")  # a refusal says that the sample is gone
     with intake.in_use():

@@ -18,7 +18,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from segmentation.models import Study
 from tests.worker.lab import python
+from worker import backup
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ANSWERS = REPOSITORY / "tests/data/answers.py"
@@ -312,3 +314,9 @@ def test_from_sqlite_to_postgresql_and_back(site, as_before, archive, tmp_path):
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def test_documents_in_the_database_are_read_as_they_were_written():
+    column, document = Study._meta.get_field("pdf"), b"%PDF-1.7 \x00\xff"
+    written = json.loads(json.dumps([document, memoryview(document)], default=backup._as_json))
+    assert [bytes(column.to_python(text)) for text in written] == [document, document]

@@ -212,7 +212,7 @@ def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, mo
 def test_the_whole_life_of_a_job_takes_few_queries(science, client, reader, django_assert_max_num_queries):
     """docs/operate/production.md reckons with it: how many workers one database can serve."""
     secret = {"headers": {"Authorization": "Bearer the secret of a script"}}
-    with django_assert_max_num_queries(94):
+    with django_assert_max_num_queries(96):
         file = SimpleUploadedFile("a.png", picture())
         client.post("/api/v1/jobs", {"file": file}, **secret)
         do_analyses()

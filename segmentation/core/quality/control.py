@@ -21,6 +21,7 @@ from .charts import TESTS, Alarm, Chart, Level, ewma, individuals, level_of
 from .spread import NumberName
 
 Way = Literal["individuals", "ewma"]
+LARGEST = 1e12  # nm or nm², of a given limit
 SAME_POINTS = "The points that the limits are made of are all equal: give the limits."
 
 
@@ -35,8 +36,8 @@ class ChartPlan(Settings):
 
     quantity: NumberName = "median"
     way: Way = "individuals"
-    centre: float | None = None
-    sigma: float | None = Field(None, gt=0)
+    centre: float | None = Field(None, ge=-LARGEST, le=LARGEST)
+    sigma: float | None = Field(None, gt=0, le=LARGEST)
     rules: Annotated[tuple[int, ...], LISTED] = (1, 2, 3, 4)
 
     @model_validator(mode="after")

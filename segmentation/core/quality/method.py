@@ -52,8 +52,8 @@ class MethodDescription(Settings):
     quantity: NumberName = "median"
     scale_sources: Annotated[tuple[Worded, ...], LISTED, Field(min_length=1)]
     texts: Annotated[tuple[str, ...], LISTED] = ()
-    least_images: int = Field(1, ge=1)
-    least_particles: int = Field(1, ge=1)
+    least_images: int = Field(1, ge=1, le=10**6)
+    least_particles: int = Field(1, ge=1, le=10**9)
     stopping: StoppingRule | None = None
     limits: Annotated[tuple[Limit, ...], LISTED] = ()
     sources: dict[str, str] = {}

@@ -17,15 +17,18 @@ from pydantic_core import PydanticCustomError
 from ..measure.budget_table import COVERAGE
 from ..measure.drawn import Z95
 from ..measure.quantities import UnknownQuantity, Value, number
+from ..names import clean_text
 
 NORMAL = NormalDist()
 
 
 def _known(name: str) -> str:
     try:
-        number(name)
+        is_number = number(name).kind != "text" and name == clean_text(name)
     except UnknownQuantity:
-        raise PydanticCustomError("number", "the name of a number of a result") from None
+        is_number = False
+    if not is_number:
+        raise PydanticCustomError("number", "the name of a number of a result")
     return name
 
 

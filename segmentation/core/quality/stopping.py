@@ -65,7 +65,7 @@ def progress(
     particles: int | None,
     least: tuple[int, int] = (1, 1),
     uncertainty: float | None = None,
-    names: tuple[str, str] = ("particle", "particles"),
+    names: tuple[str, str] = ("object", "objects"),
     remedy: str = "",
 ) -> Progress:
     """How far a sample of some images and particles is.

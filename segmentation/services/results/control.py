@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from ...core.measure.quantities import number
 from ...core.measure.results import Statistics
 from ...core.quality.control import Control
@@ -39,6 +41,10 @@ def put(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
         value = None
     if not is_job:
         chart.points.filter(job__sample=row).delete()
+    if not is_job:
+        # Results that are points, put together: each would count twice.
+        twice = Q(job__reruns__sample=row) | Q(sample__jobs__reruns__sample=row)
+        value = None if chart.points.filter(twice).exclude(sample=row).exists() else value
     if value is None:
         held.delete()
         return None

@@ -12,13 +12,14 @@ from ...core.micrograph.sources import Source
 from ...core.names import clean_text
 from ...core.quality.belonging import ENOUGH, misfits
 from ...core.quality.method import MethodDescription
-from ...models import Job, Micrograph, Sample
+from ...models import Job, MethodVersion, Micrograph, Sample
 from ...models.methods import LONGEST_REASON
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock
 
 GONE = "This sample has been deleted."
 CLOSED = "This sample is closed, so its images stay as they are."
+WITHDRAWN = "The method of this sample is withdrawn, so it takes no more images: begin a sample by another version."
 NO_METHOD = "Only a sample that follows a method is closed: this one always takes further images."
 IS_CLOSED = "This sample is closed already."
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
@@ -29,6 +30,13 @@ def check_open(sample: Sample) -> None:
     """Raise Refused (409) for a closed sample, which is locked or was just read."""
     if sample.closed:
         raise Refused(CLOSED, 409)
+
+
+def check_takes_images(sample: Sample) -> None:
+    """Raise Refused (409) for a closed sample, and for one whose method is withdrawn."""
+    check_open(sample)
+    if sample.method and sample.method.state == MethodVersion.State.WITHDRAWN:
+        raise Refused(WITHDRAWN, 409)
 
 
 def description_of(sample: Sample) -> MethodDescription | None:

@@ -24,6 +24,7 @@ from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
 from ..ground.refusal import Refused, move
 from ..ground.requested import refuse_tall_bar
 from ..ground.space import frees_room
+from .growing import check_open
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -269,6 +270,8 @@ def retry_job(*, job: Job) -> Job:
     running).
     """
     job.micrograph = _locked_upload(job)
+    if job.sample:
+        check_open(job.sample)
     if job.micrograph.is_useless:
         raise Refused(UNREADABLE, 409)
     if job.is_done and job.scale_check != "done":

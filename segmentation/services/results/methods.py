@@ -18,6 +18,7 @@ from ...core.network import cards
 from ...core.quality.method import MethodDescription, changes
 from ...core.quality.stopping import StoppingRule
 from ...core.quality.written import settings_of_method
+from ...core.settings import DEFAULT_TASK
 from ...core.validation import sentence
 from ...models import SHOWN_NAME, Job, Method, MethodVersion
 from ...models.methods import LONGEST_REASON
@@ -49,7 +50,7 @@ NO_VERSION = "There is no version {number} of the method {name!r}."
 SEVERAL = "Several methods are named {name!r}: send the id of the version."
 WITHDRAWN = "{title}: {reason} Choose another version."
 NONE_LEFT = "Every version of the method {name!r} is withdrawn."
-DEMO, DEMO_TASK = "Demo: powder, median size", "particles"
+DEMO = "Demo: powder, median size"
 DEMO_RULE = StoppingRule(quantity="median", half_width=0.1)
 KNOWN_SOURCES = tuple(source for source in Source if source != Source.NONE)
 
@@ -102,7 +103,7 @@ def create(*, description: MethodDescription, user: Any, name: str, group: str =
         raise Refused(NO_NAME, 422)
     row = Method(owner=user, name=words)
     if group:
-        row.group = user.groups.filter(name=group).first()
+        row.group = user.groups.filter(name=storable(group)).first()
         if row.group is None:
             raise Refused(NO_GROUP, 422)
     try:
@@ -117,8 +118,8 @@ def create(*, description: MethodDescription, user: Any, name: str, group: str =
 
 def make_demo(*, user: Any) -> MethodVersion:
     """A method for the example image, to try versions, approval and a sample that grows. Raises Refused (401, 409)."""
-    card = cards.find(cards.automatic(DEMO_TASK))
-    settings = AnalysisSettings.of(DEMO_TASK, model=card.name)
+    card = next(card for card in cards.available() if card.task == DEFAULT_TASK and not card.comparison)
+    settings = AnalysisSettings.of(model=card.name)
     further = {"stopping": DEMO_RULE, "least_images": 2, "least_particles": 200}
     description = _described(settings, card.sha256, (Source.METADATA, Source.DATA_BAR), further)
     return create(description=description, user=user, name=DEMO)
@@ -169,6 +170,7 @@ def approve(*, version: MethodVersion, request: HttpRequest, password: str, chec
     before, name = _logged(version), user.get_full_name() or user.get_username()
     fields = {"approver": user.get_username(), "approver_name": name, "approved": timezone.now()}
     with transaction.atomic():
+        lock(version.method, GONE)  # against one who deletes the draft
         if not version.move(state=MethodVersion.State.APPROVED, **fields):
             raise Refused(MEANWHILE, 409)
         staff_log.note(user, "approved a method", version, before, _logged(version))
@@ -273,7 +275,7 @@ def resolve(text: str, user: Any) -> MethodVersion:
 def _by_name(rows: Any, words: str) -> MethodVersion:
     is_whole = rows.filter(method__name=words).exists()
     name, _, number = (words, "", "") if is_whole else words.rpartition("@")
-    versions = list(rows.filter(method__name=name)) if is_whole or number.isdecimal() else []
+    versions = list(rows.filter(method__name=name)) if is_whole or (number.isdecimal() and len(number) < 10) else []
     if not versions:
         raise Refused(UNKNOWN.format(text=words), 422)
     if len({version.method_id for version in versions}) > 1:

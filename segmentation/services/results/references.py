@@ -9,6 +9,7 @@ from django.db import transaction
 
 from ...core.quality.reference import ReferenceMaterial
 from ...models import Reference
+from ...plain import storable
 from ..ground.refusal import Refused
 
 MOST = 200
@@ -26,9 +27,9 @@ def create_reference(
     Raises Refused (409 one of the same name and certificate, 422 another group, too many).
     """
     fields = Reference.fields_of(user, visitor, address)
-    row = Reference(name=material.name, material=material.model_dump(mode="json"), **fields)
+    row = Reference(name=storable(material.name), material=storable(material.model_dump(mode="json")), **fields)
     if group:
-        row.group = user.groups.filter(name=group).first() if row.owner_id else None
+        row.group = user.groups.filter(name=storable(group)).first() if row.owner_id else None
         if row.group is None:
             raise Refused(NOT_YOUR_GROUP, 422)
     listed = Reference.objects.listed_for(user, visitor)

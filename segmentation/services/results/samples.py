@@ -190,7 +190,7 @@ def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable
     """Queue more images with the sample's own settings; returns all notes on these images. Raises Refused (404, 409 of
     a closed sample)."""
     lock(sample, GONE)
-    growing.check_open(sample)
+    growing.check_takes_images(sample)
     return take_in(sample, list(uploads), notes)
 
 
@@ -302,6 +302,7 @@ def retry_failed(*, sample: Sample) -> None:
     As many as their maker's limits allow; raises Refused (429) if too many samples are running.
     """
     lock(sample, GONE)
+    growing.check_open(sample)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**sample.maker)
     failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
@@ -333,6 +334,7 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
     Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
     """
     lock(sample, GONE)
+    growing.check_open(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
@@ -368,6 +370,7 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
     """Ignore the regions of this result in all images of its size: each is measured again, with the corrections that
     stand. The result itself counts in the sample then."""
     lock(sample, GONE)
+    growing.check_open(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     replace_image(sample=sample, job=job)
@@ -383,6 +386,7 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
     """Measure an image of a sample with the scale that it lacked; the result takes the place of the one that counts."""
     lock(job.sample, GONE)
+    growing.check_open(job.sample)
     counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
     if counted_job.settings == settings.as_dict():
         return counted_job
@@ -471,7 +475,7 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
 
 def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, str]) -> Job:
     """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
-    growing.check_open(sample)
+    growing.check_takes_images(sample)
     if micrograph.sha256 in name_by_sha256:
         raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:

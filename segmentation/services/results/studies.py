@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from pydantic import ValidationError
 
 from ...core.names import clean_text
 from ...core.quality.method import MethodDescription
 from ...core.quality.study import check_design
+from ...core.validation import sentence
 from ...models import SHOWN_NAME, Method, MethodVersion, Study
 from ..ground import staff_log
 from ..ground.queue import enqueue_after_commit
@@ -92,7 +94,10 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         raise Refused(NO_SETTING, 409)
     settings = {**before.settings, SETTING: float(f"{100 * relative:.3g}")}
     sources = {**before.sources, SETTING: source_words(study)}
-    description = MethodDescription.from_dict({**before.as_dict(), "settings": settings, "sources": sources})
+    try:
+        description = MethodDescription.from_dict({**before.as_dict(), "settings": settings, "sources": sources})
+    except ValidationError as error:
+        raise Refused(sentence(error), 409) from None
     return methods.change(method=study.method, description=description, user=user)
 
 

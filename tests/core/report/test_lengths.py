@@ -58,7 +58,7 @@ def test_the_numbers_of_images_follow_the_pooled_ones_into_micrometres():
     from types import SimpleNamespace
 
     def of(value):
-        return SimpleNamespace(member=SimpleNamespace(value={"size": value}.get), excluded="")
+        return SimpleNamespace(member=SimpleNamespace(value={"size": value}.get), excluded="", has_numbers=True)
 
     images = [of(Value(2500.0, 2400.0, 2600.0, "nm")), of(Value(12.0, unit="px"))]
     sample = SimpleNamespace(pooled=None, images=images, quantities={"size": Value(2.5, unit="µm")})

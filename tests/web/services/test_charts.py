@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from django.contrib.auth.models import Group
+from pydantic import ValidationError
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.micrograph.sources import Source
@@ -259,3 +260,25 @@ def test_worker_writes_it_in_the_summary(chart, result, make_job, version, alice
     stored = summarise(by_method(job, make_analysis(30)), reused=False, unread=False)["method"]
     assert stored["control"] == control.control_words(job) and "Point 21 lies beyond" in stored["control"]
     assert MethodUsed.from_dict(deepcopy(stored)).remarks[-1] == stored["control"]
+
+
+def test_results_that_are_points_count_once_when_they_become_a_sample(chart, result, alice, version):
+    alone = result(0, 180.0)
+    sample = Sample.objects.create(
+        owner=alice,
+        name="again",
+        state="done",
+        settings=alone.settings,
+        submission="again",
+        method=version,
+        pooled=deepcopy(measured(182.0)["statistics"]),
+    )
+    result(1, 181.0, sample=sample, parent=alone)
+    control.record(sample)
+    assert [point.job for point in points_of(chart)] == [alone]
+
+
+@pytest.mark.parametrize("plan", [{"quantity": "fit"}, {"quantity": "median "}, {"centre": 1.0, "sigma": 1e308}])
+def test_a_chart_is_of_a_number_with_limits_that_can_be_drawn(plan):
+    with pytest.raises(ValidationError):
+        ChartPlan(**plan)

@@ -10,7 +10,7 @@ from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import Job, Method, MethodVersion, Sample, StaffAction
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import growing, samples
+from segmentation.services.results import growing, jobs, samples
 from tests.conftest import picture
 from tests.web.api.test_jobs import basic
 from tests.web.finished import visible
@@ -165,3 +165,29 @@ def test_the_api_says_how_far_it_is_and_closes(script, grown, charlie):
     assert row["closed"] and (row["closed_by"], row["closed_reason"]) == ("alice", "The filament broke")
     Sample.objects.update(method=None)
     assert script.get(address, headers=basic("alice")).json()["growth"] is None
+
+
+def test_a_closed_sample_is_not_tried_again_measured_again_or_extended(people, grown):
+    failed = third(grown)
+    Job.objects.filter(pk=failed.pk).update(state=Job.State.CANCELLED)
+    Sample.objects.update(closed=grown.created, closed_by="alice")
+    grown.refresh_from_db()
+    failed.refresh_from_db()
+    counted = grown.members.order_by("created")[0]
+    for change in (
+        lambda: samples.retry_failed(sample=grown),
+        lambda: jobs.retry_job(job=failed),
+        lambda: samples.scale_image(job=counted, settings=counted.get_settings()),
+        lambda: samples.ignore_in_sample(sample=grown, job=counted),
+    ):
+        with pytest.raises(Refused) as refusal:
+            change()
+        assert (refusal.value.status, refusal.value.sentence) == (409, growing.CLOSED)
+
+
+def test_a_withdrawn_method_takes_no_further_image(people, grown, make_micrograph):
+    MethodVersion.objects.update(state=MethodVersion.State.WITHDRAWN)
+    grown.refresh_from_db()
+    with pytest.raises(Refused) as refusal:
+        samples.add_images(sample=grown, uploads=[make_micrograph()])
+    assert (refusal.value.status, refusal.value.sentence) == (409, growing.WITHDRAWN)
