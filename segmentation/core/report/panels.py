@@ -238,7 +238,7 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     width = _line_width(ax, drawing)
     whole, others = (is_kept & ~is_cut, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")
     handles = []
-    for is_drawn, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "cut"), others):
+    for is_drawn, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "at the frame"), others):
         if not are_many and is_drawn.any():
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(is_drawn)]
             colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)
