@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ('auth', '0011_update_proxy_permissions'),  # no later one is needed
         ('segmentation', '0010_numbers_before_files'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
