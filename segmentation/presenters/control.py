@@ -35,13 +35,13 @@ class Marked(NamedTuple):
 
 def _apart(marks: Sequence[Marked]) -> list[Marked]:
     """The same marks, of labels that would overlap only the later ones."""
-    kept: list[Marked] = []
+    marks_labelled: list[Marked] = []
     leftmost = 100.0 + LABEL
     for mark in reversed(marks):
         is_free = bool(mark.label) and leftmost - mark.x >= LABEL
         leftmost = mark.x if is_free else leftmost
-        kept.append(mark if is_free else mark._replace(label=""))
-    return kept[::-1]
+        marks_labelled.append(mark if is_free else mark._replace(label=""))
+    return marks_labelled[::-1]
 
 
 @dataclass(frozen=True)
@@ -149,38 +149,47 @@ class ChartView:
     @cached_property
     def main(self) -> Picture | None:
         """The points with centre line and limits; None of fewer than two."""
-        control, shown = self.control, range(len(self.points))[-MOST_SHOWN:]
-        chart, place = control.chart, {at: kept for kept, at in enumerate(control.places)}
-        values = [self.factor * float(chart.values[place[at]] if at in place else control.values[at]) for at in shown]
+        control, numbers_shown = self.control, range(len(self.points))[-MOST_SHOWN:]
+        chart, index_of = control.chart, {at: index for index, at in enumerate(control.places)}
+        values = [
+            self.factor * float(chart.values[index_of[at]] if at in index_of else control.values[at])
+            for at in numbers_shown
+        ]
         series: list[list[tuple[float, float | None]]] = [
-            [(at + 1.0, value if at in place else None) for at, value in zip(shown, values, strict=True)]
+            [(at + 1.0, value if at in index_of else None) for at, value in zip(numbers_shown, values, strict=True)]
         ]
         if chart.level is not None:
-            series.append([(at + 1.0, self.factor * chart.level.centre) for at in shown])
+            series.append([(at + 1.0, self.factor * chart.level.centre) for at in numbers_shown])
             for limits in (chart.lower, chart.upper):
-                ends = [(at + 1.0, max(0.0, self.factor * float(limits[place[at]]))) for at in shown if at in place]
+                ends = [
+                    (at + 1.0, max(0.0, self.factor * float(limits[index_of[at]])))
+                    for at in numbers_shown
+                    if at in index_of
+                ]
                 series.append([(x, y) for x, y in ends])
         # An excluded point is drawn, too, where it is no further curve: it only widens the axis.
-        outside = [(at + 1.0, value, value) for at, value in zip(shown, values, strict=True) if at not in place]
+        outside = [
+            (at + 1.0, value, value) for at, value in zip(numbers_shown, values, strict=True) if at not in index_of
+        ]
         name = "Weighted average" if self.plan.way == "ewma" else self.quantity.title
-        return self._picture(series, f"{name}, {self.unit}" if self.unit else name, shown, values, outside)
+        return self._picture(series, f"{name}, {self.unit}" if self.unit else name, numbers_shown, values, outside)
 
     def _picture(
         self,
         series: Sequence[Sequence[tuple[float, float | None]]],
         title: str,
-        shown: Sequence[int],
+        numbers_shown: Sequence[int],
         values: Sequence[float],
         outside: Sequence[tuple[float, float, float]],
     ) -> Picture | None:
         lines = Lines.of(series, title, "point", outside)
         if lines is None:
             return None
-        kept = iter(lines.dots)
+        counted_dots = iter(lines.dots)
         hollow = iter(lines.whiskers)
         marks = []
-        for at, value in zip(shown, values, strict=True):
-            x, y = next(kept)[:2] if self.control.counts[at] else next(hollow)[:2]
+        for at, value in zip(numbers_shown, values, strict=True):
+            x, y = next(counted_dots)[:2] if self.control.counts[at] else next(hollow)[:2]
             point, alarms = self.points[at], self.control.alarms_at(at)
             state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
             texts = [f"Point {at + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
@@ -220,13 +229,13 @@ class ChartView:
     def every_row(self) -> list[PointRow]:
         """All points, the newest first."""
         control, chart = self.control, self.control.chart
-        place = {at: kept for kept, at in enumerate(control.places)}
+        index_of = {at: index for index, at in enumerate(control.places)}
         rows = []
         for at in reversed(range(len(self.points))):
-            point, kept = self.points[at], place.get(at)
-            is_average = self.plan.way == "ewma" and chart.level is not None and kept is not None
-            average = self.words(chart.values[kept]) if is_average else ""
-            has_range = bool(kept) and len(chart.ranges) > 0
+            point, index = self.points[at], index_of.get(at)
+            is_average = self.plan.way == "ewma" and chart.level is not None and index is not None
+            average = self.words(chart.values[index]) if is_average else ""
+            has_range = bool(index) and len(chart.ranges) > 0
             address = self._address(point)
             rows.append(
                 PointRow(
@@ -234,7 +243,7 @@ class ChartView:
                     at + 1,
                     self.words(point.value),
                     average,
-                    self.words(chart.ranges[kept - 1]) if has_range and kept else "",
+                    self.words(chart.ranges[index - 1]) if has_range and index else "",
                     tuple(alarm.sentence for alarm in control.alarms_at(at)),
                     point.name if address else "",
                     address,
@@ -255,12 +264,12 @@ class ChartView:
     def as_dicts(self) -> list[dict[str, Any]]:
         """For scripts: every point with its limits and alarms, in the unit of result.json."""
         control, chart = self.control, self.control.chart
-        place = {at: kept for kept, at in enumerate(control.places)}
+        index_of = {at: index for index, at in enumerate(control.places)}
         rows = []
         for at, point in enumerate(self.points):
-            kept, is_seen = place.get(at), bool(self._address(point))
-            is_held = chart.level is not None and kept is not None
-            is_average, has_range = is_held and self.plan.way == "ewma", bool(kept) and len(chart.ranges)
+            index, is_seen = index_of.get(at), bool(self._address(point))
+            is_held = chart.level is not None and index is not None
+            is_average, has_range = is_held and self.plan.way == "ewma", bool(index) and len(chart.ranges)
             texts = {name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures")}
             rows.append(
                 {
@@ -268,10 +277,10 @@ class ChartView:
                     "id": point.pk,
                     "number": at + 1,
                     "measured": point.measured,
-                    "average": float(chart.values[kept]) if is_average else None,
-                    "moving_range": float(chart.ranges[kept - 1]) if has_range and kept else None,
-                    "lower": float(chart.lower[kept]) if is_held else None,
-                    "upper": float(chart.upper[kept]) if is_held else None,
+                    "average": float(chart.values[index]) if is_average else None,
+                    "moving_range": float(chart.ranges[index - 1]) if has_range and index else None,
+                    "lower": float(chart.lower[index]) if is_held else None,
+                    "upper": float(chart.upper[index]) if is_held else None,
                     "alarms": [{"rule": alarm.rule, "sentence": alarm.sentence} for alarm in control.alarms_at(at)],
                     "job": str(point.job_id) if point.job_id and is_seen else None,
                     "sample": str(point.sample_id) if point.sample_id and is_seen else None,

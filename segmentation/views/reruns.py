@@ -91,7 +91,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         if not stated.text and not scale.in_use.is_known:  # they are in pixels already
             raise ValueError(NO_WIDTH)
-        # A typed width that equals that of the file means the file.
+        # The file is the source where the typed width equals its own.
         calibration = stated.meaning_file(scale).calibration(scale)
     except ValueError as error:
         return job_page(request, job, width_error=str(error), status=400)
