@@ -1,4 +1,4 @@
-"""Results compared, two or those of a study, from what is stored: no micrograph is opened and no network loaded."""
+"""Two results compared, from what is stored: no micrograph is opened and no network loaded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.table import Table
-from segmentation.core.quality.validated import as_dict, studied, unit_of
 from segmentation.core.tasks import find
-from segmentation.models import Comparison, Job, Sample, Study
+from segmentation.models import Comparison, Job, Sample
 from segmentation.plain import storable
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
@@ -91,20 +90,3 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
     stored = Statistics.from_dict(statistics)
     values = {name: stored.value(name) for name in NUMBERS if name != COUNT}
     return {COUNT: Value(stored.n_kept), **{name: value for name, value in values.items() if value.value is not None}}
-
-
-def make_study(study: Study, progress: Progress, folder: Path) -> None:
-    """Make the study and its report; raises Refused where nothing follows from the results."""
-    from segmentation.core.report.validation_page import write_report
-
-    progress("comparing the conditions", 0.2)
-    try:
-        result = as_dict(studied(study.names, study.rows), unit_of(study.quantity))
-    except ValueError as problem:
-        raise Refused(str(problem), 422) from None
-    progress("writing the report", 0.6)
-    study.result = storable(result)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "validation.pdf"
-    write_report(study.content, file)
-    study.finish(Study.State.DONE, result=study.result, pdf=file.read_bytes())

@@ -14,12 +14,13 @@ from segmentation.models import (
 )
 
 from .attempts import Work
-from .comparing import compare_results, make_study
+from .comparing import compare_results
 from .control import write_month
 from .datasets import prepare_dataset
 from .exporting import write_further
 from .measuring import measure_step
 from .samples import pool_sample
+from .studying import make_study
 
 # Of these an idle or another worker does the rest.
 ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}

@@ -19,8 +19,8 @@
 
 A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
 micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`), the comparison of
-two results (`comparing`), other ways (`proposing`), the images of a dataset (`datasets`), a training
-(`training`) and a message to a webhook (`delivering`).
+two results (`comparing`), the study of a method (`studying`), other ways (`proposing`), the images of a dataset
+(`datasets`), a training (`training`) and a message to a webhook (`delivering`).
 
 Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
 `CELERY_WORKER_MAX_TASKS_PER_CHILD` renews.

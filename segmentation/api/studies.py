@@ -53,13 +53,21 @@ class OneStudy(Answer):
         description="Components, repeatability and intermediate precision with their 95 % intervals; null before."
     )
     report: Annotated[list[dict[str, Any]], Of(lambda row, _: _report(row))] = Field(
-        description="The parts of the validation report: title, measured, sentences."
+        description="The parts of the validation report: title, measured, sentences, and a table: head, rows; or null."
     )
 
 
 def _report(row: Study) -> list[dict[str, Any]]:
     parts = parts_of(row.quantity, row.rows, row.result) if row.result else []
-    return [{"title": part.title, "measured": part.is_measured, "sentences": part.lines} for part in parts]
+    return [
+        {
+            "title": part.title,
+            "measured": part.is_measured,
+            "sentences": part.lines,
+            "table": part.table and part.table._asdict(),
+        }
+        for part in parts
+    ]
 
 
 @methods.does(

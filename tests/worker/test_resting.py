@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 
 import pytest
@@ -68,3 +69,18 @@ def test_a_task_says_whether_it_found_something_to_do(science, make_job):
     make_job()
     assert tasks.do_analyses() is True
     assert tasks.do_analyses() is False
+
+
+def test_a_peak_that_was_given_back_renews_no_child(monkeypatch, settings):
+    """What a large image needed for a moment does not end the process that remembers it."""
+    settings.CELERY_WORKER_MAX_MEMORY_PER_CHILD = peak() + 100_000
+    block = bytearray(300 << 20)
+    assert len(block) and peak() > settings.CELERY_WORKER_MAX_MEMORY_PER_CHILD
+    del block
+    resting._forget_peak()
+    assert peak() < settings.CELERY_WORKER_MAX_MEMORY_PER_CHILD
+
+
+def peak():
+    """KiB, as the pool of Celery looks at it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
+from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 import pypdf
 import pytest
 from scipy import stats
 
+from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.changed_forms import FORMS
+from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import Method, MethodVersion, Study
 from segmentation.services.results import studies
+from tests.conftest import picture
 from tests.core.quality.test_validated import row
 from worker.tasks import do_analyses
 
@@ -31,8 +37,11 @@ def method(alice):
 
 
 def rows(values=VALUES):
-    every = [row(value, day, id=f"{day}-{value}", version=1) for day, results in values.items() for value in results]
-    return [{**one, "name": f"image {number}.tif"} for number, one in enumerate(every)]
+    every = [(f"{day}-{value}", value, day) for day, results in values.items() for value in results]
+    return [
+        row(value, day, id=str(uuid5(NAMESPACE_URL, key)), version=1, name=f"image {number}.tif")
+        for number, (key, value, day) in enumerate(every)
+    ]
 
 
 def made(method, alice, **fields):
@@ -41,6 +50,11 @@ def made(method, alice, **fields):
     do_analyses()
     study.refresh_from_db()
     return study
+
+
+def text_of(study):
+    pages = pypdf.PdfReader(io.BytesIO(bytes(study.pdf))).pages
+    return " ".join(" ".join(page.extract_text().split()) for page in pages)
 
 
 def test_its_numbers_are_those_of_scipy(method, alice):
@@ -61,8 +75,7 @@ def test_the_report_has_every_input_and_says_what_was_not_measured(method, alice
     every = rows()
     every[4]["departures"] = [departs]
     study = made(method, alice, rows=every)
-    pages = pypdf.PdfReader(io.BytesIO(bytes(study.pdf))).pages
-    text = " ".join(" ".join(page.extract_text().split()) for page in pages)
+    text = text_of(study)
     assert "Validation report: Powder" in text and "June" in text
     for title in ("Selectivity (not measured)", "Trueness (not measured)", "Robustness (not measured)", "Range"):
         assert title in text
@@ -70,6 +83,47 @@ def test_the_report_has_every_input_and_says_what_was_not_measured(method, alice
     for line in study.result["sentences"]:
         assert line in text
     assert f"image 4.tif: {departs}" in text
+
+
+@pytest.fixture
+def analysed(monkeypatch, read_here):
+    """The names of the images that were analysed again; an inverted one comes out 10 % larger."""
+    names = []
+
+    def analyse(micrograph, settings, runtime):
+        names.append(micrograph.name)
+        inverted = micrograph.pixels.mean() > 128
+        value = Value(110.0 if inverted else 100.0, 96.0, 104.0, "nm")
+        return SimpleNamespace(refused=False, quantities={"median": value}, flags=())
+
+    monkeypatch.setattr(pipeline, "analyse", analyse)
+    return names
+
+
+def test_some_of_its_images_are_analysed_again_in_other_forms(method, alice, make_job, make_micrograph, analysed):
+    every = rows()
+    for place, one in enumerate(every[:4]):
+        micrograph = make_micrograph(name=one["name"], sha256=str(place) * 64, content=picture(100, 80))
+        one["id"] = str(make_job(micrograph=micrograph, owner=alice, state="done").pk)
+    study = made(method, alice, rows=every)
+    assert set(analysed) == {"image 0.tif", "image 1.tif", "image 3.tif"} and len(analysed) == 3 * (len(FORMS) + 1)
+    robustness = study.result["robustness"]
+    assert [one["moved"]["inverted"] for one in robustness["tested"]] == [10.0] * 3 and robustness["left_out"] == []
+    text = text_of(study)
+    assert "3 images were analysed again without corrections" in text
+    assert "In 21 of 24 the median stays within the 95 % interval of the image as it is." in text
+    assert "inverted +10.0 % +10.0 % +10.0 %" in text and "mirrored +0.0 % +0.0 % +0.0 %" in text
+
+
+def test_an_image_that_cannot_be_analysed_again_is_named(method, alice, make_job, make_micrograph, analysed):
+    every = rows()
+    with_regions = AnalysisSettings.of(ignore="1,1,20,20")
+    micrograph = make_micrograph(name=every[0]["name"], content=picture(100, 80))
+    every[0]["id"] = str(make_job(micrograph=micrograph, owner=alice, state="done", settings=with_regions).pk)
+    study = made(method, alice, rows=every)
+    assert study.result["robustness"] == {"tested": [], "left_out": ["image 0.tif (it has regions to ignore)"]}
+    text = text_of(study)
+    assert "Robustness (not measured)" in text and "Not analysed again: image 0.tif (it has regions to ignore)." in text
 
 
 def test_it_goes_into_the_next_version_with_its_source(method, alice):

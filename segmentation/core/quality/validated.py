@@ -4,6 +4,9 @@ precision, uncertainty and robustness. What was not measured is written as such.
 Each result of a study is a dict: name, version of the method, value, low and high (95 % interval) in the unit of the
 study, labels by condition, n, d10 and d90 (None of a kind without sizes), corrected and confirmed (numbers of outlines
 that people changed and confirmed), reference (the sentence of a comparison with a certificate, or "") and departures.
+
+A study keeps beside its analysis of variance (`as_dict`) under "robustness" what `robustness` gave: "tested", a dict
+for each image, and "left_out", a half sentence for each that could not be tested.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..measure.quantities import number, significant
+from .robustness import TITLES, Robustness, moved_words, sentences
 from .study import Study, nested_study
 
 Row = Mapping[str, Any]
@@ -23,12 +27,25 @@ CONDITIONS = {  # names in the order in which they are nested, each with its tit
 }
 
 
+class Rows(NamedTuple):
+    """A table. head: titles of its columns. rows: their texts, numbers but in the first column."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+    @property
+    def cells(self) -> list[list[tuple[str, str]]]:
+        """The rows, each text with the title of its column."""
+        return [list(zip(self.head, row, strict=True)) for row in self.rows]
+
+
 class Part(NamedTuple):
     """One characteristic. is_measured: whether the study says anything of it. lines: what, a sentence each."""
 
     title: str
     is_measured: bool
     lines: list[str]
+    table: Rows | None = None
 
 
 def unit_of(quantity: str) -> str:
@@ -59,14 +76,39 @@ def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> l
         _selectivity(rows),
         _range(rows, unit, label),
         _trueness(rows),
-        Part("Precision", True, list(result["sentences"])),
+        Part("Precision", True, list(result["sentences"]), _components(result["components"], unit)),
         _uncertainty(rows),
-        Part(
-            "Robustness",
-            False,
-            ["Not measured: no image was analysed again turned, enlarged, blurred or with other contrast."],
-        ),
+        _robustness(quantity, result.get("robustness")),
     ]
+
+
+def _components(components: Sequence[Row], unit: str) -> Rows:
+    square, deviation = (f" ({words})" if unit else "" for words in (f"{unit}²", unit))
+    head = ("Condition", "Groups", "Degrees of freedom", f"Mean square{square}", f"Standard deviation{deviation}")
+    lines = [
+        (
+            row["name"],
+            str(row["groups"]),
+            str(row["free"]),
+            *(significant(row[name], 3) for name in ("mean_square", "sd")),
+        )
+        for row in components
+    ]
+    return Rows(head, lines)
+
+
+def _robustness(quantity: str, stored: Row | None) -> Part:
+    if not stored or not stored["tested"]:
+        left_out = stored["left_out"] if stored else []
+        why = f" {sentences(quantity, [], left_out)[0]}" if left_out else ""
+        return Part("Robustness", False, [f"Not measured: no image was analysed again in another form.{why}"])
+    tested = [Robustness(**one) for one in stored["tested"]]
+    lines = [
+        (title, *(moved_words(quantity, one.value, one.moved[form]) if form in one.moved else "–" for one in tested))
+        for form, title in TITLES.items()
+    ]
+    table = Rows(("Image", *(one.name for one in tested)), lines)
+    return Part("Robustness", True, sentences(quantity, tested, stored["left_out"]), table)
 
 
 def _selectivity(rows: Sequence[Row]) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,21 +42,10 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     )
     for part in parts_of(content["quantity"], rows, result):
         lines = [words(line) for line in part.lines]
-        yield together(heading(f"{part.title}{'' if part.is_measured else ' (not measured)'}"), *lines)
-    yield heading("Analysis of variance")
-    lines = [
-        [
-            row["name"],
-            str(row["groups"]),
-            str(row["free"]),
-            *(significant(row[name], 4) for name in ("mean_square", "sd")),
-        ]
-        for row in result["components"]
-    ]
-    square = f"Mean square ({unit}²)" if unit else "Mean square"
-    head = ("Condition", "Groups", "Degrees of freedom", square, f"Standard deviation ({unit})")
-    yield table(head, lines, (2, 1, 1.5, 1.6, 1.9))
-    yield words(SOURCE, SMALL)
+        title = heading(f"{part.title}{'' if part.is_measured else ' (not measured)'}")
+        grid = [table(part.table.head, part.table.rows, _widths(part.table.head))] if part.table else []
+        source = [words(SOURCE, SMALL)] if part.title == "Precision" else []
+        yield together(title, *lines, *grid, *source)
     yield heading("Every result of the study")
     lines = [[*(row["labels"][name] for name in names), row["name"], *_numbers(row), row["id"][:8]] for row in rows]
     widths = (*[1.0] * len(names), 2.4, 0.9, 1.4, 0.7, 0.9)
@@ -65,6 +54,11 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     departing = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
     yield heading("What departs from the method")
     yield from map(words, departing or ["Nothing departs in these results."])
+
+
+def _widths(head: Sequence[str]) -> tuple[float, ...]:
+    """The first column is wide, the others share the rest."""
+    return (2.0, *[1.5] * (len(head) - 1))
 
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:

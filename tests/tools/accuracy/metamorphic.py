@@ -11,7 +11,7 @@ without one, the rendered pictures of the test in CI, small ones of PARTICLES ea
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from segmentation.core import changed_forms
 from segmentation.core.analysis import Analysis, AnalysisSettings
+from segmentation.core.changed_forms import Form
 from segmentation.core.measure.matching import RIGHT, overlap_of, pairs
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
@@ -36,39 +38,9 @@ SHAPE, SEED = (176, 264), 50_000
 DIAMETERS, PARTICLES = (16, 40), (24, 64)  # px; drawn in a picture
 
 
-def _noisy(grey: Array) -> Array:
-    return grey + np.random.default_rng(0).normal(0, 20, grey.shape)
-
-
-def _jpeg(grey: Array) -> Array:
-    import imagecodecs
-
-    return np.asarray(imagecodecs.jpeg_decode(imagecodecs.jpeg_encode(grey.astype(np.uint8), level=60)))
-
-
-def _half(grey: Array) -> Array:
-    rows, columns = (n // 2 * 2 for n in grey.shape)
-    return grey[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2).mean((1, 3))
-
-
-@dataclass(frozen=True)
-class Form:
-    """change: of grey (H, W). back: of labels (H', W') of the changed picture to the places of the original."""
-
-    change: Callable[[Array], Array]
-    back: Callable[[Array], Array] = lambda labels: labels
-
-
 FORMS = {
-    "inverted": Form(lambda grey: 255 - grey),
-    "turned": Form(np.rot90, lambda labels: np.rot90(labels, -1)),
-    "mirrored": Form(np.fliplr, np.fliplr),
-    "half size": Form(_half, lambda labels: np.kron(labels, np.ones((2, 2), labels.dtype))),
-    "double size": Form(lambda grey: ndimage.zoom(grey, 2, order=1), lambda labels: labels[::2, ::2]),
-    "noise": Form(_noisy),
-    "blur": Form(lambda grey: ndimage.gaussian_filter(grey, 1.0)),
+    **changed_forms.FORMS,
     "strong blur": Form(lambda grey: ndimage.gaussian_filter(grey, 2.0)),
-    "jpeg": Form(_jpeg),
     "cropped": Form(lambda grey: grey[grey.shape[0] // 5 :, : -(grey.shape[1] // 5)]),
 }
 
@@ -136,11 +108,10 @@ def changes(micrograph: Micrograph, runtime: Runtime, forms: Iterable[str] = FOR
     first = analyse(micrograph, settings, runtime=runtime)
     if first.table.kept.sum() < FEWEST:
         return
-    grey = micrograph.pixels.astype(float)
-    grey = np.clip(255 * grey / max(float(grey.max()), 1.0), 0, 255) if grey.max() > 255 else grey
+    grey = changed_forms.eight_bits(micrograph.pixels)
     for form in forms:
-        pixels = np.clip(np.rint(FORMS[form].change(grey)), 0, 255).astype(np.uint8)
-        second = analyse(replace(micrograph, pixels=np.ascontiguousarray(pixels)), settings, runtime=runtime)
+        pixels = changed_forms.changed(grey, FORMS[form])
+        second = analyse(replace(micrograph, pixels=pixels), settings, runtime=runtime)
         yield form, compare(first, second, form)
 
 

@@ -1,0 +1,162 @@
+"""A picture in forms that leave its particles as they are, and what the analysis says of each.
+
+Every form is analysed again, without corrections: the same cut-out without a data bar, with the same settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .analysis import Analysis, AnalysisSettings
+from .measure.tilt import Tilt
+from .micrograph.types import Micrograph
+from .micrograph.vendors.facts import MARKS
+from .preparation import analysed_rows, without_coloured_marks
+from .quality.robustness import JPEG_QUALITY, NOISE, TITLES, Robustness
+
+Grey = NDArray[np.float64]
+Analyse = Callable[[Micrograph, AnalysisSettings], Analysis]
+LARGEST = 2**24  # px of a picture to analyse
+HAS_REGIONS = "it has regions to ignore"
+TOO_LARGE = "it is larger than 16 megapixels"
+NO_NUMBER = "analysed again without corrections it has no such number"
+
+
+def _noisy(grey: Grey) -> Grey:
+    return grey + np.random.default_rng(0).normal(0, NOISE, grey.shape)
+
+
+def _blurred(grey: Grey) -> Grey:
+    from scipy import ndimage
+
+    return np.asarray(ndimage.gaussian_filter(grey, 1.0))
+
+
+def _jpeg(grey: Grey) -> Grey:
+    import imagecodecs
+
+    encoded = imagecodecs.jpeg_encode(grey.astype(np.uint8), level=JPEG_QUALITY)
+    return np.asarray(imagecodecs.jpeg_decode(encoded))
+
+
+def _halved(grey: Grey) -> Grey:
+    rows, columns = (n // 2 * 2 for n in grey.shape)
+    return np.asarray(grey[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2).mean((1, 3)))
+
+
+def _doubled(grey: Grey) -> Grey:
+    from scipy import ndimage
+
+    return np.asarray(ndimage.zoom(grey, 2, order=1))
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to change a picture.
+
+    change: of grey levels (H, W) in 0..255. back: of labels (H', W') of the changed picture to the places of the
+    original. pixel: the size of its pixels in those of the original. turns: whether rows become columns.
+    """
+
+    change: Callable[[Grey], Grey]
+    back: Callable[[NDArray[Any]], NDArray[Any]] = lambda labels: labels
+    pixel: float = 1.0
+    turns: bool = False
+
+
+FORMS = {
+    "inverted": Form(lambda grey: 255 - grey),
+    "turned": Form(np.rot90, lambda labels: np.rot90(labels, -1), turns=True),
+    "mirrored": Form(np.fliplr, np.fliplr),
+    "half size": Form(_halved, lambda labels: np.kron(labels, np.ones((2, 2), labels.dtype)), pixel=2.0),
+    "double size": Form(_doubled, lambda labels: labels[::2, ::2], pixel=0.5),
+    "noise": Form(_noisy),
+    "blur": Form(_blurred),
+    "jpeg": Form(_jpeg),
+}
+
+
+def eight_bits(pixels: NDArray[Any]) -> Grey:
+    """Pixels (H, W) as grey levels in 0..255: those of 8 bits as they are, others from their darkest to their
+    brightest."""
+    grey = pixels.astype(np.float64)
+    if pixels.dtype == np.uint8:
+        return grey
+    low, high = float(grey.min()), float(grey.max())
+    return np.asarray((grey - low) * (255 / (high - low) if high > low else 0.0))
+
+
+def changed(grey: Grey, form: Form) -> NDArray[np.uint8]:
+    """The picture (H, W) in a form."""
+    return np.ascontiguousarray(np.clip(np.rint(form.change(grey)), 0, 255).astype(np.uint8))
+
+
+class NotTested(ValueError):
+    """A picture that cannot be analysed in other forms; the message says why, in half a sentence."""
+
+
+def robustness(
+    micrograph: Micrograph,
+    settings: AnalysisSettings,
+    quantity: str,
+    analyse: Analyse,
+    progress: Callable[[str, float], None],
+) -> Robustness:
+    """Analyse a picture as it is and in every form. quantity: the number that is looked at. progress: with the
+    title of a form and the fraction done. Raises NotTested, and as `analyse` does."""
+    if settings.measurement.ignore:
+        raise NotTested(HAS_REGIONS)
+    if micrograph.pixels.size > LARGEST:
+        raise NotTested(TOO_LARGE)
+    calibration = settings.measurement.scaled(micrograph.scale).in_use
+    grey = eight_bits(without_coloured_marks(micrograph).pixels[: analysed_rows(micrograph, settings.segmentation)])
+    metadata = {name: fact for name, fact in micrograph.metadata.items() if name != MARKS}
+
+    def analysed(form: Form) -> Analysis:
+        size = calibration.nm_per_pixel and calibration.nm_per_pixel * form.pixel
+        own_scale = replace(calibration, nm_per_pixel=size)
+        picture = Micrograph(changed(grey, form), micrograph.name, micrograph.sha256, own_scale, metadata)
+        return analyse(picture, _settings_in(form, settings).with_(calibration=own_scale, data_bar=0))
+
+    progress("again", 0.0)
+    original = analysed(Form(lambda grey: grey))
+    number_before = original.quantities.get(quantity)
+    if original.refused or number_before is None or number_before.value is None:
+        raise NotTested(NO_NUMBER)
+    value, reported = number_before.value, number_before.reported
+    ends = [abs(end - value) for end in (reported.low, reported.high) if end is not None]
+    moved: dict[str, float | None] = {}
+    warned = []
+    forms = dict(_forms_for(grey, settings, metadata))
+    for done, (name, form) in enumerate(forms.items(), 1):
+        progress(TITLES[name], done / (len(forms) + 1))
+        analysis = analysed(form)
+        number_after = analysis.quantities.get(quantity)
+        after = None if analysis.refused or number_after is None else number_after.value
+        moved[name] = None if after is None else after - value
+        if _is_doubted(analysis) and not _is_doubted(original):
+            warned.append(name)
+    return Robustness(micrograph.name, value, max(ends) if ends else None, moved, warned)
+
+
+def _forms_for(grey: Grey, settings: AnalysisSettings, metadata: Mapping[str, Any]) -> Iterator[tuple[str, Form]]:
+    """The forms that a picture can have: none turns a picture with a tilt, and none is too large."""
+    is_tilted = Tilt.to_correct(settings.measurement, metadata) is not None
+    for name, form in FORMS.items():
+        if not (form.turns and is_tilted) and grey.size / form.pixel**2 <= LARGEST:
+            yield name, form
+
+
+def _settings_in(form: Form, settings: AnalysisSettings) -> AnalysisSettings:
+    """The settings for a form: a scale at which the network has to look belongs to the size of the pixels."""
+    scale = getattr(settings.segmentation, "scale", None)
+    return settings.with_(scale=scale * form.pixel) if isinstance(scale, float) and form.pixel != 1 else settings
+
+
+def _is_doubted(analysis: Analysis) -> bool:
+    return any(flag.doubt for flag in analysis.flags)

@@ -1,0 +1,77 @@
+"""The robustness of a method in words: how far its number moved when pictures were analysed again in changed forms
+that leave the particles as they are (`core.changed_forms`). A method is robust where its number moves by less than its
+own interval is wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..measure.quantities import number
+
+NOISE, JPEG_QUALITY = 20.0, 60  # standard deviation in grey levels of 255; in per cent
+TITLES = {  # of the forms, after "the image"
+    "inverted": "inverted",
+    "turned": "turned by 90°",
+    "mirrored": "mirrored",
+    "half size": "half as many pixels across",
+    "double size": "twice as many pixels across",
+    "noise": f"with noise (σ {NOISE:g} of 255)",
+    "blur": "blurred (σ 1 px)",
+    "jpeg": f"as JPEG of quality {JPEG_QUALITY}",
+}
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What one picture showed.
+
+    name: of its file. value: of the picture as it is. half_width: of its 95 % interval; None without one. moved: form
+    -> the value in this form less `value`; None where it has no such number. warned: the forms whose result has a
+    warning that the picture as it is has not. Numbers are in the unit of `Quantity`.
+    """
+
+    name: str
+    value: float
+    half_width: float | None
+    moved: Mapping[str, float | None]
+    warned: Sequence[str] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {**vars(self), "moved": dict(self.moved), "warned": list(self.warned)}
+
+    def is_within(self, form: str) -> bool:
+        """Whether the number stays within its own interval in a form."""
+        moved = self.moved.get(form)
+        return moved is not None and self.half_width is not None and abs(moved) <= self.half_width
+
+
+def sentences(quantity: str, tested: Sequence[Robustness], left_out: Sequence[str]) -> list[str]:
+    """What the pictures showed. left_out: a half sentence for each picture that could not be tested."""
+    label, lines = number(quantity).label, []
+    if tested:
+        images = "1 image was" if len(tested) == 1 else f"{len(tested)} images were"
+        lines.append(f"{images} analysed again without corrections, as they are and in the forms of the table.")
+        moves = [(one, form, moved) for one in tested for form, moved in one.moved.items()]
+        within = sum(one.is_within(form) for one, form, _ in moves)
+        lines.append(f"In {within} of {len(moves)} the {label} stays within the 95 % interval of the image as it is.")
+        known = [(one, form, moved) for one, form, moved in moves if moved is not None]
+        if known:
+            one, form, moved = max(known, key=lambda move: abs(move[2]) / (abs(move[0].value) or 1))
+            change = moved_words(quantity, one.value, moved)
+            lines.append(f"The largest change is {change}, of {one.name} {TITLES[form]}.")
+        if warned := sum(len(one.warned) for one in tested):
+            lines.append(f"In {warned} of {len(moves)} a new warning stands beside the number.")
+    return [*lines, *(f"Not analysed again: {words}." for words in left_out)]
+
+
+def moved_words(quantity: str, value: float, moved: float | None) -> str:
+    """Such as "+3.1 %", of a share "+1.2 points"; "no number"."""
+    if moved is None:
+        return "no number"
+    if number(quantity).kind == "fraction":
+        return f"{100 * moved:+.1f} points"
+    return f"{100 * moved / abs(value):+.1f} %" if value else f"{moved:+.3g}"

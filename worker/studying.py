@@ -1,0 +1,71 @@
+"""Makes the study of a method: the analysis of variance, some images analysed again in other forms, and the report."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from segmentation.core.changed_forms import NotTested, robustness
+from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network.cards import UnknownModel
+from segmentation.core.quality.validated import as_dict, studied, unit_of
+from segmentation.models import Job, Study
+from segmentation.plain import storable
+from segmentation.services.ground.refusal import Refused
+
+from .analysing import runtime_now
+from .fetching import pixels_of
+from .heartbeat import Progress
+
+IMAGES = 3  # analysed again, each nine times
+WRITING = 0.95  # where this begins in the progress
+
+
+def make_study(study: Study, progress: Progress, folder: Path) -> None:
+    """Make the study and its report; raises Refused where nothing follows from the results."""
+    from segmentation.core.report.validation_page import write_report
+
+    progress("comparing the conditions", 0.0)
+    try:
+        result = as_dict(studied(study.names, study.rows), unit_of(study.quantity))
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
+    result["robustness"] = _robustness(study, progress, folder)
+    progress("writing the report", WRITING)
+    study.result = storable(result)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "validation.pdf"
+    write_report(study.content, file)
+    study.finish(Study.State.DONE, result=study.result, pdf=file.read_bytes())
+
+
+def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any]:
+    """What the images of a study show in other forms, as `core.quality.validated` reads it."""
+    from segmentation.core.pipeline import analyse
+
+    tested, left_out, jobs = [], [], _images(study)
+    for place, job in enumerate(jobs):
+
+        def report(stage: str, done: float, place: int = place) -> None:
+            progress(f"analysing image {place + 1} of {len(jobs)} {stage}", WRITING * (place + done) / len(jobs))
+
+        try:
+            micrograph = pixels_of(job.micrograph, folder, partial(report, "again", 0.0))
+            again = partial(analyse, runtime=runtime_now())
+            one = robustness(micrograph, job.get_settings(), study.quantity, again, report)
+            tested.append(one.as_dict())
+        except (NotTested, UnreadableImage, UnknownModel) as problem:
+            left_out.append(f"{job.micrograph.name} ({str(problem).rstrip('.')})")
+    return {"tested": tested, "left_out": left_out}
+
+
+def _images(study: Study) -> list[Job]:
+    """At most IMAGES of the results and of the images of its samples: the first, the last, and what lies between."""
+    ids = [row["id"] for row in study.rows]
+    results = Job.objects.filter(pk__in=ids) | Job.objects.filter(sample__in=ids, state=Job.State.DONE)
+    images = {job.micrograph_id: job for job in results.select_related("micrograph").order_by("created", "pk")}
+    jobs = list(images.values())
+    if len(jobs) <= IMAGES:
+        return jobs
+    return [jobs[place * (len(jobs) - 1) // (IMAGES - 1)] for place in range(IMAGES)]
