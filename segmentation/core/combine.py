@@ -227,6 +227,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
         unresolved=_effects(members, HIDDEN),
+        repeatability_source=_common(members, "repeatability_source"),
         outline_error=tuple(max(suffix[name] for suffix in of_card) for name in names) or None,
     )
 
@@ -265,6 +266,12 @@ def _largest(members: Sequence[Member], setting: str) -> float | None:
     """The largest value of a setting in per cent, as a fraction; None unless all images have one."""
     values = [per_cent for member in members if (per_cent := member.record.settings.get(setting)) is not None]
     return max(values) / 100 if len(values) == len(members) else None
+
+
+def _common(members: Sequence[Member], setting: str) -> str:
+    """The text of a setting that all images have; "" where they differ."""
+    texts = {member.record.settings.get(setting) or "" for member in members}
+    return texts.pop() if len(texts) == 1 else ""
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -228,6 +228,13 @@ class MeasurementSettings(Settings):
         "not known",
         group=LABORATORY,
     )
+    repeatability_source: str = Field(
+        "",
+        max_length=500,
+        title="Source of that repeatability",
+        description="How it was found: a study, with its name and date.",
+        json_schema_extra={"group": LABORATORY},
+    )
     between_operators: float | None = _per_cent(
         "Difference between operators",
         "Relative standard deviation of the median between people who outline the same image. Compare their results to"

@@ -1,4 +1,5 @@
-"""A result becomes a method in a browser: saved, approved, chosen, and named by what follows it."""
+"""A result becomes a method in a browser: saved, approved, chosen, and named by what follows it. Images that follow it
+grow a sample, and become the points of a chart and the results of a study."""
 
 from __future__ import annotations
 
@@ -18,17 +19,22 @@ def head(site, data_folder):
     return make_staff(data_folder, NAME)
 
 
-def test_a_result_is_saved_approved_and_followed(visit, open_copy, head, discs):
-    page = visit()
-    sign_in(page, head)
+def save_method(page, open_copy, head, name):
+    """Save a result of `discs` as a method, whose page is open then."""
     open_copy(page=page, owner=head)
     result(page)
     open_tab(page, "Details")
     form = page.locator("#save-method")
     form.locator("summary").click()
-    form.get_by_label("Name of a new method").fill("Discs")
+    form.get_by_label("Name of a new method").fill(name)
     form.get_by_role("button", name="Save as method").click()
     page.wait_for_url("**/methods/**")
+
+
+def test_a_result_is_saved_approved_and_followed(visit, open_copy, head, discs):
+    page = visit()
+    sign_in(page, head)
+    save_method(page, open_copy, head, "Discs")
     assert fits_both(page)
     page.get_by_text("Change this draft").click()
     page.get_by_label("from the file", exact=True).check()
@@ -50,4 +56,28 @@ def test_a_result_is_saved_approved_and_followed(visit, open_copy, head, discs):
     line = page.locator("#method")
     expect(line).to_contain_text("Discs, version 1, approved", timeout=60_000)
     expect(line).to_contain_text("The scale is typed by the user; the method asks for one from the file.")
+    assert fits_both(page)
+
+
+def test_images_by_a_method_grow_a_sample_a_chart_and_a_study(visit, open_copy, head, tmp_path):
+    page = visit()
+    sign_in(page, head)
+    save_method(page, open_copy, head, "Rings")
+    method = page.url
+    page.get_by_text("Change this draft").click()
+    page.get_by_label("Least number of images of a sample").fill("3")
+    page.get_by_role("button", name="Change the draft").click()
+    page.get_by_text("New control chart").click()
+    page.get_by_label("Given centre line").fill("400 nm")
+    page.get_by_label("Given standard deviation").fill("1 nm")
+    page.get_by_role("button", name="Make the chart").click()
+    expect(page.locator("main")).to_contain_text("no point yet")
+    chart = page.url
+
+    page.goto(method)
+    page.get_by_role("link", name="Analyse by this version").click()
+    files = [specimen.calibrated(tmp_path / f"day {day}.tif", seed) for seed, day in enumerate((1, 1, 2), 1)]
+    page.set_input_files("#files", [str(file) for file in files])
+    growth = page.locator("#growth")
+    expect(growth).to_contain_text("3 images", timeout=120_000)
     assert fits_both(page)

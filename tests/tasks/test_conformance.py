@@ -178,6 +178,7 @@ def test_settings_that_it_ignores_change_nothing(kind, golden):
         "border_correction": "weight",
         "measurand": "all",
         "repeatability": 5.0,
+        "repeatability_source": "study",
         "between_operators": 5.0,
         "faint_limit": 50.0,
         "ignore": [[[0, 0], [60, 60]]],

@@ -132,7 +132,8 @@ def test_it_goes_into_the_next_version_with_its_source(method, alice):
     assert (version.number, version.state) == (2, "draft")
     said = version.written.read()
     assert said.settings["repeatability"] == float(f"{100 * study.result['relative_intermediate']:.3g}")
-    assert "study “June”" in said.sources["repeatability"] and str(study.pk) in said.sources["repeatability"]
+    assert "study “June”" in said.settings["repeatability_source"]
+    assert str(study.pk) in said.settings["repeatability_source"]
 
 
 def test_a_study_of_another_number_is_no_setting(method, alice):

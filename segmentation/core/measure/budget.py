@@ -53,10 +53,11 @@ class Evidence:
     """What a budget needs besides the sizes and their calibration.
 
     scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
-    thresholds: for several images, the number of particles and the effect of the threshold of each image. operators: as
-    repeatability, between people who outline the same image. draws: median and fraction of each of several draws
-    of the image, drawn by the probabilities of its cuts; None where no network made the outlines. unresolved: as
-    thresholds, of unresolved contacts. outline_error: of median and share as in `ParticleOptions`, not from the scores.
+    repeatability_source: how it was found, "" where nobody says. thresholds: for several images, the number of
+    particles and the effect of the threshold of each image. operators: as repeatability, between people who outline the
+    same image. draws: median and fraction of each of several draws of the image, drawn by the probabilities of its
+    cuts; None where no network made the outlines. unresolved: as thresholds, of unresolved contacts. outline_error: of
+    median and share as in `ParticleOptions`, not from the scores.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
@@ -66,6 +67,7 @@ class Evidence:
     draws: Sequence[tuple[float, float]] | None = None
     unresolved: Sequence[tuple[int, Effect]] = ()
     outline_error: tuple[float, float] | None = None
+    repeatability_source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -404,12 +406,14 @@ def _between(case: Case) -> Contribution | None:
 
 
 def _repeatability(case: Case) -> Contribution:
+    evidence = case.conditions.evidence
+    provided = f"As provided: {evidence.repeatability_source}" if evidence.repeatability_source else "As provided"
     return _contribution(
         "repeatability",
         "Repeatability",
-        "As provided." if case.conditions.evidence.repeatability is not None else "Not provided.",
+        "Not provided." if evidence.repeatability is None else f"{provided.rstrip('.')}.",
         "prepare and measure more specimens, and report their mean.",
-        case.if_scaled(case.conditions.evidence.repeatability),
+        case.if_scaled(evidence.repeatability),
     )
 
 

@@ -27,6 +27,7 @@ from .stopping import StoppingRule
 
 # Settings that belong to an image or a specimen, and so to no method.
 OF_ONE_RESULT = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
+RETIRED = ("sources",)  # written before 1.1 was released; a setting has its source in another setting
 CHECKSUM = r"^[0-9a-f]{64}$"
 Worded = Annotated[Source, Field(strict=False)]  # also by its word
 
@@ -42,7 +43,7 @@ class MethodDescription(Settings):
     known. texts: names of the texts (`settings.TEXTS`) that each result must have. least_images,
     least_particles: of a sample. stopping: when enough is measured; None where these two say it.
     limits: requirements on the result itself, such as at least 500 particles, or the limits of a
-    control material. sources: where the value of a setting comes from, such as a study, by its name.
+    control material.
     """
 
     task: str
@@ -56,7 +57,6 @@ class MethodDescription(Settings):
     least_particles: int = Field(1, ge=1, le=10**9)
     stopping: StoppingRule | None = None
     limits: Annotated[tuple[Limit, ...], LISTED] = ()
-    sources: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -64,8 +64,6 @@ class MethodDescription(Settings):
             raise ValueError(f"settings of one result are no part of a method: {', '.join(foreign)}.")
         if unknown := sorted({*self.texts} - {*TEXTS}):
             raise ValueError(f"there are no texts named {', '.join(unknown)}.")
-        if unknown := sorted({*self.sources} - {*self.settings}):
-            raise ValueError(f"there are no settings named {', '.join(unknown)}.")
         if Source.NONE in self.scale_sources:
             raise ValueError("a scale that is not known is no source of a scale.")
         try:
@@ -98,7 +96,7 @@ class MethodDescription(Settings):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The description written by `as_dict`, from plain JSON types; raises ValidationError."""
-        return cls.model_validate(data)
+        return cls.model_validate({name: value for name, value in data.items() if name not in RETIRED})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` is its inverse."""
@@ -171,7 +169,6 @@ def parts(method: MethodDescription) -> dict[str, str]:
         "Least number of particles": f"{method.least_particles:,}",
         "Enough is measured": "" if method.stopping is None else method.stopping.words,
         "Requirements": "; ".join(map(limit_words, method.limits)),
-        "Sources of settings": "; ".join(f"{name}: {source}" for name, source in method.sources.items()),
     }
 
 

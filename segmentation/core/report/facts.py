@@ -32,6 +32,7 @@ NAMES = {  # of settings, where the settings' own are not words
     "ignore": "regions to ignore",
     "measure_unlike": "unusual pictures measured",
     "repeatability": "repeatability (%)",
+    "repeatability_source": "source of the repeatability",
     "between_operators": "difference between operators (%)",
 }
 HIDDEN_SETTINGS = ("model", "data_bar")

@@ -132,5 +132,7 @@ TASK = Task(
     plausible=fibre_outlines.plausible,
     recognised=fibre_outlines.recognised,
     parted=True,
-    ignores=frozenset({"measurand", "filter", "repeatability", "between_operators", "border_correction"}),
+    ignores=frozenset(
+        {"measurand", "filter", "repeatability", "repeatability_source", "between_operators", "border_correction"}
+    ),
 )

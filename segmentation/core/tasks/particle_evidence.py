@@ -63,6 +63,7 @@ def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditi
         repeatability,
         operators=operators,
         draws=drawn,
+        repeatability_source=settings.repeatability_source,
         outline_error=(errors[counted], errors[f"{counted}_share"]) if errors and by_network else None,
     )
     return Conditions(

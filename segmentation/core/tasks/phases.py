@@ -351,6 +351,14 @@ TASK = Task(
     curves=curves,
     facts=facts,
     ignores=frozenset(
-        {"measurand", "filter", "faint_limit", "border_correction", "repeatability", "between_operators"}
+        {
+            "measurand",
+            "filter",
+            "faint_limit",
+            "border_correction",
+            "repeatability",
+            "repeatability_source",
+            "between_operators",
+        }
     ),
 )

@@ -176,7 +176,9 @@ def task_of(
         "panels": ("image", "segmentation", "doubts", "sizes"),
         "size": "ecd",
         "figures": {f"{size}_{figure}": figure for figure in ("mean", "median")},
-        "ignores": frozenset({"measurand", "filter", "faint_limit", "repeatability", "between_operators"}),
+        "ignores": frozenset(
+            {"measurand", "filter", "faint_limit", "repeatability", "repeatability_source", "between_operators"}
+        ),
     }
     task = Task(decode=decode, measure=measure, **{**common, **overrides})
     return task

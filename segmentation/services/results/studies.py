@@ -19,7 +19,7 @@ from ..ground.refusal import Refused
 from . import methods
 
 LONGEST_LABEL, MOST_RESULTS = 60, 500
-SETTING = "repeatability"
+SETTING, SOURCE = "repeatability", "repeatability_source"
 NO_TITLE = f"Type a name of the study, of at most {SHOWN_NAME} characters."
 NO_LABEL = "Type the {name} of each chosen result, or of none."
 LONG_LABEL = f"A label has at most {LONGEST_LABEL} characters."
@@ -92,10 +92,9 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
     before = methods.read(methods.newest(study.method))
     if SETTING not in before.settings:
         raise Refused(NO_SETTING, 409)
-    settings = {**before.settings, SETTING: float(f"{100 * relative:.3g}")}
-    sources = {**before.sources, SETTING: source_words(study)}
+    stated = {SETTING: float(f"{100 * relative:.3g}"), SOURCE: source_words(study)}
     try:
-        description = MethodDescription.from_dict({**before.as_dict(), "settings": settings, "sources": sources})
+        description = MethodDescription.from_dict({**before.as_dict(), "settings": {**before.settings, **stated}})
     except ValidationError as error:
         raise Refused(sentence(error), 409) from None
     return methods.change(method=study.method, description=description, user=user)

@@ -73,6 +73,15 @@ def test_the_difference_between_operators_counts_where_it_is_provided():
     )
 
 
+def test_the_repeatability_names_its_source():
+    evidence = replace(ALL, repeatability=0.04)
+    assert rows(found(evidence=evidence))["repeatability"]["source"] == "As provided."
+    studied = replace(evidence, repeatability_source="study “June” of 2026-06-30")
+    assert rows(found(evidence=studied))["repeatability"]["source"] == "As provided: study “June” of 2026-06-30."
+    unknown = replace(ALL, repeatability=None, repeatability_source="study “June”")
+    assert rows(found(evidence=unknown))["repeatability"]["source"] == "Not provided."
+
+
 def test_truth_masks_of_ones_own_count_alone():
     terms = rows(found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}])))
     assert terms["segmentation"]["median"] == pytest.approx(0.07)
