@@ -1,4 +1,4 @@
-"""Control charts of methods for scripts: made, read with every number, noted at, with other limits."""
+"""Control charts of methods in the API: make, read, change limits, and write notes at points."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Chart(Answer):
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
     sentence: Annotated[str, Of(lambda row, _: _view(row).sentence)]
     in_control: Annotated[bool | None, Of(lambda row, _: _view(row).in_control)] = Field(
-        description="Of the last point that counts; null before there are limits."
+        description="Whether the last point that counts raises no alarm; null before there are limits."
     )
 
 
@@ -115,7 +115,7 @@ def charts(request: HttpRequest, pk: UUID) -> Any:
     "POST", "/{uuid:pk}/charts", "method-charts", {201: ChartInFull}, (401, 403, 404, 409, 422), takes(NewChart, JSON)
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
-    """A control chart of one number, filled from the results that there are."""
+    """Make a control chart of one number; the results so far are its first points."""
     method, body = _method(request, pk), json_body(request, NewChart)
     reference = None
     if body.reference:
@@ -135,7 +135,7 @@ def chart(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("PATCH", "/{uuid:pk}", "chart", ChartInFull, (403, 404, 422), takes(ChangedChart, JSON))
 def change(request: HttpRequest, pk: UUID) -> Any:
-    """Other rules, another way to draw it, or other limits."""
+    """Change the rules, the way or the limits of a chart."""
     row, body = _chart(request, pk), json_body(request, ChangedChart)
     service.change_chart(chart=row, plan=_plan({**row.plan, **body.plan}), user=request.user)
     return row
@@ -152,10 +152,10 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     "PATCH", "/{uuid:pk}/points/{int:point}", "chart-point", ChartInFull, (403, 404, 422), takes(PointMark, JSON)
 )
 def mark(request: HttpRequest, pk: UUID, point: int) -> Any:
-    """A note at a point, and the known cause for which it does not count."""
+    """Write a note at a point, or the known cause for which the point does not count."""
     row = _chart(request, pk)
-    marked = get_object_or_404(row.points.select_related("chart__method"), pk=min(point, 2**62))
-    service.mark_point(point=marked, user=request.user, **json_body(request, PointMark).model_dump())
+    point_row = get_object_or_404(row.points.select_related("chart__method"), pk=min(point, 2**62))  # larger: no id
+    service.mark_point(point=point_row, user=request.user, **json_body(request, PointMark).model_dump())
     return row
 
 
@@ -164,8 +164,8 @@ def _method(request: HttpRequest, pk: UUID) -> Method:
 
 
 def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
-    seen = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
-    return get_object_or_404(seen.select_related("method"), pk=pk)
+    visible_charts = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(visible_charts.select_related("method"), pk=pk)
 
 
 def _plan(fields: dict[str, Any]) -> ChartPlan:

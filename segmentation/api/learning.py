@@ -1,4 +1,4 @@
-"""The answers on datasets, trainings and models, as they stand in the OpenAPI document."""
+"""The response schemas of the API for datasets, trainings and models."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Training(Answer):
     )
     error: Reason = Field(description="Why it failed.")
     created: Annotated[str, Of(lambda row, _: row.created.isoformat())]
-    summary: TrainingSummary = Field(description="It grows during the training. Its entry outcome comes at the end.")
+    summary: TrainingSummary = Field(description="It grows during the training; its last entry is outcome.")
     model: Annotated[str | None, or_null("model_name")] = Field(description="Name of the new model.")
     version: Annotated[int | None, or_null("version")] = Field(
         description="Version of the model: its number among those of the dataset."
@@ -55,7 +55,7 @@ class OneJob(Answer):
 
 
 class RunAgain(Schema):
-    """Results that are run again with a model."""
+    """The new jobs that run results again with a model."""
 
     jobs: list[OneJob] = Field(description="The new versions.")
     left_out: list[str] = Field(description="A sentence for each result that is not run again.")
@@ -107,7 +107,8 @@ class Default(Schema):
     site: bool
 
 
-def _summary(name: str, default: Any = None) -> Of:
+def from_summary(name: str, default: Any = None) -> Of:
+    """The entry of this name in the row's summary."""
     return Of(lambda row, _: row.summary.get(name, default))
 
 
@@ -131,9 +132,9 @@ class DatasetImage(Answer):
     )
     consented: Annotated[str, Of(lambda image, _: image.consented.isoformat())]
     error: Reason = Field(description="Why its outlines could not be written.")
-    objects: Annotated[int | None, _summary("objects")]
-    median_px: Annotated[float | None, _summary("median_px")] = Field(description="Median ECD in px.")
-    shares: Annotated[dict[str, float] | None, _summary("shares")] = Field(
+    objects: Annotated[int | None, from_summary("objects")]
+    median_px: Annotated[float | None, from_summary("median_px")] = Field(description="Median ECD in px.")
+    shares: Annotated[dict[str, float] | None, from_summary("shares")] = Field(
         description="Share of the labelled pixels, by class."
     )
 
@@ -170,7 +171,7 @@ class Dataset(Answer):
         description="What must be corrected before a training, as of the last check."
     )
     warnings: Annotated[list[str], Of(lambda row, _: findings_of(row, error=False))]
-    notes: Annotated[list[ArchiveNote], _summary("notes", [])] = Field(
+    notes: Annotated[list[ArchiveNote], from_summary("notes", [])] = Field(
         description="What was not taken from the last archives, and why."
     )
 

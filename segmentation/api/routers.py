@@ -1,4 +1,4 @@
-"""The routers of the API, each with the address that its own begin with, in the order of the document."""
+"""All routers of the API, each with the prefix of its addresses, in the order of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROUTERS = (
     ("/jobs", references.jobs),
     ("/samples", references.samples),
     ("", site.router),
-    ("/compare", several.comparing),
+    ("/compare", several.comparisons_router),
     ("/datasets", datasets.router),
     ("/trainings", trainings.router),
     ("/methods", methods.router),
@@ -45,5 +45,5 @@ ROUTERS = (
     ("/methods", charts.of_methods),
     ("/charts", charts.router),
     ("/models", models.router),
-    ("/datasets", trainings.suggesting),
+    ("/datasets", trainings.datasets_router),
 )

@@ -1,4 +1,4 @@
-"""What the API answers with."""
+"""The response schemas of the REST API, and how each field is read from a row of the database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ RESULT = (
     "What the result page shows; null until there is a result. flags: the warnings, each with a short form to show"
     " beside the numbers, and doubt: whether these are in doubt."
 )
-STORED = "x-stored"  # marks a result in the document, until its type is put in: it was checked when it was stored
+# A mark in the OpenAPI document, which `with_results` replaces by the type of a result. Results are typed as plain
+# dicts here, because they were checked when they were stored.
+STORED = "x-stored"
 REFERENCE = "#/components/schemas/"
 OBJECT = "number of the class, confidence, by hand, reason; null where it was deleted"
 PATCH = (
@@ -52,19 +54,20 @@ SCALE_CHECK = (
 FILES = "The address of each file by its name. Most files are written at the first request."
 USUAL_FILES = "The names of those files that the command line and the clients save unless they are asked for others."
 READING = "reading the image"
-UNSET = object()  # of a field that is left out
+UNSET = object()  # the value of a field that is left out of the answer
 
 
 @dataclass(frozen=True)
 class Of:
-    """How a field is read of a row, where it is not the row's attribute of the same name."""
+    """How a field is read from a row, unless it is the row's attribute of the same name. read: called with row,
+    request."""
 
     read: Callable[[Any, HttpRequest], Any]
 
 
 class Answer(BaseModel):
-    """What is answered of a row: each field says where it comes from. Rows are read here and not by `from_attributes`,
-    which would make a fault of the database one of the answer."""
+    """An answer that is made from a row: each field says with `Of` how it is read. Pydantic's `from_attributes` is not
+    used, because it would report a fault of the database as a wrong answer."""
 
     @model_validator(mode="before")
     @classmethod
@@ -73,32 +76,33 @@ class Answer(BaseModel):
             return row
         request, values = info.context["request"], {}
         for name, field in cls.model_fields.items():
-            ways = [way for way in field.metadata if isinstance(way, Of)]
-            values[name] = ways[-1].read(row, request) if ways else getattr(row, name)
+            readers = [reader for reader in field.metadata if isinstance(reader, Of)]
+            values[name] = readers[-1].read(row, request) if readers else getattr(row, name)
         return {name: value for name, value in values.items() if value is not UNSET}
 
 
 def address(request: HttpRequest, view: str, *args: Any) -> str:
+    """The full address of a view, with its host."""
     return request.build_absolute_uri(reverse(view, args=args))
 
 
 def at(view: str) -> Of:
-    """The address of a view by the id of the row."""
+    """The full address of a view that takes the row's id."""
     return Of(lambda row, request: address(request, view, row.pk))
 
 
 def or_null(name: str) -> Of:
-    """null where the row has nothing."""
+    """The attribute of this name; null where it is empty."""
     return Of(lambda row, _: getattr(row, name) or None)
 
 
 def text_of(name: str) -> Of:
-    """An id as text, null where there is none."""
+    """The attribute of this name, an id, as text; null without one."""
     return Of(lambda row, _: None if getattr(row, name) is None else str(getattr(row, name)))
 
 
 def files_at(view: str) -> Of:
-    """The address of each stored file by its name."""
+    """The full address of each stored file of the row, by its name."""
     return Of(lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()})
 
 
@@ -118,7 +122,7 @@ class Micrograph(Answer):
 
 
 class Analysis(Answer):
-    """What jobs and samples share."""
+    """The fields that jobs and samples share."""
 
     id: Id
     url: Annotated[str, at("api:job")]
@@ -140,7 +144,7 @@ class Link(Schema):
 
 
 class JudgedLimit(Schema):
-    """One requirement and what becomes of it; numbers are in the unit of result.json."""
+    """One requirement and whether it is met; numbers are in the unit of result.json."""
 
     quantity: str
     lower: float | None
@@ -154,7 +158,7 @@ class JudgedLimit(Schema):
 
 
 class JudgedLimits(Schema):
-    """The decision on all limits. It fails with one requirement, and is undecided with one."""
+    """The decision on all limits: fails if one requirement fails, else undecided if one is undecided."""
 
     verdict: Literal["passes", "fails", "undecided"]
     at_least: float | None = Field(description="A lower bound of the probability that all requirements are met.")
@@ -181,12 +185,12 @@ class Reference(Answer):
 
 
 class CertificateAgreement(Schema):
-    """A measurement beside a certificate, in the unit of result.json."""
+    """A measured value compared with the certified one, in the unit of result.json."""
 
     bias: float = Field(description="Measured less certified.")
     relative_bias: float
     standard: float = Field(description="Standard uncertainty of the bias.")
-    en: float
+    en: float = Field(description="The En number: bias divided by the expanded uncertainty of the bias.")
     agrees: bool = Field(description="Whether the bias is at most twice its standard uncertainty.")
     sentence: str
 
@@ -264,7 +268,7 @@ class Job(Analysis):
     )
     image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
-    step: int = Field(description="After how many edits of the log result and files were made.")
+    step: int = Field(description="The number of the edit after which result and files were made; 0 for none.")
     unmeasured_corrections: Annotated[int, Of(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)] = (
         Field(description="Edits that result and files do not hold yet: they are being measured, which takes seconds.")
     )
@@ -273,7 +277,7 @@ class Job(Analysis):
 
 
 class BeingWritten(Schema):
-    """A file that is not there yet: ask again after as many seconds as Retry-After says."""
+    """A file that is still being written: ask again after as many seconds as Retry-After says."""
 
     state: State
     progress: float = Field(description="From 0 to 1.")
@@ -298,6 +302,7 @@ class Edit(Answer):
 
 
 def _later_edits(log: Any, request: HttpRequest) -> str | None:
+    """The address of the edits after those of this answer; None if there are no more."""
     last = log.edits[-1].sequence if log.edits else log.base
     return request.build_absolute_uri(f"{request.path}?since={last}") if last < log.base else None
 
@@ -356,7 +361,7 @@ class Offer(Answer):
 
 
 class OfferElsewhere(Answer):
-    """The same in another image of the sample."""
+    """An `Offer` for another image of the sample."""
 
     id: Annotated[str, Of(lambda row, _: str(row.job.pk))]
     name: Annotated[str, Of(lambda row, _: row.job.micrograph.name)]
@@ -378,12 +383,12 @@ class OfferElsewhere(Answer):
 
 
 class OffersElsewhere(Answer):
-    question: str = Field(description="All of it in words, for people; empty for nothing.")
+    question: str = Field(description="The offers as one question for people; empty without an offer.")
     others: list[OfferElsewhere]
 
 
 class Standing(Answer):
-    """What the corrections so far leave: objects, numbers and doubts, before everything is measured anew."""
+    """The result after the corrections so far, before all is measured again: objects, numbers, outlines to look at."""
 
     rows: list[dict[str, Any]] = Field(
         description='The changed objects, as outlines.json has them; {"id": 7, "gone": true} for one that is gone.'
@@ -396,13 +401,13 @@ class Standing(Answer):
         description="The possible cuts that still divide an object: place of the cut -> id of the object."
     )
     doubts: list[dict[str, Any]] = Field(description="Outlines to look at, those that change the numbers most first.")
-    doubt_count: int = Field(description="How many wait in all.")
-    examples: list[dict[str, Any]] = Field(description="What is shown beside the numbers.")
+    doubt_count: int = Field(description="How many outlines to look at there are in all.")
+    examples: list[dict[str, Any]] = Field(description="Outlines that are shown as examples beside the numbers.")
     offer: Offer | None = Field(description="What the last corrections would do; null where they are not of one sort.")
 
 
 class Standings(Schema):
-    """What the corrections so far leave."""
+    """The state of a result after the corrections so far, as an editor of outlines needs it when it is opened."""
 
     base: int = Field(description="The number of the last edit.")
     operations: list[dict[str, Any]] = Field(description="Operations that can still be undone, in their order.")
@@ -419,8 +424,8 @@ class Edited(Schema):
         description="For each operation the CRC-32 of the runs of its patch (int32, little-endian)."
     )
     patches: list[dict[str, Any]] = Field([], description=f"For each operation, if asked for. {PATCH}")
-    before: list[dict[str, Any]] = Field([], description="The patches that take these back.")
-    standing: Standing | None = Field(None, description="The objects that changed after since, if that is sent.")
+    before: list[dict[str, Any]] = Field([], description="The patches that undo those of `patches`, in the same order.")
+    standing: Standing | None = Field(None, description="The result after these corrections; only if `since` was sent.")
 
 
 class Outdated(Answer):
@@ -432,7 +437,7 @@ class Outdated(Answer):
 
 
 class ListedJob(Answer):
-    """A job in a list; more of it under its url."""
+    """A job in a list; its url answers with all of it."""
 
     id: Id
     url: Annotated[str, at("api:job")]
@@ -452,7 +457,7 @@ class ListedJob(Answer):
 
 
 class ListedSample(Answer):
-    """A sample in a list; more of it under its url."""
+    """A sample in a list; its url answers with all of it."""
 
     id: Id
     url: Annotated[str, at("api:sample")]
@@ -487,7 +492,7 @@ class Token(Schema):
 
 
 class Me(Schema):
-    """Who asks."""
+    """The caller."""
 
     account: str | None = Field(description="Name of the account; null without one.")
     token: Token | None
@@ -528,7 +533,7 @@ class KnownScale(Schema):
 
 
 class Scales(Schema):
-    """What is known of the scale of an image."""
+    """All scales that are known of an image."""
 
     used: KnownScale = Field(description="What the result is measured with.")
     file: KnownScale | None = Field(description="What the file says.")
@@ -557,7 +562,7 @@ def _at(job: str, sample: str) -> Of:
 
 
 class Compared(Answer):
-    """One of two results."""
+    """One of the two results that are compared."""
 
     id: Id
     kind: Annotated[Literal["job", "sample"], Of(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
@@ -621,7 +626,7 @@ class Note(Schema):
 
 
 class SampleImage(Answer):
-    """An image of a sample; more of it under its url."""
+    """An image of a sample; its url answers with all of it."""
 
     id: Annotated[str, Of(lambda image, _: str(image.job.pk))]
     url: Annotated[str, Of(lambda image, request: address(request, "api:job", image.job.pk))]
@@ -639,12 +644,12 @@ class SampleImage(Answer):
 
 
 class Growth(Answer):
-    """How far a sample is that grows by a method."""
+    """How far a sample is that grows by the stopping rule of a method."""
 
     sentence: str = Field(description="How far it is, for people.")
     is_enough: bool = Field(description="Whether enough is measured by the method.")
     more: int | None = Field(description="About how many more images are needed; null where no number is known.")
-    waiting: int = Field(description="How many images wait for a yes.")
+    waiting: int = Field(description="How many images wait until a person says that they count.")
 
 
 class Sample(Analysis):
@@ -658,7 +663,7 @@ class Sample(Analysis):
     ]
     files: Annotated[dict[str, str], Of(_files_of_sample)] = Field(description=FILES)
     usual_files: Annotated[list[str], usual_names("sample")] = Field(description=USUAL_FILES)
-    result: Annotated[
+    result: Annotated[  # "of" in the stored numbers are the ids of the jobs; `images` below names them
         dict[str, Any] | None,
         WithJsonSchema({STORED: "StoredSample"}),
         Of(lambda sample, _: {name: value for name, value in sample.pooled.items() if name != "of"} or None),
@@ -686,10 +691,10 @@ class SampleStarted(Sample):
 
 
 def with_results(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schemas of the document, with the types of stored results."""
-    for kind in (JobResult, StoredSample):
-        schema_of_kind = TypeAdapter(kind).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
-        schemas = {**schema_of_kind.pop("$defs", {}), **schemas, kind.__name__: schema_of_kind}
+    """The schemas of the OpenAPI document, with the types of stored results in place of the marks STORED."""
+    for result_type in (JobResult, StoredSample):
+        schema = TypeAdapter(result_type).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
+        schemas = {**schema.pop("$defs", {}), **schemas, result_type.__name__: schema}
     for schema in map(with_short_description, schemas.values()):
         result = schema.get("properties", {}).get("result", {})
         if name := result.pop(STORED, ""):

@@ -1,4 +1,4 @@
-"""Studies of methods for scripts: made of results with their conditions, read, written into the next version."""
+"""Studies of methods in the API: make one from results and their conditions, read it, apply it to the method."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _report(row: Study) -> list[dict[str, Any]]:
     "POST", "/{uuid:pk}/studies", "method-studies", {202: OneStudy}, (401, 403, 404, 422), takes(NewStudy, JSON)
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
-    """Study the precision of a method by a nested analysis of variance; a worker makes it."""
+    """Study the precision of a method by a nested analysis of variance, which a worker computes."""
     method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
     body = json_body(request, NewStudy)
     quantity = methods_service.read(methods_service.newest(method)).quantity
@@ -79,7 +79,7 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
 
 @router.does("GET", "/{uuid:pk}", "study", OneStudy, (404,))
 def study(request: HttpRequest, pk: UUID) -> Any:
-    """A study with every input and what it found."""
+    """A study with all its inputs and its results."""
     return study_of(request, pk)
 
 
