@@ -91,7 +91,7 @@ class Owned(models.Model):
         return is_staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
-class Judged(models.Model):
+class JudgedResult(models.Model):
     """A result that may be compared with the limits of a specification or with a reference material.
 
     specification: a `core.quality.specification.Specification` as JSON, {} without one. reference: a copy of the
@@ -135,7 +135,7 @@ class WorkState(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
-class MadeState(models.TextChoices):
+class PageWorkState(models.TextChoices):
     """The states of work that a page asks for; nobody cancels it."""
 
     QUEUED = "queued", "waiting"
@@ -149,8 +149,10 @@ class Attempted(models.Model):
 
     attempt: grows with every claim, so that reports of superseded workers are refused.
     progress: 0 to 1; it never goes back, not from one attempt to the next either.
-    deaths: how many attempts running ended because the worker's child process died. A retry by a person starts at 0.
-    faults: how many attempts running ended by a fault of the machine (disk, storage, database) or a lost worker.
+    deaths: how many of the last attempts, one after the other, ended because the worker's child process died; 0 again
+        after a retry by a person.
+    faults: how many of the last attempts, one after the other, ended by a fault of the machine (disk, storage, database)
+        or because the worker was lost.
     due: the time before which no worker takes the row, because of such a fault or a message that was not accepted.
     enqueued: when a message was last sent for it. message: id of the message that led to the last attempt.
     """
@@ -204,10 +206,10 @@ class Attempted(models.Model):
 UNFINISHED = models.Index(fields=["state"], name="%(class)s_unfinished", condition=Q(finished=None))
 
 
-class Made(Attempted):
+class PageWork(Attempted):
     """A row for work that a page asks for; nobody cancels it."""
 
-    State = MadeState
+    State = PageWorkState
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     created = models.DateTimeField(default=timezone.now, editable=False)

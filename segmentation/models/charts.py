@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from ..core.quality.control import ChartPlan, Control
-from .base import SHOWN_NAME, AttemptedQuerySet, Made
+from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .jobs import Job
 from .methods import Method
 from .samples import Sample
@@ -23,7 +23,7 @@ class ControlChart(models.Model):
     """A chart of one number of the results of a method, over all its versions.
 
     plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
-    `Judged.reference` stores it; {} for results of no reference material.
+    `JudgedResult.reference` stores it; {} for results of no reference material.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -99,7 +99,7 @@ class ChartReportQuerySet(AttemptedQuerySet):
         return self.annotate(sender=Coalesce(Cast("chart__method__owner", models.CharField()), models.Value("")))
 
 
-class ChartReport(Made):
+class ChartReport(PageWork):
     """The PDF of a chart for one month, which a worker writes.
 
     month: its first day. content: identifies the points and the plan that the PDF shows. pdf: stored in the database,
@@ -113,7 +113,7 @@ class ChartReport(Made):
 
     objects = ChartReportQuerySet.as_manager()
 
-    class Meta(Made.Meta):
+    class Meta(PageWork.Meta):
         indexes = []
 
     def __str__(self) -> str:

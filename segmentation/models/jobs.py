@@ -19,7 +19,7 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
-from .base import UNFINISHED, Attempted, AttemptedQuerySet, Judged, Made, Owned, StoredFile, WorkState
+from .base import UNFINISHED, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
 from .methods import ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
@@ -76,7 +76,7 @@ class ImportQuerySet(AttemptedQuerySet):
         return super().waiting().filter(segmentation=None, ready=True).exclude(outlines={})
 
 
-class OfJobQuerySet(AttemptedQuerySet):
+class JobWorkQuerySet(AttemptedQuerySet):
     """Rows that belong to a job, whose maker is their sender."""
 
     related = ("job__micrograph", "job__segmentation")
@@ -84,8 +84,8 @@ class OfJobQuerySet(AttemptedQuerySet):
 
 
 class ExportJobQuerySet(AttemptedQuerySet):
-    related = (*OfJobQuerySet.related, "sample")
-    made_by = (*OfJobQuerySet.made_by, "sample__")
+    related = (*JobWorkQuerySet.related, "sample")
+    made_by = (*JobWorkQuerySet.made_by, "sample__")
     # First the files that somebody asked for; then those of the newest result, which somebody probably looks at.
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
@@ -95,7 +95,7 @@ class ExportJobQuerySet(AttemptedQuerySet):
         return super().waiting().filter(Q(asked=True) | ~Q(job__micrograph__state__in=Micrograph.UNFINISHED))
 
 
-class Job(Owned, Attempted, Judged):
+class Job(Owned, Attempted, JudgedResult):
     """One analysis of one micrograph; see the top of this package for the states.
 
     settings: the AnalysisSettings, as JSON. segmentation: the one that is measured; None until it exists.
@@ -358,7 +358,7 @@ def recent_pace() -> Pace:
     )
 
 
-class ExportJob(Made):
+class ExportJob(PageWork):
     """The writing of those files of a finished job or sample that are not stored with every result.
 
     asked: whether somebody has asked for one of these files. Until then a worker writes, when it is idle, only the
@@ -373,8 +373,11 @@ class ExportJob(Made):
 
     objects = ExportJobQuerySet.as_manager()
 
-    class Meta(Made.Meta):
-        indexes = [*Made.Meta.indexes, models.Index(fields=["finished"], name="export_ahead", condition=Q(asked=False))]
+    class Meta(PageWork.Meta):
+        indexes = [
+            *PageWork.Meta.indexes,
+            models.Index(fields=["finished"], name="export_ahead", condition=Q(asked=False)),
+        ]
 
     def __str__(self) -> str:
         return f"files of {self.result}"
@@ -384,7 +387,7 @@ class ExportJob(Made):
         return self.job or self.sample
 
 
-class Measuring(Made):
+class Measuring(PageWork):
     """The measuring of a result after corrections; it replaces the numbers and files of the result.
 
     step: how many corrections are measured. large: whether the image takes so much memory that a child process of the
@@ -396,13 +399,13 @@ class Measuring(Made):
     large = models.BooleanField(default=False, editable=False)
     summary = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
 
-    objects = OfJobQuerySet.as_manager()
+    objects = JobWorkQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"measuring of {self.job}"
 
 
-class Proposals(Made):
+class Proposals(PageWork):
     """Other settings for the image of a doubtful result, with small pictures of what they find. They are made when a
     page first shows the result, and only while no job waits.
 
@@ -413,7 +416,7 @@ class Proposals(Made):
     job = models.OneToOneField(Job, models.CASCADE, related_name="proposals")
     result = models.JSONField(default=dict, blank=True)
 
-    objects = OfJobQuerySet.as_manager()
+    objects = JobWorkQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"other ways for {self.job}"
@@ -440,7 +443,7 @@ class ComparisonQuerySet(AttemptedQuerySet):
     made_by = ("first_job__", "first_sample__")
 
 
-class Comparison(Made):
+class Comparison(PageWork):
     """The comparison of two results; each is a job or a sample.
 
     content: identifies both as they were when they were compared: a sample that is pooled again is compared again.
@@ -454,7 +457,7 @@ class Comparison(Made):
 
     objects = ComparisonQuerySet.as_manager()
 
-    class Meta(Made.Meta):
+    class Meta(PageWork.Meta):
         indexes = []
 
     def __str__(self) -> str:

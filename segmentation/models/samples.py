@@ -6,14 +6,14 @@ from django.db import models
 
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Judged, Owned, StoredFile
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, JudgedResult, Owned, StoredFile
 from .methods import ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
 
 LONGEST_TYPED = 100  # characters of a typed number and its unit
 
 
-class Sample(Owned, Attempted, Judged):
+class Sample(Owned, Attempted, JudgedResult):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
     settings: of the images, without the calibration. rule: where the calibration comes from. value: in nm, the width of

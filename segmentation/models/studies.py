@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import models
 
-from .base import SHOWN_NAME, AttemptedQuerySet, Made
+from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .methods import ACCOUNT, Method
 
 
@@ -17,7 +17,7 @@ class StudyQuerySet(AttemptedQuerySet):
         return self.annotate(sender=models.F("author"))
 
 
-class Study(Made):
+class Study(PageWork):
     """The study of a method. A worker computes it once, and nobody changes it.
 
     author: the account that asked for it. quantity: the number that was studied. names: of the conditions, the outer
@@ -37,7 +37,7 @@ class Study(Made):
 
     objects = StudyQuerySet.as_manager()
 
-    class Meta(Made.Meta):
+    class Meta(PageWork.Meta):
         indexes = []
 
     def __str__(self) -> str:
