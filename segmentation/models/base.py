@@ -151,8 +151,8 @@ class Attempted(models.Model):
     progress: 0 to 1; it never goes back, not from one attempt to the next either.
     deaths: how many of the last attempts, one after the other, ended because the worker's child process died; 0 again
         after a retry by a person.
-    faults: how many of the last attempts, one after the other, ended by a fault of the machine (disk, storage, database)
-        or because the worker was lost.
+    faults: how many of the last attempts, one after the other, ended by a fault of the machine (disk, storage,
+        database) or because the worker was lost.
     due: the time before which no worker takes the row, because of such a fault or a message that was not accepted.
     enqueued: when a message was last sent for it. message: id of the message that led to the last attempt.
     """

@@ -1,4 +1,4 @@
-"""The small charts of a result as numbers that a template draws: they need no JavaScript."""
+"""The small charts of a result, as places and texts from which templates draw SVG without JavaScript."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
-MAIN_OTHERS = 3  # further numbers of a class that stand in the answer
+MAIN_OTHERS = 3  # the further numbers of a class that stand in the main sentence
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A fraction with its interval. value, interval: in words, interval "" without one. at, left, right: places of the
-    fraction and of the ends of the interval on an axis from 0 to 100 %. n: of how many objects, 0 where that is not
-    shown."""
+    """A fraction with its interval, drawn as a bar. value, interval: in words, interval "" without one. at, left,
+    right: the fraction and both ends of its interval in per cent, as places on the axis. n: the number of objects that
+    the fraction is of, 0 if that is not shown."""
 
     name: str
     value: str
@@ -39,7 +39,7 @@ class Bar:
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> Bar | None:
-        """None where the fraction is unknown."""
+        """The bar of a stored result; None if its fraction is not known."""
         fraction, low, high = result.get("fraction"), result.get("low"), result.get("high")
         if fraction is None:
             return None
@@ -51,7 +51,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis, in per cent of its length, and what stands there."""
+    """A tick of an axis: its place in per cent of the length, and its text."""
 
     at: float
     text: str
@@ -66,7 +66,7 @@ def _round_steps(low: float, high: float) -> list[float]:
 
 
 def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float | None]]:
-    """A histogram as the line over the middles of its bins."""
+    """A histogram as a line through the middles of its bins, as points (x, y)."""
     bins = zip(edges, edges[1:], heights, strict=False)
     return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
 
@@ -183,7 +183,7 @@ class ClassRow:
 
     @property
     def main_others(self) -> list[Entry]:
-        """Those of the `others` that stand in the answer."""
+        """Those of the `others` that stand in the main sentence."""
         return self.others[:MAIN_OTHERS]
 
     @property
@@ -232,7 +232,8 @@ class ChartedSummary(Summary):
 
     @property
     def notices_beside(self) -> list[Any]:
-        """Those of the `notices` that stand beside the numbers: the gravest warnings, else the first of them."""
+        """Those of the `notices` that stand beside the numbers: the gravest warnings; without warnings the first
+        notice."""
         doubts = [notice for notice in self.notices if isinstance(notice, Flag) and notice.doubt]
         return beside_numbers(doubts) or list(self.notices[:1])
 
@@ -245,12 +246,12 @@ class ChartedSummary(Summary):
 
     @property
     def answers_with_shares(self) -> bool:
-        """Whether the answer is shares of the area, one for each class, which need no scale."""
+        """Whether the main numbers are shares of the area, one for each class; these need no scale."""
         return bool(self.leading) and self.leading[0].kind == "fraction"
 
     @property
     def classes(self) -> list[ClassRow]:
-        """Of an analysis that tells classes apart, the numbers of each."""
+        """The numbers of each class, for a kind of analysis with classes; else []."""
         has_classes = self.task.semantic and not self.statistics
         entries = map(self.with_basis, answers(self.stored_quantities, every=True) if has_classes else ())
         return class_rows(map(self._with_sure_ends, entries))
@@ -266,13 +267,13 @@ class ChartedSummary(Summary):
         return [known_column(name) for name in DESCRIPTORS]
 
     @property
-    def said_classes(self) -> list[ClassRow]:
-        """The classes as the sentence names them: first those with a further number, such as a thickness."""
+    def classes_in_sentence(self) -> list[ClassRow]:
+        """The classes in the order of the main sentence: first those with a further number, such as a thickness."""
         return sorted(self.classes, key=lambda row: not row.others)
 
     @property
     def size_line(self) -> str:
-        """What the sizes are."""
+        """A sentence that says what the sizes are."""
         definition = self.size.definition
         return f"Sizes are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
 

@@ -1,4 +1,4 @@
-"""A control chart as its page shows it: a sentence, the pictures, and a line for each point."""
+"""A control chart as its page and the API show it: a sentence, pictures, and a row for each point."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from ..services.access.links import may_open
 from .charts import Lines
 
 MOST_SHOWN = 200  # points, the last ones
-LABEL = 8.0  # per cent of the picture that the number of a point takes on a phone
+LABEL_WIDTH = 8.0  # of the number above a point, in per cent of the picture on a phone
 
 
-class Marked(NamedTuple):
-    """A point of a picture. x, y: places in per cent. state: alarm, out, noted or "". label: what stands above it."""
+class Mark(NamedTuple):
+    """A point of a picture. x, y: places in per cent. state: "alarm", "out" (excluded), "noted" (it has a note) or "".
+    words: the tooltip. label: the text above the point."""
 
     x: float
     y: float
@@ -33,12 +34,12 @@ class Marked(NamedTuple):
         return 6 if self.state else 3
 
 
-def _apart(marks: Sequence[Marked]) -> list[Marked]:
-    """The same marks, of labels that would overlap only the later ones."""
-    marks_labelled: list[Marked] = []
-    leftmost = 100.0 + LABEL
+def _apart(marks: Sequence[Mark]) -> list[Mark]:
+    """The same marks; where labels would overlap, only the later mark keeps its label."""
+    marks_labelled: list[Mark] = []
+    leftmost = 100.0 + LABEL_WIDTH
     for mark in reversed(marks):
-        is_free = bool(mark.label) and leftmost - mark.x >= LABEL
+        is_free = bool(mark.label) and leftmost - mark.x >= LABEL_WIDTH
         leftmost = mark.x if is_free else leftmost
         marks_labelled.append(mark if is_free else mark._replace(label=""))
     return marks_labelled[::-1]
@@ -49,7 +50,7 @@ class Picture:
     """A chart with its marked points. Its curves are the points, the centre line, the lower and the upper limit."""
 
     lines: Lines
-    marks: tuple[Marked, ...]
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class ChartView:
 
     @property
     def column(self) -> str:
-        """What the table says of each point beside its value."""
+        """The title of the column of the table beside the values."""
         return "Average" if self.plan.way == "ewma" else "Range"
 
     @property
@@ -116,7 +117,7 @@ class ChartView:
 
     @property
     def facts(self) -> Iterator[tuple[str, str]]:
-        """What it shows, and the limits."""
+        """What the chart shows and its limits, as terms and their words."""
         yield "Number", f"{self.quantity.title}{f', {self.unit}' if self.unit else ''}"
         if self.row.reference:
             yield "Reference material", self.row.reference["name"]
@@ -142,13 +143,13 @@ class ChartView:
         return f", {out} of them excluded" if out else ""
 
     def words(self, value: float) -> str:
-        """A value in the unit of the page, with as many decimals as four digits of the largest point have: limits lie
-        near each other."""
+        """A value in the unit of the page. All values have the decimals that four digits of the largest point have,
+        because limits lie near each other."""
         return f"{significant(self.factor * float(value), 15, self._places)} {self.unit}".strip().replace("-", "−")
 
     @cached_property
     def main(self) -> Picture | None:
-        """The points with centre line and limits; None of fewer than two."""
+        """The points with centre line and limits; None if there are fewer than two."""
         control, numbers_shown = self.control, range(len(self.points))[-MOST_SHOWN:]
         chart, index_of = control.chart, {at: index for index, at in enumerate(control.places)}
         values = [
@@ -194,7 +195,7 @@ class ChartView:
             state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
             texts = [f"Point {at + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
             texts += [*(alarm.sentence for alarm in alarms), point.excluded, point.note]
-            marks.append(Marked(x, y, state, ". ".join(filter(None, texts)), str(at + 1) if alarms else ""))
+            marks.append(Mark(x, y, state, ". ".join(filter(None, texts)), str(at + 1) if alarms else ""))
         return Picture(lines, tuple(_apart(marks)))
 
     @cached_property

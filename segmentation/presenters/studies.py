@@ -1,4 +1,4 @@
-"""What a study of a method takes from results, and how its page shows it."""
+"""Which results a study of a method can use, and what it stores of each of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
 from .judging import comparison_of, numbers_to_judge
 
-MOST = 200  # results that the form lists
+MOST_LISTED = 200  # results in the form
 
 
 class Candidate(NamedTuple):
@@ -39,8 +39,11 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
     by_method = {"method__method": method}
     jobs = Job.objects.visible_to(user, visitor).filter(**by_method, state=Job.State.DONE, reruns=None)
     samples = Sample.objects.visible_to(user, visitor).filter(**by_method, state=Sample.State.DONE)
-    rows: list[Job | Sample] = [*jobs.select_related("micrograph").order_by("-created")[:MOST], *samples[:MOST]]
-    for row in sorted(rows, key=lambda row: row.created, reverse=True)[:MOST]:
+    rows: list[Job | Sample] = [
+        *jobs.select_related("micrograph").order_by("-created")[:MOST_LISTED],
+        *samples[:MOST_LISTED],
+    ]
+    for row in sorted(rows, key=lambda row: row.created, reverse=True)[:MOST_LISTED]:
         value = numbers_to_judge(row).get(quantity, Value(None))
         if value.value is None or value.unit.startswith("px"):
             continue
@@ -54,8 +57,7 @@ def name_of(row: Job | Sample) -> str:
 
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
-    """A result as a study keeps it, see `core.quality.validated`; value None where it has no such number with a
-    scale."""
+    """A result as a study stores it (`core.quality.validated`); value is None if it has no such number with a scale."""
     stored = row.summary if isinstance(row, Job) else row.pooled
     statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}
     value = numbers_to_judge(row).get(quantity, Value(None))

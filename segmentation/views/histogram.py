@@ -25,7 +25,7 @@ from ..core.measure.quantities import Unit
 from ..core.measure.table import REASON_TYPE, Table, column_name
 from ..http.access import row_of, visible
 from ..models import Artifact, Job, Sample
-from ..presenters.histogram import answer
+from ..presenters.histogram import histogram_content
 from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # of particles
@@ -119,7 +119,7 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
         population = objects.population(_counted_pieces(statistics.get("counted"), statistics.get("pieces")))
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
-    return JsonResponse(answer(population, request.GET, tasks.find(job.get_settings().task)))
+    return JsonResponse(histogram_content(population, request.GET, tasks.find(job.get_settings().task)))
 
 
 @require_safe
@@ -146,7 +146,7 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
         population = pooled_population(stored, sample.pooled, [stored_pieces[key] for key in keys])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
-    return JsonResponse(answer(population, request.GET, tasks.find(sample.settings["task"])))
+    return JsonResponse(histogram_content(population, request.GET, tasks.find(sample.settings["task"])))
 
 
 @lru_cache(OPEN_AT_ONCE)
