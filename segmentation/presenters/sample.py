@@ -285,9 +285,8 @@ class PooledResult(ChartedSummary):
         return self._settings(changed=False)
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
-        unused = (
-            {"scale"} if self.task.semantic and not changed else set()
-        )  # for classes only the images say the working scale
+        # The setting "scale" of a kind with classes is a factor of the model's own scale, which only images state.
+        unused = {"scale"} if self.task.semantic and not changed else set()
         listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
         return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
 

@@ -1,4 +1,4 @@
-"""What a result is held against, as its page shows it: its limits, the decision, and the form of them."""
+"""The specification and the reference material of a result, as its page shows them: limits, decision, comparison."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .signatures import signatures_of
 
 
 def judged(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | None = None) -> dict[str, Any]:
-    """For the page of a result: its decision, the form of its limits, and the signatures under it, which keep them.
-    sent: a form that was not taken."""
+    """Context of the page of a result: the decision, the form of its limits, the comparison with a reference material,
+    and the signatures (a signed result keeps its limits). sent: a form of limits that was refused."""
     is_signed = isinstance(row, Job) and bool(row.signature_hash)
     may_change = row.is_changeable_by(request.user, request.visitor) and not is_signed
     certificate = certificate_of(row)
@@ -44,5 +44,5 @@ def specification_form(row: Job | Sample, data: Mapping[str, str] | None = None)
     quantities: list[Quantity] = may_be_limited(numbers_to_judge(row))
     listed = {quantity.name for quantity in quantities}
     limited = [limit.quantity for limit in specification.limits] if specification else []
-    quantities += [number(name) for name in limited if name not in listed]  # that a script has set
+    quantities += [number(name) for name in limited if name not in listed]  # limits that a script has set
     return SpecificationForm(data, quantities, specification)
