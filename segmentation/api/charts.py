@@ -18,7 +18,7 @@ from ..presenters.control import ChartView
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
 from .routes import JSON, Routes, takes
-from .schemas import Answer, Id, Of, at, text_of
+from .schemas import Answer, FromRow, Id, text_of, url_of_view
 from .sending import Body, json_body
 
 router = Routes(tags=["Control charts"])
@@ -77,14 +77,14 @@ class Chart(Answer):
     """A control chart and its state at the last point."""
 
     id: Id
-    url: Annotated[str, at("api:chart")]
-    page: Annotated[str, at("chart")] = Field(description="The page of the same chart for people.")
+    url: Annotated[str, url_of_view("api:chart")]
+    page: Annotated[str, url_of_view("chart")] = Field(description="The page of the same chart for people.")
     method: Annotated[str, text_of("method_id")]
-    name: Annotated[str, Of(lambda row, _: str(row))]
+    name: Annotated[str, FromRow(lambda row, _: str(row))]
     plan: dict[str, Any] = Field(description=PLAN)
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
-    sentence: Annotated[str, Of(lambda row, _: _view(row).sentence)]
-    in_control: Annotated[bool | None, Of(lambda row, _: _view(row).in_control)] = Field(
+    sentence: Annotated[str, FromRow(lambda row, _: _view(row).sentence)]
+    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).in_control)] = Field(
         description="Whether the last point that counts raises no alarm; null before there are limits."
     )
 
@@ -97,8 +97,8 @@ class ChartLevel(Schema):
 
 
 class ChartInFull(Chart):
-    level: Annotated[ChartLevel | None, Of(lambda row, _: _view(row).level_as_dict())]
-    points: Annotated[list[Point], Of(lambda row, request: _view(row, request).as_dicts())]
+    level: Annotated[ChartLevel | None, FromRow(lambda row, _: _view(row).level_as_dict())]
+    points: Annotated[list[Point], FromRow(lambda row, request: _view(row, request).as_dicts())]
 
 
 def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:

@@ -21,7 +21,7 @@ from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
 from .routes import JSON, Routes, takes
-from .schemas import Answer, Id, Of, address, at, text_of
+from .schemas import Answer, FromRow, Id, address, text_of, url_of_view
 from .sending import Approval, NewMethod, NewVersion, Withdrawal, json_body
 
 ONE_OF_BOTH = "Send either job or description."
@@ -44,15 +44,15 @@ class Version(Answer):
     withdrawn_by: str
     withdrawn: datetime | None
     reason: str = Field(description="Why it was withdrawn.")
-    url: Annotated[str, Of(lambda row, request: address(request, "api:method-version", row.method_id, row.number))]
+    url: Annotated[str, FromRow(lambda row, request: address(request, "api:method-version", row.method_id, row.number))]
 
 
 class VersionInFull(Version):
     """One version with its whole description."""
 
-    name: Annotated[str, Of(lambda row, _: row.method.name)]
+    name: Annotated[str, FromRow(lambda row, _: row.method.name)]
     description: dict[str, Any] = Field(description="All that decides a number.")
-    changes: Annotated[list[str], Of(lambda row, _: service.changes_of(row))] = Field(
+    changes: Annotated[list[str], FromRow(lambda row, _: service.changes_of(row))] = Field(
         description="What it changes of the version before."
     )
 
@@ -61,12 +61,12 @@ class OneMethod(Answer):
     """A method with its versions, the newest first."""
 
     id: Id
-    url: Annotated[str, at("api:method")]
-    page: Annotated[str, at("method")] = Field(description="The page of the same method for people.")
+    url: Annotated[str, url_of_view("api:method")]
+    page: Annotated[str, url_of_view("method")] = Field(description="The page of the same method for people.")
     name: str
-    group: Annotated[str | None, Of(lambda row, _: row.group.name if row.group else None)]
+    group: Annotated[str | None, FromRow(lambda row, _: row.group.name if row.group else None)]
     created: datetime
-    versions: Annotated[list[Version], Of(lambda row, _: list(row.versions.all()))]
+    versions: Annotated[list[Version], FromRow(lambda row, _: list(row.versions.all()))]
 
 
 class Listed(Answer):

@@ -58,7 +58,7 @@ UNSET = object()  # the value of a field that is left out of the answer
 
 
 @dataclass(frozen=True)
-class Of:
+class FromRow:
     """How a field is read from a row, unless it is the row's attribute of the same name. read: called with row,
     request."""
 
@@ -66,8 +66,8 @@ class Of:
 
 
 class Answer(BaseModel):
-    """An answer that is made from a row: each field says with `Of` how it is read. Pydantic's `from_attributes` is not
-    used, because it would report a fault of the database as a wrong answer."""
+    """An answer that is made from a row: each field says with `FromRow` how it is read. Pydantic's `from_attributes`
+    is not used, because it would report a fault of the database as a wrong answer."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,7 @@ class Answer(BaseModel):
             return row
         request, values = info.context["request"], {}
         for name, field in cls.model_fields.items():
-            readers = [reader for reader in field.metadata if isinstance(reader, Of)]
+            readers = [reader for reader in field.metadata if isinstance(reader, FromRow)]
             values[name] = readers[-1].read(row, request) if readers else getattr(row, name)
         return {name: value for name, value in values.items() if value is not UNSET}
 
@@ -86,29 +86,31 @@ def address(request: HttpRequest, view: str, *args: Any) -> str:
     return request.build_absolute_uri(reverse(view, args=args))
 
 
-def at(view: str) -> Of:
+def url_of_view(view: str) -> FromRow:
     """The full address of a view that takes the row's id."""
-    return Of(lambda row, request: address(request, view, row.pk))
+    return FromRow(lambda row, request: address(request, view, row.pk))
 
 
-def or_null(name: str) -> Of:
+def or_null(name: str) -> FromRow:
     """The attribute of this name; null where it is empty."""
-    return Of(lambda row, _: getattr(row, name) or None)
+    return FromRow(lambda row, _: getattr(row, name) or None)
 
 
-def text_of(name: str) -> Of:
+def text_of(name: str) -> FromRow:
     """The attribute of this name, an id, as text; null without one."""
-    return Of(lambda row, _: None if getattr(row, name) is None else str(getattr(row, name)))
+    return FromRow(lambda row, _: None if getattr(row, name) is None else str(getattr(row, name)))
 
 
-def files_at(view: str) -> Of:
+def file_urls(view: str) -> FromRow:
     """The full address of each stored file of the row, by its name."""
-    return Of(lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()})
+    return FromRow(
+        lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()}
+    )
 
 
 Id = Annotated[str, text_of("pk")]
 Reason = Annotated[str | None, or_null("error")]
-Secret = Annotated[str, Of(lambda _, request: (not request.user.is_authenticated and request.secret) or UNSET)]
+Secret = Annotated[str, FromRow(lambda _, request: (not request.user.is_authenticated and request.secret) or UNSET)]
 
 
 class Error(Schema):
@@ -125,8 +127,8 @@ class Analysis(Answer):
     """The fields that jobs and samples share."""
 
     id: Id
-    url: Annotated[str, at("api:job")]
-    page: Annotated[str, at("job")] = Field(description="The page of the same result for people.")
+    url: Annotated[str, url_of_view("api:job")]
+    page: Annotated[str, url_of_view("job")] = Field(description="The page of the same result for people.")
     error: Reason = Field(description="Why it failed.")
     settings: dict[str, Any] = Field(description="The settings that were sent.")
     method: Annotated[str | None, text_of("method_id")] = Field(
@@ -179,7 +181,7 @@ class Reference(Answer):
     id: Id
     name: str
     material: dict[str, Any] = Field(description="As its certificate states it, in the unit of result.json.")
-    group: Annotated[str, Of(lambda row, _: row.group.name if row.group else "")] = Field(
+    group: Annotated[str, FromRow(lambda row, _: row.group.name if row.group else "")] = Field(
         description="The group whose accounts list it, too."
     )
 
@@ -242,36 +244,36 @@ def _files_of_sample(sample: SampleRow, request: HttpRequest) -> dict[str, str]:
     return {name: address(request, "api:sample-file", sample.pk, name) for name in names}
 
 
-def usual_names(unit: Literal["image", "sample"]) -> Of:
+def usual_names(unit: Literal["image", "sample"]) -> FromRow:
     """The names of the files that most people save, [] without a result."""
-    return Of(lambda row, _: usual(unit, find(row.settings["task"])) if row.state == "done" else [])
+    return FromRow(lambda row, _: usual(unit, find(row.settings["task"])) if row.state == "done" else [])
 
 
 class Job(Analysis):
     """The analysis of one image."""
 
-    expected_seconds: Annotated[float | None, Of(lambda job, _: job.expected_seconds())]
-    files: Annotated[dict[str, str], Of(_files_of_job)] = Field(description=FILES)
+    expected_seconds: Annotated[float | None, FromRow(lambda job, _: job.expected_seconds())]
+    files: Annotated[dict[str, str], FromRow(_files_of_job)] = Field(description=FILES)
     usual_files: Annotated[list[str], usual_names("image")] = Field(description=USUAL_FILES)
     state: State
     result: Annotated[
         dict[str, Any] | None,
         WithJsonSchema({STORED: "JobResult"}),
-        Of(lambda job, _: job.summary if job.is_done else None),
+        FromRow(lambda job, _: job.summary if job.is_done else None),
     ] = Field(description=RESULT)
-    stage: Annotated[str, Of(lambda job, _: job.stage or ("" if job.ready or job.is_finished else READING))] = Field(
-        description="What it is doing, in words."
+    stage: Annotated[str, FromRow(lambda job, _: job.stage or ("" if job.ready or job.is_finished else READING))] = (
+        Field(description="What it is doing, in words.")
     )
     progress: float = Field(description="From 0 to 1; it never goes back.")
-    position: Annotated[int | None, Of(lambda job, _: job.position())] = Field(
+    position: Annotated[int | None, FromRow(lambda job, _: job.position())] = Field(
         description="Place in the queue among those that came before; 1 is next. It never grows."
     )
-    image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
-    signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
+    image: Annotated[Micrograph, FromRow(lambda job, _: job.micrograph)]
+    signatures: Annotated[list[Signature], FromRow(lambda job, _: list(job.signatures.all()))]
     step: int = Field(description="The number of the edit after which result and files were made; 0 for none.")
-    unmeasured_corrections: Annotated[int, Of(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)] = (
-        Field(description="Edits that result and files do not hold yet: they are being measured, which takes seconds.")
-    )
+    unmeasured_corrections: Annotated[
+        int, FromRow(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)
+    ] = Field(description="Edits that result and files do not hold yet: they are being measured, which takes seconds.")
     fixed: bool = Field(description="Whether it is a version: signed, shared or named, it never changes.")
     title: str = Field(description="The name that a person gave the version.")
 
@@ -289,7 +291,7 @@ class Edit(Answer):
     job: Annotated[str, text_of("job_id")]
     sequence: int
     author: str = Field(description="Name of the account; empty without one.")
-    visitor: Annotated[str, Of(lambda edit, _: str(edit.visitor or ""))] = Field(
+    visitor: Annotated[str, FromRow(lambda edit, _: str(edit.visitor or ""))] = Field(
         description="The browser or script that made it."
     )
     time: str
@@ -315,7 +317,7 @@ class Edits(Answer):
         description="The next free id; null where no outlines are stored."
     )
     standing: int = Field(description="How many edits are in effect, so that they can be undone.")
-    following: Annotated[str | None, Of(_later_edits)] = Field(
+    following: Annotated[str | None, FromRow(_later_edits)] = Field(
         description="Address of the next edits; null where these are the last."
     )
 
@@ -363,21 +365,21 @@ class Offer(Answer):
 class OfferElsewhere(Answer):
     """An `Offer` for another image of the sample."""
 
-    id: Annotated[str, Of(lambda row, _: str(row.job.pk))]
-    name: Annotated[str, Of(lambda row, _: row.job.micrograph.name)]
-    page: Annotated[str, Of(lambda row, request: address(request, "job", row.job.pk))]
-    edits: Annotated[str, Of(lambda row, request: address(request, "api:edits", row.job.pk))] = Field(
+    id: Annotated[str, FromRow(lambda row, _: str(row.job.pk))]
+    name: Annotated[str, FromRow(lambda row, _: row.job.micrograph.name)]
+    page: Annotated[str, FromRow(lambda row, request: address(request, "job", row.job.pk))]
+    edits: Annotated[str, FromRow(lambda row, request: address(request, "api:edits", row.job.pk))] = Field(
         description="Where to send the correction."
     )
     base: int = Field(description="The number of the last edit there.")
     offer: Offer
     shown: list[dict[str, Any]] = Field(description='The most alike objects: "id" and "outline" (x, y, x, y, ...).')
-    width: Annotated[int, Of(lambda row, _: row.job.micrograph.width)] = Field(description="In pixels.")
-    height: Annotated[int, Of(lambda row, _: row.job.micrograph.height)]
-    picture: Annotated[str, Of(lambda row, request: address(request, "artifact", row.job.pk, PICTURE))] = Field(
+    width: Annotated[int, FromRow(lambda row, _: row.job.micrograph.width)] = Field(description="In pixels.")
+    height: Annotated[int, FromRow(lambda row, _: row.job.micrograph.height)]
+    picture: Annotated[str, FromRow(lambda row, request: address(request, "artifact", row.job.pk, PICTURE))] = Field(
         description="The whole image for display."
     )
-    tiles: Annotated[str, Of(lambda row, request: address(request, "job-tile", row.job.pk, 0, 0, 0))] = Field(
+    tiles: Annotated[str, FromRow(lambda row, request: address(request, "job-tile", row.job.pk, 0, 0, 0))] = Field(
         description="The first tile of the picture with every pixel; others have other level, column and row."
     )
 
@@ -440,8 +442,8 @@ class ListedJob(Answer):
     """A job in a list; its url answers with all of it."""
 
     id: Id
-    url: Annotated[str, at("api:job")]
-    page: Annotated[str, at("job")]
+    url: Annotated[str, url_of_view("api:job")]
+    page: Annotated[str, url_of_view("job")]
     state: State
     error: Reason
     progress: float
@@ -451,17 +453,17 @@ class ListedJob(Answer):
     parent: Annotated[str | None, text_of("parent_id")] = Field(
         description="The id of the job that it is a version of."
     )
-    task: Annotated[str, Of(lambda job, _: job.settings["task"])]
-    model: Annotated[str, Of(lambda job, _: job.model_name)]
-    image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
+    task: Annotated[str, FromRow(lambda job, _: job.settings["task"])]
+    model: Annotated[str, FromRow(lambda job, _: job.model_name)]
+    image: Annotated[Micrograph, FromRow(lambda job, _: job.micrograph)]
 
 
 class ListedSample(Answer):
     """A sample in a list; its url answers with all of it."""
 
     id: Id
-    url: Annotated[str, at("api:sample")]
-    page: Annotated[str, at("sample-page")]
+    url: Annotated[str, url_of_view("api:sample")]
+    page: Annotated[str, url_of_view("sample-page")]
     name: str
     state: SampleState
     error: Reason
@@ -557,21 +559,21 @@ class ReferenceListed(Reference):
     secret: Secret = Field("", description=SECRET)
 
 
-def _at(job: str, sample: str) -> Of:
-    return Of(lambda side, request: address(request, job if isinstance(side, JobRow) else sample, side.pk))
+def url_by_type(job: str, sample: str) -> FromRow:
+    return FromRow(lambda side, request: address(request, job if isinstance(side, JobRow) else sample, side.pk))
 
 
 class Compared(Answer):
     """One of the two results that are compared."""
 
     id: Id
-    kind: Annotated[Literal["job", "sample"], Of(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
-    name: Annotated[str, Of(lambda side, _: name_of(side))]
-    warning: Annotated[str | None, Of(lambda side, _: warning_of_side(side) or None)] = Field(
+    kind: Annotated[Literal["job", "sample"], FromRow(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
+    name: Annotated[str, FromRow(lambda side, _: name_of(side))]
+    warning: Annotated[str | None, FromRow(lambda side, _: warning_of_side(side) or None)] = Field(
         description="Short forms of its warnings."
     )
-    url: Annotated[str, _at("api:job", "api:sample")]
-    page: Annotated[str, _at("job", "sample-page")]
+    url: Annotated[str, url_by_type("api:job", "api:sample")]
+    page: Annotated[str, url_by_type("job", "sample-page")]
 
 
 class Measured(Answer):
@@ -583,15 +585,15 @@ class Measured(Answer):
 class ComparedNumber(Answer):
     """One number of both results."""
 
-    name: Annotated[str, Of(lambda row, _: row.after.name)]
+    name: Annotated[str, FromRow(lambda row, _: row.after.name)]
     term: str
-    group: Annotated[str, Of(lambda row, _: row.after.group)] = Field(
+    group: Annotated[str, FromRow(lambda row, _: row.after.group)] = Field(
         description="Its group in the table of all numbers."
     )
-    unit: Annotated[str, Of(lambda row, _: row.after.number.unit)]
-    first: Annotated[Measured, Of(lambda row, _: row.before.number)]
-    second: Annotated[Measured, Of(lambda row, _: row.after.number)]
-    difference: Annotated[Measured, Of(lambda row, _: row)] = Field(
+    unit: Annotated[str, FromRow(lambda row, _: row.after.number.unit)]
+    first: Annotated[Measured, FromRow(lambda row, _: row.before.number)]
+    second: Annotated[Measured, FromRow(lambda row, _: row.after.number)]
+    difference: Annotated[Measured, FromRow(lambda row, _: row)] = Field(
         description="Second minus first, with its 95 % interval."
     )
 
@@ -628,12 +630,12 @@ class Note(Schema):
 class SampleImage(Answer):
     """An image of a sample; its url answers with all of it."""
 
-    id: Annotated[str, Of(lambda image, _: str(image.job.pk))]
-    url: Annotated[str, Of(lambda image, request: address(request, "api:job", image.job.pk))]
-    name: Annotated[str, Of(lambda image, _: image.job.micrograph.name)]
-    state: Annotated[State, Of(lambda image, _: image.job.state)]
-    error: Annotated[str | None, Of(lambda image, _: image.job.error or None)]
-    included: Annotated[bool, Of(lambda image, _: image.counts)] = Field(
+    id: Annotated[str, FromRow(lambda image, _: str(image.job.pk))]
+    url: Annotated[str, FromRow(lambda image, request: address(request, "api:job", image.job.pk))]
+    name: Annotated[str, FromRow(lambda image, _: image.job.micrograph.name)]
+    state: Annotated[State, FromRow(lambda image, _: image.job.state)]
+    error: Annotated[str | None, FromRow(lambda image, _: image.job.error or None)]
+    included: Annotated[bool, FromRow(lambda image, _: image.counts)] = Field(
         description="Whether it counts, once it is done."
     )
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")
@@ -655,30 +657,30 @@ class Growth(Answer):
 class Sample(Analysis):
     """Several images of one material, pooled."""
 
-    url: Annotated[str, at("api:sample")]
-    page: Annotated[str, at("sample-page")] = Field(description="The page of the same result for people.")
+    url: Annotated[str, url_of_view("api:sample")]
+    page: Annotated[str, url_of_view("sample-page")] = Field(description="The page of the same result for people.")
     state: SampleState
     expected_seconds: Annotated[
-        float | None, Of(lambda sample, _: sample.counted.seconds if sample.counted.under_way else None)
+        float | None, FromRow(lambda sample, _: sample.counted.seconds if sample.counted.under_way else None)
     ]
-    files: Annotated[dict[str, str], Of(_files_of_sample)] = Field(description=FILES)
+    files: Annotated[dict[str, str], FromRow(_files_of_sample)] = Field(description=FILES)
     usual_files: Annotated[list[str], usual_names("sample")] = Field(description=USUAL_FILES)
     result: Annotated[  # "of" in the stored numbers are the ids of the jobs; `images` below names them
         dict[str, Any] | None,
         WithJsonSchema({STORED: "StoredSample"}),
-        Of(lambda sample, _: {name: value for name, value in sample.pooled.items() if name != "of"} or None),
+        FromRow(lambda sample, _: {name: value for name, value in sample.pooled.items() if name != "of"} or None),
     ] = Field(description=RESULT)
     name: str
-    done: Annotated[int, Of(lambda sample, _: sample.counted.done)]
-    failed: Annotated[int, Of(lambda sample, _: sample.counted.failed)]
-    under_way: Annotated[int, Of(lambda sample, _: sample.counted.under_way)]
-    scale: Annotated[Scale, Of(lambda sample, _: sample)]
-    current: Annotated[bool, Of(lambda sample, _: sample.state == "done")] = Field(
+    done: Annotated[int, FromRow(lambda sample, _: sample.counted.done)]
+    failed: Annotated[int, FromRow(lambda sample, _: sample.counted.failed)]
+    under_way: Annotated[int, FromRow(lambda sample, _: sample.counted.under_way)]
+    scale: Annotated[Scale, FromRow(lambda sample, _: sample)]
+    current: Annotated[bool, FromRow(lambda sample, _: sample.state == "done")] = Field(
         description="False while the numbers do not include the latest change."
     )
-    images: Annotated[list[SampleImage], Of(lambda sample, _: PooledResult(sample).counted_images)]
+    images: Annotated[list[SampleImage], FromRow(lambda sample, _: PooledResult(sample).counted_images)]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
-    growth: Annotated[Growth | None, Of(lambda sample, _: growth_of(sample))] = Field(
+    growth: Annotated[Growth | None, FromRow(lambda sample, _: growth_of(sample))] = Field(
         description="null without a method."
     )
     closed: datetime | None = Field(description="When it was closed: it takes no more images.")

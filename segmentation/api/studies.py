@@ -19,7 +19,7 @@ from ..services.results import methods as methods_service
 from ..services.results import studies as service
 from .methods import VersionInFull
 from .routes import JSON, Routes, a_file, takes
-from .schemas import Answer, Id, Of, at, text_of
+from .schemas import Answer, FromRow, Id, text_of, url_of_view
 from .sending import Body, json_body
 
 methods, router = Routes(tags=["Methods"]), Routes(tags=["Methods"])
@@ -38,8 +38,8 @@ class OneStudy(Answer):
     """A study of a method."""
 
     id: Id
-    url: Annotated[str, at("api:study")]
-    page: Annotated[str, at("study")] = Field(description="The page of the same study for people.")
+    url: Annotated[str, url_of_view("api:study")]
+    page: Annotated[str, url_of_view("study")] = Field(description="The page of the same study for people.")
     title: str
     method: Annotated[str, text_of("method_id")]
     author: str
@@ -47,12 +47,12 @@ class OneStudy(Answer):
     state: str
     error: str
     quantity: str
-    conditions: Annotated[list[str], Of(lambda row, _: row.names)] = Field(description="The outer ones first.")
-    results: Annotated[list[dict[str, Any]], Of(lambda row, _: row.rows)] = Field(description="Every input.")
-    precision: Annotated[dict[str, Any] | None, Of(lambda row, _: row.result or None)] = Field(
+    conditions: Annotated[list[str], FromRow(lambda row, _: row.names)] = Field(description="The outer ones first.")
+    results: Annotated[list[dict[str, Any]], FromRow(lambda row, _: row.rows)] = Field(description="Every input.")
+    precision: Annotated[dict[str, Any] | None, FromRow(lambda row, _: row.result or None)] = Field(
         description="Components, repeatability and intermediate precision with their 95 % intervals; null before."
     )
-    report: Annotated[list[dict[str, Any]], Of(lambda row, _: _report(row))] = Field(
+    report: Annotated[list[dict[str, Any]], FromRow(lambda row, _: _report(row))] = Field(
         description="The parts of the validation report: title, measured, sentences."
     )
 
