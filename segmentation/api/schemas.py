@@ -28,6 +28,7 @@ from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SampleState = Literal["waiting", "queued", "running", "done", "failed"]
+# Descriptions of fields that several schemas have.
 SECRET = "Only in this answer, without an account. 'Authorization: Bearer SECRET' lets you cancel and delete."
 RESULT = (
     "What the result page shows; null until there is a result. flags: the warnings, each with a short form to show"
@@ -53,7 +54,7 @@ SCALE_CHECK = (
 )
 FILES = "The address of each file by its name. Most files are written at the first request."
 USUAL_FILES = "The names of those files that the command line and the clients save unless they are asked for others."
-READING = "reading the image"
+READING = "reading the image"  # the stage of a job whose image has not been read yet
 UNSET = object()  # the value of a field that is left out of the answer
 
 

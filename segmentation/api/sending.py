@@ -28,8 +28,8 @@ from ..services.results.edits import MOST
 from ..services.results.methods import resolve, settings_by
 
 METHOD_DESCRIPTION = (
-    "A method that the analysis follows: its name, NAME@2 for a version, or the id of a version. Its settings hold"
-    " where none are sent; what departs from it is said in the result."
+    "A method that the analysis follows: its name, NAME@2 for a version, or the id of a version. Its settings count"
+    " unless others are sent; the result says what departs from the method."
 )
 LENGTH_EXAMPLES = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'

@@ -118,8 +118,8 @@ class Micrograph(Owned, Attempted):
                                 └───── once more, for its data bar (`may_read_bars`)
 
     name: the file's own name, for display only. sha256: of the file's bytes.
-    kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict.
+    kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`). kind: the format of the
+        file in words. calibration: a `Calibration` as a dict.
     data_bar: first row of the data bar, None without one.
     reading: the `BarReading` of data bar or picture, {} without one; it was read there, or in an earlier image with
         the same data bar (`known_bars`). read_bar: whether the bar is read even if the file states the scale.

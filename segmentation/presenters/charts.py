@@ -100,9 +100,12 @@ class Band(NamedTuple):
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over one axis. Places are in per cent of the chart: x goes right and y down. paths: one for each curve.
-    dots: x, y and words of the points of the first curve. whiskers: x, low, high. across: the title of x. words: the
-    curves for those who cannot see them. bands: areas behind the curves, as closed paths."""
+    """Curves over one axis. Places are in per cent of the chart: x goes right and y down.
+
+    paths: SVG paths, one for each curve. dots: x, y and words of the points of the first curve. whiskers: x, low, high.
+    title: of the y axis. across: title of the x axis. words: the alternative text. bands: areas behind the curves, as
+    closed SVG paths.
+    """
 
     paths: tuple[str, ...]
     dots: tuple[tuple[float, float, str], ...]
@@ -125,17 +128,21 @@ class Lines:
         bands: Sequence[Band] = (),
         from_zero: bool = False,
     ) -> Lines | None:
-        """None where no curve has two points. intervals: (x, low, high), drawn as whiskers."""
+        """The chart of curves, each a series of points (x, y); None if no curve has two points.
+
+        title, across: titles of the y and x axes. intervals: (x, low, high), drawn as whiskers. from_zero: whether the
+        y axis begins at 0.
+        """
         drawable = [[(x, y) for x, y in points if y is not None] for points in series]
         if not any(len(points) > 1 for points in drawable):
             return None
-        drawn = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
-        ys = [y for _, y in drawn] + [end for _, *ends in intervals for end in ends]
-        xs = [x for x, _ in drawn]
+        all_points = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
+        ys = [y for _, y in all_points] + [end for _, *ends in intervals for end in ends]
+        xs = [x for x, _ in all_points]
         leftmost, rightmost = min(xs), max(xs)
         low, high = 0.0 if from_zero else min(ys), max(ys)
-        room = 0.06 * (high - low) or abs(high) or 1.0
-        bottom, top = max(0.0, low - room), high + room
+        margin = 0.06 * (high - low) or abs(high) or 1.0  # above and below the curves
+        bottom, top = max(0.0, low - margin), high + margin
         if rightmost == leftmost:
             return None
 
@@ -149,7 +156,7 @@ class Lines:
             return "M" + " L".join(f"{right(x)} {down(y)}" for x, y in points)
 
         steps = _round_steps(leftmost, rightmost)
-        steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit a phone
+        steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit on a phone
         return cls(
             tuple(path(points) if len(points) > 1 else "" for points in drawable),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in drawable[0]),
@@ -193,7 +200,7 @@ class ClassRow:
 
     @property
     def share(self) -> Bar | None:
-        """The first fraction among the numbers that every class has, where it is known."""
+        """The share of the class: the first fraction among `cells`, as a bar; None if not known."""
         fraction = next((cell for cell in self.cells if cell.kind == "fraction"), None)
         number = fraction.number if fraction else Value(None)
         low, high = number.total or (number.low, number.high)
@@ -203,15 +210,16 @@ class ClassRow:
 
 
 def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
-    """The numbers of each class, in the order of the classes."""
-    figures: dict[str, dict[str, Entry]] = {}
-    for quantity in quantities:
-        figure, _, name = quantity.name.partition(OF)
+    """A row for each class, in the order of the classes. quantities: entries whose names are "QUANTITY" + OF +
+    "CLASS"."""
+    by_quantity: dict[str, dict[str, Entry]] = {}  # name of a quantity -> class -> its number
+    for entry in quantities:
+        quantity, _, name = entry.name.partition(OF)
         if name:
-            figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
-    names = list(max(figures.values(), key=len, default=[]))
-    shared = [by_class for by_class in figures.values() if len(by_class) == len(names)]
-    partial = [by_class for by_class in figures.values() if len(by_class) < len(names)]
+            by_quantity.setdefault(quantity, {})[name] = replace(entry, term=known_number(quantity).title)
+    names = list(max(by_quantity.values(), key=len, default=[]))
+    shared = [by_class for by_class in by_quantity.values() if len(by_class) == len(names)]
+    partial = [by_class for by_class in by_quantity.values() if len(by_class) < len(names)]
     return [
         ClassRow(
             name,
@@ -224,7 +232,10 @@ def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
 
 
 class ChartedSummary(Summary):
-    """The numbers of a result with what only its page shows: sentences, and the small charts that a template draws."""
+    """The numbers of a result, with what only its page shows: sentences, and small charts that a template draws.
+
+    notices: the warnings and buttons beside the numbers.
+    """
 
     task: Task
     notices: Sequence[Any]
@@ -239,7 +250,8 @@ class ChartedSummary(Summary):
 
     @property
     def listed_notices(self) -> list[Any]:
-        """The `notices` of the list below the numbers: all but a first one that stands in full beside them."""
+        """The `notices` in the list below the numbers: all, except a first one that is written in full beside the
+        numbers."""
         return [
             notice for place, notice in enumerate(self.notices) if place or (isinstance(notice, Flag) and notice.short)
         ]
@@ -279,12 +291,12 @@ class ChartedSummary(Summary):
 
     @property
     def further(self) -> list[Entry]:
-        """The numbers that do not repeat what stands among the sizes."""
+        """The numbers that are not among the sizes."""
         return [entry for entry in self.known_quantities if not (self.sizes and entry.name in self.task.figures)]
 
     @property
     def further_listed(self) -> list[Entry]:
-        """The further numbers that the first screen does not show, without those that few people ask for."""
+        """The `further` numbers that are not in the main sentence, without `special` ones."""
         headlines = {entry.name for entry in self.leading}
         return [entry for entry in self.further if entry.name not in headlines and not is_special(entry)]
 
@@ -295,13 +307,13 @@ class ChartedSummary(Summary):
 
     @property
     def convergence(self) -> Lines | None:
-        """How the median converges as objects or images are counted: with its interval, over the `wanted` range of the
-        final one. None where the result has no such curve."""
+        """The median with its interval against the number of counted objects or images, over a band around the final
+        median, the `wanted` range. None if the result has no such curve."""
         curve = self.statistics.convergence if self.statistics and self.kept else None
         if not self.statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
             return None
         numbers, medians, unit, wanted = curve["n"], curve["median"], self.statistics.unit, curve["wanted"]
-        counted = "images" if curve.get("by") == "image" else self.things
+        unit_of_count = "images" if curve.get("by") == "image" else self.things
         lows, highs = (
             [median if end is None else end for end, median in zip(curve[name], medians, strict=True)]
             for name in ("low", "high")
@@ -309,26 +321,26 @@ class ChartedSummary(Summary):
         least, greatest = (medians[-1] * factor for factor in (1 - wanted, 1 + wanted))
         in_range = Band(*([(0, end), (numbers[-1], end)] for end in (least, greatest)))
         line, *interval = (list(zip(numbers, values, strict=True)) for values in (medians, lows, highs))
-        chart = Lines.of([line], f"Median ({unit})", counted, bands=[in_range, Band(*interval)])
+        chart = Lines.of([line], f"Median ({unit})", unit_of_count, bands=[in_range, Band(*interval)])
         words = (
-            f"{n:,} {counted}: median {Entry('', '', Value(median, low, high, unit)).words}"
+            f"{n:,} {unit_of_count}: median {Entry('', '', Value(median, low, high, unit)).words}"
             for n, median, low, high in zip(numbers, medians, lows, highs, strict=True)
         )
         return chart and replace(
             chart,
             dots=tuple((x, y, text) for (x, y, _), text in zip(chart.dots, words, strict=True)),
-            words=f"The median and its 95 % interval against the number of {counted}. {self.enough}",
+            words=f"The median and its 95 % interval against the number of {unit_of_count}. {self.enough}",
         )
 
     @property
     def wanted(self) -> str:
-        """How close to the final median its interval is wanted, such as "5 %"; "" where nothing converges."""
+        """How close to the final median the interval should be, such as "5 %"; "" without such a curve."""
         curve = self.statistics.convergence if self.statistics else None
         return per_cent(curve["wanted"]) if curve else ""
 
     @property
     def nano_bar(self) -> Bar | None:
-        """The nano fraction with the interval that stands beside it."""
+        """The share of particles from 1 to 100 nm as a bar, with the interval that the page shows."""
         share = next((entry for entry in self.headlines if entry.name == "fraction_100nm"), None)
         if not self.nano or share is None or share.total is None:
             return Bar.of(self.nano) if self.nano else None
@@ -337,6 +349,6 @@ class ChartedSummary(Summary):
 
     @property
     def sensitivity(self) -> list[Bar]:
-        """The nano fraction under other settings."""
+        """The share of particles from 1 to 100 nm under other settings."""
         rows = self.nano["sensitivity"] if self.nano else []
         return [bar for bar in map(Bar.of, rows) if bar]

@@ -47,7 +47,12 @@ OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
 
 # The outcomes of objects that are not outlined alike, and how the sentence says them.
 CHANGED: tuple[Outcome, ...] = ("inexact", "split", "merged", "missed", "invented")
-WAYS: dict[Outcome, str] = {"invented": " more", "split": " cut", "merged": " merged", "inexact": " drawn otherwise"}
+OUTCOME_WORDS: dict[Outcome, str] = {
+    "invented": " more",
+    "split": " cut",
+    "merged": " merged",
+    "inexact": " drawn otherwise",
+}
 ALL_CHANGED = ("All that differ", "Every outline that is not alike in both.")
 
 
@@ -156,7 +161,7 @@ class ComparedResults:
         if not self._agreement or not self._agreement["scores"]:
             return ""
         changes = self._changes
-        others = [(changes[name], way) for name, way in WAYS.items() if changes[name]]
+        others = [(changes[name], way) for name, way in OUTCOME_WORDS.items() if changes[name]]
         missing, parts = changes["missed"], [f"{count:,}{way}" for count, way in others]
         if not missing and not others:
             return "The outlines are the same;"
