@@ -22,8 +22,9 @@ from .schemas import Answer, FromRow, Id, text_of, url_of_view
 from .sending import Body, json_body
 
 router = Routes(tags=["Control charts"])
-of_methods = Routes(tags=["Methods"])
+methods_router = Routes(tags=["Methods"])
 NO_REFERENCE = "You list no reference material with this id."
+# The description of a plan, a `ChartPlan` as JSON.
 PLAN = (
     "quantity (such as median), way (individuals or ewma), centre and sigma (given limits, null for those of the first"
     " 20 points; nm, fractions from 0 to 1), rules (numbers of the tests)."
@@ -44,7 +45,7 @@ class ChangedChart(Body):
 class PointMark(Body):
     """What happened at a point; what is not sent stays as it is."""
 
-    note: str | None = Field(None, description="Such as new filament; an empty one is taken away.")
+    note: str | None = Field(None, description="Such as: new filament. An empty text deletes the note.")
     excluded: str | None = Field(None, description="The known cause for which it does not count; empty: it counts.")
 
 
@@ -61,7 +62,7 @@ class Point(Schema):
     measured: datetime
     value: float
     average: float | None = Field(description="The weighted average; null for individuals.")
-    moving_range: float | None = Field(description="The difference to the point before that counts.")
+    moving_range: float | None = Field(description="The difference from the last point before it that counts.")
     lower: float | None
     upper: float | None
     alarms: list[PointAlarm]
@@ -69,7 +70,7 @@ class Point(Schema):
     excluded: str
     version: int
     departures: list[str]
-    job: str | None = Field(description="The result, where you may see it.")
+    job: str | None = Field(description="The id of the result, if you may see it.")
     sample: str | None
 
 
@@ -105,13 +106,13 @@ def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:
     return ChartView(row, row.points.select_related("job__sample", "sample"), request)
 
 
-@of_methods.does("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
+@methods_router.does("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
 def charts(request: HttpRequest, pk: UUID) -> Any:
     """The control charts of a method, each with its state."""
     return list(_method(request, pk).charts.select_related("method"))
 
 
-@of_methods.does(
+@methods_router.does(
     "POST", "/{uuid:pk}/charts", "method-charts", {201: ChartInFull}, (401, 403, 404, 409, 422), takes(NewChart, JSON)
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:

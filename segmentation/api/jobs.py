@@ -53,11 +53,11 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
-    sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key, "method": method}
+    fields = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key, "method": method}
     # Scripts get no default width: without one the scale of the file counts, else sizes are in pixels. asked: the
     # scale as the script states it, which is checked once the image has been read.
     job = after_inspection.analyse_file(
-        settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **sent, **who
+        settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **fields, **who
     )
     response["Location"] = reverse("api:job", args=[job.pk])
     return Status(202, job)

@@ -89,7 +89,7 @@ class Model(Schema):
     title: str
     version: str
     task: str
-    sha256: str = Field(description="Of the weights.")
+    sha256: str = Field(description="SHA-256 of the weights.")
     default: bool = Field(description="Whether it is the default of the account.")
     trained: bool = Field(description="Whether it was trained on this site.")
     offered: bool
@@ -102,7 +102,8 @@ class Model(Schema):
 
 
 class Default(Schema):
-    """The default model; null: the choice is automatic."""
+    """The default model of a kind of analysis. model: null if the choice is automatic. site: whether it is that of the
+    site."""
 
     task: str
     model: str | None

@@ -86,8 +86,8 @@ def _answer(row: Job | Sample) -> dict[str, Any]:
     return {"reference": row.reference or None, "comparison": comparison_as_dict(row)}
 
 
-def _set_and_answer(request: HttpRequest, row: Job | Sample, chosen: Reference | None) -> dict[str, Any]:
-    judging.set_reference(row=row, reference=chosen, account=request.user)
+def _set_and_answer(request: HttpRequest, row: Job | Sample, reference: Reference | None) -> dict[str, Any]:
+    judging.set_reference(row=row, reference=reference, account=request.user)
     request.staff_action = None  # the service has noted it
     return _answer(row)
 
@@ -115,10 +115,10 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
         """State that a result is a measurement of a reference material of your list; a signed result keeps its own."""
         row = changeable(request, _row(request, pk))
         listed_rows = Reference.objects.listed_for(request.user, request.visitor)
-        chosen = listed_rows.filter(pk=json_body(request, ChosenReference).reference).first()
-        if chosen is None:
+        reference = listed_rows.filter(pk=json_body(request, ChosenReference).reference).first()
+        if reference is None:
             raise Http404
-        return _set_and_answer(request, row, chosen)
+        return _set_and_answer(request, row, reference)
 
     @router_of_kind.does(
         "DELETE", PATH, NAME, {204: None, **refusals(403, 404, 409)}, operation_id=f"remove_{kind}_reference"

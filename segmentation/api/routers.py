@@ -42,7 +42,7 @@ ROUTERS = (
     ("/methods", methods.router),
     ("/methods", studies.methods),
     ("/studies", studies.router),
-    ("/methods", charts.of_methods),
+    ("/methods", charts.methods_router),
     ("/charts", charts.router),
     ("/models", models.router),
     ("/datasets", trainings.datasets_router),

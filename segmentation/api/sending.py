@@ -365,9 +365,11 @@ def _with_model(fields: dict[str, Any], user: Any, old_task: str = "") -> dict[s
         return fields
     if task not in models:
         raise Refused(f"There is no kind of analysis named {task!r} here: task is one of {', '.join(models)}.")
-    other = next((name for name, names in models.items() if model in names and task != name), "")
-    if other:
-        raise Refused(f"The model {model} is for the task {other}, and you sent the task {task}: send one of the two.")
+    task_of_model = next((name for name, names in models.items() if model in names and task != name), "")
+    if task_of_model:
+        raise Refused(
+            f"The model {model} is for the task {task_of_model}, and you sent the task {task}: send one of the two."
+        )
     return {**fields, "model": model or models[task][0]}
 
 

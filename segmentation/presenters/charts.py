@@ -58,10 +58,10 @@ class Tick:
 
 
 def _round_steps(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, about TICKS of them."""
-    rough = (high - low) / TICKS
-    power = 10.0 ** floor(log10(rough))
-    step = next(nice * power for nice in (1, 2, 5, 10) if nice * power >= rough * 0.7)
+    """Round numbers from low to high, as ticks of an axis: about TICKS multiples of 1, 2 or 5 times a power of ten."""
+    wanted_step = (high - low) / TICKS
+    power = 10.0 ** floor(log10(wanted_step))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted_step * 0.7)
     return [float(f"{number * step:.12g}") for number in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
@@ -79,14 +79,17 @@ def lines_of(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[
 
 
 def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Stored curves of one line each, to be drawn over each other. Where all are histograms, each of equal bins, they
-    are counted again in bins as wide as the widest, so that equal heights are equal shares."""
+    """Stored curves of one line each, ready to be drawn over each other. If all are histograms (each has equal bins),
+    they get common bins, as wide as the widest, so that equal heights are equal shares."""
     lines = [(curve["x"], *curve["lines"].values()) for curve in curves]
     if any(len(x) <= len(y) for x, y in lines):
         return list(curves)
-    wide = max(x[-1] - x[-2] for x, _ in lines)
-    low, last = floor(min(x[0] for x, _ in lines) / wide), ceil(max(x[-1] for x, _ in lines) / wide - 1e-9)
-    edges = wide * np.arange(low, last + 1)
+    width = max(x[-1] - x[-2] for x, _ in lines)
+    first_edge, last_edge = (
+        floor(min(x[0] for x, _ in lines) / width),
+        ceil(max(x[-1] for x, _ in lines) / width - 1e-9),
+    )
+    edges = width * np.arange(first_edge, last_edge + 1)
     shares = (np.diff(np.interp(edges, x, np.cumsum([0, *y]))).tolist() for x, y in lines)
     return [{"x": edges.tolist(), "lines": {"": share}} for share in shares]
 

@@ -90,9 +90,9 @@ class Choices:
         """A button for the model from which the user's own model was trained further, if the image is unlike the
         images of that training; otherwise []."""
         name = self.used.get("unlike_own", {}).get("began_with")
-        why = "Another model may fit better."
+        reason = "Another model may fit better."
         return [
-            Change(f"analyse with {card.title}", "model", card.name, why)
+            Change(f"analyse with {card.title}", "model", card.name, reason)
             for card in cards.available()
             if card.name == name
         ]
@@ -101,12 +101,15 @@ class Choices:
     def edges(self) -> list[Change]:
         """A button for each other edge that all outlines may follow, if particles show two edges, one around the
         other, or if an edge was chosen before."""
-        chosen = (self.job.settings or {}).get("edge", "auto")
-        if chosen == "auto" and not self.used.get("concentric"):
+        current_edge = (self.job.settings or {}).get("edge", "auto")
+        if current_edge == "auto" and not self.used.get("concentric"):
             return []
         reasons = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
-        others = ((edge, why) for edge, why in reasons.items() if edge != chosen)
-        return [Change(f"all by the {edge} edge", "edge", edge, why) for edge, why in others]
+        return [
+            Change(f"all by the {edge} edge", "edge", edge, reason)
+            for edge, reason in reasons.items()
+            if edge != current_edge
+        ]
 
     @property
     def regions(self) -> list[list[list[float]]]:

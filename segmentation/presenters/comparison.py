@@ -305,10 +305,10 @@ class ComparedResults:
         if None in medians:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
-        who = [", ".join(authors(job)) for job in jobs]
-        if not all(who) or who[0] == who[1]:
+        names = [", ".join(authors(job)) for job in jobs]
+        if not all(names) or names[0] == names[1]:
             return None
-        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", " and ".join(who))
+        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", " and ".join(names))
 
 
 def is_hand_made(job: Job) -> bool:

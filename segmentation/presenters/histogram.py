@@ -47,8 +47,8 @@ class _Axis:
     @classmethod
     def of(cls, name: str, length: Unit, unit_name: str | None) -> _Axis:
         """The axis of the measure `name`. length: the unit of lengths of the population. unit_name: a key of UNITS."""
-        quantity, shown = known_column(name), "px" if length == "px" else UNITS.get(unit_name or "", "nm")
-        return cls(quantity, quantity.unit(shown), nanometre_in(shown) ** quantity.power)
+        quantity, axis_unit = known_column(name), "px" if length == "px" else UNITS.get(unit_name or "", "nm")
+        return cls(quantity, quantity.unit(axis_unit), nanometre_in(axis_unit) ** quantity.power)
 
     def range_words(self, low: str, high: str) -> str:
         """A range in words. low, high: its ends as texts, "" for an open end."""
@@ -82,7 +82,7 @@ def histogram_content(population: Population, chosen: Mapping[str, str], task: T
     measure = _one_of(list(population.columns), chosen.get("measure"))
     weighting = _one_of(population.weightings, chosen.get("weighting"))
     axis, log = _Axis.of(measure, population.unit, chosen.get("unit")), bool(chosen.get("log"))
-    width, typed, problem = _typed_width(chosen, axis, log)
+    width, field_text, problem = _typed_width(chosen, axis, log)
     choice = Choice(measure, weighting, log, width, bool(chosen.get("all")))
     bars = bars_of(population, choice)
     things = f"{task.things}, edge-weighted" if population.edge_weight is not None else task.things
@@ -93,7 +93,7 @@ def histogram_content(population: Population, chosen: Mapping[str, str], task: T
         "unit": axis.unit,
         "x": f"{axis.quantity.title}, {axis.unit}" if axis.unit else axis.quantity.title,
         "y": f"Number of {things}" if weighting == "number" else f"Share by {weighting}, %",
-        "bins": typed,
+        "bins": field_text,
     }
     if bars is None:
         return {**content, "n": 0, "edges": [], "problem": "", "wrong": [], "range": None}
@@ -150,8 +150,8 @@ def _typed_width(chosen: Mapping[str, str], axis: _Axis, log: bool) -> tuple[flo
     if log or axis.unit.startswith("px"):
         return number, text, ""
     factor = nanometre_in(UNITS.get(typed_in, "nm")) ** axis.quantity.power
-    stored = _divided(number, factor)
-    return stored, text if factor == axis.factor else f"{stored * axis.factor:.{DIGITS}g}", ""
+    width = _divided(number, factor)
+    return width, text if factor == axis.factor else f"{width * axis.factor:.{DIGITS}g}", ""
 
 
 def _words(bars: Bars, axis: _Axis, weighting: str, task: Task) -> dict[str, list[str]]:

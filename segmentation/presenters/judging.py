@@ -38,16 +38,16 @@ def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
     return {name: statistics.value(name) for name in names if statistics}
 
 
-def may_be_limited(values: Mapping[str, Value]) -> list[Quantity]:
+def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
     """The numbers that the form offers limits for: for particles those of USUAL_LIMITS, else all that are known. A
     length in pixels cannot have limits, so without a scale only counts are offered."""
-    known = [name for name, value in values.items() if value.value is not None and not value.unit.startswith("px")]
-    names = [name for name in USUAL_LIMITS if name in known] or known
+    available = [name for name, value in values.items() if value.value is not None and not value.unit.startswith("px")]
+    names = [name for name in USUAL_LIMITS if name in available] or available
     quantities = []
     for name in names:
         try:
             quantities.append(number(name))
-        except UnknownQuantity:  # of a kind of analysis that is gone
+        except UnknownQuantity:  # its kind of analysis does not exist any more
             continue
     return quantities
 
@@ -122,7 +122,7 @@ def _summary(row: Job | Sample) -> Summary:
 
 
 def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
-    """For scripts: what `certificate_of` says, in plain JSON types; a side without a limit is None."""
+    """The decision of `certificate_of` for the API, in plain JSON types; a missing limit is None."""
     certificate = certificate_of(row)
     if certificate is None:
         return None
@@ -144,7 +144,7 @@ def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
 
 
 def comparison_as_dict(row: Job | Sample) -> dict[str, Any] | None:
-    """For scripts: what `comparison_of` says, in plain JSON types."""
+    """The comparison of `comparison_of` for the API, in plain JSON types."""
     comparison = comparison_of(row)
     if comparison is None:
         return None

@@ -38,8 +38,8 @@ class Provenance:
         name = imported_words(used) or f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             name = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), name)
-        if why := used.get("chosen"):
-            name = format_html("{}, automatic. {}", name, why)
+        if reason := used.get("chosen"):
+            name = format_html("{}, automatic. {}", name, reason)
         return [
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", name),
@@ -112,8 +112,8 @@ class Provenance:
         return card if card.sha256 == model.get("sha256") else None
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
-        listed = shown_settings(self.job.get_settings(), changed)
-        return [(setting.title, self._used_text(setting, value)) for setting, value in listed]
+        settings = shown_settings(self.job.get_settings(), changed)
+        return [(setting.title, self._used_text(setting, value)) for setting, value in settings]
 
     def _used_text(self, setting: Setting, requested: Any) -> str:
         """The value that was used, in words, and whether it was chosen automatically. requested: the value in the

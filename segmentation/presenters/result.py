@@ -90,9 +90,9 @@ class Result(ChartedSummary):
         """All that the page says beside the numbers, in order: warnings, buttons for other settings, notes."""
         if self.nothing or self.refused:
             return []
-        listed: list[Flag | Change] = [with_button(flag) for flag in self.notices_of(self.warnings)]
-        doubts = sum(warning.doubt for warning in self.warnings)
-        return [*listed[:doubts], *self.choices.edges, *self.choices.earlier_models, *listed[doubts:]]
+        flags: list[Flag | Change] = [with_button(flag) for flag in self.notices_of(self.warnings)]
+        doubts = sum(warning.doubt for warning in self.warnings)  # these come first among the flags
+        return [*flags[:doubts], *self.choices.edges, *self.choices.earlier_models, *flags[doubts:]]
 
     @property
     def asks_scale(self) -> bool:
@@ -110,10 +110,10 @@ class Result(ChartedSummary):
         if not self.has_few:
             return []
         assert self.statistics is not None
-        stored = self.summary["statistics"]
+        size = self.summary["statistics"]["size"]
         rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
-        sizes = sorted(row[stored["size"]] for row in rows if row.get(stored["size"]))
-        return [significant(size * nanometre_in(self.statistics.unit)) for size in sizes]
+        values = sorted(row[size] for row in rows if row.get(size))
+        return [significant(value * nanometre_in(self.statistics.unit)) for value in values]
 
     @property
     def material_line(self) -> str:
@@ -158,8 +158,8 @@ class Result(ChartedSummary):
     @property
     def curves(self) -> list[Lines]:
         """The curves of a kind without a size distribution; [] for results of versions that stored none."""
-        stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
-        charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in stored)
+        curves, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
+        charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in curves)
         return [chart for chart in charts if chart]
 
     @property

@@ -153,7 +153,7 @@ class PooledResult(ChartedSummary):
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
-        self.stored: dict[str, Any] = sample.pooled
+        self.stored: dict[str, Any] = sample.pooled  # "of": ids of the pooled jobs, in the order of "images"
         self.warnings: list[Flag] = from_json(self.stored)
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
@@ -287,8 +287,8 @@ class PooledResult(ChartedSummary):
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
         # The setting "scale" of a kind with classes is a factor of the model's own scale, which only images state.
         unused = {"scale"} if self.task.semantic and not changed else set()
-        listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
-        return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
+        settings = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
+        return [(setting.title, setting.says(value)) for setting, value in settings if setting.name not in unused]
 
     @property
     def histogram(self) -> str:
@@ -344,8 +344,8 @@ class PooledResult(ChartedSummary):
 
     def _counted(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
-        stored = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(stored, 1)}
+        rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
+        pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(rows, 1)}
         return [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
@@ -442,9 +442,9 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
         return ImageRow(*fields, PENDING if job.included else job.waits or EXCLUDED, None if job.included else 0)
     number, entry, path = pooled
     excluded = entry.get("excluded") or ("" if job.included else job.waits or EXCLUDED)
-    why, warning = reason_and_warning(excluded, entry.get("warning") or "")
-    counted, outlier = 0 if why else entry.get("n"), entry.get("outlier") or ""
-    return ImageRow(*fields, why, counted, outlier, warning, path, number=number)
+    reason, warning = reason_and_warning(excluded, entry.get("warning") or "")
+    counted, outlier = 0 if reason else entry.get("n"), entry.get("outlier") or ""
+    return ImageRow(*fields, reason, counted, outlier, warning, path, number=number)
 
 
 def bars(counts: Sequence[float]) -> str:

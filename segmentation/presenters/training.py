@@ -80,8 +80,8 @@ class TrainedModel:
         """Who offered the model although it was no better; "" otherwise."""
         if not self.training.offered or (self.training.summary.get("outcome") or {}).get("improved"):
             return ""
-        who = self.training.overruled_by.get_username() if self.training.overruled_by else "a deleted account"
-        return f"Offered by {who} although the error on held-out images did not fall."
+        name = self.training.overruled_by.get_username() if self.training.overruled_by else "a deleted account"
+        return f"Offered by {name} although the error on held-out images did not fall."
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Rerun:
     @classmethod
     def of(cls, new: Job) -> Rerun:
         old = new.parent
-        now = headline(numbers_of(new.summary)) if new.is_done else capital(new.get_state_display())
-        return cls(old, new, headline(numbers_of(old.summary)) or "–", now or "–", _change(old, new))
+        after = headline(numbers_of(new.summary)) if new.is_done else capital(new.get_state_display())
+        return cls(old, new, headline(numbers_of(old.summary)) or "–", after or "–", _change(old, new))
 
 
 class TrainingView:

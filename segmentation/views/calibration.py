@@ -93,8 +93,8 @@ def _state(read: Calibration, used: Calibration) -> str:
         return "read" if used.source == Source.READ else "used"
     if not used.is_known or not used.nm_per_pixel or not read.nm_per_pixel:
         return "offered"
-    apart = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
-    return "agrees" if apart <= LARGEST_DIFFERENCE else "offered"
+    relative_difference = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
+    return "agrees" if relative_difference <= LARGEST_DIFFERENCE else "offered"
 
 
 @require_safe

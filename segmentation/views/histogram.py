@@ -62,10 +62,10 @@ class StoredObjects:
         filled = {name: values for name, values in columns.items() if not len(values) or np.isfinite(values).any()}
         if size not in filled:
             raise ValueError("the particles have no sizes")
-        named = {column_name(name, unit): values for name, values in filled.items()}
-        named |= {"kept": is_counted > 0, "reason": np.zeros(len(is_counted), REASON_TYPE)}
+        table_columns = {column_name(name, unit): values for name, values in filled.items()}
+        table_columns |= {"kept": is_counted > 0, "reason": np.zeros(len(is_counted), REASON_TYPE)}
         edge: Edge = "weight" if np.isfinite(columns["edge_weight"]).any() else "exclude"
-        return cls(Table(named, pixel_size if unit == "nm" else None), size, pixel_size, edge)
+        return cls(Table(table_columns, pixel_size if unit == "nm" else None), size, pixel_size, edge)
 
     def population(self, pieces: Pieces | None = None) -> Population:
         """All that the histogram may show. pieces: those of its outlines, if hidden particles are counted too (a
@@ -148,8 +148,8 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     }
     try:
         storage = artifacts.model._meta.get_field("file").storage
-        stored = _stored_tables(storage, tuple(names[key] for key in keys))
-        population = pooled_population(stored, sample.pooled, [stored_pieces[key] for key in keys])
+        object_tables = _stored_tables(storage, tuple(names[key] for key in keys))
+        population = pooled_population(object_tables, sample.pooled, [stored_pieces[key] for key in keys])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(histogram_content(population, request.GET, tasks.find(sample.settings["task"])))

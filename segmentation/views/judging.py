@@ -13,7 +13,7 @@ from ..core.report.looks import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
-from ..presenters.judging import certificate_of, comparison_of, may_be_limited, numbers_to_judge
+from ..presenters.judging import certificate_of, comparison_of, limitable_quantities, numbers_to_judge
 from .signatures import signatures_of
 
 
@@ -41,8 +41,8 @@ def judged(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | No
 def specification_form(row: Job | Sample, data: Mapping[str, str] | None = None) -> SpecificationForm:
     """The form of the limits of a result."""
     specification = Specification.read(row.specification) if row.specification else None
-    quantities: list[Quantity] = may_be_limited(numbers_to_judge(row))
-    listed = {quantity.name for quantity in quantities}
+    quantities: list[Quantity] = limitable_quantities(numbers_to_judge(row))
+    offered_names = {quantity.name for quantity in quantities}
     limited = [limit.quantity for limit in specification.limits] if specification else []
-    quantities += [number(name) for name in limited if name not in listed]  # limits that a script has set
+    quantities += [number(name) for name in limited if name not in offered_names]  # limits that a script has set
     return SpecificationForm(data, quantities, specification)

@@ -47,12 +47,12 @@ def reference(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpR
     row = changeable(request, row_of(kind, pk))
     if request.method != "POST":
         return redirect(address_of(row) + FRAGMENT)
-    chosen, text = None, request.POST.get("reference", "")
+    material, text = None, request.POST.get("reference", "")
     if text:
-        chosen = Reference.objects.listed_for(request.user, request.visitor).filter(pk=to_uuid(text)).first()
-        if chosen is None:
+        material = Reference.objects.listed_for(request.user, request.visitor).filter(pk=to_uuid(text)).first()
+        if material is None:
             raise Refused(NO_MATERIAL, 404)
-    judging.set_reference(row=row, reference=chosen, account=request.user)
+    judging.set_reference(row=row, reference=material, account=request.user)
     request.staff_action = None  # the service has noted it
     return see_other(address_of(row) + "#reference")
 
