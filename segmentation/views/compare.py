@@ -53,8 +53,8 @@ def compare(request: HttpRequest) -> HttpResponse:
         return HttpResponseClientRefresh()
     if request.htmx:
         return render(request, "compare/_status.html", {"compared": results})
-    of_image = revisions(first_result, request.user, request.visitor) if isinstance(first_result, Job) else []
-    versions = {version.job.pk: version.number for version in of_image if len(of_image) > 1}
+    image_revisions = revisions(first_result, request.user, request.visitor) if isinstance(first_result, Job) else []
+    versions = {version.job.pk: version.number for version in image_revisions if len(image_revisions) > 1}
     sides = [
         _side(side, letter) | {"version": versions.get(side.pk)}
         for side, letter in ((first_result, "A"), (second_result, "B"))

@@ -33,7 +33,7 @@ NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
-def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
+def rerun_form(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
     """A decorator that makes the view of such a form: view(request, job) is called for POST, with a job that the
     caller may see and whose image has been read."""
 
@@ -51,7 +51,7 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
     return answer
 
 
-@of_read_image
+@rerun_form
 def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     """Analyse the image with other settings and the same scale."""
     by_method = job.method_id is not None
@@ -67,7 +67,7 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     return _analyse_again(request, job, settings)
 
 
-@of_read_image
+@rerun_form
 def change(request: HttpRequest, job: Job) -> HttpResponse:
     """Analyse the image with the settings that a button sends; the others stay as they are."""
     try:
@@ -78,14 +78,14 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     return _analyse_again(request, job, settings.with_(calibration=job.scale.stated))
 
 
-@of_read_image
+@rerun_form
 def page(request: HttpRequest, job: Job) -> HttpResponse:
     """Analyse a page of the image's file, or a panel of its figure, as an image of its own."""
     page_job = after_inspection.analyse_page(job=job, page=request.POST.get("page", ""), **sender(request))
     return see_other(reverse("job", args=[page_job.pk]))
 
 
-@of_read_image
+@rerun_form
 def width(request: HttpRequest, job: Job) -> HttpResponse:
     """Measure the same outlines with another scale: a typed width, an accepted suggestion or a drawn line."""
     fields, scale = {name: request.POST.get(name, "") for name in FIELDS}, job.scale
