@@ -61,7 +61,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     method, scale = sent_method(request), _scale(request)
     settings = sent_settings(request.POST.dict(), NewSample, request.user, method=method)
     who, key = identify(request), key_of(request)
-    intake = _intake(request, who)
+    intake = _intake(request, who)  # while it is `in_use`, a fault below removes its files again
     fields = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale, "method": method}
     with intake.in_use():
         sample = samples_service.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **fields, **who)

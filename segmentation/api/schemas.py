@@ -405,7 +405,9 @@ class Standing(Answer):
     )
     doubts: list[dict[str, Any]] = Field(description="Outlines to look at, those that change the numbers most first.")
     doubt_count: int = Field(description="How many outlines to look at there are in all.")
-    examples: list[dict[str, Any]] = Field(description="Outlines that are shown as examples beside the numbers.")
+    examples: list[dict[str, Any]] = Field(
+        description="Objects that are shown as examples beside the numbers: id, title and size."
+    )
     offer: Offer | None = Field(description="What the last corrections would do; null where they are not of one sort.")
 
 

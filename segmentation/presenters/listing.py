@@ -105,6 +105,7 @@ def readable(read: Callable[..., T], row: Job | Sample, otherwise: T) -> T:
 
 
 def _first_images(sample: Sample) -> list[str]:
+    """The ids of the jobs whose pictures the card of a sample shows."""
     return [str(UUID(pk)) for pk in sample.pooled.get("of", [])[:MOST_PICTURES]]
 
 

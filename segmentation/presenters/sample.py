@@ -414,6 +414,7 @@ class PooledResult(ChartedSummary):
 
 
 def _arriving(micrograph: Micrograph) -> ImageRow:
+    """The row of an image that is still to be read."""
     picture = reverse("upload-preview", args=[micrograph.pk]) if micrograph.preview else ""
     under_way = micrograph.state == Micrograph.State.RUNNING
     state = micrograph.stage if under_way and micrograph.stage else micrograph.get_state_display()

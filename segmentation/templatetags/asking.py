@@ -21,7 +21,7 @@ from ..views.datasets import NEW
 
 register = template.Library()
 register.simple_tag(calibration.suggestion)
-register.simple_tag(calibration.filed)
+register.simple_tag(calibration.file_suggestion)
 register.filter(cards.for_comparison)
 register.filter(callers.may_train)
 

@@ -67,24 +67,25 @@ def suggestion(job: Job) -> Suggestion | None:
     """The scale that was read in the image of a job, compared with the calibration in use; None if none was read."""
     scale, micrograph = job.scale, job.micrograph
     state, is_pictured = _state(scale.bar, scale.in_use), box_of(micrograph) is not None
-    suggested = _suggested(scale.bar, state, scale, is_pictured)
-    return suggested and replace(suggested, same_as=micrograph.reading.get("same_as", ""))
+    bar_suggestion = _suggestion_of(scale.bar, state, scale, is_pictured)
+    return bar_suggestion and replace(bar_suggestion, same_as=micrograph.reading.get("same_as", ""))
 
 
-def filed(job: Job) -> Suggestion | None:
+def file_suggestion(job: Job) -> Suggestion | None:
     """The scale that the file states. It is offered if the data bar contradicts it and no scale is in use; else
     None."""
     scale = job.scale
     if scale.in_use.is_known or scale.of_image.choose()[1] != Why.CONTRADICTED:
         return None
-    return _suggested(scale.file, "offered", scale, False)
+    return _suggestion_of(scale.file, "offered", scale, False)
 
 
-def _suggested(offered: Calibration, state: str, scale: Scale, is_pictured: bool) -> Suggestion | None:
-    if offered.nm_per_pixel is None:
+def _suggestion_of(calibration: Calibration, state: str, scale: Scale, is_pictured: bool) -> Suggestion | None:
+    """A suggestion of this calibration; None if it has no pixel size."""
+    if calibration.nm_per_pixel is None:
         return None
-    size, doubt = pixel_size(offered.nm_per_pixel), rounding_words(offered)
-    return Suggestion(state, size, doubt, scale.width_text(offered), offered.detail, is_pictured)
+    size, doubt = pixel_size(calibration.nm_per_pixel), rounding_words(calibration)
+    return Suggestion(state, size, doubt, scale.width_text(calibration), calibration.detail, is_pictured)
 
 
 def _state(read: Calibration, used: Calibration) -> str:

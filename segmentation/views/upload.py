@@ -73,15 +73,17 @@ def _begin(
     """Start the analysis of these files, and return the address of the page to show next. Raises Refused."""
     pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
     common = {"settings": settings, "method": method, "token": token_of(request), **sender(request)}
-    image, *others = pair([file.name or "" for file in files])
-    if not others and "one_sample" not in request.POST:
-        main = next(file for file in files if (file.name or "") == image)
-        side, several = [file for file in files if file is not main], bool(pages) or uploads.is_zip(main)
+    image, *other_images = pair([file.name or "" for file in files])
+    if not other_images and "one_sample" not in request.POST:
+        image_file = next(file for file in files if (file.name or "") == image)
+        side_files = [file for file in files if file is not image_file]
+        several = bool(pages) or uploads.is_zip(image_file)
         asked = stated_scale.as_dict()
         job = after_inspection.analyse_file(
-            file=main, side=side, holds_several_images=several, pages=pages, asked=asked, **common
+            file=image_file, side=side_files, holds_several_images=several, pages=pages, asked=asked, **common
         )
         return address_of(job) if job else reverse("results")
+    # While the intake is `in_use`, a fault below removes its files again.
     intake = uploads.receive_files(files=files, pages=pages, **sender(request))
     text, name = (stated_scale.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
     scale = ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else ScaleRule()
