@@ -74,7 +74,7 @@ class Choices:
     """The buttons beside the result of a finished job."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.used = job, job.summary["used"]
+        self.job, self.used = job, job.summary["used"]  # used: what the analysis chose and noticed
         self.task = find(job.summary["task"])
 
     @property

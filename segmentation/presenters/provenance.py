@@ -28,6 +28,7 @@ class Provenance:
 
     def __init__(self, job: Job) -> None:
         self.job, self.summary = job, job.summary
+        # What the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
         self.used: dict[str, Any] = job.summary["used"]
         self.task = find(self.summary["task"])
 

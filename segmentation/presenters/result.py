@@ -48,6 +48,7 @@ class Result(ChartedSummary):
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
+        # What the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
         self.used: dict[str, Any] = job.summary["used"]
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)

@@ -58,7 +58,7 @@ def saving_as_method(context: dict[str, Any], job: Job) -> dict[str, Any] | None
     request = context["request"]
     if not request.user.is_authenticated or not is_open(job, request.user, request.visitor):
         return None
-    if job.summary["used"].get("imported"):
+    if job.summary["used"].get("imported"):  # its outlines are those of another tool
         return None
     methods = Method.objects.visible_to(request.user).filter(versions__description__task=job.summary["task"])
     return {"methods": methods.distinct(), "groups": own_groups(request.user)}
