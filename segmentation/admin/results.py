@@ -18,7 +18,7 @@ from .. import models
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.listing import UNREADABLE, readable
-from ..presenters.progress import spent
+from ..presenters.progress import times_of
 from ..presenters.stored import counted, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
 from ..services.results import jobs, samples
@@ -64,7 +64,7 @@ class JobAdmin(WithLink):
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:
-        return format_html_join(mark_safe("<br>"), "{}: {} s", ((part, f"{time:.1f}") for part, time in spent(job)))
+        return format_html_join(mark_safe("<br>"), "{}: {} s", ((part, f"{time:.1f}") for part, time in times_of(job)))
 
     @admin.display(description="picture")
     def thumbnail(self, job: models.Job) -> SafeString:

@@ -1,4 +1,4 @@
-"""The same analyses for scripts: multipart in, JSON out, Basic, a secret or nobody, never the browser's session."""
+"""The REST API, for scripts: all that the site does, as addresses under api/v1/ that answer with JSON."""
 
 from .urls import urlpatterns
 

@@ -1,4 +1,4 @@
-"""Who calls: an account, a script by its secret, or nobody."""
+"""Who sends a request to the API: an account, a script with a secret, or somebody without either."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..services.ground.refusal import Refused
 from ..services.results.signing import account_of
 
 SIGN_IN = "Send a token, or sign in with HTTP Basic: the user name or the password is missing or wrong."
-OUR_PAGE = "DeepSegm"  # value of X-Requested-With
+OUR_PAGE = "DeepSegm"  # value of the header X-Requested-With in requests of the site's own pages
 STALE_PAGE = "This page is too old to change anything: reload it, then try again."
 ACCOUNT_ONLY = "Only the account that made this may do that."
 OWNER_ONLY = (
@@ -28,11 +28,11 @@ OWNER_ONLY = (
 
 
 def sign_in(request: HttpRequest) -> bool:
-    """Set user, visitor, links, secret and token of a request; raises Refused.
+    """Set user, visitor, links, secret and token of a request, and return True; raises Refused.
 
-    Cookies count only for our own pages, so a foreign page can do nothing; of any other caller the header and the
-    link in the address count alone. request.secret: by it a script without an account is known, as a browser is by its
-    cookie; "" without one. request.token: the token that was sent, or None.
+    Cookies count only in requests of the site's own pages, so a page of another site can do nothing. For any other
+    caller only the header Authorization and a link in the address count. request.secret: identifies a script without
+    an account, as a cookie identifies a browser; "" without one. request.token: the token that was sent, or None.
     """
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Refused("Browsers may not call this address from another site.", 403)
@@ -63,6 +63,7 @@ def sign_in(request: HttpRequest) -> bool:
 
 
 def _user(request: HttpRequest, encoded: str) -> Any:
+    """The account of HTTP Basic; None if name or password is wrong. encoded: "name:password" in base64."""
     try:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except ValueError:
@@ -71,7 +72,8 @@ def _user(request: HttpRequest, encoded: str) -> Any:
 
 
 def identify(request: HttpRequest) -> dict[str, Any]:
-    """Who makes something: an account, or a script by its secret, which it is given now if it has none."""
+    """The maker of new rows, as services take it: user, visitor, address (hashed). A script without account and secret
+    gets a new secret, which the answer holds."""
     if not request.user.is_authenticated and request.visitor is None:
         request.secret = new_secret()
         request.visitor = visitor_of(request.secret)
@@ -79,5 +81,5 @@ def identify(request: HttpRequest) -> dict[str, Any]:
 
 
 def key_of(request: HttpRequest) -> str:
-    """The Idempotency-Key, with which a repeated request makes nothing new; "" without one."""
+    """The header Idempotency-Key, by which a request sent twice makes its rows only once; "" without one."""
     return request.headers.get("Idempotency-Key", "")[:200]

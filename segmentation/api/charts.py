@@ -1,4 +1,4 @@
-"""Control charts of methods for scripts: made, read with every number, noted at, with other limits."""
+"""Control charts of methods in the API: make, read, change limits, and write notes at points."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from ..presenters.control import ChartView
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
 from .routes import JSON, Routes, takes
-from .schemas import Answer, Id, Of, at, text_of
+from .schemas import Answer, FromRow, Id, text_of, url_of_view
 from .sending import Body, json_body
 
 router = Routes(tags=["Control charts"])
-of_methods = Routes(tags=["Methods"])
+methods_router = Routes(tags=["Methods"])
 NO_REFERENCE = "You list no reference material with this id."
+# The description of a plan, a `ChartPlan` as JSON.
 PLAN = (
     "quantity (such as median), way (individuals or ewma), centre and sigma (given limits, null for those of the first"
     " 20 points; nm, fractions from 0 to 1), rules (numbers of the tests)."
@@ -44,7 +45,7 @@ class ChangedChart(Body):
 class PointMark(Body):
     """What happened at a point; what is not sent stays as it is."""
 
-    note: str | None = Field(None, description="Such as new filament; an empty one is taken away.")
+    note: str | None = Field(None, description="Such as: new filament. An empty text deletes the note.")
     excluded: str | None = Field(None, description="The known cause for which it does not count; empty: it counts.")
 
 
@@ -61,7 +62,7 @@ class Point(Schema):
     measured: datetime
     value: float
     average: float | None = Field(description="The weighted average; null for individuals.")
-    moving_range: float | None = Field(description="The difference to the point before that counts.")
+    moving_range: float | None = Field(description="The difference from the last point before it that counts.")
     lower: float | None
     upper: float | None
     alarms: list[PointAlarm]
@@ -69,7 +70,7 @@ class Point(Schema):
     excluded: str
     version: int
     departures: list[str]
-    job: str | None = Field(description="The result, where you may see it.")
+    job: str | None = Field(description="The id of the result, if you may see it.")
     sample: str | None
 
 
@@ -77,15 +78,15 @@ class Chart(Answer):
     """A control chart and its state at the last point."""
 
     id: Id
-    url: Annotated[str, at("api:chart")]
-    page: Annotated[str, at("chart")] = Field(description="The page of the same chart for people.")
+    url: Annotated[str, url_of_view("api:chart")]
+    page: Annotated[str, url_of_view("chart")] = Field(description="The page of the same chart for people.")
     method: Annotated[str, text_of("method_id")]
-    name: Annotated[str, Of(lambda row, _: str(row))]
+    name: Annotated[str, FromRow(lambda row, _: str(row))]
     plan: dict[str, Any] = Field(description=PLAN)
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
-    sentence: Annotated[str, Of(lambda row, _: _view(row).sentence)]
-    in_control: Annotated[bool | None, Of(lambda row, _: _view(row).in_control)] = Field(
-        description="Of the last point that counts; null before there are limits."
+    sentence: Annotated[str, FromRow(lambda row, _: _view(row).sentence)]
+    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).in_control)] = Field(
+        description="Whether the last point that counts raises no alarm; null before there are limits."
     )
 
 
@@ -97,25 +98,25 @@ class ChartLevel(Schema):
 
 
 class ChartInFull(Chart):
-    level: Annotated[ChartLevel | None, Of(lambda row, _: _view(row).level_as_dict())]
-    points: Annotated[list[Point], Of(lambda row, request: _view(row, request).as_dicts())]
+    level: Annotated[ChartLevel | None, FromRow(lambda row, _: _view(row).level_as_dict())]
+    points: Annotated[list[Point], FromRow(lambda row, request: _view(row, request).as_dicts())]
 
 
 def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:
     return ChartView(row, row.points.select_related("job__sample", "sample"), request)
 
 
-@of_methods.does("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
+@methods_router.does("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
 def charts(request: HttpRequest, pk: UUID) -> Any:
     """The control charts of a method, each with its state."""
     return list(_method(request, pk).charts.select_related("method"))
 
 
-@of_methods.does(
+@methods_router.does(
     "POST", "/{uuid:pk}/charts", "method-charts", {201: ChartInFull}, (401, 403, 404, 409, 422), takes(NewChart, JSON)
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
-    """A control chart of one number, filled from the results that there are."""
+    """Make a control chart of one number; the results so far are its first points."""
     method, body = _method(request, pk), json_body(request, NewChart)
     reference = None
     if body.reference:
@@ -135,7 +136,7 @@ def chart(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("PATCH", "/{uuid:pk}", "chart", ChartInFull, (403, 404, 422), takes(ChangedChart, JSON))
 def change(request: HttpRequest, pk: UUID) -> Any:
-    """Other rules, another way to draw it, or other limits."""
+    """Change the rules, the way or the limits of a chart."""
     row, body = _chart(request, pk), json_body(request, ChangedChart)
     service.change_chart(chart=row, plan=_plan({**row.plan, **body.plan}), user=request.user)
     return row
@@ -152,10 +153,10 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     "PATCH", "/{uuid:pk}/points/{int:point}", "chart-point", ChartInFull, (403, 404, 422), takes(PointMark, JSON)
 )
 def mark(request: HttpRequest, pk: UUID, point: int) -> Any:
-    """A note at a point, and the known cause for which it does not count."""
+    """Write a note at a point, or the known cause for which the point does not count."""
     row = _chart(request, pk)
-    marked = get_object_or_404(row.points.select_related("chart__method"), pk=min(point, 2**62))
-    service.mark_point(point=marked, user=request.user, **json_body(request, PointMark).model_dump())
+    point_row = get_object_or_404(row.points.select_related("chart__method"), pk=min(point, 2**62))  # larger: no id
+    service.mark_point(point=point_row, user=request.user, **json_body(request, PointMark).model_dump())
     return row
 
 
@@ -164,8 +165,8 @@ def _method(request: HttpRequest, pk: UUID) -> Method:
 
 
 def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
-    seen = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
-    return get_object_or_404(seen.select_related("method"), pk=pk)
+    visible_charts = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(visible_charts.select_related("method"), pk=pk)
 
 
 def _plan(fields: dict[str, Any]) -> ChartPlan:

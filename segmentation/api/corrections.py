@@ -1,4 +1,4 @@
-"""The corrections of a job for scripts: its outlines as they are now, and each step that changed them."""
+"""The corrections of a job in the API: its outlines after all corrections, and the log of these."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ def labels(
     format=tiff (the default): a TIFF of 32 bits with the ids of the table, 0 for background. The header X-Edits-Base
     is the number of the last edit. format=runs: int32, little-endian: width, height, top, bottom, number of the last
     edit, next free id; then pairs of an id and its number of pixels, for the rows from top to bottom (exclusive), from
-    left to right. format=objects: the facts about each object.
+    left to right. format=objects: the values of each object.
     """
     analysed = visible(request, row_of(Job, pk))
     corrections = edits_service.corrections_of(analysed)
-    now, base = corrections.now, len(corrections.steps)
+    outlines, base = corrections.now, len(corrections.steps)
     if format == "objects":
         operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
         undone = since_first_undone(corrections.steps)
-        return {"base": base, "operations": operations, "undone": undone, **now.as_dict()}
+        return {"base": base, "operations": operations, "undone": undone, **outlines.as_dict()}
     if format == "tiff":
-        answer = serve_labels(now, analysed.micrograph.name)
-        answer["X-Edits-Base"] = str(base)
-        return answer
-    height = now.shape[0]
+        response = serve_labels(outlines, analysed.micrograph.name)
+        response["X-Edits-Base"] = str(base)
+        return response
+    height = outlines.shape[0]
     bottom = height if bottom is None else bottom
     if not top <= bottom <= height:
         raise Refused(f"top and bottom are rows from 0 to {height}, and top is not larger than bottom.", 422)
-    ids, counts = now.every_run(top, bottom)
-    head = np.array([now.width, height, top, bottom, base, now.next_id], "<i4")
-    return serve_packed(request, head.tobytes() + np.column_stack([ids, counts]).astype("<i4").tobytes())
+    ids, lengths = outlines.every_run(top, bottom)
+    header = np.array([outlines.width, height, top, bottom, base, outlines.next_id], "<i4")
+    return serve_packed(request, header.tobytes() + np.column_stack([ids, lengths]).astype("<i4").tobytes())
 
 
 @router.does("GET", "/{uuid:pk}/similar", "similar", schemas.Similar, (404, 409, 422))
@@ -72,26 +72,26 @@ def similar(
     ],
     alike: float = Query(0.6, ge=0, le=1, description="The least similarity, from 0 to 1."),
 ) -> Any:
-    """The objects that resemble these in size, shape, contrast and contact with others.
+    """The objects that resemble the named ones in size, shape, contrast and contact with others.
 
-    They are compared as they were measured: corrected objects by their automatic outlines, drawn ones in the
-    result that measures the corrections.
+    They are compared as they were last measured: a corrected object by its automatic outline, a drawn object only in
+    the result that measures the corrections.
     """
-    near = standing_service.alike_in(visible(request, row_of(Job, pk)), ids)
-    chosen = {number: round(value, 4) for number, value in near.items() if value >= alike}
-    return {"ids": list(chosen), "alike": list(chosen.values())}
+    similarity_by_id = standing_service.alike_in(visible(request, row_of(Job, pk)), ids)
+    similar_enough = {number: round(value, 4) for number, value in similarity_by_id.items() if value >= alike}
+    return {"ids": list(similar_enough), "alike": list(similar_enough.values())}
 
 
 @router.does("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """What three corrections of one sort would do in the other images of the sample.
 
-    Sent to `edits` with its `base`, the `operation` of an image makes it there, as a correction of its own. Results
-    that are signed, shared or named stay as they are and are not looked at.
+    To accept the offer for an image, send its `operation` and `base` to the `edits` of that image, where it becomes a
+    correction. Results that are signed, shared or named never change, so nothing is offered for them.
     """
     analysed = visible(request, row_of(Job, pk))
-    words, offers = standing_service.offers_elsewhere(analysed, request.user, request.visitor)
-    return {"question": words, "others": offers}
+    question, offers = standing_service.offers_elsewhere(analysed, request.user, request.visitor)
+    return {"question": question, "others": offers}
 
 
 @router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
@@ -127,26 +127,29 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     steps = edits_service.steps_made(analysed, rows)
     answer = {
         "base": rows[-1].sequence,
-        "made": [s.patch.ids_left for s in steps],
-        "checks": [s.patch.check for s in steps],
+        "made": [step.patch.ids_left for step in steps],
+        "checks": [step.patch.check for step in steps],
     }
     if body.patches:
         answer["patches"] = [step.patch.as_lists() for step in steps]
         answer["before"] = [step.before.as_lists() for step in steps]
-    return {**answer, "standing": standing_service.standing(analysed, body.since)} if body.since is not None else answer
+    if body.since is not None:
+        answer["standing"] = standing_service.standing(analysed, body.since)
+    return answer
 
 
 @router.does("GET", "/{uuid:pk}/standing", "standing", schemas.Standings, (404, 409, 422))
 def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=ROWS_SINCE)) -> Any:
-    """What the corrections so far leave: the objects that those after `since` changed, numbers, and what to check."""
+    """The result after the corrections so far: objects that edits after `since` changed, numbers, outlines to check."""
     analysed = visible(request, row_of(Job, pk))
     corrections = edits_service.corrections_of(analysed)
-    edits_service.read_maps_ahead(corrections)  # the editor asks this when it is opened
+    edits_service.read_maps_ahead(corrections)  # the editor has just been opened, and its tools need the maps
     operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
-    undone, now = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)], corrections.now
+    undone = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)]
+    outlines = corrections.now
     history = {"base": len(corrections.steps), "operations": operations, "undone": undone}
-    facts = {"classes": now.class_names, "maps": [*now.maps]}
-    return {**history, **facts, "standing": standing_service.standing(analysed, since)}
+    names = {"classes": outlines.class_names, "maps": [*outlines.maps]}
+    return {**history, **names, "standing": standing_service.standing(analysed, since)}
 
 
 @router.does("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), a_file("text/csv"))

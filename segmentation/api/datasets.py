@@ -1,4 +1,4 @@
-"""Datasets for scripts: checked results in, a folder of images with labels out."""
+"""Datasets in the API: made from checked results or a ZIP archive, exported as images with labels."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ..services.ground.refusal import Refused
 from ..services.learning import datasets as datasets_service
 from . import learning as schemas
 from .routes import JSON, Routes, a_file, page_of, refusals, takes
-from .sending import Archive, Described, ImageGroup, NewDataset, TrainingData, json_body
+from .sending import Archive, DatasetChanges, ImageGroup, NewDataset, TrainingData, json_body
 
-A_PAGE = 100
+A_PAGE = 100  # datasets
 NO_FILE = "Send the ZIP archive as a field named file."
 NO_SUCH_RESULT = "There is no result with this id that you can see."
 router = Routes(tags=["Datasets"])
-ONE = {200: schemas.Dataset, **refusals(403, 404, 422)}
+DATASET_ANSWERS = {200: schemas.Dataset, **refusals(403, 404, 422)}
 
 
 @router.does("GET", "", "datasets", schemas.Datasets, (401, 404, 422))
@@ -37,10 +37,10 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
-    every = Dataset.objects.filter(Q(owner=request.user) | Q(shared=True))
-    rows = list(page_of(every, page, A_PAGE))
+    visible_rows = Dataset.objects.filter(Q(owner=request.user) | Q(shared=True))
+    rows = list(page_of(visible_rows, page, A_PAGE))
     prefetch_related_objects(rows, IMAGES)
-    return {"count": every.count(), "datasets": rows}
+    return {"count": visible_rows.count(), "datasets": rows}
 
 
 @router.does("POST", "", "datasets", {201: schemas.Dataset}, (401, 422), takes(NewDataset, JSON))
@@ -57,11 +57,11 @@ def dataset(request: HttpRequest, pk: UUID) -> Any:
     return visible(request, row_of(Dataset, pk))
 
 
-@router.does("PATCH", "/{uuid:pk}", "dataset", ONE, (), takes(Described, JSON))
+@router.does("PATCH", "/{uuid:pk}", "dataset", DATASET_ANSWERS, (), takes(DatasetChanges, JSON))
 def describe(request: HttpRequest, pk: UUID) -> Any:
     """Change the description, or share the dataset. What is not sent stays as it is."""
     row = changeable(request, row_of(Dataset, pk))
-    fields = json_body(request, Described).model_dump(exclude_none=True)
+    fields = json_body(request, DatasetChanges).model_dump(exclude_none=True)
     return _changed_dataset(row, partial(datasets_service.change_dataset, dataset=row, **fields))
 
 
@@ -83,8 +83,8 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 def add(request: HttpRequest, pk: UUID) -> Any:
     """Add a finished result of yours (JSON), or a ZIP archive of images with labels (form).
 
-    A worker writes and checks the images afterwards: ask until the state is done. An image is in a dataset once; a new
-    result of it takes the place of the old.
+    A worker writes and checks the images afterwards: ask until the state is done. An image is in a dataset only once: a
+    new result of it replaces the old one.
     """
     row = changeable(request, row_of(Dataset, pk))
     if request.content_type == JSON:
@@ -92,36 +92,36 @@ def add(request: HttpRequest, pk: UUID) -> Any:
         job = Job.objects.select_related("micrograph", "segmentation", "sample").filter(pk=fields.pop("job")).first()
         if job is None or not is_open(job, request.user, request.visitor):
             raise Refused(NO_SUCH_RESULT, 404)
-        give = partial(datasets_service.use_as_training_data, job=job, **fields)
+        add_images = partial(datasets_service.use_as_training_data, job=job, **fields)
     else:
         file = request.FILES.get("file")
         if file is None:
             raise Refused(NO_FILE, 422)
-        ticked = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
-        give = partial(datasets_service.add_archive, file=file, **ticked)
-    return Status(202, _changed_dataset(row, partial(give, dataset=row, user=request.user)))
+        statements = {name: request.POST.get(name, "") in ("on", "true") for name in ("consent", "reviewed")}
+        add_images = partial(datasets_service.add_archive, file=file, **statements)
+    return Status(202, _changed_dataset(row, partial(add_images, dataset=row, user=request.user)))
 
 
 @router.does("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
 def check(request: HttpRequest, pk: UUID) -> Any:
-    """Write what could not be written, and check the dataset again."""
+    """Try again to write the images that could not be written, and check the dataset again."""
     row = changeable(request, row_of(Dataset, pk))
     return Status(202, _changed_dataset(row, partial(datasets_service.check_again, dataset=row)))
 
 
-@router.does("PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", ONE, (), takes(ImageGroup, JSON))
+@router.does("PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", DATASET_ANSWERS, (), takes(ImageGroup, JSON))
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Set the specimen or session of an image."""
-    row, chosen = _image(request, pk, image)
+    row, image_row = _image(request, pk, image)
     fields = json_body(request, ImageGroup)
-    return _changed_dataset(row, partial(datasets_service.group_image, image=chosen, group=fields.group))
+    return _changed_dataset(row, partial(datasets_service.group_image, image=image_row, group=fields.group))
 
 
 @router.does("DELETE", "/{uuid:pk}/images/{uuid:image}", "dataset-image", {204: None}, (403, 404))
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Remove an image from its dataset. Its files there are deleted."""
-    _, chosen = _image(request, pk, image)
-    datasets_service.remove_image(image=chosen)
+    _, image_row = _image(request, pk, image)
+    datasets_service.remove_image(image=image_row)
     return Status(204, None)
 
 
@@ -137,6 +137,7 @@ def _image(request: HttpRequest, pk: UUID, image: UUID) -> tuple[Dataset, Datase
 
 
 def _changed_dataset(row: Dataset, service: Callable[[], object]) -> Dataset:
+    """The dataset after a call of `service`, which changes it."""
     service()
     row.refresh_from_db()
     return row

@@ -1,4 +1,4 @@
-"""What went wrong with a request of a script, as JSON with one sentence."""
+"""The errors of the API, as JSON with one sentence each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def wrong_value(problem: ValidationError) -> Refused:
 
 
 def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
-    """Every error in JSON, with one sentence."""
+    """The response for an exception of an API view: JSON with one sentence."""
     if isinstance(problem, Refused):
         response = error(problem.sentence, problem.status)
         if problem.status == 401:
@@ -39,7 +39,7 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         if problem.after:
             response["Retry-After"] = str(problem.after)
         return response
-    if isinstance(problem, PermissionDenied):  # of `changeable`
+    if isinstance(problem, PermissionDenied):  # raised by `http.access.changeable`
         return error(ACCOUNT_ONLY if request.user.is_authenticated else OWNER_ONLY, 403)
     if isinstance(problem, Ended):
         return error(str(problem), 410)

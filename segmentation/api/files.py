@@ -1,4 +1,4 @@
-"""The files of a job for scripts, and how a file that is not written yet is answered."""
+"""The files of a job in the API, and the answer for a file that is not written yet."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def artifact(
     job = visible(request, row_of(Job, pk))
     options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
     name = exports.named(name, options)
-    if name == PICTURE and job.micrograph.viewer_image:
+    if name == PICTURE and job.micrograph.viewer_image:  # stored with the image, not with the job
         return serve_shown(request, job.micrograph)
     return file_or_wait(request, response, exports.file_of(job, name, wait))
 
 
 def file_or_wait(request: HttpRequest, response: HttpResponse, file: Any) -> Any:
-    """What `exports.file_of` gives: the file, or 202 while it is made, 503 where that failed."""
+    """The answer for what `exports.file_of` returned: the file, or 202 while it is written. Raises Refused (503) if
+    writing failed, and Http404 if there is no such file."""
     if file is None:
         raise Http404
     if isinstance(file, StoredFile):
@@ -55,5 +56,6 @@ def file_or_wait(request: HttpRequest, response: HttpResponse, file: Any) -> Any
     response["Retry-After"] = "1"
     if file.error:
         raise Refused(file.error, 503)
-    state = "queued" if file.state == Sample.State.WAITING else file.state  # its images are under way
+    # A sample that waits for its images is queued for the caller.
+    state = "queued" if file.state == Sample.State.WAITING else file.state
     return Status(202, {"state": state, "progress": file.progress})

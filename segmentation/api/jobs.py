@@ -1,4 +1,4 @@
-"""Jobs for scripts: an image in, its result out."""
+"""Jobs in the API: a script sends an image and gets its result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..services.results import jobs as jobs_service
 from ..services.results import steps as steps_service
 from . import schemas
 from .auth import identify, key_of
-from .routes import FORM, JSON, OF_STATE, Listing, Routes, page_of_rows, takes
+from .routes import FORM, JSON, ONLY_STATE, Listing, Routes, page_of_rows, takes
 from .sending import Changes, OneImage, Sign, json_body, sent_fields, sent_method, sent_settings
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
@@ -53,10 +53,11 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
-    sent = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key, "method": method}
-    # Scripts get no default width: without one the file's own counts, else pixels.
+    fields = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key, "method": method}
+    # Scripts get no default width: without one the scale of the file counts, else sizes are in pixels. asked: the
+    # scale as the script states it, which is checked once the image has been read.
     job = after_inspection.analyse_file(
-        settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **sent, **who
+        settings=settings, asked=StatedScale(width, Source.TYPED).as_dict(), **fields, **who
     )
     response["Location"] = reverse("api:job", args=[job.pk])
     return Status(202, job)
@@ -66,7 +67,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
 def jobs(
     request: HttpRequest,
     listing: Query[Listing],
-    state: Annotated[schemas.State | None, Query(description=OF_STATE)] = None,
+    state: Annotated[schemas.State | None, Query(description=ONLY_STATE)] = None,
     sample: Annotated[UUID | None, Query(description="Only the images of this sample.")] = None,
 ) -> Any:
     """Your jobs, the newest first."""
@@ -101,14 +102,16 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
 
-    What is not sent stays as it was. Where the new settings only concern measuring, the same outlines are measured
-    again. edits measures the corrected outlines, outlines those in the file of another tool; neither needs a model.
+    What is not sent stays as it was. If the new settings only concern measuring, the same outlines are measured again.
+    With edits the corrected outlines are measured, with outlines those in the file of another tool; neither needs a
+    model.
     """
     parent = changeable(request, row_of(Job, pk))
     if not parent.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     fields = sent_fields(request)
-    edited, file = {True: True, False: False, **SWITCH}.get(fields.pop("edits", "off")), request.FILES.get("outlines")
+    switch = {True: True, False: False, **SWITCH}  # JSON sends true or false, a form a word such as on
+    edited, file = switch.get(fields.pop("edits", "off")), request.FILES.get("outlines")
     if edited is None:
         raise Refused("edits is true or false.")
     if "outlines" in fields:
@@ -118,8 +121,8 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     calibration = parent.scale.stated
     try:
         if "width" in fields:
-            stated = StatedScale(str(fields.pop("width")), Source.TYPED)
-            calibration = stated.calibration(parent.micrograph.scale)
+            stated_scale = StatedScale(str(fields.pop("width")), Source.TYPED)
+            calibration = stated_scale.calibration(parent.micrograph.scale)
         settings = sent_settings(fields, Changes, request.user, parent.get_settings(), parent.method)
         settings = settings.with_(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
@@ -128,9 +131,9 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     make = jobs_service.finish_corrections if edited else jobs_service.rerun_job
     if file is not None:
         make = partial(reruns.import_outlines, file=file)
-    new = make(job=parent, settings=settings, key=key_of(request), **identify(request))
-    response["Location"] = reverse("api:job", args=[new.pk])
-    return Status(202, new)
+    revision = make(job=parent, settings=settings, key=key_of(request), **identify(request))
+    response["Location"] = reverse("api:job", args=[revision.pk])
+    return Status(202, revision)
 
 
 @router.does(
@@ -144,7 +147,7 @@ def sign(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Try a failed or cancelled job again, or read its bar again where the time was too short."""
+    """Try a failed or cancelled job again, or read its data bar again if there was too little time."""
     return jobs_service.retry_job(job=changeable(request, row_of(Job, pk)))
 
 

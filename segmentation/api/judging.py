@@ -1,4 +1,4 @@
-"""What a result is held against, for scripts: the limits of a specification, and a reference material."""
+"""The specification of a result in the API: the limits that its numbers are compared with, and the decision."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class NewSpecification(Body):
 
 
 def _row(request: HttpRequest, pk: UUID) -> Job | Sample:
+    """The job or sample that the address names; raises Http404."""
     kind: type[Job | Sample] = Sample if request.path.startswith("/api/v1/samples/") else Job
     return visible(request, row_of(kind, pk))
 
@@ -43,7 +44,7 @@ def _answer(row: Job | Sample) -> dict[str, Any]:
     return {"specification": row.specification or None, "decision": decision_as_dict(row)}
 
 
-for router, kind in ((jobs, "job"), (samples, "sample")):
+for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses below both
     PATH, NAME = "/{uuid:pk}/specification", f"{kind}-specification"
 
     @router.does("GET", PATH, NAME, ANSWERS, operation_id=f"{kind}_specification")
@@ -55,7 +56,7 @@ for router, kind in ((jobs, "job"), (samples, "sample")):
         "PUT", PATH, NAME, CHANGED, (), takes(NewSpecification, JSON), operation_id=f"set_{kind}_specification"
     )
     def set_specification(request: HttpRequest, pk: UUID) -> Any:
-        """Hold a result against limits, in place of those before; a signed result keeps its own."""
+        """Compare a result with new limits in place of those before; a signed result keeps its limits."""
         row = changeable(request, _row(request, pk))
         try:
             limits = Specification.read(json_body(request, NewSpecification).model_dump())
@@ -67,7 +68,7 @@ for router, kind in ((jobs, "job"), (samples, "sample")):
         "DELETE", PATH, NAME, {204: None, **refusals(403, 404, 409)}, operation_id=f"remove_{kind}_specification"
     )
     def remove_specification(request: HttpRequest, pk: UUID) -> Any:
-        """Hold a result against no limits any more."""
+        """Take the limits of a result away."""
         _changed(request, changeable(request, _row(request, pk)), None)
         return Status(204, None)
 

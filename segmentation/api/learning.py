@@ -1,4 +1,4 @@
-"""The answers on datasets, trainings and models, as they stand in the OpenAPI document."""
+"""The response schemas of the API for datasets, trainings and models."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from pydantic import Field
 from ..core.learning import TrainingSummary
 from ..presenters.dataset import IMAGES, findings_of
 from ..presenters.training import TrainingView, seconds_left
-from .schemas import Answer, Id, Note, Of, Reason, State, address, at, files_at, or_null, text_of
+from .schemas import Answer, FromRow, Id, Note, Reason, State, address, file_urls, or_null, text_of, url_of_view
 
 
 class Training(Answer):
     """A training on a dataset; once it is done, a version of a model."""
 
     id: Id
-    url: Annotated[str, at("api:training")]
-    page: Annotated[str, at("training")] = Field(description="The page of the training.")
-    title: Annotated[str, Of(lambda row, _: TrainingView(row).title)]
+    url: Annotated[str, url_of_view("api:training")]
+    page: Annotated[str, url_of_view("training")] = Field(description="The page of the training.")
+    title: Annotated[str, FromRow(lambda row, _: TrainingView(row).title)]
     dataset: Annotated[str | None, text_of("dataset_id")] = Field(description="Id; null once it was deleted.")
     base: str = Field(description="Name of the model that is trained further.")
     options: dict[str, Any]
-    images: Annotated[list[dict[str, Any]], Of(lambda row, _: row.frozen)] = Field(
+    images: Annotated[list[dict[str, Any]], FromRow(lambda row, _: row.frozen)] = Field(
         description="The images when the training was started."
     )
     state: State
     stage: str
     progress: float = Field(description="From 0 to 1.")
-    expected_seconds: Annotated[float | None, Of(lambda row, _: seconds_left(row))] = Field(
+    expected_seconds: Annotated[float | None, FromRow(lambda row, _: seconds_left(row))] = Field(
         description="Seconds until it is done; null where not known."
     )
     error: Reason = Field(description="Why it failed.")
-    created: Annotated[str, Of(lambda row, _: row.created.isoformat())]
-    summary: TrainingSummary = Field(description="It grows during the training. Its entry outcome comes at the end.")
+    created: Annotated[str, FromRow(lambda row, _: row.created.isoformat())]
+    summary: TrainingSummary = Field(description="It grows during the training; its last entry is outcome.")
     model: Annotated[str | None, or_null("model_name")] = Field(description="Name of the new model.")
     version: Annotated[int | None, or_null("version")] = Field(
         description="Version of the model: its number among those of the dataset."
     )
     offered: bool
-    overruled: Annotated[bool, Of(lambda row, _: row.overruled_by_id is not None)] = Field(
+    overruled: Annotated[bool, FromRow(lambda row, _: row.overruled_by_id is not None)] = Field(
         description="Whether a person offered it although its error did not fall."
     )
     shared: bool = Field(description="Whether every account may use it.")
-    files: Annotated[dict[str, str], files_at("api:training-file")]
+    files: Annotated[dict[str, str], file_urls("api:training-file")]
 
 
 class OneJob(Answer):
     id: Id
-    url: Annotated[str, at("api:job")]
+    url: Annotated[str, url_of_view("api:job")]
 
 
 class RunAgain(Schema):
-    """Results that are run again with a model."""
+    """The new jobs that run results again with a model."""
 
     jobs: list[OneJob] = Field(description="The new versions.")
     left_out: list[str] = Field(description="A sentence for each result that is not run again.")
@@ -65,15 +65,17 @@ class RunAgain(Schema):
 class Suggestion(Answer):
     """An uncorrected result that a model would learn from."""
 
-    job: Annotated[str, Of(lambda row, _: str(row.job.pk))]
-    url: Annotated[str, Of(lambda row, request: address(request, "api:job", row.job.pk))]
-    page: Annotated[str, Of(lambda row, request: address(request, "job", row.job.pk))]
-    image: Annotated[str, Of(lambda row, _: row.job.micrograph.name)]
-    expected_wrong: Annotated[float, Of(lambda row, _: row.wrong.expected)] = Field(
+    job: Annotated[str, FromRow(lambda row, _: str(row.job.pk))]
+    url: Annotated[str, FromRow(lambda row, request: address(request, "api:job", row.job.pk))]
+    page: Annotated[str, FromRow(lambda row, request: address(request, "job", row.job.pk))]
+    image: Annotated[str, FromRow(lambda row, _: row.job.micrograph.name)]
+    expected_wrong: Annotated[float, FromRow(lambda row, _: row.wrong.expected)] = Field(
         description="Number of outlines that are probably wrong, or share of the area."
     )
-    of: Annotated[int, Of(lambda row, _: row.wrong.total)] = Field(description="Number of outlines, or of classes.")
-    is_share: Annotated[bool, Of(lambda row, _: row.wrong.share)] = Field(
+    of: Annotated[int, FromRow(lambda row, _: row.wrong.total)] = Field(
+        description="Number of outlines, or of classes."
+    )
+    is_share: Annotated[bool, FromRow(lambda row, _: row.wrong.share)] = Field(
         description="Whether expected_wrong is a share of the area."
     )
     unlike: bool = Field(description="Whether it looks unlike the images of the dataset.")
@@ -87,7 +89,7 @@ class Model(Schema):
     title: str
     version: str
     task: str
-    sha256: str = Field(description="Of the weights.")
+    sha256: str = Field(description="SHA-256 of the weights.")
     default: bool = Field(description="Whether it is the default of the account.")
     trained: bool = Field(description="Whether it was trained on this site.")
     offered: bool
@@ -100,15 +102,17 @@ class Model(Schema):
 
 
 class Default(Schema):
-    """The default model; null: the choice is automatic."""
+    """The default model of a kind of analysis. model: null if the choice is automatic. site: whether it is that of the
+    site."""
 
     task: str
     model: str | None
     site: bool
 
 
-def _summary(name: str, default: Any = None) -> Of:
-    return Of(lambda row, _: row.summary.get(name, default))
+def from_summary(name: str, default: Any = None) -> FromRow:
+    """The entry of this name in the row's summary."""
+    return FromRow(lambda row, _: row.summary.get(name, default))
 
 
 class DatasetImage(Answer):
@@ -124,16 +128,16 @@ class DatasetImage(Answer):
     group: str = Field(description="Specimen or session.")
     region: list[int] | None = Field(description="Top, left, bottom, right of the checked part in px; null: all of it.")
     job: Annotated[
-        str | None, Of(lambda image, request: address(request, "api:job", image.job_id) if image.job_id else None)
+        str | None, FromRow(lambda image, request: address(request, "api:job", image.job_id) if image.job_id else None)
     ] = Field(description="The result that it comes from; null for an archive or a deleted result.")
-    by: Annotated[str | None, Of(lambda image, _: image.by.get_username() if image.by else None)] = Field(
+    by: Annotated[str | None, FromRow(lambda image, _: image.by.get_username() if image.by else None)] = Field(
         description="The account that allowed models to learn from it."
     )
-    consented: Annotated[str, Of(lambda image, _: image.consented.isoformat())]
+    consented: Annotated[str, FromRow(lambda image, _: image.consented.isoformat())]
     error: Reason = Field(description="Why its outlines could not be written.")
-    objects: Annotated[int | None, _summary("objects")]
-    median_px: Annotated[float | None, _summary("median_px")] = Field(description="Median ECD in px.")
-    shares: Annotated[dict[str, float] | None, _summary("shares")] = Field(
+    objects: Annotated[int | None, from_summary("objects")]
+    median_px: Annotated[float | None, from_summary("median_px")] = Field(description="Median ECD in px.")
+    shares: Annotated[dict[str, float] | None, from_summary("shares")] = Field(
         description="Share of the labelled pixels, by class."
     )
 
@@ -151,9 +155,9 @@ class Dataset(Answer):
     """Images with outlines that a person has checked."""
 
     id: Id
-    url: Annotated[str, at("api:dataset")]
-    page: Annotated[str, at("dataset-page")] = Field(description="The page of the same dataset for people.")
-    export: Annotated[str, at("api:dataset-export")]
+    url: Annotated[str, url_of_view("api:dataset")]
+    page: Annotated[str, url_of_view("dataset-page")] = Field(description="The page of the same dataset for people.")
+    export: Annotated[str, url_of_view("api:dataset-export")]
     name: str
     task: str
     class_names: list[str] = Field(description="Names of the classes of pixels, in the order of their numbers from 0.")
@@ -165,12 +169,12 @@ class Dataset(Answer):
     stage: str
     progress: float
     error: Reason
-    images: Annotated[list[DatasetImage], Of(_images)]
-    errors: Annotated[list[str], Of(lambda row, _: findings_of(row, error=True))] = Field(
+    images: Annotated[list[DatasetImage], FromRow(_images)]
+    errors: Annotated[list[str], FromRow(lambda row, _: findings_of(row, error=True))] = Field(
         description="What must be corrected before a training, as of the last check."
     )
-    warnings: Annotated[list[str], Of(lambda row, _: findings_of(row, error=False))]
-    notes: Annotated[list[ArchiveNote], _summary("notes", [])] = Field(
+    warnings: Annotated[list[str], FromRow(lambda row, _: findings_of(row, error=False))]
+    notes: Annotated[list[ArchiveNote], from_summary("notes", [])] = Field(
         description="What was not taken from the last archives, and why."
     )
 

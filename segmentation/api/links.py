@@ -1,4 +1,4 @@
-"""The private links of jobs and samples, for scripts."""
+"""The private links of jobs and samples in the API."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Change(Body):
 
 
 def _row(request: HttpRequest, pk: UUID) -> Any:
-    """The job or sample that the address names, for its maker."""
-    of_sample = request.path.startswith("/api/v1/samples/")
-    return changeable(request, Sample.objects.filter(pk=pk).first() if of_sample else row_of(Job, pk))
+    """The job or sample that the address names; raises PermissionDenied unless the caller may change it."""
+    is_sample = request.path.startswith("/api/v1/samples/")
+    return changeable(request, Sample.objects.filter(pk=pk).first() if is_sample else row_of(Job, pk))
 
 
-for router, kind in ((jobs, "job"), (samples, "sample")):
+for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses below both
 
     @router.does("GET", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, operation_id=f"{kind}_link")
     def link(request: HttpRequest, pk: UUID) -> Any:

@@ -1,4 +1,4 @@
-"""Methods of a laboratory for scripts: saved, read, changed as a further version, approved, withdrawn."""
+"""The methods of a laboratory in the API: save, read, change (as a new version), approve and withdraw them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
 from .routes import JSON, Routes, takes
-from .schemas import Answer, Id, Of, address, at, text_of
+from .schemas import Answer, FromRow, Id, address, text_of, url_of_view
 from .sending import Approval, NewMethod, NewVersion, Withdrawal, json_body
 
 ONE_OF_BOTH = "Send either job or description."
@@ -44,15 +44,15 @@ class Version(Answer):
     withdrawn_by: str
     withdrawn: datetime | None
     reason: str = Field(description="Why it was withdrawn.")
-    url: Annotated[str, Of(lambda row, request: address(request, "api:method-version", row.method_id, row.number))]
+    url: Annotated[str, FromRow(lambda row, request: address(request, "api:method-version", row.method_id, row.number))]
 
 
 class VersionInFull(Version):
-    """One version with all that it says."""
+    """One version with its whole description."""
 
-    name: Annotated[str, Of(lambda row, _: row.method.name)]
+    name: Annotated[str, FromRow(lambda row, _: row.method.name)]
     description: dict[str, Any] = Field(description="All that decides a number.")
-    changes: Annotated[list[str], Of(lambda row, _: service.changes_of(row))] = Field(
+    changes: Annotated[list[str], FromRow(lambda row, _: service.changes_of(row))] = Field(
         description="What it changes of the version before."
     )
 
@@ -61,12 +61,12 @@ class OneMethod(Answer):
     """A method with its versions, the newest first."""
 
     id: Id
-    url: Annotated[str, at("api:method")]
-    page: Annotated[str, at("method")] = Field(description="The page of the same method for people.")
+    url: Annotated[str, url_of_view("api:method")]
+    page: Annotated[str, url_of_view("method")] = Field(description="The page of the same method for people.")
     name: str
-    group: Annotated[str | None, Of(lambda row, _: row.group.name if row.group else None)]
+    group: Annotated[str | None, FromRow(lambda row, _: row.group.name if row.group else None)]
     created: datetime
-    versions: Annotated[list[Version], Of(lambda row, _: list(row.versions.all()))]
+    versions: Annotated[list[Version], FromRow(lambda row, _: list(row.versions.all()))]
 
 
 class Listed(Answer):
@@ -86,12 +86,12 @@ def methods(request: HttpRequest) -> Any:
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """Save a finished result, or a description, as the first version of a new method: a draft."""
     body = json_body(request, NewMethod)
-    named = {"user": request.user, "name": body.name, "group": body.group}
-    if described := _described(body):
-        version = service.create(description=described, **named)
+    fields = {"user": request.user, "name": body.name, "group": body.group}
+    if description := _description(body):
+        version = service.create(description=description, **fields)
     else:
-        version = service.save_as_method(job=_job(request, body.job), **named)
-    return _made(response, version)
+        version = service.save_as_method(job=_job(request, body.job), **fields)
+    return _answer_with(response, version)
 
 
 @router.does("GET", "/{uuid:pk}", "method", OneMethod, (404,))
@@ -111,16 +111,16 @@ def method(request: HttpRequest, pk: UUID) -> Any:
 def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Change the draft of a method; where its newest version is approved or withdrawn, make the next version."""
     row, body = _method(request, pk), json_body(request, NewVersion)
-    if described := _described(body):
-        version = service.change(method=row, description=described, user=request.user)
+    if description := _description(body):
+        version = service.change(method=row, description=description, user=request.user)
     else:
         version = service.save_as_method(job=_job(request, body.job), user=request.user, name="", method=row)
-    return _made(response, version)
+    return _answer_with(response, version)
 
 
 @router.does("GET", "/{uuid:pk}/versions/{int:number}", "method-version", VersionInFull, (404, 409))
 def version(request: HttpRequest, pk: UUID, number: int) -> Any:
-    """All that a version says, and what it changes."""
+    """The whole description of a version, and what it changes of the one before."""
     return _version(request, pk, number)
 
 
@@ -166,7 +166,7 @@ def _method(request: HttpRequest, pk: UUID) -> Method:
 
 
 def _version(request: HttpRequest, pk: UUID, number: int) -> MethodVersion:
-    if number > 10**9:
+    if number > 10**9:  # more than the database takes
         raise Http404
     return get_object_or_404(MethodVersion.objects.select_related("method"), method=_method(request, pk), number=number)
 
@@ -179,8 +179,8 @@ def _job(request: HttpRequest, pk: UUID | None) -> Job:
     return job
 
 
-def _described(body: NewMethod | NewVersion) -> MethodDescription | None:
-    """The description that was sent, None where a result was; Refused where it is none."""
+def _description(body: NewMethod | NewVersion) -> MethodDescription | None:
+    """The description that was sent; None if a result was sent instead. Raises Refused if it is not valid."""
     if body.description is None:
         return None
     if body.job is not None:
@@ -191,6 +191,6 @@ def _described(body: NewMethod | NewVersion) -> MethodDescription | None:
         raise Refused(sentence(error), 422) from None
 
 
-def _made(response: HttpResponse, version: MethodVersion) -> Any:
+def _answer_with(response: HttpResponse, version: MethodVersion) -> Any:
     response["Location"] = reverse("api:method-version", args=[version.method_id, version.number])
     return Status(201, version)

@@ -1,4 +1,4 @@
-"""Models for scripts: those that the caller may use, and which is used where nobody chooses one."""
+"""Models in the API: those that the caller may use, and the defaults, which are used where nobody chooses one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..models import Training
 from ..services.results import models_offered
 from . import learning as schemas
 from .routes import JSON, Routes, takes
-from .sending import Back, Default, json_body
+from .sending import Default, PreviousDefault, json_body
 
 router = Routes(tags=["Models"])
 
 
 @router.does("GET", "", "models", list[schemas.Model])
 def listed(request: HttpRequest) -> Any:
-    """Every model that the account may use: released, installed, own and shared ones."""
+    """Every model that the account may use: of a release, installed, trained by it, or shared."""
     rows, cards = models_offered.trained(), models_offered.offered(request.user)
     defaults = {models_offered.default_model(task, request.user) for task in {card.task for card in cards}}
     return [_model_entry(request, card, rows.get(card.name), card.name in defaults) for card in cards]
@@ -33,10 +33,10 @@ def set_default(request: HttpRequest) -> Any:
     return {"task": row.task, "model": row.model_name, "site": body.site}
 
 
-@router.does("POST", "/default/back", "model-default-back", schemas.Default, (403, 409), takes(Back, JSON))
+@router.does("POST", "/default/back", "model-default-back", schemas.Default, (403, 409), takes(PreviousDefault, JSON))
 def back(request: HttpRequest) -> Any:
-    """Go back to the default before. Without one the choice is automatic again."""
-    body = json_body(request, Back)
+    """Make the default before this one the default again. Without an earlier one the choice is automatic."""
+    body = json_body(request, PreviousDefault)
     name = models_offered.back(task=body.task, user=request.user, site=body.site)
     return {"task": body.task, "model": name or None, "site": body.site}
 
@@ -53,9 +53,9 @@ def model(request: HttpRequest, name: str) -> Any:
 
 
 def _model_entry(request: HttpRequest, card: ModelCard, row: Training | None, is_default: bool) -> dict[str, Any]:
-    """`learning.Model` of a card. row: the training that made it, None of other models."""
-    address, user = request.build_absolute_uri, request.user
-    mine = row is not None and row.is_visible_to(user)
+    """The fields of `learning.Model`. row: the training that made the model, None for other models."""
+    address = request.build_absolute_uri
+    is_training_visible = row is not None and row.is_visible_to(request.user)
     return {
         "name": card.name,
         "title": card.title,
@@ -67,7 +67,7 @@ def _model_entry(request: HttpRequest, card: ModelCard, row: Training | None, is
         "offered": row is None or row.offered,
         "shared": row is None or row.shared,
         "overruled": row is not None and row.overruled_by_id is not None,
-        "training": address(reverse("api:training", args=[row.pk])) if row is not None and mine else None,
+        "training": address(reverse("api:training", args=[row.pk])) if row and is_training_visible else None,
         "page": address(reverse("model", args=[card.name])),
         "weights": address(reverse("model-file", args=[card.weights.name])),
         "card": card.entries(),

@@ -1,4 +1,4 @@
-"""Reference materials for scripts: their list, and results as measurements of them."""
+"""Reference materials in the API: their list, and which of them a result is a measurement of."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NewReference(Body):
     group: str = Field("", description="Name of a group of yours whose accounts list it, too.")
 
 
-class OfReference(Body):
+class ChosenReference(Body):
     """Which reference material a result is a measurement of."""
 
     reference: UUID
@@ -71,12 +71,13 @@ def reference(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("DELETE", "/{uuid:pk}", "reference", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
-    """Take one from the list. Results that were compared with it keep its certificate."""
+    """Delete a reference material from the list. Results that were compared with it keep its certificate."""
     references_service.delete_reference(reference=changeable(request, row_of(Reference, pk), "delete"))
     return Status(204, None)
 
 
 def _row(request: HttpRequest, pk: UUID) -> Job | Sample:
+    """The job or sample that the address names; raises Http404."""
     kind: type[Job | Sample] = Sample if request.path.startswith("/api/v1/samples/") else Job
     return visible(request, row_of(kind, pk))
 
@@ -85,42 +86,44 @@ def _answer(row: Job | Sample) -> dict[str, Any]:
     return {"reference": row.reference or None, "comparison": comparison_as_dict(row)}
 
 
-def _set(request: HttpRequest, row: Job | Sample, chosen: Reference | None) -> dict[str, Any]:
-    judging.set_reference(row=row, reference=chosen, account=request.user)
+def _set_and_answer(request: HttpRequest, row: Job | Sample, reference: Reference | None) -> dict[str, Any]:
+    judging.set_reference(row=row, reference=reference, account=request.user)
     request.staff_action = None  # the service has noted it
     return _answer(row)
 
 
-for rows, kind in ((jobs, "job"), (samples, "sample")):
+for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses below both
     PATH, NAME = "/{uuid:pk}/reference", f"{kind}-reference"
 
-    @rows.does(
+    @router_of_kind.does(
         "GET", PATH, NAME, {200: schemas.ComparedWithReference, **refusals(404)}, operation_id=f"{kind}_reference"
     )
     def reference_of(request: HttpRequest, pk: UUID) -> Any:
         """The reference material that a result is a measurement of, and how it agrees with the certificate."""
         return _answer(_row(request, pk))
 
-    @rows.does(
+    @router_of_kind.does(
         "PUT",
         PATH,
         NAME,
         {200: schemas.ComparedWithReference, **refusals(403, 404, 409, 422)},
         (),
-        takes(OfReference, JSON),
+        takes(ChosenReference, JSON),
         operation_id=f"set_{kind}_reference",
     )
     def set_reference(request: HttpRequest, pk: UUID) -> Any:
-        """Call a result the measurement of a reference material of your list; a signed result keeps its own."""
+        """State that a result is a measurement of a reference material of your list; a signed result keeps its own."""
         row = changeable(request, _row(request, pk))
-        listed = Reference.objects.listed_for(request.user, request.visitor)
-        chosen = listed.filter(pk=json_body(request, OfReference).reference).first()
-        if chosen is None:
+        listed_rows = Reference.objects.listed_for(request.user, request.visitor)
+        reference = listed_rows.filter(pk=json_body(request, ChosenReference).reference).first()
+        if reference is None:
             raise Http404
-        return _set(request, row, chosen)
+        return _set_and_answer(request, row, reference)
 
-    @rows.does("DELETE", PATH, NAME, {204: None, **refusals(403, 404, 409)}, operation_id=f"remove_{kind}_reference")
+    @router_of_kind.does(
+        "DELETE", PATH, NAME, {204: None, **refusals(403, 404, 409)}, operation_id=f"remove_{kind}_reference"
+    )
     def remove_reference(request: HttpRequest, pk: UUID) -> Any:
-        """Call a result the measurement of no reference material any more."""
-        _set(request, changeable(request, _row(request, pk)), None)
+        """State that a result is not a measurement of a reference material."""
+        _set_and_answer(request, changeable(request, _row(request, pk)), None)
         return Status(204, None)

@@ -1,4 +1,4 @@
-"""The routers of the API, each with the address that its own begin with, in the order of the document."""
+"""All routers of the API, each with the prefix of its addresses, in the order of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ ROUTERS = (
     ("/jobs", references.jobs),
     ("/samples", references.samples),
     ("", site.router),
-    ("/compare", several.comparing),
+    ("/compare", several.comparisons_router),
     ("/datasets", datasets.router),
     ("/trainings", trainings.router),
     ("/methods", methods.router),
     ("/methods", studies.methods),
     ("/studies", studies.router),
-    ("/methods", charts.of_methods),
+    ("/methods", charts.methods_router),
     ("/charts", charts.router),
     ("/models", models.router),
-    ("/datasets", trainings.suggesting),
+    ("/datasets", trainings.datasets_router),
 )

@@ -1,4 +1,5 @@
-"""The addresses of scripts and their entries in the OpenAPI document: what they take, answer, list and refuse."""
+"""How views of the API are declared: address, body, answer and errors, as the OpenAPI document lists them; and pages
+of lists."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from ..http.uploads import FOR_FILES
 from ..services.ground.refusal import Refused
 from . import schemas
 
-WITH_SETTINGS = "x-settings"  # marks an operation of the document that takes settings, until they are put in
+# A mark in the OpenAPI document for operations that take settings of an analysis; `urls` replaces it by their schema.
+WITH_SETTINGS = "x-settings"
 FORM, JSON = "multipart/form-data", "application/json"
 PLAIN_FORM = "application/x-www-form-urlencoded"
 FILE = {"schema": {"type": "string", "format": "binary"}}
@@ -27,14 +29,14 @@ BINARY = {
     "description": "As asked for by format",
     "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
 }
-LABELS = {"responses": {200: BINARY}}  # beside the JSON of format=objects
-MOST_PAGES = 10**6
-OF_STATE = "Only those in this state."
+LABELS = {"responses": {200: BINARY}}  # what labels answers besides the JSON of format=objects
+MOST_PAGES = 10**6  # a larger number may be no valid offset for the database
+ONLY_STATE = "Only those in this state."
 NO_TIME = "since is a time such as 2026-05-04T12:00:00Z."
 
 
 class Routes(Router):
-    """The addresses of one kind of rows."""
+    """The views for one type of rows, such as jobs."""
 
     def does(
         self,
@@ -48,38 +50,43 @@ class Routes(Router):
         sparse: bool = False,
         operation_id: str | None = None,
     ) -> Callable[[Any], Any]:
-        """The view of an address; GET answers HEAD, too. name: of the address. answer: the schema of 200, or schemas by
-        status. refused: statuses besides those that every address may answer with. extra: more for the OpenAPI
-        document. sparse: the answer lacks fields that were not set. operation_id: for the document, where the name of
-        the view would stand there twice."""
-        kinds = (extra or {}).get("requestBody", {}).get("content", {})
-        if "binary" in json.dumps(kinds):
+        """A decorator that makes a function the view of method and path; GET answers HEAD, too.
+
+        name: of the URL. answer: the schema of status 200, or a dict from status to schema. refused: statuses of errors
+        besides those that every address may answer with. extra: further entries of the operation in the OpenAPI
+        document, from `takes`, `a_file` or LABELS. sparse: leave fields that were not set out of the answer.
+        operation_id: for the document, if the name of the function is used twice.
+        """
+        content_types = (extra or {}).get("requestBody", {}).get("content", {})
+        if "binary" in json.dumps(content_types):
             FOR_FILES.add(f"api:{name}")
         operation = self.api_operation(
             ["GET", "HEAD"] if method == "GET" else [method],
             path,
             url_name=name,
             response={
-                **refusals(*refused, *([415] if kinds else [])),
+                **refusals(*refused, *([415] if content_types else [])),
                 **(answer if isinstance(answer, dict) else {200: answer}),
             },
             exclude_unset=sparse or None,
             openapi_extra=extra,
             operation_id=operation_id,
         )
-        return lambda view: operation(decorate_view(of_kinds(*kinds))(view)) if kinds else operation(view)
+        if not content_types:
+            return operation
+        return lambda view: operation(decorate_view(accepting(*content_types))(view))
 
 
-def of_kinds(*kinds: str) -> Callable[[Any], Any]:
-    """A view that refuses a body of another type than these, which would be taken for an empty form. FORM includes
-    that of forms without files, and a request without a body has no type."""
-    accepted = {*kinds, *([PLAIN_FORM, ""] if FORM in kinds else [""])}
+def accepting(*content_types: str) -> Callable[[Any], Any]:
+    """A decorator of views: a body of another content type is refused (415), because it would look like an empty form.
+    FORM includes PLAIN_FORM. A request without a body is accepted."""
+    accepted = {*content_types, *([PLAIN_FORM, ""] if FORM in content_types else [""])}
 
     def decorated(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.content_type not in accepted:
-                return error(f"Send the body as {' or '.join(kinds)}.", 415)
+                return error(f"Send the body as {' or '.join(content_types)}.", 415)
             return view(request, *args, **kwargs)
 
         return answer
@@ -87,26 +94,29 @@ def of_kinds(*kinds: str) -> Callable[[Any], Any]:
     return decorated
 
 
-def a_file(kind: str = "*/*") -> dict[str, Any]:
-    """In the document: an answer that is a file of this type, or of the type that its name says."""
-    other = {"application/json": {"type": "object"}, "*/*": {"format": "binary"}}
-    content = {"schema": other[kind]} if kind in other else FILE
-    return {"responses": {200: {"description": "The file", "content": {kind: content}}}}
+def a_file(content_type: str = "*/*") -> dict[str, Any]:
+    """The entry of the OpenAPI document for an answer that is a file. */*: the type depends on the file's name."""
+    schemas_by_type = {"application/json": {"type": "object"}, "*/*": {"format": "binary"}}
+    content = {"schema": schemas_by_type[content_type]} if content_type in schemas_by_type else FILE
+    return {"responses": {200: {"description": "The file", "content": {content_type: content}}}}
 
 
 def takes(
-    body: type[BaseModel], *kinds: str, settings: bool = False, form: type[BaseModel] | None = None
+    body: type[BaseModel], *content_types: str, settings: bool = False, form: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    """The body of a request in the OpenAPI document. kinds: content types, a form without any. settings: whether they
-    may be sent, too. form: what a form has in place of it."""
-    bodies = {**dict.fromkeys(kinds or (FORM,), body), **({FORM: form} if form else {})}
-    content = {kind: {"schema": of_kind.model_json_schema()} for kind, of_kind in bodies.items()}
+    """The entry of the OpenAPI document for the body of a request.
+
+    content_types: how `body` may be sent; FORM if none is named. settings: whether the body may have settings of an
+    analysis beside its fields. form: a body that is sent as FORM in place of `body`.
+    """
+    bodies = {**dict.fromkeys(content_types or (FORM,), body), **({FORM: form} if form else {})}
+    content = {content_type: {"schema": model.model_json_schema()} for content_type, model in bodies.items()}
     required = any(field.is_required() for field in body.model_fields.values())
     return {"requestBody": {"required": required, "content": content}, **({WITH_SETTINGS: True} if settings else {})}
 
 
 def refusals(*statuses: int) -> dict[int, Any]:
-    """Those that every address may answer with, and these."""
+    """The schema of errors by status: for the statuses that any address may answer with, and for the named ones."""
     return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
 
 
@@ -120,29 +130,35 @@ class Listing(Schema):
 
 
 def page_of_rows(
-    request: HttpRequest, rows: QuerySet, wishes: Listing, state: str | None, name: str, key: str
+    request: HttpRequest, rows: QuerySet, listing: Listing, state: str | None, name: str, key: str
 ) -> dict[str, Any]:
-    """How many rows `wishes` ask for, the address of the next page (None on the last), and under `key` the rows of this
-    page.
-    state: only those in it. name: the field that is searched for `wishes.name`."""
-    if wishes.since:
+    """One page of a list: "count" of all rows that match `listing`, "next", the address of the next page (None on the
+    last), and under `key` the rows of this page, the newest first.
+
+    state: only rows in this state, None for all. name: the field that is searched for `listing.name`.
+    """
+    if listing.since:
         try:
-            since = wishes.since.astimezone(UTC) if wishes.since.tzinfo else wishes.since.replace(tzinfo=UTC)
+            since = listing.since.astimezone(UTC) if listing.since.tzinfo else listing.since.replace(tzinfo=UTC)
         except OverflowError:
             raise Refused(NO_TIME, 422) from None
         rows = rows.filter(created__gte=since)
     rows = rows.filter(state=state) if state else rows
-    rows = rows.filter(**{f"{name}__icontains": wishes.name}) if wishes.name else rows
-    listed = list(page_of(rows.order_by("-created", "pk"), wishes.page, wishes.per_page))
+    rows = rows.filter(**{f"{name}__icontains": listing.name}) if listing.name else rows
+    rows_of_page = list(page_of(rows.order_by("-created", "pk"), listing.page, listing.per_page))
     count = rows.count()
     query = request.GET.copy()
-    query["page"] = str(wishes.page + 1)
-    following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-    return {"count": count, "next": following if wishes.page * wishes.per_page < count else None, key: listed}
+    query["page"] = str(listing.page + 1)
+    next_address = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+    return {
+        "count": count,
+        "next": next_address if listing.page * listing.per_page < count else None,
+        key: rows_of_page,
+    }
 
 
 def page_of(rows: QuerySet, page: int, size: int) -> QuerySet:
-    """A page of rows, from 1 on; none after the last. Raises Http404 for a number that no database takes."""
+    """The rows of a page, from page 1 on; no rows after the last page. Raises Http404 beyond MOST_PAGES."""
     if page > MOST_PAGES:
         raise Http404
     return rows[(page - 1) * size : page * size]

@@ -1,4 +1,4 @@
-"""Samples for scripts: several images or a ZIP in, one pooled result out."""
+"""Samples in the API: a script sends several images or a ZIP archive, and gets one pooled result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..services.results.uploads import Intake, Note
 from . import schemas
 from .auth import identify, key_of
 from .files import ANNEX, WAIT, file_or_wait
-from .routes import JSON, OF_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
+from .routes import JSON, ONLY_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
 from .sending import (
     Closing,
     FromResults,
@@ -44,7 +44,7 @@ ONE_SCALE = "Send either width or nm_per_pixel, not both."
 IN_OR_OUT = "Send included=on, included=off or included=instead."
 NO_NAME = "Send the sample's new name as name."
 router = Routes(tags=["Samples"])
-ONE = {200: schemas.Sample, **refusals(403, 404, 409)}
+SAMPLE_ANSWERS = {200: schemas.Sample, **refusals(403, 404, 409)}
 
 
 @router.does(
@@ -61,10 +61,10 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     method, scale = sent_method(request), _scale(request)
     settings = sent_settings(request.POST.dict(), NewSample, request.user, method=method)
     who, key = identify(request), key_of(request)
-    intake = _intake(request, who)
-    named = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale, "method": method}
+    intake = _intake(request, who)  # while it is `in_use`, a fault below removes its files again
+    fields = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale, "method": method}
     with intake.in_use():
-        sample = samples_service.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **named, **who)
+        sample = samples_service.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **fields, **who)
     response["Location"] = reverse("api:sample", args=[sample.pk])
     return Status(202, _fresh(sample))
 
@@ -73,7 +73,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
 def samples(
     request: HttpRequest,
     listing: Query[Listing],
-    state: Annotated[schemas.SampleState | None, Query(description=OF_STATE)] = None,
+    state: Annotated[schemas.SampleState | None, Query(description=ONLY_STATE)] = None,
 ) -> Any:
     """Your samples, the newest first."""
     rows = Sample.objects.visible_to(request.user, request.visitor)
@@ -127,13 +127,13 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     with intake.in_use():
         notes = samples_service.add_images(sample=row, uploads=intake.uploads, notes=intake.notes)
     row = _fresh(row)
-    row.notes = [note.as_dict() for note in notes]  # in this answer alone: the row has all of them
+    row.notes = [note.as_dict() for note in notes]  # of these files only, for this answer; the stored row has all
     return Status(202, row)
 
 
-@router.does("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", ONE, (), takes(Inclusion))
+@router.does("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", SAMPLE_ANSWERS, (), takes(Inclusion))
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
-    """Count an image (included=on), leave it out (off), or count this other result of the same image (instead)."""
+    """Count an image (included=on), leave it out (off), or count this other result of an image (instead)."""
     sample = changeable(request, row_of(Sample, pk))
     included = request.POST.get("included", "")
     if included not in ("on", "off", "instead"):
@@ -142,7 +142,7 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     return _fresh(sample)
 
 
-@router.does("POST", "/{uuid:pk}/name", "sample-name", ONE, (), takes(Name))
+@router.does("POST", "/{uuid:pk}/name", "sample-name", SAMPLE_ANSWERS, (), takes(Name))
 def name(request: HttpRequest, pk: UUID) -> Any:
     """Rename a sample; its files are made again."""
     sample = changeable(request, row_of(Sample, pk))
@@ -152,10 +152,10 @@ def name(request: HttpRequest, pk: UUID) -> Any:
     return _fresh(sample)
 
 
-@router.does("POST", "/{uuid:pk}/scale", "sample-scale", ONE, (403, 404, 409, 422), takes(SampleScale, JSON))
+@router.does("POST", "/{uuid:pk}/scale", "sample-scale", SAMPLE_ANSWERS, (403, 404, 409, 422), takes(SampleScale, JSON))
 def scale(request: HttpRequest, pk: UUID) -> Any:
     """Measure all images with another scale, from their outlines."""
-    changeable(request, row_of(Sample, pk))  # refuses before the body does
+    changeable(request, row_of(Sample, pk))  # first, so that a caller who may not is told so, whatever the body is
     body = json_body(request, SampleScale)
     try:
         scale = scale_rule(body.rule, body.value)
@@ -164,7 +164,7 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     return _change(request, pk, partial(samples_service.recalibrate_sample, scale=scale))
 
 
-@router.does("POST", "/{uuid:pk}/close", "sample-close", ONE, (403, 404, 409, 422), takes(Closing, JSON))
+@router.does("POST", "/{uuid:pk}/close", "sample-close", SAMPLE_ANSWERS, (403, 404, 409, 422), takes(Closing, JSON))
 def close(request: HttpRequest, pk: UUID) -> Any:
     """Close a sample that grows by a method: it takes no more images. Before enough is measured this takes a reason."""
     sample = changeable(request, row_of(Sample, pk))
@@ -179,18 +179,18 @@ def close(request: HttpRequest, pk: UUID) -> Any:
 def outlines(request: HttpRequest, pk: UUID) -> Any:
     """The outlines of all pooled images as COCO annotations."""
     sample = visible(request, row_of(Sample, pk))
-    if not sample.pooled.get("of"):
+    if not sample.pooled.get("of"):  # the ids of the pooled jobs
         raise Http404
     return StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
 
 
-@router.does("POST", "/{uuid:pk}/retry", "sample-retry", ONE)
+@router.does("POST", "/{uuid:pk}/retry", "sample-retry", SAMPLE_ANSWERS)
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Try failed images again, and read bars again where the time was too short."""
+    """Try failed images again, and read data bars again that there was too little time for."""
     return _change(request, pk, samples_service.retry_failed)
 
 
-@router.does("POST", "/{uuid:pk}/cancel", "sample-cancel", ONE)
+@router.does("POST", "/{uuid:pk}/cancel", "sample-cancel", SAMPLE_ANSWERS)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop the unfinished images; finished images are pooled."""
     return _change(request, pk, samples_service.cancel_sample)
@@ -213,13 +213,14 @@ def file(
 
 
 def _change(request: HttpRequest, pk: UUID, service: Callable[..., object]) -> Sample:
+    """The sample after a call of `service`, which changes it."""
     sample = changeable(request, row_of(Sample, pk))
     service(sample=sample)
     return _fresh(sample)
 
 
 def _fresh(sample: Sample) -> Sample:
-    """The sample as it is now, for the answer."""
+    """The sample as the database has it now, ready for the answer; raises Http404 if it is gone."""
     try:
         sample.refresh_from_db()
     except Sample.DoesNotExist:
@@ -228,13 +229,13 @@ def _fresh(sample: Sample) -> Sample:
 
 
 def _with_progress(sample: Sample) -> Sample:
-    """The sample with what its images do in `counted`, which the answer needs."""
+    """The sample with the progress of its images as `counted`, which `schemas.Sample` reads."""
     sample.counted = Progress.of(sample)
     return sample
 
 
 def _scale(request: HttpRequest) -> ScaleRule:
-    """width or nm_per_pixel hold for all images, otherwise_width for those without a scale of their own."""
+    """The scale of a new sample: width or nm_per_pixel of all images, or otherwise_width of those without a scale."""
     pixel, width = request.POST.get("nm_per_pixel", ""), request.POST.get("width", "")
     if width and pixel:
         raise Refused(ONE_SCALE)
@@ -246,7 +247,7 @@ def _scale(request: HttpRequest) -> ScaleRule:
 
 
 def _intake(request: HttpRequest, who: dict[str, Any]) -> Intake:
-    """The files of a request; Refused where not one is an image."""
+    """The files of a request; raises Refused if none of them is an image."""
     files = request.FILES.getlist("file")
     if not files:
         raise Refused(NO_FILES)

@@ -1,4 +1,4 @@
-"""The scale of an image for scripts: what is known of it, and another one."""
+"""The scale of an image in the API: all that is known of it, and measuring with another scale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from . import schemas
 from .auth import identify, key_of
 from .jobs import NOT_READ
 from .routes import JSON, Routes, takes
-from .sending import LENGTH, Scaled, json_body
+from .sending import LENGTH_EXAMPLES, NewScale, json_body
 
 router = Routes(tags=["Jobs"])
 
@@ -29,34 +29,34 @@ router = Routes(tags=["Jobs"])
 def scales(
     request: HttpRequest,
     pk: UUID,
-    width: str = Query("", max_length=100, description=f"A width to check against them, {LENGTH}."),
+    width: str = Query("", max_length=100, description=f"A width to check against them, {LENGTH_EXAMPLES}."),
 ) -> Any:
     """The known scales of the image, and whether a width agrees with them."""
     job = visible(request, row_of(Job, pk))
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
-    scale, typed = job.scale, StatedScale(width, Source.TYPED)
+    scale, typed_scale = job.scale, StatedScale(width, Source.TYPED)
     try:
-        requested = typed.calibration(scale) if typed.text else None
+        requested = typed_scale.calibration(scale) if typed_scale.text else None
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    checked = scale if requested is None else scale.stating(requested)
+    scale_with_width = scale if requested is None else scale.stating(requested)
     return {
         "used": _as_dict(scale.in_use, scale),
         "file": _as_dict(scale.file if scale.file.nm_per_pixel else None, scale),
         "data_bar": _as_dict(scale.bar if scale.bar.nm_per_pixel else None, scale),
         "asked": _as_dict(requested, scale),
-        "warnings": checked.disagreements(),
+        "warnings": scale_with_width.disagreements(),
     }
 
 
 @router.does(
-    "POST", "/{uuid:pk}/calibration", "calibration", {202: schemas.Job}, (403, 404, 409, 422), takes(Scaled, JSON)
+    "POST", "/{uuid:pk}/calibration", "calibration", {202: schemas.Job}, (403, 404, 409, 422), takes(NewScale, JSON)
 )
 def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
-    """Measure the same outlines with another scale, as a new job: that of the file or data bar, a typed width, or the
-    length of a line on the scale bar."""
-    job, body = changeable(request, row_of(Job, pk)), json_body(request, Scaled)
+    """Measure the same outlines with another scale, as a new job. The scale is that of the file or the data bar, a
+    typed width, or the length of a line on the scale bar."""
+    job, body = changeable(request, row_of(Job, pk)), json_body(request, NewScale)
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:
@@ -64,13 +64,15 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     settings = job.get_settings().with_(calibration=calibration)
-    new = jobs.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
-    response["Location"] = reverse("api:job", args=[new.pk])
-    return Status(202, new)
+    revision = jobs.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
+    response["Location"] = reverse("api:job", args=[revision.pk])
+    return Status(202, revision)
 
 
 def _as_dict(calibration: Calibration | None, scale: Scale) -> dict[str, Any] | None:
+    """The fields of `schemas.KnownScale`; None without a calibration."""
     if calibration is None:
         return None
-    facts = {name: getattr(calibration, name) for name in ("nm_per_pixel", "source", "detail", "relative_uncertainty")}
-    return {**facts, "width_nm": calibration.width_nm(scale.shape[1])}
+    names = "nm_per_pixel", "source", "detail", "relative_uncertainty"
+    fields = {name: getattr(calibration, name) for name in names}
+    return {**fields, "width_nm": calibration.width_nm(scale.shape[1])}

@@ -1,4 +1,4 @@
-"""What the API answers with."""
+"""The response schemas of the REST API, and how each field is read from a row of the database."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SampleState = Literal["waiting", "queued", "running", "done", "failed"]
+# Descriptions of fields that several schemas have.
 SECRET = "Only in this answer, without an account. 'Authorization: Bearer SECRET' lets you cancel and delete."
 RESULT = (
     "What the result page shows; null until there is a result. flags: the warnings, each with a short form to show"
     " beside the numbers, and doubt: whether these are in doubt."
 )
-STORED = "x-stored"  # marks a result in the document, until its type is put in: it was checked when it was stored
+# A mark in the OpenAPI document, which `with_results` replaces by the type of a result. Results are typed as plain
+# dicts here, because they were checked when they were stored.
+STORED = "x-stored"
 REFERENCE = "#/components/schemas/"
 OBJECT = "number of the class, confidence, by hand, reason; null where it was deleted"
 PATCH = (
@@ -51,20 +54,21 @@ SCALE_CHECK = (
 )
 FILES = "The address of each file by its name. Most files are written at the first request."
 USUAL_FILES = "The names of those files that the command line and the clients save unless they are asked for others."
-READING = "reading the image"
-UNSET = object()  # of a field that is left out
+READING = "reading the image"  # the stage of a job whose image has not been read yet
+UNSET = object()  # the value of a field that is left out of the answer
 
 
 @dataclass(frozen=True)
-class Of:
-    """How a field is read of a row, where it is not the row's attribute of the same name."""
+class FromRow:
+    """How a field is read from a row, unless it is the row's attribute of the same name. read: called with row,
+    request."""
 
     read: Callable[[Any, HttpRequest], Any]
 
 
 class Answer(BaseModel):
-    """What is answered of a row: each field says where it comes from. Rows are read here and not by `from_attributes`,
-    which would make a fault of the database one of the answer."""
+    """An answer that is made from a row: each field says with `FromRow` how it is read. Pydantic's `from_attributes`
+    is not used, because it would report a fault of the database as a wrong answer."""
 
     @model_validator(mode="before")
     @classmethod
@@ -73,38 +77,41 @@ class Answer(BaseModel):
             return row
         request, values = info.context["request"], {}
         for name, field in cls.model_fields.items():
-            ways = [way for way in field.metadata if isinstance(way, Of)]
-            values[name] = ways[-1].read(row, request) if ways else getattr(row, name)
+            readers = [reader for reader in field.metadata if isinstance(reader, FromRow)]
+            values[name] = readers[-1].read(row, request) if readers else getattr(row, name)
         return {name: value for name, value in values.items() if value is not UNSET}
 
 
 def address(request: HttpRequest, view: str, *args: Any) -> str:
+    """The full address of a view, with its host."""
     return request.build_absolute_uri(reverse(view, args=args))
 
 
-def at(view: str) -> Of:
-    """The address of a view by the id of the row."""
-    return Of(lambda row, request: address(request, view, row.pk))
+def url_of_view(view: str) -> FromRow:
+    """The full address of a view that takes the row's id."""
+    return FromRow(lambda row, request: address(request, view, row.pk))
 
 
-def or_null(name: str) -> Of:
-    """null where the row has nothing."""
-    return Of(lambda row, _: getattr(row, name) or None)
+def or_null(name: str) -> FromRow:
+    """The attribute of this name; null where it is empty."""
+    return FromRow(lambda row, _: getattr(row, name) or None)
 
 
-def text_of(name: str) -> Of:
-    """An id as text, null where there is none."""
-    return Of(lambda row, _: None if getattr(row, name) is None else str(getattr(row, name)))
+def text_of(name: str) -> FromRow:
+    """The attribute of this name, an id, as text; null without one."""
+    return FromRow(lambda row, _: None if getattr(row, name) is None else str(getattr(row, name)))
 
 
-def files_at(view: str) -> Of:
-    """The address of each stored file by its name."""
-    return Of(lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()})
+def file_urls(view: str) -> FromRow:
+    """The full address of each stored file of the row, by its name."""
+    return FromRow(
+        lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()}
+    )
 
 
 Id = Annotated[str, text_of("pk")]
 Reason = Annotated[str | None, or_null("error")]
-Secret = Annotated[str, Of(lambda _, request: (not request.user.is_authenticated and request.secret) or UNSET)]
+Secret = Annotated[str, FromRow(lambda _, request: (not request.user.is_authenticated and request.secret) or UNSET)]
 
 
 class Error(Schema):
@@ -118,11 +125,11 @@ class Micrograph(Answer):
 
 
 class Analysis(Answer):
-    """What jobs and samples share."""
+    """The fields that jobs and samples share."""
 
     id: Id
-    url: Annotated[str, at("api:job")]
-    page: Annotated[str, at("job")] = Field(description="The page of the same result for people.")
+    url: Annotated[str, url_of_view("api:job")]
+    page: Annotated[str, url_of_view("job")] = Field(description="The page of the same result for people.")
     error: Reason = Field(description="Why it failed.")
     settings: dict[str, Any] = Field(description="The settings that were sent.")
     method: Annotated[str | None, text_of("method_id")] = Field(
@@ -140,7 +147,7 @@ class Link(Schema):
 
 
 class JudgedLimit(Schema):
-    """One requirement and what becomes of it; numbers are in the unit of result.json."""
+    """One requirement and whether it is met; numbers are in the unit of result.json."""
 
     quantity: str
     lower: float | None
@@ -154,7 +161,7 @@ class JudgedLimit(Schema):
 
 
 class JudgedLimits(Schema):
-    """The decision on all limits. It fails with one requirement, and is undecided with one."""
+    """The decision on all limits: fails if one requirement fails, else undecided if one is undecided."""
 
     verdict: Literal["passes", "fails", "undecided"]
     at_least: float | None = Field(description="A lower bound of the probability that all requirements are met.")
@@ -175,18 +182,18 @@ class Reference(Answer):
     id: Id
     name: str
     material: dict[str, Any] = Field(description="As its certificate states it, in the unit of result.json.")
-    group: Annotated[str, Of(lambda row, _: row.group.name if row.group else "")] = Field(
+    group: Annotated[str, FromRow(lambda row, _: row.group.name if row.group else "")] = Field(
         description="The group whose accounts list it, too."
     )
 
 
 class CertificateAgreement(Schema):
-    """A measurement beside a certificate, in the unit of result.json."""
+    """A measured value compared with the certified one, in the unit of result.json."""
 
     bias: float = Field(description="Measured less certified.")
     relative_bias: float
     standard: float = Field(description="Standard uncertainty of the bias.")
-    en: float
+    en: float = Field(description="The En number: bias divided by the expanded uncertainty of the bias.")
     agrees: bool = Field(description="Whether the bias is at most twice its standard uncertainty.")
     sentence: str
 
@@ -238,42 +245,42 @@ def _files_of_sample(sample: SampleRow, request: HttpRequest) -> dict[str, str]:
     return {name: address(request, "api:sample-file", sample.pk, name) for name in names}
 
 
-def usual_names(unit: Literal["image", "sample"]) -> Of:
+def usual_names(unit: Literal["image", "sample"]) -> FromRow:
     """The names of the files that most people save, [] without a result."""
-    return Of(lambda row, _: usual(unit, find(row.settings["task"])) if row.state == "done" else [])
+    return FromRow(lambda row, _: usual(unit, find(row.settings["task"])) if row.state == "done" else [])
 
 
 class Job(Analysis):
     """The analysis of one image."""
 
-    expected_seconds: Annotated[float | None, Of(lambda job, _: job.expected_seconds())]
-    files: Annotated[dict[str, str], Of(_files_of_job)] = Field(description=FILES)
+    expected_seconds: Annotated[float | None, FromRow(lambda job, _: job.expected_seconds())]
+    files: Annotated[dict[str, str], FromRow(_files_of_job)] = Field(description=FILES)
     usual_files: Annotated[list[str], usual_names("image")] = Field(description=USUAL_FILES)
     state: State
     result: Annotated[
         dict[str, Any] | None,
         WithJsonSchema({STORED: "JobResult"}),
-        Of(lambda job, _: job.summary if job.is_done else None),
+        FromRow(lambda job, _: job.summary if job.is_done else None),
     ] = Field(description=RESULT)
-    stage: Annotated[str, Of(lambda job, _: job.stage or ("" if job.ready or job.is_finished else READING))] = Field(
-        description="What it is doing, in words."
+    stage: Annotated[str, FromRow(lambda job, _: job.stage or ("" if job.ready or job.is_finished else READING))] = (
+        Field(description="What it is doing, in words.")
     )
     progress: float = Field(description="From 0 to 1; it never goes back.")
-    position: Annotated[int | None, Of(lambda job, _: job.position())] = Field(
+    position: Annotated[int | None, FromRow(lambda job, _: job.position())] = Field(
         description="Place in the queue among those that came before; 1 is next. It never grows."
     )
-    image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
-    signatures: Annotated[list[Signature], Of(lambda job, _: list(job.signatures.all()))]
-    step: int = Field(description="After how many edits of the log result and files were made.")
-    unmeasured_corrections: Annotated[int, Of(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)] = (
-        Field(description="Edits that result and files do not hold yet: they are being measured, which takes seconds.")
-    )
+    image: Annotated[Micrograph, FromRow(lambda job, _: job.micrograph)]
+    signatures: Annotated[list[Signature], FromRow(lambda job, _: list(job.signatures.all()))]
+    step: int = Field(description="The number of the edit after which result and files were made; 0 for none.")
+    unmeasured_corrections: Annotated[
+        int, FromRow(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)
+    ] = Field(description="Edits that result and files do not hold yet: they are being measured, which takes seconds.")
     fixed: bool = Field(description="Whether it is a version: signed, shared or named, it never changes.")
     title: str = Field(description="The name that a person gave the version.")
 
 
 class BeingWritten(Schema):
-    """A file that is not there yet: ask again after as many seconds as Retry-After says."""
+    """A file that is still being written: ask again after as many seconds as Retry-After says."""
 
     state: State
     progress: float = Field(description="From 0 to 1.")
@@ -285,7 +292,7 @@ class Edit(Answer):
     job: Annotated[str, text_of("job_id")]
     sequence: int
     author: str = Field(description="Name of the account; empty without one.")
-    visitor: Annotated[str, Of(lambda edit, _: str(edit.visitor or ""))] = Field(
+    visitor: Annotated[str, FromRow(lambda edit, _: str(edit.visitor or ""))] = Field(
         description="The browser or script that made it."
     )
     time: str
@@ -298,6 +305,7 @@ class Edit(Answer):
 
 
 def _later_edits(log: Any, request: HttpRequest) -> str | None:
+    """The address of the edits after those of this answer; None if there are no more."""
     last = log.edits[-1].sequence if log.edits else log.base
     return request.build_absolute_uri(f"{request.path}?since={last}") if last < log.base else None
 
@@ -310,7 +318,7 @@ class Edits(Answer):
         description="The next free id; null where no outlines are stored."
     )
     standing: int = Field(description="How many edits are in effect, so that they can be undone.")
-    following: Annotated[str | None, Of(_later_edits)] = Field(
+    following: Annotated[str | None, FromRow(_later_edits)] = Field(
         description="Address of the next edits; null where these are the last."
     )
 
@@ -356,34 +364,34 @@ class Offer(Answer):
 
 
 class OfferElsewhere(Answer):
-    """The same in another image of the sample."""
+    """An `Offer` for another image of the sample."""
 
-    id: Annotated[str, Of(lambda row, _: str(row.job.pk))]
-    name: Annotated[str, Of(lambda row, _: row.job.micrograph.name)]
-    page: Annotated[str, Of(lambda row, request: address(request, "job", row.job.pk))]
-    edits: Annotated[str, Of(lambda row, request: address(request, "api:edits", row.job.pk))] = Field(
+    id: Annotated[str, FromRow(lambda row, _: str(row.job.pk))]
+    name: Annotated[str, FromRow(lambda row, _: row.job.micrograph.name)]
+    page: Annotated[str, FromRow(lambda row, request: address(request, "job", row.job.pk))]
+    edits: Annotated[str, FromRow(lambda row, request: address(request, "api:edits", row.job.pk))] = Field(
         description="Where to send the correction."
     )
     base: int = Field(description="The number of the last edit there.")
     offer: Offer
     shown: list[dict[str, Any]] = Field(description='The most alike objects: "id" and "outline" (x, y, x, y, ...).')
-    width: Annotated[int, Of(lambda row, _: row.job.micrograph.width)] = Field(description="In pixels.")
-    height: Annotated[int, Of(lambda row, _: row.job.micrograph.height)]
-    picture: Annotated[str, Of(lambda row, request: address(request, "artifact", row.job.pk, PICTURE))] = Field(
+    width: Annotated[int, FromRow(lambda row, _: row.job.micrograph.width)] = Field(description="In pixels.")
+    height: Annotated[int, FromRow(lambda row, _: row.job.micrograph.height)]
+    picture: Annotated[str, FromRow(lambda row, request: address(request, "artifact", row.job.pk, PICTURE))] = Field(
         description="The whole image for display."
     )
-    tiles: Annotated[str, Of(lambda row, request: address(request, "job-tile", row.job.pk, 0, 0, 0))] = Field(
+    tiles: Annotated[str, FromRow(lambda row, request: address(request, "job-tile", row.job.pk, 0, 0, 0))] = Field(
         description="The first tile of the picture with every pixel; others have other level, column and row."
     )
 
 
 class OffersElsewhere(Answer):
-    question: str = Field(description="All of it in words, for people; empty for nothing.")
+    question: str = Field(description="The offers as one question for people; empty without an offer.")
     others: list[OfferElsewhere]
 
 
 class Standing(Answer):
-    """What the corrections so far leave: objects, numbers and doubts, before everything is measured anew."""
+    """The result after the corrections so far, before all is measured again: objects, numbers, outlines to look at."""
 
     rows: list[dict[str, Any]] = Field(
         description='The changed objects, as outlines.json has them; {"id": 7, "gone": true} for one that is gone.'
@@ -396,13 +404,15 @@ class Standing(Answer):
         description="The possible cuts that still divide an object: place of the cut -> id of the object."
     )
     doubts: list[dict[str, Any]] = Field(description="Outlines to look at, those that change the numbers most first.")
-    doubt_count: int = Field(description="How many wait in all.")
-    examples: list[dict[str, Any]] = Field(description="What is shown beside the numbers.")
+    doubt_count: int = Field(description="How many outlines to look at there are in all.")
+    examples: list[dict[str, Any]] = Field(
+        description="Objects that are shown as examples beside the numbers: id, title and size."
+    )
     offer: Offer | None = Field(description="What the last corrections would do; null where they are not of one sort.")
 
 
 class Standings(Schema):
-    """What the corrections so far leave."""
+    """The state of a result after the corrections so far, as an editor of outlines needs it when it is opened."""
 
     base: int = Field(description="The number of the last edit.")
     operations: list[dict[str, Any]] = Field(description="Operations that can still be undone, in their order.")
@@ -419,8 +429,8 @@ class Edited(Schema):
         description="For each operation the CRC-32 of the runs of its patch (int32, little-endian)."
     )
     patches: list[dict[str, Any]] = Field([], description=f"For each operation, if asked for. {PATCH}")
-    before: list[dict[str, Any]] = Field([], description="The patches that take these back.")
-    standing: Standing | None = Field(None, description="The objects that changed after since, if that is sent.")
+    before: list[dict[str, Any]] = Field([], description="The patches that undo those of `patches`, in the same order.")
+    standing: Standing | None = Field(None, description="The result after these corrections; only if `since` was sent.")
 
 
 class Outdated(Answer):
@@ -432,11 +442,11 @@ class Outdated(Answer):
 
 
 class ListedJob(Answer):
-    """A job in a list; more of it under its url."""
+    """A job in a list; its url answers with all of it."""
 
     id: Id
-    url: Annotated[str, at("api:job")]
-    page: Annotated[str, at("job")]
+    url: Annotated[str, url_of_view("api:job")]
+    page: Annotated[str, url_of_view("job")]
     state: State
     error: Reason
     progress: float
@@ -446,17 +456,17 @@ class ListedJob(Answer):
     parent: Annotated[str | None, text_of("parent_id")] = Field(
         description="The id of the job that it is a version of."
     )
-    task: Annotated[str, Of(lambda job, _: job.settings["task"])]
-    model: Annotated[str, Of(lambda job, _: job.model_name)]
-    image: Annotated[Micrograph, Of(lambda job, _: job.micrograph)]
+    task: Annotated[str, FromRow(lambda job, _: job.settings["task"])]
+    model: Annotated[str, FromRow(lambda job, _: job.model_name)]
+    image: Annotated[Micrograph, FromRow(lambda job, _: job.micrograph)]
 
 
 class ListedSample(Answer):
-    """A sample in a list; more of it under its url."""
+    """A sample in a list; its url answers with all of it."""
 
     id: Id
-    url: Annotated[str, at("api:sample")]
-    page: Annotated[str, at("sample-page")]
+    url: Annotated[str, url_of_view("api:sample")]
+    page: Annotated[str, url_of_view("sample-page")]
     name: str
     state: SampleState
     error: Reason
@@ -487,7 +497,7 @@ class Token(Schema):
 
 
 class Me(Schema):
-    """Who asks."""
+    """The caller."""
 
     account: str | None = Field(description="Name of the account; null without one.")
     token: Token | None
@@ -528,7 +538,7 @@ class KnownScale(Schema):
 
 
 class Scales(Schema):
-    """What is known of the scale of an image."""
+    """All scales that are known of an image."""
 
     used: KnownScale = Field(description="What the result is measured with.")
     file: KnownScale | None = Field(description="What the file says.")
@@ -552,21 +562,21 @@ class ReferenceListed(Reference):
     secret: Secret = Field("", description=SECRET)
 
 
-def _at(job: str, sample: str) -> Of:
-    return Of(lambda side, request: address(request, job if isinstance(side, JobRow) else sample, side.pk))
+def url_by_type(job: str, sample: str) -> FromRow:
+    return FromRow(lambda side, request: address(request, job if isinstance(side, JobRow) else sample, side.pk))
 
 
 class Compared(Answer):
-    """One of two results."""
+    """One of the two results that are compared."""
 
     id: Id
-    kind: Annotated[Literal["job", "sample"], Of(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
-    name: Annotated[str, Of(lambda side, _: name_of(side))]
-    warning: Annotated[str | None, Of(lambda side, _: warning_of_side(side) or None)] = Field(
+    kind: Annotated[Literal["job", "sample"], FromRow(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
+    name: Annotated[str, FromRow(lambda side, _: name_of(side))]
+    warning: Annotated[str | None, FromRow(lambda side, _: warning_of_side(side) or None)] = Field(
         description="Short forms of its warnings."
     )
-    url: Annotated[str, _at("api:job", "api:sample")]
-    page: Annotated[str, _at("job", "sample-page")]
+    url: Annotated[str, url_by_type("api:job", "api:sample")]
+    page: Annotated[str, url_by_type("job", "sample-page")]
 
 
 class Measured(Answer):
@@ -578,15 +588,15 @@ class Measured(Answer):
 class ComparedNumber(Answer):
     """One number of both results."""
 
-    name: Annotated[str, Of(lambda row, _: row.after.name)]
+    name: Annotated[str, FromRow(lambda row, _: row.after.name)]
     term: str
-    group: Annotated[str, Of(lambda row, _: row.after.group)] = Field(
+    group: Annotated[str, FromRow(lambda row, _: row.after.group)] = Field(
         description="Its group in the table of all numbers."
     )
-    unit: Annotated[str, Of(lambda row, _: row.after.number.unit)]
-    first: Annotated[Measured, Of(lambda row, _: row.before.number)]
-    second: Annotated[Measured, Of(lambda row, _: row.after.number)]
-    difference: Annotated[Measured, Of(lambda row, _: row)] = Field(
+    unit: Annotated[str, FromRow(lambda row, _: row.after.number.unit)]
+    first: Annotated[Measured, FromRow(lambda row, _: row.before.number)]
+    second: Annotated[Measured, FromRow(lambda row, _: row.after.number)]
+    difference: Annotated[Measured, FromRow(lambda row, _: row)] = Field(
         description="Second minus first, with its 95 % interval."
     )
 
@@ -621,14 +631,14 @@ class Note(Schema):
 
 
 class SampleImage(Answer):
-    """An image of a sample; more of it under its url."""
+    """An image of a sample; its url answers with all of it."""
 
-    id: Annotated[str, Of(lambda image, _: str(image.job.pk))]
-    url: Annotated[str, Of(lambda image, request: address(request, "api:job", image.job.pk))]
-    name: Annotated[str, Of(lambda image, _: image.job.micrograph.name)]
-    state: Annotated[State, Of(lambda image, _: image.job.state)]
-    error: Annotated[str | None, Of(lambda image, _: image.job.error or None)]
-    included: Annotated[bool, Of(lambda image, _: image.counts)] = Field(
+    id: Annotated[str, FromRow(lambda image, _: str(image.job.pk))]
+    url: Annotated[str, FromRow(lambda image, request: address(request, "api:job", image.job.pk))]
+    name: Annotated[str, FromRow(lambda image, _: image.job.micrograph.name)]
+    state: Annotated[State, FromRow(lambda image, _: image.job.state)]
+    error: Annotated[str | None, FromRow(lambda image, _: image.job.error or None)]
+    included: Annotated[bool, FromRow(lambda image, _: image.counts)] = Field(
         description="Whether it counts, once it is done."
     )
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")
@@ -639,41 +649,41 @@ class SampleImage(Answer):
 
 
 class Growth(Answer):
-    """How far a sample is that grows by a method."""
+    """How far a sample is that grows by the stopping rule of a method."""
 
     sentence: str = Field(description="How far it is, for people.")
     is_enough: bool = Field(description="Whether enough is measured by the method.")
     more: int | None = Field(description="About how many more images are needed; null where no number is known.")
-    waiting: int = Field(description="How many images wait for a yes.")
+    waiting: int = Field(description="How many images wait until a person says that they count.")
 
 
 class Sample(Analysis):
     """Several images of one material, pooled."""
 
-    url: Annotated[str, at("api:sample")]
-    page: Annotated[str, at("sample-page")] = Field(description="The page of the same result for people.")
+    url: Annotated[str, url_of_view("api:sample")]
+    page: Annotated[str, url_of_view("sample-page")] = Field(description="The page of the same result for people.")
     state: SampleState
     expected_seconds: Annotated[
-        float | None, Of(lambda sample, _: sample.counted.seconds if sample.counted.under_way else None)
+        float | None, FromRow(lambda sample, _: sample.counted.seconds if sample.counted.under_way else None)
     ]
-    files: Annotated[dict[str, str], Of(_files_of_sample)] = Field(description=FILES)
+    files: Annotated[dict[str, str], FromRow(_files_of_sample)] = Field(description=FILES)
     usual_files: Annotated[list[str], usual_names("sample")] = Field(description=USUAL_FILES)
-    result: Annotated[
+    result: Annotated[  # "of" in the stored numbers are the ids of the jobs; `images` below names them
         dict[str, Any] | None,
         WithJsonSchema({STORED: "StoredSample"}),
-        Of(lambda sample, _: {name: value for name, value in sample.pooled.items() if name != "of"} or None),
+        FromRow(lambda sample, _: {name: value for name, value in sample.pooled.items() if name != "of"} or None),
     ] = Field(description=RESULT)
     name: str
-    done: Annotated[int, Of(lambda sample, _: sample.counted.done)]
-    failed: Annotated[int, Of(lambda sample, _: sample.counted.failed)]
-    under_way: Annotated[int, Of(lambda sample, _: sample.counted.under_way)]
-    scale: Annotated[Scale, Of(lambda sample, _: sample)]
-    current: Annotated[bool, Of(lambda sample, _: sample.state == "done")] = Field(
+    done: Annotated[int, FromRow(lambda sample, _: sample.counted.done)]
+    failed: Annotated[int, FromRow(lambda sample, _: sample.counted.failed)]
+    under_way: Annotated[int, FromRow(lambda sample, _: sample.counted.under_way)]
+    scale: Annotated[Scale, FromRow(lambda sample, _: sample)]
+    current: Annotated[bool, FromRow(lambda sample, _: sample.state == "done")] = Field(
         description="False while the numbers do not include the latest change."
     )
-    images: Annotated[list[SampleImage], Of(lambda sample, _: PooledResult(sample).counted_images)]
+    images: Annotated[list[SampleImage], FromRow(lambda sample, _: PooledResult(sample).counted_images)]
     notes: list[Note] = Field(description="Files that were not taken, and why.")
-    growth: Annotated[Growth | None, Of(lambda sample, _: growth_of(sample))] = Field(
+    growth: Annotated[Growth | None, FromRow(lambda sample, _: growth_of(sample))] = Field(
         description="null without a method."
     )
     closed: datetime | None = Field(description="When it was closed: it takes no more images.")
@@ -686,10 +696,10 @@ class SampleStarted(Sample):
 
 
 def with_results(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schemas of the document, with the types of stored results."""
-    for kind in (JobResult, StoredSample):
-        schema_of_kind = TypeAdapter(kind).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
-        schemas = {**schema_of_kind.pop("$defs", {}), **schemas, kind.__name__: schema_of_kind}
+    """The schemas of the OpenAPI document, with the types of stored results in place of the marks STORED."""
+    for result_type in (JobResult, StoredSample):
+        schema = TypeAdapter(result_type).json_schema(mode="serialization", ref_template=f"{REFERENCE}{{model}}")
+        schemas = {**schema.pop("$defs", {}), **schemas, result_type.__name__: schema}
     for schema in map(with_short_description, schemas.values()):
         result = schema.get("properties", {}).get("result", {})
         if name := result.pop(STORED, ""):

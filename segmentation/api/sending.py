@@ -1,4 +1,4 @@
-"""The bodies of requests: their fields, and the settings among them."""
+"""The schemas of the API's request bodies, and the reading of bodies and of the settings that are sent with them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from ..services.ground.refusal import Refused
 from ..services.results.edits import MOST
 from ..services.results.methods import resolve, settings_by
 
-OF_METHOD = (
-    "A method that the analysis follows: its name, NAME@2 for a version, or the id of a version. Its settings hold"
-    " where none are sent; what departs from it is said in the result."
+METHOD_DESCRIPTION = (
+    "A method that the analysis follows: its name, NAME@2 for a version, or the id of a version. Its settings count"
+    " unless others are sent; the result says what departs from the method."
 )
-LENGTH = "such as 7520 nm or 7.52 µm"
+LENGTH_EXAMPLES = "such as 7520 nm or 7.52 µm"
 PLAIN_OBJECT = 'Send a JSON object with plain values, such as {"filter": true, "width": "7.52 µm"}.'
-# One of the operations; `patch_of` checks it, so that the refusal names its number in the list.
+# The schema of one operation, for the document only: `patch_of` checks operations, and its refusal names the number of
+# the wrong one.
 OPERATION: Any = {"oneOf": [model.model_json_schema() for model in MODELS.values()]}
 CORNER = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 REGION = {"type": "array", "items": CORNER, "minItems": 2, "maxItems": MOST_CORNERS}
@@ -42,12 +43,12 @@ Upload = Annotated[Any, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
 class Body(BaseModel):
-    """The fields of a request; it takes no others."""
+    """The fields of a request body; other fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-B = TypeVar("B", bound=Body)
+BodyType = TypeVar("BodyType", bound=Body)
 
 
 class OneImage(Body):
@@ -60,9 +61,12 @@ class OneImage(Body):
         description="A page of a file with several. Default: the first, or the average of frames without drift.",
     )
     width: str | None = Field(
-        None, description=f"Width of the whole image, {LENGTH}. Empty: sizes in pixels. Default: the scale of the file."
+        None,
+        description=(
+            f"Width of the whole image, {LENGTH_EXAMPLES}. Empty: sizes in pixels. Default: the scale of the file."
+        ),
     )
-    method: str = Field("", description=OF_METHOD)
+    method: str = Field("", description=METHOD_DESCRIPTION)
 
 
 class Changes(Body):
@@ -74,7 +78,7 @@ class Changes(Body):
             " in a form."
         ),
     )
-    width: str | None = Field(None, description=f"Width of the whole image, {LENGTH}. Empty: sizes in pixels.")
+    width: str | None = Field(None, description=f"Width of the whole image, {LENGTH_EXAMPLES}. Empty: sizes in pixels.")
 
 
 class Corrections(Body):
@@ -102,11 +106,12 @@ class Sign(Body):
     name: str = Field("", description="The name as printed. Empty: the full name of the account.")
 
 
-WORDS_OF_1_0 = {"file": Source.METADATA, "line": Source.DRAWN}
+# Version 1.0 called these sources of a scale by other names.
+SOURCE_BY_OLD_NAME = {"file": Source.METADATA, "line": Source.DRAWN}
 
 
 class NewMethod(Body):
-    """A finished result, or a description, as a new method."""
+    """A new method, made of a finished result or of a description."""
 
     name: str = Field(description="Its name.")
     group: str = Field(
@@ -117,7 +122,7 @@ class NewMethod(Body):
 
 
 class NewVersion(Body):
-    """What the draft of a method says then, or its next version."""
+    """What the draft of a method becomes, or its next version."""
 
     job: UUID | None = Field(None, description="A finished result, whose model and settings it takes.")
     description: dict[str, Any] | None = Field(None, description="In place of a result: as GET answers it.")
@@ -132,21 +137,21 @@ class Withdrawal(Body):
     reason: str = Field(description="Why no new image is analysed by it.")
 
 
-class Scaled(Body):
+class NewScale(Body):
     """The scale that a result is measured with."""
 
-    source: Annotated[Source, BeforeValidator(lambda word: WORDS_OF_1_0.get(str(word), word))] = Field(
+    source: Annotated[Source, BeforeValidator(lambda word: SOURCE_BY_OLD_NAME.get(str(word), word))] = Field(
         description="metadata, side file (or file), data bar: as GET lists them. typed: needs width. drawn (or line):"
         " needs pixels and length. none: sizes in pixels."
     )
-    width: str = Field("", description=f"For typed: width of the whole image, {LENGTH}.")
+    width: str = Field("", description=f"For typed: width of the whole image, {LENGTH_EXAMPLES}.")
     pixels: float = Field(0, ge=0, le=999_999, description="For drawn: length of the line in px of the image.")
     error: float = Field(0, ge=0, le=999_999, description="For drawn: uncertainty of its ends in px.")
     length: str = Field("", max_length=40, description="For drawn: the length beside the bar, such as 200 nm.")
 
 
 class Claim(Body):
-    """What a script made without an account."""
+    """Which rows an account takes over: those that a script made without an account."""
 
     secret: str = Field(min_length=SHORTEST_SECRET, max_length=1000, description="The secret that it was made with.")
 
@@ -167,7 +172,9 @@ class SampleScale(Body):
     value: str = Field(
         "",
         max_length=100,
-        description=f"For width: {LENGTH}. For pixel: nm per pixel. For own: width of the images without a scale.",
+        description=(
+            f"For width: {LENGTH_EXAMPLES}. For pixel: nm per pixel. For own: width of the images without a scale."
+        ),
     )
 
 
@@ -178,10 +185,10 @@ class Images(Body):
 
 class NewSample(Images):
     name: str = Field("", description="Name of the sample.")
-    width: str = Field("", description=f"Width of every image, {LENGTH}.")
+    width: str = Field("", description=f"Width of every image, {LENGTH_EXAMPLES}.")
     nm_per_pixel: str = Field("", description="Size of a pixel in all images. Send either this or width.")
-    otherwise_width: str = Field("", description=f"Width of the images without a scale, {LENGTH}.")
-    method: str = Field("", description=OF_METHOD)
+    otherwise_width: str = Field("", description=f"Width of the images without a scale, {LENGTH_EXAMPLES}.")
+    method: str = Field("", description=METHOD_DESCRIPTION)
 
 
 class Name(Body):
@@ -198,7 +205,7 @@ class Inclusion(Body):
     )
 
 
-class Described(Body):
+class DatasetChanges(Body):
     name: str | None = None
     material: str | None = None
     instrument: str | None = None
@@ -273,32 +280,32 @@ class Default(Body):
     site: bool = Field(False, description="Of the whole site; staff only.")
 
 
-class Back(Body):
+class PreviousDefault(Body):
     task: str = Field(description="Kind of analysis.")
     site: bool = Field(False, description="Of the whole site; staff only.")
 
 
-def settings_fields(*only: Task) -> dict[str, Any]:
-    """JSON Schema of every setting of these kinds of analysis, without any of all, by its name."""
-    return {setting.name: _schema(setting) for task in only or every() for setting in settings_of_task(task)}
+def settings_fields(*kinds: Task) -> dict[str, Any]:
+    """The JSON Schema of each setting, by its name: of these kinds of analysis, or of all if none is named."""
+    return {setting.name: _schema(setting) for task in kinds or every() for setting in settings_of_task(task)}
 
 
 def _schema(setting: Setting) -> dict[str, Any]:
-    """One of its words, a number within its limits, or a text."""
+    """The JSON Schema of a setting: one of its words, a number within its limits, or a text."""
     words, ends = list(setting.words), {"minimum": setting.least, "maximum": setting.greatest}
     text = {"const": words[0]} if len(words) == 1 else {"enum": words} if words else {}
-    kinds: list[dict[str, Any]] = [{"type": "string", **text}] if words or not setting.number else []
+    alternatives: list[dict[str, Any]] = [{"type": "string", **text}] if words or not setting.number else []
     if setting.is_switch:
-        kinds.append({"type": "boolean"})
+        alternatives.append({"type": "boolean"})
     if setting.several:
-        kinds.append(REGIONS)
+        alternatives.append(REGIONS)
     if setting.number:
         limits = {name: end for name, end in ends.items() if isfinite(end)}
-        kinds.append({"type": "integer" if setting.number.startswith("whole") else "number", **limits})
+        alternatives.append({"type": "integer" if setting.number.startswith("whole") else "number", **limits})
     takes = f" Takes {setting.takes}." if setting.takes else ""
     meaning = {"title": setting.title, "description": f"{setting.description}{takes}"}
-    kind = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
-    return {**kind, **meaning, "default": setting.write(setting.default)}
+    schema = alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+    return {**schema, **meaning, "default": setting.write(setting.default)}
 
 
 def _may_be_list(name: str) -> bool:
@@ -307,13 +314,13 @@ def _may_be_list(name: str) -> bool:
 
 
 def sent_method(request: HttpRequest) -> MethodVersion | None:
-    """The version of a method that a form names; None without one. Raises Refused."""
+    """The version of a method that the field "method" of a form names; None without one. Raises Refused."""
     text = request.POST.get("method", "").strip()
     return resolve(text, request.user) if text else None
 
 
-def json_body(request: HttpRequest, body: type[B]) -> B:
-    """The JSON body of a request; Refused with what is wrong with it."""
+def json_body(request: HttpRequest, body: type[BodyType]) -> BodyType:
+    """The JSON body of a request. Raises Refused, whose sentence says what is wrong with it."""
     try:
         return body.model_validate_json(request.body)
     except ValidationError as error:
@@ -327,8 +334,11 @@ def sent_settings(
     old: AnalysisSettings | None = None,
     method: MethodVersion | None = None,
 ) -> AnalysisSettings:
-    """The settings of a request, which stand beside the fields of its body; Refused with what is wrong with them. old:
-    those that stay where nothing is sent. method: which they follow; without old ones its settings are those."""
+    """The settings of a request. Raises Refused, whose sentence says what is wrong with them.
+
+    sent: the fields of the request: those of `body`, and settings by their names. old: the settings of an earlier job,
+    which stay where none are sent. method: the version of a method that is followed; without `old`, its settings stay.
+    """
     if method is not None and old is None:
         old = settings_by(method, laboratory_of(user))
     sent = _with_model(sent, user, old.task if old else "")
@@ -342,24 +352,29 @@ def sent_settings(
         raise Refused(str(problem)) from None
 
 
-def _with_model(fields: dict[str, Any], user: Any, now: str = "") -> dict[str, Any]:
-    """The fields with a model in place of `task`: its default, where none is named. now: the kind of analysis that
-    stays with its model where nothing else is sent. Refused where task and model contradict each other."""
+def _with_model(fields: dict[str, Any], user: Any, old_task: str = "") -> dict[str, Any]:
+    """The fields with "model" in place of "task": the default model of the task, unless a model was sent.
+
+    old_task: the kind of analysis of the earlier job. If it is sent again without a model, the model stays. Raises
+    Refused if task and model contradict each other.
+    """
     task, model = fields.get("task", ""), fields.get("model", "")
     fields = {name: value for name, value in fields.items() if name != "task"}
-    models = {kind.name: [name for name, _ in choices] for kind, choices in models_by_task(user)}
-    if not task or (task == now and not model):
+    models = {kind.name: [name for name, _ in names_and_titles] for kind, names_and_titles in models_by_task(user)}
+    if not task or (task == old_task and not model):
         return fields
     if task not in models:
         raise Refused(f"There is no kind of analysis named {task!r} here: task is one of {', '.join(models)}.")
-    other = next((name for name, names in models.items() if model in names and task != name), "")
-    if other:
-        raise Refused(f"The model {model} is for the task {other}, and you sent the task {task}: send one of the two.")
+    task_of_model = next((name for name, names in models.items() if model in names and task != name), "")
+    if task_of_model:
+        raise Refused(
+            f"The model {model} is for the task {task_of_model}, and you sent the task {task}: send one of the two."
+        )
     return {**fields, "model": model or models[task][0]}
 
 
 def sent_fields(request: HttpRequest) -> dict[str, Any]:
-    """The fields of a request, sent as a form or as a JSON object with plain values; Refused where it is neither."""
+    """The fields of a request, sent as a form or as a JSON object with plain values. Raises Refused otherwise."""
     if request.content_type != "application/json":
         return request.POST.dict()
     try:

@@ -1,4 +1,4 @@
-"""Several results at once for scripts: all their files as a ZIP archive, their objects as one table, a comparison."""
+"""Several results in one request of the API: a ZIP archive of their files, one table of their objects, a comparison."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from ..services.results import comparisons
 from . import schemas
 from .routes import Routes, a_file
 
-MOST = 200
-IDS = Query(..., alias="id", min_length=1, max_length=MOST, description=f"Ids of jobs, up to {MOST}: id=A&id=B.")
-ONE = "Id of a job or of a sample."
-router, comparing = Routes(tags=["Jobs"]), Routes(tags=["Comparisons"])
+MOST_JOBS = 200
+IDS = Query(
+    ..., alias="id", min_length=1, max_length=MOST_JOBS, description=f"Ids of jobs, up to {MOST_JOBS}: id=A&id=B."
+)
+RESULT_ID = "Id of a job or of a sample."
+router, comparisons_router = Routes(tags=["Jobs"]), Routes(tags=["Comparisons"])
 
 
 @router.does("GET", "/results.zip", "results-zip", {202: schemas.Written}, (404, 409, 422), a_file("application/zip"))
@@ -42,19 +44,21 @@ def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
 
 
 def _visible(request: HttpRequest, ids: list[UUID]) -> list[Job]:
-    """The jobs in the order asked for; 404 where one of them is not to be seen."""
+    """The jobs in the order of `ids`; raises Http404 if the caller may not see one of them."""
     job_by_id = Job.objects.select_related("micrograph", "sample").in_bulk(ids)
     if len(job_by_id) < len(set(ids)):
         raise Http404
     return [visible(request, job_by_id[pk]) for pk in dict.fromkeys(ids)]
 
 
-@comparing.does("GET", "", "compare", {200: schemas.ResultsCompared, 202: schemas.Comparing}, (404, 409, 422, 503))
+@comparisons_router.does(
+    "GET", "", "compare", {200: schemas.ResultsCompared, 202: schemas.Comparing}, (404, 409, 422, 503)
+)
 def compare(
     request: HttpRequest,
     response: HttpResponse,
-    a: Annotated[UUID, Query(..., description=ONE)],
-    b: Annotated[UUID, Query(..., description=ONE)],
+    a: Annotated[UUID, Query(..., description=RESULT_ID)],
+    b: Annotated[UUID, Query(..., description=RESULT_ID)],
 ) -> Any:
     """Two results side by side: jobs or samples. The first request starts the comparison: 202 until it is done."""
     first_result, second_result = (visible(request, comparisons.result_for(pk)) for pk in (a, b))

@@ -1,4 +1,4 @@
-"""Who asks, and what this site can analyse."""
+"""The API about the caller (account, token) and about the kinds of analysis of this site."""
 
 from __future__ import annotations
 

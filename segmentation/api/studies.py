@@ -1,4 +1,4 @@
-"""Studies of methods for scripts: made of results with their conditions, read, written into the next version."""
+"""Studies of methods in the API: make one from results and their conditions, read it, apply it to the method."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..services.results import methods as methods_service
 from ..services.results import studies as service
 from .methods import VersionInFull
 from .routes import JSON, Routes, a_file, takes
-from .schemas import Answer, Id, Of, at, text_of
+from .schemas import Answer, FromRow, Id, text_of, url_of_view
 from .sending import Body, json_body
 
 methods, router = Routes(tags=["Methods"]), Routes(tags=["Methods"])
@@ -38,8 +38,8 @@ class OneStudy(Answer):
     """A study of a method."""
 
     id: Id
-    url: Annotated[str, at("api:study")]
-    page: Annotated[str, at("study")] = Field(description="The page of the same study for people.")
+    url: Annotated[str, url_of_view("api:study")]
+    page: Annotated[str, url_of_view("study")] = Field(description="The page of the same study for people.")
     title: str
     method: Annotated[str, text_of("method_id")]
     author: str
@@ -47,12 +47,12 @@ class OneStudy(Answer):
     state: str
     error: str
     quantity: str
-    conditions: Annotated[list[str], Of(lambda row, _: row.names)] = Field(description="The outer ones first.")
-    results: Annotated[list[dict[str, Any]], Of(lambda row, _: row.rows)] = Field(description="Every input.")
-    precision: Annotated[dict[str, Any] | None, Of(lambda row, _: row.result or None)] = Field(
+    conditions: Annotated[list[str], FromRow(lambda row, _: row.names)] = Field(description="The outer ones first.")
+    results: Annotated[list[dict[str, Any]], FromRow(lambda row, _: row.rows)] = Field(description="Every input.")
+    precision: Annotated[dict[str, Any] | None, FromRow(lambda row, _: row.result or None)] = Field(
         description="Components, repeatability and intermediate precision with their 95 % intervals; null before."
     )
-    report: Annotated[list[dict[str, Any]], Of(lambda row, _: _report(row))] = Field(
+    report: Annotated[list[dict[str, Any]], FromRow(lambda row, _: _report(row))] = Field(
         description="The parts of the validation report: title, measured, sentences, and a table: head, rows; or null."
     )
 
@@ -74,7 +74,7 @@ def _report(row: Study) -> list[dict[str, Any]]:
     "POST", "/{uuid:pk}/studies", "method-studies", {202: OneStudy}, (401, 403, 404, 422), takes(NewStudy, JSON)
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
-    """Study the precision of a method by a nested analysis of variance; a worker makes it."""
+    """Study the precision of a method by a nested analysis of variance, which a worker computes."""
     method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
     body = json_body(request, NewStudy)
     quantity = methods_service.read(methods_service.newest(method)).quantity
@@ -87,7 +87,7 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
 
 @router.does("GET", "/{uuid:pk}", "study", OneStudy, (404,))
 def study(request: HttpRequest, pk: UUID) -> Any:
-    """A study with every input and what it found."""
+    """A study with all its inputs and its results."""
     return study_of(request, pk)
 
 

@@ -1,4 +1,4 @@
-"""Trainings for scripts: a dataset and a base model in, a version of a model out."""
+"""Trainings in the API: made from a dataset and a base model, each gives a new model."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .auth import identify, key_of
 from .routes import JSON, Routes, a_file, page_of, refusals, takes
 from .sending import NewTraining, Offer, RunAgain, Share, json_body
 
-A_PAGE = 50
+A_PAGE = 50  # trainings
 MOST_SUGGESTED = 50
 router = Routes(tags=["Trainings"])
-ONE = {200: schemas.Training, **refusals(403, 404, 409)}
+TRAINING_ANSWERS = {200: schemas.Training, **refusals(403, 404, 409)}
 
 
 @router.does("POST", "", "trainings", {202: schemas.Training}, (404, 409, 422), takes(NewTraining, JSON))
@@ -73,35 +73,35 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     return Status(204, None)
 
 
-@router.does("POST", "/{uuid:pk}/cancel", "training-cancel", ONE)
+@router.does("POST", "/{uuid:pk}/cancel", "training-cancel", TRAINING_ANSWERS)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a training."""
     return trainings.cancel_training(training=changeable(request, row_of(Training, pk)))
 
 
-@router.does("POST", "/{uuid:pk}/retry", "training-retry", ONE)
+@router.does("POST", "/{uuid:pk}/retry", "training-retry", TRAINING_ANSWERS)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Continue a failed or cancelled training."""
     return trainings.retry_training(training=changeable(request, row_of(Training, pk)))
 
 
-@router.does("POST", "/{uuid:pk}/offer", "training-offer", ONE, (), takes(Offer, JSON))
+@router.does("POST", "/{uuid:pk}/offer", "training-offer", TRAINING_ANSWERS, (), takes(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """Offer the model of a training. If its error on held-out images did not fall, send overrule; its card says so."""
-    row, body = changeable(request, row_of(Training, pk)), _optional(request, Offer)
+    row, body = changeable(request, row_of(Training, pk)), _body_or_defaults(request, Offer)
     return trainings.offer(training=row, user=request.user, overrule=body.overrule)
 
 
-@router.does("POST", "/{uuid:pk}/withdraw", "training-withdraw", ONE)
+@router.does("POST", "/{uuid:pk}/withdraw", "training-withdraw", TRAINING_ANSWERS)
 def withdraw(request: HttpRequest, pk: UUID) -> Any:
     """Withdraw the model. Its results stay."""
     return trainings.withdraw(training=changeable(request, row_of(Training, pk)))
 
 
-@router.does("POST", "/{uuid:pk}/share", "training-share", ONE, (), takes(Share, JSON))
+@router.does("POST", "/{uuid:pk}/share", "training-share", TRAINING_ANSWERS, (), takes(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
     """Let every account use the model, or only its owner. Staff only."""
-    row, body = changeable(request, row_of(Training, pk)), _optional(request, Share)
+    row, body = changeable(request, row_of(Training, pk)), _body_or_defaults(request, Share)
     return trainings.share(training=row, user=request.user, shared=body.shared)
 
 
@@ -118,7 +118,7 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
 
     Without jobs: all uncorrected results of the account that another model of this kind made.
     """
-    row, body = visible(request, row_of(Training, pk)), _optional(request, RunAgain)
+    row, body = visible(request, row_of(Training, pk)), _body_or_defaults(request, RunAgain)
     rows = runnable_with(row.model_name, request.user) if row.offered else None
     if rows is None:
         raise Refused(trainings.NO_MODEL, 409)
@@ -136,16 +136,16 @@ def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     return serve_stored(request, artifact, download=True)
 
 
-suggesting = Routes(tags=["Datasets"])
+datasets_router = Routes(tags=["Datasets"])
 
 
-@suggesting.does("GET", "/{uuid:pk}/suggestions", "suggestions", list[schemas.Suggestion], (404, 422))
+@datasets_router.does("GET", "/{uuid:pk}/suggestions", "suggestions", list[schemas.Suggestion], (404, 422))
 def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
     """The uncorrected results of the account from which a model would learn most, the best first."""
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
     return suggestions(dataset, request.user, most)
 
 
-def _optional(request: HttpRequest, body: Any) -> Any:
-    """The JSON body of a request; without one its defaults."""
+def _body_or_defaults(request: HttpRequest, body: Any) -> Any:
+    """The JSON body of a request; without a body, one with the defaults of all fields."""
     return json_body(request, body) if request.body.strip() else body()

@@ -1,4 +1,4 @@
-"""The addresses under api/v1/: every answer is JSON, whatever happens; the reference page is made of the document."""
+"""The addresses under api/v1/, where every answer is JSON, also an error; the OpenAPI document, and its page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SECURITY = {
 
 
 class Api(NinjaAPI):
-    """Wrong values in an address or its query get one sentence."""
+    """The API, with one sentence for a wrong value in an address or its query."""
 
     def validation_error_from_error_contexts(self, error_contexts: Any) -> Any:
         return wrong_value(error_contexts[0].pydantic_validation_error)
@@ -83,16 +83,18 @@ def _kinds() -> list[tuple[str, type[SegmentationSettings]]]:
 
 @lru_cache(maxsize=1)
 def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
-    """The document as JSON; it takes most of a second. kinds: of `_kinds`, so that a changed kind makes it anew."""
+    """The OpenAPI document as JSON. It is cached, as it takes most of a second. kinds: from `_kinds`; the document is
+    made anew when they change."""
     schema = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
     schema["components"]["securitySchemes"] = SECURITY
     schema["components"]["schemas"] = with_results(schema["components"]["schemas"])
-    means = "Kind of analysis, in place of a model: its default model. A model of another kind beside it is refused."
-    settings = {"task": {"title": "Task", "type": "string", "enum": [name for name, _ in kinds], "description": means}}
+    meaning = "Kind of analysis, in place of a model: its default model. A model of another kind beside it is refused."
+    names = [name for name, _ in kinds]
+    settings = {"task": {"title": "Task", "type": "string", "enum": names, "description": meaning}}
     settings |= settings_fields(*(tasks.find(name) for name, _ in kinds))
-    for of_address in schema["paths"].values():
-        of_address.pop("head", None)
-        for operation in of_address.values():
+    for operations in schema["paths"].values():
+        operations.pop("head", None)
+        for operation in operations.values():
             if operation.pop(WITH_SETTINGS, False):
                 for content in operation["requestBody"]["content"].values():
                     content["schema"]["properties"] |= settings
@@ -101,38 +103,38 @@ def _document(*kinds: tuple[str, type[SegmentationSettings]]) -> str:
 
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
-    """The document as a page."""
+    """The page that shows the OpenAPI document."""
     document_now = document()
     operations = [
         {
             "method": method.upper(),
-            "path": where,
-            "short": (short := where.removeprefix("/api/v1")),
+            "path": address,
+            "short": (short := address.removeprefix("/api/v1")),
             "group": short.split("/")[1].partition(".")[0],
             "fields": [{"name": name, "needed": name in needed, **field} for name, field in fields.items()],
             **operation,
         }
-        for where, of_address in document_now["paths"].items()
-        for method, operation in of_address.items()
+        for address, operations_by_method in document_now["paths"].items()
+        for method, operation in operations_by_method.items()
         for body in [operation.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})]
         for needed, fields in [(body.get("required", []), body.get("properties", {}))]
     ]
     schemas = document_now["components"]["schemas"]
     bodies = [
-        (name, [_entry(*field) for field in kind.get("properties", {}).items()]) for name, kind in schemas.items()
+        (name, [_entry(*field) for field in schema.get("properties", {}).items()]) for name, schema in schemas.items()
     ]
     return render(request, "api.html", {"document": document_now, "operations": operations, "bodies": bodies})
 
 
 def _entry(name: str, schema: dict[str, Any]) -> tuple[str, str]:
-    """Name and meaning of an entry of an answer."""
-    kind = schema.get("$ref", schema.get("items", {}).get("$ref", schema.get("type", ""))).rpartition("/")[2]
-    words = schema.get("description") or ", ".join(schema.get("enum", [])) or kind or schema.get("title", "")
+    """The name of a field of an answer, and its meaning: its description, else its words or its type."""
+    type_name = schema.get("$ref", schema.get("items", {}).get("$ref", schema.get("type", ""))).rpartition("/")[2]
+    words = schema.get("description") or ", ".join(schema.get("enum", [])) or type_name or schema.get("title", "")
     return name, words
 
 
 def unknown(request: HttpRequest, address: str) -> HttpResponse:
-    """Every other address under api/: nothing is there; only who may ask is answered so."""
+    """Any other address under api/: 404, or the refusal of a caller who may not use the API."""
     try:
         sign_in(request)
     except Refused as refusal:
@@ -141,7 +143,7 @@ def unknown(request: HttpRequest, address: str) -> HttpResponse:
 
 
 def _endpoint(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view of scripts: no form key, JSON where a method is not allowed, too."""
+    """A view of the API: it needs no CSRF token, and its answer to a wrong method (405) is JSON, too."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The tables of the database: uploads, segmentations, jobs, samples, methods, datasets, trainings, accounts, upkeep.
+"""The tables of the database: uploads, segmentations, jobs, samples, methods, datasets, trainings, accounts, workers.
 
 The Job row alone says in which state a job is; a message of the broker only says that some job waits. A job's life:
 

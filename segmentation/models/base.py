@@ -1,4 +1,4 @@
-"""The common parts of the rows: an owner, attempts of workers, stored files."""
+"""What models of this package have in common: an owner, attempts of workers, stored files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ..core.names import file_name
 
-SHOWN_NAME = 150
+SHOWN_NAME = 150  # characters of a name that pages show
 
 
 def shown_name(name: str) -> str:
@@ -23,6 +23,8 @@ def shown_name(name: str) -> str:
 
 
 class OwnedQuerySet(models.QuerySet):
+    """Rows of an `Owned` model."""
+
     def visible_to(self, user: Any, visitor: uuid.UUID | None) -> OwnedQuerySet:
         """The rows that "My results" lists: those of the account, or without an account those of this browser."""
         if user is not None and user.is_authenticated:
@@ -37,10 +39,10 @@ class OwnedQuerySet(models.QuerySet):
 
 
 class Owned(models.Model):
-    """A row that belongs to an account or to nobody; then only its unguessable link leads to it."""
+    """A row that belongs to an account, or to nobody: then its address, which nobody can guess, opens it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # An account's rows go with it: left behind without an owner they would become public.
+    # The rows of a deleted account are deleted, because rows without an owner are public.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
     # The browser, or the script's secret (services.ground.callers), that made the row; it counts only without an owner.
     visitor = models.UUIDField(null=True, blank=True, db_index=True, editable=False)
@@ -60,22 +62,22 @@ class Owned(models.Model):
 
     @property
     def maker(self) -> dict[str, Any]:
-        """The caller who made it, as the services and their limits expect it."""
+        """The caller who made it, as arguments of the services and their limits."""
         return {"user": self.owner, "visitor": self.visitor, "address": self.address}
 
     def is_visible_to(self, user: Any) -> bool:
-        """An owned row is visible to its owner and to staff who may see such rows; any other row to everybody with the
-        link, on a closed site to every account with it."""
+        """A row with an owner is visible to the owner and to staff who may see such rows. Any other row is visible to
+        everybody who has its link; on a site that requires sign-in, to every account that has it."""
         signed_in = user is not None and user.is_authenticated
         if self.owner_id is None:
             return signed_in or not settings.DEEPSEGM_REQUIRE_LOGIN
         return signed_in and (user.pk == self.owner_id or self.staff_may(user, "view"))
 
     def is_changeable_by(self, user: Any, visitor: uuid.UUID | None = None, action: str = "change") -> bool:
-        """Whether the user may cancel or retry it or, with the `action` "delete", delete it: its maker and permitted
-        staff may.
+        """Whether the caller may change (cancel, retry) the row, or with the `action` "delete" delete it: its maker and
+        permitted staff may.
 
-        The maker of an unowned row is the browser or script that made it, not whoever has the link.
+        The maker of a row without an owner is the browser or script that made it, not everybody who has the link.
         """
         if not self.is_visible_to(user):
             return False
@@ -83,17 +85,17 @@ class Owned(models.Model):
         return is_maker or self.staff_may(user, action)
 
     def staff_may(self, user: Any, action: str) -> bool:
-        """Whether the admin lets a member of staff do that with rows of this kind."""
-        staff = user is not None and user.is_authenticated and user.is_staff
-        return staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
+        """Whether the user is staff with Django's permission for `action` ("view", "change", "delete") on this
+        model."""
+        is_staff = user is not None and user.is_authenticated and user.is_staff
+        return is_staff and user.has_perm(f"{self._meta.app_label}.{action}_{self._meta.model_name}")
 
 
-class Judged(models.Model):
-    """A result that may be held against limits, or be the measurement of a reference material.
+class JudgedResult(models.Model):
+    """A result that may be compared with the limits of a specification or with a reference material.
 
     specification: a `core.quality.specification.Specification` as JSON, {} without one. reference: a copy of the
-    `ReferenceMaterial` as it was when it was chosen, so that the result keeps it whatever becomes of that row, with
-    "id", the row's; {} without one.
+    `ReferenceMaterial` and the "id" of its row, {} without one. A copy, because the row may be deleted later.
     """
 
     specification = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
@@ -104,26 +106,27 @@ class Judged(models.Model):
 
     @property
     def judged_by(self) -> dict[str, Any]:
-        """These fields, for a result that is made from this one."""
+        """Both fields by their names, to copy them to a result that is made from this one."""
         return {"specification": self.specification, "reference": self.reference}
 
 
-# What a row has when it enters the queue: AGAIN for another attempt, whose progress goes on from that of the last one;
-# AFRESH for a first attempt or one that a person wants.
+# The fields of a row that enters the queue: AGAIN for a further attempt, which keeps the progress of the last one;
+# AFRESH for a first attempt, or for one that a person asks for.
 AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
 AFRESH: dict[str, Any] = {**AGAIN, "progress": 0.0, "deaths": 0, "faults": 0}
 AFRESH |= {"due": None, "error": "", "finished": None}
 
 
-STARTING = "starting"  # stage of a row that is claimed, until its attempt reports the first one of its own
+STARTING = "starting"  # the stage of a row that a worker has just claimed, until the worker reports another stage
 
 
 class Superseded(Exception):
-    """The row was cancelled, changed, deleted or given to another worker; stop without a trace."""
+    """The row was cancelled, changed, deleted or given to another worker: this attempt has to stop and to store
+    nothing."""
 
 
 class WorkState(models.TextChoices):
-    """Of work that a person asks for and may cancel."""
+    """The states of work that a person asks for and may cancel."""
 
     QUEUED = "queued", "waiting"
     RUNNING = "running", "running"
@@ -132,8 +135,8 @@ class WorkState(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
-class MadeState(models.TextChoices):
-    """Of work that a page asks for, which nobody cancels."""
+class PageWorkState(models.TextChoices):
+    """The states of work that a page asks for; nobody cancels it."""
 
     QUEUED = "queued", "waiting"
     RUNNING = "running", "running"
@@ -146,10 +149,12 @@ class Attempted(models.Model):
 
     attempt: grows with every claim, so that reports of superseded workers are refused.
     progress: 0 to 1; it never goes back, not from one attempt to the next either.
-    deaths: how often in a row a worker's own child died while it worked on the row. A retry by a person starts at 0.
-    faults: how often in a row the machine had a fault (disk, storage, database) or the worker was lost.
+    deaths: how many of the last attempts, one after the other, ended because the worker's child process died; 0 again
+        after a retry by a person.
+    faults: how many of the last attempts, one after the other, ended by a fault of the machine (disk, storage,
+        database) or because the worker was lost.
     due: the time before which no worker takes the row, because of such a fault or a message that was not accepted.
-    enqueued: when a message was last sent for it. message: id of the one that made the last attempt claim it.
+    enqueued: when a message was last sent for it. message: id of the message that led to the last attempt.
     """
 
     UNFINISHED: tuple[str, ...] = ("queued", "running")
@@ -172,7 +177,7 @@ class Attempted(models.Model):
 
     @property
     def folder(self) -> str:
-        """Where its files lie in the storage."""
+        """The folder of its files in the storage."""
         return f"{self._meta.model_name}s/{self.pk}"
 
     @property
@@ -181,8 +186,8 @@ class Attempted(models.Model):
 
     def change(self, **fields: Any) -> None:
         """Change the row while this attempt still runs it; raises `Superseded` when it no longer does."""
-        mine = type(self).objects.filter(pk=self.pk, state="running", attempt=self.attempt)
-        if not mine.update(heartbeat=timezone.now(), **fields):
+        this_attempt = type(self).objects.filter(pk=self.pk, state="running", attempt=self.attempt)
+        if not this_attempt.update(heartbeat=timezone.now(), **fields):
             raise Superseded(f"attempt {self.attempt} of {type(self).__name__.lower()} {self.pk}")
 
     def finish(self, state: str, **fields: Any) -> None:
@@ -192,18 +197,19 @@ class Attempted(models.Model):
         self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
     def report(self, **values: Any) -> None:
-        """Stage and progress, heartbeat, cancellation and fencing in one UPDATE; raises `Superseded`."""
+        """Store stage and progress, and the time as heartbeat. Raises `Superseded` if the row was cancelled or belongs
+        to another attempt; all this is one UPDATE."""
         self.change(**values)
 
 
-# The few rows that wait or run, among all that ended; `AttemptedQuerySet` asks for them as its condition has it.
+# Finds the few rows that wait or run among all that have ended: the queries of `AttemptedQuerySet` have its condition.
 UNFINISHED = models.Index(fields=["state"], name="%(class)s_unfinished", condition=Q(finished=None))
 
 
-class Made(Attempted):
-    """Work that a page asks for, which nobody cancels."""
+class PageWork(Attempted):
+    """A row for work that a page asks for; nobody cancels it."""
 
-    State = MadeState
+    State = PageWorkState
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
     created = models.DateTimeField(default=timezone.now, editable=False)
@@ -214,45 +220,48 @@ class Made(Attempted):
         indexes = [models.Index(fields=["started"]), UNFINISHED]
 
 
-RECENT = timedelta(hours=1)  # how long a sender's turn counts
-LATEST = 1000  # rows taken: who is not among their senders has waited for longer than all who are
-# The longest that a row is made to wait after a fault. Whoever asks whether a time has passed asks whether it lies
-# outside a span that ends or begins now: times far ahead were written while a clock was wrong.
+RECENT = timedelta(hours=1)  # a sender of whom a worker took a row has had a turn, which counts for so long
+LATEST = 1000  # how many of the rows last taken are looked at: a sender without any among them has waited the longest
+# The longest time that a row waits after a fault. A `due` further ahead than this was written while a clock was wrong,
+# so it does not count.
 LONGEST_DUE = timedelta(minutes=10)
 
 
 class AttemptedQuerySet(OwnedQuerySet):
-    related: tuple[str, ...] = ()  # rows that `claim` fetches with its own
+    """Rows of an `Attempted` model, and which of them a worker takes next: senders take turns."""
+
+    related: tuple[str, ...] = ()  # the rows that `claim` fetches together with the claimed row
     longest_due = LONGEST_DUE
-    made_by: tuple[str, ...] = ("",)  # paths to the row that has an owner
-    turn: tuple[Any, ...] = ("created",)  # the order of one sender's rows
+    made_by: tuple[str, ...] = ("",)  # prefixes of the lookups of the row that has an owner, such as "job__"
+    turn: tuple[Any, ...] = ("created",)  # the order in which the rows of one sender are taken
 
     def by_sender(self) -> AttemptedQuerySet:
-        """With `sender`: an account, else a network address, as cookies and secrets are easily made, else a visitor."""
-        text, named = models.CharField(), []
+        """The rows with an annotation `sender`: the account, else the network address, else the visitor. The address
+        comes first, because anybody can have many visitors (cookies or secrets)."""
+        text, senders = models.CharField(), []
         for prefix in self.made_by:
             address = NullIf(f"{prefix}address", models.Value(""))
-            named += [Cast(f"{prefix}owner", text), address, Cast(f"{prefix}visitor", text)]
-        return self.annotate(sender=Coalesce(*named, models.Value("")))
+            senders += [Cast(f"{prefix}owner", text), address, Cast(f"{prefix}visitor", text)]
+        return self.annotate(sender=Coalesce(*senders, models.Value("")))
 
     def sender_in_turn(self, waiting: AttemptedQuerySet, since: str) -> str | None:
-        """The sender of waiting rows whose last turn is longest ago, so that a hundred rows of one do not delay the
-        only row of another. since: the column that says since when a row waits. None if nothing waits."""
-        oldest = dict(waiting.by_sender().values_list("sender").annotate(Min(since)).order_by())
-        if len(oldest) < 2:
-            return next(iter(oldest), None)
-        served = self.last_turns()
-        never = min(oldest.values()) - RECENT
-        return min(oldest, key=lambda sender: (served.get(sender, never), oldest[sender]))
+        """The sender of waiting rows whose last turn is longest ago, so that a hundred rows of one sender do not delay
+        the only row of another. since: the column that says since when a row waits. None if nothing waits."""
+        waits_since = dict(waiting.by_sender().values_list("sender").annotate(Min(since)).order_by())
+        if len(waits_since) < 2:
+            return next(iter(waits_since), None)
+        last_turns = self.last_turns()
+        before_all = min(waits_since.values()) - RECENT  # in place of the last turn of a sender without one
+        return min(waits_since, key=lambda sender: (last_turns.get(sender, before_all), waits_since[sender]))
 
     def first_in_turn(self) -> Any:
-        """Id of the row to take next, the first one of the sender whose turn it is; None if none waits."""
+        """The id of the row to take next: the first one of the sender whose turn it is; None if no row waits."""
         waiting = self.waiting().by_sender()
         sender = self.sender_in_turn(waiting, "created")
         return waiting.filter(sender=sender).order_by(*self.turn).values_list("pk", flat=True).first()
 
     def last_turns(self) -> dict[str, datetime]:
-        """When a row of each sender was last taken, as far as that is recent."""
+        """sender -> when a worker last took a row of this sender, within the time RECENT."""
         now = timezone.now()
         recent = self.filter(started__gt=now - RECENT, started__lte=now).by_sender().order_by("-started")
         return dict(reversed(recent.values_list("sender", "started")[:LATEST]))
@@ -267,16 +276,17 @@ class AttemptedQuerySet(OwnedQuerySet):
         return self.filter(state="running", finished=None)
 
     def claim(self, pk: Any, message: str = "") -> Any:
-        """Take one of the `waiting` rows for this worker; None if it is none of them any more.
+        """Take the row `pk` for this worker and return it; None if it is not among the `waiting` rows any more.
 
-        message: id of the broker's message that led to it.
+        message: id of the broker's message by which the worker takes it.
         """
         if not self.waiting().filter(pk=pk).exists():  # a query costs less than a lock
             return None
         now = timezone.now()
         with transaction.atomic():
-            # By columns of its own: of two that claim at once PostgreSQL looks at these again, not at a join.
-            claimed = self.filter(pk=pk, state="queued").update(
+            # The condition has columns of this table only: if two workers claim at once, PostgreSQL checks these
+            # columns again for the second one, but no joined table.
+            claimed_count = self.filter(pk=pk, state="queued").update(
                 state="running",
                 attempt=F("attempt") + 1,
                 started=now,
@@ -287,13 +297,13 @@ class AttemptedQuerySet(OwnedQuerySet):
                 error="",
                 due=None,
             )
-            return self.select_related(*self.related).get(pk=pk) if claimed else None
+            return self.select_related(*self.related).get(pk=pk) if claimed_count else None
 
 
 class StoredFile(models.Model):
-    """A file that an attempt made. owner: the name of the field with the row that it belongs to.
+    """A file that an attempt made. owner: the name of the field of the row that the file belongs to.
 
-    size: bytes of the download; a bundle takes less in the storage (services.ground.bundles).
+    size: bytes of the download. A bundle, which is compressed, takes less in the storage (services.ground.bundles).
     """
 
     owner: str

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from ..core.quality.control import ChartPlan, Control
-from .base import SHOWN_NAME, AttemptedQuerySet, Made
+from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .jobs import Job
 from .methods import Method
 from .samples import Sample
@@ -23,7 +23,7 @@ class ControlChart(models.Model):
     """A chart of one number of the results of a method, over all its versions.
 
     plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
-    results keep it ("id" and certificate); {} for results of no reference material.
+    `JudgedResult.reference` stores it; {} for results of no reference material.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -58,8 +58,9 @@ class ChartPoint(models.Model):
 
     job, sample: the result, None once it is deleted: its point stays. name, version: of the image or sample, and of the
     method. measured: when the result was made, which is its place in the chart. value: in the unit of result.json.
-    departures: what it does otherwise than the method asks for. note: what happened. excluded: the known cause for
-    which it does not count, "" where it counts. sent_rules: numbers of the rules whose alarm at this point was sent.
+    departures: in which ways the result departs from the method. note: what happened. excluded: the known cause for
+    which the point does not count, "" if it counts. sent_rules: numbers of the rules whose alarm at this point was
+    sent.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
@@ -94,14 +95,15 @@ class ChartReportQuerySet(AttemptedQuerySet):
     related = ("chart__method",)
 
     def by_sender(self) -> AttemptedQuerySet:
+        """The sender is the owner of the method."""
         return self.annotate(sender=Coalesce(Cast("chart__method__owner", models.CharField()), models.Value("")))
 
 
-class ChartReport(Made):
+class ChartReport(PageWork):
     """The PDF of a chart for one month, which a worker writes.
 
-    month: its first day. content: identifies the points and the plan that it was written of. pdf: kept in the database,
-    as it is small and goes with its chart.
+    month: its first day. content: identifies the points and the plan that the PDF shows. pdf: stored in the database,
+    as it is small and is deleted with its chart.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="reports")
@@ -111,7 +113,7 @@ class ChartReport(Made):
 
     objects = ChartReportQuerySet.as_manager()
 
-    class Meta(Made.Meta):
+    class Meta(PageWork.Meta):
         indexes = []
 
     def __str__(self) -> str:

@@ -19,9 +19,10 @@ class Dataset(Owned, Attempted):
     """Images with checked outlines of one kind of analysis.
 
     A change of its images queues it: a worker then writes the files of new images, takes in `incoming` archives and
-    checks the whole (`worker.datasets`).
+    checks the whole dataset (`worker.datasets`).
 
-    task, class_names: as of its segmentations; class_names is empty where each label is an object, or at first.
+    task, class_names: those of its segmentations; class_names is empty if each label is an object, and until an image
+        is added.
     material, instrument, licence: as the owner describes them. shared: whether every account may see and train on it.
     incoming: archives that are to be taken in, as {"name", "file", "size", "sha256", "by", "sent"}.
     summary: what the page shows: counts, sizes, findings of the check.
@@ -50,7 +51,7 @@ class Dataset(Owned, Attempted):
         return self.name
 
     def is_visible_to(self, user: Any) -> bool:
-        """A shared one is visible to every account, too."""
+        """A shared dataset is visible to every account, too."""
         signed_in = user is not None and user.is_authenticated
         return signed_in and (self.shared or super().is_visible_to(user))
 
@@ -58,12 +59,13 @@ class Dataset(Owned, Attempted):
 class DatasetImage(models.Model):
     """One image of a dataset with its outlines, in files of its own, so that it outlives the result it comes from.
 
-    job: the result whose outlines are learnt from; None for an import, or once the result is deleted.
+    job: the result that the outlines come from; None for an import, or once the result is deleted.
     sha256: of the image file; an image is in a dataset once. labels_sha256: of the file of labels.
     group: specimen or session; images of one group are never parted by a split.
     region: [top, left, bottom, right] in px of the part that was checked, ends exclusive; None for the whole image.
     by, consented: who allowed that models learn from it, and when.
-    image, labels, preview: files, "" until a worker has written them. size: their bytes. error: why it could not.
+    image, labels, preview: files, "" until a worker has written them. size: their bytes. error: why they could not be
+    written.
     summary: {"objects", "median_px", ...} for the page.
     """
 
@@ -100,14 +102,15 @@ class DatasetImage(models.Model):
 
 
 class Training(Owned, Attempted):
-    """One training, and once it is done one version of a dataset's model.
+    """One training. Once it is done, it is one version of the dataset's model.
 
-    base: name of the model that is trained further. options: as the form asks them. frozen: the images as they were
-    when the training was asked for: {"image" (pk), "name", "sha256", "labels_sha256", "group", "region"}.
-    summary: the plan, live curve, table on held-out images, learning curve, outcome; the page shows it.
-    queued: when it last entered the queue. model_name: of its ModelCard, "" until it is published.
-    version: 1, 2, ... of the dataset's models, 0 before it first runs.
-    offered: whether the form offers the model. overruled_by: who offered it although it was no better.
+    base: name of the model that is trained further. options: the choices of the form, by the names of its fields.
+    frozen: the images as they were when the training was asked for:
+        {"image" (pk), "name", "sha256", "labels_sha256", "group", "region"}.
+    summary: a `core.learning.TrainingSummary`, which the page shows. queued: when it last entered the queue.
+    model_name: name of its ModelCard, "" until the model is published. version: the number of its model among those of
+        the dataset, 1, 2, ...; 0 before it first runs.
+    offered: whether the forms of analyses offer the model. overruled_by: who offered it although it was no better.
     shared: whether every account may use the model, or its owner alone. ends: expected end of the running attempt.
     """
 
@@ -134,7 +137,7 @@ class Training(Owned, Attempted):
 
 
 class TrainingFile(StoredFile):
-    """A file of a training: pictures of held-out images as they come, in the end card, weights and graph."""
+    """A file of a training: pictures of held-out images while it runs; at its end the card, weights and graph."""
 
     owner = "training"
     training = models.ForeignKey(Training, models.CASCADE, related_name="artifacts")
@@ -144,12 +147,12 @@ class TrainingFile(StoredFile):
 
 
 class ModelDefault(models.Model):
-    """The model that the form proposes for a kind of analysis: to one account, or (owner None) to the site."""
+    """The model that the form proposes for a kind of analysis: for one account, or for the site (owner None)."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
     task = models.CharField(max_length=100)
     model_name = models.CharField("model", max_length=100)
-    before = models.JSONField(default=list, blank=True)  # the models that were the default before, the last one last
+    before = models.JSONField(default=list, blank=True)  # names of the earlier default models, the latest one last
     changed = models.DateTimeField(auto_now=True)
 
     class Meta:

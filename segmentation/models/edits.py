@@ -1,5 +1,5 @@
-"""Corrections of a result, and signatures under it: rows of logs that show whether a row was altered, removed or
-exchanged."""
+"""The logs of a result: its corrections and its signatures. Each row holds the hash of the row before, which shows
+whether a row was altered, removed or exchanged."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def hash_of(values: Any) -> str:
 
 
 class Chained:
-    """A row of a log. sequence: from 1 on. logged: names of what the hash covers besides the job and `previous`, the
-    hash of the row before. hash: of all else in `as_dict`."""
+    """A row of a log. sequence: its number, from 1 on. logged: the names of the fields that the hash covers, besides
+    job and `previous`. previous: the hash of the row before. hash: SHA-256 of the other entries of `as_dict`."""
 
     logged: tuple[str, ...]
     job_id: Any
@@ -36,20 +36,24 @@ class Chained:
 
     @property
     def time(self) -> str:
-        """When, in UTC, as ISO 8601 has it and as the hash covers it."""
+        """When the row was made: UTC in ISO 8601, the text that the hash covers."""
         return self.created.astimezone(UTC).isoformat()
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything that its hash covers and the hash, in plain JSON types."""
+        """All that the hash covers, and the hash, in plain JSON types."""
         return {"job": str(self.job_id), **{name: getattr(self, name) for name in (*self.logged, "previous", "hash")}}
 
-    def own_hash(self) -> str:
+    def computed_hash(self) -> str:
+        """The hash that the row should have."""
         return hash_of({name: value for name, value in self.as_dict().items() if name != "hash"})
 
 
 def chain_faults(rows: Iterable[Any], word: str, last: str | None = None, count: int = 0) -> Iterator[str]:
-    """What is wrong with a log from its first row on, up to a gap. word: for a row. last: the hash of the last row,
-    None where it is not known. count: of the rows, 0 where it is not known."""
+    """A sentence for each fault of a log, up to the first gap.
+
+    rows: from the first row on. word: what a row is called, such as "Edit". last: the hash that the last row should
+    have, None if not known. count: how many rows there should be, 0 if not known.
+    """
     previous, number = FIRST, 0
     for number, row in enumerate(rows, 1):
         if row.sequence != number:
@@ -57,7 +61,7 @@ def chain_faults(rows: Iterable[Any], word: str, last: str | None = None, count:
             return
         if row.previous != previous:
             yield f"{word} {number} does not follow the {word.lower()} before it."
-        if row.own_hash() != row.hash:
+        if row.computed_hash() != row.hash:
             yield f"{word} {number} was altered."
         previous = row.hash
     if number < count:
@@ -71,9 +75,10 @@ class Edit(Chained, models.Model):
 
     sequence: from 1 on, without gaps. author: the account's name, kept when the account is gone; "" without one.
     visitor: the browser or script. operation: as it was sent. patch: what it changed; before: the patch that takes it
-    back. undoes: the edit that this one takes back; its patches, the other way round, are those of this one, which are
-    empty (1.0 stored them). previous, hash: SHA-256 of the edit before and of this one.
-    submission: identifies the request, where it came with an Idempotency-Key; it is no part of the log.
+    back. undoes: for an undo, the number of the edit that it takes back. An undo stores empty patches, because its
+    patch is `before` of that edit and the other way round (version 1.0 stored them). previous, hash: SHA-256 of the
+    edit before and of this one. submission: identifies the request, if it had an Idempotency-Key; it is no part of the
+    log.
     """
 
     logged = ("sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes")
@@ -103,14 +108,14 @@ class Edit(Chained, models.Model):
         return len(json.dumps(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
-        """One line of the log, as of `Chained`."""
+        """One line of the log (`Chained.as_dict`), with the visitor as text."""
         return super().as_dict() | {"visitor": str(self.visitor or "")}
 
 
 def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
-    """The steps of the first rows of a log, or of those that follow the `earlier` ones; raises BadEdit."""
+    """The steps of `rows`. earlier: the steps of all rows of the log before these. Raises BadEdit."""
     steps = [*earlier]
-    known_steps = len(steps)
+    earlier_count = len(steps)
     for row in rows:
         if row.undoes and not row.patch:
             if not 0 < row.undoes <= len(steps):
@@ -119,7 +124,7 @@ def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
         else:
             patches = Patch.from_dict(row.patch), Patch.from_dict(row.before)
             steps.append(Step(row.operation, *patches, row.undoes))
-    return steps[known_steps:]
+    return steps[earlier_count:]
 
 
 class Signature(Chained, models.Model):
@@ -160,12 +165,12 @@ class Signature(Chained, models.Model):
 
     @property
     def digests(self) -> dict[str, str]:
-        """What is signed, by what it is called."""
+        """The checksums that are signed, by their names in DIGESTS."""
         return {name: getattr(self, f"{name}_sha256") for name in DIGESTS}
 
     @property
     def printed(self) -> Signed:
-        """As pages and reports print it."""
+        """The signature as pages and reports print it."""
         when = f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        signed = tuple((title, self.digests[name]) for name, title in DIGESTS.items())
-        return Signed(self.get_meaning_display(), self.name, self.account, when, signed)
+        titled_digests = tuple((title, self.digests[name]) for name, title in DIGESTS.items())
+        return Signed(self.get_meaning_display(), self.name, self.account, when, titled_digests)

@@ -1,5 +1,5 @@
-"""Jobs, the files that they made, and what workers make of finished ones: numbers of corrections, proposals of other
-settings, and comparisons of two results."""
+"""Jobs and their files; and further work on finished jobs: exports, measuring after corrections, proposals of other
+settings, comparisons of two results."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
-from .base import UNFINISHED, Attempted, AttemptedQuerySet, Judged, Made, Owned, StoredFile, WorkState
+from .base import UNFINISHED, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
 from .methods import ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 from .upkeep import ALIVE, WorkerProcess
 
-ANALYSES = "analyses"  # the queue of the broker
-RECENT_JOBS = 20  # whose pace is expected of the next
-# How much later than it arrived an image is taken: large ones wait for small ones, those of a sample for single ones,
-# and none waits for ever.
+ANALYSES = "analyses"  # name of the broker's queue for analyses
+RECENT_JOBS = 20  # the jobs from whose durations the time of the next one is estimated
+# By how much the turn of a job is moved back: large images wait for small ones, and images of samples for single ones,
+# but none waits for ever.
 LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
 LONGEST_TITLE = 80  # characters of the name of a version
-MOST_CANDIDATES = 200  # single jobs of a sender, and as many jobs of its samples, among which the next one is chosen
+# The next job is chosen among so many single jobs of a sender, and as many of its samples.
+MOST_CANDIDATES = 200
 
 
 class JobQuerySet(AttemptedQuerySet):
     related = ("micrograph", "segmentation")
 
     def waiting(self) -> JobQuerySet:
-        """Those that are ready, and those whose image is read but for the data bar that tells its scale: their outlines
-        are looked for meanwhile."""
-        unscaled = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
-        outlined = Q(segmentation__isnull=False) | Q(outlines={})
-        return super().waiting().filter(outlined, Q(ready=True) | unscaled)
+        """The jobs that are ready; and those of an image of which only the data bar, with the scale, is not read yet:
+        their outlines can be found without the scale."""
+        only_scale_missing = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
+        has_no_file_to_import = Q(segmentation__isnull=False) | Q(outlines={})
+        return super().waiting().filter(has_no_file_to_import, Q(ready=True) | only_scale_missing)
 
     def arriving(self) -> JobQuerySet:
-        """The jobs that wait for a worker, or for their image to be read; not those that wait for their scale alone."""
+        """The jobs that wait for a worker, or until their image is read; not those that only wait for their scale."""
         return self.filter(Q(ready=True) | Q(segmentation=None), state=WorkState.QUEUED, finished=None)
 
     def first_in_turn(self) -> Any:
-        """As of any row, but of one sender large images and those of samples come later."""
+        """As for any row, except that large images and images of samples come later among the jobs of one sender."""
         waiting = self.waiting()
         sender = self.sender_in_turn(waiting, "queued")
         if sender is None:
@@ -62,11 +63,12 @@ class JobQuerySet(AttemptedQuerySet):
 
 
 def _turn_of(queued: datetime, sample: Any, width: int, height: int) -> datetime:
+    """The time by which the jobs of one sender are ordered."""
     return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
 
 
 class ImportQuerySet(AttemptedQuerySet):
-    """Jobs whose file of outlines is still to be read, by a worker of the inspections."""
+    """Jobs whose file of outlines from another tool is not read yet; a worker of the queue "inspections" reads it."""
 
     related = JobQuerySet.related
 
@@ -74,47 +76,50 @@ class ImportQuerySet(AttemptedQuerySet):
         return super().waiting().filter(segmentation=None, ready=True).exclude(outlines={})
 
 
-class OfJobQuerySet(AttemptedQuerySet):
+class JobWorkQuerySet(AttemptedQuerySet):
+    """Rows that belong to a job, whose maker is their sender."""
+
     related = ("job__micrograph", "job__segmentation")
     made_by = ("job__",)
 
 
 class ExportJobQuerySet(AttemptedQuerySet):
-    related = (*OfJobQuerySet.related, "sample")
-    made_by = (*OfJobQuerySet.made_by, "sample__")
-    # Of files that nobody has asked for, those of the newest result, which is being looked at, come first.
+    related = (*JobWorkQuerySet.related, "sample")
+    made_by = (*JobWorkQuerySet.made_by, "sample__")
+    # First the files that somebody asked for; then those of the newest result, which somebody probably looks at.
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
     def waiting(self) -> ExportJobQuerySet:
-        """Files that nobody has asked for wait for the data bar of their image, which may change them all."""
+        """Files that nobody has asked for wait until the data bar of their image is read, because it may change them
+        all."""
         return super().waiting().filter(Q(asked=True) | ~Q(job__micrograph__state__in=Micrograph.UNFINISHED))
 
 
-class Job(Owned, Attempted, Judged):
+class Job(Owned, Attempted, JudgedResult):
     """One analysis of one micrograph; see the top of this package for the states.
 
     settings: the AnalysisSettings, as JSON. segmentation: the one that is measured; None until it exists.
-
-    method: by which it is analysed; None without one. The summary names it also when it is deleted.
+    method: the version of a method that it follows, None without one. The summary names it even when it is deleted.
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
-    waits: why it does not count before a person says so, "" where it does not wait. agreed_by: who said that it counts,
-        "" where nobody was asked; such an image never waits again.
+    waits: why it counts in its sample only after a person has agreed, "" if it does not wait. agreed_by: who agreed, ""
+        for nobody; an image on which a person has agreed never waits again.
     submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
-    ready: whether its upload was read, with its data bar if need be. asked: the scale as stated, until then.
+    ready: whether its upload has been read, with the data bar if the scale depends on it. asked: the scale that the
+        maker stated, as `StatedScale.as_dict`; it is used once the job is ready.
     summary: the data that the result page shows without opening a file.
-    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with their "part", by
-        which a page knows whether it has drawn them; {} once it has ended.
+    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with the number
+        "part", by which a page knows whether it has drawn them; {} once the attempt has ended.
     ends: the expected end of the running attempt.
     edit_count, edit_hash, edit_bytes: how many corrections were made of its outlines, the hash of the last one, and
-    how much those since 1.1 take in the database.
+        how many bytes those since version 1.1 take in the database.
     corrects: the number of corrections of the parent that this job measures; None where it measures none.
     outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
     signature_hash: the hash of the last signature, "" before the first one.
-    step: how many of its corrections its numbers and files have. The page shows the state after all of them, so a
-        worker measures it anew (`Measuring`) whenever `edit_count` is another.
-    fixed: whether it is a version: signed, shared or named, it stays what it is, and corrections of it make another
-        result. title: what a person called the version.
+    step: how many of its corrections are in its numbers and files. The page shows the state after all corrections, so a
+        worker measures the job again (`Measuring`) whenever `edit_count` differs.
+    fixed: whether it is a version: a result that is signed, shared or named never changes, and corrections of it make
+        another result. title: the name that a person gave the version.
     """
 
     State = WorkState
@@ -167,7 +172,8 @@ class Job(Owned, Attempted, Judged):
 
     @property
     def place_in_sample(self) -> dict[str, Any]:
-        """What another result of the same image takes over: one that waited is held against the method anew."""
+        """The fields that another result of the same image gets. A new check against the method decides whether it
+        waits."""
         return {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
 
     @property
@@ -186,19 +192,21 @@ class Job(Owned, Attempted, Judged):
 
     @property
     def standing_steps(self) -> int:
-        """How many corrections of its outlines stand. An undo is an edit, too, so it counts twice; a redo is stored as
-        the operation made again."""
+        """How many corrections of its outlines are in effect. An undo and the edit that it takes back are both in
+        `edit_count`, hence the 2; a redo is stored as a new edit."""
         return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
 
     @property
     def standing_counts(self) -> dict[str, int]:
-        """How many corrections changed outlines and were not taken back; how many outlines were confirmed as right."""
+        """Of the corrections in effect: "corrected", how many changed outlines; "reviewed", how many outlines were
+        confirmed as right. {} without corrections."""
         if not self.edit_count:
             return {}
         undone = self.edits.filter(undoes__isnull=False).values_list("undoes", flat=True)
-        confirming = self.edits.filter(operation__op="reviewed").exclude(sequence__in=undone)
-        confirmed = list(confirming.values_list("operation__ids", flat=True))
-        return {"corrected": self.edit_count - 2 * len(undone) - len(confirmed), "reviewed": sum(map(len, confirmed))}
+        reviews = self.edits.filter(operation__op="reviewed").exclude(sequence__in=undone)
+        reviewed_ids = list(reviews.values_list("operation__ids", flat=True))
+        corrected = self.edit_count - 2 * len(undone) - len(reviewed_ids)
+        return {"corrected": corrected, "reviewed": sum(map(len, reviewed_ids))}
 
     @property
     def is_corrected(self) -> bool:
@@ -207,7 +215,7 @@ class Job(Owned, Attempted, Judged):
 
     @property
     def needs_network(self) -> bool:
-        """Whether it looks for outlines. Else it measures outlines that there are."""
+        """Whether a network has to find its outlines; otherwise it measures existing ones."""
         return self.segmentation_id is None and not self.is_by_hand
 
     @property
@@ -217,7 +225,8 @@ class Job(Owned, Attempted, Judged):
 
     @property
     def scale_check(self) -> str:
-        """How far the comparison of its scale with a bar in the image is: "pending", "cut off" or "done"."""
+        """Whether its scale was compared with the bar in the image: "pending", "done", or "cut off" if there was not
+        enough time to read the bar."""
         if self.summary.get("unread", not self.micrograph.is_finished):
             return "pending"
         return "cut off" if self.micrograph.reading.get("note") == CUT_OFF else "done"
@@ -240,14 +249,14 @@ class Job(Owned, Attempted, Judged):
 
     @property
     def calibration(self) -> Calibration:
-        """The calibration in use: `scale.in_use`, without a look at the settings of a result."""
+        """The calibration in use, as `scale.in_use`, but without reading the settings of a job that has numbers."""
         return self.measured_with or self.scale.in_use
 
     @property
     def scale(self) -> Scale:
         """What is known of the scale of its image, what was stated, and what it was measured with.
 
-        Until it is ready, what its maker asked for counts as stated, once its image is read.
+        While its image is read but the job is not ready, the scale in `asked` counts as stated.
         """
         measurement, scale = self.get_settings().measurement, self.micrograph.scale
         if measurement.calibration is None and not self.ready and self.micrograph.is_read:
@@ -260,26 +269,26 @@ class Job(Owned, Attempted, Judged):
         return self.artifacts.filter(name=name).first()
 
     def position(self, line: WaitingLine | None = None) -> int | None:
-        """Place in the queue, 1 for the next one; None when the job does not wait. It never goes back (`WaitingLine`).
-        line: as it is now, if known."""
+        """The place in the queue, 1 for the next job; None if the job does not wait. The place never grows. line: the
+        waiting jobs, if they were read from the database already."""
         if self.state != self.State.QUEUED or not self.ready:
             return None
         return sum(count for count, _ in (line or WaitingLine()).ahead(self)) + 1
 
     def expected_seconds(self) -> float | None:
-        """Seconds until the job is done, from the pace of recent jobs; None if it is finished, no recent job is known,
-        or nobody works on what waits.
+        """Seconds until the job is done, estimated from recent jobs. None if it is finished, if no recent job is
+        known, or if no worker is alive.
 
-        For a running job the worker estimates this, because it knows the progress of each stage.
+        For a running job the worker's own estimate (`ends`) counts, because it knows the progress of each stage.
         """
         if self.is_finished:
             return None
         if self.state == self.State.RUNNING and self.ends is not None:
             return max((self.ends - timezone.now()).total_seconds(), 0.0)
         pace = recent_pace()
-        mine = self._seconds(pace)
-        if mine is None or self.state == self.State.RUNNING:
-            return mine
+        own_seconds = self._seconds(pace)
+        if own_seconds is None or self.state == self.State.RUNNING:
+            return own_seconds
         running = Job.objects.running().select_related("micrograph").defer("summary")
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
         for count, megapixels in WaitingLine().ahead(self):
@@ -287,7 +296,7 @@ class Job(Owned, Attempted, Judged):
         at_once = site.DEEPSEGM_CONCURRENCY * workers_of(ANALYSES)
         if not at_once or None in before:
             return None
-        return sum(seconds or 0.0 for seconds in before) / at_once + mine
+        return sum(seconds or 0.0 for seconds in before) / at_once + own_seconds
 
     def _seconds(self, pace: Pace) -> float | None:
         """Seconds that the whole job takes at this pace."""
@@ -295,36 +304,36 @@ class Job(Owned, Attempted, Judged):
         return pace.seconds(self.micrograph.megapixels, stages)
 
     def forecast(self) -> Forecast:
-        """Tells an attempt how long it will still take."""
+        """An estimate of the remaining time for an attempt that reports its progress."""
         return Forecast(recent_pace(), self.micrograph.megapixels)
 
 
 class WaitingLine:
-    """The analyses that wait, as they are now."""
+    """The analyses that wait, as the database has them when the object is made."""
 
     def __init__(self) -> None:
         waiting = Job.objects.filter(state=WorkState.QUEUED, finished=None, ready=True).by_sender().order_by()
-        of_row = "pk", "sender", "queued", "sample", "attempt", "micrograph__width", "micrograph__height"
-        self.rows = list(waiting.values_list(*of_row))
+        columns = "pk", "sender", "queued", "sample", "attempt", "micrograph__width", "micrograph__height"
+        self.rows = list(waiting.values_list(*columns))
 
     def ahead(self, job: Job) -> list[tuple[int, float]]:
-        """How many jobs of each sender are taken before this one, if their sizes did not matter, and their mean
-        megapixels; as senders take turns, at most one more of another than of one's own.
+        """For each sender: how many jobs are expected to run before this one, and their mean megapixels.
 
-        Those count that came before and were not begun yet. So the number never grows: who comes later and is taken
-        first, or is taken once more after its worker was lost, adds nothing, and whose turn it is changes nothing.
+        As senders take turns, there is at most one more of another sender than of this job's own sender. Only jobs
+        count that came before this one and were never begun; the sizes of images do not matter. So the number never
+        grows: not by a later job that is taken first, nor by one that is taken once more because its worker was lost.
         """
-        mine = next((sender for pk, sender, *_ in self.rows if pk == job.pk), None)
+        own_sender = next((sender for pk, sender, *_ in self.rows if pk == job.pk), None)
         later = LATER_IN_A_SAMPLE if job.sample_id else timedelta()
-        moment = job.queued + later, job.pk
+        own_turn = job.queued + later, job.pk
         sizes: dict[Any, list[float]] = {}
         for pk, sender, queued, sample, attempt, width, height in self.rows:
-            is_before = (queued + (LATER_IN_A_SAMPLE if sample else timedelta()), pk) < moment
-            if not attempt and (queued, pk) < (job.queued, job.pk) and (sender != mine or is_before):
+            is_before = (queued + (LATER_IN_A_SAMPLE if sample else timedelta()), pk) < own_turn
+            if not attempt and (queued, pk) < (job.queued, job.pk) and (sender != own_sender or is_before):
                 sizes.setdefault(sender, []).append(width * height / 1e6)
-        of_sender = sizes.pop(mine, [])
-        others = [(min(len(megapixels), len(of_sender) + 1), mean(megapixels)) for megapixels in sizes.values()]
-        return [(len(of_sender), mean(of_sender) if of_sender else 0.0), *others]
+        own_sizes = sizes.pop(own_sender, [])
+        others = [(min(len(megapixels), len(own_sizes) + 1), mean(megapixels)) for megapixels in sizes.values()]
+        return [(len(own_sizes), mean(own_sizes) if own_sizes else 0.0), *others]
 
 
 def workers_of(queue: str) -> int:
@@ -334,7 +343,8 @@ def workers_of(queue: str) -> int:
 
 
 def recent_pace() -> Pace:
-    """The pace of recent jobs. Reading the image and writing the files is the time outside the stages."""
+    """The pace of recent jobs. The time outside their stages counts as "report": reading the image, writing the
+    files."""
     recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False, started__isnull=False)
     rows = recent.order_by("-finished").values_list(
         "micrograph__width", "micrograph__height", "summary__timings", "started", "finished"
@@ -348,11 +358,12 @@ def recent_pace() -> Pace:
     )
 
 
-class ExportJob(Made):
-    """Work of writing the files of a finished job or sample that are not stored with every result.
+class ExportJob(PageWork):
+    """The writing of those files of a finished job or sample that are not stored with every result.
 
-    asked: whether somebody has asked for one of them; until then those are written, in idle moments, that pages show or
-    most people take. figures: names of the last figures with options that somebody asked for.
+    asked: whether somebody has asked for one of these files. Until then a worker writes, when it is idle, only the
+    files that pages show or that most people take. figures: names of the last figures with options that somebody asked
+    for.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, null=True, related_name="export")
@@ -362,8 +373,11 @@ class ExportJob(Made):
 
     objects = ExportJobQuerySet.as_manager()
 
-    class Meta(Made.Meta):
-        indexes = [*Made.Meta.indexes, models.Index(fields=["finished"], name="export_ahead", condition=Q(asked=False))]
+    class Meta(PageWork.Meta):
+        indexes = [
+            *PageWork.Meta.indexes,
+            models.Index(fields=["finished"], name="export_ahead", condition=Q(asked=False)),
+        ]
 
     def __str__(self) -> str:
         return f"files of {self.result}"
@@ -373,11 +387,11 @@ class ExportJob(Made):
         return self.job or self.sample
 
 
-class Measuring(Made):
-    """Work of measuring a result anew after corrections, in its place.
+class Measuring(PageWork):
+    """The measuring of a result after corrections; it replaces the numbers and files of the result.
 
-    step: after how many corrections. large: whether its image takes so much memory that a child of the pool for
-    analyses measures it. summary: the numbers after this step, until its files are made.
+    step: how many corrections are measured. large: whether the image takes so much memory that a child process of the
+    pool for analyses has to measure it. summary: the numbers after this step, {} once the files are made, too.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="measuring")
@@ -385,24 +399,24 @@ class Measuring(Made):
     large = models.BooleanField(default=False, editable=False)
     summary = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
 
-    objects = OfJobQuerySet.as_manager()
+    objects = JobWorkQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"measuring of {self.job}"
 
 
-class Proposals(Made):
-    """Other ways to analyse the image of a doubtful result, with small pictures of what they find; made when a page
-    first shows the result, while no job waits.
+class Proposals(PageWork):
+    """Other settings for the image of a doubtful result, with small pictures of what they find. They are made when a
+    page first shows the result, and only while no job waits.
 
-    result: "tried", how many ways were; "shown": of each that found something its words and count, the settings to
+    result: "tried": how many were tried. "shown": for each that found something, its words, the count, the settings to
     change by their names, and the picture (WebP, base64).
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="proposals")
     result = models.JSONField(default=dict, blank=True)
 
-    objects = OfJobQuerySet.as_manager()
+    objects = JobWorkQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"other ways for {self.job}"
@@ -418,18 +432,18 @@ class Artifact(StoredFile):
         constraints = [models.UniqueConstraint(fields=["job", "name"], name="one_artifact_of_a_name")]
 
 
-Compared = Job | Sample
+Compared = Job | Sample  # one of the two results of a comparison
 
 
-def _link(kind: type[models.Model]) -> Any:
-    return models.ForeignKey(kind, models.CASCADE, null=True, related_name="+")
+def _link(model: type[models.Model]) -> Any:
+    return models.ForeignKey(model, models.CASCADE, null=True, related_name="+")
 
 
 class ComparisonQuerySet(AttemptedQuerySet):
     made_by = ("first_job__", "first_sample__")
 
 
-class Comparison(Made):
+class Comparison(PageWork):
     """The comparison of two results; each is a job or a sample.
 
     content: identifies both as they were when they were compared: a sample that is pooled again is compared again.
@@ -443,7 +457,7 @@ class Comparison(Made):
 
     objects = ComparisonQuerySet.as_manager()
 
-    class Meta(Made.Meta):
+    class Meta(PageWork.Meta):
         indexes = []
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Methods that a laboratory has written down, and their versions: what an approved one says never changes."""
+"""The methods of a laboratory and their versions. An approved version never changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_REASON = 500
 
 class MethodQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> MethodQuerySet:
-        """Those of the account, those of its groups, and to permitted staff all; nobody sees any without an account."""
+        """The methods of the account and of its groups; all for permitted staff; none without an account."""
         if user is None or not user.is_authenticated:
             return self.none()
         if Method.staff_may_look(user):
@@ -30,8 +30,8 @@ class MethodQuerySet(models.QuerySet):
 class Method(models.Model):
     """A method of a laboratory: a name and its versions.
 
-    owner: who wrote it down; the method stays when the account goes. group: whose members see and use it, and which is
-    not deleted before it; without one it is the owner's alone.
+    owner: who wrote it; the method stays when the account is deleted. group: its members see and use the method; a
+    group with methods cannot be deleted. None: only the owner sees the method.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -73,11 +73,12 @@ class Method(models.Model):
 
 
 class MethodVersion(models.Model):
-    """One version of a method: what it says (`MethodDescription`), and who stands for it.
+    """One version of a method: its description, and who wrote and approved it.
 
-    number: from 1 on. description, checksum: as they were when it was written, whatever settings a later release adds.
-    author, approver, withdrawn_by: names of accounts, kept when these are gone. approver_name: as printed. reason: of
-    the withdrawal.
+    number: from 1 on. description: a `MethodDescription` as JSON, as it was when it was written: a later release, which
+    has more settings, does not change it. checksum: the SHA-256 of the description.
+    author, approver, withdrawn_by: names of accounts, kept when these are gone. approver_name: as printed. reason: why
+    it was withdrawn.
     """
 
     class State(models.TextChoices):
@@ -114,16 +115,16 @@ class MethodVersion(models.Model):
         super().save(*args, **kwargs)
 
     def move(self, **fields: Any) -> bool:
-        """Change it if it is still as this object knows it, by its state and checksum; False where it is not."""
-        same = type(self).objects.filter(pk=self.pk, state=self.state, checksum=self.checksum)
-        if not same.update(**fields):
+        """Change fields, unless another process has changed state or checksum meanwhile; returns whether it did."""
+        unchanged = type(self).objects.filter(pk=self.pk, state=self.state, checksum=self.checksum)
+        if not unchanged.update(**fields):
             return False
         self.refresh_from_db()
         return True
 
     @property
     def written(self) -> WrittenMethod:
-        """As results and files state it."""
+        """The version as results and files state it."""
         return WrittenMethod(self.method.name, self.number, self.state, self.description, self.checksum)
 
     @property

@@ -23,7 +23,8 @@ from .upkeep import ALIVE, WorkerProcess
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
-    """The place of an uploaded file in the storage; of its own name only a harmless suffix is used."""
+    """The path of an uploaded file in the storage. Of the file's own name only the suffix is used, if it is
+    harmless."""
     return f"{micrograph.folder}/image{harmless_suffix(name)}"
 
 
@@ -32,9 +33,10 @@ def preview_path(micrograph: Micrograph, name: str) -> str:
 
 
 class Arrival(Owned):
-    """A record of one upload, or of one analysis by its job; kept for a day, so that deleting raises no limit.
+    """A record of one upload or of one analysis, for the daily limits. It is kept for a day, also when the upload is
+    deleted: so nobody gets around a limit by deleting.
 
-    job: id of the analysis, None for an upload. pixels: those of its image.
+    job: id of the job of the analysis, None for an upload. pixels: how many the image has.
     """
 
     job = models.UUIDField(null=True, unique=True, editable=False)
@@ -44,22 +46,26 @@ class Arrival(Owned):
         pass
 
 
-MOST_AT_ONCE = 2  # half of what a worker reads: somebody else's file is read meanwhile
-# A data bar is read beside jobs only when it has waited so long: where a job waits for it, and as a mere cross-check.
-LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)  # of those WANTED, and of all
-LOOKED_THROUGH, MOST_BARS = 24, 8  # latest images whose bars are remembered, and different bars among them
+MOST_AT_ONCE = 2  # files of one sender that a worker reads at once: half of all, so that others need not wait
+# While jobs run, a data bar is read only after it has waited so long: a WANTED one, for which a job waits, and any
+# other.
+LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)
+LATEST_IMAGES, MOST_BARS = 24, 8  # whose data bars are compared with a new one, and how many different bars of them
+# The uploads whose data bar is needed: for a job or a sample that waits.
 WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
 
 
 class MicrographQuerySet(AttemptedQuerySet):
     def waiting(self) -> MicrographQuerySet:
-        """The uploads that a worker may take now; the data bars of images that are read as `may_read_bars` says."""
+        """The uploads that a worker may take now: files that are not read yet, and data bars by the rule of
+        `may_read_bars`."""
         waiting = super().waiting()
         return waiting.filter(Q(width=0) | Q(pk__in=waiting.may_read_bars().values("pk")))
 
     def may_read_bars(self) -> MicrographQuerySet:
-        """Those whose data bar may be read now: all while no job waits or runs, because each makes the other twice as
-        slow; else those held for too long. A job that waits for a data bar does not count."""
+        """The uploads whose data bar may be read now: all of them if no job waits or runs, otherwise those that have
+        waited too long. Reading a bar and running a job at once makes both twice as slow. A job that waits for a data
+        bar does not count as waiting."""
         has_job = Q(Q(jobs__ready=True) | Q(width=0), jobs__state__in=Attempted.UNFINISHED, jobs__finished=None)
         if not Micrograph.objects.filter(has_job).exists():
             return self
@@ -68,23 +74,25 @@ class MicrographQuerySet(AttemptedQuerySet):
         return self.filter(waited_longest | (WANTED & waited_long))
 
     def known_bars(self, micrograph: Micrograph) -> list[dict[str, Any]]:
-        """The latest readings of data bars in other images of the same account, or of the same visitor without one.
+        """The latest readings of data bars in other images of the same account, or of the same visitor without an
+        account.
 
-        Each different bar comes once; by them the same bar is known again (`core.micrograph.barresult.repeated`).
+        Each different bar comes once. If the new image has the same bar, its reading is reused
+        (`core.micrograph.barresult.repeated`).
         """
         if micrograph.owner_id is None and micrograph.visitor is None:
             return []
         of_sender = Q(owner=micrograph.owner_id) if micrograph.owner_id else Q(owner=None, visitor=micrograph.visitor)
         rows = self.filter(of_sender, reading__layout__rows__gt=0).exclude(pk=micrograph.pk).order_by("-created")
         bars: dict[str, dict[str, Any]] = {}
-        for name, reading in rows.values_list("name", "reading")[:LOOKED_THROUGH]:
+        for name, reading in rows.values_list("name", "reading")[:LATEST_IMAGES]:
             same_as = reading["same_as"] or name
             bars.setdefault(reading["layout"]["sha256"], {**reading, "same_as": same_as, "texts": []})
         return list(bars.values())[:MOST_BARS]
 
     def first_in_turn(self) -> Any:
-        """As of any row, but a worker reads no more than MOST_AT_ONCE of one sender at a time, and images with only the
-        data bar unread come last; among them, those with a waiting job come first."""
+        """As for any row, except that a worker reads at most MOST_AT_ONCE files of one sender at a time. Files that
+        are not read yet come first, then data bars that a job waits for, then other data bars."""
         running = self.running().by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
         workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
         limit = MOST_AT_ONCE * max(1, workers)
@@ -92,40 +100,40 @@ class MicrographQuerySet(AttemptedQuerySet):
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
             return None
-        mine = waiting.filter(sender=sender)
+        rows = waiting.filter(sender=sender)
         for condition in (Q(width=0), WANTED):
-            if mine.filter(condition).exists():
-                mine = mine.filter(condition)
+            if rows.filter(condition).exists():
+                rows = rows.filter(condition)
                 break
-        return mine.order_by("created", "pk").values_list("pk", flat=True).first()
+        return rows.order_by("created", "pk").values_list("pk", flat=True).first()
 
 
 class Micrograph(Owned, Attempted):
-    """An uploaded file: a micrograph with the facts from its inspection, or an archive of micrographs.
+    """An uploaded file: a micrograph with what its inspection found, or an archive of micrographs.
 
     The upload is stored and answered at once; a worker inspects it later:
 
         RECEIVING ──stored──> QUEUED ──claim──> RUNNING ──> DONE, or FAILED: `error` says what is wrong with the file
                                 ^                  │
-                                └───── once more, for its data bar, while no job waits or runs
+                                └───── once more, for its data bar (`may_read_bars`)
 
     name: the file's own name, for display only. sha256: of the file's bytes.
-    kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`); calibration:
-        `Calibration` as a dict.
+    kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`). kind: the format of the
+        file in words. calibration: a `Calibration` as a dict.
     data_bar: first row of the data bar, None without one.
     reading: the `BarReading` of data bar or picture, {} without one; it was read there, or in an earlier image with
-        the same data bar (`known_bars`). read_bar: whether it is to be read even where the file says its scale.
-    side: the files of the microscope that were sent with it, as {"name", "sha256", "file": where it is stored}; each
-        has a `SideFile`, which says who else has it. size: without them.
-    viewer_image, viewer_tiles: the picture in the viewer, whole and in squares (core.report.exports.viewer);
-        viewer_size: of both.
+        the same data bar (`known_bars`). read_bar: whether the bar is read even if the file states the scale.
+    side: the files of the microscope that were sent with it, as {"name", "sha256", "file": path in the storage}; each
+        has a `SideFile`, which says which other images have it. size: bytes of the file, without the side files.
+    viewer_image, viewer_tiles: the picture in the viewer, whole and in tiles (core.report.exports.viewer);
+        viewer_size: bytes of both.
     is_archive: whether the file gives several images: a ZIP archive, or a stack of which pages were asked for.
-    archive: the file that contained it.
-    pages: of a file with several images, those asked for, such as "3", "2-5" or "all"; "": it is one image. Each
-        becomes a file of its own: of an archive its images, else it takes the place of this file.
+    archive: the file that contained this one.
+    pages: for a file with several images, the pages that were asked for, such as "3", "2-5" or "all"; "": it is used as
+        one image. Each page becomes a file of its own.
     sample: the sample that will include it; None once it does.
-    asked: the sender's statements about its scale and, for an archive, about the analysis of its images
-    (services.results.after_inspection).
+    asked: what the sender stated about its scale and, for an archive, about the analysis of its images
+        (services.results.after_inspection).
     """
 
     class State(models.TextChoices):
@@ -190,13 +198,13 @@ class Micrograph(Owned, Attempted):
 
     @property
     def panels(self) -> list[tuple[int, str]]:
-        """The pictures among the panels of a figure: each as the number of its page and the viewBox of its part."""
+        """For a figure of several pictures: (page, SVG viewBox of the picture) for each picture in it."""
         entries = (map(int, entry.split(",")) for entry in str(self.metadata.get("panels", "")).split())
         return [(page, f"{left} {top} {right - left} {bottom - top}") for page, top, left, bottom, right in entries]
 
     @property
     def channels(self) -> list[str]:
-        """The names of the channels of a map of elements, which are its pages."""
+        """The names of the channels of an element map; each channel is a page of the file."""
         return str(self.metadata.get(CHANNELS, "")).split(", ") if CHANNELS in self.metadata else []
 
     @property
@@ -206,10 +214,10 @@ class Micrograph(Owned, Attempted):
         return scale_of(file, self.reading, (self.height, self.width))
 
     def waits_for_bar(self, asked: Mapping[str, Any]) -> bool:
-        """Whether its scale depends on a bar that has not been read yet. asked: as of `Job`.
+        """Whether its scale depends on a bar that has not been read yet. asked: as `Job.asked`.
 
-        Where the scale is known otherwise, nothing waits for the bar:
-        `services.results.publishing.heed_reading` compares it later.
+        If the scale is known from elsewhere, nothing waits for the bar:
+        `services.results.publishing.heed_reading` compares both later.
         """
         return not self.is_finished and StatedScale.of(asked).needs_bar(self.scale)
 
@@ -223,11 +231,11 @@ class Micrograph(Owned, Attempted):
 
 
 class SideFile(models.Model):
-    """That an image has a file of the microscope beside it, which is stored once for all images of its sender that have
-    it (`services.results.uploads`), and removed with the last of them (`services.ground.files`).
+    """One row for each image that has a file of the microscope beside it. The file is stored once for all images of its
+    sender that have it (`services.results.uploads`), and deleted with the last of them (`services.ground.files`).
 
-    micrograph: id of the image; no foreign key, so that the version before may delete it. file: where it is stored,
-    alone in its folder. size: in bytes.
+    micrograph: id of the image; it is no foreign key, so that an older version of the site, which does not know this
+    table, can delete the image. file: its path in the storage, alone in its folder. size: in bytes.
     """
 
     micrograph = models.UUIDField(db_index=True, editable=False)
@@ -250,7 +258,7 @@ class SideFile(models.Model):
 class Segmentation(models.Model):
     """A stored `core.labels.segmentation.Segmentation`; it is deleted with the last job that measured it.
 
-    provenance: as in its file: task, settings, the whole ModelCard as it was. size: of the file in bytes.
+    provenance: a `Provenance` as JSON: task, settings, the whole ModelCard as it was. size: of the file in bytes.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""Reference materials, as accounts and groups list them."""
+"""The reference materials of accounts and groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_MATERIAL = 200
 
 class ReferenceQuerySet(OwnedQuerySet):
     def listed_for(self, user: Any, visitor: Any) -> ReferenceQuerySet:
-        """Those of the caller and those of its groups."""
+        """The reference materials of the caller and of its groups."""
         rows = self.visible_to(user, visitor)
         if user is None or not user.is_authenticated:
             return rows
@@ -23,8 +23,8 @@ class ReferenceQuerySet(OwnedQuerySet):
 class Reference(Owned):
     """A reference material with its certificate. It never changes: a new certificate is a new row.
 
-    name: of the material. material: a `core.quality.reference.ReferenceMaterial` as JSON. group: whose accounts list it
-    and choose it, too; None keeps it to its maker.
+    name: of the material. material: a `core.quality.reference.ReferenceMaterial` as JSON. group: its accounts can
+    choose the material, too; None: only its maker can.
     """
 
     name = models.CharField(max_length=LONGEST_MATERIAL)
@@ -37,7 +37,7 @@ class Reference(Owned):
         return self.name
 
     def is_visible_to(self, user: Any) -> bool:
-        """A group's is visible to its accounts, too."""
+        """A reference material of a group is visible to the accounts of the group, too."""
         signed_in = user is not None and user.is_authenticated
         in_group = signed_in and self.group_id is not None and user.groups.filter(pk=self.group_id).exists()
         return in_group or super().is_visible_to(user)

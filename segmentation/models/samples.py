@@ -1,4 +1,4 @@
-"""Samples: many images of one specimen, and the files of their pooling."""
+"""Samples: many images of one specimen whose numbers are pooled, and the files of the pooled result."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from django.db import models
 
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
-from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Judged, Owned, StoredFile
+from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, JudgedResult, Owned, StoredFile
 from .methods import ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
 
-TYPED = 100  # characters of a typed number and its unit
+LONGEST_TYPED = 100  # characters of a typed number and its unit
 
 
-class Sample(Owned, Attempted, Judged):
+class Sample(Owned, Attempted, JudgedResult):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
-    settings: of the images, without the calibration. rule, value: source of the calibration; value in nm, the width of
-    an image or, by the rule PIXEL, of a pixel; None where no width was given. typed: the text by which the user gave
-    `value`, such as "7.52 µm", "" without one: its last digit is how well `value` is known.
+    settings: of the images, without the calibration. rule: where the calibration comes from. value: in nm, the width of
+    an image, or of a pixel by the rule PIXEL; None if none was given. typed: the text by which the user gave `value`,
+    such as "7.52 µm", "" without one; its last digit says how well `value` is known.
     notes: sentences about uploads that were not taken, as {"name", "sentence"}.
-    method: by which its images are analysed; None without one.
-    closed: when it was closed, after which it takes no more images; closed_by, closed_reason: by which account and why,
-        "" where enough was measured.
-    pooled: the pooled summary that the page shows, and `of`, the ids of the jobs in it.
+    method: the version of a method by which its images are analysed; None without one.
+    closed: when it was closed; then it takes no more images. closed_by: the account. closed_reason: why it was closed
+        before enough was measured, "" otherwise.
+    pooled: the pooled summary that the page shows, and under "of" the ids of the jobs in it.
     submission: identifies a form, so that sending it twice makes one sample. content: hash of the submitted content.
     """
 
@@ -43,7 +43,7 @@ class Sample(Owned, Attempted, Judged):
     settings = models.JSONField()
     rule = models.CharField("calibration", max_length=10, choices=Rule.choices, default=Rule.OWN)
     value = models.FloatField("nm", null=True, blank=True)
-    typed = models.CharField("as typed", max_length=TYPED, blank=True, default="")
+    typed = models.CharField("as typed", max_length=LONGEST_TYPED, blank=True, default="")
     notes = models.JSONField(default=list, blank=True)
     method = models.ForeignKey(MethodVersion, models.SET_NULL, null=True, blank=True, related_name="samples")
     closed = models.DateTimeField(null=True, blank=True, editable=False)
@@ -61,23 +61,23 @@ class Sample(Owned, Attempted, Judged):
 
     @property
     def members(self) -> models.QuerySet:
-        """The jobs of its images; of an image measured again, the latest."""
+        """The jobs of its images; for an image that was measured again, only the latest job."""
         return self.jobs.exclude(reruns__sample=self.pk)
 
     def waits_for_bar(self, micrograph: Micrograph) -> bool:
-        """Whether the scale of an image that it awaits depends on a bar that has not been read."""
+        """Whether the scale of an arriving image depends on a data bar that has not been read yet."""
         return self.rule == self.Rule.OWN and micrograph.waits_for_bar(micrograph.asked)
 
     @property
     def scale_check(self) -> str:
-        """`Job.scale_check` of all its images: "pending" or "cut off" where this is so for one of them, else "done"."""
+        """`Job.scale_check` of all its images: "pending" if one is pending, else "cut off" if one is, else "done"."""
         counted = self.members.filter(state="done", included=True)
-        of_each = counted.values_list("summary__unread", "micrograph__reading__note")
-        unread, notes = zip((False, ""), *of_each, strict=True)
-        return "pending" if any(unread) else "cut off" if CUT_OFF in notes else "done"
+        rows = counted.values_list("summary__unread", "micrograph__reading__note")
+        are_unread, notes = zip((False, ""), *rows, strict=True)
+        return "pending" if any(are_unread) else "cut off" if CUT_OFF in notes else "done"
 
     def stated_for(self, micrograph: Micrograph) -> Calibration | None:
-        """What the rule states for an image; None leaves it to the file or the image."""
+        """The calibration that the rule states for an image; None if that of the file or the image counts."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
         scale = micrograph.scale

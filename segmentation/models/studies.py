@@ -1,4 +1,4 @@
-"""Studies of methods: the precision from results under changed conditions, and the report of it."""
+"""Studies of methods: the precision of a method, computed from results under changed conditions, with a report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import models
 
-from .base import SHOWN_NAME, AttemptedQuerySet, Made
+from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .methods import ACCOUNT, Method
 
 
@@ -17,12 +17,12 @@ class StudyQuerySet(AttemptedQuerySet):
         return self.annotate(sender=models.F("author"))
 
 
-class Study(Made):
-    """The study of a method, which a worker makes once and nobody changes.
+class Study(PageWork):
+    """The study of a method. A worker computes it once, and nobody changes it.
 
     author: the account that asked for it. quantity: the number that was studied. names: of the conditions, the outer
-    ones first. rows: the results as they were, see `core.quality.validated`. result: what the analysis of variance
-    gave. pdf: the report.
+    ones first. rows: the results as they were (`presenters.studies.study_row`). result: the outcome of the analysis of
+    variance. pdf: the report.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -37,7 +37,7 @@ class Study(Made):
 
     objects = StudyQuerySet.as_manager()
 
-    class Meta(Made.Meta):
+    class Meta(PageWork.Meta):
         indexes = []
 
     def __str__(self) -> str:
@@ -45,6 +45,6 @@ class Study(Made):
 
     @property
     def content(self) -> dict[str, Any]:
-        """What report and page are made of."""
+        """The content of the report, as plain values."""
         names = ("title", "author", "quantity", "names", "rows", "result")
         return {**{name: getattr(self, name) for name in names}, "method": self.method.name, "created": self.created}

@@ -1,4 +1,4 @@
-"""What an account has set up: tokens of scripts, webhooks, and its laboratory; and how much it may use."""
+"""What belongs to an account: tokens for scripts, webhooks, settings of its laboratory, and how much it may use."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from django.utils import timezone
 
 from .base import Attempted, AttemptedQuerySet
 
-NAME = 100
+LONGEST_NAME = 100  # characters of the name of a token
 
 
 class Token(models.Model):
     """What a script sends in place of a name and a password. The token itself is stored nowhere.
 
-    key: its keyed hash. start: its first characters, by which its owner recognises it. minute: the one of
-    its last request, counted from 1970. requests: how many it sent in that minute.
+    key: its keyed hash. start: its first characters, by which its owner recognises it. minute: that of the last
+    request, counted from 1970. requests: how many requests came in that minute.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
-    name = models.CharField(max_length=NAME)
+    name = models.CharField(max_length=LONGEST_NAME)
     key = models.CharField(max_length=64, unique=True, editable=False)
     start = models.CharField(max_length=16, editable=False)
     read_only = models.BooleanField(default=False)
@@ -44,7 +44,8 @@ class Token(models.Model):
 
 
 class Laboratory(models.Model):
-    """What the laboratory of an account sets once: texts by the names of settings, which new jobs take."""
+    """The settings that an account sets once for its laboratory. texts: name of a setting -> text; new jobs take
+    them."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="laboratory")
     texts = models.JSONField(default=dict)
@@ -56,8 +57,8 @@ class Laboratory(models.Model):
 class Quota(models.Model):
     """How much a person, or each person of a group, may use; `services.ground.limits.quota_of` says which row counts.
 
-    stored_gb: in GB of 2**30 bytes. megapixels_a_day: of analyses within 24 hours. None: the row says nothing about
-    it; 0: no limit.
+    stored_gb: in GB of 2**30 bytes. megapixels_a_day: of all images analysed within 24 hours. For both: None if the row
+    does not decide it, 0 for no limit.
     """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
@@ -81,8 +82,8 @@ class Quota(models.Model):
 class Webhook(models.Model):
     """An address that is told when an account's work is done or has failed (Standard Webhooks).
 
-    secret: for the signature; we sign with it, so it is stored as it is, and shown once. failing: since when no
-    message was accepted. stopped: since when nothing is sent any more, because of that.
+    secret: the key by which this site signs its messages, so it is not hashed; a page shows it once. failing: since
+    when no message was accepted. stopped: since when nothing is sent any more, because messages were not accepted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -101,14 +102,14 @@ class Webhook(models.Model):
 
 
 class DeliveryQuerySet(AttemptedQuerySet):
-    longest_due = timedelta(days=4)  # more than the last of services.access.webhooks.AGES
+    longest_due = timedelta(days=4)  # longer than the longest wait before another try (services.access.webhooks.AGES)
 
     def by_sender(self) -> AttemptedQuerySet:
         return self.annotate(sender=Cast("webhook__owner", models.CharField()))
 
 
 class Delivery(Attempted):
-    """One message to one webhook. Its id is that of the message, equal for each try.
+    """One message to one webhook. Its id is the id of the message, the same for each try.
 
     event: such as "job.done". payload: the body. answer: HTTP status of the last try, or what went wrong.
     """

@@ -1,4 +1,4 @@
-"""Beside the results: workers alive, private links, folders to be removed, and what the staff changed."""
+"""Rows for running the site: workers, private links, folders to remove, and the log of changes by staff."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-ALIVE = timedelta(seconds=45)
+ALIVE = timedelta(seconds=45)  # a worker that has not been seen for so long is not alive
 
 
 class WorkerProcess(models.Model):
-    """A worker, which says every few seconds that it is alive; gone once it ends as it should.
+    """A worker process, which updates `seen` every few seconds. The row is deleted when the process ends as it should.
 
-    name: Celery's, the number of the process and an end by chance, such as "analyses@host 712-9c3f", so that no two
+    name: Celery's name, the process id and random characters, such as "analyses@host 712-9c3f", so that no two
     processes share a row. queues: names, separated by commas.
     """
 
@@ -35,11 +35,12 @@ class WorkerProcess(models.Model):
 
 
 class Link(models.Model):
-    """How the link of one job or sample opens it. Without a row, a result that has no account opens by its address for
-    ever. A result of an account then opens for nobody else.
+    """The private link of one job or sample. Without such a row, the address of a result without an account opens it
+    for ever, and a result of an account opens for that account only.
 
-    target: id of the job or sample. number: what its secret is made from (services.access.links), "" where the address
-    alone opens it. ends: when it stops, None for never. off: whether it is switched off.
+    target: id of the job or sample. number: random text that the secret of the link is computed from
+    (services.access.links), "" if the address alone opens it. ends: when the link stops, None for never. off: whether
+    it is switched off.
     """
 
     target = models.UUIDField(primary_key=True, editable=False)
@@ -54,7 +55,7 @@ class Link(models.Model):
 
 class Removal(models.Model):
     """A folder of the storage that is to be removed. The row is made in the transaction that makes the folder useless,
-    and deleted once the folder is empty. So a process that is killed in between leaves nothing behind for ever."""
+    and deleted once the folder is empty. So the folder is removed even if a process is killed in between."""
 
     folder = models.CharField(max_length=200)
     created = models.DateTimeField(default=timezone.now, db_index=True)
@@ -67,11 +68,11 @@ class Removal(models.Model):
 
 
 class StaffAction(models.Model):
-    """One change by a member of the staff, or on the command line, and each change of what a result is held against,
-    whoever made it; nobody changes or deletes such a row here.
+    """One change by a member of the staff or on the command line; also each change of the specification or reference
+    material of a result, by anybody. The site never changes or deletes such a row.
 
-    account: the name as it was. action: such as "cancelled". kind, target, name: what was changed. before, after: the
-    values that differ; after a deletion only those before.
+    account: its name at that time. action: such as "cancelled". kind, target, name: what was changed. before, after:
+    the values that differ; after a deletion only those before.
     """
 
     created = models.DateTimeField("when", default=timezone.now, db_index=True, editable=False)

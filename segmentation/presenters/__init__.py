@@ -1,1 +1,1 @@
-"""What pages, API and admin show of the rows that the worker filled."""
+"""From rows of the database to what pages, API and admin show: numbers, words and small charts."""

@@ -1,4 +1,4 @@
-"""The small charts of a result as numbers that a template draws: they need no JavaScript."""
+"""The small charts of a result, as places and texts from which templates draw SVG without JavaScript."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
-MAIN_OTHERS = 3  # further numbers of a class that stand in the answer
+MAIN_OTHERS = 3  # the further numbers of a class that stand in the main sentence
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A fraction with its interval. value, interval: in words, interval "" without one. at, left, right: places of the
-    fraction and of the ends of the interval on an axis from 0 to 100 %. n: of how many objects, 0 where that is not
-    shown."""
+    """A fraction with its interval, drawn as a bar. value, interval: in words, interval "" without one. at, left,
+    right: the fraction and both ends of its interval in per cent, as places on the axis. n: the number of objects that
+    the fraction is of, 0 if that is not shown."""
 
     name: str
     value: str
@@ -39,7 +39,7 @@ class Bar:
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> Bar | None:
-        """None where the fraction is unknown."""
+        """The bar of a stored result; None if its fraction is not known."""
         fraction, low, high = result.get("fraction"), result.get("low"), result.get("high")
         if fraction is None:
             return None
@@ -51,22 +51,22 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis, in per cent of its length, and what stands there."""
+    """A tick of an axis: its place in per cent of the length, and its text."""
 
     at: float
     text: str
 
 
 def _round_steps(low: float, high: float) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, about TICKS of them."""
-    rough = (high - low) / TICKS
-    power = 10.0 ** floor(log10(rough))
-    step = next(nice * power for nice in (1, 2, 5, 10) if nice * power >= rough * 0.7)
+    """Round numbers from low to high, as ticks of an axis: about TICKS multiples of 1, 2 or 5 times a power of ten."""
+    wanted_step = (high - low) / TICKS
+    power = 10.0 ** floor(log10(wanted_step))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted_step * 0.7)
     return [float(f"{number * step:.12g}") for number in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
 def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float | None]]:
-    """A histogram as the line over the middles of its bins."""
+    """A histogram as a line through the middles of its bins, as points (x, y)."""
     bins = zip(edges, edges[1:], heights, strict=False)
     return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
 
@@ -79,14 +79,17 @@ def lines_of(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[
 
 
 def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Stored curves of one line each, to be drawn over each other. Where all are histograms, each of equal bins, they
-    are counted again in bins as wide as the widest, so that equal heights are equal shares."""
+    """Stored curves of one line each, ready to be drawn over each other. If all are histograms (each has equal bins),
+    they get common bins, as wide as the widest, so that equal heights are equal shares."""
     lines = [(curve["x"], *curve["lines"].values()) for curve in curves]
     if any(len(x) <= len(y) for x, y in lines):
         return list(curves)
-    wide = max(x[-1] - x[-2] for x, _ in lines)
-    low, last = floor(min(x[0] for x, _ in lines) / wide), ceil(max(x[-1] for x, _ in lines) / wide - 1e-9)
-    edges = wide * np.arange(low, last + 1)
+    width = max(x[-1] - x[-2] for x, _ in lines)
+    first_edge, last_edge = (
+        floor(min(x[0] for x, _ in lines) / width),
+        ceil(max(x[-1] for x, _ in lines) / width - 1e-9),
+    )
+    edges = width * np.arange(first_edge, last_edge + 1)
     shares = (np.diff(np.interp(edges, x, np.cumsum([0, *y]))).tolist() for x, y in lines)
     return [{"x": edges.tolist(), "lines": {"": share}} for share in shares]
 
@@ -100,9 +103,12 @@ class Band(NamedTuple):
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves over one axis. Places are in per cent of the chart: x goes right and y down. paths: one for each curve.
-    dots: x, y and words of the points of the first curve. whiskers: x, low, high. across: the title of x. words: the
-    curves for those who cannot see them. bands: areas behind the curves, as closed paths."""
+    """Curves over one axis. Places are in per cent of the chart: x goes right and y down.
+
+    paths: SVG paths, one for each curve. dots: x, y and words of the points of the first curve. whiskers: x, low, high.
+    title: of the y axis. across: title of the x axis. words: the alternative text. bands: areas behind the curves, as
+    closed SVG paths.
+    """
 
     paths: tuple[str, ...]
     dots: tuple[tuple[float, float, str], ...]
@@ -125,17 +131,21 @@ class Lines:
         bands: Sequence[Band] = (),
         from_zero: bool = False,
     ) -> Lines | None:
-        """None where no curve has two points. intervals: (x, low, high), drawn as whiskers."""
+        """The chart of curves, each a series of points (x, y); None if no curve has two points.
+
+        title, across: titles of the y and x axes. intervals: (x, low, high), drawn as whiskers. from_zero: whether the
+        y axis begins at 0.
+        """
         drawable = [[(x, y) for x, y in points if y is not None] for points in series]
         if not any(len(points) > 1 for points in drawable):
             return None
-        drawn = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
-        ys = [y for _, y in drawn] + [end for _, *ends in intervals for end in ends]
-        xs = [x for x, _ in drawn]
+        all_points = [*chain(*drawable), *chain(*(side for band in bands for side in band))]
+        ys = [y for _, y in all_points] + [end for _, *ends in intervals for end in ends]
+        xs = [x for x, _ in all_points]
         leftmost, rightmost = min(xs), max(xs)
         low, high = 0.0 if from_zero else min(ys), max(ys)
-        room = 0.06 * (high - low) or abs(high) or 1.0
-        bottom, top = max(0.0, low - room), high + room
+        margin = 0.06 * (high - low) or abs(high) or 1.0  # above and below the curves
+        bottom, top = max(0.0, low - margin), high + margin
         if rightmost == leftmost:
             return None
 
@@ -149,7 +159,7 @@ class Lines:
             return "M" + " L".join(f"{right(x)} {down(y)}" for x, y in points)
 
         steps = _round_steps(leftmost, rightmost)
-        steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit a phone
+        steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit on a phone
         return cls(
             tuple(path(points) if len(points) > 1 else "" for points in drawable),
             tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in drawable[0]),
@@ -183,7 +193,7 @@ class ClassRow:
 
     @property
     def main_others(self) -> list[Entry]:
-        """Those of the `others` that stand in the answer."""
+        """Those of the `others` that stand in the main sentence."""
         return self.others[:MAIN_OTHERS]
 
     @property
@@ -193,7 +203,7 @@ class ClassRow:
 
     @property
     def share(self) -> Bar | None:
-        """The first fraction among the numbers that every class has, where it is known."""
+        """The share of the class: the first fraction among `cells`, as a bar; None if not known."""
         fraction = next((cell for cell in self.cells if cell.kind == "fraction"), None)
         number = fraction.number if fraction else Value(None)
         low, high = number.total or (number.low, number.high)
@@ -203,15 +213,16 @@ class ClassRow:
 
 
 def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
-    """The numbers of each class, in the order of the classes."""
-    figures: dict[str, dict[str, Entry]] = {}
-    for quantity in quantities:
-        figure, _, name = quantity.name.partition(OF)
+    """A row for each class, in the order of the classes. quantities: entries whose names are "QUANTITY" + OF +
+    "CLASS"."""
+    by_quantity: dict[str, dict[str, Entry]] = {}  # name of a quantity -> class -> its number
+    for entry in quantities:
+        quantity, _, name = entry.name.partition(OF)
         if name:
-            figures.setdefault(figure, {})[name] = replace(quantity, term=known_number(figure).title)
-    names = list(max(figures.values(), key=len, default=[]))
-    shared = [by_class for by_class in figures.values() if len(by_class) == len(names)]
-    partial = [by_class for by_class in figures.values() if len(by_class) < len(names)]
+            by_quantity.setdefault(quantity, {})[name] = replace(entry, term=known_number(quantity).title)
+    names = list(max(by_quantity.values(), key=len, default=[]))
+    shared = [by_class for by_class in by_quantity.values() if len(by_class) == len(names)]
+    partial = [by_class for by_class in by_quantity.values() if len(by_class) < len(names)]
     return [
         ClassRow(
             name,
@@ -224,7 +235,10 @@ def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
 
 
 class ChartedSummary(Summary):
-    """The numbers of a result with what only its page shows: sentences, and the small charts that a template draws."""
+    """The numbers of a result, with what only its page shows: sentences, and small charts that a template draws.
+
+    notices: the warnings and buttons beside the numbers.
+    """
 
     task: Task
     notices: Sequence[Any]
@@ -232,25 +246,27 @@ class ChartedSummary(Summary):
 
     @property
     def notices_beside(self) -> list[Any]:
-        """Those of the `notices` that stand beside the numbers: the gravest warnings, else the first of them."""
+        """Those of the `notices` that stand beside the numbers: the gravest warnings; without warnings the first
+        notice."""
         doubts = [notice for notice in self.notices if isinstance(notice, Flag) and notice.doubt]
         return beside_numbers(doubts) or list(self.notices[:1])
 
     @property
     def listed_notices(self) -> list[Any]:
-        """The `notices` of the list below the numbers: all but a first one that stands in full beside them."""
+        """The `notices` in the list below the numbers: all, except a first one that is written in full beside the
+        numbers."""
         return [
             notice for place, notice in enumerate(self.notices) if place or (isinstance(notice, Flag) and notice.short)
         ]
 
     @property
     def answers_with_shares(self) -> bool:
-        """Whether the answer is shares of the area, one for each class, which need no scale."""
+        """Whether the main numbers are shares of the area, one for each class; these need no scale."""
         return bool(self.leading) and self.leading[0].kind == "fraction"
 
     @property
     def classes(self) -> list[ClassRow]:
-        """Of an analysis that tells classes apart, the numbers of each."""
+        """The numbers of each class, for a kind of analysis with classes; else []."""
         has_classes = self.task.semantic and not self.statistics
         entries = map(self.with_basis, answers(self.stored_quantities, every=True) if has_classes else ())
         return class_rows(map(self._with_sure_ends, entries))
@@ -266,24 +282,24 @@ class ChartedSummary(Summary):
         return [known_column(name) for name in DESCRIPTORS]
 
     @property
-    def said_classes(self) -> list[ClassRow]:
-        """The classes as the sentence names them: first those with a further number, such as a thickness."""
+    def classes_in_sentence(self) -> list[ClassRow]:
+        """The classes in the order of the main sentence: first those with a further number, such as a thickness."""
         return sorted(self.classes, key=lambda row: not row.others)
 
     @property
     def size_line(self) -> str:
-        """What the sizes are."""
+        """A sentence that says what the sizes are."""
         definition = self.size.definition
         return f"Sizes are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
 
     @property
     def further(self) -> list[Entry]:
-        """The numbers that do not repeat what stands among the sizes."""
+        """The numbers that are not among the sizes."""
         return [entry for entry in self.known_quantities if not (self.sizes and entry.name in self.task.figures)]
 
     @property
     def further_listed(self) -> list[Entry]:
-        """The further numbers that the first screen does not show, without those that few people ask for."""
+        """The `further` numbers that are not in the main sentence, without `special` ones."""
         headlines = {entry.name for entry in self.leading}
         return [entry for entry in self.further if entry.name not in headlines and not is_special(entry)]
 
@@ -294,13 +310,13 @@ class ChartedSummary(Summary):
 
     @property
     def convergence(self) -> Lines | None:
-        """How the median converges as objects or images are counted: with its interval, over the `wanted` range of the
-        final one. None where the result has no such curve."""
+        """The median with its interval against the number of counted objects or images, over a band around the final
+        median, the `wanted` range. None if the result has no such curve."""
         curve = self.statistics.convergence if self.statistics and self.kept else None
         if not self.statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
             return None
         numbers, medians, unit, wanted = curve["n"], curve["median"], self.statistics.unit, curve["wanted"]
-        counted = "images" if curve.get("by") == "image" else self.things
+        unit_of_count = "images" if curve.get("by") == "image" else self.things
         lows, highs = (
             [median if end is None else end for end, median in zip(curve[name], medians, strict=True)]
             for name in ("low", "high")
@@ -308,26 +324,26 @@ class ChartedSummary(Summary):
         least, greatest = (medians[-1] * factor for factor in (1 - wanted, 1 + wanted))
         in_range = Band(*([(0, end), (numbers[-1], end)] for end in (least, greatest)))
         line, *interval = (list(zip(numbers, values, strict=True)) for values in (medians, lows, highs))
-        chart = Lines.of([line], f"Median ({unit})", counted, bands=[in_range, Band(*interval)])
+        chart = Lines.of([line], f"Median ({unit})", unit_of_count, bands=[in_range, Band(*interval)])
         words = (
-            f"{n:,} {counted}: median {Entry('', '', Value(median, low, high, unit)).words}"
+            f"{n:,} {unit_of_count}: median {Entry('', '', Value(median, low, high, unit)).words}"
             for n, median, low, high in zip(numbers, medians, lows, highs, strict=True)
         )
         return chart and replace(
             chart,
             dots=tuple((x, y, text) for (x, y, _), text in zip(chart.dots, words, strict=True)),
-            words=f"The median and its 95 % interval against the number of {counted}. {self.enough}",
+            words=f"The median and its 95 % interval against the number of {unit_of_count}. {self.enough}",
         )
 
     @property
     def wanted(self) -> str:
-        """How close to the final median its interval is wanted, such as "5 %"; "" where nothing converges."""
+        """How close to the final median the interval should be, such as "5 %"; "" without such a curve."""
         curve = self.statistics.convergence if self.statistics else None
         return per_cent(curve["wanted"]) if curve else ""
 
     @property
     def nano_bar(self) -> Bar | None:
-        """The nano fraction with the interval that stands beside it."""
+        """The share of particles from 1 to 100 nm as a bar, with the interval that the page shows."""
         share = next((entry for entry in self.headlines if entry.name == "fraction_100nm"), None)
         if not self.nano or share is None or share.total is None:
             return Bar.of(self.nano) if self.nano else None
@@ -336,6 +352,6 @@ class ChartedSummary(Summary):
 
     @property
     def sensitivity(self) -> list[Bar]:
-        """The nano fraction under other settings."""
+        """The share of particles from 1 to 100 nm under other settings."""
         rows = self.nano["sensitivity"] if self.nano else []
         return [bar for bar in map(Bar.of, rows) if bar]

@@ -1,4 +1,4 @@
-"""Other ways to have an analysis, each a button that makes a revision with one other setting."""
+"""The buttons beside a result. Each makes a revision, that is a new analysis, with one other setting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from ..services.results.models_offered import offered
 
 @dataclass(frozen=True)
 class Change:
-    """A button that makes a revision with one other setting: its words, the setting as it is typed, and why."""
+    """A button that makes a revision with one other setting. words: on the button. setting: its name. value: as a
+    person would type it. text: the reason, or what the button would show."""
 
     words: str
     setting: str
@@ -29,7 +30,7 @@ class Change:
     text: str = ""
 
 
-# By reason: what is clicked, the setting and what it becomes.
+# Reason for which objects are left out -> the button that counts them.
 COUNTED_AGAIN = {
     str(Reason.UNLIKE): Change("Yes, measure", "measure_unlike", "on"),
     **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
@@ -38,20 +39,20 @@ COUNTED_AGAIN = {
 }
 
 
-# By what the short form of a warning begins with: the setting that answers it.
-ANSWERED = {TILTED: Change("correct for the tilt", "tilt_correction", FROM_FILE)}
+# Beginning of the short form of a warning -> the button that removes its cause.
+BUTTON_OF_WARNING = {TILTED: Change("correct for the tilt", "tilt_correction", FROM_FILE)}
 
 
 @dataclass(frozen=True)
-class Answered(Flag):
-    """A warning with the button that answers it; fields as those of `Change`."""
+class WarningWithButton(Flag):
+    """A warning with the button that removes its cause; the fields are those of `Change`."""
 
     words: str = ""
     setting: str = ""
     value: str = ""
 
     @classmethod
-    def of(cls, flag: Flag, change: Change) -> Answered:
+    def of(cls, flag: Flag, change: Change) -> WarningWithButton:
         return cls(**vars(flag), words=change.words, setting=change.setting, value=change.value)
 
 
@@ -62,18 +63,18 @@ class AsideLine(Aside):
     change: Change | None = None
 
 
-def with_answer(flag: Flag) -> Flag:
-    """A warning, with the button that answers it if there is one."""
-    answers = (change for begins, change in ANSWERED.items() if flag.doubt and flag.short.startswith(begins))
-    change = next(answers, None)
-    return Answered.of(flag, change) if change else flag
+def with_button(flag: Flag) -> Flag:
+    """A warning, with the button that removes its cause if there is one."""
+    changes = (change for begins, change in BUTTON_OF_WARNING.items() if flag.doubt and flag.short.startswith(begins))
+    change = next(changes, None)
+    return WarningWithButton.of(flag, change) if change else flag
 
 
 class Choices:
-    """What may be chosen otherwise in a finished job."""
+    """The buttons beside the result of a finished job."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.used = job, job.summary["used"]
+        self.job, self.used = job, job.summary["used"]  # used: what the analysis chose and noticed
         self.task = find(job.summary["task"])
 
     @property
@@ -86,41 +87,47 @@ class Choices:
 
     @property
     def earlier_models(self) -> list[Change]:
-        """The model that a user's own began with, where the image is unlike the user's; [] elsewhere."""
+        """A button for the model from which the user's own model was trained further, if the image is unlike the
+        images of that training; otherwise []."""
         name = self.used.get("unlike_own", {}).get("began_with")
-        why = "Another model may fit better."
+        reason = "Another model may fit better."
         return [
-            Change(f"analyse with {card.title}", "model", card.name, why)
+            Change(f"analyse with {card.title}", "model", card.name, reason)
             for card in cards.available()
             if card.name == name
         ]
 
     @property
     def edges(self) -> list[Change]:
-        """The edges that all outlines may follow instead, where particles show one around another, or did before."""
-        chosen = (self.job.settings or {}).get("edge", "auto")
-        if chosen == "auto" and not self.used.get("concentric"):
+        """A button for each other edge that all outlines may follow, if particles show two edges, one around the
+        other, or if an edge was chosen before."""
+        current_edge = (self.job.settings or {}).get("edge", "auto")
+        if current_edge == "auto" and not self.used.get("concentric"):
             return []
-        outlined = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
-        others = ((edge, why) for edge, why in outlined.items() if edge != chosen)
-        return [Change(f"all by the {edge} edge", "edge", edge, why) for edge, why in others]
+        reasons = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
+        return [
+            Change(f"all by the {edge} edge", "edge", edge, reason)
+            for edge, reason in reasons.items()
+            if edge != current_edge
+        ]
 
     @property
     def regions(self) -> list[list[list[float]]]:
-        """The regions to ignore, as the API has them."""
+        """The regions to ignore, as lists of corners [x, y] in px."""
         ignored: list[list[list[float]]] = self.job.get_settings().as_dict()["ignore"]
         return ignored
 
     @property
     def regions_taken_back(self) -> list[Change]:
-        """A button for each region that takes it back and, of several, one for all."""
+        """A button for each ignored region, which stops ignoring it; and one for all if there are several."""
         regions = self.job.get_settings().measurement.ignore
         remaining = (regions_text(regions[:index] + regions[index + 1 :]) for index in range(len(regions)))
         one_by_one = [Change(f"region {number}", "ignore", text) for number, text in enumerate(remaining, 1)]
         return [*one_by_one, Change("all", "ignore", "")] if len(regions) > 1 else one_by_one
 
     def measurand(self, statistics: Statistics) -> Change | None:
-        """The numbers of the other measurand, and the button that makes them the result; None where none are known."""
+        """A button that shows the numbers of the other measurand and makes them the result; None if they are not
+        known."""
         if (answer := statistics.other) is None:
             return None
         entries = [Entry.of("median", Value(answer["median"], *(answer["median_ends"] or ()), unit=statistics.unit))]
@@ -136,12 +143,15 @@ class Choices:
         return Change("Show these", "measurand", measurand, ", ".join(parts))
 
     def aside(self, set_aside: Sequence[Aside]) -> list[AsideLine]:
-        """How many were set aside, by reason. A button that changes several of them stands beside the last one."""
+        """How many objects were left out, by reason. A button that counts objects of several reasons stands beside the
+        last of these reasons."""
         changes = {line.reason: COUNTED_AGAIN[line.reason] for line in set_aside if line.reason in COUNTED_AGAIN}
-        setting_names, listed = {setting.name for setting in settings_of_task(self.task)}, list(changes.values())
-        last = {change: reason for reason, change in changes.items() if change.setting in setting_names}
+        setting_names, every_change = {setting.name for setting in settings_of_task(self.task)}, list(changes.values())
+        last_reason = {change: reason for reason, change in changes.items() if change.setting in setting_names}
         buttons = {
-            reason: replace(change, words={1: change.words, 2: "count both"}.get(listed.count(change), "count all"))
-            for change, reason in last.items()
+            reason: replace(
+                change, words={1: change.words, 2: "count both"}.get(every_change.count(change), "count all")
+            )
+            for change, reason in last_reason.items()
         }
         return [AsideLine(**vars(line), change=buttons.get(line.reason)) for line in set_aside]

@@ -1,4 +1,4 @@
-"""Two results side by side: every number of both with their difference, and what a worker found of their objects."""
+"""The page that compares two results: all numbers with their differences, and which objects differ."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from .result import Result
 from .sample import PooledResult
 from .stored import warning_of
 
-HOW = {
+# What the page says of the intervals, by how the images of both results are related.
+INTERVAL_NOTES = {
     "paired": "Both are of one image: the same outlines are compared. Intervals of differences include counting only.",
     "independent": "The images are different: each difference has the intervals of both numbers.",
     "shared": "Some images are in both results, so differences have no interval.",
 }
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
-# Title, what it means, and on which side its objects are counted.
+# For each outcome of an object: its title, its meaning, and in which of the two results its objects are counted.
 OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
     "matched": ("Matched", "One of each, outlined alike.", "first"),
     "inexact": ("Outlined differently", "One of each, outlined otherwise.", "first"),
@@ -44,13 +45,19 @@ OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
 }
 
 
+# The outcomes of objects that are not outlined alike, and how the sentence says them.
 CHANGED: tuple[Outcome, ...] = ("inexact", "split", "merged", "missed", "invented")
-WAYS: dict[Outcome, str] = {"invented": " more", "split": " cut", "merged": " merged", "inexact": " drawn otherwise"}
+OUTCOME_WORDS: dict[Outcome, str] = {
+    "invented": " more",
+    "split": " cut",
+    "merged": " merged",
+    "inexact": " drawn otherwise",
+}
 ALL_CHANGED = ("All that differ", "Every outline that is not alike in both.")
 
 
 def warning_of_side(side: Compared) -> str:
-    """The gravest warnings of one of two results, "" without any."""
+    """The gravest warnings of one of the two results; "" without any."""
     return "; ".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 
@@ -68,8 +75,8 @@ class OutcomeRow:
 
 @dataclass(frozen=True)
 class Operators:
-    """The difference of two people who outlined one image, as a standard uncertainty in per cent of the median. value:
-    the same as the setting `between_operators` takes it. who: their accounts."""
+    """How much the results of two people who outlined one image differ, as a standard uncertainty. per_cent: in per
+    cent of the median. value: the same as a value of the setting `between_operators`. who: their accounts."""
 
     per_cent: str
     value: str
@@ -77,7 +84,7 @@ class Operators:
 
 
 class ComparedResults:
-    """The page's view of a comparison; a and b: the numbers of both."""
+    """A comparison as its page shows it. a, b: the numbers of the first and of the second result."""
 
     def __init__(self, row: Comparison) -> None:
         self.row = row
@@ -95,28 +102,28 @@ class ComparedResults:
 
     @property
     def answer(self) -> str:
-        """What the comparison shows: "No difference shown: 8 nm, −38 to +58, in median size.", of two outlinings of one
-        image "Without 3 outlines the median is 8 nm larger."; "" without a number that both have."""
+        """The outcome in a sentence, such as "No difference shown: 8 nm, −38 to +58, in median size."; for two
+        segmentations of one image "Without 3 outlines the median is 8 nm larger."; "" without a number that both
+        have."""
         rows = sorted(self.main, key=lambda row: (row.after.name != "median", row.after.kind == "integer"))
         if not rows or rows[0].value is None or not self.result:
             return ""
         row, is_size = rows[0], rows[0].after.name == "median"
-        signed, is_same = row.difference.partition(" (")[0], row.difference.startswith("±")
-        much, what = signed.strip("+−±"), "median size" if is_size else uncapital(row.term)
-        more = f"{much} {(('larger', 'smaller') if is_size else ('higher', 'lower'))[row.value < 0]}"
+        signed_text, is_same = row.difference.partition(" (")[0], row.difference.startswith("±")
+        amount, quantity = signed_text.strip("+−±"), "median size" if is_size else uncapital(row.term)
+        change = f"{amount} {(('larger', 'smaller') if is_size else ('higher', 'lower'))[row.value < 0]}"
         if changes := self.changed_words:
-            measure = f"the {what.removesuffix(' size') if is_size else what}"
-            return f"{changes} {measure} {'stays the same' if is_same else f'is {more}'}."
-        apart, then = self._distance, "."
-        if apart:
-            far = verdict(apart["distance"], apart["p"], apart["least_p"])
-            then = f": the distributions {far}."
+            subject = f"the {quantity.removesuffix(' size') if is_size else quantity}"
+            return f"{changes} {subject} {'stays the same' if is_same else f'is {change}'}."
+        distance, ending = self._distance, "."
+        if distance:
+            ending = f": the distributions {verdict(distance['distance'], distance['p'], distance['least_p'])}."
         if row.low is not None and row.low <= 0 <= (row.high or 0.0) and self.result["how"] == "independent":
-            is_told = self._few_images or self._distributions_differ
-            return f"No difference shown: {signed.lstrip('+')}, {row.interval}, in {what}{then if is_told else '.'}"
+            ending = ending if self._few_images or self._distributions_differ else "."
+            return f"No difference shown: {signed_text.lstrip('+')}, {row.interval}, in {quantity}{ending}"
         if is_same:
-            return f"A and B have the same {what}{then}"
-        return f"B {'may be' if self._few_images else 'is'} {more} in {what}{then}"
+            return f"A and B have the same {quantity}{ending}"
+        return f"B {'may be' if self._few_images else 'is'} {change} in {quantity}{ending}"
 
     @property
     def _few_images(self) -> bool:
@@ -125,7 +132,7 @@ class ComparedResults:
 
     @property
     def _distributions_differ(self) -> bool:
-        """Whether they do by more than chance explains."""
+        """Whether the size distributions differ by more than chance explains."""
         distance = self._distance
         return (
             bool(distance)
@@ -136,44 +143,46 @@ class ComparedResults:
 
     @property
     def _changes(self) -> dict[Outcome, int]:
-        """How many outlines became what, each in one place: what was merged or cut may have a partner that is outlined
-        otherwise for that reason alone."""
+        """The number of outlines with each outcome. An outline that merged or split with others may also be paired with
+        one of them as "inexact"; it is not counted there a second time."""
         assert self._agreement is not None
         places = self._agreement["places"]
-        explained = {*places["merged"]["second"]} & {*places["inexact"]["second"]}
-        cut = {*places["split"]["first"]} & {*places["inexact"]["first"]}
+        merged = {*places["merged"]["second"]} & {*places["inexact"]["second"]}
+        split = {*places["split"]["first"]} & {*places["inexact"]["first"]}
         counts: dict[Outcome, int] = {
             name: len(places[name]["second" if name == "invented" else "first"]) for name in CHANGED
         }
-        return counts | {"inexact": max(counts["inexact"] - len(explained) - len(cut), 0)}
+        return counts | {"inexact": max(counts["inexact"] - len(merged) - len(split), 0)}
 
     @property
     def changed_words(self) -> str:
-        """What is other in B of two outlinings of one image, as the beginning of a sentence: "Without 3 outlines, with
-        2 more and 1 cut,"; "" where objects are not paired."""
+        """How the outlines of B differ from those of A, for one image, as the beginning of a sentence: "Without 3
+        outlines, with 2 more and 1 cut,"; "" if objects are not paired."""
         if not self._agreement or not self._agreement["scores"]:
             return ""
         changes = self._changes
-        others = [(changes[name], way) for name, way in WAYS.items() if changes[name]]
-        without, listed_words = changes["missed"], [f"{count:,}{way}" for count, way in others]
-        if not without and not others:
+        others = [(changes[name], way) for name, way in OUTCOME_WORDS.items() if changes[name]]
+        missing, parts = changes["missed"], [f"{count:,}{way}" for count, way in others]
+        if not missing and not others:
             return "The outlines are the same;"
-        if others and not without:  # the first part says what is counted
+        if others and not missing:  # then the word "outlines" belongs into the first part
             (count, way), noun = others[0], f" outline{'' if others[0][0] == 1 else 's'}"
-            listed_words[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
-        listed = " and ".join(filter(None, (", ".join(listed_words[:-1]), *listed_words[-1:])))
-        if not without:
-            return f"With {listed}" + ("," if len(listed_words) > 1 else "")
-        lead = f"Without {without:,} outline{'' if without == 1 else 's'}"
-        return f"{lead}, with {listed}," if listed_words else lead
+            parts[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
+        listed = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+        if not missing:
+            return f"With {listed}" + ("," if len(parts) > 1 else "")
+        lead = f"Without {missing:,} outline{'' if missing == 1 else 's'}"
+        return f"{lead}, with {listed}," if parts else lead
 
     @property
     def how_line(self) -> str:
-        """What the intervals of the differences are."""
+        """What the intervals of the differences include, in a sentence."""
         if not self.result:
             return ""
         has_intervals = any(difference["low"] is not None for difference in self.result["differences"])
-        return NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else HOW[self.result["how"]]
+        return (
+            NOT_PAIRED if self.result["how"] == "paired" and not has_intervals else INTERVAL_NOTES[self.result["how"]]
+        )
 
     @property
     def interval_line(self) -> str:
@@ -184,7 +193,7 @@ class ComparedResults:
 
     @cached_property
     def main(self) -> list[Difference]:
-        """The numbers that everybody reads."""
+        """The main numbers."""
         differences = self.result["differences"] if self.result else []
         limits = {
             difference["name"]: (difference["low"], difference["high"])
@@ -204,7 +213,8 @@ class ComparedResults:
     def _rows(
         self, entries_a: Mapping[Any, Entry], entries_b: Mapping[Any, Entry], limits: Mapping[str, Limits]
     ) -> Iterator[Difference]:
-        """Of different images, amounts such as counts have no difference: it would only say how much is seen."""
+        """The numbers that both have. If the images differ, amounts such as counts get no difference: it would only
+        say how much of the material the images show."""
         how = self.result["how"] if self.result else "paired"
         for row in differences(entries_a, entries_b, limits, from_both=how == "independent"):
             has_none = how != "paired" and (row.after.kind == "integer" or known_number(row.after.name).of_amount)
@@ -218,32 +228,32 @@ class ComparedResults:
         if self._distance and min(self._distance["n"]) < LEAST_BARS:
             return None
         unit = next((row.after.unit for row in self.main if row.after.name == "median"), self.result["unit"])
-        factor = nanometre_in(unit)  # as in the table
+        factor = nanometre_in(unit)  # the axis has the unit of the table
         edges = [factor * edge for edge in curves["edges"]]
         shares = [[100 * share for share in curves[side]] for side in ("first", "second")]
-        at = [(factor * self._distance["at"], 0.0, max(map(max, shares)))] if self._distance else []
+        line = [(factor * self._distance["at"], 0.0, max(map(max, shares)))] if self._distance else []
         title = f"{known_column(self.result['size']).title}, {unit}"
-        chart = Lines.of([polygon(edges, share) for share in shares], title, "", at, from_zero=True)
+        chart = Lines.of([polygon(edges, share) for share in shares], title, "", line, from_zero=True)
         return chart and replace(chart, words="Both size distributions by number.")
 
     @property
     def places(self) -> list[OutcomeRow]:
-        """What became of the objects, first all that are not outlined alike in both; none where they are not paired."""
+        """A row for each outcome of objects, after a row of all that differ; [] if objects are not paired."""
         if not self._agreement or not self._agreement["scores"]:
             return []
-        found_in = self._agreement["places"]
-        ids = {side: sorted({pk for name in CHANGED for pk in found_in[name][side]}) for side in ("first", "second")}  # type: ignore[literal-required]
-        written = (",".join(map(str, pks)) for pks in ids.values())
-        rows = [OutcomeRow("changed", *ALL_CHANGED, sum(self._changes.values()), *written)]
-        for name, (title, definition, counted) in OUTCOMES.items():
-            objects = found_in[name]
+        places = self._agreement["places"]
+        ids = {side: sorted({pk for name in CHANGED for pk in places[name][side]}) for side in ("first", "second")}  # type: ignore[literal-required]
+        id_texts = (",".join(map(str, pks)) for pks in ids.values())
+        rows = [OutcomeRow("changed", *ALL_CHANGED, sum(self._changes.values()), *id_texts)]
+        for name, (title, definition, counted_side) in OUTCOMES.items():
+            objects = places[name]
             ids = {f"{side}_ids": ",".join(map(str, objects[side])) for side in ("first", "second")}
-            rows.append(OutcomeRow(name, title, definition, len(objects[counted]), **ids))
+            rows.append(OutcomeRow(name, title, definition, len(objects[counted_side]), **ids))
         return rows
 
     @property
     def scores(self) -> list[dict[str, Any]]:
-        """By intersection over union: precision, recall and F1 against the truth."""
+        """Precision, recall and F1 against the ground truth, a row for each threshold of intersection over union."""
         names = ("precision", "recall", "f1") if self.truth == "A" else ("recall", "precision", "f1")
         return [
             {
@@ -255,7 +265,8 @@ class ComparedResults:
 
     @property
     def truth(self) -> str:
-        """The side that a person or another tool outlined, where it is one of both; else the first one."""
+        """The result that counts as ground truth, "A" or "B": the one that a person or another tool outlined, if only
+        one is; otherwise "A"."""
         is_hand_made_a, is_hand_made_b = (
             isinstance(side, Job) and is_hand_made(side) for side in (self.row.first_result, self.row.second_result)
         )
@@ -263,24 +274,26 @@ class ComparedResults:
 
     @property
     def pixels(self) -> str:
-        """The share of the pixels on which both agree."""
+        """The share of the pixels that are the same in both, in per cent."""
         return per_cent(self._agreement["pixels"]) if self._agreement else ""
 
     @property
     def p(self) -> str:
-        """The p-value of the distance, in words; "" where it is unknown or so few images show none."""
+        """The p-value of the distance, in words; "" if it is unknown, or if there are too few images for any p-value
+        to be significant."""
         if not self._distance or self._distance["p"] is None or (self._distance["least_p"] or 0.0) >= SIGNIFICANCE:
             return ""
         return p_words(self._distance["p"])
 
     @property
     def distance(self) -> str:
+        """How far apart the size distributions are, from 0 to 1; "" if not known."""
         return f"{self._distance['distance']:.2f}" if self._distance else ""
 
     @property
     def operators(self) -> Operators | None:
         """How much two people differ who outlined the same image. None unless both results are hand-made by different
-        accounts and the second has a budget."""
+        accounts, and the second has an uncertainty budget."""
         jobs = [
             side
             for side in (self.row.first_result, self.row.second_result)
@@ -292,10 +305,10 @@ class ComparedResults:
         if None in medians:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
-        who = [", ".join(authors(job)) for job in jobs]
-        if not all(who) or who[0] == who[1]:
+        names = [", ".join(authors(job)) for job in jobs]
+        if not all(names) or names[0] == names[1]:
             return None
-        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", " and ".join(who))
+        return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", " and ".join(names))
 
 
 def is_hand_made(job: Job) -> bool:
@@ -305,7 +318,7 @@ def is_hand_made(job: Job) -> bool:
 
 
 def authors(job: Job) -> list[str]:
-    """The accounts whose corrections a result measures; empty for people without one."""
+    """The names of the accounts whose corrections a result measures; [] if its people have no account."""
     if job.corrects is None or job.parent is None:
         return []
     names = job.parent.edits.filter(sequence__lte=job.corrects).exclude(author="")
@@ -313,6 +326,7 @@ def authors(job: Job) -> list[str]:
 
 
 def main_entries(result: ChartedSummary) -> dict[Any, Entry]:
-    counts = result.counts[:2] if result.screened else []  # others have counts of their own
+    """The main numbers of a result by name: counts, sizes, and the further ones."""
+    counts = result.counts[:2] if result.screened else []  # other kinds have their counts among `further`
     entries = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
     return {entry.name: entry for entry in entries}

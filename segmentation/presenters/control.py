@@ -1,4 +1,4 @@
-"""A control chart as its page shows it: a sentence, the pictures, and a line for each point."""
+"""A control chart as its page and the API show it: a sentence, pictures, and a row for each point."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from ..services.access.links import may_open
 from .charts import Lines
 
 MOST_SHOWN = 200  # points, the last ones
-LABEL = 8.0  # per cent of the picture that the number of a point takes on a phone
+LABEL_WIDTH = 8.0  # of the number above a point, in per cent of the picture on a phone
 
 
-class Marked(NamedTuple):
-    """A point of a picture. x, y: places in per cent. state: alarm, out, noted or "". label: what stands above it."""
+class Mark(NamedTuple):
+    """A point of a picture. x, y: places in per cent. state: "alarm", "out" (excluded), "noted" (it has a note) or "".
+    words: the tooltip. label: the text above the point."""
 
     x: float
     y: float
@@ -33,15 +34,15 @@ class Marked(NamedTuple):
         return 6 if self.state else 3
 
 
-def _apart(marks: Sequence[Marked]) -> list[Marked]:
-    """The same marks, of labels that would overlap only the later ones."""
-    marks_labelled: list[Marked] = []
-    leftmost = 100.0 + LABEL
+def _without_overlaps(marks: Sequence[Mark]) -> list[Mark]:
+    """The same marks; where labels would overlap, only the later mark keeps its label."""
+    labelled_marks: list[Mark] = []
+    leftmost = 100.0 + LABEL_WIDTH
     for mark in reversed(marks):
-        is_free = bool(mark.label) and leftmost - mark.x >= LABEL
+        is_free = bool(mark.label) and leftmost - mark.x >= LABEL_WIDTH
         leftmost = mark.x if is_free else leftmost
-        marks_labelled.append(mark if is_free else mark._replace(label=""))
-    return marks_labelled[::-1]
+        labelled_marks.append(mark if is_free else mark._replace(label=""))
+    return labelled_marks[::-1]
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ class Picture:
     """A chart with its marked points. Its curves are the points, the centre line, the lower and the upper limit."""
 
     lines: Lines
-    marks: tuple[Marked, ...]
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True)
 class PointRow:
-    """One point in the table. number: from 1 on. value, average, range: in words, "" where there is none. sentences: of
-    its alarms. address: of its result, "" where the caller may not see it."""
+    """One point in the table. number: from 1 on. value, average, range: in words, "" without one. sentences: those of
+    its alarms. name, address: of its result, "" if the caller may not see the result."""
 
     point: ChartPoint
     number: int
@@ -79,13 +80,14 @@ class PointRow:
 
 
 class ChartView:
-    """What the page of a chart says. points: in the order of time."""
+    """A control chart in words and pictures. points: all points in the order of time."""
 
     def __init__(self, chart: ControlChart, points: Sequence[ChartPoint], request: Any = None) -> None:
         self.row, self.points, self.request = chart, list(points), request
         self.plan = chart.read()
         self.quantity = number(self.plan.quantity)
         is_share = self.quantity.kind == "fraction"
+        # What stored values are multiplied by, and the unit of the page.
         self.factor, self.unit = (100.0, "%") if is_share else (1.0, self.quantity.unit("nm"))
 
     @cached_property
@@ -107,16 +109,17 @@ class ChartView:
 
     @property
     def column(self) -> str:
-        """What the table says of each point beside its value."""
+        """The title of the column of the table beside the values."""
         return "Average" if self.plan.way == "ewma" else "Range"
 
     @property
     def is_out(self) -> bool:
+        """Whether the last point that counts raises an alarm."""
         return bool(self.control.last_alarms)
 
     @property
     def facts(self) -> Iterator[tuple[str, str]]:
-        """What it shows, and the limits."""
+        """What the chart shows and its limits, as terms and their words."""
         yield "Number", f"{self.quantity.title}{f', {self.unit}' if self.unit else ''}"
         if self.row.reference:
             yield "Reference material", self.row.reference["name"]
@@ -133,69 +136,75 @@ class ChartView:
             yield "Limit of ranges", self.words(chart.greatest_range)
 
     @cached_property
-    def _places(self) -> int:
+    def _decimals(self) -> int:
+        """The number of decimals of all values of the chart."""
         largest = max((abs(self.factor * point.value) for point in self.points), default=1.0)
         return decimals(largest, 4)
 
     def _excluded(self) -> str:
-        out = len(self.points) - len(self.control.places)
-        return f", {out} of them excluded" if out else ""
+        count = len(self.points) - len(self.control.places)
+        return f", {count} of them excluded" if count else ""
 
     def words(self, value: float) -> str:
-        """A value in the unit of the page, with as many decimals as four digits of the largest point have: limits lie
-        near each other."""
-        return f"{significant(self.factor * float(value), 15, self._places)} {self.unit}".strip().replace("-", "−")
+        """A value in the unit of the page. All values have the decimals that four digits of the largest point have,
+        because limits lie near each other."""
+        return f"{significant(self.factor * float(value), 15, self._decimals)} {self.unit}".strip().replace("-", "−")
 
     @cached_property
     def main(self) -> Picture | None:
-        """The points with centre line and limits; None of fewer than two."""
-        control, numbers_shown = self.control, range(len(self.points))[-MOST_SHOWN:]
-        chart, index_of = control.chart, {at: index for index, at in enumerate(control.places)}
+        """The points with centre line and limits; None if there are fewer than two."""
+        control, places_shown = self.control, range(len(self.points))[-MOST_SHOWN:]
+        # place: among all points. index_of: from there to the place among the points that count, as the chart has them.
+        chart, index_of = control.chart, {place: index for index, place in enumerate(control.places)}
         values = [
-            self.factor * float(chart.values[index_of[at]] if at in index_of else control.values[at])
-            for at in numbers_shown
+            self.factor * float(chart.values[index_of[place]] if place in index_of else control.values[place])
+            for place in places_shown
         ]
         series: list[list[tuple[float, float | None]]] = [
-            [(at + 1.0, value if at in index_of else None) for at, value in zip(numbers_shown, values, strict=True)]
+            [
+                (place + 1.0, value if place in index_of else None)
+                for place, value in zip(places_shown, values, strict=True)
+            ]
         ]
         if chart.level is not None:
-            series.append([(at + 1.0, self.factor * chart.level.centre) for at in numbers_shown])
+            series.append([(place + 1.0, self.factor * chart.level.centre) for place in places_shown])
             for limits in (chart.lower, chart.upper):
                 ends = [
-                    (at + 1.0, max(0.0, self.factor * float(limits[index_of[at]])))
-                    for at in numbers_shown
-                    if at in index_of
+                    (place + 1.0, max(0.0, self.factor * float(limits[index_of[place]])))
+                    for place in places_shown
+                    if place in index_of
                 ]
                 series.append([(x, y) for x, y in ends])
-        # An excluded point is drawn, too, where it is no further curve: it only widens the axis.
+        # Excluded points are passed as whiskers without length: no curve joins them, but the axes include them.
         outside = [
-            (at + 1.0, value, value) for at, value in zip(numbers_shown, values, strict=True) if at not in index_of
+            (place + 1.0, value, value)
+            for place, value in zip(places_shown, values, strict=True)
+            if place not in index_of
         ]
         name = "Weighted average" if self.plan.way == "ewma" else self.quantity.title
-        return self._picture(series, f"{name}, {self.unit}" if self.unit else name, numbers_shown, values, outside)
+        return self._picture(series, f"{name}, {self.unit}" if self.unit else name, places_shown, values, outside)
 
     def _picture(
         self,
         series: Sequence[Sequence[tuple[float, float | None]]],
         title: str,
-        numbers_shown: Sequence[int],
+        places_shown: Sequence[int],
         values: Sequence[float],
         outside: Sequence[tuple[float, float, float]],
     ) -> Picture | None:
         lines = Lines.of(series, title, "point", outside)
         if lines is None:
             return None
-        counted_dots = iter(lines.dots)
-        hollow = iter(lines.whiskers)
+        counted_dots, excluded_dots = iter(lines.dots), iter(lines.whiskers)
         marks = []
-        for at, value in zip(numbers_shown, values, strict=True):
-            x, y = next(counted_dots)[:2] if self.control.counts[at] else next(hollow)[:2]
-            point, alarms = self.points[at], self.control.alarms_at(at)
+        for place, value in zip(places_shown, values, strict=True):
+            x, y = next(counted_dots)[:2] if self.control.counts[place] else next(excluded_dots)[:2]
+            point, alarms = self.points[place], self.control.alarms_at(place)
             state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
-            texts = [f"Point {at + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
+            texts = [f"Point {place + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
             texts += [*(alarm.sentence for alarm in alarms), point.excluded, point.note]
-            marks.append(Marked(x, y, state, ". ".join(filter(None, texts)), str(at + 1) if alarms else ""))
-        return Picture(lines, tuple(_apart(marks)))
+            marks.append(Mark(x, y, state, ". ".join(filter(None, texts)), str(place + 1) if alarms else ""))
+        return Picture(lines, tuple(_without_overlaps(marks)))
 
     @cached_property
     def ranges(self) -> Lines | None:
@@ -203,7 +212,7 @@ class ChartView:
         control, chart = self.control, self.control.chart
         if self.plan.way != "individuals" or not len(chart.ranges):
             return None
-        xs = [at + 1.0 for at in control.places[1:]]
+        xs = [place + 1.0 for place in control.places[1:]]
         series: list[list[tuple[float, float | None]]] = [
             [
                 (x, self.factor * float(size))
@@ -212,10 +221,8 @@ class ChartView:
             ]
         ]
         if chart.greatest_range is not None:
-            ends = (
-                max(1.0, len(self.points) - MOST_SHOWN + 1.0),
-                float(len(self.points)),
-            )  # those of the picture above
+            # From the first to the last point that `main` shows.
+            ends = max(1.0, len(self.points) - MOST_SHOWN + 1.0), float(len(self.points))
             series.append([(x, self.factor * chart.greatest_range) for x in ends])
         title = f"Moving range, {self.unit}" if self.unit else "Moving range"
         return Lines.of(series, title, "point", from_zero=True)
@@ -229,10 +236,10 @@ class ChartView:
     def every_row(self) -> list[PointRow]:
         """All points, the newest first."""
         control, chart = self.control, self.control.chart
-        index_of = {at: index for index, at in enumerate(control.places)}
+        index_of = {place: index for index, place in enumerate(control.places)}
         rows = []
-        for at in reversed(range(len(self.points))):
-            point, index = self.points[at], index_of.get(at)
+        for place in reversed(range(len(self.points))):
+            point, index = self.points[place], index_of.get(place)
             is_average = self.plan.way == "ewma" and chart.level is not None and index is not None
             average = self.words(chart.values[index]) if is_average else ""
             has_range = bool(index) and len(chart.ranges) > 0
@@ -240,11 +247,11 @@ class ChartView:
             rows.append(
                 PointRow(
                     point,
-                    at + 1,
+                    place + 1,
                     self.words(point.value),
                     average,
                     self.words(chart.ranges[index - 1]) if has_range and index else "",
-                    tuple(alarm.sentence for alarm in control.alarms_at(at)),
+                    tuple(alarm.sentence for alarm in control.alarms_at(place)),
                     point.name if address else "",
                     address,
                 )
@@ -253,21 +260,21 @@ class ChartView:
 
     @property
     def in_control(self) -> bool | None:
-        """Of the last point that counts; None before there are limits."""
+        """Whether the last point that counts raises no alarm; None before there are limits."""
         return None if self.control.chart.level is None or not self.control.places else not self.is_out
 
     def level_as_dict(self) -> dict[str, Any] | None:
-        """For scripts: the limits, in the unit of result.json; None while there are none."""
+        """The limits for the API, in the unit of result.json; None while there are none."""
         chart = self.control.chart
         return chart.level and {**asdict(chart.level), "greatest_range": chart.greatest_range}
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """For scripts: every point with its limits and alarms, in the unit of result.json."""
+        """All points for the API, with their limits and alarms, in the unit of result.json."""
         control, chart = self.control, self.control.chart
-        index_of = {at: index for index, at in enumerate(control.places)}
+        index_of = {place: index for index, place in enumerate(control.places)}
         rows = []
-        for at, point in enumerate(self.points):
-            index, is_seen = index_of.get(at), bool(self._address(point))
+        for place, point in enumerate(self.points):
+            index, is_seen = index_of.get(place), bool(self._address(point))
             is_held = chart.level is not None and index is not None
             is_average, has_range = is_held and self.plan.way == "ewma", bool(index) and len(chart.ranges)
             texts = {name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures")}
@@ -275,13 +282,13 @@ class ChartView:
                 {
                     **texts,
                     "id": point.pk,
-                    "number": at + 1,
+                    "number": place + 1,
                     "measured": point.measured,
                     "average": float(chart.values[index]) if is_average else None,
                     "moving_range": float(chart.ranges[index - 1]) if has_range and index else None,
                     "lower": float(chart.lower[index]) if is_held else None,
                     "upper": float(chart.upper[index]) if is_held else None,
-                    "alarms": [{"rule": alarm.rule, "sentence": alarm.sentence} for alarm in control.alarms_at(at)],
+                    "alarms": [{"rule": alarm.rule, "sentence": alarm.sentence} for alarm in control.alarms_at(place)],
                     "job": str(point.job_id) if point.job_id and is_seen else None,
                     "sample": str(point.sample_id) if point.sample_id and is_seen else None,
                 }
@@ -289,7 +296,7 @@ class ChartView:
         return rows
 
     def _address(self, point: ChartPoint) -> str:
-        """Of the result, "" where the caller may not see it."""
+        """The address of the result of a point; "" if the caller may not see the result."""
         result = point.result
         if result is None or self.request is None:
             return ""

@@ -1,4 +1,4 @@
-"""What the page of a dataset shows."""
+"""The content of the page of a dataset: its images, counts, findings of the check, and a chart of sizes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..core.measure.quantities import significant
 from ..core.tasks.base import Task
 from ..models import Dataset, DatasetImage
 
-WIDE, HIGH = 320, 96  # of the chart of sizes
+WIDTH, HEIGHT = 320, 96  # of the chart of sizes, in its own units
 IMAGES = Prefetch("images", DatasetImage.objects.select_related("by", "job__micrograph").order_by("-consented", "pk"))
 
 
 class SizeBar(NamedTuple):
-    """A bar of a chart in its own coordinates; title: for those who point at it."""
+    """A bar of the chart of sizes, in the chart's coordinates. title: the tooltip."""
 
     x: float
     y: float
@@ -27,7 +27,7 @@ class SizeBar(NamedTuple):
 
 
 class ImageLine(NamedTuple):
-    """One image of a dataset."""
+    """One image of a dataset. facts: its numbers in words. part: which part was checked, "" for the whole image."""
 
     image: DatasetImage
     facts: str
@@ -35,7 +35,7 @@ class ImageLine(NamedTuple):
 
 
 class DatasetPage:
-    """A dataset in words, numbers and bars. For lists the IMAGES of all are fetched before, at once."""
+    """A dataset in words, numbers and bars. For a list of datasets, prefetch IMAGES of all of them first."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset, self.summary = dataset, dict(dataset.summary)
@@ -56,12 +56,12 @@ class DatasetPage:
 
     @property
     def shares(self) -> list[tuple[str, str]]:
-        """Of classes, the mean share of each."""
+        """The mean share of each class: name and per cent; [] if labels are objects."""
         shares = [line.image.summary["shares"] for line in self.images if "shares" in line.image.summary]
         if not shares:
             return []
         return [
-            (name, f"{100 * sum(of_image.get(name, 0) for of_image in shares) / len(shares):.1f} %")
+            (name, f"{100 * sum(shares_of_image.get(name, 0) for shares_of_image in shares) / len(shares):.1f} %")
             for name in self.dataset.class_names
         ]
 
@@ -70,38 +70,45 @@ class DatasetPage:
         """How many objects have which size in px."""
         sizes = self.summary.get("sizes") or {}
         counts, edges = sizes.get("counts", []), sizes.get("edges", [])
-        top, wide = max(counts, default=0) or 1, WIDE / max(1, len(counts))
+        top, bar_width = max(counts, default=0) or 1, WIDTH / max(1, len(counts))
         return [
-            SizeBar(number * wide, HIGH * (1 - n / top), wide - 1, HIGH * n / top, f"{low:g} to {high:g} px: {n:,}")
+            SizeBar(
+                number * bar_width,
+                HEIGHT * (1 - n / top),
+                bar_width - 1,
+                HEIGHT * n / top,
+                f"{low:g} to {high:g} px: {n:,}",
+            )
             for number, (n, low, high) in enumerate(zip(counts, edges, edges[1:], strict=False))
         ]
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
+        """Place and text of every fourth edge of the bars."""
         edges = (self.summary.get("sizes") or {}).get("edges", [])
-        return [(WIDE * at / max(1, len(edges) - 1), f"{edges[at]:g}") for at in range(0, len(edges), 4)]
+        return [(WIDTH * i / max(1, len(edges) - 1), f"{edges[i]:g}") for i in range(0, len(edges), 4)]
 
 
 def findings_of(dataset: Dataset, *, error: bool) -> list[str]:
-    """What the check of a dataset says: errors, or what is worth a look."""
+    """The sentences of the check of a dataset: its errors, or its warnings."""
     return [finding["sentence"] for finding in dataset.summary.get("findings", []) if finding["error"] == error]
 
 
 def facts_of(summary: Mapping[str, Any], task: Task) -> str:
-    """Such as "212 particles, median diameter 31.2 px"."""
+    """The numbers of an image in words, such as "212 particles, median diameter 31.2 px"."""
     if "shares" in summary:
         return ", ".join(f"{name} {100 * share:.1f} %" for name, share in summary["shares"].items())
     if "objects" not in summary:
         return ""
     median = summary.get("median_px")
     size = f", median diameter {significant(median, 3)} px" if median else ""
-    aside = summary.get("left_out")
-    left_out = f"; {aside:,} left out: background" if aside else ""
+    left_out_count = summary.get("left_out")
+    left_out = f"; {left_out_count:,} left out: background" if left_out_count else ""
     return f"{task.count(summary['objects'])}{size}{left_out}"
 
 
 def _part(image: DatasetImage) -> str:
-    """Which part counts; "" for the whole image."""
+    """The checked part of an image in words; "" for the whole image."""
     if not image.region:
         return ""
     top, left, bottom, right = image.region

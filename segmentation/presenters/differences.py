@@ -1,4 +1,4 @@
-"""The differences of two results: each number of both with its difference and how all three are written."""
+"""The differences between two results: each number of both, its difference, and the digits that all three get."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..core.report.entries import Entry
 from ..core.report.wording import capital
 
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
-FAR = 1  # no per cent stand beside a difference of at least this many times the number
-FINER = 1  # decimals more with which two numbers and their difference may be written so that they agree
-NEARLY = 0.05  # share of a difference by which the written numbers may differ from it
-PARTED = 10_000  # from here on thousands are parted by commas
+LARGEST_RELATIVE = 1  # a difference of this many times the number, or more, is not also written in per cent
+MORE_DECIMALS = 1  # two numbers may get at most so many further decimals, so that their difference agrees with them
+TOLERANCE = 0.05  # share of a difference by which the difference of the rounded numbers may deviate from it
+LEAST_WITH_COMMAS = 10_000  # smaller numbers have no comma between thousands
 
 
 class Cell(NamedTuple):
@@ -31,9 +31,13 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """One number of two results; difference: the second less the first one, "" where one of them is missing;
-    texts: both numbers, written so that it is their difference; interval: its 95 % interval in words,
-    "" where there is none; value, low, high: the same in the unit of `after.number`."""
+    """One number of two results.
+
+    before, after: the number of the first and of the second result. difference: the second minus the first one in
+    words, "" if one is missing. texts: both numbers, with so many digits that their difference is the one shown.
+    interval: the 95 % interval of the difference in words, "" without one. value, low, high: difference and interval
+    as numbers, in the unit of `after.number`.
+    """
 
     term: str
     definition: str
@@ -64,22 +68,22 @@ def differences(
         earlier = before.get(key)
         if earlier is None or later.text or earlier.text:
             continue
-        # One with a budget keeps its interval by counting, to compare like with like.
+        # A number with an uncertainty budget is compared by its interval from counting alone, like the other one.
         has_ends = all(side.has_ends or side.name in ANSWERS for side in (earlier, later))
         earlier, later = (
             replace(side, number=number, holds=side.includes if number == side.number.reported else side.holds)
             for side, number in zip((earlier, later), with_like_intervals(earlier.number, later.number), strict=True)
         )
-        one, two = earlier.number, later.number
-        if one.unit != two.unit:
-            one, two = in_micrometres(one), in_micrometres(two)
-        if one.unit != two.unit or one.value is two.value is None:
+        first_number, second_number = earlier.number, later.number
+        if first_number.unit != second_number.unit:
+            first_number, second_number = in_micrometres(first_number), in_micrometres(second_number)
+        if first_number.unit != second_number.unit or first_number.value is second_number.value is None:
             continue
         interval = stored_limits.get(later.name)
-        limits = (micrometres(interval) if two.unit == "µm" else interval) or (
-            of_difference(one, two) if from_both and has_ends else None
+        limits = (micrometres(interval) if second_number.unit == "µm" else interval) or (
+            of_difference(first_number, second_number) if from_both and has_ends else None
         )
-        yield difference_of(replace(earlier, number=one), replace(later, number=two), limits)
+        yield difference_of(replace(earlier, number=first_number), replace(later, number=second_number), limits)
 
 
 def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Difference:
@@ -92,7 +96,7 @@ def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Differe
     first_text, second_text, digits = agreeing(before, after)
     unit = "points" if after.kind == "fraction" else after.unit
     text = f"{_sign(change, digits) or '±'}{digits} {unit}".strip()
-    if digits != "0" and after.kind != "fraction" and abs(change) < FAR * abs(first_value):
+    if digits != "0" and after.kind != "fraction" and abs(change) < LARGEST_RELATIVE * abs(first_value):
         text += f" ({100 * change / first_value:+.1f} %)".replace("-", "−")
     ends = [(limit, _writer(after, limits)(abs(limit))) for limit in limits or ()]
     interval = " to ".join(f"{_sign(limit, end)}{end}" for limit, end in ends)  # such as "−12 to +5"
@@ -101,17 +105,19 @@ def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Differe
 
 
 def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
-    """What writes a difference and its ends: as fine as its own interval, else as a number without one."""
+    """The function that writes a difference and the ends of its interval: with the digits that its interval allows,
+    else with those of a number without an interval."""
     number = Value(max(map(abs, limits)), *limits) if limits else Value(after.number.value)
     return replace(after, number=number).write
 
 
 def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
-    """Both numbers and their difference, without sign and unit. All have the same decimals, so that a reader who
-    subtracts gets the difference shown: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
+    """Both numbers and their difference as texts, without sign and unit. All have the same number of decimals, so that
+    a reader who subtracts gets the difference shown: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
 
-    As fine as the finer of both on its own page; by a digit finer where only that shows a difference, and by FINER at
-    most where the difference would be too far off else. It is "0" where it rounds to zero.
+    They get the decimals of the number that has more on its own page; one more if only that shows a difference; and up
+    to MORE_DECIMALS more if the difference would deviate by more than TOLERANCE. The difference is "0" if it rounds to
+    zero.
     """
     if after.kind in ("integer", "halves"):
         return before.value, after.value, after.write(abs((after.number.value or 0.0) - (before.number.value or 0.0)))
@@ -121,28 +127,32 @@ def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
     places, change = max(places_of_each), abs(values[1] - values[0])
     first_digit = -floor(log10(change)) if change else places
     start = places + 1 if first_digit == places + 1 else places
-    for decimals_tried in (*range(start, places + FINER + 1), start):
+    for decimals_tried in (*range(start, places + MORE_DECIMALS + 1), start):
         texts = [
             entry.value if decimals_tried == decimals else _with_decimals(value, decimals_tried)
             for entry, decimals, value in zip((before, after), places_of_each, values, strict=True)
         ]
-        apart = abs(_number(texts[1]) - _number(texts[0]))
-        if apart == _number(_with_decimals(change, decimals_tried)) or abs(float(apart) - change) <= NEARLY * change:
+        shown_change = abs(_number(texts[1]) - _number(texts[0]))
+        if (
+            shown_change == _number(_with_decimals(change, decimals_tried))
+            or abs(float(shown_change) - change) <= TOLERANCE * change
+        ):
             break
-    digits = _with_decimals(float(apart), decimals_tried)
-    return texts[0], texts[1], digits if apart else "0"
+    digits = _with_decimals(float(shown_change), decimals_tried)
+    return texts[0], texts[1], digits if shown_change else "0"
 
 
 def _decimals(text: str) -> int:
-    """With how many decimals a number is written, -1 for tens; at most so many where zeros leave it open."""
+    """The number of decimals of a text: 1 for "4.4", 0 for "44", -1 for "440", whose zero may not be significant."""
     whole, _, part = text.replace(",", "").partition(".")
     return len(part) or -(len(whole) - len(whole.rstrip("0")) if whole.strip("-0") else 0)
 
 
 def _with_decimals(value: float, decimals: int) -> str:
+    """A rounded number as text. decimals: negative to round to tens or hundreds."""
     rounded = round(value, decimals)
     text = f"{rounded:,.{max(decimals, 0)}f}"
-    return text if abs(rounded) >= PARTED else text.replace(",", "")
+    return text if abs(rounded) >= LEAST_WITH_COMMAS else text.replace(",", "")
 
 
 def _number(text: str) -> Decimal:
@@ -150,5 +160,5 @@ def _number(text: str) -> Decimal:
 
 
 def _sign(value: float, text: str) -> str:
-    """The sign of a number. A number that rounds to zero, and so has the text "0", has none."""
+    """The sign of a number; "" if it rounds to zero, so that its text is "0"."""
     return "" if text == "0" else "−" if value < 0 else "+"

@@ -1,4 +1,4 @@
-"""How far a sample is that grows by a method: the sentence with its interval, and when it may be closed."""
+"""How far a sample is that grows until the stopping rule of its method is met."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from .sample import PooledResult
 
 @dataclass(frozen=True)
 class Growth:
-    """How far a sample is. sentence: for people, with the interval of the method's answer and what it still needs.
-    is_enough: whether its stopping rule and its least numbers are met. more: about how many more images are needed,
-    None where no number is known. waiting: how many images wait for a yes. rule: when the method ends, in words."""
+    """How far a sample is. sentence: for people, with the interval of the method's number and what is still needed.
+    is_enough: whether the method's stopping rule and least numbers are met. more: about how many more images are
+    needed, None if not known. waiting: how many images count only after a person agrees. rule: the stopping rule in
+    words."""
 
     sentence: str
     is_enough: bool
@@ -26,7 +27,7 @@ class Growth:
 
 
 def growth_of(sample: Sample) -> Growth | None:
-    """How far a sample is by its method; None without one, or where this release cannot read it."""
+    """How far a sample is by its method; None without a method, or if this release cannot read the method."""
     method = description_of(sample)
     if method is None:
         return None
@@ -40,11 +41,11 @@ def growth_of(sample: Sample) -> Growth | None:
     remedy = pooled.better_than_images(rule.half_width) if rule and rule.quantity == "median" else ""
     so_far = progress(rule, value, pooled.images_pooled, particles, least, doubt, names, remedy)
     waiting = sample.members.exclude(waits="").count()
-    asked = [rule.words] if rule else []
-    asked += [
+    conditions = [rule.words] if rule else []
+    conditions += [
         f"at least {number:,} {things}"
         for number, things in zip(least, ("images", names[1]), strict=True)
         if number > 1
     ]
-    words = ", ".join(asked) or "one image"
+    words = ", ".join(conditions) or "one image"
     return Growth(so_far.sentence, so_far.is_enough, so_far.more, waiting, words)

@@ -1,4 +1,4 @@
-"""A result beside the limits that it is held against, and beside the certificate of its reference material."""
+"""A result compared with the limits of its specification and with the certificate of its reference material."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from .result import Result
 from .sample import PooledResult
 from .stored import statistics_of, values_of
 
-FIRST = ("median", "d10", "d90", "fraction_100nm", "n_kept")  # of particles, in the order in which people ask
+# The numbers of particles that the form of limits offers, the most usual ones first.
+USUAL_LIMITS = ("median", "d10", "d90", "fraction_100nm", "n_kept")
 
 
 def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
@@ -31,22 +32,22 @@ def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
         return {}
     if values := values_of(stored):
         return values
-    # Of a sample of particles, and of results of 1.0, the statistics are all that is stored.
+    # A sample of particles, and a result of version 1.0, store only their statistics.
     statistics = statistics_of(stored) if isinstance(row, Job) else Statistics.from_dict(stored)
     names = find(row.settings["task"]).quantities if statistics and statistics.screened else ()
     return {name: statistics.value(name) for name in names if statistics}
 
 
-def may_be_limited(values: Mapping[str, Value]) -> list[Quantity]:
-    """The numbers that the form offers limits for: what particles are asked first, else all that are known. No length
-    in pixels has limits, so that without a scale only counts have."""
-    known = [name for name, value in values.items() if value.value is not None and not value.unit.startswith("px")]
-    names = [name for name in FIRST if name in known] or known
+def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
+    """The numbers that the form offers limits for: for particles those of USUAL_LIMITS, else all that are known. A
+    length in pixels cannot have limits, so without a scale only counts are offered."""
+    available = [name for name, value in values.items() if value.value is not None and not value.unit.startswith("px")]
+    names = [name for name in USUAL_LIMITS if name in available] or available
     quantities = []
     for name in names:
         try:
             quantities.append(number(name))
-        except UnknownQuantity:  # of a kind of analysis that is gone
+        except UnknownQuantity:  # its kind of analysis does not exist any more
             continue
     return quantities
 
@@ -69,7 +70,7 @@ def comparison_of(row: Job | Sample) -> Comparison | None:
 
 
 def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
-    """A certificate in words, as it stands."""
+    """A certificate as terms and their words."""
     quantity = number(material.quantity)
     is_fraction = quantity.kind == "fraction"
     factor, unit = (100.0, " %") if is_fraction else (1.0, f" {quantity.unit('nm')}".rstrip())
@@ -121,7 +122,7 @@ def _summary(row: Job | Sample) -> Summary:
 
 
 def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
-    """For scripts: what `certificate_of` says, in plain JSON types; a side without a limit is None."""
+    """The decision of `certificate_of` for the API, in plain JSON types; a missing limit is None."""
     certificate = certificate_of(row)
     if certificate is None:
         return None
@@ -143,7 +144,7 @@ def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
 
 
 def comparison_as_dict(row: Job | Sample) -> dict[str, Any] | None:
-    """For scripts: what `comparison_of` says, in plain JSON types."""
+    """The comparison of `comparison_of` for the API, in plain JSON types."""
     comparison = comparison_of(row)
     if comparison is None:
         return None

@@ -1,4 +1,4 @@
-"""Results and samples as the cards of a list and as curves over each other, from the rows alone; no file is opened."""
+"""Results and samples as cards of a list, and their distributions in one chart; read from rows, without files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .stored import counted, headline, numbers_of, warning_of
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-STACKED = 3  # pictures of a sample
+MOST_PICTURES = 3  # of a sample, in its card
 UNREADABLE = "The numbers of this result cannot be read. Analyse its image again, or delete it."
 
 
@@ -37,10 +37,11 @@ UNREADABLE = "The numbers of this result cannot be read. Analyse its image again
 class Card:
     """A result or a sample in a list.
 
-    kind: "job" or "sample". pictures: addresses; of a sample those of its first images. active: under way; per_cent:
-    how far. counted: what is in the number. number: the median, the first number of another kind, or of few
-    particles how many. bars: its histogram as an SVG path. unscaled: which scale is missing. older: how many earlier
-    versions there are. alike: those with the same can be compared.
+    kind: "job" or "sample". pictures: addresses, for a sample of its first images. mark: the state as a CSS class,
+    state: in words. active: whether it is under way; per_cent: how far. number: the main number in words: the median,
+    for a kind without sizes its first number, for few particles their count. counted: how many objects (and images)
+    are in that number. bars: its histogram as an SVG path. unscaled: a note that scales are missing. older: how many
+    earlier versions there are. alike: results with the same text can be compared.
     """
 
     kind: str
@@ -64,19 +65,20 @@ class Card:
 
     @property
     def tone(self) -> str:
-        """The class of the warning: a note is no warning."""
+        """The CSS class of the warning: a note does not look like a warning."""
         return "quiet" if self.warning.startswith(NOTE) else "wrong-text"
 
 
 def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None) -> list[Card]:
-    """The cards of jobs and samples, each by its kind and id, in this order. older: earlier versions by micrograph."""
+    """The cards of jobs and samples, in the order of `entries`. entries: (kind, id). older: how many earlier versions
+    of each micrograph there are."""
     entries = list(entries)
     ids = {kind: [pk for entry_kind, pk in entries if entry_kind == kind] for kind in ("job", "sample")}
     related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata")
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
     first_images = {pk: readable(_first_images, sample, []) for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first_images.values())]).items()}
-    # As `Sample.members`: of an image that was measured again only the latest.
+    # As `Sample.members`: only the latest job of an image that was measured again.
     images = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample")).order_by()
     states: dict[Any, dict[str, int]] = {}  # how many images of each sample are in which state
     for pk, state, count in images.values_list("sample", "state").annotate(Count("pk")):
@@ -85,31 +87,33 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     line = WaitingLine() if any(job.state == Job.State.QUEUED for job in jobs.values()) else None
     places = {job.pk: place for job in jobs.values() if line and (place := job.position(line))}
     for pk, job in jobs.items():
-        by_key[pk] = _of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id])
+        by_key[pk] = _card_of_job(job, pictures.get(str(pk), ""), (older or Counter())[job.micrograph_id])
     for pk, sample in samples.items():
         shown_pictures = [pictures[image] for image in first_images[pk] if image in pictures]
-        by_key[pk] = _of_sample(sample, shown_pictures, states.get(pk, {}))
+        by_key[pk] = _card_of_sample(sample, shown_pictures, states.get(pk, {}))
     waiting = {pk: replace(by_key[pk], state=f"{by_key[pk].state}, {place_words(places[pk])}") for pk in places}
     return [(by_key | waiting)[pk] for _, pk in entries if pk in by_key]
 
 
-def readable(tell: Callable[..., T], row: Job | Sample, otherwise: T) -> T:
-    """What is told of the numbers of a row, or else: a row that cannot be read must not take a list along."""
+def readable(read: Callable[..., T], row: Job | Sample, otherwise: T) -> T:
+    """read(row); `otherwise` if its summary cannot be read, so that one damaged row does not break a whole list."""
     try:
-        return tell(row)
-    except Exception:  # whatever is in its summary
+        return read(row)
+    except Exception:  # a damaged summary can raise anything
         logger.exception("The summary of %s %s cannot be read.", type(row).__name__, row.pk)
         return otherwise
 
 
 def _first_images(sample: Sample) -> list[str]:
-    return [str(UUID(pk)) for pk in sample.pooled.get("of", [])[:STACKED]]
+    """The ids of the jobs whose pictures the card of a sample shows."""
+    return [str(UUID(pk)) for pk in sample.pooled.get("of", [])[:MOST_PICTURES]]
 
 
-def _of_job(job: Job, picture: str, older: int) -> Card:
-    """picture: address of the small picture of its result, "" without one. older: earlier versions of its image."""
+def _card_of_job(job: Job, picture: str, older: int) -> Card:
+    """The card of a job. picture: address of the small picture of its result, "" without one. older: how many earlier
+    versions of its image there are."""
     preview = reverse("upload-preview", args=[job.micrograph_id]) if job.micrograph.preview else ""
-    bare = Card(
+    without_numbers = Card(
         kind="job",
         pk=job.pk,
         name=job.micrograph.name,
@@ -131,7 +135,7 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
         measured_with = job.measured_with
         is_scaled = measured_with is not None and measured_with.is_known
         return replace(
-            bare,
+            without_numbers,
             counted="" if numbers.has_few else count,
             number=count if numbers.has_few else number,
             bars=bars(_counts(job.summary)),
@@ -140,16 +144,16 @@ def _of_job(job: Job, picture: str, older: int) -> Card:
             alike=alike(job),
         )
 
-    return readable(with_numbers, job, bare) if job.is_done else bare
+    return readable(with_numbers, job, without_numbers) if job.is_done else without_numbers
 
 
-def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> Card:
-    """pictures: addresses of the first images. states: how many images are in which state."""
+def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> Card:
+    """The card of a sample. pictures: addresses of the first images. states: how many images are in which state."""
     total = sum(states.values())
     ended = total - sum(states.get(state, 0) for state in Job.UNFINISHED)
     failed = states.get(Job.State.FAILED, 0) + states.get(Job.State.CANCELLED, 0)
     images = f"{total} image{'' if total == 1 else 's'}" + (f", {failed} without a result" if failed else "")
-    bare = Card(
+    without_numbers = Card(
         kind="sample",
         pk=sample.pk,
         name=sample.name,
@@ -168,7 +172,7 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
     def with_numbers(sample: Sample) -> Card:
         pooled = PooledResult(sample)
         return replace(
-            bare,
+            without_numbers,
             active=pooled.active,
             counted=f"{images}, {counted(pooled)}" if pooled.kept else images,
             number=headline(pooled),
@@ -178,14 +182,14 @@ def _of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> C
             alike=alike(sample),
         )
 
-    return readable(with_numbers, sample, bare)
+    return readable(with_numbers, sample, without_numbers)
 
 
 def _counts(summary: dict[str, Any]) -> list[float]:
-    """The heights of the bars of all images together; [] of too few sizes."""
+    """The heights of the bars of all images together; [] if there are too few sizes for a histogram."""
     counts = (summary.get("histogram") or {}).get("counts") or []
     sums = [sum(column) for column in zip(*counts, strict=True)]
-    return sums if round(sum(sums)) >= LEAST_BARS else []  # rounded as `n_kept`: parts of objects may be counted
+    return sums if round(sum(sums)) >= LEAST_BARS else []  # rounded like `n_kept`: an object may count by a fraction
 
 
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:

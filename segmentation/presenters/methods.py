@@ -1,4 +1,4 @@
-"""A version of a method as its page shows it, and the line on a result that follows one."""
+"""A version of a method as its page shows it, and what the page of a result says of its method."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OTHER_WEIGHTS = (
 
 
 class MethodView:
-    """What a version says, in words."""
+    """The description of a version, in words."""
 
     def __init__(self, description: MethodDescription) -> None:
         self.description = description
@@ -37,7 +37,7 @@ class MethodView:
 
     @property
     def model_warning(self) -> str:
-        """What is said where this site has not the model with these weights; "" where it has."""
+        """A warning if this site does not have the model with these weights; else ""."""
         try:
             weights = cards.find(self.description.model).sha256
         except cards.UnknownModel:
@@ -46,7 +46,7 @@ class MethodView:
 
     @property
     def facts(self) -> Iterator[tuple[str, str]]:
-        """What it fixes, but for the settings at their default."""
+        """All that the version fixes, without settings at their default: terms and their words."""
         method = self.description
         yield "Kind of analysis", find(method.task).title
         yield "Model", method.model
@@ -56,7 +56,7 @@ class MethodView:
 
     @property
     def more_facts(self) -> Iterator[tuple[str, str]]:
-        """The settings at their default, which it fixes, too."""
+        """The settings at their default, which the version fixes, too."""
         return self._settings(changed=False)
 
     def _settings(self, *, changed: bool) -> Iterator[tuple[str, str]]:

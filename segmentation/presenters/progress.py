@@ -1,4 +1,4 @@
-"""How far a job and the images of a sample are, in words, from rows alone."""
+"""How far a job is, and how far the images of a sample are: in words, read from rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ..core.pace import time_words
 from ..core.report.wording import capital, uncapital
 from ..models import Job, Micrograph, Sample
 
-DIGITS = 7  # and more are no place in any queue
+DIGITS = 7  # a number with so many digits or more is no place in a queue
+# Name of a stage in the stored timings -> what pages call it.
 STAGES = {
     "load": "Load the model",
     "prepare": "Prepare the image",
@@ -23,9 +24,9 @@ STAGES = {
 }
 
 
-def spent(job: Job) -> list[tuple[str, float]]:
-    """Where the time of a finished job went: (stage in words, seconds), with the wait for its last attempt first and
-    what is no stage last; empty before its end."""
+def times_of(job: Job) -> list[tuple[str, float]]:
+    """The seconds of each stage of a finished job: (stage in words, seconds). First comes the wait before its last
+    attempt, last the time outside all stages. [] before the job has ended."""
     if job.started is None or job.finished is None:
         return []
     stages = [(STAGES.get(name, name), seconds) for name, seconds in (job.summary.get("timings") or {}).items()]
@@ -35,14 +36,15 @@ def spent(job: Job) -> list[tuple[str, float]]:
 
 
 class PageProgress(NamedTuple):
-    """What a page has said of the progress of a sample, which it asks with again and again: neither goes backwards.
-    place: the smallest in the queue, None for none. per_cent: the largest."""
+    """The progress of a sample that a page already shows. The page sends it with each request, so that the progress
+    never goes back. place: the smallest place in the queue so far, None without one. per_cent: the largest so far."""
 
     place: int | None = None
     per_cent: int = 0
 
     @classmethod
     def of(cls, query: QueryDict) -> PageProgress:
+        """The progress that a page has sent; unusable values count as none."""
         texts = [query.get(name, "") for name in cls._fields]
         place, per_cent = (
             int(text) if text.isascii() and text.isdigit() and len(text) < DIGITS else 0 for text in texts
@@ -51,6 +53,7 @@ class PageProgress(NamedTuple):
 
     @property
     def query(self) -> str:
+        """The parameters with which the page asks next."""
         return "&".join(f"{name}={value}" for name, value in self._asdict().items() if value)
 
 
@@ -59,10 +62,13 @@ NEW_PAGE = PageProgress()
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the images of a sample are. failed: cancelled ones among them. now: the jobs that run. seconds: until the
-    jobs are done, None where not known. arriving: images still to be read; they are under way, too. part: what is done
-    of the jobs under way, in jobs. place: of its first image in the queue, while none is at work. page: what the page
-    said before: a sender that used less may overtake, but of this the page says nothing."""
+    """How far the images of a sample are.
+
+    total, done, failed, under_way: numbers of images; failed includes cancelled ones, under_way those that wait, run or
+    arrive. now: the jobs that run. seconds: until all jobs are done, None if not known. arriving: images still to be
+    read. part: the progress of the jobs under way, as a number of jobs. place: the place of its first image in the
+    queue, while none runs. page: what the page has shown before.
+    """
 
     total: int
     done: int
@@ -108,7 +114,7 @@ class Progress:
 
     @property
     def next_page(self) -> PageProgress:
-        """What the page has said with this."""
+        """What the page has shown together with this."""
         places = [place for place in (self.place, self.page.place) if place]
         return PageProgress(min(places, default=None), self.per_cent)
 
@@ -118,18 +124,20 @@ class Progress:
         text = f"{self.done} of {self.total} images done"
         text += f", {self.failed} without a result" if self.failed else ""
         text += f", {self.arriving} still to be read" if self.arriving else ""
-        is_nearer = self.place is not None and self.place == self.next_page.place
-        text += f", {place_words(self.place)}" if self.place and is_nearer else ""
+        # Another sender may have overtaken this one; then the page does not show the larger place.
+        is_not_farther = self.place is not None and self.place == self.next_page.place
+        text += f", {place_words(self.place)}" if self.place and is_not_farther else ""
         return text + (f", {time_words(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property
-    def doing(self) -> list[str]:
-        """What happens this moment."""
+    def running_lines(self) -> list[str]:
+        """A line for each job that runs: image, stage and per cent."""
         return [f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
 
 
 def _seconds(running: list[Job], waiting: list[Job]) -> float | None:
-    """Seconds until these jobs are done, behind all that is taken before the last of them; None where not known."""
+    """Seconds until all these jobs are done: those of the last one that waits, else the longest of the running ones.
+    None if not known."""
     if not all(job.ready for job in waiting):
         return None
     seconds = [job.expected_seconds() for job in waiting[-1:] or running]
@@ -142,7 +150,7 @@ def place_words(place: int) -> str:
 
 @dataclass(frozen=True)
 class Status:
-    """What a waiting page says."""
+    """What a waiting page shows: title and line in words, and per cent."""
 
     title: str
     line: str
@@ -150,7 +158,7 @@ class Status:
 
 
 def status_of(job: Job) -> Status:
-    """The state of a job in words, and how far it is: also of one that waits for its scale or for another attempt."""
+    """The state of a job in words, and its per cent, which stay while it waits for its scale or for another attempt."""
     title, line = _words_of(job)
     return Status(title, line, 100 if job.is_done else 0 if job.is_finished else round(100 * job.progress))
 

@@ -19,6 +19,7 @@ from ..core.typed import Setting, settings_of_task
 from ..models import Job
 from ..services.results.models_offered import may_look_at
 
+# Settings that the page shows elsewhere.
 HIDDEN_SETTINGS = {"model", "scale_uncertainty", "scale_uncertainty_k", "scale_uncertainty_source"}
 
 
@@ -27,6 +28,7 @@ class Provenance:
 
     def __init__(self, job: Job) -> None:
         self.job, self.summary = job, job.summary
+        # What the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
         self.used: dict[str, Any] = job.summary["used"]
         self.task = find(self.summary["task"])
 
@@ -37,8 +39,8 @@ class Provenance:
         name = imported_words(used) or f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             name = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), name)
-        if why := used.get("chosen"):
-            name = format_html("{}, automatic. {}", name, why)
+        if reason := used.get("chosen"):
+            name = format_html("{}, automatic. {}", name, reason)
         return [
             ("Kind of analysis", self.task.title),
             ("Outlines" if used.get("imported") else "Model", name),
@@ -58,7 +60,7 @@ class Provenance:
 
     @property
     def removed(self) -> int:
-        """How many outlines are not shown, as they were probably wrong."""
+        """How many outlines were removed because they are probably wrong."""
         return int(self.used.get("dropped", 0))
 
     @property
@@ -69,14 +71,14 @@ class Provenance:
 
     @property
     def corrected_line(self) -> str:
-        """Where the outlines come from and what people did with them, "" if a network alone made them."""
+        """Where the outlines come from and how people changed them; "" if a network alone made them."""
         corrected = corrected_words(self.used)
         by_people = f"Outlines: {corrected}." if corrected else ""
         return " ".join(filter(None, (self.imported_line, by_people)))
 
     @property
     def calibration_detail(self) -> str:
-        """How the scale was found; what was read stands beside its picture."""
+        """How the scale was found; "" for a scale that was read in the image, which the page shows with its picture."""
         source, detail = self.job.calibration.source, self.job.calibration.detail
         if source in (Source.READ, Source.DATA_BAR):
             return ""
@@ -111,11 +113,12 @@ class Provenance:
         return card if card.sha256 == model.get("sha256") else None
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
-        listed = shown_settings(self.job.get_settings(), changed)
-        return [(setting.title, self._used_text(setting, value)) for setting, value in listed]
+        settings = shown_settings(self.job.get_settings(), changed)
+        return [(setting.title, self._used_text(setting, value)) for setting, value in settings]
 
     def _used_text(self, setting: Setting, requested: Any) -> str:
-        """What counted in the end, and whether it was found by itself."""
+        """The value that was used, in words, and whether it was chosen automatically. requested: the value in the
+        settings."""
         used = self.summary.get(setting.name)
         if setting.name == "data_bar":
             height = self.job.micrograph.height

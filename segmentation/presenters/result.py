@@ -22,16 +22,17 @@ from ..core.tasks import find
 from ..models import Job
 from ..services.ground import tables
 from .charts import ChartedSummary, Lines, lines_of
-from .choices import COUNTED_AGAIN, AsideLine, Change, Choices, with_answer
+from .choices import COUNTED_AGAIN, AsideLine, Change, Choices, with_button
 from .provenance import Provenance
 from .stored import statistics_of, values_of
 
-LISTED = ("min_feret", "max_feret", "ecd", "area")  # sizes in the table of objects of every kind
+COMMON_SIZES = ("min_feret", "max_feret", "ecd", "area")  # the sizes in the table of objects of every kind
 
 
 @dataclass(frozen=True)
 class Chip:
-    """A state of particles as a button that shows or hides them; the state of kept ones is ""."""
+    """A button that shows or hides the particles of one state. state: the reason why they are left out, "" for counted
+    ones."""
 
     state: str
     title: str
@@ -40,13 +41,14 @@ class Chip:
 
 
 class Result(ChartedSummary):
-    """The result page's view of a finished job."""
+    """A finished job as its page shows it."""
 
-    all_the_same = COUNTED_AGAIN[Reason.UNLIKE]  # gives numbers of an image of another kind
+    measure_anyway = COUNTED_AGAIN[Reason.UNLIKE]  # the button on a result without numbers, as the image is unlike
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.summary: dict[str, Any] = job.summary
+        # What the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
         self.used: dict[str, Any] = job.summary["used"]
         self.task = find(self.summary["task"])
         super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
@@ -58,18 +60,18 @@ class Result(ChartedSummary):
 
     @property
     def nothing(self) -> bool:
-        """Whether there is nothing to show but the image."""
+        """Whether no outline was found."""
         return bool(self.summary["found"] == 0)
 
     @property
     def refused(self) -> bool:
-        """Whether no number is given because the image is of another kind."""
+        """Whether no number is given because the image does not look like one of this kind of analysis."""
         return bool(self.summary["refused"]) or any(line.reason == Reason.UNLIKE for line in self.set_aside)
 
     @property
     def wants_proposals(self) -> bool:
-        """Whether nothing, or nothing sure, was found by a network, or the other polarity shows more, so that other
-        ways are worth a look."""
+        """Whether other settings are tried by themselves, because a network found nothing, or nothing sure, or the
+        other polarity shows more."""
         used = self.used
         if not self.may_propose:
             return False
@@ -81,72 +83,73 @@ class Result(ChartedSummary):
 
     @property
     def may_propose(self) -> bool:
-        """Whether other ways can be tried: where a network outlined, and nobody has corrected it."""
+        """Whether other settings can be tried: only if a network made the outlines, and nobody has corrected them."""
         return not {"imported", "corrected", "reviewed"} & self.used.keys()
 
     @property
     def notices(self) -> list[Flag | Change]:
-        """What there is to say beside the numbers: doubts, what else may fit, what counts by one click, notes."""
+        """All that the page says beside the numbers, in order: warnings, buttons for other settings, notes."""
         if self.nothing or self.refused:
             return []
-        listed: list[Flag | Change] = [with_answer(flag) for flag in self.notices_of(self.warnings)]
-        doubts = sum(warning.doubt for warning in self.warnings)
-        return [*listed[:doubts], *self.choices.edges, *self.choices.earlier_models, *listed[doubts:]]
+        flags: list[Flag | Change] = [with_button(flag) for flag in self.notices_of(self.warnings)]
+        doubts = sum(warning.doubt for warning in self.warnings)  # these come first among the flags
+        return [*flags[:doubts], *self.choices.edges, *self.choices.earlier_models, *flags[doubts:]]
 
     @property
     def asks_scale(self) -> bool:
-        """Whether lengths wait for the scale: where no number is given there is none."""
+        """Whether the page asks for the scale: if it has lengths, and they are in pixels."""
         return self.in_pixels and not (self.nothing or self.refused or (self.screened and not self.kept))
 
     @property
     def has_curves(self) -> bool:
-        """Whether there are enough particles for a histogram; of fewer the table says it all."""
+        """Whether there are enough particles for a histogram."""
         return self.kept >= LEAST_BARS
 
     @property
     def few_sizes(self) -> list[str]:
-        """The sizes of fewer particles than a median needs, in ascending order; [] of more."""
+        """The sizes in ascending order, if there are fewer particles than a median needs; otherwise []."""
         if not self.has_few:
             return []
         assert self.statistics is not None
-        stored = self.summary["statistics"]
+        size = self.summary["statistics"]["size"]
         rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
-        sizes = sorted(row[stored["size"]] for row in rows if row.get(stored["size"]))
-        return [significant(size * nanometre_in(self.statistics.unit)) for size in sizes]
+        values = sorted(row[size] for row in rows if row.get(size))
+        return [significant(value * nanometre_in(self.statistics.unit)) for value in values]
 
     @property
     def material_line(self) -> str:
-        """What one picture or two leave open; "" where the numbers are those of the material."""
+        """A note that the numbers are those of one or two images; "" if they hold for the material."""
         return MATERIAL if self.statistics and self.kept and not self._by_image else ""
 
     @property
     def figure_words(self) -> str:
-        """The figure for those who do not see it."""
+        """The alternative text of the figure."""
         if not self.statistics or not self.screened:
             return "The image, what was found in it, and the numbers."
         return f"Four panels: the image, the {self.task.things} in colours, those counted and left out, the histogram."
 
     @property
     def figure_panels(self) -> list[tuple[str, str]]:
-        """Letter and title of each panel of the figure; its export is called "Panel: TITLE, ..."."""
+        """Letter and title of each panel of the figure, from the title of its export, "Panel: TITLE, ..."."""
         titles = {export.panel: export.title for export in exports.listed("image", self.task).values()}
         names = (capital(titles[name].removeprefix("Panel: ").split(", ")[0]) for name in self.task.panels)
         return list(zip("ABCD", names, strict=True))
 
     @property
     def aside(self) -> list[AsideLine]:
-        """How many were set aside, by reason, with the buttons that count them."""
+        """How many objects were left out, by reason, with the buttons that count them."""
         return self.choices.aside(self.set_aside)
 
     @property
     def other_measurand(self) -> Change | None:
-        """The numbers of the other measurand, and the button that makes them the result; None where none are known."""
+        """A button that shows the numbers of the other measurand and makes them the result; None if they are not
+        known."""
         return self.choices.measurand(self.statistics) if self.statistics and self.kept else None
 
     @property
     def warnings(self) -> list[Flag]:
-        """What is doubtful, without what stands at the scale, at the panels, in the heading of an empty result, whose
-        question comes last, or in a question below."""
+        """The warnings, without those that the page shows elsewhere: at the scale, at the panels of a figure, and in
+        the heading of an empty result. There notes come first, and warnings last."""
         panels = FIGURE.format(count=self.job.micrograph.page_count)
         heading = f"No {self.task.things} were found. "
         raised = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
@@ -155,20 +158,21 @@ class Result(ChartedSummary):
 
     @property
     def curves(self) -> list[Lines]:
-        """What is drawn where there is no size distribution; nothing of results of earlier versions."""
-        stored, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
-        charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in stored)
+        """The curves of a kind without a size distribution; [] for results of versions that stored none."""
+        curves, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
+        charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in curves)
         return [chart for chart in charts if chart]
 
     @property
     def own_size(self) -> Quantity | None:
-        """The size of this kind of analysis, where the table of objects has no column of it for all kinds."""
-        return None if self.task.size in ("", *LISTED) else column(self.task.size)
+        """The size of this kind of analysis, if it is none of COMMON_SIZES; else None."""
+        return None if self.task.size in ("", *COMMON_SIZES) else column(self.task.size)
 
     @property
     def editor(self) -> dict[str, str]:
-        """What the page's script has to know: the measure that is the size, three reasons, and how sure the model is of
-        a cut that is made with others by one press."""
+        """Values for the page's script, the editor of outlines: name and title of the size, three reasons why an
+        object is left out, and in words how probable a possible cut must be to be made together with others by one
+        press."""
         size = self.task.size or "area"
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
         return {"size": size, "title": column(size).title, "likely": f"with {per_cent(LIKELY)} or more", **reasons}
@@ -183,7 +187,7 @@ class Result(ChartedSummary):
 
     @property
     def chips(self) -> list[Chip]:
-        """Every state that something in this result has, kept ones first."""
+        """A chip for each state that objects of this result have, the counted ones first."""
         if not self.statistics or not self.screened:
             return []
         counted = Chip("", "Counted", self.kept, "Counted in every number of this page.")
@@ -192,17 +196,17 @@ class Result(ChartedSummary):
 
     @property
     def may_count(self) -> bool:
-        """Whether other settings may count some of what was left out."""
+        """Whether other settings may count some of the objects that were left out."""
         return any(line.reason not in ALWAYS for line in self.set_aside)
 
     @property
     def confidence_line(self) -> str:
-        """What the model's confidence means; "" where a warning says that this image is unlike those of the test."""
+        """What the model's confidence means; "" if there is a warning, as the image may be unlike those of the test."""
         return "" if any(flag.doubt for flag in self.warnings) else self.provenance.confidence
 
     @property
     def filter_line(self) -> str:
-        """What the filter did; "" where it is off, or nothing is measured at all."""
+        """What the filter of probably wrong outlines removed; "" if it is off, or if no number is given."""
         if self.refused or not self.summary["filter"]:
             return ""
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"

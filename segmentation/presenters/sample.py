@@ -1,4 +1,4 @@
-"""The content of the pages of samples, from the rows that the worker filled; no file is opened."""
+"""The content of the page of a sample: pooled numbers and a row for each image; read from rows, without files."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_sh
 from .provenance import shown_settings
 from .stored import values_of
 
-HEIGHT = 32.0
-MANY = 20  # images whose rows are asked for less often
+BARS_HEIGHT = 32.0  # of the small histograms, which are 100 wide
+MANY_IMAGES = 20  # a page with more images asks for their rows less often
 EXCLUDED = "left out by you"
 PENDING = "not counted yet"
-NOBODY = ("0", "null")  # `used.corrected` and `used.imported` where no person or other tool made an outline
+# The stored values of `used.corrected` and `used.imported` if no person or other tool made an outline.
+NOBODY = ("0", "null")
 STATES = {
     Sample.State.WAITING: "images under way",
     Sample.State.QUEUED: "waiting to be counted together",
@@ -52,13 +53,14 @@ STATES = {
 class ImageRow:
     """One row of the table of images.
 
-    job: None while the image is still to be read. mark: the state of its job, state: what happens to it, as words.
-    reason: why it failed or is not pooled. outlier: "" or why it may not belong. warning: its warnings in short.
-    n: objects that count, None where not known. bars: its histogram as an SVG path, "" where there is none.
-    numbers: the median or the main number as on its own page. shares: of a kind without a distribution.
+    job: None while the image is still to be read. mark: the state of its job; state: the same in words.
+    reason: why it failed or is not pooled. outlier: why it may not belong to the sample, or "". warning: its warnings
+    in short. n: number of counted objects, None if not known. bars: its histogram as an SVG path, "" without one.
+    numbers: the median or the main number as on its own page. shares: those of classes, for a kind without sizes.
     by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
-    that can count instead, automatic if this one is by hand and the other way round; None if there is none. number:
-    in the notes of the sample, 0 if it has none. scale: where scales differ.
+    that can count instead: an automatic one if this one is by hand, and the other way round; None without one. number:
+    the number that the notes of the sample give it, 0 without one. scale: its scale, if the scales of the images
+    differ.
     """
 
     job: Job | None
@@ -89,27 +91,29 @@ class ImageRow:
 
     @property
     def may_tick(self) -> bool:
-        """Whether a tick decides if it counts: nothing else leaves it out, and it does not wait for a yes."""
+        """Whether its tick box decides that it counts: it is not left out for another reason, and does not wait for a
+        person's agreement."""
         return self.counts or (self.job is not None and not self.job.included and not self.waits)
 
     @property
     def waits(self) -> bool:
-        """Whether it counts only after a yes; `reason` says why."""
+        """Whether it counts only after a person agrees; `reason` says why."""
         return self.job is not None and bool(self.job.waits)
 
     @property
     def asks_scale(self) -> bool:
+        """Whether it does not count because it has no scale."""
         return self.reason == NO_PIXEL_SIZE
 
     @cached_property
     def address(self) -> str:
-        """Of the image's own result."""
+        """The address of the image's own result."""
         return reverse("job", args=[self.job.pk]) if self.job else ""
 
 
 class Neighbours(NamedTuple):
-    """An image among those of its sample that can be corrected: the addresses of the results before and after it, ""
-    at the ends, its number, from 1, and how many there are."""
+    """The place of an image among the images of its sample that have outlines. before, after: the addresses of the
+    results of the images before and after it, "" at the ends. number: from 1 on. total: how many images there are."""
 
     before: str
     after: str
@@ -118,38 +122,38 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(job: Job, sample: Sample) -> Neighbours | None:
-    """Those of a result whose image the sample has, be it the one that counts, the one that was corrected or a version
-    of it; None without another image. An image that is measured again stays among them, with the result before."""
+    """The neighbours of the image of `job` in the sample; None if the sample does not have the image, or no other one.
+    An image that is being measured again stays in the order, with its earlier result."""
     fields = ("created", "micrograph__name", "micrograph__sha256")
     fields += tuple(f"{prefix}{name}" for prefix in ("", "parent__") for name in ("state", "segmentation", "parent"))
     members = in_order(sample.members.select_related("micrograph", "parent").only(*fields))
-    walk = [(member.micrograph_id, shown.pk) for member in members if (shown := _last_outlined(member))]
-    index = next((i for i, (micrograph, _) in enumerate(walk) if micrograph == job.micrograph_id), None)
-    if index is None or len(walk) < 2:
+    ids = [(member.micrograph_id, outlined.pk) for member in members if (outlined := _last_outlined(member))]
+    index = next((i for i, (micrograph, _) in enumerate(ids) if micrograph == job.micrograph_id), None)
+    if index is None or len(ids) < 2:
         return None
-    before, after = walk[max(index - 1, 0) : index], walk[index + 1 : index + 2]
+    before, after = ids[max(index - 1, 0) : index], ids[index + 1 : index + 2]
     addresses = ["".join(reverse("job", args=[pk]) for _, pk in side) for side in (before, after)]
-    return Neighbours(*addresses, index + 1, len(walk))
+    return Neighbours(*addresses, index + 1, len(ids))
 
 
 def _last_outlined(job: Job | None) -> Job | None:
-    """The result itself, or while it has no outlines the one that it measures again; None where there is none."""
+    """The job, or while it has no outlines its nearest parent that has some; None without one."""
     while job is not None and (job.state != Job.State.DONE or job.segmentation_id is None):
         job = job.parent
     return job
 
 
 def in_order(jobs: QuerySet) -> list[Job]:
-    """The images of a sample in the order of the files."""
+    """The jobs in the order of their files' names (`rank`)."""
     return sorted(jobs.order_by("created", "pk"), key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
 
 
 class PooledResult(ChartedSummary):
-    """The page's view of a sample."""
+    """A sample as its page, lists and the API show it."""
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
-        self.stored: dict[str, Any] = sample.pooled
+        self.stored: dict[str, Any] = sample.pooled  # "of": ids of the pooled jobs, in the order of "images"
         self.warnings: list[Flag] = from_json(self.stored)
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
@@ -163,21 +167,23 @@ class PooledResult(ChartedSummary):
 
     @property
     def state(self) -> str:
+        """The state in words."""
         return "measuring corrections" if self.is_measuring else STATES[Sample.State(self.sample.state)]
 
     @cached_property
     def is_measuring(self) -> bool:
-        """Whether images that were corrected are measured anew, after which it is pooled once more."""
+        """Whether corrected images are being measured again; then the sample is pooled again."""
         ended = self.sample.state in (Sample.State.DONE, Sample.State.FAILED)
         return ended and Measuring.objects.filter(job__sample=self.sample, finished=None).exists()
 
     @property
     def active(self) -> bool:
+        """Whether its numbers will still change by themselves."""
         return self.sample.state not in (Sample.State.DONE, Sample.State.FAILED) or self.is_measuring
 
     @property
     def waiting(self) -> bool:
-        """Whether it is under way for the first time; later its page stays, with the numbers of before."""
+        """Whether it is under way and has no numbers yet."""
         return self.active and not self.answered
 
     @property
@@ -193,7 +199,7 @@ class PooledResult(ChartedSummary):
 
     @property
     def answered(self) -> bool:
-        """Whether there are numbers of all images together."""
+        """Whether there are pooled numbers."""
         return bool(self.kept or any(entry.number.value is not None for entry in self.quantities))
 
     @cached_property
@@ -208,7 +214,7 @@ class PooledResult(ChartedSummary):
 
     @cached_property
     def common_calibration(self) -> Calibration:
-        """The least certain one of the images that count."""
+        """The least certain calibration among the images that count."""
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
         counted = [pk for pk, row in rows if not row.get("excluded")]
         jobs = Job.objects.filter(pk__in=counted).select_related("micrograph")
@@ -216,8 +222,8 @@ class PooledResult(ChartedSummary):
 
     @cached_property
     def curves(self) -> list[Lines]:
-        """The curves of its images over each other, where each has one line, such as the thickness along a layer; the
-        lines in the order of the numbers of the images, empty where an image has none."""
+        """Charts that show the curves of all images together, for curves with one line, such as the thickness along a
+        layer. The lines are in the order of the images, and empty for an image without one."""
         rows = list(zip(self.stored.get("of", []), self.stored.get("images", []), strict=False))
         counted = {pk: number for number, (pk, row) in enumerate(rows) if not (self.statistics or row.get("excluded"))}
         overlaid: dict[tuple[str, str], dict[int, Any]] = {}
@@ -227,26 +233,26 @@ class PooledResult(ChartedSummary):
                     overlaid.setdefault((curve["title"], curve["across"]), {})[counted[str(pk)]] = curve
         charts = []
         for titles, group in overlaid.items():
-            drawn = dict(
+            lines = dict(
                 zip(group, (lines_of(curve, ())[0] for curve in on_shared_edges(list(group.values()))), strict=True)
             )
-            charts.append(Lines.of([drawn.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
+            charts.append(Lines.of([lines.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
 
     @property
     def images_pooled(self) -> int:
-        """Images whose objects are in the numbers."""
+        """The number of images whose objects are in the numbers."""
         return sum(not row.get("excluded") for row in self.stored.get("images", []))
 
     @property
     def images_words(self) -> str:
-        """How many images it has, and how many of them count where not all do."""
+        """How many images it has in words; and how many of them count, if not all do."""
         count = len(self.images)
         return images_words(self.images_pooled if self.answered else count, count)
 
     @property
     def corrected_line(self) -> str:
-        """What people did with the outlines of its images, "" if nobody changed one."""
+        """How people changed the outlines of its images, in a sentence; "" if nobody did."""
         words = corrected_images_words(self.stored.get("corrected"))
         return f"{words}." if words else ""
 
@@ -262,15 +268,15 @@ class PooledResult(ChartedSummary):
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """The models that outlined its images, and the settings; what each image came to is on its own page."""
+        """The models that outlined its images, and the settings that differ from the default: terms and their words."""
         model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)
         titles = dict.fromkeys(row.job.by for row in self.images if row.job and row.job.by)
-        named = ", ".join([*titles, *([model.lower()] if titles and model == BY_IMAGE else [])])
-        return [("Kind of analysis", self.task.title), ("Model", named or model), *self._settings(changed=True)]
+        model_names = ", ".join([*titles, *([model.lower()] if titles and model == BY_IMAGE else [])])
+        return [("Kind of analysis", self.task.title), ("Model", model_names or model), *self._settings(changed=True)]
 
     @property
     def removed(self) -> int:
-        """Outlines that were dropped before counting."""
+        """How many outlines were removed because they are probably wrong."""
         return sum(image.job.dropped or 0 for image in self.images if image.job and image.counts)
 
     @property
@@ -279,13 +285,15 @@ class PooledResult(ChartedSummary):
         return self._settings(changed=False)
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
-        unused = {"scale"} if self.task.semantic and not changed else set()  # times the model's own, as images say
-        listed = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
-        return [(setting.title, setting.says(value)) for setting, value in listed if setting.name not in unused]
+        # The setting "scale" of a kind with classes is a factor of the model's own scale, which only images state.
+        unused = {"scale"} if self.task.semantic and not changed else set()
+        settings = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
+        return [(setting.title, setting.says(value)) for setting, value in settings if setting.name not in unused]
 
     @property
     def histogram(self) -> str:
-        """From where to where the axis of the small multiples goes; "" without any, and where there are few sizes."""
+        """The range of the axis of the images' small histograms, such as "10 nm to 200 nm"; "" if there are too few
+        sizes."""
         if not (histogram := self.stored.get("histogram")) or self.kept < LEAST_BARS:
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
@@ -295,39 +303,40 @@ class PooledResult(ChartedSummary):
 
     @property
     def scale_line(self) -> str:
-        """The calibration of the pooled images."""
+        """The calibration of the pooled images, in words."""
         calibration = self.stored.get("calibration")
         is_known = calibration and (calibration["low"] is not None or self.answered)
         return sample_scale(calibration, self.common_calibration) if is_known else ""
 
     @property
     def scale_word(self) -> str:
-        """The pixel sizes alone, as the sentence says them."""
+        """The pixel sizes of the images, in words."""
         calibration = self.stored.get("calibration") or {}
         is_known = calibration.get("low") is not None
         return scale_range(calibration["low"], calibration["high"]) if is_known else "not known"
 
     @cached_property
     def uncounted(self) -> int:
-        """Images with corrections that its numbers do not have."""
+        """The number of images with corrections that are not yet in its numbers."""
         return uncounted(self.sample).count()
 
     @property
     def seconds_between_looks(self) -> int:
-        """How often the page asks for the images of a sample that is under way: seldom where they are many."""
-        return 2 if len(self.images) <= MANY else 6
+        """After how many seconds the page asks again for the images of a sample that is under way."""
+        return 2 if len(self.images) <= MANY_IMAGES else 6
 
     @cached_property
     def images(self) -> list[ImageRow]:
-        """Every image, in the order of the files; those still looked into come last. The jobs have what the facts need
-        of their summaries, which are not loaded: `nm_per_pixel`, `by` (the model's title) and `dropped`."""
+        """A row for each image, in the order of the files; images that are still to be read come last. Summaries of
+        jobs are large and not loaded: only three values of them, as attributes `nm_per_pixel`, `by` (title of the
+        model) and `dropped` (number of removed outlines)."""
         paths = {"nm_per_pixel": "calibration__nm_per_pixel", "by": "model__title", "dropped": "used__dropped"}
         jobs = in_order(self._members().annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     @property
     def counted_images(self) -> list[ImageRow]:
-        """The images that have a job, with what says whether they count: cheap, for who asks again and again."""
+        """A row for each image that has a job, without pictures and numbers: quick, for scripts that ask often."""
         return self._counted(in_order(self._members()), {})
 
     def _members(self) -> QuerySet[Job]:
@@ -335,8 +344,8 @@ class PooledResult(ChartedSummary):
 
     def _counted(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
-        stored = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(stored, 1)}
+        rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
+        pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(rows, 1)}
         return [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
@@ -350,7 +359,7 @@ class PooledResult(ChartedSummary):
         of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
         by_job: dict[Any, dict[str, list[Any]]] = {}
         for pk, numbers, unit, median, counting, total in of_jobs:
-            if median:  # with the digits that its own page gives it
+            if median:  # with its interval, so that it gets the same digits as on its own page
                 size = Value(median, *(counting or (None, None)), unit, total and tuple(total))
                 by_job[pk] = {"numbers": [Entry.of("median", in_micrometres(size) if self.unit == "µm" else size)]}
             else:
@@ -360,8 +369,8 @@ class PooledResult(ChartedSummary):
         return rows + [_arriving(micrograph) for micrograph in arriving]
 
     def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
-        """The main numbers of one image, in the units of all together: of several classes the share of each, else
-        one number."""
+        """The main numbers of one image as fields of `ImageRow`: the shares of all classes, or one number in the unit
+        of the pooled one."""
         names = [name for name in self.stored.get("headline_quantities") or [] if name in quantities]
         if len(names) > 1:
             rows = class_rows(answers(values_of({"order": names, "quantities": quantities}), every=True))
@@ -378,16 +387,17 @@ class PooledResult(ChartedSummary):
         return {"numbers": [replace(Entry.of(name, value), term=terms[name]) for name, value in present.items()]}
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
-        """The rows, each with the newest other result of its image that differs in whether people made it."""
+        """The rows with `by_hand` and `other`: the newest result of the image that is made by people if this one is
+        automatic, and the other way round."""
         images = {row.job.micrograph_id for row in rows if row.job}
         own_results = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
         finished = Job.objects.filter(own_results, micrograph__in=images, state=Job.State.DONE).order_by(
             "created", "pk"
         )
-        by_people = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
-        results = finished.annotate(**by_people).values("pk", "micrograph", "sample", "settings__task", *by_people)
+        paths = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
+        results = finished.annotate(**paths).values("pk", "micrograph", "sample", "settings__task", *paths)
         kind = self.sample.settings["task"]
-        by_hand = {result["pk"]: any(str(result[name] or 0) not in NOBODY for name in by_people) for result in results}
+        by_hand = {result["pk"]: any(str(result[name] or 0) not in NOBODY for name in paths) for result in results}
         others = {
             (result["micrograph"], by_hand[result["pk"]]): result["pk"]
             for result in results
@@ -404,6 +414,7 @@ class PooledResult(ChartedSummary):
 
 
 def _arriving(micrograph: Micrograph) -> ImageRow:
+    """The row of an image that is still to be read."""
     picture = reverse("upload-preview", args=[micrograph.pk]) if micrograph.preview else ""
     under_way = micrograph.state == Micrograph.State.RUNNING
     state = micrograph.stage if under_way and micrograph.stage else micrograph.get_state_display()
@@ -413,7 +424,7 @@ def _arriving(micrograph: Micrograph) -> ImageRow:
 
 
 def _state(job: Job) -> str:
-    """What happens to an image this moment, or has come of it."""
+    """The state of the job of an image, in words."""
     if job.state == Job.State.RUNNING:
         return f"{capital(job.stage or 'starting')}, {round(100 * job.progress)} %"
     if job.state == Job.State.QUEUED:
@@ -422,7 +433,7 @@ def _state(job: Job) -> str:
 
 
 def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
-    """pooled: number, entry and histogram of the image in the pooled summary; None where it is not in it."""
+    """The row of a job. pooled: number, entry and histogram of its image in the pooled summary; None if it has none."""
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
     fields = (job, job.micrograph.name, picture, job.state, _state(job))
@@ -432,20 +443,20 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
         return ImageRow(*fields, PENDING if job.included else job.waits or EXCLUDED, None if job.included else 0)
     number, entry, path = pooled
     excluded = entry.get("excluded") or ("" if job.included else job.waits or EXCLUDED)
-    why, warning = reason_and_warning(excluded, entry.get("warning") or "")
-    counted, outlier = 0 if why else entry.get("n"), entry.get("outlier") or ""
-    return ImageRow(*fields, why, counted, outlier, warning, path, number=number)
+    reason, warning = reason_and_warning(excluded, entry.get("warning") or "")
+    counted, outlier = 0 if reason else entry.get("n"), entry.get("outlier") or ""
+    return ImageRow(*fields, reason, counted, outlier, warning, path, number=number)
 
 
 def bars(counts: Sequence[float]) -> str:
-    """A histogram as the path of its bars in a box of 100 by HEIGHT; "" where nothing is counted."""
+    """A histogram as the SVG path of its bars, in a box of 100 by BARS_HEIGHT; "" if nothing is counted."""
     highest = max(counts, default=0)
     if not highest:
         return ""
-    wide = 100 / len(counts)
-    drawn = (
-        f"M{i * wide:.2f} {HEIGHT:g}V{HEIGHT * (1 - count / highest):.2f}h{wide:.2f}V{HEIGHT:g}z"
+    width = 100 / len(counts)
+    paths = (
+        f"M{i * width:.2f} {BARS_HEIGHT:g}V{BARS_HEIGHT * (1 - count / highest):.2f}h{width:.2f}V{BARS_HEIGHT:g}z"
         for i, count in enumerate(counts)
         if count
     )
-    return "".join(drawn)
+    return "".join(paths)

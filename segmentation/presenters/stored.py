@@ -1,4 +1,4 @@
-"""The numbers of a stored result, and the words by which lists name it."""
+"""The numbers of a stored result, and how lists write them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ def warning_of(job: Job) -> str:
 
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:
-    """The size distribution of a stored result."""
+    """The size distribution of a stored result; None without one."""
     statistics = summary.get("statistics")
     return Statistics.from_dict(statistics) if statistics else None
 
 
 def values_of(summary: Mapping[str, Any]) -> dict[str, Value]:
-    """The quantities of a stored result, in the order of its kind of analysis: PostgreSQL's JSON keeps none."""
+    """The quantities of a stored result, in the order of its kind of analysis ("order"; JSON in PostgreSQL has no
+    order)."""
     return {name: Value.from_dict(summary["quantities"][name]) for name in summary.get("order", ())}
 
 
@@ -37,7 +38,7 @@ def numbers_of(summary: Mapping[str, Any]) -> Summary:
 
 
 def counted(numbers: Summary) -> str:
-    """How many, as the sentence of the result says it, such as "273 grains"."""
+    """The number of objects in words, such as "273 grains"; "" if there is none."""
     entry = None if numbers.screened else next(iter(numbers.leading), None)
     if entry and entry.kind in ("integer", "halves"):
         return f"{entry.value} {entry.term.lower()}"
@@ -47,12 +48,12 @@ def counted(numbers: Summary) -> str:
 def main_number(numbers: Summary) -> Entry | None:
     """The number by which a result is known: the median size, or without sizes the first known number; None without
     any."""
-    numbers_known = numbers.headlines[:1] if numbers.kept else numbers.quantities
-    return next((entry for entry in numbers_known if entry.number.value is not None), None)
+    candidates = numbers.headlines[:1] if numbers.kept else numbers.quantities
+    return next((entry for entry in candidates if entry.number.value is not None), None)
 
 
 def headline(numbers: Summary) -> str:
-    """The `main_number` in the words of lists, "" without one."""
+    """The `main_number` as lists write it, such as "median 31.2 nm"; "" without one."""
     entry = main_number(numbers)
     term = entry and ("median" if numbers.kept else entry.term)
     return " ".join(filter(None, (term, entry.value, entry.unit))) if entry else ""

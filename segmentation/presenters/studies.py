@@ -1,4 +1,4 @@
-"""What a study of a method takes from results, and how its page shows it."""
+"""Which results a study of a method can use, and what it stores of each of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
 from .judging import comparison_of, numbers_to_judge
 
-MOST = 200  # results that the form lists
+MOST_LISTED = 200  # results in the form
 
 
 class Candidate(NamedTuple):
@@ -39,13 +39,16 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
     by_method = {"method__method": method}
     jobs = Job.objects.visible_to(user, visitor).filter(**by_method, state=Job.State.DONE, reruns=None)
     samples = Sample.objects.visible_to(user, visitor).filter(**by_method, state=Sample.State.DONE)
-    rows: list[Job | Sample] = [*jobs.select_related("micrograph").order_by("-created")[:MOST], *samples[:MOST]]
-    for row in sorted(rows, key=lambda row: row.created, reverse=True)[:MOST]:
+    rows: list[Job | Sample] = [
+        *jobs.select_related("micrograph").order_by("-created")[:MOST_LISTED],
+        *samples[:MOST_LISTED],
+    ]
+    for row in sorted(rows, key=lambda row: row.created, reverse=True)[:MOST_LISTED]:
         value = numbers_to_judge(row).get(quantity, Value(None))
         if value.value is None or value.unit.startswith("px"):
             continue
-        known = {"day": f"{row.created:%Y-%m-%d}", "operator": str(row.settings.get("operator") or "")}
-        labels = {name: (title, known.get(name, "")) for name, title in CONDITIONS.items()}
+        known_labels = {"day": f"{row.created:%Y-%m-%d}", "operator": str(row.settings.get("operator") or "")}
+        labels = {name: (title, known_labels.get(name, "")) for name, title in CONDITIONS.items()}
         yield Candidate(row, name_of(row), address_of(row), number_words(quantity, value), labels)
 
 
@@ -54,17 +57,15 @@ def name_of(row: Job | Sample) -> str:
 
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
-    """A result as a study keeps it, see `core.quality.validated`; value None where it has no such number with a
-    scale."""
+    """A result as a study stores it (`core.quality.validated`); value is None if it has no such number with a scale."""
     stored = row.summary if isinstance(row, Job) else row.pooled
     statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}
     value = numbers_to_judge(row).get(quantity, Value(None))
     reported = value.reported
     factor = 100.0 if number(quantity).kind == "fraction" else 1.0
     is_scaled = not value.unit.startswith("px")
-    ends = [
-        end * factor if end is not None and is_scaled else None for end in (reported.value, reported.low, reported.high)
-    ]
+    numbers = (reported.value, reported.low, reported.high)
+    value_and_ends = [end * factor if end is not None and is_scaled else None for end in numbers]
     changed = row.standing_counts if isinstance(row, Job) else stored.get("corrected") or {}
     comparison = comparison_of(row)
     return {
@@ -72,9 +73,9 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
         "name": name_of(row),
         "made": row.created.isoformat(timespec="seconds"),
         "version": row.method.number if row.method else None,
-        "value": ends[0],
-        "low": ends[1],
-        "high": ends[2],
+        "value": value_and_ends[0],
+        "low": value_and_ends[1],
+        "high": value_and_ends[2],
         "labels": labels,
         "n": statistics.get("n_kept"),
         "d10": statistics.get("d10") if statistics.get("unit") == "nm" else None,
@@ -103,8 +104,8 @@ def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UU
 
 def study_of(request: HttpRequest, pk: UUID) -> Study:
     """A study of a method that the caller sees, else 404."""
-    mine = Study.objects.filter(method__in=Method.objects.visible_to(request.user))
-    return get_object_or_404(mine.select_related("method"), pk=pk)
+    visible_studies = Study.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(visible_studies.select_related("method"), pk=pk)
 
 
 def report_of(row: Study) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""A training as its page, the API and the lists show it: how far it is, its curves, and what came of it."""
+"""A training as its page, the API and lists show it: its progress, its curves, and its outcome."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from .dataset import amount
 from .progress import Status
 from .stored import headline, main_number, numbers_of
 
-FINAL = -1  # the split of the training on all images
+FINAL = -1  # as a number of a split: the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
-WORTH = 0.1  # of the error: what the last step of the learning curve must take off for more images to be worth it
-PARTS = ("%", "points")  # units at the end of a title
-STAYS_WITHIN = 0.01  # of AP50: a smaller loss on the base model's data is no forgetting
+# More images are worth the time if the last step of the learning curve lowered the error by more than this share of it.
+LEAST_GAIN = 0.1
+UNITS_IN_TITLES = ("%", "points")  # units at the end of a title
+TOLERATED_LOSS = 0.01  # of AP50: a smaller loss on the data of the base model does not count as forgetting
 
 
 @dataclass(frozen=True)
 class Row:
-    """A figure before and after, in words. verdict: "better", "worse" or "same"."""
+    """A number before and after the training, in words. verdict: "better", "worse" or "same"."""
 
     title: str
     before: str
@@ -42,7 +43,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Pair:
-    """Pictures of a held-out image before the training and as it is now. now: "" until there is a second one."""
+    """Addresses of pictures of a held-out image: its outlines before the training, and after `step` steps. now: ""
+    until there is a second picture."""
 
     image: str
     before: str
@@ -52,7 +54,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class HeldOutRow:
-    """What became of one held-out image. picture: the address of a picture of both, "" without one."""
+    """One held-out image before and after the training. picture: the address of a picture of both, "" without one.
+    figures: its numbers in words."""
 
     image: str
     picture: str
@@ -77,13 +80,14 @@ class TrainedModel:
         """Who offered the model although it was no better; "" otherwise."""
         if not self.training.offered or (self.training.summary.get("outcome") or {}).get("improved"):
             return ""
-        who = self.training.overruled_by.get_username() if self.training.overruled_by else "a deleted account"
-        return f"Offered by {who} although the error on held-out images did not fall."
+        name = self.training.overruled_by.get_username() if self.training.overruled_by else "a deleted account"
+        return f"Offered by {name} although the error on held-out images did not fall."
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """A result that a version made again: the main number of both, and the difference in per cent of the old one."""
+    """A result that a new model was run on again: the main number of both results, and their difference in per cent of
+    the old one."""
 
     old: Job
     new: Job
@@ -98,12 +102,12 @@ class Rerun:
     @classmethod
     def of(cls, new: Job) -> Rerun:
         old = new.parent
-        now = headline(numbers_of(new.summary)) if new.is_done else capital(new.get_state_display())
-        return cls(old, new, headline(numbers_of(old.summary)) or "–", now or "–", _change(old, new))
+        after = headline(numbers_of(new.summary)) if new.is_done else capital(new.get_state_display())
+        return cls(old, new, headline(numbers_of(old.summary)) or "–", after or "–", _change(old, new))
 
 
 class TrainingView:
-    """The page's view of a training."""
+    """A training as its page shows it."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
@@ -111,10 +115,10 @@ class TrainingView:
 
     @property
     def title(self) -> str:
-        """What it is called: its own title, else by its dataset."""
-        named = str(self.training.options.get("title") or "")
+        """Its own title, else one from the name of its dataset."""
+        own_title = str(self.training.options.get("title") or "")
         dataset = self.training.dataset
-        return named or (f"Training on {dataset.name}" if dataset else "Training on a deleted dataset")
+        return own_title or (f"Training on {dataset.name}" if dataset else "Training on a deleted dataset")
 
     @property
     def status(self) -> Status:
@@ -122,7 +126,7 @@ class TrainingView:
 
     @property
     def plan_line(self) -> str:
-        """What it does, in a sentence; "" before the plan is made."""
+        """The plan of the training in a sentence; "" before there is a plan."""
         if not self._plan:
             return ""
         trainings, held_out = self._plan["trainings"], self._plan["held_out"]
@@ -132,18 +136,20 @@ class TrainingView:
             held = f"{amount(len(held_out), 'training')} with images held out"
             how = f"{held},{twice} and one on all images for the model"
         sentence = f"{amount(trainings, 'training')} of {self._plan['steps']:,} steps at most: " if trainings else ""
+        # The time of the whole is an estimate, which is left out once the remaining time is known.
         whole = (
             "" if seconds_left(self.training) is not None else f" It takes {time_words(self._plan['seconds'])} in all."
         )
-        return f"{sentence}{how}.{whole}"  # once it is measured how long it still takes, the estimate before is void
+        return f"{sentence}{how}.{whole}"
 
     @property
     def held_out(self) -> list[str]:
+        """The names of the held-out images of each training."""
         return [", ".join(names) for names in self._plan.get("held_out", [])]
 
     @property
     def loss_chart(self) -> Lines | None:
-        """The loss of the training that ran last: on what is learnt from and on held-out images."""
+        """The loss of the training that ran last: on the images to learn from, and on held-out images."""
         last = self._last_split
         points = [point for point in self._curve if point["split"] == last]
         series = [[(point["step"], point[name]) for point in points] for name in ("loss", "validation_loss")]
@@ -159,8 +165,8 @@ class TrainingView:
         return Lines.of(series, "Score on held-out images", "steps")
 
     @property
-    def which(self) -> str:
-        """Which training the curve of the loss is of."""
+    def loss_training(self) -> str:
+        """In words, which of the trainings `loss_chart` shows."""
         split = self._last_split
         return "the last training, on all images" if split == FINAL else f"training {split + 1}"
 
@@ -183,7 +189,7 @@ class TrainingView:
         fell, more = before["error"] - last["error"], last["images"] - before["images"]
         text = f"With {amount(last['images'], 'image')} to learn from, the error is {significant(last['error'], 2)} %."
         added = f"The last {amount(more, 'image')}"
-        if fell > WORTH * before["error"]:
+        if fell > LEAST_GAIN * before["error"]:
             return (
                 f"{text} {added} lowered it by {significant(fell, 2)} points. More images are probably worth the time."
             )
@@ -191,7 +197,7 @@ class TrainingView:
 
     @property
     def pairs(self) -> list[Pair]:
-        """Held-out images as they were and as they are now."""
+        """The pictures of each held-out image: the first and the latest one."""
         by_image: dict[tuple[int, str], list[Any]] = {}
         for picture in self.summary.get("pictures", []):
             by_image.setdefault((picture["split"], picture["image"]), []).append(picture)
@@ -214,17 +220,18 @@ class TrainingView:
 
     @property
     def images(self) -> list[HeldOutRow]:
-        """Held-out images: what got worse first, then what got better."""
+        """The held-out images: first those that got worse, then those that got better, then the others."""
         order = {"worse": 0, "better": 1}
         rows = sorted(self.summary.get("images", []), key=lambda image: order.get(image["verdict"], 2))
         return [self._image(row) for row in rows]
 
     @property
     def forgetting(self) -> list[Row]:
+        """The score on the data of the base model before and after: whether the new model forgot them."""
         rows = []
         for line in self.summary.get("forgetting", []):
             before, after = line["before"], line["after"]
-            verdict = "same" if abs(before - after) <= STAYS_WITHIN else "worse" if before > after else "better"
+            verdict = "same" if abs(before - after) <= TOLERATED_LOSS else "worse" if before > after else "better"
             title = f"{line['data']} ({amount(line['images'], 'image')}), {line['figure']}"
             rows.append(Row(title, _value(before, ""), _value(after, ""), verdict, VERDICTS[verdict]))
         return rows
@@ -250,7 +257,7 @@ class TrainingView:
 
     def _image(self, change: ImageChange) -> HeldOutRow:
         figures = []
-        for name in list(self._titles)[:2]:  # the error and the score: the verdict rests on them
+        for name in list(self._titles)[:2]:  # the error and the score, which decide the verdict
             title, unit = self._titles[name]
             before, after = (_value(change[side].get(name), unit) for side in ("before", "after"))  # type: ignore[literal-required]
             figures.append(f"{title} {before} → {after}")
@@ -281,7 +288,7 @@ def status_of(training: Training) -> Status:
 
 
 def seconds_left(training: Training) -> float | None:
-    """Of a running training; None where that is not known."""
+    """Seconds until a running training is done; None if not known."""
     if training.state != Training.State.RUNNING or training.ends is None:
         return None
     return max((training.ends - timezone.now()).total_seconds(), 0.0)
@@ -308,24 +315,27 @@ def _row(change: Change) -> Row:
 
 
 def _title_and_unit(change: Change) -> tuple[str, str]:
-    """Title and unit of a figure; the titles of reports end with theirs."""
+    """Title and unit of a number; some titles end with the unit."""
     title, _, unit = change["title"].rpartition(", ")
-    return (title, unit) if title and unit in PARTS else (change["title"], change["unit"])
+    return (title, unit) if title and unit in UNITS_IN_TITLES else (change["title"], change["unit"])
 
 
 def _value(value: float | None, unit: str, interval: Iterable[float] | None = None) -> str:
     if value is None or unit:
         return Entry("", "", Value(value, *(interval or (None, None)), unit)).words
-    write = "{:.3f}".format  # of scores
+    write = "{:.3f}".format  # a number without a unit is a score
     return f"{write(value)} ({interval_words(*interval, write)})" if interval else write(value)
 
 
 def _change(old: Job, new: Job) -> str:
-    """The difference of the main numbers in per cent of the old one, whole if that is 0; "" if they are not alike."""
+    """The difference of the main numbers in per cent of the old one, or in its unit if the old one is 0; "" if they are
+    different quantities."""
     if not (old.is_done and new.is_done):
         return ""
-    one, other = (main_number(numbers_of(job.summary)) for job in (old, new))
-    if one is None or other is None or (one.name, one.number.unit) != (other.name, other.number.unit):
+    old_entry, new_entry = (main_number(numbers_of(job.summary)) for job in (old, new))
+    if old_entry is None or new_entry is None:
         return ""
-    before, after = one.number.value or 0.0, other.number.value or 0.0
+    if (old_entry.name, old_entry.number.unit) != (new_entry.name, new_entry.number.unit):
+        return ""
+    before, after = old_entry.number.value or 0.0, new_entry.number.value or 0.0
     return f"{100 * (after - before) / before:+.1f} %" if before else significant(after - before)

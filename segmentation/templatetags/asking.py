@@ -1,4 +1,4 @@
-"""What fragments of pages ask by themselves, so that any page may include them."""
+"""Template tags that query what a fragment of a page needs, so that any page can include the fragment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..views.datasets import NEW
 
 register = template.Library()
 register.simple_tag(calibration.suggestion)
-register.simple_tag(calibration.filed)
+register.simple_tag(calibration.file_suggestion)
 register.filter(cards.for_comparison)
 register.filter(callers.may_train)
 
@@ -36,7 +36,8 @@ def calibration_warnings(job: Job, warnings: Any = ()) -> list[str]:
 
 @register.simple_tag
 def ruler_box(micrograph: Micrograph) -> str:
-    """Where the scale bar should be looked for: left, top, right and bottom in px of the upload; "" if unknown."""
+    """Where the page's ruler looks for the scale bar: "left top right bottom" in px of the upload, the place of the
+    reading or the data bar; "" if not known."""
     box = calibration.box_of(micrograph)
     if box is None and micrograph.data_bar is not None:
         box = (0, micrograph.data_bar, micrograph.width, micrograph.height)
@@ -45,28 +46,32 @@ def ruler_box(micrograph: Micrograph) -> str:
 
 @register.simple_tag(takes_context=True)
 def method_of(context: dict[str, Any], row: Job | Sample) -> MethodLine | None:
-    """What a result says of the method that it follows; None without one."""
+    """What the page of a result says of the method that it follows; None without one."""
     stored = row.summary if isinstance(row, Job) else row.pooled
     return method_line(stored.get("method"), row.method, context["request"].user)
 
 
 @register.simple_tag(takes_context=True)
 def saving_as_method(context: dict[str, Any], job: Job) -> dict[str, Any] | None:
-    """What the form offers that saves a result as a method: the methods of its kind of analysis that get a version, and
-    the groups of the account; None where it cannot be saved."""
+    """The choices of the form that saves a result as a method: "methods" of the same kind of analysis, which can get a
+    new version, and "groups" of the account; None if the result cannot be saved as a method."""
     request = context["request"]
     if not request.user.is_authenticated or not is_open(job, request.user, request.visitor):
         return None
-    if job.summary["used"].get("imported"):
+    if job.summary["used"].get("imported"):  # its outlines are those of another tool
         return None
-    of_kind = Method.objects.visible_to(request.user).filter(versions__description__task=job.summary["task"])
-    return {"methods": of_kind.distinct(), "groups": own_groups(request.user)}
+    methods = Method.objects.visible_to(request.user).filter(versions__description__task=job.summary["task"])
+    return {"methods": methods.distinct(), "groups": own_groups(request.user)}
 
 
 @register.simple_tag(takes_context=True)
 def training_data(context: dict[str, Any], row: Job | Sample, images: Iterable[ImageRow] = ()) -> dict[str, Any] | None:
-    """What the form offers that makes a result, or the images of a sample, training data; "unclaimed" where the account
-    must first take it; else None. images: of the sample; "groups" has those with outlines, and their specimens."""
+    """The choices of the form that adds a result, or the images of a sample, to a dataset; None if nobody may or can.
+
+    images: those of the sample. The result has "unclaimed" if the account must first take the result over; otherwise
+    "datasets" of the account, "there": the datasets that have it already, "task", "new": the value for a new dataset,
+    "name" for it, and "group", or for a sample "groups": each image with outlines and its proposed group.
+    """
     user, visitor = context["request"].user, context["request"].visitor
     jobs = [row] if isinstance(row, Job) else [image.job for image in images if image.job]
     jobs = [job for job in jobs if job.is_done and job.segmentation_id is not None]
@@ -75,11 +80,11 @@ def training_data(context: dict[str, Any], row: Job | Sample, images: Iterable[I
     if row.owner_id != user.pk:
         return {"unclaimed": True} if row.owner_id is None and row.visitor == visitor else None
     task = tasks.find(row.settings["task"])
-    mine = list(Dataset.objects.filter(owner=user, task=task.name))
-    name = f"My {task.things} {len(mine) + 1 if mine else ''}".strip()
-    there = Dataset.objects.filter(images__job__in=jobs).distinct()
-    offered = {"datasets": mine, "there": list(there), "task": task, "new": NEW, "name": name}
+    datasets = list(Dataset.objects.filter(owner=user, task=task.name))
+    name = f"My {task.things} {len(datasets) + 1 if datasets else ''}".strip()
+    datasets_with_it = Dataset.objects.filter(images__job__in=jobs).distinct()
+    choices = {"datasets": datasets, "there": list(datasets_with_it), "task": task, "new": NEW, "name": name}
     if isinstance(row, Job):
-        return {**offered, "group": default_group(row)}
+        return {**choices, "group": default_group(row)}
     groups = groups_of(row)
-    return {**offered, "groups": [(image, groups[image.job.micrograph_id]) for image in images if image.job in jobs]}
+    return {**choices, "groups": [(image, groups[image.job.micrograph_id]) for image in images if image.job in jobs]}

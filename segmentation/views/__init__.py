@@ -1,1 +1,1 @@
-"""The pages. Upload, result and downloads also work without scripts."""
+"""The pages of the site. Upload, result and downloads also work without JavaScript."""

@@ -1,4 +1,4 @@
-"""The account page: tokens of scripts, webhooks, and the way to another password."""
+"""The account page: tokens for scripts, webhooks, and links to change the password."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from ..services.ground.refusal import Refused
 from ..services.results.usage import spent_by
 from .forms import to_uuid
 
-SHOWN = 5  # messages of a webhook
+MOST_DELIVERIES = 5  # the last messages of a webhook that the page lists
 NEVER = "never"
 EXPIRIES = [(str(days), "1 year" if days == 365 else f"{days} days") for days in tokens.DAYS] + [(NEVER, "never")]
-POSTS = require_http_methods(["GET", "HEAD", "POST"])  # the address of an answer to a form may be opened once more
+# A form is sent by POST. GET leads back to the account page, because a browser may open the address again.
+POSTS = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @require_safe
@@ -42,14 +43,14 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def make_token(request: HttpRequest) -> HttpResponse:
-    """Make a token and show it, this once."""
+    """Make a token and show it; it is shown only in this answer."""
     fields = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
 
     def make(**who: Any) -> str:
-        terms = {NEVER: None, **{str(days): days for days in tokens.DAYS}}
-        if fields["days"] not in terms:
+        days_by_choice = {NEVER: None, **{str(days): days for days in tokens.DAYS}}
+        if fields["days"] not in days_by_choice:
             raise Refused("Choose when the token expires.")
-        options = {"days": terms[fields["days"]], "read_only": fields["read_only"] == "on"}
+        options = {"days": days_by_choice[fields["days"]], "read_only": fields["read_only"] == "on"}
         return tokens.create_token(name=fields["name"], **options, **who)[1]
 
     return _make(request, make, "token", fields)
@@ -58,7 +59,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
 @POSTS
 @login_required
 def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Ask, then revoke a token."""
+    """Revoke a token, after a page that asks for confirmation."""
     token = get_object_or_404(Token, pk=pk, owner=request.user)
     if request.method == "POST":
         tokens.revoke_token(token=token)
@@ -68,17 +69,18 @@ def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def make_webhook(request: HttpRequest) -> HttpResponse:
-    """Make a webhook and show its secret, this once."""
+    """Make a webhook and show its secret; it is shown only in this answer."""
     url = request.POST.get("url", "")
     return _make(request, partial(webhooks.create_webhook, url=url), "webhook", url)
 
 
-# These stand for both views above, which do nothing before they come here.
+# The decorators are here for both `make_token` and `make_webhook`, which only read the form before they call this.
 @POSTS
 @login_required
 @never_cache
 def _make(request: HttpRequest, make: Callable[..., Any], what: str, fields: Any) -> HttpResponse:
-    """Make what a form asks for. The form sent again makes no second one; refused, it shows its `fields` again."""
+    """Make a token or a webhook from a form, and show the account page. A form that is sent twice makes only one row.
+    what: "token" or "webhook". fields: the sent ones, which the page shows again if the form is refused."""
     if request.method != "POST":
         return _back_to_account()
     try:
@@ -118,7 +120,7 @@ def start_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
 @POSTS
 @login_required
 def delete_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Ask, then delete a webhook with its messages."""
+    """Delete a webhook with its messages, after a page that asks for confirmation."""
     webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
     if request.method == "POST":
         webhook.delete()
@@ -132,6 +134,7 @@ def _back_to_account(fragment: str = "") -> HttpResponse:
 
 
 def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpResponse:
+    """The account page. extra: further entries of the context, such as a refused form or the new token."""
     user: Any = request.user
     context = {
         "identities": SocialAccount.objects.filter(user=user) if settings.DEEPSEGM_OIDC_URL else [],
@@ -142,7 +145,8 @@ def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpRespo
         "spent": spent_by(user),
         "tokens": [{"row": token, "state": _state(token)} for token in user.tokens.all()],
         "webhooks": [
-            {"row": webhook, "last": list(webhook.deliveries.all()[:SHOWN])} for webhook in user.webhooks.all()
+            {"row": webhook, "last": list(webhook.deliveries.all()[:MOST_DELIVERIES])}
+            for webhook in user.webhooks.all()
         ],
         "expiries": EXPIRIES,
         "form": uuid4(),
@@ -153,6 +157,7 @@ def _page(request: HttpRequest, *, status: int = 200, **extra: Any) -> HttpRespo
 
 
 def _state(token: Token) -> str:
+    """Why a token cannot be used any more; "" if it can."""
     if token.revoked:
         return "revoked"
     return "expired" if token.expires and token.expires <= timezone.now() else ""

@@ -1,4 +1,4 @@
-"""The reading of the data bar: offered with its picture, and compared with other known scales."""
+"""The scale on the page of a result: what was read in the data bar, with its picture, and what the file states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from ..http.access import row_of, visible
 from ..http.serving import serve
 from ..models import Job, Micrograph
 
-BESIDE, AROUND = 1.5, 0.25  # margins of the crop in heights of what was read: words stand beside it
+# Margins of the picture of a reading, in heights of the text: words may stand beside it.
+MARGIN_BESIDE, MARGIN_ABOVE = 1.5, 0.25
+# Name in the metadata -> term and unit on the page, in the order of the page.
 FACTS = {
     "instrument": ("Instrument", ""),
     "detector": ("Detector", ""),
@@ -37,17 +39,19 @@ FACTS = {
     ROWS: ("Rows in the file", "px"),
     COLUMNS: ("Columns in the file", "px"),
 }
-LONGEST_FACT = 80
+LONGEST_FACT = 80  # characters of a value; longer ones are not shown
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The scale that was read in the data bar, or that the file states, beside the calibration in use.
+    """A scale that was read in the data bar, or that the file states, compared with the calibration in use.
 
     state: "offered" to be accepted, "agrees" with the calibration in use, "read" if it is in use automatically, or
     "used" if the user has confirmed it.
-    size, doubt, width, detail: pixel size, its uncertainty, width for the field, and how it was read, in words.
-    same_as: name of the earlier image whose bar was read, where that of this image is the same; "" where it was read.
+    size, doubt, width, detail: pixel size, its uncertainty, the width of the image for the form's field, and how it was
+    read, in words. pictured: whether there is a picture of the part of the image that was read.
+    same_as: name of an earlier image with the same data bar, whose reading is used; "" if the bar of this image was
+    read.
     """
 
     state: str
@@ -60,45 +64,48 @@ class Suggestion:
 
 
 def suggestion(job: Job) -> Suggestion | None:
-    """What was read in the image of a job, beside the calibration in use; None if nothing was read."""
+    """The scale that was read in the image of a job, compared with the calibration in use; None if none was read."""
     scale, micrograph = job.scale, job.micrograph
     state, is_pictured = _state(scale.bar, scale.in_use), box_of(micrograph) is not None
-    suggested = _suggested(scale.bar, state, scale, is_pictured)
-    return suggested and replace(suggested, same_as=micrograph.reading.get("same_as", ""))
+    bar_suggestion = _suggestion_of(scale.bar, state, scale, is_pictured)
+    return bar_suggestion and replace(bar_suggestion, same_as=micrograph.reading.get("same_as", ""))
 
 
-def filed(job: Job) -> Suggestion | None:
-    """The scale in the file, offered if the data bar contradicts it and no scale is in use."""
+def file_suggestion(job: Job) -> Suggestion | None:
+    """The scale that the file states. It is offered if the data bar contradicts it and no scale is in use; else
+    None."""
     scale = job.scale
     if scale.in_use.is_known or scale.of_image.choose()[1] != Why.CONTRADICTED:
         return None
-    return _suggested(scale.file, "offered", scale, False)
+    return _suggestion_of(scale.file, "offered", scale, False)
 
 
-def _suggested(offered: Calibration, state: str, scale: Scale, is_pictured: bool) -> Suggestion | None:
-    if offered.nm_per_pixel is None:
+def _suggestion_of(calibration: Calibration, state: str, scale: Scale, is_pictured: bool) -> Suggestion | None:
+    """A suggestion of this calibration; None if it has no pixel size."""
+    if calibration.nm_per_pixel is None:
         return None
-    size, doubt = pixel_size(offered.nm_per_pixel), rounding_words(offered)
-    return Suggestion(state, size, doubt, scale.width_text(offered), offered.detail, is_pictured)
+    size, doubt = pixel_size(calibration.nm_per_pixel), rounding_words(calibration)
+    return Suggestion(state, size, doubt, scale.width_text(calibration), calibration.detail, is_pictured)
 
 
 def _state(read: Calibration, used: Calibration) -> str:
+    """`Suggestion.state` of what was read. used: the calibration in use."""
     if used.source in OF_BAR:
         return "read" if used.source == Source.READ else "used"
     if not used.is_known or not used.nm_per_pixel or not read.nm_per_pixel:
         return "offered"
-    apart = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
-    return "agrees" if apart <= LARGEST_DIFFERENCE else "offered"
+    relative_difference = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
+    return "agrees" if relative_difference <= LARGEST_DIFFERENCE else "offered"
 
 
 @require_safe
 def reading(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The part of an upload's picture in which its scale was read."""
+    """The picture of the part of an upload in which its scale was read, as PNG."""
     micrograph = visible(request, row_of(Micrograph, pk))
-    box, of_viewer = box_of(micrograph), micrograph.viewer_image
+    box, viewer_image = box_of(micrograph), micrograph.viewer_image
     if box is None:
         raise Http404
-    file, tag = (of_viewer or micrograph.preview), f"{micrograph.pk}-{'viewer' if of_viewer else 'preview'}-reading"
+    file, tag = viewer_image or micrograph.preview, f"{micrograph.pk}-{'viewer' if viewer_image else 'preview'}-reading"
     return serve(request, lambda: _crop(file, box, micrograph), "image/png", "reading.png", True, tag=tag)
 
 
@@ -117,14 +124,14 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
     height = box[3] - box[1]
     bar_top = micrograph.data_bar if micrograph.data_bar is not None and micrograph.data_bar <= box[1] else 0
     left, top, right, bottom = (
-        max(0, box[0] - BESIDE * height),
-        max(bar_top, box[1] - AROUND * height),
-        min(micrograph.width, box[2] + BESIDE * height),
-        min(micrograph.height, box[3] + AROUND * height),
+        max(0, box[0] - MARGIN_BESIDE * height),
+        max(bar_top, box[1] - MARGIN_ABOVE * height),
+        min(micrograph.width, box[2] + MARGIN_BESIDE * height),
+        min(micrograph.height, box[3] + MARGIN_ABOVE * height),
     )
     with file.open("rb") as opened, Image.open(opened, formats=["PNG", "WEBP"]) as picture:
-        across, down = picture.width / micrograph.width, picture.height / micrograph.height
-        corners = (left * across, top * down, right * across, bottom * down)
+        scale_x, scale_y = picture.width / micrograph.width, picture.height / micrograph.height
+        corners = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
         part = picture.crop((*map(math.floor, corners[:2]), *map(math.ceil, corners[2:])))
     png = io.BytesIO()
     part.save(png, "PNG")
@@ -132,22 +139,22 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
     return png
 
 
-OF_PIXELS = ("panels", MARKS)  # metadata that say where something lies
+PLACES = ("panels", MARKS)  # metadata that are places in the image, which the page does not list
 
 
 def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
-    """The scale, instrument and settings from the file, in words; well-known facts first."""
+    """What the file says of scale, instrument and settings: terms and their words, those of FACTS first."""
     file = micrograph.scale.file
     words = (calibration_words(file, detail=False), file.detail) if file.nm_per_pixel else ()
     scale = [("Scale in the file", ": ".join(filter(None, words)))] if words else []
     facts = {
         name: value
         for name, value in micrograph.metadata.items()
-        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT and name not in OF_PIXELS
+        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT and name not in PLACES
     }
-    facts_known = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
+    listed = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
     others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]
-    return [*scale, *facts_known, *others]
+    return [*scale, *listed, *others]
 
 
 def _fact(term: str, unit: str, value: str | float) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Control charts of methods: made on the page of a method, and the page of each with its points."""
+"""Control charts of methods: the form on the page of a method, and the page of each chart."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from ..services.results import methods, months
 def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartForm:
     """The form of a new chart of a method."""
     description = methods.read(methods.newest(method))
-    listed = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
-    references = [(str(row.pk), row.name) for row in listed]
+    rows = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
+    references = [(str(row.pk), row.name) for row in rows]
     plan = ChartPlan(quantity=description.quantity)
     return ChartForm(data, plan, answers(description.task), references)
 
 
 @require_POST
 def create(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A new chart of a method; a form that is refused is shown again."""
+    """Make a chart of a method; if the form is refused, show it again."""
     method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
     methods.check_changeable(method, request.user)
     form, status = form_for(request, method, request.POST), 400
     if form.is_valid():
-        listed = Reference.objects.listed_for(request.user, request.visitor)
-        chosen = form.cleaned_data["reference"]
-        reference = listed.filter(pk=chosen).first() if chosen else None
+        references = Reference.objects.listed_for(request.user, request.visitor)
+        reference_id = form.cleaned_data["reference"]
+        reference = references.filter(pk=reference_id).first() if reference_id else None
         try:
             chart = service.create_chart(
                 method=method, plan=form.cleaned_data["plan"], reference=reference, user=request.user
@@ -58,13 +58,13 @@ def create(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def chart(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The state in a sentence, the pictures, and the points."""
+    """The page of a chart: its state in a sentence, the pictures, and the points."""
     return _page(request, _chart(request, pk))
 
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Other rules, another way to draw it, or other limits."""
+    """Change the rules, the way or the limits of a chart."""
     row = _chart(request, pk)
     methods.check_changeable(row.method, request.user)
     form = _form(row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.read().quantity})
@@ -76,21 +76,21 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def point(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A note at a point, and the known cause for which it does not count."""
+    """Write a note at a point, or the known cause for which the point does not count."""
     row, number = _chart(request, pk), request.POST.get("point", "")
-    if not number.isdecimal() or len(number) > 18:
+    if not number.isdecimal() or len(number) > 18:  # more digits than an id of the database has
         raise Http404
-    marked = get_object_or_404(row.points.select_related("chart__method"), pk=int(number))
+    point_row = get_object_or_404(row.points.select_related("chart__method"), pk=int(number))
     request.back = reverse("chart", args=[pk])
     texts = {name: request.POST[name] for name in ("note", "excluded") if name in request.POST}
-    service.mark_point(point=marked, user=request.user, **texts)
+    service.mark_point(point=point_row, user=request.user, **texts)
     return see_other(f"{request.back}#points")
 
 
 @require_safe
 @never_cache
 def month(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The PDF of a month, such as ?month=2026-11; while it is being written a page that asks again, and 202."""
+    """The PDF of a month, such as ?month=2026-11. While it is being written: 202, with a page that asks again."""
     row = _chart(request, pk)
     request.back = reverse("chart", args=[pk])
     report = months.report_of(row, months.month_of(request.GET.get("month", "")))
@@ -114,8 +114,8 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
-    seen = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
-    return get_object_or_404(seen.select_related("method"), pk=pk)
+    visible_charts = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(visible_charts.select_related("method"), pk=pk)
 
 
 def _form(row: ControlChart, data: Any = None) -> ChartForm:

@@ -1,4 +1,4 @@
-"""Two results side by side: numbers, distributions, and which objects are not the same."""
+"""The page that compares two results: numbers, distributions, and which objects differ; and several distributions."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from ..services.results.comparisons import alike, comparison_of, name_of, result
 from .forms import to_uuid
 from .revisions import revisions, setting_changes
 
-MOST_OFFERED = 100  # the newest results, and as many samples: those of the same kind can be chosen
-MOST_OVERLAID = 8
+MOST_OFFERED = 100  # newest results, and as many samples, among which the second result is chosen
+MOST_OVERLAID = 8  # distributions in one chart
 TOO_MANY = f"At most {MOST_OVERLAID} results fit over each other: select fewer."
 NO_SUCH = "The address names no result to compare: choose two in My results."
 
 
 @reload_if_gone
 def compare(request: HttpRequest) -> HttpResponse:
-    """The comparison of the results a and b of the query; with one of them a list of what it can be compared with. r:
-    several results, whose distributions are shown over each other."""
+    """The comparison of two results. Query: a and b, the ids of both; a alone shows a list of results to compare it
+    with; r, several times, shows the distributions of several results in one chart."""
     if several := request.GET.getlist("r"):
         return _overlay(request, [pk for pk in map(to_uuid, several) if pk])
     ids = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
@@ -53,26 +53,29 @@ def compare(request: HttpRequest) -> HttpResponse:
         return HttpResponseClientRefresh()
     if request.htmx:
         return render(request, "compare/_status.html", {"compared": results})
-    of_image = revisions(first_result, request.user, request.visitor) if isinstance(first_result, Job) else []
-    versions = {version.job.pk: version.number for version in of_image if len(of_image) > 1}
+    image_revisions = revisions(first_result, request.user, request.visitor) if isinstance(first_result, Job) else []
+    versions = {version.job.pk: version.number for version in image_revisions if len(image_revisions) > 1}
     sides = [
         _side(side, letter) | {"version": versions.get(side.pk)}
         for side, letter in ((first_result, "A"), (second_result, "B"))
     ]
-    differs = setting_changes(_used(second_result), _used(first_result))
+    differs = setting_changes(_used_settings(second_result), _used_settings(first_result))
     context = {"compared": results, "sides": sides, "viewed": all(side["files"] for side in sides), "differs": differs}
     return render(request, "compare/compare.html", context)
 
 
-def _used(side: Compared) -> AnalysisSettings:
-    """Its settings, with the names of the models that outlined it, also where the image chose."""
-    settings, counted = AnalysisSettings.from_dict(side.settings), {"state": Job.State.DONE, "included": True}
-    jobs = Job.objects.filter(pk=side.pk) if isinstance(side, Job) else side.members.filter(**counted)
+def _used_settings(side: Compared) -> AnalysisSettings:
+    """The settings of a result, with the names of the models that were really used, also if the choice was
+    automatic."""
+    settings = AnalysisSettings.from_dict(side.settings)
+    is_counted = {"state": Job.State.DONE, "included": True}
+    jobs = Job.objects.filter(pk=side.pk) if isinstance(side, Job) else side.members.filter(**is_counted)
     names = {*jobs.values_list("summary__model__name", flat=True)} - {None}
     return settings.with_(model=", ".join(sorted(names))) if names else settings
 
 
 def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
+    """The page with the distributions of several results in one chart."""
     if len(ids) > MOST_OVERLAID:
         return refused(request, Refused(TOO_MANY, 422), reverse("results"))
     sides = [visible(request, result_for(pk)) for pk in ids]
@@ -82,7 +85,7 @@ def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
 
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
-    """What the page shows of one result; files: of an image, to look at it."""
+    """What the page shows of one result. files: those that the viewer needs, None for a sample."""
     context = {"letter": letter, "name": name_of(side), "page": address_of(side), "files": None, "row": side}
     context |= {"warning": warning_of_side(side)}
     if isinstance(side, Sample):
@@ -99,18 +102,18 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
 
 
 def _choose(request: HttpRequest, first_result: Compared) -> HttpResponse:
-    """What a result can be compared with: other versions of its image, samples, the newest of each other image."""
-    kind, who = alike(first_result), (request.user, request.visitor)
-    mine = Job.objects.visible_to(*who).filter(state=Job.State.DONE).select_related("micrograph")
-    newest = list(mine.order_by("-created", "pk")[:MOST_OFFERED])
+    """The page to choose the second result: other versions of the image, samples, the newest result of other images."""
+    kind, caller = alike(first_result), (request.user, request.visitor)
+    jobs = Job.objects.visible_to(*caller).filter(state=Job.State.DONE).select_related("micrograph")
+    newest = list(jobs.order_by("-created", "pk")[:MOST_OFFERED])
     others = {job.micrograph_id: job for job in newest[::-1] if alike(job) == kind}
-    versions = revisions(first_result, *who) if isinstance(first_result, Job) else []
+    versions = revisions(first_result, *caller) if isinstance(first_result, Job) else []
     versions = [
         version
         for version in versions
         if version.job.is_done and alike(version.job) == kind and version.job.pk != first_result.pk
     ]
-    samples = Sample.objects.visible_to(*who).filter(state=Sample.State.DONE).exclude(pk=first_result.pk)
+    samples = Sample.objects.visible_to(*caller).filter(state=Sample.State.DONE).exclude(pk=first_result.pk)
     others.pop(getattr(first_result, "micrograph_id", None), None)
     groups = [
         ("Other versions of this image", [_choice(version.job, f"version {version.number}") for version in versions]),
@@ -123,6 +126,7 @@ def _choose(request: HttpRequest, first_result: Compared) -> HttpResponse:
 
 
 def _choice(side: Compared, version: str = "") -> dict[str, Any]:
+    """One entry of the list: id and words of a result."""
     number = headline(numbers_of(side.summary) if isinstance(side, Job) else PooledResult(side))
     words = (name_of(side), version, number, f"{side.created:%-d %b %Y, %H:%M}")
     return {"pk": side.pk, "words": ", ".join(filter(None, words))}

@@ -1,4 +1,4 @@
-"""Datasets: the list, the page of one with its images, and what can be done with them."""
+"""The pages of datasets: the list, the page of one dataset with its images, and the forms that change it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from ..services.learning import datasets as datasets_service
 from ..services.learning.suggestions import suggestions
 from .forms import to_uuid
 
-DESCRIBED = ("name", "material", "instrument", "licence")
-NEW, WHOLE = "new", "whole"
+TEXT_FIELDS = ("name", "material", "instrument", "licence")
+NEW, WHOLE = "new", "whole"  # values of the form: a new dataset, and the whole image
 SIDES = ("top", "left", "bottom", "right")
-MOST_TRAININGS = 20  # that are listed
+MOST_TRAININGS = 20  # on the page of a dataset
 NOT_FOUND = "This dataset is gone: choose another one."
 NOTHING_TICKED = "Tick the images first that models may learn from."
 NO_FILE = "Choose the ZIP archive first."
@@ -54,18 +54,18 @@ UNREADABLE = "The form is not complete: choose a dataset, and whether the whole 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def datasets(request: HttpRequest) -> HttpResponse:
-    """The list, newest first; a form for a new one."""
+    """The list of datasets, the newest first. POST makes a new one."""
     if request.method == "POST":
         request.back = reverse("datasets")
         task, names = request.POST.get("task", ""), request.POST.get("class_names", "").split(",")
-        new = datasets_service.create_dataset(user=request.user, task=task, class_names=names, **_typed_texts(request))
-        return see_other(address_of(new))
+        row = datasets_service.create_dataset(user=request.user, task=task, class_names=names, **_typed_texts(request))
+        return see_other(address_of(row))
     shared = Q(shared=True) if request.user.is_authenticated else Q(pk=None)
-    mine = Dataset.objects.visible_to(request.user, None)
-    every = Dataset.objects.filter(Q(pk__in=mine.values("pk")) | shared).annotate(count=Count("images"))
-    if not every:
+    own_rows = Dataset.objects.visible_to(request.user, None)
+    visible_rows = Dataset.objects.filter(Q(pk__in=own_rows.values("pk")) | shared).annotate(count=Count("images"))
+    if not visible_rows:
         callers.check_may_train(request.user)
-    rows = [(dataset, tasks.find(dataset.task).title) for dataset in every.select_related("owner")]
+    rows = [(dataset, tasks.find(dataset.task).title) for dataset in visible_rows.select_related("owner")]
     context = {"rows": rows, "may_train": may_train(request.user), "kinds": tasks.every()}
     return render(request, "datasets/list.html", context)
 
@@ -73,7 +73,8 @@ def datasets(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One dataset: what it holds, what the check says, its images, its newest trainings, what would teach most."""
+    """The page of a dataset: its images, findings of the check, newest trainings, and results that it should get
+    next."""
     row, user = visible(request, row_of(Dataset, pk)), request.user
     trainings = row.trainings.select_related("dataset", "owner")[: 5 * MOST_TRAININGS]
     context = {
@@ -90,7 +91,7 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The progress, asked for again and again; at its end the page loads anew."""
+    """The progress, for which the page asks every few seconds; at the end the page reloads."""
     row = visible(request, row_of(Dataset, pk))
     if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
@@ -99,20 +100,20 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def preview(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
-    """An image with its outlines, small."""
+    """A small picture of an image with its outlines."""
     row = get_object_or_404(visible(request, row_of(Dataset, pk)).images, pk=image)
     return serve_image(request, row.preview, f"{file_stem(row.name)}_outlines.webp", row.preview.name)
 
 
 @require_safe
 def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
-    """Images, labels and tables as one ZIP file, made while it is sent."""
+    """Images, labels and tables as one ZIP file, which is written while it is sent."""
     return serve_dataset(visible(request, row_of(Dataset, pk)))
 
 
 @require_POST
 def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Describe it otherwise, or share it."""
+    """Change the description of a dataset, or share it."""
     shared = request.POST.get("shared") == "on"
     return change(
         request, Dataset, pk, partial(datasets_service.change_dataset, shared=shared, **_typed_texts(request))
@@ -121,17 +122,17 @@ def describe(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def add(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Take in an archive of images with labels."""
+    """Add an archive of images with labels."""
     file, fields = request.FILES.get("file"), request.POST
 
-    def take(dataset: Dataset) -> None:
+    def add_archive(dataset: Dataset) -> None:
         if file is None:
             raise Refused(NO_FILE)
         datasets_service.add_archive(
             dataset=dataset, file=file, user=request.user, consent="consent" in fields, reviewed="reviewed" in fields
         )
 
-    return change(request, Dataset, pk, take)
+    return change(request, Dataset, pk, add_archive)
 
 
 check = button(Dataset, datasets_service.check_again)
@@ -139,7 +140,7 @@ check = button(Dataset, datasets_service.check_again)
 
 @deletion(Dataset, "Delete this dataset?", datasets_service.delete_dataset, "datasets")
 def delete(request: HttpRequest, row: Dataset) -> str:
-    """Ask, then delete."""
+    """The sentence that asks before a dataset is deleted."""
     count = row.images.count()
     return (
         f"The dataset “{row.name}” with its {count} image{'' if count == 1 else 's'} and their labels will be deleted."
@@ -156,7 +157,7 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
-    """Ask, then take an image out."""
+    """Remove an image, after a page that asks for confirmation."""
     if request.method == "POST":
         return _change_image(request, pk, image, datasets_service.remove_image)
     row = changeable(request, row_of(Dataset, pk))
@@ -169,30 +170,32 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def use(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpResponse:
-    """Let models learn from a result, or from those of a sample's images that are ticked: from all of them or none."""
+    """Add a result, or the ticked images of a sample, to a dataset: all of them, or none if one is refused."""
     if request.method != "POST":
         return redirect(reverse(PAGES[kind], args=[pk]))
     row = visible(request, row_of(kind, pk))
     request.back += "#training-data"
     check_open(row, request.user, request.visitor)
-    terms = {name: bool(request.POST.get(name)) for name in ("consent", "reviewed")}
+    statements = {name: bool(request.POST.get(name)) for name in ("consent", "reviewed")}
     if isinstance(row, Job):
-        jobs, terms["region"] = [row], _region(request)
+        jobs, statements["region"] = [row], _region(request)
     else:
         ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
         jobs = list(row.members.filter(pk__in=ids).select_related("micrograph", "segmentation", "sample"))
     if not jobs:
         raise Refused(NOTHING_TICKED, 422)
     with transaction.atomic():  # a refused image leaves no empty dataset
-        chosen = _dataset_of_form(request, row.settings["task"])
+        dataset = _dataset_of_form(request, row.settings["task"])
         for job in jobs:
             group = request.POST.get(f"group-{job.pk}", request.POST.get("group", ""))
             try:
-                datasets_service.use_as_training_data(job=job, dataset=chosen, user=request.user, group=group, **terms)
+                datasets_service.use_as_training_data(
+                    job=job, dataset=dataset, user=request.user, group=group, **statements
+                )
             except Refused as refusal:
                 name = "" if row is job else f"{job.micrograph.name}: "
                 raise Refused(f"{name}{refusal.sentence}", refusal.status) from refusal
-    return see_other(address_of(chosen))
+    return see_other(address_of(dataset))
 
 
 def _dataset_of_form(request: HttpRequest, task: str) -> Dataset:
@@ -209,7 +212,8 @@ def _dataset_of_form(request: HttpRequest, task: str) -> Dataset:
 
 
 def _region(request: HttpRequest) -> list[int] | None:
-    """None for the whole image; a side that was not typed is -1, which no image has."""
+    """The checked rectangle in px, None for the whole image. A side that was not typed is -1, which is refused
+    later."""
     try:
         return None if request.POST["extent"] == WHOLE else [int(request.POST.get(side) or -1) for side in SIDES]
     except (KeyError, ValueError):
@@ -217,10 +221,10 @@ def _region(request: HttpRequest) -> list[int] | None:
 
 
 def _typed_texts(request: HttpRequest) -> dict[str, str]:
-    return {name: request.POST.get(name, "") for name in DESCRIBED}
+    return {name: request.POST.get(name, "") for name in TEXT_FIELDS}
 
 
 def _change_image(request: HttpRequest, pk: UUID, image: UUID, service: Callable[..., object]) -> HttpResponse:
     row = changeable(request, row_of(Dataset, pk))
-    chosen: DatasetImage = get_object_or_404(row.images.select_related("dataset"), pk=image)
-    return change(request, Dataset, pk, lambda dataset: service(image=chosen))
+    image_row: DatasetImage = get_object_or_404(row.images.select_related("dataset"), pk=image)
+    return change(request, Dataset, pk, lambda dataset: service(image=image_row))

@@ -1,4 +1,4 @@
-"""Forms of pages, as views read them: the sent fields as settings, scale and ids, and what is wrong with them."""
+"""How views read the forms of pages: the sent fields as settings, scale and ids, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..forms.settings import SettingsForm
 from ..models import MethodVersion
 from ..services.results.methods import resolve, settings_by
 
-MARKED = "Please correct the marked fields."
-LONGEST = 500  # characters of a field
-MOST_NOTES = 5  # that are shown at the top
+WRONG_FIELDS = "Please correct the marked fields."
+LONGEST = 500  # characters of a text field; the rest is cut off
+MOST_NOTES = 5  # at the top of a page
 
 
 def accept_attribute() -> str:
@@ -30,7 +30,7 @@ def accept_attribute() -> str:
 
 
 def to_uuid(text: str) -> UUID | None:
-    """The id that a page sent back, None where it is none."""
+    """A sent text as an id; None if it is not one."""
     try:
         return UUID(text)
     except ValueError:
@@ -38,7 +38,8 @@ def to_uuid(text: str) -> UUID | None:
 
 
 def warn(request: HttpRequest, notes: list[str], others: str) -> None:
-    """Show the first notes at the top of the next page. others: what is said of how many more there are."""
+    """Show the first MOST_NOTES notes at the top of the next page. others: the words after the number of further
+    notes."""
     for note in notes[:MOST_NOTES]:
         messages.warning(request, note)
     if len(notes) > MOST_NOTES:
@@ -46,14 +47,15 @@ def warn(request: HttpRequest, notes: list[str], others: str) -> None:
 
 
 def token_of(request: HttpRequest) -> str:
-    """By which a form sent twice is known; a new one where the form has none."""
+    """The token of a sent form, by which a form that is sent twice makes one job; a new token if the form has none."""
     return (to_uuid(request.POST.get("token", "")) or uuid4()).hex
 
 
 def sent_form(
     request: HttpRequest, earlier: AnalysisSettings | None = None, method: MethodVersion | None = None
 ) -> SettingsForm:
-    """The form with the sent settings, before those of the method, or of the laboratory. earlier: as of the form."""
+    """The form with the sent settings; settings that were not sent come from the method, or from the laboratory.
+    earlier: the settings of an earlier job, see `SettingsForm`."""
     if method is not None:
         form = method_form(request, method, earlier)
         fields = {**form.initial, **{name: request.POST[name] for name in request.POST}}
@@ -63,8 +65,8 @@ def sent_form(
 
 
 def method_form(request: HttpRequest, method: MethodVersion, earlier: AnalysisSettings | None = None) -> SettingsForm:
-    """The form with the settings of a method, and those of the laboratory that it leaves open; or with `earlier` ones,
-    of a job that follows it. Raises Refused."""
+    """The form with the settings of a method, and with the laboratory's settings where the method leaves one open.
+    earlier: settings in place of these, of a job that follows the method. Raises Refused."""
     settings = earlier or settings_by(method, laboratory_of(request.user, request.session))
     return SettingsForm(earlier=settings, user=request.user, by_method=True)
 
@@ -76,13 +78,13 @@ def method_in(request: HttpRequest) -> MethodVersion | None:
 
 
 def stated_in(request: HttpRequest) -> StatedScale:
-    """What the field states of a scale: a width is typed, an empty field states nothing."""
+    """The scale that the form's field "width" states: a typed width, or nothing if the field is empty."""
     width = clean_text(request.POST.get("width", ""), LONGEST)
     return StatedScale(width, Source.TYPED) if width.strip() else StatedScale("")
 
 
 def wrong_fields(form: SettingsForm, stated: StatedScale) -> dict[str, str]:
-    """What the page adds where a field is wrong; {} where none is."""
+    """The context for the page if a field is wrong; {} if all fields are right."""
     try:
         parse_width(stated.width or "")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The bars of a histogram on the page of a result or of a sample."""
+"""The histogram of a result or of a sample, as JSON for the page's script."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from ..core.measure.quantities import Unit
 from ..core.measure.table import REASON_TYPE, Table, column_name
 from ..http.access import row_of, visible
 from ..models import Artifact, Job, Sample
-from ..presenters.histogram import answer
+from ..presenters.histogram import histogram_content
 from ..services.ground import bundles, tables
 
-SIZE = "min_feret"  # of particles
+SIZE = "min_feret"  # the size of particles, for results that do not store which size they have
 OPEN_AT_ONCE = 4  # results, and as many samples, whose sizes are kept in memory, 1.3 MB for 20,000 particles
 # Sizes and probabilities of the pieces into which possible cuts would divide outlines (`Statistics.pieces`).
 Pieces = Mapping[str, Sequence[float]]
@@ -36,7 +36,11 @@ Pieces = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True, eq=False)
 class StoredObjects:
-    """The objects of a result as its outlines.json has them; kept is what the size distribution counts."""
+    """The objects of a result, read from its outlines.json.
+
+    table: a row for each object; its column "kept" says whether the size distribution counts the object. size: the name
+    of the size. pixel_size: in the unit of the table. edge: how objects at the frame are treated.
+    """
 
     table: Table
     size: str
@@ -45,8 +49,8 @@ class StoredObjects:
 
     @classmethod
     def read(cls, file: IO[bytes], size: str = SIZE) -> StoredObjects:
-        """What outlines.json says of them, without the outlines. Raises ValueError, KeyError or TypeError for another
-        file."""
+        """The objects in an outlines.json; the outlines themselves are not kept. Raises ValueError, KeyError or
+        TypeError for another file."""
         parts = tables.parts(file)
         head = next(parts)
         unit, pixel_size = cast(Unit, str(head["unit"])), float(head["pixel_size"])
@@ -58,14 +62,14 @@ class StoredObjects:
         filled = {name: values for name, values in columns.items() if not len(values) or np.isfinite(values).any()}
         if size not in filled:
             raise ValueError("the particles have no sizes")
-        named = {column_name(name, unit): values for name, values in filled.items()}
-        named |= {"kept": is_counted > 0, "reason": np.zeros(len(is_counted), REASON_TYPE)}
+        table_columns = {column_name(name, unit): values for name, values in filled.items()}
+        table_columns |= {"kept": is_counted > 0, "reason": np.zeros(len(is_counted), REASON_TYPE)}
         edge: Edge = "weight" if np.isfinite(columns["edge_weight"]).any() else "exclude"
-        return cls(Table(named, pixel_size if unit == "nm" else None), size, pixel_size, edge)
+        return cls(Table(table_columns, pixel_size if unit == "nm" else None), size, pixel_size, edge)
 
     def population(self, pieces: Pieces | None = None) -> Population:
-        """All that its histogram may show. pieces: those of its outlines, where all particles are counted; an older
-        result has none."""
+        """All that the histogram may show. pieces: those of its outlines, if hidden particles are counted too (a
+        result of an older version has none)."""
         return Population.of(
             [self.table],
             [pieces_table(pieces or {}, self.table.nm_per_pixel)],
@@ -85,30 +89,32 @@ def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
 def pooled_population(
     object_tables: Sequence[Table], statistics: Mapping[str, Any], pieces: Sequence[Pieces | None] = ()
 ) -> Population:
-    """The objects in the tables of several images, as far as they have the unit of their statistics. pieces: of each
+    """The objects of several images together, without images whose unit is not that of the statistics. pieces: for each
     image, see `StoredObjects.population`."""
-    alike = [at for at, table in enumerate(object_tables) if table.unit == statistics["unit"]]
-    same_unit = [object_tables[at] for at in alike]
+    places = [i for i, table in enumerate(object_tables) if table.unit == statistics["unit"]]
+    same_unit = [object_tables[i] for i in places]
     pixels = {table.nm_per_pixel or 1.0 for table in same_unit}
     return Population.of(
         [sized(table, screened=statistics["screened"]) for table in same_unit],
-        [pieces_table(pieces[at] or {}, object_tables[at].nm_per_pixel) for at in alike] if pieces else (),
+        [pieces_table(pieces[i] or {}, object_tables[i].nm_per_pixel) for i in places] if pieces else (),
         size=statistics["size"],
         edge=statistics["edge"],
         unit=statistics["unit"],
-        pixel_size=pixels.pop() if len(pixels) == 1 else 0.0,  # as of core.sample.SampleAnalysis, for equal bins
+        pixel_size=pixels.pop()
+        if len(pixels) == 1
+        else 0.0,  # as in core.sample.SampleAnalysis, so that the bins are equal
     )
 
 
 def _counted_pieces(counted: str | None, pieces: Pieces | None) -> Pieces | None:
-    """The stored pieces of an image, where its numbers are of all particles."""
+    """The stored pieces of an image if its numbers are of all particles ("all"), hidden ones too; else None."""
     return pieces if counted == "all" else None
 
 
 @require_safe
 @never_cache
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """The bars for the choices in the query; 404 where the result has no outlines.json that can be read."""
+    """The histogram of a result for the choices in the query; 404 if it has no readable outlines.json."""
     job = visible(request, row_of(Job, pk))
     artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES).first()
     if artifact is None:
@@ -119,13 +125,13 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
         population = objects.population(_counted_pieces(statistics.get("counted"), statistics.get("pieces")))
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
-    return JsonResponse(answer(population, request.GET, tasks.find(job.get_settings().task)))
+    return JsonResponse(histogram_content(population, request.GET, tasks.find(job.get_settings().task)))
 
 
 @require_safe
 @never_cache
 def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """The same for the pooled particles of a sample: those of the images that count."""
+    """The histogram of the particles of all images of a sample that count."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
     # "of": the jobs whose numbers are pooled, in the order of "images".
     rows = zip(sample.pooled.get("of", []), sample.pooled.get("images", []), strict=False)
@@ -142,16 +148,17 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     }
     try:
         storage = artifacts.model._meta.get_field("file").storage
-        stored = _stored_tables(storage, tuple(names[key] for key in keys))
-        population = pooled_population(stored, sample.pooled, [stored_pieces[key] for key in keys])
+        object_tables = _stored_tables(storage, tuple(names[key] for key in keys))
+        population = pooled_population(object_tables, sample.pooled, [stored_pieces[key] for key in keys])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
-    return JsonResponse(answer(population, request.GET, tasks.find(sample.settings["task"])))
+    return JsonResponse(histogram_content(population, request.GET, tasks.find(sample.settings["task"])))
 
 
 @lru_cache(OPEN_AT_ONCE)
 def _stored_tables(storage: Storage, names: tuple[str, ...]) -> list[Table]:
-    """A file's name holds job and attempt: its content never changes."""
+    """The tables in these files. They can be cached by name: a name holds job and attempt, so its content never
+    changes."""
     tables_read = []
     for name in names:
         with storage.open(name, "rb") as file:
@@ -161,5 +168,6 @@ def _stored_tables(storage: Storage, names: tuple[str, ...]) -> list[Table]:
 
 @lru_cache(OPEN_AT_ONCE)
 def _stored_objects(storage: Storage, name: str, size: str) -> StoredObjects:
+    """The objects in an outlines.json, cached like `_stored_tables`."""
     with bundles.unpacked(storage, name) as file:
         return StoredObjects.read(file, size)

@@ -1,4 +1,4 @@
-"""The files of a job: those of its result, squares of its picture, the log of its corrections."""
+"""The files of a job: those of its result, tiles of its picture, the log of its corrections."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..services.results import exports
 
 @require_safe
 def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """A file of a finished job; while it is being written a page that asks again, and 202; 503 if that failed."""
+    """A file of a finished job. While it is being written: 202, with a page that asks again; 503 if writing failed."""
     job = visible(request, row_of(Job, pk))
-    if name == PICTURE and job.micrograph.viewer_image:
+    if name == PICTURE and job.micrograph.viewer_image:  # stored with the image, not with the job
         return serve_shown(request, job.micrograph)
     name = exports.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
     return file_or_wait(request, job, name)
 
 
 def file_or_wait(request: HttpRequest, result: Job | Sample, name: str) -> HttpResponse:
-    """A file of a result; while it is being written a page that asks again, and 202; 503 if that failed."""
+    """A file of a result. While it is being written: 202, with a page that asks again; 503 if writing failed."""
     row = exports.file_of(result, name)
     if row is None:
         raise Http404
@@ -40,7 +40,7 @@ def file_or_wait(request: HttpRequest, result: Job | Sample, name: str) -> HttpR
 
 @require_safe
 def tile(request: HttpRequest, pk: UUID, level: int, column: int, row: int) -> HttpResponse:
-    """A square of the picture in the viewer."""
+    """A tile of the picture in the viewer."""
     job = visible(request, row_of(Job, pk))
     if not job.micrograph.viewer_tiles:
         raise Http404

@@ -1,4 +1,4 @@
-"""The page of a job: what it waits for or why it failed, else its result."""
+"""The page of a job: its result, or while it has none, what it waits for or why it failed."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ from .calibration import acquired
 from .forms import accept_attribute
 from .job_status import scale_context, state_of
 from .judging import judged
-from .revisions import of_its_sample, revisions
+from .revisions import revisions, sample_context
 from .work import work_page
 
-JUST_DONE = timedelta(minutes=2)  # in which a tab that nobody looks at has asked again
+# A job that ended within this time is new for the page. A tab in the background asks at least so often.
+JUST_DONE = timedelta(minutes=2)
 
 
 def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
-    """The page of a job: its picture and what it waits for or why it failed, else its result. extra: what a form adds
-    that was sent and not taken, with a sentence."""
+    """The page of a job: its result, or its picture and what it waits for or why it failed. extra: further entries of
+    the context, from a form that was refused."""
     state = _of_any_state(request, job)
     if not job.is_done:
         scale = job.scale
         is_typed = scale.stated is not None and scale.stated.source == Source.TYPED
-        typed = scale.width_text(scale.stated) if scale.stated and is_typed else ""
-        stated = StatedScale(typed if is_typed else job.asked.get("width") or "")
-        return work_page(request, code=status, **{**state, "stated": stated, **extra})
+        typed_width = scale.width_text(scale.stated) if scale.stated and is_typed else ""
+        stated_scale = StatedScale(typed_width if is_typed else job.asked.get("width") or "")
+        return work_page(request, code=status, **{**state, "stated": stated_scale, **extra})
     shown_revisions, may_change = state["revisions"], state["may_change"]
     outlines = job.segmentation
     has_weights = outlines is not None and outlines.model_name != MASKS
@@ -52,7 +53,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     context = {
         **state,
         "measured": job.fixed or job.is_measured,
-        # Whoever merely has the link is not led there.
+        # Whether there is a newer result, for a note to callers who only have the link; they get no link to it.
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "acquired": acquired(job.micrograph),
         "link": link_context(request, job) if may_change else None,
@@ -75,14 +76,14 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job)}
     context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
-    context |= of_its_sample(job, request.user, request.visitor)
+    context |= sample_context(job, request.user, request.visitor)
     return render(request, "result.html", context, status=status)
 
 
 def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
-    """The parts of a result's page that say its numbers after corrections, before all else of them is made; "" of
-    so few objects that each size is said, which the files have."""
-    job.summary = measuring.summary  # for these words alone
+    """The parts of a result's page with its numbers after corrections, before the files are made. "" for so few objects
+    that the page lists each size, because the sizes are in the files."""
+    job.summary = measuring.summary  # only for these parts, it is not saved
     if Result(job).has_few:
         return ""
     may_change = job.is_changeable_by(request.user, request.visitor)
@@ -92,12 +93,13 @@ def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
 
 
 def width_of(job: Job) -> str:
-    """The width of the image in the field where it may be changed."""
+    """The width of the image as text for the form's field."""
     return str(job.scale.width_text(job.scale.anew.in_use))
 
 
 def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """What the page of a job holds whether it has numbers or not: its versions, and what the caller may do."""
+    """The part of the context that a page of a job has with and without numbers: versions, and what the caller may
+    do."""
     shown_revisions = revisions(job, request.user, request.visitor)
     return {
         **state_of(job),

@@ -1,4 +1,4 @@
-"""How far a job is: what its page shows while it waits, and asks for again and again."""
+"""How far a job is: the part of its page that is asked for every few seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..presenters.result import Result
 from ..services.access.links import is_open
 from ..services.ground import queue
 
-SOON = timedelta(seconds=5)
+SOON = timedelta(seconds=5)  # the page of a job that waits for no longer asks more often
 
 
 @reload_if_gone
@@ -34,7 +34,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = visible(request, row_of(Job, pk))
     if job.is_done and (late := request.GET.get("late", "")):
         if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
-            queue.ask_for_files(job)  # once more where that failed
+            queue.ask_for_files(job)  # again, in case the first message was lost
         if late == ("measuring" if is_pending else job.scale_check):
             return HttpResponse(status=204)
         grave = next((flag.text for flag in Result(job).warnings if flag.level == DO_NOT_USE), "")
@@ -51,18 +51,18 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def state_of(job: Job) -> dict[str, Any]:
-    """The state of a job, and of a running one its numbers as soon as they are known: none of a picture that has no
-    sizes or is refused."""
+    """Context of the page: `job`, `active`, `status` in words, `soon`; and `numbers`, the `Result` of a running job as
+    soon as it has sizes, else None."""
     result = Result(job) if job.state == Job.State.RUNNING and job.summary else None
     numbers = None if result is None or result.refused or not result.statistics else result
-    # Most answers come within seconds; the pages of jobs that wait for longer ask less often.
+    # Most jobs end within seconds; the pages of jobs that wait for longer ask less often.
     soon = timezone.now() - job.queued < SOON
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}
 
 
 def scale_context(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """Context of the page: `calibration_line`, the scale in words; `address` of the result; `only_looks`, whether the
-    caller may only look at it. While a bar is still being read, the line says so."""
+    """Context of the page: `calibration_line`, the scale in words, or that it is still being read; `address` of the
+    result; `only_looks`, whether the caller may only look at the result."""
     scale, micrograph = job.scale.in_use, job.micrograph
     is_awaited = not (scale.is_known or job.ready or micrograph.is_finished)
     line = "scale still being read from the image" if is_awaited else calibration_words(scale, detail=False)

@@ -1,4 +1,4 @@
-"""A finished or waiting job: its page, its state, its versions, its signature."""
+"""The views of a job: its page, its state, and the forms that cancel, delete, correct, name and sign it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .revisions import revisions
 @require_safe
 @never_cache
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Waiting, the result, or why there is none: one address for a job's whole life."""
+    """The page of a job, at the same address while it waits, runs and is done or failed."""
     return job_page(request, visible(request, row_of(Job, pk)))
 
 
 @reload_if_gone
 def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Other ways to analyse the image of a doubtful result; the page asks again until all are there."""
+    """Other settings for the image of a doubtful result (`Proposals`); the page asks again until all are there."""
     job = visible(request, row_of(Job, pk))
     result = Result(job) if is_open(job, request.user, request.visitor) and job.is_done else None
     if result is None or not result.may_propose:
@@ -52,21 +52,25 @@ retry = button(Job, jobs.retry_job)
 
 @deletion(Job, "Delete this result?", jobs.delete_job, "results")
 def delete(request: HttpRequest, job: Job) -> str:
-    """Ask, then delete."""
+    """The sentence that asks before a job is deleted."""
     others = len(revisions(job, request.user, request.visitor)) - 1
-    stay = f" Its other versions ({others}) and the image stay." if others else ""
-    pooled = f" The sample “{job.sample.name}” will be counted again." if job.sample else ""
-    taught = job.dataset_images.count()
-    learnt = " Training data made of it stay: remove them on the page of their dataset." if taught else ""
-    return f"The result of “{job.micrograph.name}” and its files will be deleted.{stay}{pooled}{learnt}"
+    versions_note = f" Its other versions ({others}) and the image stay." if others else ""
+    sample_note = f" The sample “{job.sample.name}” will be counted again." if job.sample else ""
+    is_in_dataset = job.dataset_images.count() > 0
+    dataset_note = " Training data made of it stay: remove them on the page of their dataset." if is_in_dataset else ""
+    notes = f"{versions_note}{sample_note}{dataset_note}"
+    return f"The result of “{job.micrograph.name}” and its files will be deleted.{notes}"
 
 
 @require_safe
 @never_cache
 def state(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """For the page: after how many corrections the numbers of a result were made, and whether these are all of them;
-    if not, they are being made, or why that failed. numbers, parts: after how many those were made that come before the
-    files, and how the page says them; "" where it does already, as its query says."""
+    """JSON for the page after corrections.
+
+    step: how many corrections are in numbers and files; measured: whether these are all; error: why measuring failed,
+    "" while it goes on. numbers: how many corrections are in the newest numbers, which are known before the files.
+    parts: the HTML of the page with these numbers, "" if the page shows them already (query: shown).
+    """
     job = visible(request, row_of(Job, pk))
     measuring = steps.ask_for_numbers(job)
     error = measuring.error if measuring and measuring.state == measuring.State.FAILED else ""
@@ -80,7 +84,7 @@ def state(request: HttpRequest, pk: UUID) -> JsonResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The result in which a version is corrected further, with its tools open."""
+    """Go on correcting a version: a new result with its outlines, whose page opens the tools."""
     if request.method != "POST":
         return redirect("job", pk)
     job = changeable(request, row_of(Job, pk))
@@ -91,7 +95,7 @@ def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def automatic(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A version of the outlines before all corrections of a result."""
+    """Make a version with the outlines before all corrections of a result."""
     if request.method != "POST":
         return redirect("job", pk)
     job = changeable(request, row_of(Job, pk))

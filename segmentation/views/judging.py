@@ -1,4 +1,4 @@
-"""What a result is held against, as its page shows it: its limits, the decision, and the form of them."""
+"""The specification and the reference material of a result, as its page shows them: limits, decision, comparison."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..core.report.looks import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
-from ..presenters.judging import certificate_of, comparison_of, may_be_limited, numbers_to_judge
+from ..presenters.judging import certificate_of, comparison_of, limitable_quantities, numbers_to_judge
 from .signatures import signatures_of
 
 
 def judged(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | None = None) -> dict[str, Any]:
-    """For the page of a result: its decision, the form of its limits, and the signatures under it, which keep them.
-    sent: a form that was not taken."""
+    """Context of the page of a result: the decision, the form of its limits, the comparison with a reference material,
+    and the signatures (a signed result keeps its limits). sent: a form of limits that was refused."""
     is_signed = isinstance(row, Job) and bool(row.signature_hash)
     may_change = row.is_changeable_by(request.user, request.visitor) and not is_signed
     certificate = certificate_of(row)
@@ -41,8 +41,8 @@ def judged(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | No
 def specification_form(row: Job | Sample, data: Mapping[str, str] | None = None) -> SpecificationForm:
     """The form of the limits of a result."""
     specification = Specification.read(row.specification) if row.specification else None
-    quantities: list[Quantity] = may_be_limited(numbers_to_judge(row))
-    listed = {quantity.name for quantity in quantities}
+    quantities: list[Quantity] = limitable_quantities(numbers_to_judge(row))
+    offered_names = {quantity.name for quantity in quantities}
     limited = [limit.quantity for limit in specification.limits] if specification else []
-    quantities += [number(name) for name in limited if name not in listed]  # that a script has set
+    quantities += [number(name) for name in limited if name not in offered_names]  # limits that a script has set
     return SpecificationForm(data, quantities, specification)

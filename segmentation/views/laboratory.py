@@ -1,4 +1,4 @@
-"""The page of what a laboratory sets once, such as its operator and its repeatability; new jobs take it."""
+"""The page of the settings that a laboratory sets once, such as operator and repeatability; new jobs take them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .forms import LONGEST
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def laboratory_page(request: HttpRequest) -> HttpResponse:
-    """The page of these settings; POST keeps them with the account, or without one in the session."""
+    """The page; POST stores the settings with the account, or without an account in the session."""
     fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
     names = [entry.name for entry in SettingsForm(user=request.user).folds[LABORATORY]]
     form = SettingsForm(

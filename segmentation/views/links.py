@@ -1,4 +1,5 @@
-"""The private link by which others look at a sample or at a job: its end, a new one, off and on."""
+"""The form of the private link by which others look at a sample or a job: set its end, renew it, switch it off or
+on."""
 
 from __future__ import annotations
 
@@ -13,22 +14,24 @@ from ..models import Job, Sample
 from ..services.ground.refusal import Refused
 from ..services.results import steps
 
-WAYS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
+# Value of the field "do" -> arguments of `steps.share`.
+ARGUMENTS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
 NO_DATE = "Choose the day on which the link ends."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
-    """Change the link. do: end (at `ends`, or at `day` where `ends` is "day"), renew, off or on."""
+    """Change the link. Field do: end, renew, off or on. Field ends: when it ends; if it is "day", on the day in field
+    day."""
     row = changeable(request, (Sample if kind == "sample" else Job).objects.filter(pk=pk).first())
     if request.method != "POST":
         return redirect(request.back)
     request.back += "#link"
-    way, ends = request.POST.get("do", "end"), ""
-    if way == "end":
+    action, ends = request.POST.get("do", "end"), ""
+    if action == "end":
         ends = request.POST.get("ends", "")
         ends = request.POST.get("day", "") if ends == "day" else ends
-    if way not in WAYS or (way == "end" and not ends):
+    if action not in ARGUMENTS or (action == "end" and not ends):
         raise Refused(NO_DATE)
-    steps.share(row=row, ends=ends, **WAYS[way])
+    steps.share(row=row, ends=ends, **ARGUMENTS[action])
     return see_other(request.back)

@@ -1,4 +1,4 @@
-"""Methods of a laboratory: the list, the page of each with its versions, and what can be done with them."""
+"""The pages of methods: the list, the page of one method with its versions, and the forms that change them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ NO_METHOD = "This method is gone: choose another one, or save a new one."
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def methods(request: HttpRequest) -> HttpResponse:
-    """The list; POST saves a finished result as a method, or as the next version of one, or makes the demo method."""
+    """The list of methods. POST saves a finished result as a method or as its next version, or makes the demo
+    method."""
     if request.method == "POST":
         is_demo = "demo" in request.POST
         version = service.make_demo(user=request.user) if is_demo else _saved(request)
@@ -45,8 +46,8 @@ def methods(request: HttpRequest) -> HttpResponse:
 
 
 def _saved(request: HttpRequest) -> MethodVersion:
-    """The version that a result is saved as. job: its id. method: the id of the method that gets a version, "" for a
-    new one with this name and group."""
+    """Save a result as a version. Fields: job, its id; method, the id of a method that gets a version, or "" for a new
+    method; name and group of a new method."""
     pk = to_uuid(request.POST.get("job", ""))
     job = row_of(Job, pk) if pk else None
     if job is None:
@@ -54,8 +55,8 @@ def _saved(request: HttpRequest) -> MethodVersion:
     visible(request, job)
     check_open(job, request.user, request.visitor)
     method = None
-    if chosen := request.POST.get("method", ""):
-        method = Method.objects.visible_to(request.user).filter(pk=to_uuid(chosen)).first()
+    if method_id := request.POST.get("method", ""):
+        method = Method.objects.visible_to(request.user).filter(pk=to_uuid(method_id)).first()
         if method is None:
             raise Refused(NO_METHOD, 404)
     name, group = (clean_text(request.POST.get(field, ""), LONGEST) for field in ("name", "group"))
@@ -65,7 +66,7 @@ def _saved(request: HttpRequest) -> MethodVersion:
 @require_safe
 @never_cache
 def method(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One version of a method, the newest where none is named: what it fixes and what can be done with it."""
+    """The page of a version of a method: ?version=NUMBER, otherwise the newest."""
     number = request.GET.get("version", "")
     return _page(request, _version(request, pk, number) if number else service.newest(_method(request, pk)))
 
@@ -96,7 +97,7 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """What a method asks for beside its settings, changed: in its draft, or as the next version."""
+    """Change what a method asks for besides its settings: in its draft, or as the next version."""
     row = _method(request, pk)
     last = service.newest(row)
     form = MethodForm(request.POST, service.read(last))
@@ -112,7 +113,7 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Delete a draft; its method goes with it where it is the only version."""
+    """Delete a draft; if it is the only version, its method is deleted, too."""
     version = _version(request, pk, request.POST.get("version", ""))
     request.back = address_of_version(version)
     stays = service.discard(version=version, user=request.user)
@@ -131,19 +132,19 @@ def file(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
 
 
 def _method(request: HttpRequest, pk: UUID) -> Method:
-    every = Method.objects.visible_to(request.user).select_related("group", "owner")
-    return get_object_or_404(every, pk=pk)
+    visible_methods = Method.objects.visible_to(request.user).select_related("group", "owner")
+    return get_object_or_404(visible_methods, pk=pk)
 
 
 def _version(request: HttpRequest, pk: UUID, number: str) -> MethodVersion:
-    if not number.isdecimal() or len(number) > 9:
+    if not number.isdecimal() or len(number) > 9:  # more digits than the database takes
         raise Http404
     versions = MethodVersion.objects.select_related("method__group", "method__owner")
     return get_object_or_404(versions, method=_method(request, pk), number=int(number))
 
 
 def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **extra: Any) -> HttpResponse:
-    """The page of a version. extra: what a form adds that was sent and not taken."""
+    """The page of a version. extra: further entries of the context, from a form that was refused."""
     row = version.method
     versions = list(row.versions.all())
     context = {

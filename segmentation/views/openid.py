@@ -1,4 +1,4 @@
-"""Signing in by the institute's OpenID provider. Only a site that has one loads this, and the libraries for it."""
+"""Sign-in with the institute's OpenID provider. Only a site with a provider imports this module and its libraries."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ from ..adapters import DOWN, FAILED, provider_refused
 PROVIDER = "oidc"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 SKEW = 60  # seconds by which the provider's clock may differ
-# A provider that does not answer must not take all threads of the site.
-_room = BoundedSemaphore(3)
+# A provider that does not answer must not block all threads of the site.
+_requests = BoundedSemaphore(3)
 
 View = Callable[[HttpRequest], HttpResponse]
 
 
 class Provider(OpenIDConnectOAuth2Adapter):
-    """The provider of DEEPSEGM_OIDC_URL. allauth trusts an id_token because of the connection that brought it; here its
+    """The provider of DEEPSEGM_OIDC_URL. allauth trusts an id_token because it comes over a TLS connection; here its
     signature must be valid, too."""
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
-        signed, config = kwargs["response"].get("id_token") or "", self.openid_config
-        issued = {"audience": app.client_id, "issuer": config["issuer"], "leeway": SKEW}
+        id_token, config = kwargs["response"].get("id_token") or "", self.openid_config
+        expected = {"audience": app.client_id, "issuer": config["issuer"], "leeway": SKEW}
         try:
             keys = jwt.PyJWKClient(config["jwks_uri"], timeout=settings.SOCIALACCOUNT_REQUESTS_TIMEOUT)
-            key = keys.get_signing_key_from_jwt(signed)
-            claims = jwt.decode(signed, key, algorithms=ALGORITHMS, options={"require": ["exp", "sub"]}, **issued)
+            key = keys.get_signing_key_from_jwt(id_token)
+            claims = jwt.decode(id_token, key, algorithms=ALGORITHMS, options={"require": ["exp", "sub"]}, **expected)
         except jwt.PyJWTError as error:
             raise OAuth2Error(f"invalid id_token: {error}") from error
         try:
             login = super().complete_login(request, app, token, **kwargs)
-        except ImproperlyConfigured as error:  # a `sub` longer than the standard and our column have it
+        except ImproperlyConfigured as error:  # a `sub` longer than the standard and the column of the database allow
             raise OAuth2Error(str(error)) from error
         if login.account.uid != str(claims["sub"]):
             raise OAuth2Error("userinfo of somebody else")
@@ -61,14 +61,14 @@ class Provider(OpenIDConnectOAuth2Adapter):
 
 
 def _asks_provider(view: View) -> View:
-    """A view that asks the provider. Each fault of the provider becomes one sentence."""
+    """A decorator of views that send requests to the provider: a fault of the provider becomes one sentence."""
 
     @require_GET
     @never_cache
     @login_not_required
     @wraps(view)
-    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:  # kwargs: of the address
-        if not _room.acquire(blocking=False):
+    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponse:  # kwargs: from `urlpatterns`, not needed
+        if not _requests.acquire(blocking=False):
             return provider_refused(request, CROWDED, 429)
         try:
             return view(request)
@@ -77,26 +77,26 @@ def _asks_provider(view: View) -> View:
         except (RequestException, OAuth2Error, LookupError, TypeError, ValueError, AttributeError):
             return provider_refused(request, DOWN, 502)
         finally:
-            _room.release()
+            _requests.release()
 
     return answer
 
 
 @_asks_provider
 def start(request: HttpRequest) -> HttpResponse:
-    """To the provider, to sign in or to connect an identity with the account that is signed in."""
-    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+    """Send the browser to the provider, to sign in, or to connect an identity with the account that is signed in."""
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):  # another site must not start it
         return redirect(settings.LOGIN_URL)
-    after, is_connecting = get_next_redirect_url(request), "connect" in request.GET
+    next_url, is_connecting = get_next_redirect_url(request), "connect" in request.GET
     if is_connecting != request.user.is_authenticated:
-        return redirect(after or ("home" if request.user.is_authenticated else settings.LOGIN_URL))
+        return redirect(next_url or ("home" if request.user.is_authenticated else settings.LOGIN_URL))
     provider = get_adapter(request).get_provider(request, PROVIDER)
-    return provider.redirect(request, "connect" if is_connecting else "login", next_url=after)
+    return provider.redirect(request, "connect" if is_connecting else "login", next_url=next_url)
 
 
 @_asks_provider
 def arrive(request: HttpRequest) -> HttpResponse:
-    """Back from the provider."""
+    """Where the provider sends the browser back to, with a code that signs it in."""
     return OAuth2CallbackView.adapter_view(Provider(request, PROVIDER))(request)
 
 

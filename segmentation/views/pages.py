@@ -1,4 +1,4 @@
-"""The pages of help and of the models, with their files."""
+"""The help page, and the pages of models with their files and pictures."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ from ..services.results.models_offered import (
     trained,
 )
 
-FORMATS = ["WEBP"]  # of the pictures beside a card
-CAPTION = 0x010E  # of EXIF, as core.report.picture writes it
-KIND_PICTURE = 192, 144  # px
-COLOUR = 86, 180, 233
+FORMATS = ["WEBP"]  # of the pictures that are stored with a card
+CAPTION = 0x010E  # the EXIF tag in which core.report.picture writes the caption of a picture
+KIND_PICTURE = 192, 144  # width and height in px of the picture of a kind of analysis
+COLOUR = 86, 180, 233  # RGB of the objects in a drawn picture
 
 
 @require_safe
 def help_page(request: HttpRequest) -> HttpResponse:
-    """What every number means and how to work with the files."""
+    """The help page: what every number means, and how to work with the files."""
     context = {
         "formats": formats.listed(" and ", with_titles=True),
         "reasons": [(str(reason), reason.definition) for reason in Reason],
@@ -65,7 +65,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def models(request: HttpRequest) -> HttpResponse:
-    """Every model that can be chosen, by what it measures."""
+    """The list of all models that can be chosen, by kind of analysis."""
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
     offered_cards: list[cards.ModelCard] = []
     with suppress(OSError, ValueError):  # the system checks report a damaged card
@@ -88,7 +88,7 @@ def models(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def model(request: HttpRequest, name: str) -> HttpResponse:
-    """One model, as its card describes it."""
+    """The page of a model, with all that its card says."""
     card = _card_for(request, name)
     row = trained([name]).get(name)
     context = {
@@ -109,7 +109,7 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
-    """A picture that lies beside a model's card."""
+    """A picture that is stored with a model's card."""
     if which not in cards.PICTURES:
         raise Http404
     return serve_local(request, cards.picture_of(_card_for(request, name), which))
@@ -119,8 +119,8 @@ def example(request: HttpRequest, name: str, which: str) -> HttpResponse:
 def weights(request: HttpRequest, name: str) -> HttpResponse:
     """The weights of a model, its card or its graph, as a file to put into the folder of models of another site."""
     card = _card_for(request, PurePath(name).stem)
-    ends = ("", ".toml", cards.GRAPH)
-    paths = {path.name: path for path in (card.weights.with_suffix(end or card.weights.suffix) for end in ends)}
+    suffixes = (card.weights.suffix, ".toml", cards.GRAPH)
+    paths = {path.name: path for path in map(card.weights.with_suffix, suffixes)}
     if name not in paths:
         raise Http404
     return serve_local(request, paths[name], download=True)
@@ -139,9 +139,10 @@ def model_package(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
-    """What a kind of analysis finds, small: the second half of a model's first picture, else its drawn case."""
+    """A small picture of what a kind of analysis finds: the right half of the first picture of a model, which shows the
+    outlines; else the drawn test case of the kind."""
     try:
-        # A choice by the image shows what its first model finds.
+        # A name that stands for several models shows the picture of the first one.
         card = next(iter(cards.released(name)), None) or card_for(request.user, name)
         path = cards.picture_of(card, "1")
         content = _small(path if path.is_file() else None, card.task)
@@ -152,15 +153,16 @@ def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
 
 @lru_cache(32)
 def _small(path: Path | None, task: str) -> bytes:
+    """The JPEG of `kind_picture`. path: the picture of a model, None to draw the test case of the kind."""
     if path:
         with Image.open(path, formats=FORMATS) as picture:
-            picture_shown = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
+            half = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
     else:
         case = tasks.find(task).golden()
         grey = np.repeat(case.picture[..., None], 3, axis=2)
-        picture_shown = Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
+        half = Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
     jpeg = BytesIO()
-    ImageOps.fit(picture_shown, KIND_PICTURE).save(jpeg, "JPEG", quality=80)
+    ImageOps.fit(half, KIND_PICTURE).save(jpeg, "JPEG", quality=80)
     return jpeg.getvalue()
 
 
@@ -172,15 +174,16 @@ def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
 
 
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
+    """What the page says of a model: terms and their words."""
     base = " ".join(card.training[name] for name in ("start_from", "start_version") if card.training.get(name))
     encoder = card.training.get("pretrained", "")
-    # The training step of published weights, and the criterion by which it was the best.
+    # Of published weights: the training step, and the criterion by which it was the best.
     steps = [choice.partition(":")[0] for choice in card.training.get("choices", ()) if choice.endswith("(published)")]
     size = filesizeformat(card.size) if card.weights.is_file() else "missing"
     try:
-        of_task = tasks.find(card.task).facts(card)
+        task_facts = tasks.find(card.task).facts(card)
     except tasks.UnknownTask as error:
-        of_task = [("Kind of analysis", str(error))]
+        task_facts = [("Kind of analysis", str(error))]
     return [
         ("Name", card.name),
         ("Version", card.version),
@@ -188,7 +191,7 @@ def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
         *[("Weights are from", f"training {step.replace(' by ', ', the best by ', 1)}") for step in steps],
         ("Licence of the weights", card.licence or "not stated"),
         ("Size of the weights", size),
-        *of_task,
+        *task_facts,
     ]
 
 
@@ -197,11 +200,13 @@ def _score_text(name: str, value: float | None) -> str:
 
 
 def _figures_of(card: cards.ModelCard) -> list[str]:
+    """The names of the measures that the card has scores of, in the order of FIGURES."""
     return [name for name in FIGURES if any(name in score for score in card.scores)]
 
 
 def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
-    """Data set, split, and the figures in the order of `_figures_of`; a dash where one is missing."""
+    """The scores of a model by data set and split: titles and values in the order of `_figures_of`, a dash for a
+    missing value."""
     return [
         {
             "data": score["data"],
@@ -213,16 +218,16 @@ def _scores(card: cards.ModelCard) -> list[dict[str, Any]]:
 
 
 def _pictures(card: cards.ModelCard, names: Iterable[str]) -> list[dict[str, Any]]:
-    """The pictures that lie beside a card: name, size, and their maker's caption."""
+    """The pictures that are stored with a card: name, size in px, and caption."""
     paths = [(name, cards.picture_of(card, name)) for name in names]
-    return [{"which": name, **_look(path, card)} for name, path in paths if path.is_file()]
+    return [{"which": name, **_size_and_caption(path, card)} for name, path in paths if path.is_file()]
 
 
-def _look(path: Path, card: cards.ModelCard) -> dict[str, Any]:
-    plain = f"A micrograph with the outlines that the model {card.title} finds in it"
+def _size_and_caption(path: Path, card: cards.ModelCard) -> dict[str, Any]:
+    default_caption = f"A micrograph with the outlines that the model {card.title} finds in it"
     try:
         with Image.open(path, formats=FORMATS) as picture:
             caption = picture.getexif().get(CAPTION, "").encode("latin-1", "replace").decode("utf-8", "replace")
-            return {"width": picture.width, "height": picture.height, "text": caption or plain}
+            return {"width": picture.width, "height": picture.height, "text": caption or default_caption}
     except (OSError, ValueError, Image.DecompressionBombError):
-        return {"width": "", "height": "", "text": plain}
+        return {"width": "", "height": "", "text": default_caption}

@@ -1,4 +1,4 @@
-"""The addresses of what results and methods are held against: limits, reference materials, charts, studies."""
+"""The addresses of quality control: limits and reference materials of results, charts and studies of methods."""
 
 from django.urls import path
 

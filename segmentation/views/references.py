@@ -1,4 +1,4 @@
-"""Reference materials: the list with its form, and the page of one with what was measured of it."""
+"""The pages of reference materials: the list with its form, and the page of one with the measurements of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..presenters.judging import MeasuredReference, certificate_facts
 from ..services.ground.refusal import Refused
 from ..services.results import references as references_service
 
-MOST_SHOWN = 100
+MOST_SHOWN = 100  # jobs, and as many samples, on the page of a reference material
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def references(request: HttpRequest) -> HttpResponse:
-    """The reference materials that the caller may choose; POST lists another one."""
+    """The reference materials that the caller may choose; POST adds another one."""
     signed_in = request.user.is_authenticated
     groups = list(request.user.groups.values_list("name", flat=True)) if signed_in else []
     form = ReferenceForm(request.POST if request.method == "POST" else None, groups)
@@ -52,9 +52,9 @@ def reference(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One reference material: its certificate, and the caller's results that are measurements of it."""
     row = visible(request, row_of(Reference, pk))
     measured: list[MeasuredReference] = []
-    for kind in (Job, Sample):
-        mine = kind._default_manager.visible_to(request.user, request.visitor).filter(reference__id=str(pk))
-        results = mine.select_related("micrograph") if kind is Job else mine
+    for model in (Job, Sample):
+        results = model._default_manager.visible_to(request.user, request.visitor).filter(reference__id=str(pk))
+        results = results.select_related("micrograph") if model is Job else results
         measured += [MeasuredReference.of(result) for result in results.order_by("-created")[:MOST_SHOWN]]
     measured.sort(key=lambda result: result.created, reverse=True)
     context = {
@@ -69,5 +69,5 @@ def reference(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @deletion(Reference, "Delete this reference material?", references_service.delete_reference, "references")
 def delete(request: HttpRequest, reference: Reference) -> str:
-    """Ask, then delete."""
+    """The sentence that asks before a reference material is deleted."""
     return f"“{reference.name}” will leave the list. Results that were compared with it keep its certificate."

@@ -1,4 +1,5 @@
-"""Forms of a job that analyse or measure its image again: other settings, another width, outlines of another tool."""
+"""The forms of a job that analyse or measure its image again, as a new job: with other settings, another width, or
+outlines of another tool."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from ..services.ground.requested import refuse_tall_bar
 from ..services.results import after_inspection, jobs, samples
 from ..services.results import reruns as rerun_service
 from ..services.results.uploads import Note
-from .forms import MARKED, sent_form, stated_in, wrong_fields
+from .forms import WRONG_FIELDS, sent_form, stated_in, wrong_fields
 from .job_page import job_page
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
@@ -32,8 +33,9 @@ NO_FILE = "Choose the file with the outlines first."
 NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
-def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
-    """A form of a visible job that analyses or measures its image again, once that was read."""
+def rerun_form(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
+    """A decorator that makes the view of such a form: view(request, job) is called for POST, with a job that the
+    caller may see and whose image has been read."""
 
     @require_http_methods(["GET", "HEAD", "POST"])
     @wraps(view)
@@ -49,9 +51,9 @@ def of_read_image(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[
     return answer
 
 
-@of_read_image
+@rerun_form
 def rerun(request: HttpRequest, job: Job) -> HttpResponse:
-    """The same image with other settings and the same scale, as a new job."""
+    """Analyse the image with other settings and the same scale."""
     by_method = job.method_id is not None
     form = SettingsForm(request.POST, earlier=job.get_settings(), user=request.user, by_method=by_method)
     if not form.is_valid():
@@ -65,9 +67,9 @@ def rerun(request: HttpRequest, job: Job) -> HttpResponse:
     return _analyse_again(request, job, settings)
 
 
-@of_read_image
+@rerun_form
 def change(request: HttpRequest, job: Job) -> HttpResponse:
-    """The same image with the settings that a button names, all others as they are, as a new job."""
+    """Analyse the image with the settings that a button sends; the others stay as they are."""
     try:
         by_method = job.method_id is not None
         settings = settings_sent(request.POST, request.user, job.get_settings(), by_method=by_method)
@@ -76,33 +78,34 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     return _analyse_again(request, job, settings.with_(calibration=job.scale.stated))
 
 
-@of_read_image
+@rerun_form
 def page(request: HttpRequest, job: Job) -> HttpResponse:
-    """A page of the image's file, or a panel of its figure, as an image of its own."""
-    new = after_inspection.analyse_page(job=job, page=request.POST.get("page", ""), **sender(request))
-    return see_other(reverse("job", args=[new.pk]))
+    """Analyse a page of the image's file, or a panel of its figure, as an image of its own."""
+    page_job = after_inspection.analyse_page(job=job, page=request.POST.get("page", ""), **sender(request))
+    return see_other(reverse("job", args=[page_job.pk]))
 
 
-@of_read_image
+@rerun_form
 def width(request: HttpRequest, job: Job) -> HttpResponse:
-    """The same outlines measured with another width, an accepted suggestion or a drawn line, as a new job."""
+    """Measure the same outlines with another scale: a typed width, an accepted suggestion or a drawn line."""
     fields, scale = {name: request.POST.get(name, "") for name in FIELDS}, job.scale
-    stated = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
+    stated_scale = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
     try:
-        if not stated.text and not scale.in_use.is_known:  # they are in pixels already
+        if not stated_scale.text and not scale.in_use.is_known:  # sizes are in pixels already
             raise ValueError(NO_WIDTH)
-        # The file is the source where the typed width equals its own.
-        calibration = stated.meaning_file(scale).calibration(scale)
+        # If the typed width equals that of the file, the file is the source.
+        calibration = stated_scale.meaning_file(scale).calibration(scale)
     except ValueError as error:
         return job_page(request, job, width_error=str(error), status=400)
+    # The page asks once about a doubtful width, and sends the confirmed width as "sure".
     is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
     if not is_sure and (question := question_about(calibration, scale)):
         return job_page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
-    # This calibration is the one in use already: nothing is to be measured.
+    # The calibration is in use already: there is nothing to measure.
     if scale.stating(calibration).in_use == scale.anew.in_use:
         return redirect("job", job.pk)
-    if job.sample is not None and not scale.in_use.is_known:  # it does not count for want of a scale
+    if job.sample is not None and not scale.in_use.is_known:  # in its sample the image did not count without a scale
         return see_other(reverse("job", args=[samples.scale_image(job=job, settings=settings).pk]))
     return _analyse_again(request, job, settings)
 
@@ -113,25 +116,28 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     ended is followed by a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, stated = changeable(request, row_of(Job, pk)), stated_in(request)
+    job, stated_scale = changeable(request, row_of(Job, pk)), stated_in(request)
     form = sent_form(request, job.get_settings(), job.method)
-    if wrong := wrong_fields(form, stated):
-        return job_page(request, job, form=form, problem=Note("", MARKED), stated=stated, status=400, **wrong)
+    if context := wrong_fields(form, stated_scale):
+        problem = Note("", WRONG_FIELDS)
+        return job_page(request, job, form=form, problem=problem, stated=stated_scale, status=400, **context)
     try:
-        earlier_scale = job.scale.stated  # one that was drawn or confirmed, which the field does not hold
-        is_kept = stated.is_of_image and earlier_scale is not None and earlier_scale.source != Source.TYPED
-        chosen = form.settings(earlier_scale if is_kept else None)
-        if jobs.change_job(job=job, settings=chosen, asked=None if is_kept else stated.as_dict()):
+        # A drawn or confirmed scale stays, because the form's field, which is empty then, cannot hold it.
+        earlier_scale = job.scale.stated
+        scale_stays = stated_scale.is_of_image and earlier_scale is not None and earlier_scale.source != Source.TYPED
+        new_settings = form.settings(earlier_scale if scale_stays else None)
+        if jobs.change_job(job=job, settings=new_settings, asked=None if scale_stays else stated_scale.as_dict()):
             return see_other(reverse("job", args=[pk]))
-        chosen = chosen if is_kept else chosen.with_(calibration=stated.calibration(job.micrograph.scale))
-        return _analyse_again(request, job, chosen)
+        if not scale_stays:
+            new_settings = new_settings.with_(calibration=stated_scale.calibration(job.micrograph.scale))
+        return _analyse_again(request, job, new_settings)
     except ValueError as error:
-        return job_page(request, job, form=form, problem=Note("", str(error)), stated=stated, status=400)
+        return job_page(request, job, form=form, problem=Note("", str(error)), stated=stated_scale, status=400)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The outlines in a file of another tool measured as a new job."""
+    """Measure the outlines in a file of another tool."""
     if request.method != "POST":
         return redirect("job", pk)
     job, file = changeable(request, row_of(Job, pk)), request.FILES.get("outlines")
@@ -139,11 +145,15 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
     if file is None:
         raise Refused(NO_FILE)
     token = request.POST.get("token", "")[:64]
-    new = rerun_service.import_outlines(job=job, file=file, settings=job.get_settings(), token=token, **sender(request))
-    return see_other(reverse("job", args=[new.pk]))
+    revision = rerun_service.import_outlines(
+        job=job, file=file, settings=job.get_settings(), token=token, **sender(request)
+    )
+    return see_other(reverse("job", args=[revision.pk]))
 
 
 def _analyse_again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
+    """Make the new job. Field token: identifies the form, so that sending it twice makes one job. Field again: find the
+    outlines again in any case, also if the new settings only concern measuring."""
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
-    new = jobs.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
-    return see_other(reverse("job", args=[new.pk]))
+    revision = jobs.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
+    return see_other(reverse("job", args=[revision.pk]))

@@ -1,4 +1,4 @@
-"""The revisions of a result: every analysis of one image, and what each changed."""
+"""The revisions of a result: the list of all analyses of one image, and what each of them changed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from ..services.results.models_offered import title_of
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of the list: its number, what it changed, and what came of it. is_shown: whether the page shows it.
-    before: the result that it can be compared with, None where one of both is not done."""
+    """One line of the list. number: from 1 on. changed: what it changed, in words. outcome: the number of objects, or
+    the state. is_shown: whether the page shows this revision. newest: whether it is the last one. before: the result
+    that it can be compared with, None if one of both is not done."""
 
     number: int
     job: Job
@@ -33,9 +34,9 @@ class Revision:
 
 
 def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
-    """The analyses of a job's image, the oldest first: those in "My results", this one and the one it came from.
+    """The analyses of a job's image, the oldest first: those of the caller, this one, and the one it was made from.
 
-    Whoever merely has the link of a result is not led to others' results of the same image.
+    A caller who only has the link of a result does not see other people's results of the same image.
     """
     family = {member.pk: member for member in _family(job, user, visitor)}
     jobs = sorted(family.values(), key=lambda job: (job.created, str(job.pk)))
@@ -43,19 +44,20 @@ def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
 
 
 def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
-    """The sample of the job's image that counts another result of it and could count this one instead."""
+    """The sample that counts another result of the job's image, and could count this job instead; None without one."""
     if job.sample_id or job.state != Job.State.DONE:
         return None
     sample = Sample.objects.filter(jobs__micrograph=job.micrograph_id).first()
     if sample is not None and sample.settings["task"] != job.get_settings().task:
         return None
-    owned = sample is not None and (sample.owner_id, sample.visitor) == (job.owner_id, job.visitor)
-    return sample if owned and sample.is_changeable_by(user, visitor) else None
+    is_of_same_maker = sample is not None and (sample.owner_id, sample.visitor) == (job.owner_id, job.visitor)
+    return sample if is_of_same_maker and sample.is_changeable_by(user, visitor) else None
 
 
-def of_its_sample(job: Job, user: Any, visitor: UUID | None) -> dict[str, Any]:
-    """What the page of a result says of the sample of its image: the images before and after, and to how many of the
-    others its ignored regions could be given. sample: one that could count this result instead of another."""
+def sample_context(job: Job, user: Any, visitor: UUID | None) -> dict[str, Any]:
+    """What the page of a result says of the sample of its image. sample: one that could count this result instead of
+    another. neighbours: the images before and after. ignoring: the sample, if the result ignores regions that other
+    images of the sample could ignore, too; same_size: how many images these are."""
     other = sample_of(job, user, visitor)
     sample = job.sample or other
     context: dict[str, Any] = {"sample": other, "neighbours": neighbours(job, sample) if sample else None}
@@ -65,6 +67,7 @@ def of_its_sample(job: Job, user: Any, visitor: UUID | None) -> dict[str, Any]:
 
 
 def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
+    """The analyses of the job's image that the caller may see, with the job itself, in no order."""
     results = Job.objects.filter(micrograph=job.micrograph_id)
     if job.staff_may(user, "view"):
         family = list(results.filter(owner=job.owner_id))
@@ -76,13 +79,13 @@ def _family(job: Job, user: Any, visitor: UUID | None) -> list[Job]:
 
 
 def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: Job) -> Revision:
-    """The line of a number from 1 on. It is compared with the result that it was made from, else with the one before.
-    page_job: the result whose page it is."""
+    """The line with a number from 1 on. It is compared with the result that it was made from, else with the one before.
+    page_job: the job whose page shows the list."""
     job = jobs[number - 1]
     before = family.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     is_done = job.is_done
     numbers = numbers_of(job.summary if is_done else {})
-    # Of one under way its page says more, and anew every second.
+    # "Under way" is enough here: the page of that job shows its state, and updates it every second.
     outcome = capital(job.get_state_display()) if job.is_finished else "Under way"
     return Revision(
         number,
@@ -97,6 +100,7 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: J
 
 
 def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
+    """What a job changed against `before`, in words; without `before`, the scale and the corrections."""
     settings, scale = job.get_settings(), micrograph.scale
     calibration = settings.measurement.scaled(scale).in_use
     words = corrected_words(job.summary.get("used") or {})
@@ -111,7 +115,7 @@ def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
 
 
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
-    """Settings in which two analyses differ, in words; without the calibration."""
+    """The settings in which two analyses differ, in words, without the calibration."""
     return [
         f"model {title_of(value)}" if setting.name == "model" else setting.change(value)
         for setting, value, _ in settings_apart(settings, old)

@@ -1,4 +1,4 @@
-"""Samples: the page of one with its images, and what can be done with them."""
+"""The page of a sample with its images, and the forms that change it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NO_FILES = "Choose the images to add first."
 @require_safe
 @never_cache
 def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One sample: progress, pooled numbers, its images."""
+    """The page of a sample: progress, pooled numbers, images."""
     sample = visible(request, row_of(Sample, pk))
     samples.count_present_steps(sample)
     return sample_page(request, sample)
@@ -59,14 +59,17 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The progress, asked for again and again; once all has ended the page reloads. ?late=ATTEMPT, of an ended page:
-    204 while analysis or bars go on; then an empty 200, which ends the asking, or a reload after another attempt."""
+    """The progress, for which the page asks every few seconds; at the end the page reloads.
+
+    ?late=ATTEMPT: the page shows the numbers of this attempt, but a data bar may still be read. The answer is 204 while
+    jobs or data bars are not finished; then an empty 200, which ends the asking, or a reload after another attempt.
+    """
     sample = visible(request, row_of(Sample, pk))
     pooled = PooledResult(sample)
     if "late" in request.GET and (pooled.active or request.GET["late"] == str(sample.attempt)):
         return HttpResponse(status=204 if pooled.active or sample.scale_check == "pending" else 200)
     if request.htmx and not pooled.active:
-        # A reload keeps the place on the page, but one that is the answer to a form would be sent again.
+        # A reload keeps the position on the page; but reloading the answer to a form would send the form again.
         is_sample_page = urlsplit(request.htmx.current_url or "").path == address_of(sample)
         return HttpResponseClientRefresh() if is_sample_page else HttpResponseClientRedirect(address_of(sample))
     context = {"sample": sample, "pooled": pooled, "progress": Progress.of(sample, PageProgress.of(request.GET))}
@@ -76,7 +79,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def images(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The images, which fill while they are analysed. POST counts those of the results `shown` that are `counted`."""
+    """The table of images. POST: of the results in the fields `shown`, count those that are also in `counted`."""
     if request.method == "POST":
         sample = changeable(request, row_of(Sample, pk))
         ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
@@ -90,17 +93,17 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> HttpResponse:
-    """More images for a sample, with its own settings, or for a result, which becomes the first image of a sample."""
+    """Add images to a sample; or to a single result, which then becomes the first image of a new sample."""
     row = changeable(request, row_of(kind, pk))
     files = request.FILES.getlist("file")
-    if request.method != "POST" or (not files and isinstance(row, Job)):  # also an answer to the form, opened once more
+    if request.method != "POST" or (not files and isinstance(row, Job)):  # a browser may also open the address again
         return redirect(address_of(row))
     if not files:
         return sample_page(request, row, add_error=NO_FILES, status=400)
     if isinstance(row, Sample):
         growing.check_takes_images(row)  # before the files are read
     intake = uploads.receive_files(files=files, **sender(request))
-    request.back = reverse("results")  # a refusal says that the sample is gone
+    request.back = reverse("results")  # because a refusal below means that the sample was deleted meanwhile
     with intake.in_use():
         sample = row
         if isinstance(row, Job):
@@ -114,7 +117,7 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
 
 @require_POST
 def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
-    """Count an image in or leave it out; "instead" counts another result of an image of the sample."""
+    """Count an image, or leave it out; "instead" counts this result in place of another one of the same image."""
     sample = changeable(request, row_of(Sample, pk))
     count_image(request, sample, job, request.POST.get("included", ""))
     return see_other(f"{address_of(sample)}#image-{job}")
@@ -122,7 +125,7 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 
 @require_POST
 def ignore(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
-    """The regions that a result of one image ignores, for all images of the sample that are as large."""
+    """Let all images of the same size in the sample ignore the regions that this result ignores."""
     sample, result = changeable(request, row_of(Sample, pk)), changeable(request, row_of(Job, job))
     samples.ignore_in_sample(sample=sample, job=result)
     return see_other(f"{address_of(sample)}#images")
@@ -130,13 +133,13 @@ def ignore(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 
 @require_POST
 def name(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Call the sample otherwise."""
+    """Rename the sample."""
     return change(request, Sample, pk, partial(samples.rename_sample, name=request.POST.get("name", "")))
 
 
 @require_POST
 def close(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Close a sample that grows by a method; it takes no more images."""
+    """Close a sample that grows by a method: it takes no more images."""
     row, reason = changeable(request, row_of(Sample, pk)), request.POST.get("reason", "")
     growth = growth_of(row)
     is_enough = growth is not None and growth.is_enough
@@ -169,7 +172,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @deletion(Sample, "Delete this sample?", samples.delete_sample, "results")
 def delete(request: HttpRequest, sample: Sample) -> str:
-    """Ask, then delete."""
+    """The sentence that asks before a sample is deleted."""
     count = sample.members.count()
     images = f"{count} image{'' if count == 1 else 's'}"
     return f"The sample “{sample.name}” with its {images}, their results and all files will be deleted."
@@ -177,7 +180,8 @@ def delete(request: HttpRequest, sample: Sample) -> str:
 
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """A file of the pooled result; while it is being written a page that asks again, and 202; 503 if that failed."""
+    """A file of the pooled result. While it is being written: 202, with a page that asks again; 503 if writing
+    failed."""
     return file_or_wait(request, visible(request, row_of(Sample, pk)), exports.named(name, request.GET.dict()))
 
 
@@ -185,12 +189,13 @@ def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The outlines of all pooled images as one file of COCO annotations."""
     sample = visible(request, row_of(Sample, pk))
-    if not sample.pooled.get("of"):
+    if not sample.pooled.get("of"):  # the ids of the pooled jobs
         raise Http404
     return serve_pieces(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
 
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:
+    """Context of the table of images."""
     may_change = sample.is_changeable_by(request.user, request.visitor)
     return {
         "sample": sample,
@@ -202,7 +207,7 @@ def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) 
 
 
 def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **extra: Any) -> HttpResponse:
-    """The page of a sample. extra: what a form adds that was sent and not taken."""
+    """The page of a sample. extra: further entries of the context, from a form that was refused."""
     pooled, task = PooledResult(sample), sample.settings["task"]
     scale = sample.typed or ("" if sample.value is None else f"{sample.value:g}")
     if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:

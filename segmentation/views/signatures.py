@@ -1,4 +1,4 @@
-"""The signatures under a result, as its page shows them."""
+"""The signatures of a result, as its page shows them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ..services.results.signing import meanings_for
 
 
 def signatures_of(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """The signatures under a result, and what the caller may sign."""
-    signed = [signature.printed for signature in job.signatures.all()]
+    """Context of the page: `signatures`, their checksums as `digests`, `meanings` with which the caller may sign, and
+    the caller's `printed_name`."""
+    signatures = [signature.printed for signature in job.signatures.all()]
     user: Any = request.user
-    printed = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
-    may = meanings_for(job, user) if is_open(job, user, request.visitor) else []
-    return {"signatures": signed, "digests": digests(signed), "meanings": may, **printed}
+    name = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
+    meanings = meanings_for(job, user) if is_open(job, user, request.visitor) else []
+    return {"signatures": signatures, "digests": digests(signatures), "meanings": meanings, **name}

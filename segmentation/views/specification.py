@@ -1,4 +1,4 @@
-"""The addresses of what a result is held against: its limits, and the decision alone."""
+"""The forms that set the limits and the reference material of a result, and the page of the decision alone."""
 
 from __future__ import annotations
 
@@ -43,21 +43,22 @@ def specification(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> H
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def reference(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpResponse:
-    """Call a result the measurement of the material `reference`; of none where that is empty."""
+    """State which reference material a result is a measurement of: its id in the field reference, empty for none."""
     row = changeable(request, row_of(kind, pk))
     if request.method != "POST":
         return redirect(address_of(row) + FRAGMENT)
-    chosen, text = None, request.POST.get("reference", "")
+    material, text = None, request.POST.get("reference", "")
     if text:
-        chosen = Reference.objects.listed_for(request.user, request.visitor).filter(pk=to_uuid(text)).first()
-        if chosen is None:
+        material = Reference.objects.listed_for(request.user, request.visitor).filter(pk=to_uuid(text)).first()
+        if material is None:
             raise Refused(NO_MATERIAL, 404)
-    judging.set_reference(row=row, reference=chosen, account=request.user)
+    judging.set_reference(row=row, reference=material, account=request.user)
     request.staff_action = None  # the service has noted it
     return see_other(address_of(row) + "#reference")
 
 
 def _page_of(request: HttpRequest, row: Job | Sample, form: SpecificationForm) -> HttpResponse:
+    """The page of a result with a form that was refused."""
     page = job_page if isinstance(row, Job) else sample_page
     return page(request, row, status=400, **judged(request, row, form))
 
@@ -79,6 +80,6 @@ def conformity(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> Http
 
 
 def _facts(row: Job | Sample) -> list[tuple[str, str]]:
-    """What the laboratory said of material and of itself."""
+    """What the settings say of material, laboratory, operator and preparation: terms and their words."""
     titles = {"material": "Material", "laboratory": "Laboratory", "operator": "Operator", "preparation": "Preparation"}
     return [(title, row.settings[name]) for name, title in titles.items() if row.settings.get(name)]

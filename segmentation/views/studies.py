@@ -1,4 +1,5 @@
-"""Studies of methods: the form with the list, the page of one, its report, and its way into the method."""
+"""The pages of studies of methods: the list with its form, the page of one study, its report, and its use in the
+method."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from ..services.results import studies as service
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The studies of a method, and the form of another one; POST makes it."""
+    """The studies of a method, and the form of a new one; POST makes it."""
     method = _method(request, pk)
     quantity = methods_service.read(methods_service.newest(method)).quantity
     context: dict[str, Any] = {"title": request.POST.get("title", "")}
@@ -37,13 +38,13 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
             return see_other(_address(service.create_study(method=method, title=context["title"], **fields)))
         except Refused as refusal:
             context |= {"error": refusal.sentence, "status": refusal.status}
-    listed = list(candidates(method, quantity, request.user, request.visitor))
+    candidate_list = list(candidates(method, quantity, request.user, request.visitor))
     context |= {
         "method": method,
         "label": number(quantity).label,
         "conditions": CONDITIONS.values(),
         "studies": method.studies.order_by("-created").defer("pdf", "rows"),
-        "candidates": with_typed(listed, request.POST),
+        "candidates": with_typed(candidate_list, request.POST),
         "may_change": method.is_changeable_by(request.user),
     }
     return render(request, "methods/studies.html", context, status=context.get("status", 200))
@@ -52,7 +53,7 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def study(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One study: what it found, and every result in it."""
+    """The page of a study: its outcome, and all results in it."""
     row = study_of(request, pk)
     context = {"study": row, "method": row.method, "label": number(row.quantity).label, "unit": unit_of(row.quantity)}
     if row.state == Study.State.DONE:

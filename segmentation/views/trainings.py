@@ -1,4 +1,4 @@
-"""Trainings: the form that starts one, its page while it runs and afterwards, and what can be done with its model."""
+"""The pages of trainings: the form that starts one, its page, and the forms that change its model."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from ..services.results import models_offered
 from ..services.results.reruns import made_again, newest_of_each, rerun_with, runnable_with
 from .forms import to_uuid, warn
 
-MOST_LISTED = 50  # results made again, of one version
+MOST_LISTED = 50  # results that were, or can be, run again with one model
 NO_SUCH = "There is no such model here: choose one from the list of models."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def new(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The form that starts a training on a dataset; sent twice, it is one training."""
+    """The form that starts a training on a dataset. A form that is sent twice makes one training."""
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
     if request.method != "POST":
         return _form(request, dataset)
@@ -59,7 +59,7 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def training(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One address for a training's whole life."""
+    """The page of a training, at the same address while it waits, runs and has ended."""
     row = visible(request, row_of(Training, pk))
     may_change = row.is_changeable_by(request.user)
     context = {
@@ -74,7 +74,7 @@ def training(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @reload_if_gone
 def status(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """What the page asks for again and again, until the training has ended: then it loads anew."""
+    """The progress, for which the page asks every few seconds; at the end the page reloads."""
     row = visible(request, row_of(Training, pk))
     if row.is_finished and request.htmx:
         return HttpResponseClientRefresh()
@@ -87,7 +87,7 @@ retry = button(Training, trainings.retry_training)
 
 @require_POST
 def offer(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Offer the model, also against the outcome where the person says so."""
+    """Offer the model to users; with "overrule" also if it is no better than its base model."""
     overrule = request.POST.get("overrule") == "on"
     return change(request, Training, pk, partial(trainings.offer, user=request.user, overrule=overrule), "#versions")
 
@@ -104,7 +104,7 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @deletion(Training, "Delete this training?", trainings.delete_training, "models")
 def delete(request: HttpRequest, row: Training) -> str:
-    """Ask, then delete."""
+    """The sentence that asks before a training is deleted."""
     model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
     return f"“{TrainingView(row).title}” and its files will be deleted.{model}"
 
@@ -112,8 +112,8 @@ def delete(request: HttpRequest, row: Training) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def again(request: HttpRequest) -> HttpResponse:
-    """The results that a model made again, with the main number before and after, and the results that it can still
-    make again. POST runs the ticked ones."""
+    """The results that were run again with a model, with the main number before and after, and those that can still be
+    run again. POST runs the ticked ones."""
     name = request.POST.get("model", request.GET.get("model", ""))[:100]
     try:
         models_offered.check_model(name, request.user)
@@ -144,7 +144,8 @@ def start_again(request: HttpRequest, model: str, jobs: list[Any]) -> HttpRespon
 
 @require_POST
 def default(request: HttpRequest) -> HttpResponse:
-    """Make a model the default of the account or of the site, or take the one before; then back to the page."""
+    """Make a model the default of the account or of the site; or, by do=back, make the default before it the default
+    again. Then return to the page."""
     fields, site = request.POST, request.POST.get("site") == "on"
     request.back = reverse("model", args=[fields.get("model", "")]) if fields.get("model") else reverse("models")
     if fields.get("do") == "back":
@@ -171,12 +172,12 @@ def _form(
 ) -> HttpResponse:
     """The form that starts a training. problem: why the one that was sent was refused."""
     bases, obstacle = trainings.bases_for(dataset, request.user), trainings.obstacle(dataset, request.user)
-    count, usual = dataset.images.count(), base or trainings.usual_base(dataset, bases, request.user)
+    count, base_name = dataset.images.count(), base or trainings.usual_base(dataset, bases, request.user)
     context = {
         "dataset": dataset,
         "bases": bases,
-        "base": usual,
-        "base_title": next((card.title for card in bases if card.name == usual), ""),
+        "base": base_name,
+        "base_title": next((card.title for card in bases if card.name == base_name), ""),
         "options": options or {},
         "problem": problem or obstacle,
         "startable": not obstacle and bool(bases),
@@ -195,11 +196,13 @@ def _form(
 
 
 def _live(row: Training) -> dict[str, Any]:
+    """Context of the part of the page that is asked for again."""
     return {"training": row, "view": TrainingView(row), "active": not row.is_finished}
 
 
 def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
-    """The model of a finished training, the versions beside it, and its results."""
+    """Context of the page of a finished training: its model, all versions of the dataset's model, and results of the
+    model."""
     versions = [version for version in trainings.versions_of(row) if version.is_visible_to(request.user)]
     installed, user = {card.name: card for card in cards.available()}, request.user
     card = installed.get(row.model_name)

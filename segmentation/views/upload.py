@@ -1,4 +1,4 @@
-"""The first page: its form takes a picture and does everything at once; and the pictures of the examples."""
+"""The first page, whose form starts an analysis; and the examples."""
 
 from __future__ import annotations
 
@@ -29,60 +29,63 @@ from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
-from .forms import LONGEST, MARKED, method_form, method_in, sent_form, stated_in, token_of, wrong_fields
+from .forms import LONGEST, WRONG_FIELDS, method_form, method_in, sent_form, stated_in, token_of, wrong_fields
 from .work import work_page
 
-PASSED_ON = {413, 429, 503, 507}  # status of refusals that a page answers as it is
+OWN_STATUSES = {413, 429, 503, 507}  # a refusal with another status is answered as 400
 NOTHING = "Choose at least one image, or try the sample."
 NO_EXAMPLE = "This example does not exist. Choose one on the start page."
 NO_NAMES = "The names of the files could not be read; reload the page and choose the files again."
-MOST_NAMES = 5000  # of one drop
+MOST_NAMES = 5000  # files that are dropped on the page at once
 TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the images of one sample."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
-    """The page of a picture before there is one; POST starts the analysis of a file and what lies beside it, of several
-    images as one sample, or shows the page with what is wrong. The script sends the same form."""
+    """The first page. POST starts the analysis of one file with its side files, or of several images as one sample; a
+    form that is refused is shown again with the reason. The page's script sends the same form."""
     method = method_in(request)
     if request.method != "POST":
         form = method_form(request, method) if method else SettingsForm.from_query(request.GET, request.user)
         return work_page(request, form, method=method)
-    form, stated, files = sent_form(request, method=method), stated_in(request), request.FILES.getlist("file")
-    wrong, problem = wrong_fields(form, stated), Note("", NOTHING, 400)
-    if wrong:
-        problem = Note("", MARKED, 400)
+    form, stated_scale, files = sent_form(request, method=method), stated_in(request), request.FILES.getlist("file")
+    error_context, problem = wrong_fields(form, stated_scale), Note("", NOTHING, 400)
+    if error_context:
+        problem = Note("", WRONG_FIELDS, 400)
     elif files:
         try:
-            return see_other(_begin(request, form.settings(), stated, files, method))
+            return see_other(_begin(request, form.settings(), stated_scale, files, method))
         except Refused as refusal:
             name = shown_name(files[0].name or "") if len(files) == 1 else ""
-            status = refusal.status if refusal.status in PASSED_ON else 400  # these say more than "bad request"
+            status = refusal.status if refusal.status in OWN_STATUSES else 400
             problem = Note(name, refusal.sentence, status)
-    return work_page(request, form, problem.status, problem=problem, stated=stated, method=method, **wrong)
+    context = {"problem": problem, "stated": stated_scale, "method": method, **error_context}
+    return work_page(request, form, problem.status, **context)
 
 
 def _begin(
     request: HttpRequest,
     settings: AnalysisSettings,
-    stated: StatedScale,
+    stated_scale: StatedScale,
     files: list[Any],
     method: MethodVersion | None,
 ) -> str:
-    """The address of what the analysis of these files leads to; raises Refused."""
+    """Start the analysis of these files, and return the address of the page to show next. Raises Refused."""
     pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
     common = {"settings": settings, "method": method, "token": token_of(request), **sender(request)}
-    image, *others = pair([file.name or "" for file in files])
-    if not others and "one_sample" not in request.POST:
-        main = next(file for file in files if (file.name or "") == image)
-        side, several = [file for file in files if file is not main], bool(pages) or uploads.is_zip(main)
-        asked = stated.as_dict()
+    image, *other_images = pair([file.name or "" for file in files])
+    if not other_images and "one_sample" not in request.POST:
+        image_file = next(file for file in files if (file.name or "") == image)
+        side_files = [file for file in files if file is not image_file]
+        several = bool(pages) or uploads.is_zip(image_file)
+        asked = stated_scale.as_dict()
         job = after_inspection.analyse_file(
-            file=main, side=side, holds_several_images=several, pages=pages, asked=asked, **common
+            file=image_file, side=side_files, holds_several_images=several, pages=pages, asked=asked, **common
         )
         return address_of(job) if job else reverse("results")
+    # While the intake is `in_use`, a fault below removes its files again.
     intake = uploads.receive_files(files=files, pages=pages, **sender(request))
-    text, name = (stated.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
+    text, name = (stated_scale.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
     scale = ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else ScaleRule()
     if not intake.uploads and len(intake.notes) == 1:
         raise Refused(intake.notes[0].sentence, intake.notes[0].status)
@@ -96,10 +99,11 @@ def _begin(
 
 @require_POST
 def pairs(request: HttpRequest) -> JsonResponse:
-    """Which files of a drop belong together, by their names alone: the one rule for script, form and archive.
+    """Which of the files that were dropped on the page belong together, by their names: [image, [side files]] for each
+    image. The page's script asks this, so that the rule is written only once, here.
 
-    names: a JSON list, as a form may not have so many fields. The answer has their places in it instead of the names,
-    so that it never grows faster than what was sent.
+    Field names: a JSON list, because a form may not have so many fields. The answer has places in that list instead of
+    names, so that it is not longer than the request.
     """
     try:
         names = [str(name) for name in json.loads(request.POST.get("names", ""))]
@@ -114,15 +118,15 @@ def pairs(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The server's own picture of an upload."""
+    """The small picture of an upload that the server made."""
     micrograph = visible(request, row_of(Micrograph, pk))
     return serve_image(request, micrograph.preview, f"{file_stem(micrograph.name)}_preview.png", f"{pk}-preview")
 
 
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
-    """Analyse the example of a kind of analysis with the default settings; it is shown again where this
-    person has its result."""
+    """Analyse the example of a kind of analysis with the default settings; or, if the caller has that result already,
+    show it."""
     kind = request.POST.get("example", DEFAULT_TASK)
     model = default_model(kind, request.user) if kind in EXAMPLES else ""
     if kind == DEFAULT_TASK:
@@ -130,10 +134,10 @@ def sample(request: HttpRequest) -> HttpResponse:
     if not model:
         raise Refused(NO_EXAMPLE)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
-    mine = Job.objects.visible_to(request.user, request.visitor).filter(micrograph__sha256=example_sha256(kind))
+    own_jobs = Job.objects.visible_to(request.user, request.visitor).filter(micrograph__sha256=example_sha256(kind))
     default_result = {"settings": settings.as_dict(), "sample": None, "edit_count": 0}
-    if analysed := mine.filter(state=Job.State.DONE, **default_result).order_by("-created").first():
-        return redirect(address_of(analysed))
+    if done_job := own_jobs.filter(state=Job.State.DONE, **default_result).order_by("-created").first():
+        return redirect(address_of(done_job))
     with example_file(kind).open("rb") as opened:
         file = File(opened, name=EXAMPLES[kind])
         job = after_inspection.analyse_file(file=file, settings=settings, token=token_of(request), **sender(request))

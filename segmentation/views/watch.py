@@ -1,4 +1,4 @@
-"""For monitors and administrators: is it alive, is it ready, how much, how fast."""
+"""The state of the site for monitors and administrators: health checks, metrics for Prometheus, the status page."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ from ..services.ground import staff_log
 from ..services.ground.refusal import Refused
 from ..services.upkeep import health
 
-MOST_WORKERS, LATEST, FOUND = 50, 8, 32  # LATEST, FOUND: jobs, without and with a search
+MOST_WORKERS = 50  # on the status page
+LATEST, MOST_MATCHES = 8, 32  # jobs on the status page, without and with a search
 LONGEST = 100  # characters of a search
 NO_NAME = "Give the name with which the person will sign in."
-OF_QUEUES = {
+# Metric of a queue -> attribute of `health.queues`, and what the metric means.
+QUEUE_METRICS = {
     "waiting": ("waiting", "Rows that wait."),
     "running": ("running", "Rows at work."),
     "workers": ("workers", "Workers that are alive."),
@@ -42,7 +44,7 @@ OF_QUEUES = {
 @require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Whether this process can answer people: the database can be read. What else is wrong is said by /readyz."""
+    """Whether this process can answer requests: whether the database can be read. /readyz has all other checks."""
     if not health.database_answers():
         return JsonResponse({"ok": False, "why": "the database does not answer"}, status=503)
     return JsonResponse({"ok": True})
@@ -52,8 +54,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @login_not_required
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Every check with its sentence; 503 if pages cannot work. Without a worker or room pages work, and work
-    waits."""
+    """Every check with its sentence; 503 if pages cannot work. Without a worker or free disk space pages still work,
+    and jobs wait."""
     results = health.readiness()
     ready = all(check.ok for check in results if check.needed)
     checks = {check.name: "ok" if check.ok else check.why for check in results}
@@ -65,7 +67,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Numbers for Prometheus, with the token of DEEPSEGM_METRICS_TOKEN; without that setting there are none."""
+    """Metrics for Prometheus. The request needs the token of DEEPSEGM_METRICS_TOKEN; without that setting: 404."""
     token = settings.DEEPSEGM_METRICS_TOKEN
     if not token:
         raise Http404
@@ -78,14 +80,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def status(request: HttpRequest) -> HttpResponse:
-    """What people who run the site look at every day: what works, the latest jobs or those that `q` finds, people,
-    room; to each what they may view. POST invites the person of this `name`. Django's admin has all rows."""
-    invited = _invited(request) if request.method == "POST" else None
+    """The status page for staff: checks that fail, queues, workers, disk space, the latest jobs or those that match the
+    search `q`, and accounts, as far as the caller may view them. POST makes an account for the person `name`."""
+    new_account = _invite(request) if request.method == "POST" else None
     q = request.GET.get("q", "")[:LONGEST]
     jobs = Job.objects.filter(
         Q(micrograph__name__icontains=q) | Q(owner__username__icontains=q) | Q(error__icontains=q)
     )
-    latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: FOUND if q else LATEST]
+    latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: MOST_MATCHES if q else LATEST]
     queues = [(queue, time_words(queue.oldest) if queue.waiting else "–") for queue in health.queues()]
     context = {
         "wrong": [check for check in health.readiness() if not check.ok],
@@ -96,15 +98,15 @@ def status(request: HttpRequest) -> HttpResponse:
         "disk": health.disk(),
         "cards": cards([("job", pk) for pk in latest]) if request.user.has_perm("segmentation.view_job") else [],
         "q": q,
-        "invited": invited,
+        "invited": new_account,
         "may_invite": request.user.has_perm("auth.add_user"),
         "people": health.people() if request.user.has_perm("auth.view_user") else [],
     }
     return render(request, "status.html", context)
 
 
-def _invited(request: HttpRequest) -> tuple[str, str]:
-    """The name of a new account and its first password, which only this answer shows. Raises Refused (422)."""
+def _invite(request: HttpRequest) -> tuple[str, str]:
+    """Make an account, and return its name and first password, which is shown only once. Raises Refused (422)."""
     request.back = reverse("status")
     if not request.user.has_perm("auth.add_user"):
         raise PermissionDenied
@@ -122,17 +124,19 @@ def _invited(request: HttpRequest) -> tuple[str, str]:
 
 
 def _gauge(name: str, words: str, labels: list[str], values: Iterable[tuple[list[str], float]]) -> Metric:
+    """A metric with labels. words: its meaning. values: (texts of the labels, value)."""
     family = GaugeMetricFamily(f"deepsegm_{name}", words, labels=labels)
     for labels_of_value, value in values:
         family.add_metric(labels_of_value, value)
     return family
 
 
-class Rows(Collector):
-    """What the rows say, counted when somebody asks."""
+class RowCollector(Collector):
+    """The metrics that are counted from rows of the database, at each request."""
 
     def collect(self) -> Iterator[Metric]:
-        """Checks always; what database or disk do not tell within seconds is left out."""
+        """All metrics. Those that database or disk do not give within seconds are left out; the checks are always
+        there."""
         numbers = health.numbers()
         checks = numbers["checks"]
         yield _gauge(
@@ -147,7 +151,7 @@ class Rows(Collector):
             rows = (([kind, state], count) for kind, state, count in numbers["states"])
             yield _gauge("rows", "Rows by kind and state.", ["kind", "state"], rows)
         if "queues" in numbers:
-            for name, (field, words) in OF_QUEUES.items():
+            for name, (field, words) in QUEUE_METRICS.items():
                 values = (([row.queue], getattr(row, field)) for row in numbers["queues"])
                 yield _gauge(f"queue_{name}", words, ["queue"], values)
         if "ended" in numbers:
@@ -160,7 +164,7 @@ class Rows(Collector):
             yield _gauge("stage_seconds", "Mean seconds a job, of the latest jobs.", ["stage"], stages)
 
     def describe(self) -> list[Metric]:
-        return []  # so that registering it asks no database
+        return []  # then registering the collector sends no queries to the database
 
 
-REGISTRY.register(Rows())
+REGISTRY.register(RowCollector())

@@ -1,4 +1,5 @@
-"""The page of a picture until it has numbers: before one is chosen, while it waits, and where it failed."""
+"""The page of an image without numbers: before an image is chosen, while it waits or is analysed, and if that
+failed."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from .forms import accept_attribute, token_of
 
 
 def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra: Any) -> HttpResponse:
-    """`work.html` with the settings beside the picture. code: status of the answer. extra: the state
-    of its job, and what a form adds that was sent and not taken."""
+    """The page `work.html`, with the settings beside the picture. code: status of the answer. extra: further entries
+    of the context: the state of the job, and those of a form that was refused."""
     context = {
         "form": form,
         "token": token_of(request),

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from segmentation.core import tasks
 from segmentation.core.measure import bins
 from segmentation.core.measure.filters import Reason
-from segmentation.presenters.histogram import answer
+from segmentation.presenters.histogram import histogram_content
 from segmentation.views.histogram import StoredObjects
 
 from .conftest import COUNT, SIZES, open_tab
@@ -53,7 +53,7 @@ def pretend(page: Any, outlines: dict[str, Any]) -> None:
 def bars_for(route: Any, outlines: dict[str, Any]) -> dict[str, Any]:
     """What the site answers to a question about these particles."""
     population = StoredObjects.read(io.BytesIO(json.dumps(outlines).encode())).population()
-    return answer(population, dict(parse_qsl(urlsplit(route.request.url).query)), tasks.find("particles"))
+    return histogram_content(population, dict(parse_qsl(urlsplit(route.request.url).query)), tasks.find("particles"))
 
 
 def stored(page: Any, name: str) -> Any:

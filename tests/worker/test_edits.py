@@ -229,7 +229,7 @@ def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
     steps, previous = edits_service.corrections_of(Job.objects.get(pk=result.pk)).steps, ""
     for row, step in zip(Edit.objects.all(), steps, strict=True):
         row.patch, row.before, row.previous = step.patch.as_lists(), step.before.as_lists(), previous
-        row.hash = previous = row.own_hash()
+        row.hash = previous = row.computed_hash()
         row.save()
     Job.objects.filter(pk=result.pk).update(edit_hash=previous)
     service._recent = service._Recent()

@@ -17,7 +17,7 @@ from segmentation.core.report import figure
 from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.report.exports import result, viewer, workbooks
 from segmentation.core.sample import Member, SampleAnalysis
-from segmentation.presenters.histogram import answer
+from segmentation.presenters.histogram import histogram_content
 from segmentation.services.ground import tables
 from segmentation.views.histogram import StoredObjects, pooled_population
 from tests.core.builders import make_analysis
@@ -64,7 +64,7 @@ def page(analysis, pieces="stored", **chosen):
     statistics = json.loads(json.dumps(summarise(analysis, reused=False, unread=False)))["statistics"]
     file = io.BytesIO(json.dumps(viewer.outlines(analysis), separators=(",", ":")).encode())
     stored = statistics["pieces"] if statistics["counted"] == "all" and pieces == "stored" else None
-    return answer(StoredObjects.read(file, statistics["size"]).population(stored), chosen, PARTICLES)
+    return histogram_content(StoredObjects.read(file, statistics["size"]).population(stored), chosen, PARTICLES)
 
 
 def page_of_sample(sample, tmp_path):
@@ -76,7 +76,7 @@ def page_of_sample(sample, tmp_path):
             loaded.append(tables.load(file)[0])
         pieces.append(member.statistics.pieces if member.statistics.counted == "all" else None)
     pooled = json.loads(json.dumps(sample.pooled.as_dict()))
-    return answer(pooled_population(loaded, pooled, pieces), {}, PARTICLES)
+    return histogram_content(pooled_population(loaded, pooled, pieces), {}, PARTICLES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,12 +146,12 @@ def test_bars_of_an_older_result_have_no_pieces():
     file = io.BytesIO(json.dumps(content, separators=(",", ":")).encode())
     statistics = Statistics.from_dict({**analysis.statistics.as_dict(), "pieces": {}})
     population = StoredObjects.read(file, statistics.size).population(statistics.pieces)
-    older = answer(population, {}, PARTICLES)
+    older = histogram_content(population, {}, PARTICLES)
     assert older["heights"] == page(analysed("seen"))["heights"] and not any(older["doubtful"])
     with_few = {name: analysis.statistics.pieces[name] for name in ("min_feret_px", "ecd_px", "chance")}
     stored = StoredObjects.read(io.BytesIO(json.dumps(viewer.outlines(analysis)).encode())).population(with_few)
-    assert answer(stored, {}, PARTICLES)["heights"] == page(analysis)["heights"]
-    assert sum(answer(stored, {"measure": "max_feret"}, PARTICLES)["counts"]) == pytest.approx(10.7)
+    assert histogram_content(stored, {}, PARTICLES)["heights"] == page(analysis)["heights"]
+    assert sum(histogram_content(stored, {"measure": "max_feret"}, PARTICLES)["counts"]) == pytest.approx(10.7)
 
 
 def test_sizes_in_micrometres_have_the_bars_of_nanometres():

@@ -18,7 +18,7 @@ from django.utils.crypto import salted_hmac
 
 from ...core.names import clean_text
 from ...models import Token
-from ...models.tokens import NAME
+from ...models.tokens import LONGEST_NAME
 from ..ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ DAYS = (30, 90, 365)
 SAFE = ("GET", "HEAD", "OPTIONS")
 # Wrong tokens of one address are counted as wrong passwords are, under a name that no account has.
 GUESSER = {"username": "a wrong token"}
-NO_NAME = f"Give the token a name of at most {NAME} characters."
+NO_NAME = f"Give the token a name of at most {LONGEST_NAME} characters."
 FULL = f"You have {MOST} tokens, which is the limit: revoke one that you no longer use."
 UNKNOWN = "This token is not known here: copy it again, or make another on your account page."
 EXPIRED = "This token has expired: make another on your account page."
@@ -47,7 +47,7 @@ def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk:
     days: until it expires, None for never. Raises Refused (400 no name, 409 too many).
     """
     name = clean_text(name)
-    if not 0 < len(name) <= NAME:
+    if not 0 < len(name) <= LONGEST_NAME:
         raise Refused(NO_NAME)
     if Token.objects.filter(owner=user, revoked=None).count() >= MOST:
         raise Refused(FULL, 409)

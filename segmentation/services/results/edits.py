@@ -200,7 +200,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
         patch, before = ({}, {}) if step.undoes else (step.patch.as_dict(), step.before.as_dict())
         changes = {"patch": patch, "before": before, "undoes": step.undoes}
         row = Edit(job=job, sequence=base + number, previous=previous, operation=step.operation, **changes, **who)
-        row.hash = row.own_hash()
+        row.hash = row.computed_hash()
         rows.append(row)
     size = sum(row.size for row in rows)
     check_edits(job, size)

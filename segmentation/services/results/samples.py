@@ -18,7 +18,7 @@ from ...core.micrograph.stated import StatedScale
 from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import AFRESH, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
-from ...models.samples import TYPED
+from ...models.samples import LONGEST_TYPED
 from ..ground import limits
 from ..ground.callers import fingerprint, submission_of
 from ..ground.files import removing_together
@@ -66,7 +66,7 @@ class ScaleRule(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """The fields of the `Sample`."""
-        return {**self._asdict(), "typed": clean_text(self.typed, TYPED)}
+        return {**self._asdict(), "typed": clean_text(self.typed, LONGEST_TYPED)}
 
 
 @transaction.atomic

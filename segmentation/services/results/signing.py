@@ -107,7 +107,7 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
         job=now, sequence=now.signatures.count() + 1, account=account, name=name, meaning=meaning, **digests
     )
     row.previous = now.signature_hash
-    row.hash = row.own_hash()
+    row.hash = row.computed_hash()
     if not Job.objects.filter(pk=now.pk, signature_hash=row.previous).update(signature_hash=row.hash):
         raise Refused(MEANWHILE, 409)
     row.save(force_insert=True)

@@ -16,7 +16,7 @@ from segmentation.core.measure import bins
 from segmentation.core.measure.fitting import density, log_normal
 from segmentation.models import Job
 from segmentation.presenters import histogram as presented
-from segmentation.presenters.histogram import NO_RANGE, NOT_A_NUMBER, TOO_MANY, TOO_WIDE, answer
+from segmentation.presenters.histogram import NO_RANGE, NOT_A_NUMBER, TOO_MANY, TOO_WIDE, histogram_content
 from segmentation.services.ground import tables
 from segmentation.views.histogram import StoredObjects
 from tests.web.finished import SUMMARY, VISITOR, visit
@@ -59,7 +59,9 @@ def test_fibres_are_weighted_by_their_length():
 
 def chart_of(content, pieces=None, **chosen):
     """The answer for a file of outlines, without a site."""
-    return answer(StoredObjects.read(io.BytesIO(written(content))).population(pieces), chosen, tasks.find("particles"))
+    return histogram_content(
+        StoredObjects.read(io.BytesIO(written(content))).population(pieces), chosen, tasks.find("particles")
+    )
 
 
 def written(content):
