@@ -40,7 +40,7 @@ def scales(
         requested = typed.calibration(scale) if typed.text else None
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    checked = scale if requested is None else scale.stating(requested)
+    checked = scale if requested is None else scale.with_stated(requested)
     return {
         "used": _as_dict(scale.in_use, scale),
         "file": _as_dict(scale.file if scale.file.nm_per_pixel else None, scale),

@@ -93,7 +93,7 @@ def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
 
 def width_of(job: Job) -> str:
     """The width of the image in the field where it may be changed."""
-    return str(job.scale.width_text(job.scale.anew.in_use))
+    return str(job.scale.width_text(job.scale.before_measurement.in_use))
 
 
 def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
         return job_page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
     # This calibration is the one in use already: nothing is to be measured.
-    if scale.stating(calibration).in_use == scale.anew.in_use:
+    if scale.with_stated(calibration).in_use == scale.before_measurement.in_use:
         return redirect("job", job.pk)
     if job.sample is not None and not scale.in_use.is_known:  # it does not count for want of a scale
         return see_other(reverse("job", args=[samples.scale_image(job=job, settings=settings).pk]))

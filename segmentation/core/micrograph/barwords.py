@@ -73,11 +73,11 @@ def magnifications(texts: Sequence[Text]) -> list[float]:
     """The magnifications in the texts, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
     values = []
     for text in texts:
-        for form in _MAGNIFICATION.finditer(text.text):
-            digits = (form[1] or form[3]).replace(",", "").replace(" ", "")
+        for match in _MAGNIFICATION.finditer(text.text):
+            digits = (match[1] or match[3]).replace(",", "").replace(" ", "")
             value = number(digits)
             if value:
-                values.append(value * (1000 if form[2] or form[4] else 1))
+                values.append(value * (1000 if match[2] or match[4] else 1))
     return [value for value in values if value >= LEAST_MAGNIFICATION]
 
 
@@ -110,27 +110,27 @@ def _follows(text: Text, unit: Text) -> bool:
 def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
     """The lengths in one of the texts, each with the meaning of the key before it, or above it."""
     end = 0
-    for form in _LENGTH.finditer(text.text):
-        before, end = text.text[end : form.start()], form.end()
-        if _BEGUN.search(text.text[: form.start()]):
+    for match in _LENGTH.finditer(text.text):
+        before, end = text.text[end : match.start()], match.end()
+        if _BEGUN.search(text.text[: match.start()]):
             continue
-        is_coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
+        is_coarse = match[2].replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
-        part = text.part(form.start(), form.end())
+        part = text.part(match.start(), match.end())
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
             is_distance = is_coarse and _WORKING_DISTANCE.match(text.text[end:])
             meaning = "other" if is_distance else _meaning(_above(part, texts))
-        digits = form[1].translate(_DIGITS)
+        digits = match[1].translate(_DIGITS)
         is_unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
         # In nanometres the comma is rather one of thousands.
-        value = digits.replace(",", "") if is_unsure and form[2][0] in "nN" else digits
-        nm = _length(value, form[2], meaning)
+        value = digits.replace(",", "") if is_unsure and match[2][0] in "nN" else digits
+        nm = _length(value, match[2], meaning)
         if nm is not None:
-            is_whole_text = form.start() == len(before) and end == len(text.text)
-            label = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
+            is_whole_text = match.start() == len(before) and end == len(text.text)
+            label = f"{key[1].strip()} {match[0]}" if key and before.strip() == key[0].strip() else match[0]
             words = text.text.strip() if is_whole_text else label
-            is_doubtful, has_p = is_unsure or is_coarse, form[2][0] in "pP"
+            is_doubtful, has_p = is_unsure or is_coarse, match[2][0] in "pP"
             yield Length(nm, meaning, words[:60], part, rounding(value) or 0.0, is_doubtful, has_p)
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, page_index, words
+from .decoded import COPY_AGAIN, Decoded, page_index, words
 from .grey import BAND, Array, check_size, to_grey
 from .hdf5 import attribute, check_stored, member, opened
 from .types import UnreadableImage
-from .vendors import checked, velox
+from .vendors import facts_or_none, velox
 from .vendors.facts import Facts, reciprocal_notes
 from .vendors.units import FLOAT32, FLOAT64, nanometres
 
@@ -98,7 +98,7 @@ def _velox_images(file: Any) -> list[_Image]:
         dataset = member(groups, name, "Data")
         if getattr(dataset, "ndim", 0) in (2, 3) and dataset.dtype.kind in "uif":
             rows, columns, *frames = dataset.shape
-            header = checked(velox.read, _json(member(groups, name, "Metadata"))) or Facts()
+            header = facts_or_none(velox.read, _json(member(groups, name, "Metadata"))) or Facts()
             images.append(_Image(dataset, header, rows, columns, *frames))
     return images
 
@@ -159,7 +159,7 @@ def _step(axis: Any, size: int) -> float | None:
 def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
     """How many frames are averaged, counted from the first, and a note. Raises as `_check_frames`."""
     if image.frames < 1:
-        raise UnreadableImage(f"The file holds no frame of its image: {AGAIN}.")
+        raise UnreadableImage(f"The file holds no frame of its image: {COPY_AGAIN}.")
     count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.frames_last else 1
     _check_frames(image, slice(0, count), max_pixels)
     if image.frames == 1:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, page_index, plane, words
+from .decoded import COPY_AGAIN, Decoded, page_index, read_plane, words
 from .grey import Array, luminance, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, reciprocal_notes, scaled
@@ -174,7 +174,7 @@ def _pixels(
     columns, rows = size
     if pixel_type == COLOUR:
         offset = block.offset + index * 4 * rows * columns
-        colours = plane(path, offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
+        colours = read_plane(path, offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
         grey, more = to_grey(luminance(colours.reshape(rows, columns, 4)[..., 2::-1]))
         return grey, "8 bit, RGB", more
     if pixel_type not in _PIXELS:
@@ -183,8 +183,8 @@ def _pixels(
     stored_dtype = np.dtype(block.dtype) if block.dtype else dtype
     plane_bytes = rows * columns * dtype.itemsize
     if block.count * stored_dtype.itemsize < (index + 1) * plane_bytes:
-        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
-    grey, more = to_grey(plane(path, block.offset + index * plane_bytes, dtype, columns, rows, max_pixels))
+        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {COPY_AGAIN}.")
+    grey, more = to_grey(read_plane(path, block.offset + index * plane_bytes, dtype, columns, rows, max_pixels))
     return grey, words(dtype), more
 
 

@@ -14,7 +14,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-from .decoded import AGAIN
+from .decoded import COPY_AGAIN
 from .types import UnreadableImage
 
 DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
@@ -26,8 +26,8 @@ CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # that filters add
 ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as TIFF."
 PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
 TOO_LARGE = "The HDF5 file stores its image in pieces that are too large: export the image as TIFF."
-INCOMPLETE = f"The file is incomplete, part of the image is missing: {AGAIN}."
-DAMAGED = f"The HDF5 file is damaged, its pieces are not as large as it says: {AGAIN}."
+INCOMPLETE = f"The file is incomplete, part of the image is missing: {COPY_AGAIN}."
+DAMAGED = f"The HDF5 file is damaged, its pieces are not as large as it says: {COPY_AGAIN}."
 
 
 def opened(path: Path) -> Any:

@@ -31,7 +31,7 @@ MOST_CORNERS = 6000  # of all regions of a picture
 SHIFTS = (0.5, 1.5, 3.0, 6.0, 12.0, 24.0)  # px by which a corner may be left out, the next where there are too many
 
 
-def coloured(colours: Array) -> Mask | None:
+def coloured_marks(colours: Array) -> Mask | None:
     """(H, W) the coloured marks on a picture (H, W, 3 or more) with a grey ground; None where there are none."""
     full = float(np.iinfo(colours.dtype).max) if colours.dtype.kind in "ui" else max(float(np.nanmax(colours)), 1e-30)
     tinted, vivid = (np.zeros(colours.shape[:2], np.bool_) for _ in range(2))

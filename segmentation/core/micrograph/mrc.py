@@ -13,7 +13,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE, get_ext_header_dtype
 from mrcfile.utils import dtype_from_mode
 
-from .decoded import AGAIN, Decoded, page_index, plane, words
+from .decoded import COPY_AGAIN, Decoded, page_index, read_plane, words
 from .grey import to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, scaled
@@ -33,7 +33,7 @@ def read_mrc(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     with path.open("rb") as file:
         raw = file.read(HEADER_DTYPE.itemsize)
         if len(raw) < HEADER_DTYPE.itemsize:
-            raise UnreadableImage(f"The MRC file is incomplete: {AGAIN}.")
+            raise UnreadableImage(f"The MRC file is incomplete: {COPY_AGAIN}.")
         order = ">" if raw[212:214] == b"\x11\x11" else "<"
         head = np.frombuffer(raw, HEADER_DTYPE.newbyteorder(order))[0]
         extended = max(int(head["nsymbt"]), 0)
@@ -47,7 +47,7 @@ def read_mrc(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         dtype = np.dtype(np.uint8)
     columns, rows, sections = (int(head[name]) for name in ("nx", "ny", "nz"))
     offset = len(raw) + extended + page_index(page, sections) * max(columns * rows, 0) * dtype.itemsize
-    pixels, notes = to_grey(plane(path, offset, dtype, columns, rows, max_pixels))
+    pixels, notes = to_grey(read_plane(path, offset, dtype, columns, rows, max_pixels))
     stack = [f"The file is a stack of {sections} sections; the first is used."] if sections > 1 and not page else []
     header = (_thermo(head, further, extended, order) or _standard(head)).checked()
     return Decoded(pixels, f"MRC, {words(dtype)}", (*stack, *notes), header, pages=sections)

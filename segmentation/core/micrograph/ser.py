@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, page_index, plane, words
+from .decoded import COPY_AGAIN, Decoded, page_index, read_plane, words
 from .grey import to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of
@@ -38,7 +38,7 @@ def read_ser(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         if contents == SPECTRA:
             raise UnreadableImage("The file holds spectra, not an image: upload the micrograph.")
         if contents != IMAGES or valid < 1 or places < 1:
-            raise UnreadableImage(f"The SER file holds no image: {AGAIN}.")
+            raise UnreadableImage(f"The SER file holds no image: {COPY_AGAIN}.")
         pointer = struct.Struct("<Q" if version >= 0x220 else "<I")
         (offsets,) = at(_HEAD.size, pointer)
         index = page_index(page, valid)
@@ -52,7 +52,7 @@ def read_ser(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     if kind not in _TYPES:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
     dtype = np.dtype("<" + _TYPES[kind])
-    pixels, notes = to_grey(plane(path, start + _ELEMENT.size, dtype, columns, rows, max_pixels)[::-1])
+    pixels, notes = to_grey(read_plane(path, start + _ELEMENT.size, dtype, columns, rows, max_pixels)[::-1])
     stack = [f"The file is a series of {valid} images; the first is used."] if valid > 1 and not page else []
     date = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if seconds else None
     header = Facts(

@@ -12,9 +12,9 @@ import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
-from .decoded import AGAIN, Decoded, page_index, turned
+from .decoded import COPY_AGAIN, Decoded, apply_orientation, page_index
 from .grey import Array, check_size, inverted, is_ramp, luminance, of_palette, through_palette, to_grey
-from .marks import coloured
+from .marks import coloured_marks
 from .types import UnreadableImage
 from .vendors.facts import Facts
 
@@ -42,7 +42,7 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     says what is wrong."""
     with TiffFile(path) as file:
         if not file.pages:
-            raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
+            raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {COPY_AGAIN}.")
         pages, complete = count_pages(file)
         has_channels = pages == 1 and _is_coloured(file.pages[0])  # of a map, which the reader counts
         index = 0 if has_channels else page_index(page, pages)
@@ -59,14 +59,14 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         plane, plane_notes = _plane(samples, chosen)
         pixels, grey_notes = to_grey(plane)
         colours = _colours(samples, chosen)
-        marks = None if colours is None else coloured(colours)
+        marks = None if colours is None else coloured_marks(colours)
         header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     stored = pixels.shape
-    pixels, turning = turned(pixels, orientation)
+    pixels, turning = apply_orientation(pixels, orientation)
     notes += [*more, *plane_notes, *grey_notes, *turning]
-    colours, marks = (None if one is None else turned(one, orientation)[0] for one in (colours, marks))
+    colours, marks = (None if one is None else apply_orientation(one, orientation)[0] for one in (colours, marks))
     return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages, colours, marks)
 
 
@@ -129,7 +129,7 @@ def count_pages(file: TiffFile) -> tuple[int, bool]:
     offset = int(file.pages.first.offset)
     while offset and len(offsets) < MOST_PAGES:
         if offset in offsets:
-            raise UnreadableImage(f"The TIFF is damaged, its list of pages runs in a circle: {AGAIN}.")
+            raise UnreadableImage(f"The TIFF is damaged, its list of pages runs in a circle: {COPY_AGAIN}.")
         handle.seek(offset)
         try:
             (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
@@ -145,7 +145,7 @@ def count_pages(file: TiffFile) -> tuple[int, bool]:
 def _check_page(page: TiffPage, max_pixels: int) -> None:
     columns, rows = int(page.imagewidth), int(page.imagelength)
     if columns <= 0 or rows <= 0 or page.dtype is None:
-        raise UnreadableImage(f"The TIFF does not say how large its image is or how it is stored: {AGAIN}.")
+        raise UnreadableImage(f"The TIFF does not say how large its image is or how it is stored: {COPY_AGAIN}.")
     check_size(columns, rows, max_pixels)
     if page.nbytes > BYTES_PER_PIXEL * max_pixels:
         raise UnreadableImage(TOO_MANY_BYTES.format(megabytes=page.nbytes / 1e6))
@@ -153,7 +153,7 @@ def _check_page(page: TiffPage, max_pixels: int) -> None:
         raise UnreadableImage(NOT_READ)
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
     if tile * math.prod(page.chunked) > max(4 * columns * rows * page.samplesperpixel, SMALLEST_TILE_LIMIT):
-        raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {AGAIN}.")
+        raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {COPY_AGAIN}.")
     _check_data(page)
 
 
@@ -162,14 +162,14 @@ def _check_data(page: TiffPage) -> None:
     size = page.parent.filehandle.size
     offsets, counts = page.dataoffsets, page.databytecounts
     if not offsets or not counts or len(offsets) > MOST_SEGMENTS:
-        raise UnreadableImage(f"The TIFF holds no image data: {AGAIN}.")
+        raise UnreadableImage(f"The TIFF holds no image data: {COPY_AGAIN}.")
     if page.is_contiguous:
         missing = offsets[0] + page.nbytes > size
     else:
         missing = any(count <= 0 or start + count > size for start, count in zip(offsets, counts, strict=False))
         missing = missing or len(offsets) < math.prod(page.chunked) or len(counts) < math.prod(page.chunked)
     if missing or min(offsets) <= 0:
-        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
+        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {COPY_AGAIN}.")
     if codestream.sizes_itself(page.compression):
         _check_strips(page)
 
@@ -188,7 +188,7 @@ def _check_strips(page: TiffPage) -> None:
             codestream.check_scans(strip)
         size = codestream.size_of(page.compression, strip[: codestream.HEAD])
         if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
-            raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {AGAIN}.")
+            raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {COPY_AGAIN}.")
 
 
 def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from segmentation.core.measure.regions import mask_of
-from segmentation.core.micrograph.marks import as_text, coloured, filled, from_metadata, regions_of
+from segmentation.core.micrograph.marks import as_text, coloured_marks, filled, from_metadata, regions_of
 from segmentation.core.micrograph.pages import write_page
 from segmentation.core.micrograph.reader import read
 
@@ -46,7 +46,7 @@ def as_jpeg(picture: np.ndarray, quality: int = 80) -> np.ndarray:
 def test_what_is_in_colour_on_a_grey_ground_is_a_mark_and_nothing_else(form):
     picture = ground()
     changed = np.abs(drawn_over(picture).astype(int) - picture).max(axis=2) > 20
-    marks = coloured(form(drawn_over(picture)))
+    marks = coloured_marks(form(drawn_over(picture)))
     assert marks is not None and marks[changed].mean() > 0.98
     assert marks.mean() < 4 * changed.mean()
     assert not marks[70:90, 70:90].any(), "a circle does not claim what it holds"
@@ -55,10 +55,10 @@ def test_what_is_in_colour_on_a_grey_ground_is_a_mark_and_nothing_else(form):
 def test_a_picture_coloured_all_over_or_without_colour_has_no_marks():
     picture = ground()
     false_colour = cv2.applyColorMap(picture[..., 0], cv2.COLORMAP_JET)
-    assert coloured(picture) is None and coloured(as_jpeg(picture)) is None
-    assert coloured(false_colour) is None
+    assert coloured_marks(picture) is None and coloured_marks(as_jpeg(picture)) is None
+    assert coloured_marks(false_colour) is None
     sepia = (picture * np.array([1.0, 0.8, 0.6])).astype(np.uint8)
-    assert coloured(drawn_over(sepia)) is None
+    assert coloured_marks(drawn_over(sepia)) is None
 
 
 def test_particles_that_somebody_coloured_are_no_marks():
@@ -67,11 +67,11 @@ def test_particles_that_somebody_coloured_are_no_marks():
     noise = np.random.default_rng(3).normal(1.0, 0.12, inside.shape)
     tinted = (picture * np.where(inside, noise, 1.0)[..., np.newaxis]).clip(0, 255).astype(np.uint8)
     tinted[inside, 2] = tinted[inside, 2] // 3
-    assert coloured(tinted) is None
+    assert coloured_marks(tinted) is None
 
 
 def test_regions_cover_their_mask_with_its_holes_and_survive_as_text():
-    marks = coloured(drawn_over(ground()))
+    marks = coloured_marks(drawn_over(ground()))
     assert marks is not None
     regions = regions_of(marks)
     again = from_metadata({"marks": as_text(regions)})
