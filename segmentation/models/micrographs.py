@@ -70,7 +70,8 @@ class MicrographQuerySet(AttemptedQuerySet):
     def known_bars(self, micrograph: Micrograph) -> list[dict[str, Any]]:
         """The latest readings of data bars in other images of the same account, or of the same visitor without one.
 
-        Each different bar comes once; by them the same bar is known again (`core.micrograph.barresult.repeated`).
+        Each different bar comes once; by them the same bar is known again
+        (`core.micrograph.barresult.reading_of_same_bar`).
         """
         if micrograph.owner_id is None and micrograph.visitor is None:
             return []

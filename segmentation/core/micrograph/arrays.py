@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..names import file_name
 from .colours import COLOURS, MAP, colours_of
 from .grey import check_size, luminance, to_grey
-from .marks import as_text, coloured_marks, regions_of
+from .marks import coloured_marks, regions_of, regions_text
 from .reader import MAX_PIXELS
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS
@@ -43,7 +43,7 @@ def micrograph_of(array: ArrayLike, *, name: str = "array", max_pixels: int = MA
             notes.append(_CHANNELS if colour.kind == MAP else colour.note)
         marks = coloured_marks(colours)
         if marks is not None:
-            metadata[MARKS] = as_text(regions_of(marks))
+            metadata[MARKS] = regions_text(regions_of(marks))
     pixels, changes = to_grey(luminance(values) if values.ndim == 3 else values)
     head = f"{values.shape} {values.dtype.str} ".encode()
     sha256 = hashlib.sha256(head + np.ascontiguousarray(values).tobytes()).hexdigest()

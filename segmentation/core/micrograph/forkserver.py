@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 
 from . import confined
-from .children import become
+from .children import run_in_fork
 
 DESCRIPTORS = 4
 
@@ -97,7 +97,7 @@ class _Server:
                 control.close()
             else:
                 if not pid:
-                    become(partial(self._run, parent), streams)
+                    run_in_fork(partial(self._run, parent), streams)
                 self._controls[pid] = control
                 self._events.register(control, selectors.EVENT_READ, pid)
                 _say(control, pid)

@@ -168,10 +168,10 @@ def _known_reading(micrograph: Micrograph, bar: int, known: Sequence[dict[str, A
 
     bar: first row of the data bar.
     """
-    from .barresult import BarReading, repeated
+    from .barresult import BarReading, reading_of_same_bar
 
     try:
-        reading = repeated(micrograph, bar, [BarReading.of(stored) for stored in known])
+        reading = reading_of_same_bar(micrograph, bar, [BarReading.of(stored) for stored in known])
     except Exception:
         logger.exception("The data bar could not be compared")
         return {}

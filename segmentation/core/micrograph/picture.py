@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from .codestream import check_scans
 from .decoded import Decoded, apply_orientation
-from .grey import Array, check_size, is_ramp, luminance, of_palette, through_palette, to_grey
+from .grey import Array, check_size, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
 from .marks import coloured_marks
 from .vendors import facts_or_none, jeol
 from .vendors.facts import Facts
@@ -67,7 +67,7 @@ def _colours(image: Image.Image) -> Array | None:
     if image.mode in ("RGB", "RGBA"):
         return np.asarray(image)
     palette = _palette(image)
-    return None if palette is None or is_ramp(palette) else of_palette(np.asarray(image), palette)
+    return None if palette is None or is_grey_ramp(palette) else palette_colours(np.asarray(image), palette)
 
 
 def _plane(image: Image.Image) -> Array:
@@ -75,7 +75,7 @@ def _plane(image: Image.Image) -> Array:
     mode = image.mode
     palette = _palette(image)
     if palette is not None:
-        return through_palette(np.asarray(image), palette)
+        return palette_grey(np.asarray(image), palette)
     if mode in ("1", "L", "I", "F") or mode.startswith("I;16"):
         return np.asarray(image)
     if mode == "LA":

@@ -16,7 +16,7 @@ from .decoded import Decoded, as_image, page_index
 from .formats.base import Format
 from .header import Side, checked_against_pixels, with_side_files
 from .kinds import HEAD_BYTES, misnamed, recognise, sha256_of
-from .marks import as_text, regions_of
+from .marks import regions_of, regions_text
 from .pages import FIGURE, PANELS, Panel, panels_of
 from .square import as_resampled, make_square
 from .types import Calibration, Micrograph, UnreadableImage
@@ -165,7 +165,9 @@ def _micrograph(decoded: Decoded, header: Facts, max_pixels: int, name: str, sha
     if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
         metadata["image_rows"] = float(int(header.rows * square.row_factor))
     if decoded.marks is not None and decoded.marks.any():
-        metadata[MARKS] = as_text(regions_of(as_resampled(decoded.marks, square.pixels.shape, decoded.marks.shape)))
+        metadata[MARKS] = regions_text(
+            regions_of(as_resampled(decoded.marks, square.pixels.shape, decoded.marks.shape))
+        )
     return Micrograph(
         pixels=square.pixels,
         name=name,

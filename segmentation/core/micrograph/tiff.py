@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
 from .decoded import COPY_AGAIN, Decoded, apply_orientation, page_index
-from .grey import Array, check_size, inverted, is_ramp, luminance, of_palette, through_palette, to_grey
+from .grey import Array, check_size, inverted, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
 from .marks import coloured_marks
 from .types import UnreadableImage
 from .vendors.facts import Facts
@@ -221,8 +221,8 @@ def _is_rgb(samples: Array, page: TiffPage) -> bool:
 
 def _colours(samples: Array, page: TiffPage) -> Array | None:
     """(H, W, 3 or more) red, green and blue; None of a grey page, whose palette may colour the data bar."""
-    if _has_palette(samples, page) and not is_ramp(page.colormap):
-        return of_palette(samples[..., 0], page.colormap)
+    if _has_palette(samples, page) and not is_grey_ramp(page.colormap):
+        return palette_colours(samples[..., 0], page.colormap)
     return samples if _is_rgb(samples, page) else None
 
 
@@ -230,7 +230,7 @@ def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
     """One grey plane of the samples (H, W, samples), by what the page says they mean, and notes."""
     photometric, count = page.photometric, samples.shape[-1]
     if _has_palette(samples, page):
-        return through_palette(samples[..., 0], page.colormap), []
+        return palette_grey(samples[..., 0], page.colormap), []
     if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG and count >= 3:
         return samples[..., 0], []  # the first sample is the luminance
     if _is_rgb(samples, page):
