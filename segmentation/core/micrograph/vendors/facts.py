@@ -95,8 +95,8 @@ def text_of(raw: bytes) -> str:
         if raw.startswith(mark):
             return raw[len(mark) :].decode(encoding, errors="replace").rstrip("\0 ")
     cut = raw.rstrip(b"\0 ")
-    if encoding := _utf16_of(cut):
-        return raw.decode(encoding, errors="replace").rstrip("\0 ")
+    if utf16 := _utf16_of(cut):
+        return raw.decode(utf16, errors="replace").rstrip("\0 ")
     try:
         return cut.decode("utf-8")
     except UnicodeDecodeError:
