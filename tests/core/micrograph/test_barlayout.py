@@ -162,7 +162,7 @@ def test_of_a_bar_one_text_is_read_twice(monkeypatch: pytest.MonkeyPatch, is_bar
     recognised = SimpleNamespace(boxes=np.array(corners), txts=words, scores=[0.95] * len(texts))
     monkeypatch.setattr(ocr, "_engine", lambda side: lambda pixels, **how: recognised)
     again = Mock(return_value="again")
-    monkeypatch.setattr(ocr, "_text_read_again", again)
+    monkeypatch.setattr(ocr, "_second_reading", again)
     answer = ocr.texts_of(strip, is_bar=is_bar)
     assert [text[0] for text in answer] == words
     assert [text[0] for text in answer if text[-1]] == read_twice and again.call_count == len(read_twice)

@@ -273,12 +273,12 @@ def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch:
 
 def answering(monkeypatch: pytest.MonkeyPatch, does: str) -> None:
     """Replace the child that reads text by a shell command."""
-    monkeypatch.setattr(ocr, "_started", lambda *_: NewProcess(["sh", "-c", does]))
+    monkeypatch.setattr(ocr, "_start_child", lambda *_: NewProcess(["sh", "-c", does]))
 
 
 @pytest.mark.parametrize("failure", [OSError("no more processes"), MemoryError()])
 def test_a_reader_that_does_not_start_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
-    monkeypatch.setattr(ocr, "_started", Mock(side_effect=failure))
+    monkeypatch.setattr(ocr, "_start_child", Mock(side_effect=failure))
     assert texts_by_child(strip()) == []
     assert read_bar(read(SAMPLE)) is None
 
