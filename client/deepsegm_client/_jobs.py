@@ -87,9 +87,10 @@ class _Work(_Row[M]):
         return self.data.get("stage") or self.state, float(self.data.get("progress") or 0)
 
     def _wait(self, timeout: float | None, progress: Progress | None) -> Steps[None]:
-        """Wait until the work has ended; raises TimedOut, or Failed. For a finished result it also waits, up to a
-        minute,
-        until its scale is checked: that changes no number, but may add a warning."""
+        """Wait until the work has ended; raises TimedOut, or Failed.
+
+        For a finished result it also waits, up to a minute, until the site has checked its scale. That changes no
+        number, but may add a warning."""
         deadline, pause = float("inf") if timeout is None else time.monotonic() + timeout, 0.2
         if self.whole not in self.data:
             yield from self._refresh()

@@ -60,7 +60,7 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:
-        calibration = StatedScale.of(body.model_dump()).chosen(job.micrograph.scale)
+        calibration = StatedScale.of(body.model_dump()).calibration_of_source(job.micrograph.scale)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     settings = job.get_settings().with_(calibration=calibration)

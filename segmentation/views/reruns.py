@@ -92,7 +92,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
         if not stated.text and not scale.in_use.is_known:  # they are in pixels already
             raise ValueError(NO_WIDTH)
         # The file is the source where the typed width equals its own.
-        calibration = stated.meaning_file(scale).calibration(scale)
+        calibration = stated.with_file_as_source(scale).calibration(scale)
     except ValueError as error:
         return job_page(request, job, width_error=str(error), status=400)
     is_sure = request.POST.get("sure", "") == request.POST.get("width", "")

@@ -66,8 +66,8 @@ def _checked_reading(
 ) -> BarReading | None:
     """The reading of a strip (h, w), which starts at row `first_row` of the image; None without one.
 
-    recognise_texts(strip, seconds): the texts on the strip. read(strip, texts, first_row): the reading. It stays sure
-        only if the second reading of its text and the magnification agree."""
+    recognise_texts(strip, seconds): the texts on the strip. read(strip, texts, first_row): the reading, which stays
+    sure only if the second reading of its text and the magnification agree."""
     texts = recognise_texts(strip, seconds)
     reading = read(strip, texts, first_row)
     if reading is None:
@@ -98,6 +98,7 @@ def decisive_text(strip: NDArray[np.uint8], texts: Sequence[Text]) -> int | None
 
     None if no second reading is needed, because the reading is not sure anyway, or because two ways agree.
     """
+    # Here the field for the second reading holds the index of the text, which its parts then have, too.
     numbered = [replace(text, second_reading=str(number)) for number, text in enumerate(texts)]
     reading = reading_of_bar(strip, numbered)
     if reading is None or not reading.sure or len(reading.ways) > 1:

@@ -32,10 +32,10 @@ LEVELS = (98, 2)  # percentiles of the greys in a text's box: bright letters, da
 FARTHEST = 1.6  # heights of the text between it and its line
 THICKEST = 0.9  # heights of the text
 HALO = 0.3  # heights of the text: widest frame of another grey around a line
-LEAST_RATIO = 2.5  # length to thickness of a line
+LEAST_RATIO = 2.5  # of length to thickness of a line
 LONGEST_SHARE, SHORTEST_SHARE = 0.7, 0.02  # of the image's width
 MOST_BEYOND = 0.35  # largest share of ink just outside the long edges of a line
-ALONE = re.compile(r"[^\w]{0,3}(.+?)[^\w]{0,3}")
+WITHOUT_SIGNS = re.compile(r"[^\w]{0,3}(.+?)[^\w]{0,3}")
 
 
 def texts_on_picture(picture: NDArray[np.uint8], seconds: float, places: Sequence[Place] | None = None) -> list[Text]:
@@ -95,18 +95,18 @@ def _texts_in(picture: NDArray[np.uint8], places: Sequence[Place], seconds: floa
 
 def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[Length, Line]]:
     """Every length that is a whole text on a picture and has a line, with its nearest line."""
-    bars, whole_texts = [], {_bare(text.text) for text in texts}
+    bars, whole_texts = [], {_without_signs(text.text) for text in texts}
     for length in lengths(texts):
-        is_whole_text = _bare(length.text) in whole_texts
+        is_whole_text = _without_signs(length.text) in whole_texts
         if length.meaning == "scale bar" and is_whole_text and (line := _line(picture, length.part, texts)) is not None:
             bars.append((length, line))
     return bars
 
 
-def _bare(words: str) -> str:
+def _without_signs(words: str) -> str:
     """A text without the signs around it, because the end of a line beside it may be read as a dash."""
-    form = ALONE.fullmatch(words.strip())
-    return form[1].strip() if form else words.strip()
+    match = WITHOUT_SIGNS.fullmatch(words.strip())
+    return match[1].strip() if match else words.strip()
 
 
 def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line | None:

@@ -53,9 +53,8 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
-# Bytes that the server which forked this process had loaded, beyond those of a new process of its program.
-# forkserver.py
-# sets it.
+# Bytes of memory that a fork has from the server that forked it, and that a new process would not have. Set by
+# forkserver.py.
 preloaded = 0
 
 
@@ -89,7 +88,7 @@ X86_64 = (
     *(188, 189, 190, 197, 198, 199, 463, 466),  # set and remove: xattr, lxattr, fxattr; setxattrat, removexattrat
     *(141, 142, 144, 203, 314, 251),  # setpriority, sched_set-: param, scheduler, affinity, attr; ioprio_set
 )
-ARM64 = (
+ARM64 = (  # the calls in the order of X86_64
     *(198, 117, 154, 157, 167, 164),
     *(270, 271, 279, 425),
     *(194, 190, 186, 180, 217, 219),
@@ -118,10 +117,14 @@ def confine(
 ) -> bool:
     """Confine this process and its children for good; returns whether Landlock and seccomp are available.
 
-    megabytes: of memory, beside what was `preloaded`. seconds: of processor time. writable: the only folders in which
-        it may write, and only plain files. readable: the only files that it may read, beside programs of the system.
-    forbid_children: whether it may start no process and send no signal. largest_written_bytes: of one file;
-        LARGEST_FILE if that is more. The process has no network, and ends with its parent."""
+    megabytes: of memory, beside what was `preloaded`.
+    seconds: of processor time.
+    writable: the only folders in which it may write, and only plain files.
+    readable: the only files that it may read, beside the programs of the system.
+    forbid_children: whether it may start no process and send no signal.
+    largest_written_bytes: of one file; LARGEST_FILE if that is more.
+    The process has no network, and ends with its parent.
+    """
     _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU comes a second before SIGKILL, and tells the reason
     _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest_written_bytes))

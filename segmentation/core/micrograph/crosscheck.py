@@ -57,7 +57,7 @@ def contradict(one: Sized, other: Sized) -> bool:
     return _difference(one, other) > max(LARGEST_DIFFERENCE, allowed)
 
 
-def far_apart(used: Sized, *others: Sized) -> float:
+def largest_contradiction(used: Sized, *others: Sized) -> float:
     """The largest factor between the calibration in use and one that contradicts it; 0 if none is FAR_APART."""
     difference = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
     return difference + 1 if difference > FAR_APART else 0.0

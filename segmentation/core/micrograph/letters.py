@@ -28,8 +28,8 @@ TALLEST = 0.25  # of the picture's height
 THICK = 0.28  # of a letter's height: half of its thickest stroke
 FEWEST_PAIRS = 2  # of neighbouring letters
 LEAST_LIKE = 0.2  # least share of pairs, or of sharp components: with fewer they are a bright specimen
-# A scale bar: least and largest width, largest height (shares of the picture), share of ink in its box, step at
-# its edge.
+# Of a scale bar: least and largest width and largest height, as shares of the picture; least share of ink in its box;
+# least step at its edge.
 BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
 PAD = 4  # px around a component that belong to its view
 
@@ -119,9 +119,9 @@ def _components(grey: Bytes, tolerance: int) -> list[Component]:
 
 
 def component_of(grey: Bytes, labels: NDArray[Any], depth: NDArray[Any], number: int, box: list[int]) -> Component:
-    """The component `number` of `labels` (H, W). depth: (H, W) distance of each ink pixel to the next pixel without
-    ink.
-    box: left, top, width, height, area."""
+    """The component `number` of `labels` (H, W).
+
+    depth: (H, W) distance of each ink pixel to the next pixel without ink. box: left, top, width, height, area."""
     import cv2
 
     left, upper, wide, tall, _ = box

@@ -20,8 +20,8 @@ from .vendors.facts import MARKS
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 Regions = list[list[list[float]]]  # polygons of [x, y] corners in px
-# Differences of the channels, as shares of full white: up to the first it is noise of a JPEG, from the second on
-# colour.
+# Differences of the channels, as shares of full white: up to GREY they are noise of a JPEG, above COLOUR they are
+# certainly colour.
 GREY, COLOUR = 0.06, 0.2
 GROUND = 0.85  # least share of grey pixels in a grey picture
 FEWEST = 12  # coloured pixels

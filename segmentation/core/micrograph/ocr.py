@@ -143,8 +143,8 @@ def preload() -> None:
 def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any]]:
     """The texts on a grey strip (h, w), read in this process, each as a list of the fields of `Text`.
 
-    is_bar: whether the strip is a data bar. Then only the text that decides is read a second time; otherwise each
-    possible length is.
+    is_bar: whether the strip is a data bar. Then only the text that decides is read a second time; otherwise all
+    possible lengths are.
     """
     bar = strip if is_bar else None
     scale = min(2.0 if len(strip) < SMALL_ROWS else 1.0, LONGEST_SIDE / max(strip.shape))

@@ -97,12 +97,12 @@ class StatedScale:
             return Calibration.absent()
         return Calibration.of_width(width, columns, typed=self.text)
 
-    def meaning_file(self, scale: Scale) -> StatedScale:
+    def with_file_as_source(self, scale: Scale) -> StatedScale:
         """This statement, or, if the width of the file was typed, one that names the file as source."""
         is_of_file = self.source == Source.TYPED and self.text == scale.width_text(scale.file)
         return replace(self, source=scale.file.source) if is_of_file and self.text else self
 
-    def chosen(self, scale: Scale) -> Calibration | None:
+    def calibration_of_source(self, scale: Scale) -> Calibration | None:
         """The calibration of `source`, for a script that names one; None for the image's own scale.
 
         `width` is read only if the source is "typed". Raises ValueError with a sentence if the
@@ -126,7 +126,7 @@ class StatedScale:
             return scale.file
         if self.source in OF_BAR:
             return scale.confirmed_bar
-        return _of_line(self.line, scale.shape) if self.source == Source.DRAWN else None
+        return _line_calibration(self.line, scale.shape) if self.source == Source.DRAWN else None
 
 
 def question_about(stated: Calibration | None, scale: Scale) -> str:
@@ -146,7 +146,7 @@ def question_about(stated: Calibration | None, scale: Scale) -> str:
     return f"The {of_image.source.noun} says that the image is {says} wide. You typed {typed}."
 
 
-def _of_line(line: DrawnLine | None, shape: tuple[int, int]) -> Calibration:
+def _line_calibration(line: DrawnLine | None, shape: tuple[int, int]) -> Calibration:
     """The calibration of a line drawn in an image of this shape in px; raises ValueError with a
     sentence."""
     if line is None or not (math.isfinite(line.pixels) and math.isfinite(line.error) and line.error >= 0):

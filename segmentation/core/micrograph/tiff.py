@@ -45,7 +45,7 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
         if not file.pages:
             raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {COPY_AGAIN}.")
         pages, is_complete = count_pages(file)
-        # Then the pages are channels of a map of elements, which `reader` takes.
+        # In a coloured image `page` means a channel of a map of elements, which `reader` takes.
         has_channels = pages == 1 and _is_coloured(file.pages[0])
         index = 0 if has_channels else page_index(page, pages)
         chosen = file.pages[index]
