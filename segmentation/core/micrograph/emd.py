@@ -17,7 +17,7 @@ import numpy as np
 
 from .decoded import COPY_AGAIN, Decoded, page_index, words
 from .grey import BAND, Array, check_size, to_grey
-from .hdf5 import attribute, check_stored, member, opened
+from .hdf5 import attribute, check_stored, member, open_hdf5
 from .types import UnreadableImage
 from .vendors import facts_or_none, velox
 from .vendors.facts import Facts, reciprocal_notes
@@ -59,7 +59,7 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
 
     If `page` is 0, a stack by Velox is averaged if its frames lie over each other; else its first frame is used. For
     other stacks the first plane is used."""
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         image, notes = _largest_image(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
         index = page_index(page, image.frames)

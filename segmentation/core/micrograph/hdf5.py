@@ -31,7 +31,7 @@ INCOMPLETE = f"The file is incomplete, part of the image is missing: {COPY_AGAIN
 DAMAGED = f"The HDF5 file is damaged, its pieces are not as large as it says: {COPY_AGAIN}."
 
 
-def opened(path: Path) -> Any:
+def open_hdf5(path: Path) -> Any:
     """An h5py.File that is opened for reading. Raises OSError if the file is no HDF5."""
     import h5py
 
