@@ -29,7 +29,7 @@ from segmentation.core.dataset_files import UNLABELLED
 from segmentation.core.imported.reading import OUTLINES, Outlines
 from segmentation.core.labels.segmentation import MOST_IDS
 from segmentation.core.micrograph import forking
-from segmentation.core.micrograph.children import Child, Endless, Late, NewProcess, output_of
+from segmentation.core.micrograph.children import Child, NewProcess, OutOfTime, TooMuchOutput, output_of
 from segmentation.core.micrograph.contrast import PREVIEW_SIDE
 from segmentation.core.micrograph.pages import page_name
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
@@ -248,9 +248,9 @@ def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str
     with _start_child(command) as child:
         try:
             output, errors = output_of(child, patience, alive=alive)
-        except Late:
+        except OutOfTime:
             raise TooSlow(too_slow) from None
-        except Endless:
+        except TooMuchOutput:
             raise Unreadable(died) from None
         finally:
             child.kill_group()

@@ -80,7 +80,7 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_RESULT)
     before, task, micrograph = stored_segmentation(parent), find(job.get_settings().task), job.micrograph
-    calibration = job.scale.anew.in_use
+    calibration = job.scale.before_measurement.in_use
     request = {
         "frame": [micrograph.height, micrograph.width, before.rows, stored_shape(micrograph.metadata) or ()],
         "task": task.name,

@@ -1,4 +1,4 @@
-"""DeepSegm from Python: send micrographs, wait, take the numbers away. README.md shows how."""
+"""The Python client of a DeepSegm site: send micrographs, wait, and read the results. README.md shows how."""
 
 from __future__ import annotations
 

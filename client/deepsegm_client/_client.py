@@ -1,4 +1,4 @@
-"""The site as a whole."""
+"""`Client` and `AsyncClient`, through which a program uses a DeepSegm site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 
-from ._errors import Unreachable, checked
+from ._errors import Unreachable, _successful_answer
 from ._jobs import Job, Progress, Result, _Measured, _Row
 from ._learning import Dataset, Training
 from ._methods import Method, _source
@@ -25,14 +25,14 @@ from ._steps import Answer, Async, M, Steps, Sync, T, _Bound, _Page, _paged, _Re
 if TYPE_CHECKING:
     from ._parts import Image
 
-SAFE = ("GET", "PUT", "DELETE")  # twice is as good as once
-MOST_OF_A_KEY = 200  # characters that a site reads of it
-LONGEST_PAUSE = 60.0  # seconds that a site may ask us to wait before we give up
-NEW_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # nothing has been sent yet
+REPEATABLE_METHODS = ("GET", "PUT", "DELETE")  # methods of HTTP that may be sent twice without harm
+LONGEST_KEY = 200  # characters of an Idempotency-Key that a site reads
+LONGEST_PAUSE = 60.0  # seconds: if a site asks for a longer pause, a request is not repeated
+NEW_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # errors before anything was sent
 
 
 class _Client(_Bound[M]):
-    """What a site can be asked; Client and AsyncClient go through the steps."""
+    """The methods that Client and AsyncClient share, written as steps (`_steps`). M: Sync or Async."""
 
     _open: Any
 
@@ -48,11 +48,12 @@ class _Client(_Bound[M]):
         timeout: float = 60.0,
         transport: Any = None,
     ) -> None:
-        """url: of the site, such as http://127.0.0.1:8000. token: of the account page; or user and password.
+        """url: address of the site, such as http://127.0.0.1:8000. token: from the account page; or give user and
+        password.
 
-        Without an account, results belong to whoever knows `secret` (16 characters or more); one is made up if none is
-        given. retries: how often a request is sent again where the site is busy or away. timeout: seconds for one
-        answer. transport: one of httpx, such as for a proxy.
+        Without an account, results belong to everybody who knows `secret` (16 characters or more); without one a
+        random secret is made. retries: how often a request is sent again if the site is busy or cannot be reached.
+        timeout: seconds to wait for one answer. transport: an httpx transport, for example for a proxy.
         """
         if not url.startswith(("http://", "https://")):
             raise ValueError("The address of the site begins with http:// or https://.")
@@ -70,36 +71,40 @@ class _Client(_Bound[M]):
         )
 
     def _run(self, steps: Steps[T]) -> Any:
+        """The value that the steps return in the end."""
         raise NotImplementedError
 
     def _pages(self, page: Callable[[int], Steps[_Page[T]]]) -> Any:
+        """The rows of all pages of a list, one after the other. page(number): the steps that give one page, from 1."""
         raise NotImplementedError
 
     def _ask(self, method: str, path: str, *, key: str = "", **options: Any) -> Steps[httpx.Response]:
-        """Send a request, up to `retries` times again, until it is answered; raises Refused, Outdated, Unreachable.
+        """Send a request, and repeat it up to `retries` times until it is answered; gives the answer.
 
-        key: makes two requests one, so that it may be sent again after its answer was lost.
+        key: the site treats requests with the same key as one, so that a request may be repeated if its answer was
+        lost. Raises Refused, Outdated, Unreachable.
         """
-        repeatable = bool(key) or method in SAFE
-        if len(key) > MOST_OF_A_KEY or not key.isascii():
+        is_repeatable = bool(key) or method in REPEATABLE_METHODS
+        if len(key) > LONGEST_KEY or not key.isascii():
             key = hashlib.sha256(key.encode()).hexdigest()
         options["headers"] = {"Idempotency-Key": key} if key else {}
         for attempt in range(self.retries + 1):
             pause = min(0.5 * 2**attempt, 15.0)
             answer = yield _Request(method, path, options)
             if isinstance(answer, httpx.Response):
-                busy = answer.status_code == 429 or (repeatable and answer.status_code in (502, 503, 504))
+                is_busy = answer.status_code == 429 or (is_repeatable and answer.status_code in (502, 503, 504))
                 pause = _retry_after(answer) or pause
                 if method == "DELETE" and attempt and answer.status_code == 404:
-                    return answer  # the answer before was lost
-                if not busy or attempt == self.retries or pause > LONGEST_PAUSE:
-                    return checked(answer, self.url)
-            elif attempt == self.retries or not (repeatable or isinstance(answer, NEW_CONNECTION)):
+                    return answer  # deleted by an earlier try, whose answer was lost
+                if not is_busy or attempt == self.retries or pause > LONGEST_PAUSE:
+                    return _successful_answer(answer, self.url)
+            elif attempt == self.retries or not (is_repeatable or isinstance(answer, NEW_CONNECTION)):
                 raise Unreachable(f"{self.url} cannot be reached ({str(answer) or type(answer).__name__}).") from answer
             yield pause
         raise AssertionError("unreachable")
 
     def _json(self, method: str, path: str, **options: Any) -> Steps[Any]:
+        """The JSON of an answer; raises as `_ask` does."""
         answer = yield from self._ask(method, path, **options)
         try:
             return answer.json()
@@ -107,11 +112,13 @@ class _Client(_Bound[M]):
             raise Unreachable(f"{self.url} does not answer as DeepSegm.") from None
 
     def _download(self, path: str, to: File, name: str, **options: Any) -> Steps[Path]:
-        """Save a file that the site may first have to write. name: in the folder `to`."""
+        """Save a file of the site, which may have to make it first; gives its path. name: of the file if `to` is a
+        folder."""
         answer = yield from self._response_when_written(path, **options)
         return _save(Path(to) / name if Path(to).is_dir() else Path(to), answer.content)
 
     def _response_when_written(self, path: str, **options: Any) -> Steps[httpx.Response]:
+        """The answer with a file, after the site has made it."""
         while True:
             answer = yield from self._ask("GET", path, **options)
             if answer.status_code != 202:
@@ -136,12 +143,12 @@ class _Client(_Bound[M]):
         key: str = "",
         **settings: Any,
     ) -> Steps[Job[M]]:
-        """Send an image and do not wait.
+        """Send an image for analysis, without waiting for the result.
 
-        image: a file, the bytes of one, or an array (needs tifffile); name: what it is called. width: of the whole
-        image, such as "7520 nm"; else what the file says. side: files that the microscope saved beside it. settings: as
-        on the page, such as filter=True, and method="NAME", "NAME@2" or the id of a version. key: the same key makes
-        the same job, however often it is sent.
+        image: a file, the bytes of one, or an array (needs tifffile). name: the name of the image. width: of the whole
+        image, such as "7520 nm"; without it the scale in the file is used. side: files that the microscope saved beside
+        the image. settings: those of the page, such as filter=True, or a method: method="NAME", "NAME@2" or the id of a
+        version. key: a request with the same key makes no second job.
         """
         return (yield from self._submit(image, name, side, key, width=width, **settings))
 
@@ -159,9 +166,9 @@ class _Client(_Bound[M]):
         progress: Progress | None = None,
         **settings: Any,
     ) -> Steps[Result[M]]:
-        """Send an image and wait for its result; as submit and Job.wait."""
+        """Send an image and wait for its result. For the arguments see submit and Job.wait."""
         job = yield from self._submit(image, name, side, key, width=width, **settings)
-        return (yield from job._finished(timeout, progress))
+        return (yield from job._wait_for_result(timeout, progress))
 
     def _submit_sample(self, files: Iterable[Image], key: str, **fields: Any) -> Steps[Sample[M]]:
         with ExitStack() as stack:
@@ -181,7 +188,8 @@ class _Client(_Bound[M]):
         key: str = "",
         **settings: Any,
     ) -> Steps[Sample[M]]:
-        """Send the images of one material, the files beside them, or ZIP archives of both, and do not wait."""
+        """Send the images of one material, with side files, or as ZIP archives, without waiting for the pooled
+        result."""
         fields = {"name": name, "width": width, "nm_per_pixel": nm_per_pixel, **settings}
         return (yield from self._submit_sample(files, key, **fields))
 
@@ -199,25 +207,26 @@ class _Client(_Bound[M]):
         progress: Progress | None = None,
         **settings: Any,
     ) -> Steps[SampleResult[M]]:
-        """Send the images of one material and wait for their pooled result; as submit_sample and Sample.wait."""
+        """Send the images of one material and wait for their pooled result. See submit_sample and Sample.wait."""
         fields = {"name": name, "width": width, "nm_per_pixel": nm_per_pixel, **settings}
         sample = yield from self._submit_sample(files, key, **fields)
-        return (yield from sample._finished(timeout, progress))
+        return (yield from sample._wait_for_result(timeout, progress))
 
     @_step
     def sample_of_results(self, results: Iterable[_Row[M] | str], name: str = "", *, key: str = "") -> Steps[Sample[M]]:
-        """A sample of finished results, one of each image; these stay as they are. Wait for its pooled result."""
+        """A new sample of finished results, at most one of each image. The results are not changed. Wait for its pooled
+        result."""
         sent = {"jobs": [*map(_id, results)], "name": name}
         return Sample(self, (yield from self._json("POST", "/samples/of-results", key=key or _new_key(), json=sent)))
 
     @_step
     def me(self) -> Steps[dict[str, Any]]:
-        """Who you are here: account, token, staff."""
+        """Your account at this site: its name, its token, and whether it belongs to the staff."""
         return dict((yield from self._json("GET", "/me")))
 
     @_step
     def claim(self, secret: str) -> Steps[int]:
-        """Keep in your account what was made with this secret; gives how many jobs."""
+        """Move the results that were made with a secret into your account; gives the number of jobs."""
         return int((yield from self._json("POST", "/me/claim", json={"secret": secret}))["claimed"])
 
     @_step
@@ -227,15 +236,16 @@ class _Client(_Bound[M]):
 
     @_step
     def job(self, id: str) -> Steps[Job[M]]:
-        """A job by its id; wait gives its result."""
+        """The job with this id; its wait gives the result."""
         return Job(self, (yield from self._json("GET", f"/jobs/{path_part(id)}")))
 
     @_step
     def sample_by_id(self, id: str) -> Steps[Sample[M]]:
-        """A sample by its id; wait gives its pooled result."""
+        """The sample with this id; its wait gives the pooled result."""
         return Sample(self, (yield from self._json("GET", f"/samples/{path_part(id)}")))
 
     def _list(self, row: Callable[[_Client[M], dict[str, Any]], T], kind: str, page: int) -> Steps[_Page[T]]:
+        """One page of a list of the site. row: the class of its rows. kind: the part of the address, such as "jobs"."""
         answer = yield from self._json("GET", f"/{kind}", params={"page": page})
         rows, count = (answer, None) if isinstance(answer, list) else (answer[kind], answer["count"])
         return _Page([row(self, item) for item in rows], count)
@@ -262,7 +272,7 @@ class _Client(_Bound[M]):
 
     @_step
     def compare(self, a: _Measured[M] | str, b: _Measured[M] | str) -> Steps[dict[str, Any]]:
-        """Two results or samples side by side: numbers with their differences, and which objects match."""
+        """A comparison of two results or samples: their numbers with differences, and the objects that match."""
         return dict((yield from self._response_when_written("/compare", params={"a": _id(a), "b": _id(b)})).json())
 
     @_step
@@ -277,17 +287,17 @@ class _Client(_Bound[M]):
 
     @_step
     def dataset(self, id: str | int) -> Steps[Dataset[M]]:
-        """A dataset by its id."""
+        """The dataset with this id."""
         return Dataset(self, (yield from self._json("GET", f"/datasets/{path_part(id)}")))
 
     @_step
     def create_dataset(self, /, name: str, task: str = "particles", **fields: Any) -> Steps[Dataset[M]]:
-        """A new dataset of one kind of analysis. fields: material, instrument, licence, class_names."""
+        """Make a dataset for one kind of analysis. fields: material, instrument, licence, class_names."""
         return Dataset(self, (yield from self._json("POST", "/datasets", json={"name": name, "task": task, **fields})))
 
     @_step
     def training(self, id: str | int) -> Steps[Training[M]]:
-        """A training by its id."""
+        """The training with this id."""
         return Training(self, (yield from self._json("GET", f"/trainings/{path_part(id)}")))
 
     @_step
@@ -297,7 +307,7 @@ class _Client(_Bound[M]):
 
     @_step
     def method(self, id: str) -> Steps[Method[M]]:
-        """A method by its id."""
+        """The method with this id."""
         return Method(self, (yield from self._json("GET", f"/methods/{path_part(id)}")))
 
     @_step
@@ -309,9 +319,9 @@ class _Client(_Bound[M]):
         description: dict[str, Any] | None = None,
         group: str = "",
     ) -> Steps[Method[M]]:
-        """A new method, whose first version is a draft: of a finished result or of a description.
+        """Make a method. Its first version is a draft, made from a finished result or from a description.
 
-        group: a group of the account, whose members see and use it; without one it is yours alone.
+        group: a group of the account, whose members can see and use the method; without one only you can.
         """
         sent = {"name": name, "group": group, **_source(result, description)}
         version = yield from self._json("POST", "/methods", json=sent)
@@ -319,26 +329,27 @@ class _Client(_Bound[M]):
 
     @_step
     def chart(self, id: str) -> Steps[dict[str, Any]]:
-        """A control chart of a method by its id: state, limits, points and alarms."""
+        """The control chart with this id: state, limits, points and alarms."""
         return dict((yield from self._json("GET", f"/charts/{path_part(id)}")))
 
     @_step
     def change_chart(self, /, id: str, **plan: Any) -> Steps[dict[str, Any]]:
-        """Change a control chart: way, rules, centre and sigma; both None for the limits of the first points."""
+        """Change a control chart. plan: way, rules, centre and sigma; the last two are None to take the limits from
+        the first points."""
         return dict((yield from self._json("PATCH", f"/charts/{path_part(id)}", json={"plan": plan})))
 
     @_step
     def mark_point(
         self, id: str, point: int, note: str | None = None, excluded: str | None = None
     ) -> Steps[dict[str, Any]]:
-        """Say what happened at a point of a chart. point: its id. excluded: the known cause for which it does not
-        count. None leaves a text as it is, "" takes it away."""
+        """Write a note at a point of a control chart, or exclude the point. point: its id. excluded: the known cause
+        why it does not count. None leaves a text unchanged, "" removes it."""
         sent = {"note": note, "excluded": excluded}
         return dict((yield from self._json("PATCH", f"/charts/{path_part(id)}/points/{point}", json=sent)))
 
     @_step
     def delete_chart(self, id: str) -> Steps[None]:
-        """Delete a control chart with its notes; results stay."""
+        """Delete a control chart with its notes. The results are kept."""
         yield from self._ask("DELETE", f"/charts/{path_part(id)}")
 
     @_step
@@ -348,18 +359,19 @@ class _Client(_Bound[M]):
 
     @_step
     def reference(self, id: str) -> Steps[dict[str, Any]]:
-        """A reference material by its id."""
+        """The reference material with this id."""
         return dict((yield from self._json("GET", f"/references/{path_part(id)}")))
 
     @_step
     def add_reference(self, material: Mapping[str, Any], group: str = "") -> Steps[dict[str, Any]]:
-        """List a reference material as its certificate states it: name, quantity ("median"), value, expanded and k
-        (uncertainty), measurand, certificate, source, batch; lengths in nm. group: of yours, whose accounts list it."""
+        """Add a reference material to the list. material: what its certificate states: name, quantity ("median"),
+        value, expanded and k (uncertainty), measurand, certificate, source, batch; lengths in nm. group: one of
+        yours, whose members see it, too."""
         return dict((yield from self._json("POST", "/references", json={"material": dict(material), "group": group})))
 
     @_step
     def delete_reference(self, id: str) -> Steps[None]:
-        """Take a reference material from the list; results that were compared with it keep its certificate."""
+        """Remove a reference material from the list. Results that were compared with it keep its certificate."""
         yield from self._ask("DELETE", f"/references/{path_part(id)}")
 
     @_step
@@ -369,22 +381,22 @@ class _Client(_Bound[M]):
 
     @_step
     def model(self, name: str) -> Steps[dict[str, Any]]:
-        """A model, with its whole card."""
+        """The model with this name, and its card."""
         return dict((yield from self._json("GET", f"/models/{path_part(name)}")))
 
     @_step
     def set_default(self, model: str, site: bool = False) -> Steps[None]:
-        """Use a model where none is named, from now on. site: for everybody (staff only)."""
+        """Make a model the default, which is used if no model is named. site: for everybody (staff only)."""
         yield from self._ask("PUT", "/models/default", json={"model": model, "site": site})
 
     @_step
     def restore_default(self, task: str = "particles", site: bool = False) -> Steps[None]:
-        """Use the model again that was used before the last set_default."""
+        """Make the model the default again that was so before the last set_default."""
         yield from self._ask("POST", "/models/default/back", json={"task": task, "site": site})
 
 
 class Client(_Client[Sync]):
-    """A site, asked step by step: `with Client("http://127.0.0.1:8000") as client: ...`."""
+    """A site for programs without asyncio: `with Client("http://127.0.0.1:8000") as client: ...`."""
 
     _open = httpx.Client
 
@@ -395,12 +407,12 @@ class Client(_Client[Sync]):
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections to the site."""
         self._http.close()
 
     def _run(self, steps: Steps[T]) -> T:
-        """Go through the steps of a call: send each request, sleep where a step is a number of seconds. An answer that
-        does not come is handed to the steps, which decide whether to try again."""
+        """Go through steps: send each request, and sleep if a step is a number of seconds. If no answer comes, the
+        steps get the error, and decide whether to try again."""
         answer: Answer = None
         try:
             while True:
@@ -428,7 +440,7 @@ class Client(_Client[Sync]):
 
 
 class AsyncClient(_Client[Async]):
-    """The same for asyncio: `async with AsyncClient("http://127.0.0.1:8000") as client: ...`."""
+    """A site for programs with asyncio: `async with AsyncClient("http://127.0.0.1:8000") as client: ...`."""
 
     _open = httpx.AsyncClient
 
@@ -439,12 +451,12 @@ class AsyncClient(_Client[Async]):
         await self.close()
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections to the site."""
         await self._http.aclose()
 
     async def _run(self, steps: Steps[T]) -> T:
-        """Go through the steps of a call: send each request, sleep where a step is a number of seconds. An answer that
-        does not come is handed to the steps, which decide whether to try again."""
+        """Go through steps: send each request, and sleep if a step is a number of seconds. If no answer comes, the
+        steps get the error, and decide whether to try again."""
         answer: Answer = None
         try:
             while True:

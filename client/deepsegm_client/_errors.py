@@ -1,4 +1,4 @@
-"""What can go wrong, each in one sentence for people."""
+"""The exceptions of this package. The message of each is one sentence for people."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import httpx
 
 
 class DeepSegmError(Exception):
-    """What went wrong, in one sentence for people."""
+    """The base class of all errors here; the message is one sentence for people."""
 
 
 class Refused(DeepSegmError):
-    """The site refused a request. status: of HTTP, such as 404."""
+    """The site refused a request. status: the HTTP status, such as 404."""
 
     def __init__(self, sentence: str, status: int) -> None:
         super().__init__(sentence)
@@ -22,8 +22,8 @@ class Refused(DeepSegmError):
 class Outdated(Refused):
     """Somebody else corrected the result meanwhile, so nothing was changed.
 
-    edits: those that you do not know yet. base: the number of the last one; send it with your corrections, once you
-    have looked at the edits.
+    edits: the corrections that you do not know yet. base: the number of the last one. Send it with your corrections
+    after you have looked at the edits.
     """
 
     def __init__(self, sentence: str, base: int, edits: list[dict[str, Any]]) -> None:
@@ -32,7 +32,7 @@ class Outdated(Refused):
 
 
 class Failed(DeepSegmError):
-    """An analysis, sample or training ended without a result. row: it, as the site tells it."""
+    """An analysis, sample or training ended without a result. row: the JSON of the site about it."""
 
     def __init__(self, row: dict[str, Any]) -> None:
         super().__init__(row.get("error") or f"It was {row['state']}.")
@@ -44,11 +44,11 @@ class Unreachable(DeepSegmError):
 
 
 class TimedOut(DeepSegmError, TimeoutError):
-    """It took longer than you would wait. It goes on at the site, so you may wait again."""
+    """Waiting took longer than `timeout`. The work goes on at the site, so you may wait again."""
 
 
-def checked(answer: httpx.Response, url: str) -> httpx.Response:
-    """An answer of success; raises Refused, Outdated, Unreachable. url: of the site."""
+def _successful_answer(answer: httpx.Response, url: str) -> httpx.Response:
+    """The answer, if it is a success; else raises Refused, Outdated or Unreachable. url: of the site."""
     if answer.is_success:
         return answer
     if answer.has_redirect_location:

@@ -1,4 +1,4 @@
-"""The rows of a site, and jobs with their results."""
+"""`Job` and `Result`, and the base classes of all rows of a site (jobs, samples, datasets, trainings, methods)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ._errors import DeepSegmError, Failed, TimedOut
-from ._parts import File, _form, _import_optional, _new_key, _part, _save, _value
+from ._parts import File, _cell_value, _form, _import_optional, _new_key, _part, _save
 from ._steps import M, Steps, _Bound, _property, _step, path_part
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from ._parts import Image
 
 ENDED = ("done", "failed", "cancelled")
-LONGEST_CHECK = 60.0  # seconds for which a site may still compare a bar in the image with the scale
+LONGEST_CHECK = 60.0  # seconds that a finished result waits until the site has compared the scale with the image
+# Names of the table of objects; a result has one of them.
 TABLES = ("particles.csv", "objects.csv", "classes.csv")
-Progress = Callable[[str, float], object]
+Progress = Callable[[str, float], object]  # called with the present stage in words, and progress from 0 to 1
 
 
 class _Row(_Bound[M]):
-    """A row of the site. data: what the site said of it last."""
+    """A row of the site. data: its JSON, as the site sent it last. kind: its part of the address, such as "jobs"."""
 
     kind = ""
 
@@ -49,7 +50,7 @@ class _Row(_Bound[M]):
 
     @property
     def page(self) -> str:
-        """The address of its page for people."""
+        """The address of the page of this row, for people."""
         return str(self.data.get("page", ""))
 
     def _refresh(self) -> Steps[None]:
@@ -57,17 +58,17 @@ class _Row(_Bound[M]):
 
     @_step
     def refresh(self) -> Steps[None]:
-        """Ask the site how it stands now."""
+        """Read `data` from the site again."""
         yield from self._refresh()
 
     @_step
     def delete(self) -> Steps[None]:
-        """Delete it with its files, for good."""
+        """Delete this row with its files, for good."""
         yield from self._client._ask("DELETE", self.path)
 
 
 class _Work(_Row[M]):
-    """A row that a worker works at. whole: an entry that lists of rows leave out."""
+    """A row that a worker of the site works at. whole: a key of `data` that is missing if the row came from a list."""
 
     whole = "files"
 
@@ -78,21 +79,24 @@ class _Work(_Row[M]):
 
     @property
     def error(self) -> str:
-        """Why it failed."""
+        """The reason why it failed; "" if it did not."""
         return self.data.get("error") or ""
 
-    def _how_far(self) -> tuple[str, float]:
+    def _stage_and_progress(self) -> tuple[str, float]:
+        """The arguments of Progress."""
         return self.data.get("stage") or self.state, float(self.data.get("progress") or 0)
 
     def _wait(self, timeout: float | None, progress: Progress | None) -> Steps[None]:
-        """Until it has ended, else TimedOut. A done result also waits until its scale is checked, but no longer than a
-        minute: its numbers stand, and only a warning may still come."""
+        """Wait until the work has ended; raises TimedOut, or Failed.
+
+        For a finished result it also waits, up to a minute, until the site has checked its scale. That changes no
+        number, but may add a warning."""
         deadline, pause = float("inf") if timeout is None else time.monotonic() + timeout, 0.2
         if self.whole not in self.data:
             yield from self._refresh()
         while True:
             if progress:
-                progress(*self._how_far())
+                progress(*self._stage_and_progress())
             now = time.monotonic()
             if self.state in ENDED:
                 deadline = min(deadline, now + LONGEST_CHECK)
@@ -109,17 +113,20 @@ class _Work(_Row[M]):
 
 
 class _Stoppable(_Work[M]):
+    """Work that can be cancelled and tried again."""
+
     def _do(self, action: str, **fields: Any) -> Steps[None]:
+        """Send an action, which is the end of an address, such as "cancel"."""
         self.data = yield from self._client._json("POST", f"{self.path}/{action}", json=fields or None)
 
     @_step
     def cancel(self) -> Steps[None]:
-        """Stop it."""
+        """Stop the work."""
         yield from self._do("cancel")
 
     @_step
     def retry(self) -> Steps[None]:
-        """Try once more what failed or was cancelled; a training goes on where it stopped."""
+        """Start work again that failed or was cancelled. A training goes on where it stopped."""
         yield from self._do("retry")
 
 
@@ -128,7 +135,7 @@ class _Files(_Row[M]):
 
     @property
     def files(self) -> list[str]:
-        """The names of its files. The site writes most of them when somebody first asks for them."""
+        """The names of its files. The site makes most of them when they are read for the first time."""
         return list(self.data["files"])
 
     def _read(self, name: str, options: dict[str, Any] | None = None) -> Steps[bytes]:
@@ -137,37 +144,41 @@ class _Files(_Row[M]):
 
     @_step
     def read(self, /, name: str, **options: Any) -> Steps[bytes]:
-        """The content of a file. options: of the figure of an image `panels` ("AD"), `font` (points at a width of
-        85 mm) and `colours` ("grey"); of report.pdf `annex` (True)."""
+        """The content of a file. options: for the figure of an image `panels` ("AD"), `font` (points at a width of
+        85 mm) and `colours` ("grey"); for report.pdf `annex` (True)."""
         return (yield from self._read(name, options))
 
     @_step
     def download(self, /, name: str, to: File = ".", **options: Any) -> Steps[Path]:
-        """Save a file in a folder, or under the name `to`; gives its path. options: as of `read`."""
+        """Save a file in the folder `to`, or under the name `to`; gives its path. options: those of `read`."""
         target = Path(to) / Path(name).name if Path(to).is_dir() else Path(to)
         return _save(target, (yield from self._read(name, options)))
 
 
 class _Measured(_Files[M]):
-    """What finished results of one image and of a sample share."""
+    """The common part of a finished result of one image and of a sample."""
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """The numbers by name: value, interval (95 %, as on the page, or None), low and high (without the total
-        uncertainty: from counting, or from differences within or between images), unit."""
+        """The numbers by name. Each has value, unit, interval (95 %, as on the page, or None), and low and high (an
+        interval
+        without the total uncertainty: from counting, or from differences within or between images)."""
         return dict(self.data["result"]["quantities"])
 
     @property
     def warnings(self) -> list[str]:
+        """The sentences of the warnings."""
         return list(self.data["result"].get("warnings", []))
 
     @property
     def method(self) -> dict[str, Any] | None:
-        """The version of a method that it follows: name, version, state, checksum, departures; None without one."""
+        """The version of a method that the result follows: name, version, state, checksum, departures; None without
+        one."""
         return (self.data["result"] or {}).get("method")
 
-    def _chosen(self, patterns: Sequence[str]) -> list[str]:
-        """The names of its files that fit one of the patterns; without patterns those that the site calls usual."""
+    def _chosen_files(self, patterns: Sequence[str]) -> list[str]:
+        """The names of the files that fit one of the patterns; without patterns the usual files, as the site lists
+        them."""
         names = self.files
         if not patterns:
             return [name for name in self.data.get("usual_files", names) if name in names]
@@ -178,9 +189,10 @@ class _Measured(_Files[M]):
 
     @_step
     def save_files(self, to: File = ".", *patterns: str) -> Steps[list[Path]]:
-        """Save files in a folder, made if need be; gives their paths. patterns: names of files, or patterns such as
-        "*.svg", "*" for all; without any the usual files: result.json, tables, figure.png, labels.tif, rois.zip."""
-        names, folder = self._chosen(patterns), Path(to)
+        """Save files in a folder, which is made if it does not exist; gives their paths. patterns: names of files, or
+        patterns such as "*.svg", or "*" for all. Without patterns the usual files are saved: result.json, tables,
+        figure.png, labels.tif, rois.zip."""
+        names, folder = self._chosen_files(patterns), Path(to)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for name in names:
@@ -188,6 +200,7 @@ class _Measured(_Files[M]):
         return paths
 
     def _table(self) -> Steps[str]:
+        """The table of objects as CSV, without its lines of comments."""
         for name in TABLES:
             if name in self.files:
                 lines = (yield from self._read(name)).decode("utf-8-sig").splitlines()
@@ -196,9 +209,9 @@ class _Measured(_Files[M]):
 
     @_property
     def rows(self) -> Steps[list[dict[str, Any]]]:
-        """The table of objects: a dictionary for each, also for those that were set aside (kept is False)."""
+        """The table of objects: a dictionary for each object, also for those that are left out (kept is False)."""
         table = yield from self._table()
-        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(table.splitlines())]
+        return [{name: _cell_value(text) for name, text in row.items()} for row in csv.DictReader(table.splitlines())]
 
     @_property
     def particles(self) -> Steps[pandas.DataFrame]:
@@ -208,15 +221,16 @@ class _Measured(_Files[M]):
 
     @_step
     def specification(self) -> Steps[dict[str, Any]]:
-        """The limits that it is held against, and the decision on them; None without limits."""
+        """The specification of the result (its limits), and the decision on it; both None without limits."""
         return dict((yield from self._client._json("GET", f"{self.path}/specification")))
 
     @_step
     def hold_against(self, limits: Sequence[Mapping[str, Any]], *, title: str = "") -> Steps[dict[str, Any]]:
-        """Hold it against limits, in place of those before; none without any. Gives the decision.
+        """Compare the result with limits, which replace earlier ones; gives the specification and the decision.
 
-        limits: of each number quantity ("median", "d10", "d90", "fraction_100nm", "n_kept" ...), lower, upper (nm;
-        fractions from 0 to 1; None for no limit), rule ("guard band" or "simple") and factor of the guard band.
+        limits: for each number a dictionary with quantity ("median", "d10", "d90", "fraction_100nm", "n_kept" ...),
+        lower, upper (in nm; fractions from 0 to 1; None for no limit), rule ("guard band" or "simple") and factor of
+        the guard band. Without limits the specification is deleted.
         """
         path = f"{self.path}/specification"
         if not limits:
@@ -227,13 +241,14 @@ class _Measured(_Files[M]):
 
     @_step
     def reference(self) -> Steps[dict[str, Any]]:
-        """The reference material that it is a measurement of, and how it agrees with the certificate."""
+        """The reference material that was measured, and how the result agrees with its certificate."""
         return dict((yield from self._client._json("GET", f"{self.path}/reference")))
 
     @_step
     def compare_with_reference(self, reference: str) -> Steps[dict[str, Any]]:
-        """Call it the measurement of a reference material, by its id ("" for none any more). Gives bias, En number and
-        whether it agrees."""
+        """State that this result measures a reference material; gives bias, En number and whether they agree.
+
+        reference: id of the material; "" to remove the statement."""
         path = f"{self.path}/reference"
         if not reference:
             yield from self._client._ask("DELETE", path)
@@ -242,12 +257,13 @@ class _Measured(_Files[M]):
 
     @_step
     def link(self) -> Steps[dict[str, Any]]:
-        """The private link, for its maker: its address, its state and its end."""
+        """The private link of the result, for its maker: address, state and end."""
         return dict((yield from self._client._json("GET", f"{self.path}/link")))
 
     @_step
     def change_link(self, *, ends: str = "", renew: bool = False, off: bool | None = None) -> Steps[dict[str, Any]]:
-        """End the link ("never", "1 day", "1 week", "30 days" or a date), give it a new secret, or switch it."""
+        """Change the private link. ends: when it ends ("never", "1 day", "1 week", "30 days" or a date). renew: give
+        it a new secret. off: switch it off or on."""
         sent = {"ends": ends, "renew": renew, "off": off}
         return dict((yield from self._client._json("POST", f"{self.path}/link", json=sent)))
 
@@ -257,19 +273,19 @@ class Job(_Stoppable[M]):
 
     kind = "jobs"
 
-    def _finished(self, timeout: float | None, progress: Progress | None) -> Steps[Result[M]]:
+    def _wait_for_result(self, timeout: float | None, progress: Progress | None) -> Steps[Result[M]]:
         yield from self._wait(timeout, progress)
         return Result(self._client, self.data)
 
     @_step
     def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[Result[M]]:
-        """Wait for its result; raises Failed with the reason, or TimedOut after so many seconds.
+        """Wait for the result; raises Failed with the reason, or TimedOut after `timeout` seconds.
 
-        The site may read a scale bar after the result is done: the result, whose warnings may change, comes when that
-        has been compared with the scale, or after a minute.
-        progress: called with what it is doing, in words, and how far it is, from 0 to 1.
+        The site may read a scale bar after the result is done. This waits up to a minute until the bar has been
+        compared with the scale, because warnings may change then.
+        progress: called with the present stage, in words, and the progress from 0 to 1.
         """
-        return (yield from self._finished(timeout, progress))
+        return (yield from self._wait_for_result(timeout, progress))
 
 
 class Result(_Measured[M]):
@@ -283,9 +299,10 @@ class Result(_Measured[M]):
 
     @_step
     def labels(self) -> Steps[np.ndarray[Any, Any]]:
-        """The outlines that stand now, (rows, columns) of int32: ids as in the table, 0 for background; needs tifffile.
+        """The present outlines as a label image, (rows, columns) int32: ids of the table, 0 for background; needs
+        tifffile.
 
-        They include those that were set aside, and the corrections so far, which you then know (base).
+        They include outlines that are left out, and all corrections so far. `base` becomes the number of the last one.
         """
         imread = _import_optional("tifffile", "download('labels-all.tif') saves the outlines without it").imread
         answer = yield from self._client._ask("GET", f"{self.path}/labels")
@@ -294,7 +311,7 @@ class Result(_Measured[M]):
 
     @_step
     def edits(self, since: int = 0) -> Steps[list[dict[str, Any]]]:
-        """The corrections after number `since`, in their order; then you know them (base)."""
+        """The corrections after number `since`, in their order. `base` becomes the number of the last one."""
         log = yield from self._client._json("GET", f"{self.path}/edits", params={"since": since})
         edits = list(log["edits"])
         while log.get("following"):
@@ -305,14 +322,17 @@ class Result(_Measured[M]):
 
     @_step
     def similar(self, ids: Sequence[int], *, alike: float = 0.6) -> Steps[list[int]]:
-        """The ids of the objects like these in size, shape, contrast and contact, the most alike first; for `edit`."""
+        """The ids of the objects that are similar to these in size, shape, contrast and contact, the most similar
+        first.
+
+        alike: least similarity, from 0 to 1."""
         answer = yield from self._client._json("GET", f"{self.path}/similar", params={"ids": list(ids), "alike": alike})
         return list(answer["ids"])
 
     @_step
     def offers(self) -> Steps[list[dict[str, Any]]]:
-        """What the last three corrections of one sort would do in the other images of the sample: of each its id, base
-        and offer, whose operation is for its `edit`."""
+        """What corrections like the last three would do in the other images of the sample. For each image: id, base,
+        and an offer with an operation for the `edit` of that image."""
         answer = yield from self._client._json("GET", f"{self.path}/offer")
         return list(answer["others"])
 
@@ -320,10 +340,11 @@ class Result(_Measured[M]):
     def edit(
         self, operations: Sequence[Mapping[str, Any]], *, base: int | None = None, key: str = ""
     ) -> Steps[dict[str, Any]]:
-        """Correct the outlines, all operations or none; gives base, made (the ids that each one touched) and checks.
+        """Correct the outlines by operations, all of them or none; gives base, made (the ids that each operation
+        changed) and checks.
 
-        base: the number of the last edit that you know, self.base where nothing is given. Raises Outdated, with the
-        edits since, where there are newer ones.
+        base: the number of the last edit that you know; self.base if it is not given. Raises Outdated, with the later
+        edits, if there are newer ones.
         """
         sent = {"base": self.base if base is None else base, "operations": [dict(edit) for edit in operations]}
         answer: dict[str, Any] = yield from self._client._json(
@@ -335,9 +356,10 @@ class Result(_Measured[M]):
     def _revise(
         self, timeout: float | None, progress: Progress | None, key: str, files: Any = None, **fields: Any
     ) -> Steps[Result[M]]:
+        """Make a new job for the image of this result, and wait for its result."""
         path, key = f"{self.path}/revisions", key or _new_key()
         data = yield from self._client._json("POST", path, key=key, data=_form(fields), files=files)
-        return (yield from Job(self._client, data)._finished(timeout, progress))
+        return (yield from Job(self._client, data)._wait_for_result(timeout, progress))
 
     @_step
     def revise(
@@ -350,19 +372,22 @@ class Result(_Measured[M]):
         key: str = "",
         **settings: Any,
     ) -> Steps[Result[M]]:
-        """The same image with another width ("" for sizes in pixels) or other settings; the others stay as they are."""
+        """Analyse the image again with another width ("" for sizes in pixels) or other settings; gives the new result.
+
+        Settings that are not given stay as they are."""
         return (yield from self._revise(timeout, progress, key, width=width, **settings))
 
     @_step
     def finish(
         self, /, *, timeout: float | None = None, progress: Progress | None = None, key: str = "", **settings: Any
     ) -> Steps[Result[M]]:
-        """Measure the corrected outlines: a new result, beside this one."""
+        """Measure the corrected outlines; gives a new result. This one is kept."""
         return (yield from self._revise(timeout, progress, key, edits=True, **settings))
 
     @_step
     def scales(self, width: str = "") -> Steps[dict[str, Any]]:
-        """What is known of the scale: used, of the file, of the data bar; warnings where these, or a width, differ."""
+        """The scale in use, that of the file and that of the data bar, with warnings if these differ, or differ from
+        `width`."""
         return dict((yield from self._client._json("GET", f"{self.path}/calibration", params={"width": width})))
 
     @_step
@@ -376,18 +401,18 @@ class Result(_Measured[M]):
         key: str = "",
         **fields: Any,
     ) -> Steps[Result[M]]:
-        """Measure the same outlines with another scale: a new result.
+        """Measure the same outlines with another scale; gives a new result.
 
-        source: "file" or "data bar" confirms what scales says; "typed" takes width; "line" takes pixels, error (px) and
-        length, such as "200 nm"; "none" gives sizes in pixels.
+        source: "file" or "data bar" takes that scale of `scales`; "typed" needs width; "line" needs pixels, error (px)
+        and length, such as "200 nm"; "none" gives sizes in pixels.
         """
         sent = {"source": source, **fields}
         data = yield from self._client._json("POST", f"{self.path}/calibration", key=key or _new_key(), json=sent)
-        return (yield from Job(self._client, data)._finished(timeout, progress))
+        return (yield from Job(self._client, data)._wait_for_result(timeout, progress))
 
     @_step
     def sign(self, password: str, meaning: str = "made", name: str = "") -> Steps[dict[str, Any]]:
-        """Sign it with the password of the account. meaning: made, reviewed or approved."""
+        """Sign the result with the password of the account. meaning: made, reviewed or approved."""
         sent = {"password": password, "meaning": meaning, "name": name}
         return dict((yield from self._client._json("POST", f"{self.path}/signatures", json=sent)))
 
@@ -403,7 +428,7 @@ class Result(_Measured[M]):
         key: str = "",
         **settings: Any,
     ) -> Steps[Result[M]]:
-        """Measure the outlines of another program: a new result, beside this one.
+        """Measure the outlines of another program on this image; gives a new result. This one is kept.
 
         file: a label image (also as an array of whole numbers), a mask, an ImageJ ROI or ROI ZIP, or COCO JSON.
         """

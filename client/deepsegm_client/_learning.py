@@ -1,4 +1,4 @@
-"""Datasets, and trainings on them."""
+"""`Dataset`, images from which models can learn, and `Training`, the training of a model on a dataset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class Dataset(_Work[M]):
-    """Corrected images that a model may be trained on. A worker writes and checks what is added; wait for it."""
+    """Images with correct outlines, on which a model can be trained. A worker of the site stores and checks images that
+    are added: call `wait` after each change."""
 
     kind = "datasets"
     whole = "images"
@@ -27,7 +28,7 @@ class Dataset(_Work[M]):
 
     @_step
     def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[None]:
-        """Wait until what was added is written and checked."""
+        """Wait until added images are stored and checked."""
         yield from self._wait(timeout, progress)
 
     @_step
@@ -40,10 +41,10 @@ class Dataset(_Work[M]):
         group: str = "",
         region: Sequence[int] | None = None,
     ) -> Steps[None]:
-        """Add a finished result of yours, or put a newer result of an image in the place of the older one.
+        """Add a finished result of yours; a newer result of an image replaces the older one.
 
         reviewed: a person has checked every outline of the image, or of its region (top, left, bottom, right in px).
-        consent: models may learn from it. group: its specimen or session.
+        consent: models may learn from the image. group: its specimen or session.
         """
         sent = {"job": _id(result), "reviewed": reviewed, "consent": consent, "group": group}
         sent["region"] = None if region is None else list(region)
@@ -51,27 +52,28 @@ class Dataset(_Work[M]):
 
     @_step
     def add_zip(self, file: Image, *, reviewed: bool, consent: bool) -> Steps[None]:
-        """Add images with outlines made elsewhere: a ZIP with the folders images and labels, as export gives it."""
+        """Add images with outlines of other programs. file: a ZIP with the folders images and labels, like that of
+        export."""
         with ExitStack() as stack:
             files, data = [("file", _part(file, "", stack))], _form({"reviewed": reviewed, "consent": consent})
             self.data = yield from self._client._json("POST", f"{self.path}/images", files=files, data=data)
 
     @_step
     def remove(self, image: str) -> Steps[None]:
-        """Take an image, by its id, out again."""
+        """Remove an image from the dataset. image: its id."""
         yield from self._client._ask("DELETE", f"{self.path}/images/{path_part(image)}")
         yield from self._refresh()
 
     @_step
     def group(self, image: str, group: str) -> Steps[None]:
-        """Say which specimen or session an image, by its id, is of; then wait."""
+        """Set the group (specimen or session) of an image; then wait. image: its id."""
         self.data = yield from self._client._json(
             "PATCH", f"{self.path}/images/{path_part(image)}", json={"group": group}
         )
 
     @_step
     def check(self) -> Steps[None]:
-        """Try once more what could not be written, and check all images again; then wait."""
+        """Store images once more that could not be stored, and check all images again; then wait."""
         self.data = yield from self._client._json("POST", f"{self.path}/check")
 
     @_step
@@ -86,12 +88,12 @@ class Dataset(_Work[M]):
 
     @_step
     def suggestions(self) -> Steps[list[dict[str, Any]]]:
-        """Your uncorrected results that would teach most, the best first."""
+        """Your uncorrected results from which a model would learn most, the best first."""
         return list((yield from self._client._json("GET", f"{self.path}/suggestions")))
 
     @_step
     def train(self, /, base: str = "particles", *, key: str = "", **options: Any) -> Steps[Training[M]]:
-        """Train the model `base` further on all of its images. options: title, learning_curve, composed."""
+        """Train the model `base` further on all images of the dataset. options: title, learning_curve, composed."""
         sent = {"dataset": self.id, "base": base, **options}
         row = yield from self._client._json("POST", "/trainings", key=key or _new_key(), json=sent)
         return Training(self._client, row)
@@ -104,26 +106,27 @@ class Training(_Stoppable[M], _Files[M]):
 
     @_step
     def wait(self, timeout: float | None = None, progress: Progress | None = None) -> Steps[None]:
-        """Wait for its end; raises Failed with the reason, or TimedOut after so many seconds."""
+        """Wait for the end of the training; raises Failed with the reason, or TimedOut after `timeout` seconds."""
         yield from self._wait(timeout, progress)
 
     @_step
     def offer(self, overrule: bool = False) -> Steps[None]:
-        """Offer its model in the list of models, if its error fell; overrule: also if it did not."""
+        """Put the new model into the list of models, if its error became smaller. overrule: also if it did not."""
         yield from self._do("offer", overrule=overrule)
 
     @_step
     def withdraw(self) -> Steps[None]:
-        """Offer its model no longer."""
+        """Remove the new model from the list of models."""
         yield from self._do("withdraw")
 
     @_step
     def share(self, shared: bool = True) -> Steps[None]:
-        """Let every account use its model, or its owner alone; staff only."""
+        """Let every account use the new model (shared), or only its owner; staff only."""
         yield from self._do("share", shared=shared)
 
     @_step
     def run_again(self, jobs: Iterable[Job[M] | Result[M] | str] | None = None) -> Steps[dict[str, Any]]:
-        """Analyse finished results again with its model; without `jobs` the uncorrected ones of other models."""
+        """Analyse finished results again with the new model. Without `jobs` it takes uncorrected results of other
+        models."""
         sent = {"jobs": None if jobs is None else [_id(job) for job in jobs]}
         return dict((yield from self._client._json("POST", f"{self.path}/revisions", json=sent)))

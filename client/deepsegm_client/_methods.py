@@ -1,4 +1,4 @@
-"""Methods of a laboratory, and their versions."""
+"""`Method`, a method of a laboratory with its versions, and `Study`, a study of its precision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _source(result: _Row[M] | str | None, description: dict[str, Any] | None) -> dict[str, Any]:
-    """What a version is made of, as the site reads it: a finished result or a description."""
+    """The fields from which the site makes a version of a method: a finished result, else a description."""
     return {"job": _id(result)} if result is not None else {"description": description}
 
 
@@ -25,19 +25,19 @@ class Method(_Row[M]):
 
     @property
     def versions(self) -> list[dict[str, Any]]:
-        """Number, state, checksum, who wrote and who approved each version."""
+        """Number, state, checksum, author and approver of each version."""
         return list(self.data["versions"])
 
     @_step
     def version(self, number: int) -> Steps[dict[str, Any]]:
-        """All that a version says, and what it changes of the one before."""
+        """A version with its description, and its changes against the version before."""
         return dict((yield from self._client._json("GET", f"{self.path}/versions/{number}")))
 
     @_step
     def change(
         self, result: Job[M] | Result[M] | str | None = None, *, description: dict[str, Any] | None = None
     ) -> Steps[dict[str, Any]]:
-        """Change the draft, or write the next version where there is none; give a finished result or a description."""
+        """Change the draft, or make the next version if there is no draft. Give a finished result or a description."""
         sent = _source(result, description)
         answer = yield from self._client._json("POST", f"{self.path}/versions", json=sent)
         yield from self._refresh()
@@ -45,49 +45,50 @@ class Method(_Row[M]):
 
     @_step
     def approve(self, number: int, password: str, checksum: str) -> Steps[dict[str, Any]]:
-        """Approve a draft, with the password of the account once more. checksum: of the version that was looked at."""
+        """Approve a draft with the password of the account. checksum: of the version that you have read."""
         return (yield from self._do(number, "approve", {"password": password, "checksum": checksum}))
 
     @_step
     def withdraw(self, number: int, reason: str) -> Steps[dict[str, Any]]:
-        """Withdraw an approved version: no new image is analysed by it."""
+        """Withdraw an approved version, so that no new image is analysed by it."""
         return (yield from self._do(number, "withdraw", {"reason": reason}))
 
     @_step
     def study(self, title: str, results: dict[str, dict[str, str]]) -> Steps[Study[M]]:
-        """Study the precision of the method; `refresh` the answer until its state is "done".
+        """Start a study of the precision of the method. Call its `refresh` until its state is "done".
 
-        results: ids of results, each with its conditions: instrument, day, operator, preparation.
+        results: the id of each result, with its conditions: instrument, day, operator, preparation.
         """
         sent = {"title": title, "results": results}
         return Study(self._client, (yield from self._client._json("POST", f"{self.path}/studies", json=sent)))
 
     @_step
     def discard(self, number: int) -> Steps[None]:
-        """Delete a draft, and the method where it is the only version."""
+        """Delete a draft; also the method, if the draft is its only version."""
         yield from self._client._ask("DELETE", f"{self.path}/versions/{number}")
 
     @_step
     def charts(self) -> Steps[list[dict[str, Any]]]:
-        """Its control charts, each with a sentence on its last point."""
+        """The control charts of the method, each with a sentence on its last point."""
         return list((yield from self._client._json("GET", f"{self.path}/charts")))
 
     @_step
     def create_chart(self, /, reference: str | None = None, **plan: Any) -> Steps[dict[str, Any]]:
-        """A control chart, filled from the results that there are. plan: quantity="median", way="individuals" or
-        "ewma", centre and sigma (given limits, in nm or as fractions), rules=[1, 2]. reference: id of a reference
-        material whose measurements it shows."""
+        """Make a control chart, with points for the results that the method has already. plan: quantity="median",
+        way="individuals" or "ewma", centre and sigma (fixed limits, in nm or as fractions), rules=[1, 2]. reference: id
+        of a reference material, to show only measurements of it."""
         sent = {"plan": plan, "reference": reference}
         return dict((yield from self._client._json("POST", f"{self.path}/charts", json=sent)))
 
     def _do(self, number: int, action: str, sent: dict[str, str]) -> Steps[dict[str, Any]]:
+        """Send an action on a version, such as "approve"; gives the answer."""
         answer = yield from self._client._json("POST", f"{self.path}/versions/{number}/{action}", json=sent)
         yield from self._refresh()
         return dict(answer)
 
 
 class Study(_Row[M]):
-    """The study of a method: `data` has state, results, precision and report."""
+    """A study of the precision of a method. `data` has state, results, precision and report."""
 
     kind = "studies"
 
@@ -98,5 +99,5 @@ class Study(_Row[M]):
 
     @_step
     def apply(self) -> Steps[dict[str, Any]]:
-        """Write its intermediate precision into the next version of the method; returns that version."""
+        """Write the intermediate precision that was found into the next version of the method; gives that version."""
         return dict((yield from self._client._json("POST", f"{self.path}/apply")))

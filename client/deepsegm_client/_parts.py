@@ -1,4 +1,4 @@
-"""What is sent and what comes back: parts of forms, files, values of tables."""
+"""Helpers that make the parts of a form for a request, save files, and read values of answers and tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _part(image: Image, name: str, stack: ExitStack) -> tuple[str, IO[bytes] | bytes]:
-    """An image as a part of a form; a file is read while it is sent."""
+    """An image as a part of a form: its name, and an open file or bytes. stack: closes the file."""
     if isinstance(image, str | os.PathLike):
         return name or Path(image).name, stack.enter_context(Path(image).open("rb"))
     if isinstance(image, bytes):
@@ -35,17 +35,19 @@ def _part(image: Image, name: str, stack: ExitStack) -> tuple[str, IO[bytes] | b
 
 
 def _form(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The fields of a form, as the site reads them; those that are None are not sent."""
-    return {name: _typed(value) for name, value in fields.items() if value is not None}
+    """The fields of a form as texts for the site; fields that are None are left out."""
+    return {name: _form_value(value) for name, value in fields.items() if value is not None}
 
 
-def _typed(value: Any) -> str:
+def _form_value(value: Any) -> str:
+    """A value as the text of a form field."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return json.dumps(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _import_optional(module: str, otherwise: str) -> Any:
+    """A module that may not be installed; raises DeepSegmError. otherwise: what the user can do without it."""
     try:
         return __import__(module)
     except ImportError:
@@ -53,7 +55,7 @@ def _import_optional(module: str, otherwise: str) -> Any:
 
 
 def _save(target: Path, content: bytes) -> Path:
-    """Write a file as a whole or not at all."""
+    """Write a file completely or not at all; gives its path."""
     part = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
     try:
         part.write_bytes(content)
@@ -64,15 +66,15 @@ def _save(target: Path, content: bytes) -> Path:
 
 
 def _retry_after(answer: httpx.Response) -> float:
-    """Seconds that the site asks for, 0 where it does not say."""
+    """The pause in seconds that an answer asks for; 0 if it asks for none."""
     try:
         return max(float(answer.headers.get("Retry-After", "")), 0.0)
     except ValueError:
         return 0.0
 
 
-def _value(text: str) -> Any:
-    """A cell of a table: a bool, int, float or text; None where it is empty."""
+def _cell_value(text: str) -> Any:
+    """The value of a cell of a table: a bool, int, float or text; None for an empty cell."""
     if text in ("TRUE", "FALSE"):
         return text == "TRUE"
     for kind in (int, float):
@@ -84,8 +86,10 @@ def _value(text: str) -> Any:
 
 
 def _id(row: Any) -> str:
+    """The id of a row; an id is returned unchanged."""
     return row if isinstance(row, str) else row.id
 
 
 def _new_key() -> str:
+    """A random Idempotency-Key."""
     return uuid4().hex

@@ -1,5 +1,8 @@
-"""Methods written once, as steps: they yield requests and pauses, and are given the answers. A Client goes through the
-steps at once; an AsyncClient goes through the same steps when it is awaited."""
+"""How a method is written once for Client and AsyncClient: as a generator of steps.
+
+A step is a request or a pause in seconds. The method yields its steps, and gets the answer to each request back. A
+Client runs the generator at once; an AsyncClient runs it when it is awaited.
+"""
 
 from __future__ import annotations
 
@@ -14,48 +17,50 @@ import httpx
 if TYPE_CHECKING:
     from ._client import _Client
 
-P = ParamSpec("P")
-T = TypeVar("T")
-M = TypeVar("M")
+P = ParamSpec("P")  # arguments of a method
+T = TypeVar("T")  # what it gives
+M = TypeVar("M")  # Sync or Async
 
 
 class Sync:
-    """Things of a Client: their methods answer at once."""
+    """The mode of a Client: methods return their results."""
 
 
 class Async:
-    """Things of an AsyncClient: their methods are awaited."""
+    """The mode of an AsyncClient: methods are awaited."""
 
 
 def path_part(text: str | int) -> str:
-    """An id or a name as one part of an address: what somebody typed, or an agent made up, leads nowhere else."""
+    """An id or a name, quoted as one part of an address, so that no text can lead to another address."""
     quoted = quote(str(text), safe="")
     return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 @dataclass(frozen=True)
 class _Request:
+    """A step: a request. options: keyword arguments of httpx's `request`."""
+
     method: str
     path: str
     options: dict[str, Any]
 
 
 Answer = httpx.Response | httpx.TransportError | None
-Steps = Generator[_Request | float, Answer, T]  # a float, never an int: a pause in seconds
+Steps = Generator[_Request | float, Answer, T]  # a float (never an int) is a pause in seconds
 
 
 class _Bound(Generic[M]):
-    """Whatever asks the site through a client. M: Sync or Async."""
+    """An object that uses a client. M: its mode."""
 
     _client: _Client[M]
 
 
 class _step(Generic[P, T]):  # noqa: N801
-    """A method of steps: with a Client it gives T, with an AsyncClient it is awaited."""
+    """Decorator of a method that is written as steps. With a Client it returns T, with an AsyncClient it is awaited."""
 
     def __init__(self, method: Callable[Concatenate[Any, P], Steps[T]]) -> None:
         self.method = method
-        update_wrapper(self, method)  # type: ignore[arg-type]  # its name and its text for help()
+        update_wrapper(self, method)  # type: ignore[arg-type]  # name and docstring for help()
 
     @overload
     def __get__(self, instance: None, owner: type) -> _step[P, T]: ...
@@ -75,7 +80,7 @@ class _step(Generic[P, T]):  # noqa: N801
 
 
 class _property(Generic[T]):  # noqa: N801
-    """A property of steps: with an AsyncClient it is awaited."""
+    """Decorator of a property that is written as steps. With an AsyncClient it is awaited."""
 
     def __init__(self, method: Callable[[Any], Steps[T]]) -> None:
         self.method, self.__doc__ = method, method.__doc__
@@ -91,7 +96,8 @@ class _property(Generic[T]):  # noqa: N801
 
 
 class _paged(Generic[T]):  # noqa: N801
-    """A list of the site; the steps give one page of it. With an AsyncClient it takes `async for`."""
+    """Decorator of a method that lists rows of the site; its steps give one page of the list. The result is an iterator
+    over all rows, with an AsyncClient for `async for`."""
 
     def __init__(self, method: Callable[[Any, int], Steps[_Page[T]]]) -> None:
         self.method, self.__doc__ = method, method.__doc__
@@ -110,7 +116,8 @@ class _paged(Generic[T]):  # noqa: N801
 
 @dataclass(frozen=True)
 class _Page(Generic[T]):
-    """count: of all pages; None where the site does not say, so that the first empty page is the last."""
+    """A page of a list. count: of the rows on all pages; None if the site does not send it. Then an empty page is the
+    last."""
 
     rows: list[T]
     count: int | None

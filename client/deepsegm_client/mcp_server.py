@@ -1,4 +1,5 @@
-"""`deepsegm-mcp`: a site as tools of an agent, by the Model Context Protocol. docs/use/agents.md shows how."""
+"""`deepsegm-mcp`, which offers a DeepSegm site to agents as tools of the Model Context Protocol
+(docs/use/agents.md)."""
 
 from __future__ import annotations
 
@@ -22,9 +23,10 @@ from ._jobs import Result
 from ._samples import SampleResult
 from ._steps import Async
 
+# Annotations of tools that only read, and of tools that add something.
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
-MOST_OBJECTS, MOST_RESULTS = 500, 100
+MOST_OBJECTS, MOST_RESULTS = 500, 100  # rows in one answer
 INSTRUCTIONS = (
     "DeepSegm measures what is in electron micrographs. Give each number with unit and `interval` (95 %), and every "
     "warning. Sizes are in pixels where the scale of an image is not known: ask for its width."
@@ -33,7 +35,7 @@ INSTRUCTIONS = (
 
 @contextmanager
 def _as_tool_error() -> Iterator[None]:
-    """What the site or a file refuses becomes a sentence that the agent reads."""
+    """Turns an error of the site or of a file into a ToolError, whose sentence the agent reads."""
     try:
         yield
     except (DeepSegmError, OSError) as problem:
@@ -41,8 +43,8 @@ def _as_tool_error() -> Iterator[None]:
 
 
 def _progress(context: Context) -> Callable[[str, float], object]:
-    """Tells the agent's program how far an analysis is."""
-    reports = set[asyncio.Task[None]]()  # kept, so that none is collected before it has run
+    """The function `progress` for `wait`, which tells the agent's program how far an analysis is."""
+    reports = set[asyncio.Task[None]]()  # without a reference, a task may be deleted before it has run
 
     def report(stage: str, done: float) -> None:
         reports.add(asyncio.ensure_future(context.report_progress(done, 1.0, stage)))
@@ -51,6 +53,7 @@ def _progress(context: Context) -> Callable[[str, float], object]:
 
 
 def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
+    """What an agent gets to read of a result."""
     summary = {"id": result.id, "page": result.page, "numbers": result.numbers, "warnings": result.warnings}
     check = {"scale_check": result.data.get("scale_check")}
     images = {"images": result.images} if isinstance(result, SampleResult) else {}
@@ -59,12 +62,12 @@ def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
 
 
 def _kind(task: str, method: str) -> dict[str, str]:
-    """What says how images are analysed: a method fixes the kind of analysis, too."""
+    """The settings that choose the analysis: a method, else the kind of analysis (task)."""
     return {"method": method} if method else {"task": task}
 
 
 class Reading:
-    """Tools that change nothing."""
+    """The tools that only read. The docstring of a tool is its description for the agent."""
 
     def __init__(self, site: AsyncClient) -> None:
         self.site = site
@@ -126,13 +129,14 @@ class Reading:
 
 
 class Adding(Reading):
-    """Tools that send images of one folder and save files in it, and nowhere else."""
+    """The tools that also send images from one folder, and save files in it, and nowhere else."""
 
     def __init__(self, site: AsyncClient, folder: Path) -> None:
         super().__init__(site)
         self.folder = folder.resolve()
 
     def _path_inside(self, path: str) -> Path:
+        """The path of a file in the folder; raises ToolError for any other path."""
         try:
             inside = (self.folder / path).resolve()
             inside.exists()  # raises an error for a name that no file can have
@@ -192,7 +196,7 @@ class Adding(Reading):
 
 
 def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
-    """The tools of a site. folder: where images may be read and files saved; None for reading results only."""
+    """The MCP server for a site. folder: where images may be read and files saved; None for tools that only read."""
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Any]) -> AsyncIterator[None]:
@@ -213,7 +217,7 @@ def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
 
 
 def main() -> None:
-    """DEEPSEGM_URL names the site, DEEPSEGM_TOKEN holds a token of the account page."""
+    """Run the server. The environment variable DEEPSEGM_URL is the site, DEEPSEGM_TOKEN a token of its account page."""
     parser = argparse.ArgumentParser(prog="deepsegm-mcp", description="A DeepSegm site as tools of an agent.")
     parser.add_argument("--folder", type=Path, help="analyse its images and save files in it; without it only read")
     parser.add_argument("--http", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp instead of stdin")

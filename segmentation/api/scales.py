@@ -40,7 +40,7 @@ def scales(
         requested = typed_scale.calibration(scale) if typed_scale.text else None
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    scale_with_width = scale if requested is None else scale.stating(requested)
+    scale_with_width = scale if requested is None else scale.with_stated(requested)
     return {
         "used": _as_dict(scale.in_use, scale),
         "file": _as_dict(scale.file if scale.file.nm_per_pixel else None, scale),
@@ -60,7 +60,7 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     if not job.micrograph.is_read:
         raise Refused(NOT_READ, 409)
     try:
-        calibration = StatedScale.of(body.model_dump()).chosen(job.micrograph.scale)
+        calibration = StatedScale.of(body.model_dump()).calibration_of_source(job.micrograph.scale)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     settings = job.get_settings().with_(calibration=calibration)

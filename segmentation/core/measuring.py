@@ -14,7 +14,7 @@ from .measure.quantities import number
 from .measure.regions import area_words, share_of
 from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
-from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, far_apart
+from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, largest_contradiction
 from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .pace import DONE, MEASURING, Clock, Progress, quiet
 from .preparation import without_coloured_marks
@@ -124,7 +124,7 @@ def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
         yield Flag(NO_SCALE)
     others = micrograph.calibration, micrograph.reading
     sources = crosscheck_sources(*others, used)
-    if factor := far_apart(used, *others):
+    if factor := largest_contradiction(used, *others):
         short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
         yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
     else:

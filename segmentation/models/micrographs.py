@@ -78,7 +78,7 @@ class MicrographQuerySet(AttemptedQuerySet):
         account.
 
         Each different bar comes once. If the new image has the same bar, its reading is reused
-        (`core.micrograph.barresult.repeated`).
+        (`core.micrograph.barresult.reading_of_same_bar`).
         """
         if micrograph.owner_id is None and micrograph.visitor is None:
             return []

@@ -94,7 +94,7 @@ def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
 
 def width_of(job: Job) -> str:
     """The width of the image as text for the form's field."""
-    return str(job.scale.width_text(job.scale.anew.in_use))
+    return str(job.scale.width_text(job.scale.before_measurement.in_use))
 
 
 def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:

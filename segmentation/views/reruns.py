@@ -94,7 +94,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
         if not stated_scale.text and not scale.in_use.is_known:  # sizes are in pixels already
             raise ValueError(NO_WIDTH)
         # If the typed width equals that of the file, the file is the source.
-        calibration = stated_scale.meaning_file(scale).calibration(scale)
+        calibration = stated_scale.with_file_as_source(scale).calibration(scale)
     except ValueError as error:
         return job_page(request, job, width_error=str(error), status=400)
     # The page asks once about a doubtful width, and sends the confirmed width as "sure".
@@ -103,7 +103,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
         return job_page(request, job, width_question=question, status=400)
     settings = job.get_settings().with_(calibration=calibration)
     # The calibration is in use already: there is nothing to measure.
-    if scale.stating(calibration).in_use == scale.anew.in_use:
+    if scale.with_stated(calibration).in_use == scale.before_measurement.in_use:
         return redirect("job", job.pk)
     if job.sample is not None and not scale.in_use.is_known:  # in its sample the image did not count without a scale
         return see_other(reverse("job", args=[samples.scale_image(job=job, settings=settings).pk]))

@@ -1,1 +1,2 @@
-"""DeepSegm in napari: results as layers, and the analysis of an open image (README.md)."""
+"""A napari plugin for DeepSegm: it shows results as layers, and analyses an open image
+(README.md)."""

@@ -1,4 +1,5 @@
-"""An open image analysed by a site or by the library on this machine, without a window."""
+"""The analysis of an open image, by a site or by the library on this machine. The window is in
+`widget`."""
 
 from __future__ import annotations
 
@@ -18,14 +19,17 @@ from .layers import Outcome, Unusable, outcome_of_files
 
 KINDS = ("particles", "grains", "bubbles", "phases", "layers", "fibres")
 PIXEL, WIDTH_NM, WIDTH_UM = "nm per pixel", "nm, whole width", "µm, whole width"
-UNITS = {PIXEL: 1.0, WIDTH_NM: 1.0, WIDTH_UM: 1000.0}  # nm
-Progress = Callable[[str, float], None]  # what it does in words, and how far it is, 0 to 1
+UNITS = {PIXEL: 1.0, WIDTH_NM: 1.0, WIDTH_UM: 1000.0}  # choice in the window -> nm of one unit
+Progress = Callable[[str, float], None]  # called with the stage in words, and progress from 0 to 1
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a person typed of the scale. text: "" where the file or a bar in the image tells it.
-    unit: of UNITS. Raises Unusable for a text that is no length."""
+    """The scale that a person typed.
+
+    text: a number, or "" to use the scale of the file or of a bar in the image. unit: a key of
+    UNITS. Raises Unusable for a text that is no positive number.
+    """
 
     text: str = ""
     unit: str = PIXEL
@@ -36,14 +40,15 @@ class Size:
 
     @property
     def number(self) -> float:
-        """As it was typed, in the unit; NaN for what is no number."""
+        """The number that was typed, in the unit; NaN if it is no number."""
         try:
             return float(self.text.replace(",", "."))
         except ValueError:
             return math.nan
 
     def width(self, columns: int) -> str | None:
-        """Of an image of so many columns, as a site takes it."""
+        """The width of an image with so many columns, as text for a site; None if nothing was
+        typed."""
         if not self.text:
             return None
         if self.unit == PIXEL:
@@ -51,7 +56,9 @@ class Size:
         return f"{self.text.replace(',', '.')} {self.unit.partition(',')[0]}"
 
     def calibration(self, columns: int) -> Any:
-        """As the library takes it; the last digit says how well it is known."""
+        """The `deepsegm.Calibration` of an image with so many columns; None if nothing was typed.
+
+        Its uncertainty comes from the last typed digit."""
         if not self.text:
             return None
         import deepsegm
@@ -64,8 +71,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Picture:
-    """The image of a layer: its pixels, (H, W) or (H, W, 3), and the file that they are from, None
-    where the layer is of no file or has changed since."""
+    """The image of a layer.
+
+    pixels: (H, W) or (H, W, 3). file: the file with these pixels; None if the layer does not come
+    from a file, or was changed.
+    """
 
     name: str
     pixels: NDArray[Any]
@@ -77,10 +87,11 @@ class Picture:
 
 
 def picture_of(data: Any, name: str, *, rgb: bool = False, path: str | None = None) -> Picture:
-    """The image of a layer as it can be analysed.
+    """The image of a layer, for an analysis.
 
-    data: (H, W) numbers, or (H, W, 3 or 4) with rgb, of which opacity is not used. path: of the
-    file that the layer was opened from. Raises Unusable for stacks and for layers without a pixel.
+    data: (H, W) numbers, or (H, W, 3 or 4) if rgb is true; opacity is not used. name: of the layer.
+    path: of the file from which the layer was opened. Raises Unusable for a stack and for a layer
+    without pixels.
     """
     dimensions = data.ndim - int(rgb)
     if dimensions != 2:
@@ -93,10 +104,11 @@ def picture_of(data: Any, name: str, *, rgb: bool = False, path: str | None = No
         raise Unusable(f"The layer “{name}” is empty.")
     pixels = pixels[..., :3] if rgb else pixels
     file = Path(path) if path else None
-    return Picture(name, pixels, file if file and _is_in(file, pixels) else None)
+    return Picture(name, pixels, file if file and _has_pixels(file, pixels) else None)
 
 
-def _is_in(file: Path, pixels: NDArray[Any]) -> bool:
+def _has_pixels(file: Path, pixels: NDArray[Any]) -> bool:
+    """Whether a file can be read and holds exactly these pixels."""
     try:
         content = decoded(file.read_bytes(), file.suffix)
     except OSError:
@@ -105,12 +117,12 @@ def _is_in(file: Path, pixels: NDArray[Any]) -> bool:
 
 
 def has_library() -> bool:
-    """Whether `import deepsegm` can analyse on this machine."""
+    """Whether the library `deepsegm` is installed on this machine."""
     return find_spec("deepsegm") is not None
 
 
 def by_library(picture: Picture, kind: str, size: Size, progress: Progress) -> Outcome:
-    """The result of the library on this machine; raises Unusable."""
+    """Analyse a picture by the library on this machine; raises Unusable."""
     import deepsegm
 
     try:
@@ -132,8 +144,9 @@ def by_library(picture: Picture, kind: str, size: Size, progress: Progress) -> O
 
 
 def open_site(url: str, token: str) -> Client:
-    """A site by its address, and a token of the account page or the secret of results; without
-    one a secret is made up. Raises Unusable."""
+    """The client of a site; raises Unusable for an address that is none.
+
+    token: from the account page, or the secret of earlier results; without one a secret is made."""
     try:
         return Client(url.strip(), token=token.strip() or None, retries=2)
     except ValueError as error:
@@ -141,7 +154,7 @@ def open_site(url: str, token: str) -> Client:
 
 
 def by_site(client: Client, picture: Picture, kind: str, size: Size, progress: Progress) -> Outcome:
-    """The result of a site; raises DeepSegmError, one sentence."""
+    """Analyse a picture at a site; raises DeepSegmError with one sentence."""
     width, file = size.width(picture.columns), picture.file
     image = file or _sendable(picture.pixels)
     name = file.name if file else f"{picture.name}.tif"
@@ -151,7 +164,7 @@ def by_site(client: Client, picture: Picture, kind: str, size: Size, progress: P
 
 
 def _sendable(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The same numbers in a type that a TIFF of a micrograph has."""
+    """The pixels as uint8, uint16 or float32, which a TIFF of a micrograph can hold."""
     if pixels.dtype == bool:
         return pixels.astype(np.uint8) * 255
     if pixels.dtype in (np.uint8, np.uint16):
@@ -160,7 +173,8 @@ def _sendable(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def open_result(client: Client, address: str, progress: Progress) -> Outcome:
-    """A result of the site by its id, or by the address of its page; raises DeepSegmError."""
+    """A result of the site. address: its id, or the address of its page. Raises DeepSegmError, and
+    Unusable for an empty address."""
     id = address.strip().partition("?")[0].rstrip("/").rpartition("/")[2]
     if not id:
         raise Unusable("Type the id of a result: the end of the address of its page.")
@@ -168,15 +182,16 @@ def open_result(client: Client, address: str, progress: Progress) -> Outcome:
 
 
 def outcome_of(result: Result[Any], site: str) -> Outcome:
-    """A result of a site, with all corrections that its files hold."""
+    """The Outcome of a result of a site, with the corrections in its files. site: address."""
     outcome = outcome_of_files(lambda name: result.read(name) if name in result.files else None)
     return outcome.at(site, result.id)
 
 
 def send_outlines(client: Client, job: str, labels: Any, progress: Progress) -> tuple[Outcome, str]:
-    """Measure corrected outlines as a new version of a result of the site; gives it and its page.
+    """Measure corrected outlines as a new version of a result of the site; gives it, and the
+    address of its page.
 
-    labels: (H, W) whole numbers. Raises DeepSegmError.
+    job: id of the result. labels: (H, W) whole numbers. Raises DeepSegmError.
     """
     result = client.job(job).wait()
     outlines = np.asarray(labels, np.int32)

@@ -1,4 +1,4 @@
-"""Results in folders and archives, and the image of a result, wherever it lies."""
+"""Reading of results in folders and archives, and of the image that belongs to a result."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .layers import (
 ARCHIVES = (".zip", ".eln")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 UPLOADED = "micrograph"  # the name, before its suffix, of the image in notebook.eln
-Folder = Path | zipfile.Path
+Folder = Path | zipfile.Path  # a folder on the disk or in an archive
 
 
 def holds_result(path: Path) -> bool:
-    """Whether a folder, an archive or a file may be a result of DeepSegm."""
+    """Whether a folder, an archive or a file seems to have results of DeepSegm."""
     if path.is_dir():
         return any(True for _ in _result_files(path))
     if path.suffix.lower() in ARCHIVES:
@@ -45,9 +45,10 @@ def holds_result(path: Path) -> bool:
 
 
 def results_in(path: Path) -> list[Folder]:
-    """The folders of results: the one that is named, or those in a folder or an archive.
+    """The folders of the results at a path: a folder, an archive, or a result.json.
 
-    Raises Unusable where there is none.
+    The result of a sample is left out if results of its images are there. Raises Unusable if there
+    is none.
     """
     try:
         if path.is_file() and path.suffix.lower() not in ARCHIVES:
@@ -58,13 +59,14 @@ def results_in(path: Path) -> list[Folder]:
         raise Unusable(f"{path.name} cannot be opened: it is damaged, or not there.") from None
     if not folders:
         raise Unusable(f"{path.name} holds no {RESULT} of DeepSegm.")
-    # Beside its images a sample has a result.json of its own.
+    # A sample has a result.json of its own beside those of its images.
     of_images = [folder for folder in folders if _is_of_one_image(folder)]
     return of_images or folders[:1]
 
 
 def _result_files(path: Path) -> Iterator[Folder]:
-    """The folders with a result.json: of a folder itself and those in it, of an archive all."""
+    """The folders with a result.json: a folder itself and the folders in it, or all of an
+    archive."""
     if not path.is_dir():
         archive = zipfile.ZipFile(path)
         names = [name for name in archive.namelist() if name.rpartition("/")[2] == RESULT]
@@ -76,6 +78,7 @@ def _result_files(path: Path) -> Iterator[Folder]:
 
 
 def _is_of_one_image(folder: Folder) -> bool:
+    """Whether the result.json in a folder is that of an image, not of a sample."""
     try:
         details_of(_content(folder, RESULT))
     except Unusable:
@@ -84,7 +87,7 @@ def _is_of_one_image(folder: Folder) -> bool:
 
 
 def _content(folder: Folder, name: str) -> bytes | None:
-    """Of a file in it, None where there is no such file; raises Unusable."""
+    """The content of a file in a folder; None if there is no such file. Raises Unusable."""
     file = folder / name
     try:
         return file.read_bytes() if file.is_file() else None
@@ -93,8 +96,10 @@ def _content(folder: Folder, name: str) -> bytes | None:
 
 
 def layers_of(path: Path) -> tuple[list[LayerData], list[str]]:
-    """The layers of all results in a folder or an archive, and what to tell of them: a sentence for
-    each, its warnings, and why an image is not shown. Raises Unusable."""
+    """The layers of all results at a path, and sentences for the user.
+
+    For each result these are its main numbers, its warnings, and why its image is not shown. Raises
+    Unusable."""
     layers: list[LayerData] = []
     sentences: list[str] = []
     for folder in results_in(path):
@@ -110,31 +115,32 @@ def layers_of(path: Path) -> tuple[list[LayerData], list[str]]:
 
 
 def image_of(outcome: Outcome, folder: Folder, near: Path) -> NDArray[Any]:
-    """The pixels of the image that a result is of, (H, W) or (H, W, 3).
+    """The pixels (H, W) or (H, W, 3) of the image of a result.
 
-    It is looked for in the folder of the result, and in `near` and the two folders above. A file
-    of this name with another content, rows or columns is another image. Raises Unusable.
+    The file is searched in the folder of the result, in `near` and in the two folders above `near`.
+    A file with this name but another SHA-256, rows or columns is another image. Raises Unusable if
+    the image is not found.
     """
     name = Path(outcome.name.replace("\\", "/")).name
     uploaded = [file for file in folder.iterdir() if Path(file.name).stem == UPLOADED]
-    above = (near, near.parent, near.parent.parent)
-    files = [folder / name, *uploaded, *(directory / name for directory in above)]
-    others = False
+    directories = (near, near.parent, near.parent.parent)
+    files = [folder / name, *uploaded, *(directory / name for directory in directories)]
+    found_another_image = False
     for file in files:
         if not name or not file.is_file():
             continue
         content = file.read_bytes()
         if outcome.sha256 and hashlib.sha256(content).hexdigest() != outcome.sha256:
-            others = True
+            found_another_image = True
             continue
         return _pixels(content, file, outcome.labels.shape)
-    if others:
+    if found_another_image:
         raise Unusable(f"The image is not shown: the {name} here is another one.")
     raise Unusable(f"The image is not shown: put {name} beside the result.")
 
 
 def _pixels(content: bytes, file: Folder, shape: tuple[int, ...]) -> NDArray[Any]:
-    """The image in a file as the result was made of it; raises Unusable."""
+    """The image in a file, which must have the shape of the labels; raises Unusable."""
     pixels = decoded(content, Path(file.name).suffix)
     if pixels is not None and pixels.shape[:2] == shape:
         return pixels
@@ -153,7 +159,8 @@ def _pixels(content: bytes, file: Folder, shape: tuple[int, ...]) -> NDArray[Any
 
 
 def decoded(content: bytes, suffix: str) -> NDArray[Any] | None:
-    """The pixels of a TIFF or of a usual picture, without opacity; None for what is neither."""
+    """The pixels of a TIFF or of one of PICTURES, without opacity; None for other and damaged
+    files."""
     suffix = suffix.lower()
     try:
         if suffix in (".tif", ".tiff"):

@@ -1,4 +1,5 @@
-"""A result as the layers of napari: arrays and options, without napari itself."""
+"""Conversion of a result (`Outcome`) to layers for napari: arrays and options. napari is not
+imported here."""
 
 from __future__ import annotations
 
@@ -16,30 +17,31 @@ import tifffile
 from numpy.typing import NDArray
 
 LayerData = tuple[Any, dict[str, Any], str]  # data, options, kind of layer
-ReadFile = Callable[[str], bytes | None]  # the content of a file of a result; None: it is not there
+ReadFile = Callable[[str], bytes | None]  # name of a file of a result -> content, None if missing
 RESULT = "result.json"
 FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
-LABELS = ("labels-all.tif", "labels.tif")  # the first has what was left out, too
+LABELS = ("labels-all.tif", "labels.tif")  # the first has outlines that are left out, too
 TABLES = ("particles.csv", "objects.csv")
 CLASSES = "classes.csv"
-NOT_ANALYSED = 255  # in labels.tif where each pixel has a class
+NOT_ANALYSED = 255  # value in a labels.tif of classes
 CAPTION = "caption-and-method.txt"
+# A line above the table, "# name: value", except those for the image, warnings and the like.
 FRONT_LINE = re.compile(r"# (?!image: |more: |warning: )(.+?): ?(.+)")
 
 
 class Unusable(ValueError):
-    """What was given cannot be used, in one sentence for people."""
+    """A file, layer or text that cannot be used; the message is one sentence for people."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What layers show of a result.
+    """A result, as far as layers show it.
 
-    name: of the image. labels: (H, W) int32, 0 for background, else the column `label` of the
-    table. table: one row for each object, also for those left out (`kept` is False); None where
-    the result has none. sentence: the main numbers. warnings: what there is to say about them.
-    nm_per_pixel: None where it is not known. sha256: of the file of the image, "" if not known.
-    site, job: the address of the site and the id of the result there; "" elsewhere.
+    name: of the image. labels: (H, W) int32, 0 for background, else the number in the column
+    `label` of the table. table: one row for each object, also for those that are left out (`kept`
+    is False); None if the result has no table. sentence: the main numbers. warnings: sentences.
+    nm_per_pixel: None if it is not known. sha256: of the file of the image, "" if not known. site,
+    job: address of the site and id of the result there; "" if it is not from a site.
     """
 
     name: str
@@ -54,21 +56,21 @@ class Outcome:
 
     @property
     def placement(self) -> dict[str, Any]:
-        """The scale as options of a layer: nm per pixel, or nothing."""
+        """The scale as options of a layer; {} without a scale."""
         if self.nm_per_pixel is None:
             return {}
         return {"scale": (self.nm_per_pixel, self.nm_per_pixel), "units": ("nm", "nm")}
 
     def at(self, site: str, job: str) -> Outcome:
-        """The same as the result `job` of a site."""
+        """This outcome with the address of its site and the id of its job."""
         return replace(self, site=site, job=job)
 
 
 def outcome_of_files(read: ReadFile) -> Outcome:
-    """The result in files that DeepSegm wrote: result.json and label image, with the table and the
-    caption where they are there.
+    """The Outcome of a result in files: result.json and label image, and table and caption if
+    there.
 
-    Raises Unusable for files that are missing, damaged, or of a sample of several images.
+    Raises Unusable for files that are missing or damaged, or belong to a sample.
     """
     details = details_of(read(RESULT))
     try:
@@ -79,12 +81,12 @@ def outcome_of_files(read: ReadFile) -> Outcome:
         nm_per_pixel = None if size is None else float(size)
     except (KeyError, TypeError, AttributeError, ValueError):
         raise Unusable(f"{RESULT} lacks what a result of DeepSegm says of its image.") from None
-    table, words = _table(read)
+    table, table_words = _table(read)
     return Outcome(
         name=name,
         labels=_labels(read),
         table=table,
-        sentence=_sentence(read(CAPTION), name, words),
+        sentence=_sentence(read(CAPTION), name, table_words),
         warnings=warnings,
         nm_per_pixel=nm_per_pixel,
         sha256=sha256,
@@ -92,7 +94,7 @@ def outcome_of_files(read: ReadFile) -> Outcome:
 
 
 def details_of(content: bytes | None) -> dict[str, Any]:
-    """What result.json says of one image; raises Unusable."""
+    """The content of the result.json of one image; raises Unusable."""
     if content is None:
         raise Unusable(f"There is no {RESULT} here.")
     try:
@@ -107,15 +109,15 @@ def details_of(content: bytes | None) -> dict[str, Any]:
     return dict(details)
 
 
-def _whichever(read: ReadFile, *names: str) -> bytes | None:
-    """The content of the first file that is there."""
+def _first_file(read: ReadFile, *names: str) -> bytes | None:
+    """The content of the first of these files that is there; None without any."""
     return next((content for name in names if (content := read(name)) is not None), None)
 
 
 def _labels(read: ReadFile) -> NDArray[np.int32]:
-    """Of a label image of objects the largest set there is; of classes their numbers in the table,
-    from 1 on."""
-    content = _whichever(read, *LABELS)
+    """(H, W) int32: the label image. For objects it has those that are left out, if there is a file
+    with them; for classes it has their numbers in the table, from 1 on."""
+    content = _first_file(read, *LABELS)
     if content is None:
         raise Unusable(f"There is no labels.tif beside {RESULT}: save it with the result.")
     try:
@@ -130,32 +132,34 @@ def _labels(read: ReadFile) -> NDArray[np.int32]:
 
 
 def _table(read: ReadFile) -> tuple[pd.DataFrame | None, str]:
-    """The table, and its front lines in words."""
-    content = _whichever(read, *TABLES, CLASSES)
+    """The table, and the lines above it as one text; (None, "") without a table."""
+    content = _first_file(read, *TABLES, CLASSES)
     if content is None:
         return None, ""
     lines = content.decode("utf-8-sig", errors="replace").splitlines()
-    front = [match for line in lines if (match := FRONT_LINE.fullmatch(line))]
+    front_lines = [match for line in lines if (match := FRONT_LINE.fullmatch(line))]
     rows = "\n".join(line for line in lines if not line.startswith("#"))
     try:
         table = pd.read_csv(io.StringIO(rows))
         table["label"].astype(np.int32), table["kept"].astype(bool)
     except (KeyError, ValueError):
         raise Unusable("The table beside result.json is damaged.") from None
-    return table, "; ".join(f"{match[1]} {match[2]}" for match in front)
+    return table, "; ".join(f"{match[1]} {match[2]}" for match in front_lines)
 
 
 def _sentence(caption: bytes | None, name: str, words: str) -> str:
-    """The caption that the result has, else the front lines of its table."""
+    """The first paragraph of the caption, else a sentence from the lines above the table
+    (words)."""
     if caption is not None:
         return caption.decode("utf-8", errors="replace").split("\n\n")[0].strip()
     return f"{name}: {words}." if words else f"{name}: a result without a table."
 
 
 def labels_layers(outcome: Outcome, **placement: Any) -> list[LayerData]:
-    """Layers of the objects that count, and of those left out, if any, hidden behind them.
+    """The layers of a result: one of the objects that count, and a hidden one behind it of those
+    that are left out, if there are any.
 
-    placement: options of both layers in place of the result's scale.
+    placement: options for the place of both layers, instead of the scale of the result.
     """
     labels, table = outcome.labels, outcome.table
     stem = PurePath(outcome.name).stem or "result"
@@ -163,13 +167,13 @@ def labels_layers(outcome: Outcome, **placement: Any) -> list[LayerData]:
     if table is None:
         return [_layer(outcome, labels, None, f"{stem} outlines", placement)]
     is_kept = table["kept"].astype(bool)
-    aside = np.isin(labels, table["label"][~is_kept])
-    counted_labels = np.where(aside, 0, labels)
+    is_left_out = np.isin(labels, table["label"][~is_kept])
+    counted_labels = np.where(is_left_out, 0, labels)
     counted = _layer(outcome, counted_labels, table[is_kept], f"{stem} outlines", placement)
-    if not aside.any():
+    if not is_left_out.any():
         return [counted]
     hidden = {**placement, "visible": False, "opacity": 0.4}
-    left_out = np.where(aside, labels, 0)
+    left_out = np.where(is_left_out, labels, 0)
     return [_layer(outcome, left_out, table[~is_kept], f"{stem} left out", hidden), counted]
 
 
@@ -180,6 +184,7 @@ def _layer(
     name: str,
     options: dict[str, Any],
 ) -> LayerData:
+    """A labels layer with the sentence, the warnings and the rows of a result."""
     metadata: dict[str, Any] = {"sentence": outcome.sentence, "warnings": list(outcome.warnings)}
     if outcome.job:
         metadata |= {"site": outcome.site, "job": outcome.job}
@@ -188,13 +193,13 @@ def _layer(
 
 
 def features(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of a labels layer: napari finds the row of a label by the column `index`."""
+    """The table with a column `index`, in which napari looks up the label of an object."""
     numbered = table.reset_index(drop=True)
     numbered.insert(0, "index", numbered["label"])
     return numbered
 
 
 def image_layer(outcome: Outcome, pixels: NDArray[Any]) -> LayerData:
-    """The layer of the micrograph. pixels: (H, W), or (H, W, 3) in colour."""
+    """The layer of the image of a result. pixels: (H, W), or (H, W, 3) in colour."""
     options = {"name": PurePath(outcome.name).name, "rgb": pixels.ndim == 3, **outcome.placement}
     return pixels, options, "image"

@@ -1,4 +1,4 @@
-"""What napari calls to open a result."""
+"""The reader that napari calls to open results of DeepSegm (napari.yaml)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from .layers import LayerData
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
-    """The function that reads the results at a path, or at several; None where one holds none."""
+    """The function that reads the results at one or several paths; None if a path has no result."""
     return read if all(holds_result(file) for file in _paths(path)) else None
 
 
 def read(path: str | list[str]) -> list[LayerData]:
-    """The layers of the results; their sentences are shown. Raises Unusable, one sentence."""
+    """The layers of the results at one or several paths. It also shows their sentences. Raises
+    Unusable with one sentence."""
     layers: list[LayerData] = []
     for file in _paths(path):
-        of_file, sentences = layers_of(file)
-        layers += of_file
+        file_layers, sentences = layers_of(file)
+        layers += file_layers
         show_info("\n".join(sentences))
     return layers
 

@@ -1,4 +1,5 @@
-"""The window: analyse the chosen image layer, open a result of a site, send corrected outlines."""
+"""The dock widget of napari: analyse an image layer, open a result of a site, send corrected
+outlines."""
 
 from __future__ import annotations
 
@@ -29,15 +30,15 @@ from . import analysis
 from .analysis import Progress, Size
 from .layers import Outcome, Unusable, labels_layers
 
-SITE, LIBRARY = "a site", "this computer"
+SITE, LIBRARY = "a site", "this computer"  # choices of where to analyse
 FROM_FILE = "as the file or its bar says"
-PROBLEMS = (DeepSegmError, Unusable, OSError, MemoryError)
+PROBLEMS = (DeepSegmError, Unusable, OSError, MemoryError)  # errors that are shown as one sentence
 T = TypeVar("T")
-PLACE = ("scale", "units", "translate", "rotate", "shear")  # where a layer lies
+PLACE = ("scale", "units", "translate", "rotate", "shear")  # options for the place of a layer
 
 
 class Analyse(QWidget):  # type: ignore[misc]
-    """The dock widget; work runs in a thread, so that the window answers meanwhile."""
+    """The dock widget. Work runs in a thread, so that the window stays usable."""
 
     progressed = Signal(str, float)
 
@@ -58,6 +59,7 @@ class Analyse(QWidget):  # type: ignore[misc]
         self.reset_choices()
 
     def _fill(self) -> None:
+        """Set choices, placeholders and other properties of the fields."""
         self.where.addItems([SITE, LIBRARY] if analysis.has_library() else [SITE])
         self.kind.addItems(analysis.KINDS)
         self.unit.addItems(list(analysis.UNITS))
@@ -70,26 +72,28 @@ class Analyse(QWidget):  # type: ignore[misc]
         self.message.setTextFormat(Qt.TextFormat.PlainText)
 
     def _arrange(self) -> None:
-        form, sized, opened = QFormLayout(), QHBoxLayout(), QHBoxLayout()
-        sized.addWidget(self.size)
-        sized.addWidget(self.unit)
-        opened.addWidget(self.result)
-        opened.addWidget(self.open)
+        """Lay out the fields and buttons."""
+        form, size_row, result_row = QFormLayout(), QHBoxLayout(), QHBoxLayout()
+        size_row.addWidget(self.size)
+        size_row.addWidget(self.unit)
+        result_row.addWidget(self.result)
+        result_row.addWidget(self.open)
         form.addRow("Image", self.image)
         form.addRow("Kind", self.kind)
-        form.addRow("Scale", sized)
+        form.addRow("Scale", size_row)
         form.addRow("Where", self.where)
         form.addRow("Address", self.address)
         form.addRow("Token", self.token)
         form.addRow(self.analyse)
-        form.addRow("Result", opened)
+        form.addRow("Result", result_row)
         form.addRow(self.send)
-        whole = QVBoxLayout(self)
-        whole.addLayout(form)
-        whole.addWidget(self.message)
-        whole.addStretch()
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.message)
+        layout.addStretch()
 
     def _connect(self) -> None:
+        """Connect signals with the methods that handle them."""
         self.image.currentIndexChanged.connect(self._show_scale)
         self.where.currentTextChanged.connect(self._show_site)
         self.analyse.clicked.connect(lambda: self._attempt(self._analyse))
@@ -99,7 +103,8 @@ class Analyse(QWidget):  # type: ignore[misc]
         self.viewer.layers.selection.events.active.connect(self._show_active)
 
     def reset_choices(self, event: Any = None) -> None:
-        """List the image layers anew; napari calls it when layers come, go or move."""
+        """List the image layers again; napari calls this when layers are added, removed or
+        moved."""
         chosen, layers = self.image.currentData(), self.viewer.layers
         images = [layer for layer in reversed(layers) if isinstance(layer, Image)]
         self.image.blockSignals(True)
@@ -113,41 +118,45 @@ class Analyse(QWidget):  # type: ignore[misc]
             self._show_scale()
 
     def _show_scale(self) -> None:
-        """The scale of the layer, where it has one, else nothing: no number stays from another."""
+        """Show the scale of the chosen layer, or an empty field if it has none."""
         nm = nm_per_pixel(self.image.currentData())
         self.size.setText("" if nm is None else f"{nm:.10g}")
         self.unit.setCurrentText(analysis.PIXEL)
 
     def _show_site(self) -> None:
+        """Enable address and token only if a site analyses."""
         for field in (self.address, self.token):
             field.setEnabled(self.where.currentText() == SITE)
 
     def _show_active(self) -> None:
-        """The sentence of the selected layer."""
+        """Show the sentence and the warnings of the selected layer."""
         layer = self.viewer.layers.selection.active
         if layer is not None and "sentence" in layer.metadata:
             sentences = (layer.metadata["sentence"], *layer.metadata.get("warnings", ()))
             self.message.setText("\n\n".join(map(str, sentences)))
 
     def _show_progress(self, stage: str, fraction: float) -> None:
+        """Show the stage of the work, and its progress from 0 to 1."""
         self.message.setText(f"{stage} ({fraction:.0%})" if fraction else stage)
 
     def client(self) -> Client:
-        """The site, one for each address and token: without a token it keeps the secret with which
-        results are corrected. Raises Unusable."""
+        """The client for the typed address and token; raises Unusable.
+
+        It is kept: without a token its secret is needed to correct results later."""
         key = self.address.text(), self.token.text()
         if key not in self._clients:
             self._clients[key] = analysis.open_site(*key)
         return self._clients[key]
 
     def _attempt(self, action: Callable[[], None]) -> None:
-        """Do what a button says, or show in one sentence why it cannot be done."""
+        """Do the action of a button, or show in one sentence why it is not possible."""
         try:
             action()
         except PROBLEMS as problem:
             self._fail(problem)
 
     def _analyse(self) -> None:
+        """Analyse the chosen image layer, and show the result."""
         layer = self.image.currentData()
         if layer is None:
             raise Unusable("Open an image first.")
@@ -165,6 +174,7 @@ class Analyse(QWidget):  # type: ignore[misc]
         self._start(work, lambda outcome: self._add(outcome, layer))
 
     def _open(self) -> None:
+        """Show the result of the site whose id was typed."""
         address, layer, client = self.result.text(), self.image.currentData(), self.client()
         self._start(
             lambda progress: analysis.open_result(client, address, progress),
@@ -172,6 +182,7 @@ class Analyse(QWidget):  # type: ignore[misc]
         )
 
     def _send(self) -> None:
+        """Send the outlines of the selected layer to its site, and show the new version."""
         layer, client = self.viewer.layers.selection.active, self.client()
         if not isinstance(layer, Labels) or "job" not in layer.metadata:
             raise Unusable("Select a layer of outlines that came from a site.")
@@ -184,11 +195,13 @@ class Analyse(QWidget):  # type: ignore[misc]
         )
 
     def _start(self, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
-        """Do work in a thread, then what follows here; one at a time. A fault of the program
-        is left to napari, which shows where it happened."""
+        """Call `work` in a thread, then `then` with its result in the window's thread.
+
+        Only one work runs at a time. Faults of the program are left to napari, which shows where
+        they happened."""
 
         def guarded() -> Callable[[], None]:
-            """What is to be done in the window at the end."""
+            """Do the work; gives a function to call in the window's thread."""
             try:
                 result = work(self.progressed.emit)
             except PROBLEMS as problem:
@@ -203,35 +216,40 @@ class Analyse(QWidget):  # type: ignore[misc]
         worker.finished.connect(lambda: self._set_busy(False))
         worker.start()
 
-    def _set_busy(self, busy: bool) -> None:
+    def _set_busy(self, is_busy: bool) -> None:
+        """Disable the buttons while work runs."""
         for button in (self.analyse, self.open, self.send):
-            button.setEnabled(not busy)
+            button.setEnabled(not is_busy)
 
     def _fail(self, problem: Exception) -> None:
-        """Say in one sentence what cannot be done."""
+        """Show in one sentence why something is not possible."""
         self.message.setText(str(problem) or type(problem).__name__)
         show_error(self.message.text())
 
     def _add(self, outcome: Outcome, image: Image | None) -> None:
-        """Show a result over its image, which takes the result's scale."""
+        """Add the layers of a result over its image, which gets the scale of the result.
+
+        image: the chosen layer; one of another shape is not the image of the result."""
         over = image
         if image is None or finest(image).shape[:2] != outcome.labels.shape:
             over = None
-        is_placed = nm_per_pixel(over) == outcome.nm_per_pixel
-        if over is not None and outcome.nm_per_pixel is not None and not is_placed:
+        has_scale = nm_per_pixel(over) == outcome.nm_per_pixel
+        if over is not None and outcome.nm_per_pixel is not None and not has_scale:
             over.scale, over.units = (outcome.nm_per_pixel,) * 2, ("nm", "nm")
         self._add_layers(outcome, over)
-        if not is_placed:
+        if not has_scale:
             self.viewer.reset_view()
 
     def _add_version(self, sent: tuple[Outcome, str], corrected: Labels) -> None:
+        """Add the layers of a new version over the corrected layer, and show the address of its
+        page."""
         outcome, page = sent
         self._add_layers(outcome, corrected)
         self.message.setText(f"{self.message.text()}\n\nThe new version: {page}")
 
     def _add_layers(self, outcome: Outcome, over: Layer | None) -> None:
-        """Add the layers where another layer lies; the outlines that count are selected, and their
-        sentence is shown."""
+        """Add the layers of a result at the place of the layer `over`, select the outlines that
+        count, and show their sentence."""
         placement = {} if over is None else {name: getattr(over, name) for name in PLACE}
         for data, options, _ in labels_layers(outcome, **placement):
             self.viewer.layers.selection.active = self.viewer.add_labels(data, **options)
@@ -239,13 +257,13 @@ class Analyse(QWidget):  # type: ignore[misc]
 
 
 def finest(image: Image) -> Any:
-    """The pixels of an image layer, of several resolutions the finest."""
+    """The pixels of an image layer; if it has several resolutions, the finest one."""
     return image.data[0] if image.multiscale else image.data
 
 
 def nm_per_pixel(layer: Layer | None) -> float | None:
-    """The size of a pixel of a layer in nm; None where its scale is no length, or differs between
-    rows and columns."""
+    """The size of a pixel of a layer in nm; None if its scale is no length, or differs between rows
+    and columns."""
     if layer is None or layer.ndim != 2:
         return None
     try:

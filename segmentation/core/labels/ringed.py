@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..micrograph.contrast import limits
+from ..micrograph.contrast import grey_limits
 from .bands import Band, Ids, added, boxes, by_band, ids_in, sums_of_objects, whole_image
 from .contrast import largest_within
 from .separate import Labels, interior
@@ -33,7 +33,7 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = Non
         return is_gap
     areas, sums = sums_of_objects(labels, ids, grey)
     means = sums / np.maximum(areas, 1)
-    lowest = whole_image("darkest", grey, lambda: limits(grey, 1.0, 100.0)[0])
+    lowest = whole_image("darkest", grey, lambda: grey_limits(grey, 1.0, 100.0)[0])
     box_of = boxes(labels, ids)
     for index in candidates:
         top, left, bottom, right = box_of[index].tolist()

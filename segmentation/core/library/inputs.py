@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..label_images import Kind, Mask, as_labels, read_mask
 from ..micrograph.arrays import micrograph_of
 from ..micrograph.barreading import read_bar
-from ..micrograph.barresult import BarReading, repeated
+from ..micrograph.barresult import BarReading, reading_of_same_bar
 from ..micrograph.databar import data_bar
 from ..micrograph.pairing import is_side, pair
 from ..micrograph.reader import read as read_file
@@ -91,7 +91,7 @@ def with_bar(
     is_scale_known = is_scale_known or micrograph.calibration.is_known
     if is_scale_known and first_row == micrograph.shape[0]:
         return micrograph
-    reading = repeated(micrograph, first_row, known)
+    reading = reading_of_same_bar(micrograph, first_row, known)
     if reading is None and (reading := read_bar(micrograph)) is not None:
         known.append(replace(reading, same_as=micrograph.name))
     if reading is None or reading.sure or is_scale_known:

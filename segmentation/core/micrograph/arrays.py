@@ -1,4 +1,4 @@
-"""An array of pixels -> Micrograph, for programs that have opened the file themselves."""
+"""`micrograph_of`, which makes a Micrograph of an array, for programs that have read the file themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..names import file_name
 from .colours import COLOURS, MAP, colours_of
 from .grey import check_size, luminance, to_grey
-from .marks import as_text, coloured, regions_of
+from .marks import coloured_marks, regions_of, regions_text
 from .reader import MAX_PIXELS
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS
@@ -26,12 +26,11 @@ _CHANNELS = "The array looks like a map of elements: give one of its channels, s
 def micrograph_of(array: ArrayLike, *, name: str = "array", max_pixels: int = MAX_PIXELS) -> Micrograph:
     """The Micrograph of an array, with its grey values as they are and no calibration.
 
-    array: (H, W) grey, or (H, W, 3 or 4) red, green and blue (what follows is ignored), of bool,
-        whole or floating-point numbers; axes of length 1 are dropped. Values that are not finite
-        become the smallest valid one, with a note. Colours become grey by their luminance, and
-        coloured marks are noted, as of a PNG.
-    The checksum is that of shape, type and values.
-    Raises UnreadableImage, one sentence, for anything else.
+    array: (H, W) grey, or (H, W, 3 or 4) red, green and blue (a fourth channel is ignored), of
+        bool, whole or floating-point numbers; axes of length 1 are dropped. Values that are not
+        finite become the smallest valid one, with a note. Colours become grey by their luminance;
+        coloured marks are found as in a PNG. `sha256` is that of shape, type and values.
+    Raises UnreadableImage with one sentence for any other array.
     """
     values = _picture(array)
     check_size(values.shape[1], values.shape[0], max_pixels)
@@ -42,9 +41,9 @@ def micrograph_of(array: ArrayLike, *, name: str = "array", max_pixels: int = MA
         if colour := colours_of(colours):
             metadata[COLOURS] = colour.kind
             notes.append(_CHANNELS if colour.kind == MAP else colour.note)
-        marks = coloured(colours)
+        marks = coloured_marks(colours)
         if marks is not None:
-            metadata[MARKS] = as_text(regions_of(marks))
+            metadata[MARKS] = regions_text(regions_of(marks))
     pixels, changes = to_grey(luminance(values) if values.ndim == 3 else values)
     head = f"{values.shape} {values.dtype.str} ".encode()
     sha256 = hashlib.sha256(head + np.ascontiguousarray(values).tobytes()).hexdigest()
@@ -53,7 +52,7 @@ def micrograph_of(array: ArrayLike, *, name: str = "array", max_pixels: int = MA
 
 
 def _picture(array: ArrayLike) -> NDArray[Any]:
-    """(H, W) or (H, W, 3) numbers."""
+    """The array as (H, W) or (H, W, 3) numbers; raises UnreadableImage if it is neither."""
     try:
         values = np.asarray(array)
     except ValueError:  # rows of several lengths
@@ -71,7 +70,7 @@ def _picture(array: ArrayLike) -> NDArray[Any]:
 
 
 def _eight_bits(colours: NDArray[Any]) -> NDArray[np.uint8]:
-    """(H, W, 3) colours as 0 to 255, which the brightest becomes, unless they are of 8 bits."""
+    """(H, W, 3) colours as bytes: unchanged if they are bytes already, else scaled so that the brightest is 255."""
     if colours.dtype == np.uint8:
         return colours
     values = np.nan_to_num(colours.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0).clip(0)

@@ -1,8 +1,10 @@
-"""The same data bar in another picture: known by its pixels, so that no text is read again.
+"""`Layout`, by which a data bar with the same scale is recognised in another image, so that its text is not read again.
 
-A microscope draws the bar anew below each picture, and time, file number and the like differ. Where the texts of the
-scale have the same pixels and its line has the same ink, the bar says the same scale. JPEG keeps this: it stores equal
-blocks of 8 x 8 px alike, and only those differ into which the picture reaches.
+A microscope draws a data bar below each image. Time, file number and the like differ; but if the texts of the scale
+have the same pixels and the scale bar has the same ink, both data bars state the same scale. This also holds for JPEG:
+it stores equal blocks of 8 x 8 px equally, so that only blocks at the border to the picture differ.
+
+"Ink" are the pixels that differ from the background of the bar (`barline.ink_of`).
 """
 
 from __future__ import annotations
@@ -19,25 +21,26 @@ from .barline import Line, ink_of
 from .barwords import lengths, magnifications
 from .ocr import Text
 
-Box = tuple[int, int, int, int]
-EDGE = 8  # px along the edges of a strip: blocks of JPEG, and rows in which some makers leave the picture
+Box = tuple[int, int, int, int]  # left, top, right and bottom, in px of the strip of the data bar
+EDGE = 8  # px along the edges of a strip that are not compared: blocks of JPEG, and rows of the picture
 MARGIN = 2  # px around a text of the scale
-BESIDE = 1.0  # of its height, within which nothing beside a text of the scale is free to change
-ABOVE = 1.2  # of a length's height: there its heading may stand
-FREE_ACROSS, FREE_DOWN = 1.0, 0.3  # of a text's height, by which another text in its place may be larger
-LEAST_REACH = 3  # px from a line to the ends of its ticks, at least
-MOST_BOXES = 60  # of a layout
+BESIDE = 1.0  # heights of a text of the scale, in which the ink beside it is compared
+ABOVE = 1.2  # heights of a length, in which its heading may stand above it
+FREE_ACROSS, FREE_DOWN = 1.0, 0.3  # heights of a text, by which another text in its place may be larger
+LEAST_REACH = 3  # px from the line of a scale bar to the ends of its ticks, at least
+MOST_BOXES = 60  # texts of a data bar
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What another data bar must share with this one to say the same scale.
+    """What another data bar must share with this one to state the same scale. It is stored as JSON.
 
     rows, columns: of the image. first: row of the image in which the bar begins.
-    firm: left, top, right and bottom, in px of the bar, of the texts that tell the scale: their pixels are the same.
-    line: around the line of the scale bar and its ticks; its ink is the same.
-    free: of other texts, such as the time: anything may stand there. Elsewhere the ink is the same, but for the edges.
-    sha256: of all that is the same.
+    firm: boxes of the texts that state the scale. Their pixels must be the same.
+    line: box around the scale bar and its ticks, None without one. Its ink must be the same.
+    free: boxes of other texts, such as the time. They may have any pixels. In all the rest of the bar the ink must be
+        the same, except at its edges.
+    sha256: of everything that must be the same.
     """
 
     rows: int
@@ -49,34 +52,34 @@ class Layout:
     sha256: str
 
     def fits(self, strip: NDArray[np.uint8], first_row: int) -> bool:
-        """Whether a strip (h, w), which begins at row `first_row` of its image, says the same scale."""
+        """Whether a data bar (h, w), which begins at row `first_row` of its image, states the same scale."""
         if (self.rows, self.columns, self.first) != (first_row + len(strip), strip.shape[1], first_row):
             return False
         return self.sha256 == _hash(strip, self.firm, self.free, self.line)
 
 
 def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None, first_row: int) -> Layout | None:
-    """The layout of a strip (h, w) that begins at row `first_row` of its image; None with more texts than a bar has.
+    """The layout of a data bar (h, w) that begins at row `first_row` of its image; None for more than MOST_BOXES texts.
 
-    texts: all that were read on it. line: of its scale bar, None without one.
+    texts: all that were read on it. line: of its scale bar; None without one.
     """
     if len(texts) > MOST_BOXES:
         return None
-    telling = _texts_of_scale(texts)
-    others = [text for text in texts if text not in telling]
-    firm = tuple(_box_of_ink(strip, _box(text, 0, 0, strip)) for text in telling)
+    scale_texts = _texts_of_scale(texts)
+    others = [text for text in texts if text not in scale_texts]
+    firm = tuple(_box_of_ink(strip, _box(text, 0, 0, strip)) for text in scale_texts)
     free = tuple(_box(text, FREE_ACROSS * _height(text), FREE_DOWN * _height(text), strip) for text in others)
-    around = None
+    line_box = None
     if line is not None:
         reach = max(LEAST_REACH, line.bottom - line.top + 1)
         bounds = Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)
-        around = _box(bounds, EDGE + reach, reach, strip)
-    digest = _hash(strip, firm, free, around)
-    return Layout(first_row + len(strip), strip.shape[1], first_row, firm, free, around, digest)
+        line_box = _box(bounds, EDGE + reach, reach, strip)
+    digest = _hash(strip, firm, free, line_box)
+    return Layout(first_row + len(strip), strip.shape[1], first_row, firm, free, line_box, digest)
 
 
 def _texts_of_scale(texts: Sequence[Text]) -> list[Text]:
-    """The texts with a length that may tell the scale or with a magnification, and those above such a length."""
+    """The texts with a magnification or with a length that may state the scale, and the texts above such a length."""
     parts = [length.part for length in lengths(texts) if length.meaning != "other"]
     return [
         text
@@ -97,14 +100,15 @@ def _height(text: Text) -> float:
 
 
 def _box(text: Text, across: float, down: float, strip: NDArray[np.uint8]) -> Box:
-    """The box of a text on a strip, so many px wider at each side and so many higher."""
+    """The box of a text on a strip, larger by `across` px at the left and right and by `down` px above and below."""
     rows, columns = strip.shape
     left, top = max(0, math.floor(text.left - across)), max(0, math.floor(text.top - down))
     return left, top, min(columns, math.ceil(text.right + across)), min(rows, math.ceil(text.bottom + down))
 
 
 def _box_of_ink(strip: NDArray[np.uint8], box: Box) -> Box:
-    """The letters in a box, with a margin: boxes of texts reach beyond them, to where JPEG mixes in the picture."""
+    """The box of the ink in a box, with a margin. The boxes of texts are larger than their letters; near the picture,
+    JPEG would change pixels in them."""
     left, top, right, bottom = box
     down, across = np.nonzero(ink_of(strip)[top:bottom, left:right])
     if not down.size:
@@ -115,20 +119,20 @@ def _box_of_ink(strip: NDArray[np.uint8], box: Box) -> Box:
 
 
 def _hash(strip: NDArray[np.uint8], firm: Sequence[Box], free: Sequence[Box], line: Box | None) -> str:
-    """Of the pixels in firm boxes, and of the ink around them, around the line and in all the rest but free boxes and
-    edges."""
+    """SHA-256 of the pixels in firm boxes, and of the ink everywhere but in free boxes and at the edges. Beside firm
+    boxes and around the line, ink counts also in free boxes."""
     ink = ink_of(strip)
-    same = np.zeros(strip.shape, bool)
-    same[EDGE:-EDGE, EDGE:-EDGE] = True
+    is_compared = np.zeros(strip.shape, bool)
+    is_compared[EDGE:-EDGE, EDGE:-EDGE] = True
     for left, top, right, bottom in free:
-        same[top:bottom, left:right] = False
+        is_compared[top:bottom, left:right] = False
     for left, top, right, bottom in firm:
-        beside = round(BESIDE * (bottom - top))
-        same[top:bottom, max(0, left - beside) : right + beside] = True
+        margin = round(BESIDE * (bottom - top))
+        is_compared[top:bottom, max(0, left - margin) : right + margin] = True
     if line is not None:
         left, top, right, bottom = line
-        same[top:bottom, left:right] = True
-    digest = hashlib.sha256(np.packbits(ink & same).tobytes())
+        is_compared[top:bottom, left:right] = True
+    digest = hashlib.sha256(np.packbits(ink & is_compared).tobytes())
     for left, top, right, bottom in firm:
         digest.update(strip[top:bottom, left:right].tobytes())
     return digest.hexdigest()

@@ -1,8 +1,10 @@
-"""The scale bar's line in a data bar: where it is and how many pixels long.
+"""The line of a scale bar in a data bar: where it is, and how many pixels long.
 
-Three ways of drawing it are known: one line or block with or without end ticks (Zeiss, JEOL), a line that its text
-breaks (FEI, TESCAN), and a row of ticks or dots at equal distances (Hitachi). Ends with ticks are measured between
-the ticks' centres, others from edge to edge.
+Microscopes draw it in three ways: as one line or block with or without ticks at its ends (Zeiss, JEOL), as a line with
+the text in a gap (FEI, TESCAN), or as a row of ticks or dots at equal distances (Hitachi). A line with ticks is
+measured from the centre of one tick to that of the other; a line without ticks from edge to edge.
+
+"Ink" are the pixels that differ from the background, called paper.
 """
 
 from __future__ import annotations
@@ -17,27 +19,29 @@ from numpy.typing import NDArray
 from .ocr import Text
 
 Mask = NDArray[np.bool_]
-INK = 0.35  # of the strip's contrast
-MOST_INK = 0.4  # of the strip: more is no drawing on a flat ground
-LEAST_SHARE = 0.6  # of the text's height: no scale bar is shorter
+INK = 0.35  # least contrast of ink, as a share of the largest in the strip
+MOST_INK = 0.4  # share of the strip: with more it is no drawing on paper
+LEAST_SHARE = 0.6  # heights of the text: no scale bar is shorter
 SHORTEST_PX = 8
-WIDEST_SHARE = 0.75  # of the strip: longer ones are frames
-FARTHEST = 2.5  # heights of the text between it and its line
+WIDEST_SHARE = 0.75  # of the strip's width: longer lines are frames
+FARTHEST = 2.5  # heights of the text between the text and its line
 FEWEST_TICKS = 6
-TEN = 10  # steps of a row of ticks, as Hitachi draws it
+USUAL_STEPS = 10  # steps of a row of ticks by Hitachi
 SHORTEST_STEP = 5.0  # px between two ticks
-MOST_MISSING = 0.2  # of the steps of a row: what the picture hides
-MOST_RUNS, MOST_IN_A_ROW = 50_000, 400  # more are a texture
-LEAST_FULL = 0.6  # of the box of a mark
-SAME_PX = 1
-LEAST_BLOCK = 2  # last row, at least, of a bar that begins in the first
+MOST_MISSING = 0.2  # share of the ticks of a row that may be hidden by the picture
+MOST_RUNS, MOST_IN_A_ROW = 50_000, 400  # runs of ink, and marks in a row: more are a texture
+LEAST_FULL = 0.6  # share of ink in the box of a mark
+SAME_PX = 1  # px by which ends that belong together may differ
+LEAST_BLOCK = 2  # a scale bar that begins in row 0 reaches this row at least
 
 
 @dataclass(frozen=True)
 class Line:
-    """A scale bar's line: first and last column between which it is measured, its rows, its pixels' length.
+    """The line of a scale bar.
 
-    far: its distance from its text, in heights of the text. steps: between its ticks where it is a row of them, else 0.
+    left, right: the columns between which it is measured. top, bottom: its first and last row. length: in px.
+    distance: from its text, in heights of the text.
+    steps: number of steps if it is a row of ticks, else 0.
     """
 
     left: float
@@ -45,43 +49,45 @@ class Line:
     top: int
     bottom: int
     length: float
-    far: float
+    distance: float
     steps: int = 0
 
 
-def find_line(strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (), *, alone: bool = False) -> Line | None:
-    """The line that belongs to a scale bar's text on a strip (h, w), the nearest; None where there is none.
+def find_line(
+    strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (), *, is_only_length: bool = False
+) -> Line | None:
+    """The line nearest to the text of a scale bar on a strip (h, w); None if no line belongs to it.
 
-    others: other texts there; their letters are no lines. A text of a single sign may be a line that was misread.
-    Where no line is near, one that is the only line or block of the strip belongs to the text at any distance if
-    `alone`: no other text there is a length.
+    others: the other texts on the strip, whose letters are no lines. A text of one repeated sign may be a line that was
+    misread. is_only_length: no other text is a length; then a line that is the only one on the strip belongs to the
+    text at any distance.
     """
     ink = ink_of(strip)
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
-    written = [text, *(other for other in others if _is_writing(other.text))]
-    whole = list(_whole_lines(ink, text, written))
-    lines = [*_broken_lines(ink, text), *whole, *ticked(ink, text)]
-    near = min((line for line in lines if line.far <= FARTHEST), key=lambda line: line.far, default=None)
-    return whole[0] if near is None and alone and len(whole) == 1 else near
+    letters = [text, *(other for other in others if _is_writing(other.text))]
+    whole_lines = list(_whole_lines(ink, text, letters))
+    lines = [*_broken_lines(ink, text), *whole_lines, *tick_rows(ink, text)]
+    nearest = min((line for line in lines if line.distance <= FARTHEST), key=lambda line: line.distance, default=None)
+    return whole_lines[0] if nearest is None and is_only_length and len(whole_lines) == 1 else nearest
 
 
 def ink_of(strip: NDArray[np.uint8]) -> Mask:
-    """(h, w) where a strip has another grey than its paper, the commonest: letters and lines."""
+    """(h, w) bool: where the grey of a strip differs from that of its paper, the most frequent one."""
     paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
-    away = np.abs(strip.astype(np.int16) - paper)
-    ink: Mask = away > max(20.0, INK * float(away.max()))
+    contrast = np.abs(strip.astype(np.int16) - paper)
+    ink: Mask = contrast > max(20.0, INK * float(contrast.max()))
     return ink
 
 
 def _is_writing(text: str) -> bool:
-    """Whether this is no line or row of ticks that was read as letters: "H", "IIIIIIIIIII"."""
+    """Whether a text is really one, and not a line or row of ticks that was read as "H" or "IIIIIIIIIII"."""
     letters = {letter for letter in text if letter.isalnum()}
     return len(letters) > 1 and not letters <= set("IlLi1tTHh")
 
 
 def _runs(row: Mask) -> NDArray[np.int64]:
-    """First and last-plus-one columns (n, 2) of the ink in a row."""
+    """(n, 2): first column and last + 1 of each run of ink in a row."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
     return edges.reshape(-1, 2)
 
@@ -90,8 +96,9 @@ def _height(text: Text) -> float:
     return max(6.0, text.bottom - text.top)
 
 
-def stacks(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
-    """(left, right, top, bottom) of runs at least `shortest` long that lie below one another with the same ends."""
+def stacked_runs(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
+    """(left, right, top, bottom) of each stack of runs that lie below one another with the same ends. shortest:
+    length of a run in px, at least."""
     open_runs: dict[tuple[int, int], tuple[int, int]] = {}
     for y, row in enumerate(ink):
         for left, right in _runs(row):
@@ -109,7 +116,9 @@ def stacks(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
-    """Columns of the tick that stands at the end of a line, 0 where none does: ink above or below the line there."""
+    """The width in px of the tick at the end `column` of a line, which is ink above or below it; 0 without a tick.
+
+    inward: 1 or -1, the direction from this end to the other one."""
     reach = max(3, bottom - top + 1)
     thick = 0
     for step in range(4):
@@ -124,42 +133,43 @@ def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
     return thick if thick < 4 else 0
 
 
-def measured(ink: Mask, left: int, right: int, top: int, bottom: int) -> tuple[float, float]:
-    """First and last place of a line of columns left..right-1, ends with ticks taken at the ticks' centres."""
-    tick = _tick(ink, left, top, bottom, 1)
-    last = _tick(ink, right - 1, top, bottom, -1)
-    if not (tick and last):
+def measured_ends(ink: Mask, left: int, right: int, top: int, bottom: int) -> tuple[float, float]:
+    """The ends in px of a line of columns left..right-1: the centres of its two ticks, else its edges."""
+    left_tick = _tick(ink, left, top, bottom, 1)
+    right_tick = _tick(ink, right - 1, top, bottom, -1)
+    if not (left_tick and right_tick):
         return float(left), float(right)
-    return left + tick / 2, right - last / 2
+    return left + left_tick / 2, right - right_tick / 2
 
 
-def _whole_lines(ink: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
-    """Lines and blocks above, below or beside their text."""
+def _whole_lines(ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
+    """Lines and blocks without a gap. letters: texts whose strokes are no lines."""
     rows, columns = ink.shape
     height = _height(text)
-    for left, right, top, bottom in stacks(ink, max(SHORTEST_PX, LEAST_SHARE * height)):
+    for left, right, top, bottom in stacked_runs(ink, max(SHORTEST_PX, LEAST_SHARE * height)):
         thick = bottom - top + 1
         if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
             continue
         if right - left > WIDEST_SHARE * columns:
             continue
-        stroke = any(
+        may_be_stroke = any(
             left >= other.left - 2 and right <= other.right + 2 and top >= other.top - 1 and bottom <= other.bottom + 1
-            for other in written
+            for other in letters
         )
-        if stroke:  # around one of a letter there is ink, unlike a line over which the box of a text beside it reaches
+        if may_be_stroke:  # a stroke of a letter has ink around it, a line in the box of a text has none
             around = ink[top - 1 : bottom + 2, left - 2 : right + 2].copy()
             around[1:-1, SAME_PX:-SAME_PX] = False
             if around.any():
                 continue
-        start, last = measured(ink, left, right, top, bottom)
-        yield Line(start, last, top, bottom, last - start, far_from(left, right, top, bottom, text))
+        start, last = measured_ends(ink, left, right, top, bottom)
+        yield Line(start, last, top, bottom, last - start, distance_to_text(left, right, top, bottom, text))
 
 
 def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
-    """Whether it is no part of a frame: those reach the strip's edge or meet a line from top to bottom at an end.
+    """Whether these columns and rows are no part of a frame, which reaches the edge of the strip or ends at a line from
+    top to bottom.
 
-    A thick one in the first row is a bar that begins with the strip, as some of JEOL's do.
+    A thick line from the first row on is no frame: some of JEOL's scale bars begin with the strip.
     """
     rows, columns = ink.shape
     if left <= 1 or right >= columns - 1 or bottom == rows - 1 or (top == 0 and bottom < LEAST_BLOCK):
@@ -167,15 +177,15 @@ def _is_line(ink: Mask, left: int, right: int, top: int, bottom: int) -> bool:
     return not any(ink[:, max(0, x - 1) : x + 2].any(axis=1).mean() > 0.9 for x in (left, right - 1))
 
 
-def far_from(left: float, right: float, top: int, bottom: int, text: Text) -> float:
-    """Distance between line and text, in heights of the text."""
+def distance_to_text(left: float, right: float, top: int, bottom: int, text: Text) -> float:
+    """The distance between a line and a text, in heights of the text."""
     across = max(0.0, left - text.right, text.left - right)
     down = max(0.0, top - text.bottom, text.top - bottom)
     return (across + down) / _height(text)
 
 
 def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
-    """Lines that the text interrupts: one part ends left of it, and another of equal length begins right of it."""
+    """Lines with the text in a gap: one part ends left of the text, and another of equal length begins right of it."""
     height = _height(text)
     middle = (text.left + text.right) / 2
     for y in range(max(0, int(text.top)), min(ink.shape[0], int(text.bottom) + 1)):
@@ -192,12 +202,12 @@ def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
         parts = sorted((middle - left, right - middle))
         if (left <= 1 and right >= ink.shape[1] - 1) or parts[1] - parts[0] > 0.12 * (right - left) + height:
             continue
-        start, last = measured(ink, left, right, y, y)
+        start, last = measured_ends(ink, left, right, y, y)
         yield Line(start, last, y, y, last - start, 0.0)
 
 
-def ticked(ink: Mask, text: Text) -> Iterator[Line]:
-    """The row of marks at equal distances near a text that has the most of them: ticks without a line, or dots."""
+def tick_rows(ink: Mask, text: Text) -> Iterator[Line]:
+    """The longest row of marks (ticks or dots) at equal distances near a text; nothing without one."""
     marks = _marks(ink, text)
     if len(marks) < FEWEST_TICKS:
         return
@@ -206,35 +216,37 @@ def ticked(ink: Mask, text: Text) -> Iterator[Line]:
     for edge in (top, bottom, (top + bottom) / 2):  # the ticks at the ends and in the middle may be taller
         for y in np.unique(edge):
             row = marks[np.abs(edge - y) <= SAME_PX]
-            rows += [(steps, -abs(y - text.top), ends, row) for *ends, steps in _equal(row[:, :2].mean(axis=1))]
+            rows += [(steps, -abs(y - text.top), ends, row) for *ends, steps in _equal_steps(row[:, :2].mean(axis=1))]
     if rows:
         steps, _, (start, last), row = max(rows, key=lambda candidate: candidate[:2])
         upper, lower = int(row[:, 2].min()), int(row[:, 3].max()) - 1
-        far = far_from(start, last, upper, lower, text) + 0.5  # a line as near goes before it
-        yield Line(start, last, upper, lower, last - start, far, steps)
+        # A line at the same distance is preferred to a row of ticks.
+        distance = distance_to_text(start, last, upper, lower, text) + 0.5
+        yield Line(start, last, upper, lower, last - start, distance, steps)
 
 
 def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
-    """Left, right, top and bottom (n, 4) of the small upright marks and dots near a text; the ends just outside."""
-    import cv2  # the inspector's image has no scipy
+    """(n, 4): left, right + 1, top and bottom + 1 of the small upright marks and dots near a text."""
+    import cv2  # scipy is not installed where files are inspected
 
     height = _height(text)
     row = max(0, int(text.top - FARTHEST * height))
-    near = ink[row : int(text.bottom + FARTHEST * height) + 1]
-    if np.count_nonzero(near[:, 1:] & ~near[:, :-1]) > MOST_RUNS:
+    near_ink = ink[row : int(text.bottom + FARTHEST * height) + 1]
+    if np.count_nonzero(near_ink[:, 1:] & ~near_ink[:, :-1]) > MOST_RUNS:
         return np.zeros((0, 4))
-    pieces = cv2.connectedComponentsWithStats(near.astype(np.uint8), connectivity=4)[2][1:].astype(np.float64)
-    left, top, wide, tall, area = pieces.T
+    components = cv2.connectedComponentsWithStats(near_ink.astype(np.uint8), connectivity=4)[2][1:].astype(np.float64)
+    left, top, wide, tall, area = components.T
     boxes = np.stack([left, left + wide, top + row, top + tall + row], axis=1)
     is_small = (wide <= max(5.0, 0.45 * height)) & (tall >= 2) & (tall <= 1.5 * height)
     marks: NDArray[np.float64] = boxes[is_small & (area >= LEAST_FULL * wide * tall)]
     return marks
 
 
-def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
-    """First, last and number of steps of rows of at least FEWEST_TICKS places at equal distances of 5 px or more.
+def _equal_steps(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
+    """First place, last place and number of steps of each row of places at equal distances.
 
-    Between its ends a row may miss a few, but no two that follow each other, as what lies below may hide them.
+    A row has at least FEWEST_TICKS places, SHORTEST_STEP or more apart. Single places between its ends may be missing,
+    because the picture below may hide them, but no two neighbours.
     """
     places = np.unique(centres).tolist()
     if len(places) > MOST_IN_A_ROW:
@@ -259,7 +271,8 @@ def _equal(centres: NDArray[np.float64]) -> Iterator[tuple[float, float, int]]:
 
 
 def _nearest_place(places: list[float], expected: float, step: float) -> float | None:
-    """Of ascending places the one that lies where one is wanted, within a pixel or a part of the step."""
+    """The place nearest to the expected one; None if it is more than a pixel and 5 % of the step away. places:
+    ascending."""
     after = bisect(places, expected)
     nearest = min(places[max(0, after - 1) : after + 1], key=lambda position: abs(position - expected))
     return nearest if abs(nearest - expected) <= max(1.0, 0.05 * step) else None

@@ -1,4 +1,4 @@
-"""The pixel size that a bar in an image gives, and the same bar known again in another image."""
+"""`BarReading`, the pixel size from a data bar or scale bar, and its use for an image with the same data bar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECOUNTED = (
 
 @dataclass(frozen=True)
 class Way:
-    """One way to the pixel size: nanometres, relative standard uncertainty, and the text that was read."""
+    """One way to the pixel size: its value, its relative standard uncertainty, and the text from which it comes."""
 
     nm_per_pixel: float
     relative_uncertainty: float
@@ -28,18 +28,19 @@ class Way:
 
 @dataclass(frozen=True)
 class BarReading(Way):
-    """The pixel size from a data bar, or from a scale bar in the image.
+    """The pixel size from a data bar, or from a scale bar in the image. It is stored as JSON.
 
-    nm_per_pixel, relative_uncertainty: by the surest of the ways that agree.
-    text: the text that gives it. texts: all texts that were read, none where the bar is the same as an earlier one.
-    length_nm, length_px: of the scale bar, None without one.
-    box: x, y, width, height of the texts in the image.
-    ways: by name, "scale bar", "width" and "pixel size", as far as they are printed.
-    confidence: 0..1; below 0.5 if ways contradict each other. sure: whether it is certain.
-    note: a sentence if the text is no length or reading took too long (nm_per_pixel is then 0), or a tick was missed.
-    steps: between the ticks of the scale bar where it is a row of them, else 0.
-    layout: by which the same data bar is known again, None where it is not.
-    same_as: name of the earlier image whose data bar was read, where this one is the same (`repeated`).
+    nm_per_pixel, relative_uncertainty, text: those of the most exact of the ways that agree.
+    length_nm, length_px: of the scale bar; None without one.
+    box: x, y, width, height of the texts in the image, in px.
+    ways: the ways to the pixel size, by name: "scale bar", "width" and "pixel size", if they are printed.
+    texts: all texts that were read; empty if the bar is the same as an earlier one.
+    confidence: 0..1; below 0.5 if ways contradict each other.
+    sure: whether the reading is certain.
+    note: a sentence if the text is no length or reading took too long (nm_per_pixel is 0 then), or a tick was missed.
+    steps: number of steps of the scale bar if it is a row of ticks, else 0.
+    layout: by which the same data bar is recognised in other images; None if it cannot be.
+    same_as: name of the earlier image whose data bar was read, if this bar is the same (`reading_of_same_bar`).
     """
 
     length_nm: float | None
@@ -56,45 +57,45 @@ class BarReading(Way):
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> BarReading:
-        """A reading with a layout as it was stored, by `asdict`."""
+        """A stored reading with a layout. stored: its `asdict`."""
         ways = {name: Way(**way) for name, way in stored["ways"].items()}
         return cls(**{**stored, "ways": ways, "layout": Layout(**stored["layout"])})
 
 
-def repeated(micrograph: Micrograph, first_row: int, earlier: Sequence[BarReading]) -> BarReading | None:
-    """The reading among earlier ones whose data bar is the same as that of an image; None without one.
+def reading_of_same_bar(micrograph: Micrograph, first_row: int, earlier: Sequence[BarReading]) -> BarReading | None:
+    """The first of some earlier readings whose data bar is the same as that of an image; None without one.
 
-    first_row: first row of the data bar of the image. No text is read: the pixels that tell the scale are the same.
-    earlier: the first that fits counts; their `same_as` is the name of the image that was read.
+    first_row: first row of the data bar of the image. earlier: readings in which `same_as` names the image that was
+    read. No text is read; pixels are compared (`Layout.fits`).
     """
     if not earlier or first_row >= len(micrograph.pixels):
         return None
     strip = as_bytes(micrograph.pixels[first_row:])
-    same = (reading for reading in earlier if reading.layout and reading.layout.fits(strip, first_row))
-    reading = next(same, None)
+    fitting = (reading for reading in earlier if reading.layout and reading.layout.fits(strip, first_row))
+    reading = next(fitting, None)
     if reading is None:
         return None
     return with_other_tick_count(replace(reading, texts=()), micrograph.calibration.nm_per_pixel)
 
 
-def with_other_tick_count(reading: BarReading, of_file: float | None) -> BarReading:
-    """The reading with one tick more or less, if it then agrees with the file; such a reading proves nothing.
+def with_other_tick_count(reading: BarReading, file_nm: float | None) -> BarReading:
+    """The reading with one tick more or less, if it agrees with the file then; it is not sure any more.
 
-    of_file: nanometres per pixel of the file.
+    file_nm: nanometres per pixel by the file. Other readings are returned unchanged.
     """
-    if not of_file or not reading.steps or abs(reading.nm_per_pixel / of_file - 1) <= LARGEST_DIFFERENCE:
+    if not file_nm or not reading.steps or abs(reading.nm_per_pixel / file_nm - 1) <= LARGEST_DIFFERENCE:
         return reading
     for steps in (reading.steps - 1, reading.steps + 1):
         # The printed length spans `steps` steps. Each step has as many pixels as before.
         factor = reading.steps / steps
-        if abs(reading.nm_per_pixel * factor / of_file - 1) <= LARGEST_DIFFERENCE:
+        if abs(reading.nm_per_pixel * factor / file_nm - 1) <= LARGEST_DIFFERENCE:
             return replace(
                 reading,
                 nm_per_pixel=reading.nm_per_pixel * factor,
                 length_px=None if reading.length_px is None else round(reading.length_px / factor, 2),
                 ways={name: replace(way, nm_per_pixel=way.nm_per_pixel * factor) for name, way in reading.ways.items()},
                 sure=False,
-                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, of_file, steps),
+                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, file_nm, steps),
                 steps=steps,
                 layout=None,  # for a file with another scale the count may be right
             )

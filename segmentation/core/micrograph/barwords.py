@@ -1,4 +1,4 @@
-"""Lengths in the texts of a data bar, and their meanings."""
+"""Lengths and magnifications in the texts of a data bar, and what each length means (`Meaning`)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .ocr import Text
 from .vendors.units import may_be_thousands, nanometres, number, rounding
 
 Meaning = Literal["scale bar", "width", "pixel size", "other"]
-# letters that text recognition reads in place of µ
+# Letters that text recognition gives for µ.
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
 _LENGTH = re.compile(
     r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)"
     r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",  # nm² is an area, nm⁻¹ and nm/px are no lengths, 5 nm–7 nm is a range
     re.IGNORECASE,
 )
-# The characters before a length whose number began earlier: "1 500 nm", "2:30 PM", "1/2 µm"; not "x5,000 1 µm".
+# Before a length: digits that belong to its number, as in "1 500 nm", "2:30 PM" and "1/2 µm"; not in "x5,000 1 µm".
 _BEGUN = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
-_LOST_POINT = re.compile(r"0[0-9]+")  # 05 may be 0.5
+_LOST_POINT = re.compile(r"0[0-9]+")  # "05" may be 0.5 without its point
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
-# The first pattern found counts: "slit width" and "vertical field" before "width", single letters last.
+# Meaning of a length after a key word. The first pattern that fits counts, so "slit width" comes before "width".
 _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     ("other", re.compile(r"\b(?:slit|line|beam|step|pulse|aperture|vertical|vert|height|vfw)\b", re.I)),
     ("pixel size", re.compile(r"\bpixel\s*(?:size|width)\b", re.I)),
@@ -37,21 +37,23 @@ _ENDS_WITH_KEY = re.compile(r"([A-Za-z][A-Za-z .]*?)\s*[=:.]*\s*$")
 _NO_LENGTH = re.compile(
     r"\W*[0-9]+(?:[.,][0-9]+)?\s*(?:1\s?/\s?[nµμ]m|[nµμ]m\s?\^?[−–⁻-][1¹]|mrad|px|pixels?|inch)\W*", re.I
 )
-_FIGURE = r"([0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+(?:\.[0-9]+)?)"
+_NUMBER = r"([0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+(?:\.[0-9]+)?)"
 _MAGNIFICATION = re.compile(
-    rf"(?<![\w.])(?<![0-9]\s)[x×]\s?{_FIGURE}\s?(k)?(?![\w.])|(?<![\w.,]){_FIGURE}\s?(k)?\s?[x×](?!\w|\s?[0-9])",
+    rf"(?<![\w.])(?<![0-9]\s)[x×]\s?{_NUMBER}\s?(k)?(?![\w.])|(?<![\w.,]){_NUMBER}\s?(k)?\s?[x×](?!\w|\s?[0-9])",
     re.IGNORECASE,
 )
-LEAST_MAGNIFICATION = 100.0  # less is a coordinate of the stage or a factor
-_DIGITS = str.maketrans("OoIl", "0011")
+LEAST_MAGNIFICATION = 100.0  # a smaller number is a coordinate of the stage, or a factor
+_DIGITS = str.maketrans("OoIl", "0011")  # letters that text recognition gives for digits
 
 
 @dataclass(frozen=True)
 class Length:
-    """A length in a data bar: nanometres, meaning, part of the text, and relative uncertainty of its digits.
+    """A length in a data bar.
 
-    is_doubtful: whether the text may be another number, or is in mm or cm, which are units of distances, not of scale
-    bars. has_p: whether its unit was read with a p: a misread µ, or pm, as in images of atoms.
+    nm: nanometres. meaning: what it is the length of. text: the length as it was read, with its key word.
+    part: the length alone, with its box. rounding: relative standard uncertainty from its last digit.
+    is_doubtful: whether the text may be another number, or has the unit mm or cm, which scale bars do not have.
+    has_p: whether its unit was read with a p: a misread µ, or pm, as in images of atoms.
     """
 
     nm: float
@@ -64,78 +66,80 @@ class Length:
 
 
 def lengths(texts: Sequence[Text]) -> list[Length]:
-    """All lengths among the texts; one without a key, beside it or above it, may be that of the scale bar."""
-    whole = _with_units(texts)
-    return [length for text in whole for length in _lengths_in(text, whole)]
+    """All lengths in the texts. A length without a key word beside or above it has the meaning "scale bar"."""
+    joined_texts = _with_units(texts)
+    return [length for text in joined_texts for length in _lengths_in(text, joined_texts)]
 
 
 def magnifications(texts: Sequence[Text]) -> list[float]:
     """The magnifications in the texts, such as "Mag = 50.00 K X", "X25,000", "x100k" or "15 000 x"."""
     values = []
     for text in texts:
-        for form in _MAGNIFICATION.finditer(text.text):
-            digits = (form[1] or form[3]).replace(",", "").replace(" ", "")
+        for match in _MAGNIFICATION.finditer(text.text):
+            digits = (match[1] or match[3]).replace(",", "").replace(" ", "")
             value = number(digits)
             if value:
-                values.append(value * (1000 if form[2] or form[4] else 1))
+                values.append(value * (1000 if match[2] or match[4] else 1))
     return [value for value in values if value >= LEAST_MAGNIFICATION]
 
 
 def text_without_length(texts: Sequence[Text]) -> str:
-    """The text at a scale bar that is no length, such as "5 1/nm" of a diffraction pattern; "" without one."""
+    """The first text that is a number with another unit, such as "5 1/nm" of a diffraction pattern; "" without one."""
     return next((text.text.strip() for text in texts if _NO_LENGTH.fullmatch(text.text)), "")
 
 
 def _with_units(texts: Sequence[Text]) -> list[Text]:
-    """The texts, with a number and the unit that stands right of it made one: a line between them parts them."""
+    """The texts, in which a number and the unit right of it are joined. The line of a scale bar may lie between
+    them."""
     units = [text for text in texts if _UNIT.fullmatch(text.text)]
     complete = []
     for text in texts:
         unit = next((unit for unit in units if _follows(text, unit)), None) if _BARE.fullmatch(text.text) else None
         if unit is not None:
-            joined = f"{text.text.strip()} {unit.text.strip()}"
+            words = f"{text.text.strip()} {unit.text.strip()}"
             top, bottom = min(text.top, unit.top), max(text.bottom, unit.bottom)
-            complete.append(Text(joined, text.left, top, unit.right, bottom, min(text.score, unit.score)))
+            complete.append(Text(words, text.left, top, unit.right, bottom, min(text.score, unit.score)))
         elif text not in units:
             complete.append(text)
     return complete
 
 
 def _follows(text: Text, unit: Text) -> bool:
+    """Whether a unit stands right of a text, in the same row."""
     height = max(text.bottom - text.top, unit.bottom - unit.top)
     same_row = min(text.bottom, unit.bottom) - max(text.top, unit.top) > 0.5 * height
     return same_row and -0.6 * height <= unit.left - text.right <= height
 
 
 def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
-    """The lengths in one of the texts, each with the meaning of the key before it, or above it."""
+    """The lengths in one of the texts, each with the meaning of the key word before it or above it."""
     end = 0
-    for form in _LENGTH.finditer(text.text):
-        before, end = text.text[end : form.start()], form.end()
-        if _BEGUN.search(text.text[: form.start()]):
+    for match in _LENGTH.finditer(text.text):
+        before, end = text.text[end : match.start()], match.end()
+        if _BEGUN.search(text.text[: match.start()]):
             continue
-        is_coarse = form[2].replace(" ", "").lower() in ("mm", "cm")
+        is_coarse = match[2].replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
-        part = text.part(form.start(), form.end())
+        part = text.part(match.start(), match.end())
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
             is_distance = is_coarse and _WORKING_DISTANCE.match(text.text[end:])
             meaning = "other" if is_distance else _meaning(_above(part, texts))
-        digits = form[1].translate(_DIGITS)
+        digits = match[1].translate(_DIGITS)
         is_unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
-        # In nanometres the comma is rather one of thousands.
-        value = digits.replace(",", "") if is_unsure and form[2][0] in "nN" else digits
-        nm = _length(value, form[2], meaning)
+        # In a length in nm a comma mostly separates thousands.
+        value = digits.replace(",", "") if is_unsure and match[2][0] in "nN" else digits
+        nm = _length(value, match[2], meaning)
         if nm is not None:
-            is_whole_text = form.start() == len(before) and end == len(text.text)
-            label = f"{key[1].strip()} {form[0]}" if key and before.strip() == key[0].strip() else form[0]
+            is_whole_text = match.start() == len(before) and end == len(text.text)
+            label = f"{key[1].strip()} {match[0]}" if key and before.strip() == key[0].strip() else match[0]
             words = text.text.strip() if is_whole_text else label
-            is_doubtful, has_p = is_unsure or is_coarse, form[2][0] in "pP"
+            is_doubtful, has_p = is_unsure or is_coarse, match[2][0] in "pP"
             yield Length(nm, meaning, words[:60], part, rounding(value) or 0.0, is_doubtful, has_p)
 
 
 def _meaning(words: str) -> Meaning:
-    """The meaning of a length after `words`; without a known word it is the length of the scale bar."""
+    """The meaning of a length after or below `words`; "scale bar" if they have no known key word."""
     for meaning, pattern in _KEYS:
         if pattern.search(words):
             return meaning
@@ -143,7 +147,7 @@ def _meaning(words: str) -> Meaning:
 
 
 def _above(part: Text, texts: Sequence[Text]) -> str:
-    """The text right above a part, as in bars with a table: a heading, no length of its own."""
+    """The heading right above a part, as in bars with a table; "" without one, or if that text is a length."""
     height = part.bottom - part.top
     for text in texts:
         overlap = min(text.right, part.right) - max(text.left, part.left)
@@ -154,6 +158,7 @@ def _above(part: Text, texts: Sequence[Text]) -> str:
 
 
 def _length(digits: str, unit: str, meaning: Meaning) -> float | None:
+    """Nanometres of digits and a unit as they were read; None if they are no length."""
     letter = unit.replace(" ", "").lower().removesuffix("m") or "m"
     is_pm = letter == "p" and meaning == "pixel size"
     word = letter if letter == "å" else "pm" if is_pm else f"{'u' if letter in _MICRO else letter}m"

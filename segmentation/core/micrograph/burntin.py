@@ -1,8 +1,10 @@
-"""A scale bar that is drawn over the image itself, as journals and cameras draw it: its text and its line.
+"""Scale bars that are drawn over the image itself, as by journals and cameras: their texts and their lines.
 
-Nothing here is flat ground, as in a data bar, so a line counts only where it is of the one grey that its text has, has
-straight ends and edges, ends inside the image, and lies right above, below or beside its text; or a row of ticks only
-if it has the ten steps that Hitachi draws, as some of them may lie on bright ground.
+A data bar has a ground of one grey, the image has not. So a line counts only if it has the grey of its text and
+straight edges and ends, ends inside the image, and lies right above, below or beside its text. A row of ticks counts
+only if it has the ten steps that Hitachi draws, because some ticks may be invisible on bright ground.
+
+"Ink" are pixels with nearly the grey of the letters.
 """
 
 from __future__ import annotations
@@ -15,31 +17,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .barline import TEN, Line, Mask, far_from, measured, stacks, ticked
+from .barline import USUAL_STEPS, Line, Mask, distance_to_text, measured_ends, stacked_runs, tick_rows
 from .barwords import Length, lengths
 from .letters import Place, places_of_writing
 from .ocr import Text, texts_by_child
 
-LARGEST = 1 << 26  # px of an image that is looked through
-SEEN_PX = 2048  # longest side of the picture in which letters are searched
-MOST_PLACES, GUTTER = 6, 12  # that are looked at by themselves; px between them
-INK, CLOSE_INK = 40, 16  # grey levels by which a line may differ from the letters of its text
-EDGE = 2  # px; a line that reaches it may have been cut off
-LEVELS = (98, 2)  # percentiles of a text's box: bright letters, dark ones
+LARGEST = 1 << 26  # px of an image in which scale bars are searched
+SEEN_PX = 2048  # longest side of the picture in which the detector searches text
+MOST_PLACES, GUTTER = 6, 12  # places in which text is searched once more; px between them
+# Grey levels by which a line may differ from the letters of its text; in the second try they are fewer.
+INK, CLOSE_INK = 40, 16
+EDGE = 2  # px from the edge of the image: a line that reaches it may be incomplete
+LEVELS = (98, 2)  # percentiles of the greys in a text's box: bright letters, dark letters
 FARTHEST = 1.6  # heights of the text between it and its line
-THICKEST = 0.9  # of the text's height
-HALO = 0.3  # of the text's height: widest frame of another grey around a line
-LEAST_RATIO = 2.5  # length to thickness
+THICKEST = 0.9  # heights of the text
+HALO = 0.3  # heights of the text: widest frame of another grey around a line
+LEAST_RATIO = 2.5  # of length to thickness of a line
 LONGEST_SHARE, SHORTEST_SHARE = 0.7, 0.02  # of the image's width
-MOST_BEYOND = 0.35  # share of ink along a line's own edges
-ALONE = re.compile(r"[^\w]{0,3}(.+?)[^\w]{0,3}")
+MOST_BEYOND = 0.35  # largest share of ink just outside the long edges of a line
+WITHOUT_SIGNS = re.compile(r"[^\w]{0,3}(.+?)[^\w]{0,3}")
 
 
-def texts_over(picture: NDArray[np.uint8], seconds: float, places: Sequence[Place] | None = None) -> list[Text]:
+def texts_on_picture(picture: NDArray[np.uint8], seconds: float, places: Sequence[Place] | None = None) -> list[Text]:
     """The texts on a picture (H, W), their boxes in its pixels.
 
-    places: where letters are suggested (`letters.places_of_writing`), if that is known. Where no text was found there,
-    they are looked at again by themselves, as the detector misses small text on a large picture. Raises CutOff.
+    places: where letters may be (`letters.places_of_writing`), if they are known already. Places in which the detector
+    found no text are searched again, because it misses small text on a large picture. Raises CutOff.
     """
     factor = max(1.0, max(picture.shape) / SEEN_PX)
     if factor == 1.0:
@@ -65,7 +68,7 @@ def _has_text(place: Place, texts: Sequence[Text]) -> bool:
 
 
 def _texts_in(picture: NDArray[np.uint8], places: Sequence[Place], seconds: float) -> list[Text]:
-    """The texts in some places of a picture, which are looked at as one picture, one below the other."""
+    """The texts in some places of a picture. The detector gets all places as one picture, one below the other."""
     largest = sorted(places, key=lambda place: (place[0] - place[2]) * (place[3] - place[1]))[:MOST_PLACES]
     wide = max(right - left for left, _, right, _ in largest)
     parts, tops, height = [], [], 0
@@ -91,27 +94,27 @@ def _texts_in(picture: NDArray[np.uint8], places: Sequence[Place], seconds: floa
 
 
 def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[Length, Line]]:
-    """Every length that stands alone on a picture with a line of its own, the line that is nearest."""
-    bars, alone = [], {_bare(text.text) for text in texts}
+    """Every length that is a whole text on a picture and has a line, with its nearest line."""
+    bars, whole_texts = [], {_without_signs(text.text) for text in texts}
     for length in lengths(texts):
-        is_alone = _bare(length.text) in alone
-        if length.meaning == "scale bar" and is_alone and (line := _line(picture, length.part, texts)) is not None:
+        is_whole_text = _without_signs(length.text) in whole_texts
+        if length.meaning == "scale bar" and is_whole_text and (line := _line(picture, length.part, texts)) is not None:
             bars.append((length, line))
     return bars
 
 
-def _bare(words: str) -> str:
-    """A text without the signs around it: the end of a bar beside it may be read as a dash."""
-    form = ALONE.fullmatch(words.strip())
-    return form[1].strip() if form else words.strip()
+def _without_signs(words: str) -> str:
+    """A text without the signs around it, because the end of a line beside it may be read as a dash."""
+    match = WITHOUT_SIGNS.fullmatch(words.strip())
+    return match[1].strip() if match else words.strip()
 
 
 def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line | None:
-    """The nearest line of a text, the longest of those that are as near; None where there is none."""
+    """The line nearest to a text, and the longest of equally near ones; None without one."""
     height = max(6.0, text.bottom - text.top)
     top = max(0, int(text.top - (FARTHEST + 1) * height))
     part = picture[top : int(text.bottom + (FARTHEST + 1) * height) + 1]
-    moved, *written = (replace(words, top=words.top - top, bottom=words.bottom - top) for words in (text, *texts))
+    moved, *moved_texts = (replace(words, top=words.top - top, bottom=words.bottom - top) for words in (text, *texts))
     box = part[max(0, int(moved.top)) : int(moved.bottom) + 1, max(0, int(moved.left)) : int(moved.right) + 1]
     if not box.size:
         return None
@@ -120,15 +123,19 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     for level in np.percentile(box, LEVELS):
         if abs(level - paper) <= INK:
             continue
-        away = np.abs(part.astype(np.int16) - int(level))
-        ink: Mask = away <= INK
-        straight = list(_straight(ink, ink, moved, written))
-        # A line over a particle that is nearly as dark is parted from it by the closer limit.
-        lines += straight or _straight(away <= CLOSE_INK, ink, moved, written)
-        lines += (row for row in ticked(ink, moved) if row.steps == TEN and row.length <= LONGEST_SHARE * ink.shape[1])
+        difference = np.abs(part.astype(np.int16) - int(level))
+        ink: Mask = difference <= INK
+        straight = list(_straight_lines(ink, ink, moved, moved_texts))
+        # The closer limit separates a line from a particle that is nearly as dark.
+        lines += straight or _straight_lines(difference <= CLOSE_INK, ink, moved, moved_texts)
+        lines += (
+            row
+            for row in tick_rows(ink, moved)
+            if row.steps == USUAL_STEPS and row.length <= LONGEST_SHARE * ink.shape[1]
+        )
     if not lines:
         return None
-    best = min(lines, key=lambda straight: (straight.far, -straight.length))
+    best = min(lines, key=lambda line: (line.distance, -line.length))
     best = max(
         (line for line in lines if _is_framed(line, best, HALO * height)), key=lambda line: line.length, default=best
     )
@@ -136,35 +143,37 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
 
 
 def _is_framed(line: Line, frame: Line, margin: float) -> bool:
-    """Whether a second line is one side of the frame around a line, at most so many px wide: the bar's halo."""
-    beside = min(line.left - frame.left, frame.right - line.right)
-    near = line.top <= frame.bottom + margin and line.bottom >= frame.top - margin
-    return near and beside > 0 and frame.length - line.length <= 2 * margin
+    """Whether `frame` is one side of a frame (halo) around `line`, which is at most `margin` px wide."""
+    overhang = min(line.left - frame.left, frame.right - line.right)
+    is_near = line.top <= frame.bottom + margin and line.bottom >= frame.top - margin
+    return is_near and overhang > 0 and frame.length - line.length <= 2 * margin
 
 
-def _straight(ink: Mask, near: Mask, text: Text, written: Sequence[Text]) -> Iterator[Line]:
-    """Lines in the right grey that have a text's size and place, none of them a stroke of what is written. near: (h, w)
-    the pixels that are hardly of another grey, of which few lie along a line's edges."""
+def _straight_lines(ink: Mask, near_ink: Mask, text: Text, texts: Sequence[Text]) -> Iterator[Line]:
+    """Lines of ink that fit to a text in size and place, and are no strokes of any of the texts. near_ink: (h, w)
+    pixels with about the same grey; just outside the edges of a line there are few of them."""
     rows, columns = ink.shape
     height = max(6.0, text.bottom - text.top)
-    for left, right, top, bottom in stacks(ink, max(8.0, SHORTEST_SHARE * columns)):
+    for left, right, top, bottom in stacked_runs(ink, max(8.0, SHORTEST_SHARE * columns)):
         thick, across = bottom - top + 1, right - left
         if thick < 2 or thick > THICKEST * height or across < LEAST_RATIO * thick or across > LONGEST_SHARE * columns:
             continue
         if left < EDGE or right > columns - EDGE or top <= 0 or bottom >= rows - 1:
             continue
-        if any(_stroke(ink, left, right, top, bottom, words) for words in written):
+        if any(_is_stroke(ink, left, right, top, bottom, words) for words in texts):
             continue
-        beyond = max(near[max(0, top - 2), left:right].mean(), near[min(rows - 1, bottom + 2), left:right].mean())
-        far = far_from(left, right, top, bottom, text)
-        if beyond > MOST_BEYOND or far > FARTHEST:
+        beyond = max(
+            near_ink[max(0, top - 2), left:right].mean(), near_ink[min(rows - 1, bottom + 2), left:right].mean()
+        )
+        distance = distance_to_text(left, right, top, bottom, text)
+        if beyond > MOST_BEYOND or distance > FARTHEST:
             continue
-        start, last = measured(ink, left, right, top, bottom)
-        yield Line(start, last, top, bottom, last - start, far)
+        start, last = measured_ends(ink, left, right, top, bottom)
+        yield Line(start, last, top, bottom, last - start, distance)
 
 
-def _stroke(ink: Mask, left: int, right: int, top: int, bottom: int, text: Text) -> bool:
-    """Whether a run lies in the box of a text and beside other ink there: it is a stroke of the letters."""
+def _is_stroke(ink: Mask, left: int, right: int, top: int, bottom: int, text: Text) -> bool:
+    """Whether a run of ink is a stroke of a text: it lies in its box, and beside it is other ink."""
     if left < text.left - 2 or right > text.right + 2 or top < text.top - 1 or bottom > text.bottom + 1:
         return False
     rows = ink[top : bottom + 1]

@@ -1,4 +1,8 @@
-"""Child processes that read foreign files: how each is started, what it knows, and what it says."""
+"""Child processes that read foreign files: how a child is started, which environment it gets, and how its output is
+read.
+
+A child is either a new process or a fork.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +20,23 @@ from typing import IO, NoReturn, Self
 
 from ...location import ROOT
 
-# The variables of our environment that a child gets. No key, password or address of the site is among them.
+# Environment variables that a child gets. None of them holds a key, a password or an address of the site.
 PASSED = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
-# A child multiplies no matrices, threads take time to start, and a process that has some cannot be forked.
+# A child needs no more threads: it multiplies no matrices, threads take time to start, and a process with several
+# threads cannot be forked.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
-LOOK_SECONDS = 0.2  # between two looks at a child, and at whether anybody still wants its answer
-MOST_SAID, LAST_ERRORS = 2**25, 2000  # bytes that a child may say, as of 100,000 outlines; kept of its errors
-MOST_OPEN = 4096  # files that a process which forks readers has open: a handful, and one for each child
+LOOK_SECONDS = 0.2  # between two looks at a child, and between two calls of `alive`
+MOST_OUTPUT, LAST_ERRORS = 2**25, 2000  # bytes: of the output, as of 100,000 outlines; of the errors, the last ones
+MOST_OPEN = 4096  # descriptors that a process which forks children has open: a few, and one for each child
 
 
-class Late(Exception):
+class OutOfTime(Exception):
     """A child did not end in time on the clock."""
 
 
-class Endless(Exception):
-    """A child says more than any may say."""
+class TooMuchOutput(Exception):
+    """A child wrote more output than is allowed."""
 
 
 class NewProcess(subprocess.Popen[bytes]):
@@ -45,13 +50,14 @@ class NewProcess(subprocess.Popen[bytes]):
             super().__init__(command, cwd=ROOT, env=environment(), start_new_session=True, **streams)  # type: ignore[call-overload]
 
     def kill_group(self) -> None:
-        """End it with all that it started."""
+        """Kill the child and all processes that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
 
 class Forked:
-    """A child that was forked, with the names of subprocess.Popen. output, errors: the near ends of its pipes."""
+    """A forked child with the interface of subprocess.Popen. output, errors: file descriptors from which its standard
+    output and errors are read."""
 
     def __init__(self, pid: int, output: int, errors: int) -> None:
         self.pid = pid
@@ -68,7 +74,7 @@ class Forked:
         raise NotImplementedError
 
     def kill_group(self) -> None:
-        """End it with all that it started."""
+        """Kill the child and all processes that it started."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -85,15 +91,16 @@ Child = NewProcess | Forked
 
 
 class ForkOfThis(Forked):
-    """A fork of this process, which must have one thread: it does `work`, and ends with the status that it returns."""
+    """A fork of this process, which must have one thread. The fork calls `work`, and exits with the status it
+    returns."""
 
     def __init__(self, work: Callable[[], int]) -> None:
         (output, to_output), (errors, to_errors) = os.pipe(), os.pipe()
-        nothing = os.open(os.devnull, os.O_RDONLY)
+        no_input = os.open(os.devnull, os.O_RDONLY)
         pid = os.fork()
         if not pid:
-            become(work, (nothing, to_output, to_errors))
-        for end in (nothing, to_output, to_errors):
+            run_in_fork(work, (no_input, to_output, to_errors))
+        for end in (no_input, to_output, to_errors):
             os.close(end)
         super().__init__(pid, output, errors)
 
@@ -110,21 +117,24 @@ class ForkOfThis(Forked):
         return self.returncode
 
     def kill_group(self) -> None:
-        """It starts nothing, and may not leave the group of a confined process."""
+        """Kill the fork. It starts no processes, and it has no group of its own: a confined process may make none."""
         if self.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def become(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
-    """In a fork: have these standard input, output and errors and nothing else that is open, do `work`, end."""
+def run_in_fork(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
+    """Call `work` in a fork and exit with its status. streams: descriptors that become standard input, output and
+    errors; all others are closed."""
     status = 1
     try:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
         os.closerange(len(streams), MOST_OPEN)
-        # The parent's may hold what it has not written yet, or be others than these.
-        # They close nothing when they go: a fork of this one has the same numbers.
-        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(at, mode, closefd=False) for at, mode in enumerate("rww"))
+        # The parent's file objects may hold unwritten output, so the fork gets new ones. They do not close the
+        # descriptors when they are deleted, because a fork of this fork uses the same numbers.
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww")
+        )
         status = work()
         sys.stdout.flush()
     except SystemExit as end:
@@ -138,16 +148,18 @@ def become(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process that reads foreign files."""
+    """The environment variables of a process that reads foreign files."""
     passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
     return {**passed, **ONE_THREAD}
 
 
 def output_of(
-    child: Child, seconds: float, byte_limit: int = MOST_SAID, alive: Callable[[], None] = lambda: None
+    child: Child, seconds: float, byte_limit: int = MOST_OUTPUT, alive: Callable[[], None] = lambda: None
 ) -> tuple[bytes, bytes]:
-    """What the child said, and the last of its errors, when it has ended by itself; raises Late after so many seconds,
-    Endless for more bytes than `byte_limit`. alive: called now and then; what it raises comes through."""
+    """Standard output of a child and the end of its standard errors, after it has ended by itself.
+
+    alive: called every LOOK_SECONDS; it may raise an error to stop waiting. Raises OutOfTime after `seconds` on the
+        clock, TooMuchOutput for more than `byte_limit` bytes."""
     outputs = {child.stdout: bytearray(), child.stderr: bytearray()}
     looked = time.monotonic()
     end = looked + seconds
@@ -156,9 +168,9 @@ def output_of(
             pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
         while pipes.get_map() or child.poll() is None:
             for key, _ in pipes.select(LOOK_SECONDS) if pipes.get_map() else ():
-                piece = os.read(key.fd, MOST_SAID)
-                outputs[key.fileobj] += piece  # type: ignore[index]
-                if not piece:
+                chunk = os.read(key.fd, MOST_OUTPUT)
+                outputs[key.fileobj] += chunk  # type: ignore[index]
+                if not chunk:
                     pipes.unregister(key.fileobj)
             if not pipes.get_map():
                 with suppress(subprocess.TimeoutExpired):
@@ -166,9 +178,9 @@ def output_of(
             del outputs[child.stderr][:-LAST_ERRORS]
             now = time.monotonic()
             if len(outputs[child.stdout]) > byte_limit:
-                raise Endless
+                raise TooMuchOutput
             if now > end:
-                raise Late
+                raise OutOfTime
             if now - looked > LOOK_SECONDS:
                 looked = now
                 alive()

@@ -1,7 +1,7 @@
-"""The size of a picture that a compressed strip or tile holds, read from its first bytes; scans of a JPEG.
+"""Checks of compressed strips of a TIFF before they are decoded: the size that a strip declares, the scans of a JPEG.
 
-Decoders of JPEG, JPEG 2000, JPEG XL, PNG and WebP decode the size that a strip declares, whatever the TIFF says.
-Decoders of the UNBOUNDED compressions do the same, and this module cannot read the sizes of their strips.
+Decoders of JPEG, JPEG 2000, JPEG XL, PNG and WebP decode the size that the strip declares, even if it is larger than
+that in the TIFF. So do decoders of the UNBOUNDED compressions, but this module cannot read the sizes of their strips.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from tifffile import COMPRESSION
 
 from .types import UnreadableImage
 
-HEAD = 1 << 16  # bytes of a strip in which its size stands
-MOST_SCANS = 100  # of a JPEG: programs write about 10, and the whole picture is gone through for each
-Size = tuple[int, int]
+HEAD = 1 << 16  # first bytes of a strip, in which its size is
+MOST_SCANS = 100  # of a JPEG: programs write about 10, and a decoder goes through the whole picture for each
+Size = tuple[int, int]  # columns, rows
+# JPEG XL: ratios of width to height, and numbers of bits of a length.
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _JXL_BITS = (9, 13, 18, 30)
-_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # with a length after it, or the end
-_SCAN, _END = 0xDA, 0xD9
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # of JPEG, before a length, or the end marker
+_SCAN, _END = 0xDA, 0xD9  # markers of JPEG
 SCANS = "The JPEG goes over its picture more than {most} times, so it takes too long to read: save it as TIFF or PNG."
 _NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers between C0 and CF that begin no frame
 
@@ -37,16 +38,18 @@ def sizes_itself(compression: int) -> bool:
 
 def check_scans(stream: bytes | mmap) -> None:
     """Raises UnreadableImage if a JPEG stream has more than MOST_SCANS."""
-    count, at = 0, 2
-    while (marker := _MARKER.search(stream, at)) and marker[1][0] != _END:
+    count, offset = 0, 2
+    while (marker := _MARKER.search(stream, offset)) and marker[1][0] != _END:
         count += marker[1][0] == _SCAN
         if count > MOST_SCANS:
             raise UnreadableImage(SCANS.format(most=MOST_SCANS))
-        at = marker.end() + int.from_bytes(stream[marker.end() : marker.end() + 2], "big")
+        offset = marker.end() + int.from_bytes(stream[marker.end() : marker.end() + 2], "big")
 
 
 def size_of(compression: int, head: bytes) -> Size | None:
-    """Columns and rows that a strip declares in its first HEAD bytes, None where not found; only if `sizes_itself`."""
+    """Columns and rows that a strip declares in its first HEAD bytes; None if they are not found.
+
+    compression: one for which `sizes_itself` is true."""
     try:
         return _READERS[compression](head)
     except (struct.error, IndexError):
@@ -54,21 +57,21 @@ def size_of(compression: int, head: bytes) -> Size | None:
 
 
 def _jpeg(head: bytes) -> Size | None:
-    at = 2
-    while head[at] == 0xFF:
-        marker = head[at + 1]
+    offset = 2
+    while head[offset] == 0xFF:
+        marker = head[offset + 1]
         if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
-            rows, columns = struct.unpack_from(">HH", head, at + 5)
+            rows, columns = struct.unpack_from(">HH", head, offset + 5)
             return columns, rows
-        at += 2 + struct.unpack_from(">H", head, at + 2)[0]
+        offset += 2 + struct.unpack_from(">H", head, offset + 2)[0]
     return None
 
 
 def _jpeg_2000(head: bytes) -> Size | None:
-    at = head.find(b"\xff\x4f\xff\x51")
-    if at < 0:
+    start = head.find(b"\xff\x4f\xff\x51")
+    if start < 0:
         return None
-    right, bottom, left, top = struct.unpack_from(">4I", head, at + 8)
+    right, bottom, left, top = struct.unpack_from(">4I", head, start + 8)
     return right - left, bottom - top
 
 
@@ -91,11 +94,12 @@ def _webp(head: bytes) -> Size | None:
 
 
 def _jpeg_xl(head: bytes) -> Size | None:
-    """Bits are counted from the lowest of the first byte: small or not, rows, a ratio or the columns."""
-    at = 0 if head.startswith(b"\xff\x0a") else head.find(b"\xff\x0a")
-    if at < 0:
+    """The header is a sequence of bits, the lowest of a byte first: whether the image is small, its rows, and a ratio
+    or its columns."""
+    start = 0 if head.startswith(b"\xff\x0a") else head.find(b"\xff\x0a")
+    if start < 0:
         return None
-    bits, used = int.from_bytes(head[at + 2 : at + 14], "little"), 0
+    bits, used = int.from_bytes(head[start + 2 : start + 14], "little"), 0
 
     def take(count: int) -> int:
         nonlocal used

@@ -1,6 +1,7 @@
-"""What the colours of a picture say: one scale of colours that stands for grey, a map of elements, or a photograph.
+"""The kind of a picture in colour: grey values shown in false colours, a map of elements, or many colours.
 
-Colour is judged on pixels that are not black, because maps of elements are mostly black.
+A map of elements can be divided into its channels. Black pixels are left out of the decision, because maps of elements
+are mostly black.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ from numpy.typing import NDArray
 
 from .grey import LUMINANCE, Array, bands
 
-SAMPLED = 50_000  # pixels or blocks that are looked at
+SAMPLED = 50_000  # pixels or blocks of a picture that are examined
 BLOCK = 4  # px: JPEG halves the resolution of colours, so blocks are compared
-BLACK = 0.15  # of the brightest value, under which a pixel is black
-COLOURED = 0.15  # difference of the channels, as a share of the brightest, from which a pixel is in colour
-COLOURFUL = 0.3  # share of such pixels
-PARTS = 64  # of equally many blocks, within which the colours of one scale are alike
-# Spread of the colours of equal brightness, and of equal hue, as a share of all. Of 90 micrographs in ten scales of
-# colours, as JPEG, the smaller one is under these in all; of 36 photographs in six, of one hue.
+BLACK = 0.15  # share of the largest value in the picture: darker pixels are black
+COLOURED = 0.15  # difference of the channels, as a share of the largest value: pixels with more are in colour
+COLOURFUL = 0.3  # share of pixels in colour, from which on the picture is in colour
+PARTS = 64  # groups of blocks of nearly equal brightness or hue
+# Largest spread of false colours within groups of equal brightness, and of equal hue, as a share of the whole spread.
+# All of 90 micrographs in ten colour scales, as JPEG, are below one of the two; of 36 photographs six are, of one hue.
 BY_BRIGHTNESS, BY_HUE = 0.18, 0.25
-ONE_HUE = 0.998  # length of the mean direction of hue, from which on there is one
-GROUND, PURE = 0.25, 0.6  # share of black pixels and saturation of the others, from which on it is a map of elements
-NEAR, APART = 8, 20  # degrees around a hue that are one channel, and between two channels
-LEAST_CHANNEL, MOST_CHANNELS = 0.1, 4  # share of all colour in a channel
+ONE_HUE = 0.998  # length of the mean of all hues as unit vectors, from which on there is one hue
+GROUND, PURE = 0.25, 0.6  # least share of black pixels, and least saturation of the others, in a map of elements
+CHANNEL_HALF_WIDTH, CHANNEL_DISTANCE = 8, 20  # degrees of hue
+LEAST_CHANNEL, MOST_CHANNELS = 0.1, 4  # share of all colour in one channel; number of channels
 HUES = {0: "red", 30: "orange", 60: "yellow", 120: "green", 180: "cyan", 240: "blue", 280: "violet", 300: "magenta"}
-# The kinds, as they stand in the metadata.
+# The kinds of pictures in colour, as they are stored in the metadata.
 FALSE_COLOURS, RAINBOW, MAP, MANY = "false colours", "rainbow of false colours", "map of elements", "many colours"
 CHANNEL = "channel of a map of elements"
-COLOURS, CHANNELS, CHANNEL_HERE = "colours", "channels", "channel"  # names in the metadata: the kind, names, one name
+COLOURS, CHANNELS, CHANNEL_HERE = "colours", "channels", "channel"  # keys: the kind, all channels, the taken channel
 IN_COLOUR = "The picture is in colour, but electron micrographs are grey. "
 NOTES = {
     FALSE_COLOURS: "We turned it to grey by its brightness.",
@@ -42,8 +43,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Colours:
-    """Of a picture in colour. share: of the pixels that are not black. kind: FALSE_COLOURS, RAINBOW, MAP or MANY.
-    hues: of the channels of a map, in degrees."""
+    """The colours of a picture.
+
+    share: of pixels in colour among those that are not black. kind: FALSE_COLOURS, RAINBOW, MAP or MANY. hues: of the
+    channels of a map of elements, in degrees; () for other kinds.
+    """
 
     share: float
     kind: str
@@ -51,7 +55,7 @@ class Colours:
 
     @property
     def channels(self) -> list[str]:
-        """The names of the channels of a map; [] of other pictures."""
+        """The names of the channels of a map of elements; [] for other kinds."""
         names = [_name(hue) for hue in self.hues]
         return [
             f"{name} {1 + names[:number].count(name)}" if names.count(name) > 1 else name
@@ -65,18 +69,18 @@ class Colours:
 
 
 def colours_of(pixels: Array) -> Colours | None:
-    """What the colours of a picture (H, W, 3 or more) say; None of a grey one, which may have bars, letters and
-    drawings in colour."""
+    """The colours of a picture (H, W, 3 or more); None for a grey one, which may have bars, letters and drawings in
+    colour."""
     step = max(1, round((pixels.shape[0] * pixels.shape[1] / SAMPLED) ** 0.5))
     sampled = pixels[::step, ::step, :3].reshape(-1, 3).astype(np.float64)
     sampled /= max(1.0, float(sampled.max()))
     brightest = sampled.max(1)
-    spread, lit = brightest - sampled.min(1), brightest > BLACK
-    coloured = lit & (spread > COLOURED)
-    share = float(coloured.sum() / max(1, lit.sum()))
+    spread, is_not_black = brightest - sampled.min(1), brightest > BLACK
+    is_coloured = is_not_black & (spread > COLOURED)
+    share = float(is_coloured.sum() / max(1, is_not_black.sum()))
     if share < COLOURFUL:
         return None
-    chroma, among = _chroma(sampled[coloured]), spread[coloured]
+    chroma, coloured_spread = _chroma(sampled[is_coloured]), spread[is_coloured]
     strength = np.hypot(*chroma.T)
     direction = float(np.hypot(*chroma.sum(0)) / strength.sum())
     by_brightness, by_hue = _spreads(pixels)
@@ -84,15 +88,16 @@ def colours_of(pixels: Array) -> Colours | None:
         return Colours(share, FALSE_COLOURS)
     if by_hue < BY_HUE:
         return Colours(share, RAINBOW)
-    purity = float(np.average(among / brightest[coloured], weights=strength))
-    hues = _hues(chroma, strength) if 1 - float(lit.mean()) >= GROUND and purity >= PURE else ()
+    purity = float(np.average(coloured_spread / brightest[is_coloured], weights=strength))
+    hues = _hues(chroma, strength) if 1 - float(is_not_black.mean()) >= GROUND and purity >= PURE else ()
     return Colours(share, MAP if len(hues) > 1 else MANY, hues)
 
 
 def channel_of(pixels: Array, hues: tuple[int, ...], number: int) -> Array:
-    """One channel (H, W) of a map (H, W, 3 or more), in its type: how much of one hue is in each pixel.
+    """(H, W): the channel `number` of a map of elements (H, W, 3 or more), in its type: the amount of one hue per
+    pixel.
 
-    Up to three hues that differ are told apart where they mix; of more each pixel belongs to the nearest.
+    Mixtures of up to three hues are divided. If there are more, each pixel belongs to the channel with the nearest hue.
     """
     pure = np.stack([_pure(hue) for hue in hues])
     unmixed = np.linalg.pinv(pure.astype(np.float32))[:, number]
@@ -111,14 +116,15 @@ def channel_of(pixels: Array, hues: tuple[int, ...], number: int) -> Array:
 
 
 def _chroma(colours: Array) -> Floats:
-    """(..., 2): how far colours (..., 3) are from grey, on the plane in which the angle is the hue."""
+    """(..., 2): the chroma of colours (..., 3), a vector whose angle is the hue and whose length is the distance from
+    grey."""
     red, green, blue = (colours[..., i] for i in range(3))
     return np.stack([red - (green + blue) / 2, np.sqrt(3) / 2 * (green - blue)], -1)
 
 
 def _spreads(pixels: Array) -> tuple[float, float]:
-    """The spread of chroma among blocks of equal brightness, and of colours among those of equal hue, as shares of the
-    whole: a scale of colours has one for each brightness, or for each hue."""
+    """The spread of chroma within groups of equal brightness, and that of colours within groups of equal hue, as shares
+    of the whole spread. Both are small if a colour scale has one colour for each brightness, or for each hue."""
     rows, columns = (n // BLOCK for n in pixels.shape[:2])
     stride = max(1, round((rows * columns / SAMPLED) ** 0.5))
     sums = np.zeros((-(-rows // stride), -(-columns // stride), 3))
@@ -127,34 +133,34 @@ def _spreads(pixels: Array) -> tuple[float, float]:
             sums += pixels[down : rows * BLOCK : stride * BLOCK, across : columns * BLOCK : stride * BLOCK, :3]
     blocks = sums.reshape(-1, 3)
     chroma = _chroma(blocks)
-    off = blocks - blocks.mean(0)
+    deviations = blocks - blocks.mean(0)
     hue = np.arctan2(chroma[:, 1], chroma[:, 0])
-    return _within(chroma, chroma, blocks @ np.array(LUMINANCE)), _within(blocks, off, hue)
+    return _spread_within(chroma, chroma, blocks @ np.array(LUMINANCE)), _spread_within(blocks, deviations, hue)
 
 
-def _within(values: Floats, off: Floats, key: Floats) -> float:
-    """Root mean square of values (n, k) from the means of those with nearly the same key (n,), divided by that of
-    `off` (n, k)."""
+def _spread_within(values: Floats, deviations: Floats, key: Floats) -> float:
+    """The root mean square deviation of values (n, k) from the mean of their group, divided by that of `deviations`
+    (n, k). A group has nearly the same key (n,)."""
     parts = np.array_split(values[np.argsort(key)], min(PARTS, len(values)))
     within = sum(float(((part - part.mean(0)) ** 2).sum()) for part in parts)
-    return float((within / max(float((off**2).sum()), 1e-9)) ** 0.5)
+    return float((within / max(float((deviations**2).sum()), 1e-9)) ** 0.5)
 
 
 def _hues(chroma: Floats, strength: Floats) -> tuple[int, ...]:
-    """The hues, in degrees, around which most colour lies."""
+    """The hues of the channels, in degrees: those around which most colour lies."""
     degrees = np.rint(np.degrees(np.arctan2(chroma[:, 1], chroma[:, 0]))).astype(int) % 360
     histogram = np.bincount(degrees, weights=strength, minlength=360) / strength.sum()
     hues = list[int]()
     while len(hues) < MOST_CHANNELS:
-        around = sum(np.roll(histogram, shift) for shift in range(-NEAR, NEAR + 1))
+        around = sum(np.roll(histogram, shift) for shift in range(-CHANNEL_HALF_WIDTH, CHANNEL_HALF_WIDTH + 1))
         hue = int(np.argmax(around))
         if around[hue] < LEAST_CHANNEL:
             break
-        near = np.arange(hue - NEAR, hue + NEAR + 1) % 360
-        off = np.average(np.arange(-NEAR, NEAR + 1), weights=histogram[near])
-        hues.append(round(hue + float(off)) % 360)
-        histogram[np.arange(hue - APART, hue + APART + 1) % 360] = 0
-    hues.sort(key=lambda hue: (hue + NEAR) % 360)  # red first, though a little of it lies below 0
+        offsets = np.arange(-CHANNEL_HALF_WIDTH, CHANNEL_HALF_WIDTH + 1)
+        mean_offset = np.average(offsets, weights=histogram[(hue + offsets) % 360])
+        hues.append(round(hue + float(mean_offset)) % 360)
+        histogram[np.arange(hue - CHANNEL_DISTANCE, hue + CHANNEL_DISTANCE + 1) % 360] = 0
+    hues.sort(key=lambda hue: (hue + CHANNEL_HALF_WIDTH) % 360)  # red first, even if its hue is just below 360
     return tuple(hues)
 
 
@@ -165,5 +171,6 @@ def _pure(hue: int) -> Floats:
 
 
 def _name(hue: int) -> str:
+    """The name of the nearest of HUES."""
     nearest = min([*HUES, 360], key=lambda degrees: abs(degrees - hue))
     return HUES[nearest % 360]

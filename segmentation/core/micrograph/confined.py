@@ -1,8 +1,8 @@
-"""Limits of a process that decodes a foreign file: memory, processor time, size of files, what it reads and where it
-writes, no network, no hand on other processes.
+"""`confine`, which limits a process that decodes a foreign file.
 
-What a decoder might be brought to do by a file that was made for it, it cannot do then. Landlock (files) is a part of
-Linux since 5.13, seccomp (system calls) since 3.17; where they are missing the other limits remain.
+It limits memory, processor time, size of files, the files that are read and the folders that are written, and forbids
+the network and other processes. So a file that was made to take over the decoder can do no harm. Landlock (files) is a
+part of Linux since 5.13, seccomp (system calls) since 3.17; without them only memory, time and size are limited.
 https://docs.kernel.org/userspace-api/landlock.html, https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
 
@@ -24,46 +24,50 @@ from segmentation.location import IS_INSTALLED, ROOT
 logger = logging.getLogger(__name__)
 
 LARGEST_FILE = 2**31  # bytes: 500 megapixels of 32 bit
-NO_NEW_PRIVILEGES, DIE_WITH_PARENT = 38, 1  # of prctl
-KILL = 9  # of signals
+NO_NEW_PRIVILEGES, DIE_WITH_PARENT = 38, 1  # options of prctl
+KILL = 9  # the signal SIGKILL
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
+# Landlock: its system calls, with the same numbers on every architecture; flags; and bits of access rights.
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION, PATH_BENEATH = 1, 1
 WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 REMOVE_FILE, MAKE_FILE = 1 << 5, 1 << 8
-REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))  # folders, links, pipes and devices, too
-REFER, TRUNCATE = 1 << 13, 1 << 14  # of versions 2 and 3
-OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE
-SIGNALS = 0b11  # of version 6: none to processes outside, and no abstract Unix sockets there
+REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))  # files, folders, links, pipes and devices
+REFER, TRUNCATE = 1 << 13, 1 << 14  # since versions 2 and 3
+OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE  # the rights that a rule for a single file may have
+SIGNALS = 0b11  # since version 6: no signals to processes outside, and no abstract Unix sockets of them
 PROGRAM = ROOT / "segmentation"
-# What Python, its libraries and the C library read: programs, and facts about this process and the machine.
+# What Python, its libraries and the C library read: programs, and information about this process and the machine.
 SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/proc/self", "/proc/sys")
-# Of /etc no more than that: it also holds accounts, names of hosts and keys of other services.
+# The only readable files of /etc, which also holds accounts, names of hosts and keys of other services.
 ETC = ("ld.so.cache", "alternatives", "localtime", "fonts", "mime.types", "ssl/openssl.cnf", "pki/tls/openssl.cnf")
 MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat")
 DEVICES = ("/sys/devices/system", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
 
-FILTER, SYNCHRONISE = 1, 1  # of seccomp: a program, for all threads
-ALLOW, REFUSE, MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS  # answers
+# seccomp: operation and flag (a filter, for all threads), and answers of the filter.
+FILTER, SYNCHRONISE = 1, 1
+ALLOW, REFUSE, MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # instructions of BPF
-# Places in struct seccomp_data; the last is the third argument, a pointer.
+# Offsets in struct seccomp_data; NEW_LIMIT is the third argument, a pointer.
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
-# Bytes of what the server that forked this process had loaded beyond a new process of its program. forkserver.py sets
-# it.
+# Bytes of memory that a fork has from the server that forked it, and that a new process would not have. Set by
+# forkserver.py.
 preloaded = 0
 
 
 class Calls(NamedTuple):
     """Numbers of system calls on one architecture.
 
-    refused: they reach the network, the memory of other processes or the limits, leave the group of processes that is
-    killed together, leave something in the system or take memory that is not counted, or change the rights, owners and
-    times of any file, or the priority and cores of any process, which Landlock lets pass. prlimit: refused where it
-    sets a limit. childless: refused to a process that may start no child. clone: refused to it, too,
-    unless it makes a thread.
+    architecture: the number by which a filter recognises it. seccomp: the call that sets a filter.
+    prlimit: refused if it sets a limit.
+    clone: refused to a process that may start no child, unless it makes a thread.
+    childless: refused to a process that may start no child.
+    refused: always refused. These calls reach the network, the memory of other processes or the limits, leave the group
+        of processes that is killed together, leave something in the system, or take memory that is not counted. Others
+        change rights, owners and times of files, or priority and cores of processes, which Landlock does not prevent.
     """
 
     architecture: int
@@ -74,7 +78,7 @@ class Calls(NamedTuple):
     refused: tuple[int, ...]
 
 
-# By the tables of Linux (unistd.h). ARM64 has fewer: its others are variants of these.
+# From the tables of Linux (unistd.h). ARM64 lacks some calls, which it replaces by variants of the others.
 X86_64 = (
     *(41, 101, 109, 112, 157, 160),  # socket, ptrace, setpgid, setsid, prctl, setrlimit
     *(310, 311, 319, 425),  # process_vm_readv, process_vm_writev, memfd_create, io_uring_setup
@@ -84,7 +88,7 @@ X86_64 = (
     *(188, 189, 190, 197, 198, 199, 463, 466),  # set and remove: xattr, lxattr, fxattr; setxattrat, removexattrat
     *(141, 142, 144, 203, 314, 251),  # setpriority, sched_set-: param, scheduler, affinity, attr; ioprio_set
 )
-ARM64 = (
+ARM64 = (  # the calls in the order of X86_64
     *(198, 117, 154, 157, 167, 164),
     *(270, 271, 279, 425),
     *(194, 190, 186, 180, 217, 219),
@@ -111,13 +115,18 @@ def confine(
     forbid_children: bool = False,
     largest_written_bytes: int = LARGEST_FILE,
 ) -> bool:
-    """Confine this process for good: so much memory beside what was `preloaded`, processor time,
-    reading of these files beside the programs of the system, making of plain files in these folders
-    only, each of at most `largest_written_bytes` (at least LARGEST_FILE), no network. The same holds for
-    its children; with `forbid_children` it can start none and send no signal. It ends with its
-    parent. Returns whether Landlock and seccomp are there."""
+    """Confine this process and its children for good; returns whether Landlock and seccomp are available.
+
+    megabytes: of memory, beside what was `preloaded`.
+    seconds: of processor time.
+    writable: the only folders in which it may write, and only plain files.
+    readable: the only files that it may read, beside the programs of the system.
+    forbid_children: whether it may start no process and send no signal.
+    largest_written_bytes: of one file; LARGEST_FILE if that is more.
+    The process has no network, and ends with its parent.
+    """
     _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded)
-    _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU says why it ended, before SIGKILL ends it
+    _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU comes a second before SIGKILL, and tells the reason
     _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest_written_bytes))
     _limit(resource.RLIMIT_CORE, 0)
     if sys.platform != "linux":
@@ -131,40 +140,47 @@ def confine(
 
 
 def end_with_parent() -> None:
-    """Let the system kill this process when the thread that started it is gone. Linux only."""
+    """Let the system kill this process when the thread that started it has ended. Linux only."""
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, KILL, 0, 0, 0)
 
 
 def _limit(kind: int, size: int, more: int = 0) -> None:
-    """Set a limit, and `more` than that as the hard one, but never above the hard one that there is."""
+    """Set the soft limit to `size` and the hard one to `size + more`, but neither above the present hard limit."""
     _, hard = resource.getrlimit(kind)
     soft, hard = (limit if hard == resource.RLIM_INFINITY else min(limit, hard) for limit in (size, size + more))
     resource.setrlimit(kind, (soft, hard))
 
 
 def landlock_version() -> int:
-    """The version of Landlock in this kernel, below 1 where there is none."""
+    """The version of Landlock in this kernel; below 1 without Landlock."""
     if sys.platform != "linux":
         return 0
     return int(ctypes.CDLL(None).syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION))
 
 
 def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
-    """Let this process read and write only these places, by rules that nobody can take back; False on older kernels."""
+    """Let this process read and write only in these places, for good. Returns False if the kernel has no Landlock."""
     libc, version = ctypes.CDLL(None, use_errno=True), landlock_version()
     if version < 1:
         return False
-    later = (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
-    writing, reading = WRITE_FILE | REMOVE_FILE | MAKE_FILE | later, READ_FILE | READ_DIR
-    handled = struct.pack("QQQ", reading | writing | REMOVE_AND_MAKE, 0, SIGNALS)[: 24 if version >= 6 else 8]
-    ruleset = _raise_if_failed(libc.syscall(CREATE_RULESET, handled, ctypes.c_size_t(len(handled)), 0))
-    named = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
-    closed = Path() if IS_INSTALLED else ROOT  # site-packages hold neither keys nor data
-    libraries = (path for path in map(Path, named) if path not in (Path(), closed))
+    newer = (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)
+    writing, reading = WRITE_FILE | REMOVE_FILE | MAKE_FILE | newer, READ_FILE | READ_DIR
+    restricted = struct.pack("QQQ", reading | writing | REMOVE_AND_MAKE, 0, SIGNALS)[: 24 if version >= 6 else 8]
+    ruleset = _raise_if_failed(libc.syscall(CREATE_RULESET, restricted, ctypes.c_size_t(len(restricted)), 0))
+    library_paths = (*sys.path, *os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+    # The folder of a checkout may hold keys and data; site-packages hold none.
+    forbidden = Path() if IS_INSTALLED else ROOT
+    libraries = (path for path in map(Path, library_paths) if path not in (Path(), forbidden))
     etc = (Path("/etc", name) for name in ETC)
-    use = [*map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)), *etc, *libraries, PROGRAM, *readable]
-    # The folder of a checkout may hold keys and data, too: Python lists it to find the package.
-    allowed = [(Path("/dev/null"), WRITE_FILE), (ROOT, READ_DIR), *((path, reading) for path in use)]
+    readable_paths = [
+        *map(Path, (*SYSTEM, *MACHINE, *DEVICES, sys.prefix, sys.base_prefix)),
+        *etc,
+        *libraries,
+        PROGRAM,
+        *readable,
+    ]
+    # Of the checkout only the names of files are readable, because Python lists them to find the package.
+    allowed = [(Path("/dev/null"), WRITE_FILE), (ROOT, READ_DIR), *((path, reading) for path in readable_paths)]
     try:
         for path, rights in [*allowed, *((folder, reading | writing) for folder in writable)]:
             if not path.exists():
@@ -183,7 +199,7 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
 
 
 def _seccomp(forbid_children: bool) -> bool:
-    """Refuse system calls by a filter, which all threads and later ones obey."""
+    """Refuse system calls by a filter, for all present and later threads. Returns False if there is no seccomp."""
     calls = CALLS.get(os.uname().machine)
     if calls is None or sys.maxsize < 2**32:
         return False
@@ -196,7 +212,8 @@ def _seccomp(forbid_children: bool) -> bool:
 
 
 def _filter(calls: Calls, forbid_children: bool) -> Iterator[tuple[int, int, int, int]]:
-    """The instructions, each with how many to skip if its comparison is true, and if it is false."""
+    """The instructions of the filter: operation, number of instructions to skip if its comparison is true, the same
+    if it is false, operand."""
     refuse = RETURN, 0, 0, REFUSE
     yield LOAD, 0, 0, ARCHITECTURE
     yield EQUAL, 1, 0, calls.architecture
@@ -208,7 +225,7 @@ def _filter(calls: Calls, forbid_children: bool) -> Iterator[tuple[int, int, int
         yield EQUAL, 0, 1, number
         yield refuse
     if forbid_children:
-        yield EQUAL, 0, 1, CLONE3  # its flags lie in memory; the C library then takes clone for threads
+        yield EQUAL, 0, 1, CLONE3  # a filter cannot see its flags; without it the C library uses clone
         yield RETURN, 0, 0, MISSING
         yield EQUAL, 0, 4, calls.clone
         yield LOAD, 0, 0, FIRST_ARGUMENT
@@ -225,6 +242,7 @@ def _filter(calls: Calls, forbid_children: bool) -> Iterator[tuple[int, int, int
 
 
 def _raise_if_failed(result: int) -> int:
+    """The result of a system call; raises OSError if it failed."""
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result

@@ -1,4 +1,4 @@
-"""Grey values for networks and for eyes."""
+"""Scaling of grey values: to 0..1 for networks, to bytes for reading text, and to pictures and previews for people."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from PIL import Image
 from .grey import bands
 from .types import GreyImage, Micrograph
 
-SAMPLE = 1 << 22  # float pixels from which percentiles are taken
-PREVIEW_SIDE = 640  # px, the longest of a preview
+SAMPLE = 1 << 22  # pixels of a float image from which percentiles are taken
+PREVIEW_SIDE = 640  # px, longest side of a preview
 
 
 def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> NDArray[np.float32]:
-    """Pixels (H, W) with hot and cold ones clipped at two percentiles, scaled to 0..1; a constant image is zeros.
+    """Pixels (H, W) clipped at two percentiles and scaled to 0..1; a constant image becomes zeros.
 
-    Beside the result this needs memory for some rows only.
+    Beside the result this needs memory only for some rows.
     """
-    bottom, top = limits(pixels, low, high)
+    bottom, top = grey_limits(pixels, low, high)
     clipped = pixels.astype(np.float32)
     _scale(clipped, bottom, top)
     return clipped
 
 
-def limits(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
+def grey_limits(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
     """The grey values at two percentiles; the smallest and largest if these are equal."""
     bottom, top = _percentiles(pixels, low, high)
     return (bottom, top) if top > bottom else (float(pixels.min()), float(pixels.max()))
 
 
-def _for_eyes(pixels: GreyImage) -> tuple[float, float]:
-    """The grey values that are shown black and white, so that an image of one grey is shown grey."""
+def _display_limits(pixels: GreyImage) -> tuple[float, float]:
+    """The grey values that are displayed as black and as white; an image of one grey is displayed as grey."""
     bottom, top = _percentiles(pixels, 0.5, 99.5)
     if top > bottom:
         return bottom, top
     least, greatest = float(pixels.min()), float(pixels.max())
-    if greatest > least:  # nearly all of one grey: black only where it is 0
+    if greatest > least:  # nearly all pixels have one grey: it is black only if it is 0
         return (min(0.0, least) if bottom == least else least), greatest
     if pixels.dtype == np.uint8:
         return 0.0, 255.0
@@ -47,6 +47,7 @@ def _for_eyes(pixels: GreyImage) -> tuple[float, float]:
 
 
 def _percentiles(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
+    """The grey values at two percentiles; of a large float image from a sample of its pixels."""
     if pixels.dtype.kind != "u":
         step = max(1, math.isqrt(pixels.size // SAMPLE))
         bottom, top = np.percentile(pixels[::step, ::step], (low, high)).tolist()
@@ -60,7 +61,7 @@ def _percentiles(pixels: GreyImage, low: float, high: float) -> tuple[float, flo
 
 
 def _scale(grey: NDArray[np.float32], bottom: float, top: float) -> None:
-    """Clip and scale to 0..1 in place; halved first where the span is beyond what float32 can hold."""
+    """Clip and scale to 0..1 in place. Values are divided by 4 first if their range is too large for float32."""
     if not top > bottom:
         grey.fill(0.0)
         return
@@ -73,10 +74,10 @@ def _scale(grey: NDArray[np.float32], bottom: float, top: float) -> None:
     np.clip(grey, 0.0, 1.0, out=grey)
 
 
-def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
-    """Every pixel of the micrograph (H, W) for display, contrast clipped."""
+def display_picture(micrograph: Micrograph) -> NDArray[np.uint8]:
+    """(H, W) bytes: every pixel of the micrograph for display, clipped at the display limits."""
     pixels = micrograph.pixels
-    bottom, top = _for_eyes(pixels)
+    bottom, top = _display_limits(pixels)
     picture = np.empty(pixels.shape, np.uint8)
     for band in bands(pixels):
         part = pixels[band].astype(np.float32)
@@ -86,20 +87,20 @@ def displayed(micrograph: Micrograph) -> NDArray[np.uint8]:
 
 
 def as_bytes(pixels: GreyImage) -> NDArray[np.uint8]:
-    """Pixels (H, W) as bytes from 0 for the darkest to 255 for the brightest, none clipped."""
-    low, high = limits(pixels, 0.0, 100.0)
+    """Pixels (H, W) as bytes, from 0 for the darkest to 255 for the brightest one; none is clipped."""
+    low, high = grey_limits(pixels, 0.0, 100.0)
     scaled = (pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1e-30))
     return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
 
 
 def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.uint8]:
-    """The micrograph (h, w) for display: longest side at most `longest` px, averaged by area, contrast clipped."""
+    """(h, w) bytes: the micrograph for display, made smaller by area means if a side is longer than `longest` px."""
     pixels = micrograph.pixels
     block = max(1, max(pixels.shape) // longest)
     if block == 1:
-        picture = Image.fromarray(displayed(micrograph))
+        picture = Image.fromarray(display_picture(micrograph))
     else:
-        small = _block_means(pixels, block, *_for_eyes(pixels))
+        small = _block_means(pixels, block, *_display_limits(pixels))
         picture = Image.fromarray(np.rint(small * 255).astype(np.uint8))
     ratio = longest / max(pixels.shape)
     if ratio < 1:
@@ -110,13 +111,13 @@ def preview(micrograph: Micrograph, longest: int = PREVIEW_SIDE) -> NDArray[np.u
 
 
 def _block_means(pixels: GreyImage, block: int, bottom: float, top: float) -> NDArray[np.float32]:
-    """Means over squares of `block` px (smaller at the far edges), after clipping, in 0..1."""
+    """(h, w) in 0..1: means over squares of `block` px a side (fewer at the far edges) of the clipped pixels."""
     rows, columns = pixels.shape
     starts = np.arange(0, columns, block)
     widths = np.diff(np.append(starts, columns)).astype(np.float32)
-    lines = []
+    mean_rows = []
     for row in range(0, rows, block):
         part = pixels[row : row + block].astype(np.float32)
         _scale(part, bottom, top)
-        lines.append(np.add.reduceat(part.mean(axis=0), starts) / widths)
-    return np.stack(lines)
+        mean_rows.append(np.add.reduceat(part.mean(axis=0), starts) / widths)
+    return np.stack(mean_rows)

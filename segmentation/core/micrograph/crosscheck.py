@@ -1,4 +1,4 @@
-"""Comparison of the calibrations of one image that are known: do its sources of the scale agree?"""
+"""Comparison of the calibrations that different sources give for one image, with sentences about differences."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from .types import Calibration
 
-LARGEST_DIFFERENCE = 0.02
-FAR_APART = 0.5  # difference from which one of two sources is surely wrong, so no verdict rests on either
-COVERAGE = 2.0  # standard uncertainties: about 95 %
+LARGEST_DIFFERENCE = 0.02  # relative: calibrations that differ by less agree
+FAR_APART = 0.5  # relative: of two sources that differ by more, one is surely wrong, and nothing is concluded from them
+COVERAGE = 2.0  # coverage factor of an uncertainty, for about 95 %
 
 
 class Sized(Protocol):
@@ -25,7 +25,7 @@ class Sized(Protocol):
 
 
 def crosscheck_sources(*calibrations: Calibration) -> list[str]:
-    """`crosscheck` of calibrations of different sources; the last one is in use."""
+    """The sentences of `crosscheck` for calibrations of different sources; the last argument is the one in use."""
     used = calibrations[-1] if calibrations else None
     named = {calibration.source.noun: calibration for calibration in calibrations if calibration.is_known}
     return crosscheck(named, used.source.noun if used and used.is_known else "")
@@ -34,9 +34,9 @@ def crosscheck_sources(*calibrations: Calibration) -> list[str]:
 def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
     """One sentence for each pair of calibrations that differ by more than 2 % of the smaller one.
 
-    calibrations: by what the sentences call their source, with "the" before it: `Source.noun`, such as "typed width",
-    or the name of a file or of a header. Calibrations without a pixel size are left out. used: name of the calibration
-    in use, which the sentences state.
+    calibrations: by the name of their source, which the sentences put after "the": `Source.noun`, such as "typed
+    width", or the name of a file or of a header. Calibrations without a pixel size are left out. used: the name of the
+    calibration in use, which the sentences mention.
     """
     sized = {
         name: calibration
@@ -52,35 +52,36 @@ def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
 
 
 def contradict(one: Sized, other: Sized) -> bool:
-    """Whether both are known and differ by more than 2 % and more than their uncertainties allow."""
+    """Whether both pixel sizes are known and differ by more than 2 % and more than their uncertainties allow."""
     allowed = COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
     return _difference(one, other) > max(LARGEST_DIFFERENCE, allowed)
 
 
-def far_apart(used: Sized, *others: Sized) -> float:
-    """The factor between the calibration in use and the one that contradicts it most, 0 if none is FAR_APART."""
+def largest_contradiction(used: Sized, *others: Sized) -> float:
+    """The largest factor between the calibration in use and one that contradicts it; 0 if none is FAR_APART."""
     difference = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
     return difference + 1 if difference > FAR_APART else 0.0
 
 
 def factor_words(factor: float) -> str:
-    """How many times: "1.5", "2", "120", "1,000"."""
+    """A factor as text with two significant digits: "1.5", "2", "120", "1,000"."""
     return f"{float(f'{factor:.2g}'):,.12g}"
 
 
 def _difference(one: Sized, other: Sized) -> float:
-    """The difference relative to the smaller one; 0 if one is not known."""
+    """The difference of two pixel sizes, relative to the smaller one; 0 if one is not known."""
     if not one.nm_per_pixel or not other.nm_per_pixel:
         return 0.0
     return max(one.nm_per_pixel, other.nm_per_pixel) / min(one.nm_per_pixel, other.nm_per_pixel) - 1
 
 
 def _difference_sentence(one: Sized, other: Sized, used: str) -> str:
-    """A sentence on the difference of two calibrations; "" if it is small. used: name of the one in use."""
-    off = _difference(one, other)
-    if off <= LARGEST_DIFFERENCE:
+    """The end of a sentence on the difference of two calibrations; "" if it is small. used: name of the one in use."""
+    difference = _difference(one, other)
+    if difference <= LARGEST_DIFFERENCE:
         return ""
-    amount = f"{off * 100:.2g} % apart" if off < 1 else f"a factor of {factor_words(off + 1)} apart"
+    percent, factor = f"{difference * 100:.2g} %", f"a factor of {factor_words(difference + 1)}"
+    amount = f"{percent if difference < 1 else factor} apart"
     if not contradict(one, other):
         return f"{amount}, no more than their uncertainties allow"
     return f"{amount}. {f'The {used} is used. ' if used else ''}Please check which is right"

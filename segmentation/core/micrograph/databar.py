@@ -1,7 +1,7 @@
-"""The start of the data bar, the strip of text that a microscope adds below the image.
+"""Where the data bar begins, the strip of text that a microscope adds below the image.
 
-A bar is a block of rows at the bottom that is drawn, not acquired: one flat grey nearly everywhere, ink (text, lines,
-a scale bar) on it, and a sudden start across the whole width. Acquired rows have noise or structure instead.
+The rows of a data bar are drawn, not acquired: nearly all pixels have one grey (the background), with ink (text, lines,
+a scale bar) on it, and the bar begins suddenly across the whole width. Acquired rows have noise or structure.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 
 from .types import GreyImage, Micrograph
 
-LARGEST_SHARE = 0.25  # of the image's height
+LARGEST_SHARE = 0.25  # of the image's height, in the data bar
 SMALLEST_SHARE = 0.022
-FEWEST_ROWS = 10
+FEWEST_ROWS = 10  # of a data bar
 ROWS_ABOVE = 8  # acquired rows that are compared with the bar's first rows
-MOST_COLUMNS = 2048  # wider images are thinned: text stays text
-TOLERANCES = (0.0, 2.0, 6.0, 12.0)  # of 255: drawn exactly, resampled, JPEG
-THICKEST_LINE = 6  # rows
-LEAST_STEP = 0.25  # share of the columns that turn into background
-INK = 50.0  # of 255: least contrast of text with the bar
+MOST_COLUMNS = 2048  # of a wider image only every n-th column is examined
+TOLERANCES = (0.0, 2.0, 6.0, 12.0)  # grey levels of 255 from the background: exact, resampled (2, 6), JPEG
+THICKEST_LINE = 6  # rows of a border line
+LEAST_STEP = 0.25  # rise of the share of background pixels at the start of the bar
+INK = 50.0  # grey levels of 255: least contrast of ink with the background
 Rows = NDArray[np.float32]
 
 
 def data_bar(micrograph: Micrograph) -> int:
-    """First row of the data bar, from the header if it states the acquired rows, else found in the pixels."""
+    """The first row of the data bar: by the header if it states the acquired rows, else found in the pixels."""
     image_rows = micrograph.metadata.get("image_rows")
     return int(image_rows) if image_rows else find_data_bar(micrograph.pixels)
 
 
 def find_data_bar(pixels: GreyImage) -> int:
-    """First row of the data bar of a grey image (H, W), that is the number of acquired rows; H if there is none.
+    """The first row of the data bar of a grey image (H, W), which is the number of acquired rows; H without a data bar.
 
-    Bars drawn over the middle of an image, or without any text, are not found. Constant images have none.
+    A bar in the middle of an image, and a bar without text, is not found. A constant image has no data bar.
     """
     rows: int = pixels.shape[0]
     block = _bottom(pixels)
@@ -54,21 +54,22 @@ def find_data_bar(pixels: GreyImage) -> int:
 
 
 def _bottom(pixels: GreyImage) -> Rows | None:
-    """The lowest rows, columns thinned; greys of more than 8 bits scaled to 0..255. None if too small or constant."""
+    """The lowest rows, in which a bar may lie, with greys of 0..255; None for an image that is too small or
+    constant."""
     rows, columns = pixels.shape
     low, high = float(pixels.min()), float(pixels.max())
     if rows < 4 * FEWEST_ROWS or columns < 64 or high <= low:
         return None
-    thin = -(-columns // MOST_COLUMNS)
+    column_step = -(-columns // MOST_COLUMNS)
     row = max(0, rows - int(rows * LARGEST_SHARE) - ROWS_ABOVE)
-    block = pixels[row:, ::thin].astype(np.float32)
+    block = pixels[row:, ::column_step].astype(np.float32)
     if pixels.dtype != np.uint8:
         block = ((block.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.float32)
     return block
 
 
 def _levels(block: Rows, tolerance: float) -> Iterator[float]:
-    """The commonest greys of the last rows: candidates for the bar's background."""
+    """The most frequent greys of the last rows, which may be the background of the bar."""
     levels: set[float] = set()
     for share in (0.1, 0.2, 0.35):
         sample = np.round(block[-max(FEWEST_ROWS, int(len(block) * share)) :]).astype(np.int64)
@@ -79,9 +80,10 @@ def _levels(block: Rows, tolerance: float) -> Iterator[float]:
 
 
 def _starts(block: Rows, level: float, tolerance: float) -> Iterator[tuple[int, float]]:
-    """Rows of the block where a bar with background `level` may begin, and how abruptly it does, 0..1."""
-    flat = np.abs(block - level) <= tolerance
-    share = flat.mean(axis=1)
+    """Rows of the block at which a bar with background `level` may begin, each with the height of the step there,
+    0..1."""
+    is_background = np.abs(block - level) <= tolerance
+    share = is_background.mean(axis=1)
     drawn = np.maximum(share, _lines(block, share, tolerance))
     smooth = np.convolve(np.pad(drawn, 1, mode="edge"), np.ones(3) / 3, mode="valid")
     total, end = np.concatenate([[0.0], np.cumsum(drawn)]), len(block)
@@ -91,23 +93,23 @@ def _starts(block: Rows, level: float, tolerance: float) -> Iterator[tuple[int, 
     fewest = max(FEWEST_ROWS, int(end * SMALLEST_SHARE / LARGEST_SHARE))
     for top in np.flatnonzero(steps >= LEAST_STEP).tolist():
         step = float(steps[top])
-        changed = np.abs(block[top + 1] - block[top - 2]) > tolerance  # columns, within three rows
+        changed = np.abs(block[top + 1] - block[top - 2]) > tolerance  # which columns change within three rows
         if (
             end - top >= fewest
             and changed.mean() >= 0.5
             and (step >= 0.5 or _is_spread(block[top:], level))
-            and _is_bar(block[top:], flat[top:], smooth[top + 1 : end - max(4, (end - top) // 8)], level)
+            and _is_bar(block[top:], is_background[top:], smooth[top + 1 : end - max(4, (end - top) // 8)], level)
         ):
             yield top, step
 
 
 def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """1 for rows of one grey, not the background's, from side to side: borders, so few together; else 0.
+    """(rows,): 1 for border lines, which are rows of one grey other than the background, a few together; else 0.
 
-    share: the share of background in each row.
+    share: of background pixels in each row.
     """
-    even = (np.abs(block - np.median(block, axis=1, keepdims=True)) <= tolerance).mean(axis=1) > 0.95
-    lines: NDArray[np.float64] = (even & (share < 0.9)).astype(np.float64)
+    is_even = (np.abs(block - np.median(block, axis=1, keepdims=True)) <= tolerance).mean(axis=1) > 0.95
+    lines: NDArray[np.float64] = (is_even & (share < 0.9)).astype(np.float64)
     edges = np.flatnonzero(np.diff(np.concatenate([[0.0], lines, [0.0]])))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         if stop - start > THICKEST_LINE:
@@ -116,19 +118,22 @@ def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray
 
 
 def _is_spread(bar: Rows, level: float) -> bool:
-    """Whether there is ink all along the bar, not just one scale bar as journals put it over an image."""
-    inked = (np.abs(bar - level) > INK).any(axis=0)
-    return bool(np.mean([part.any() for part in np.array_split(inked, 32)]) >= 0.3)
+    """Whether there is ink all along the bar, and not only one scale bar, as journals draw it over an image."""
+    has_ink = (np.abs(bar - level) > INK).any(axis=0)
+    return bool(np.mean([part.any() for part in np.array_split(has_ink, 32)]) >= 0.3)
 
 
-def _is_bar(bar: Rows, flat: NDArray[np.bool_], drawn: NDArray[np.float64], level: float) -> bool:
-    """Whether these rows are flat and quiet, with text on them and little else. flat: pixels of the background. drawn:
-    share of background or line in each inner row, smoothed."""
+def _is_bar(bar: Rows, is_background: NDArray[np.bool_], drawn: NDArray[np.float64], level: float) -> bool:
+    """Whether these rows are a bar: mostly background without noise, with text and little else.
+
+    is_background: of each pixel. drawn: smoothed share of background or line in each inner row. level: of the
+    background."""
     if drawn.size == 0 or drawn.min() < 0.3 or np.median(drawn) < 0.45:
         return False
-    away = np.abs(bar - level)
-    quiet = away[away <= TOLERANCES[-1]].mean() <= 3.2
-    ink = away > INK
+    contrast = np.abs(bar - level)
+    has_no_noise = contrast[contrast <= TOLERANCES[-1]].mean() <= 3.2
+    ink = contrast > INK
     ink_share = float(ink.mean())
     strokes = (ink[:, 1:] & ~ink[:, :-1]).sum(axis=1)
-    return bool(quiet and 0.003 < ink_share < 0.4 and flat.mean() + ink_share > 0.72 and (strokes >= 6).sum() >= 5)
+    is_clear = has_no_noise and is_background.mean() + ink_share > 0.72
+    return bool(is_clear and 0.003 < ink_share < 0.4 and (strokes >= 6).sum() >= 5)

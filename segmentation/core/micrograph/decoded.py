@@ -1,4 +1,7 @@
-"""The common result of the file readers, from which a Micrograph is made, and functions that several readers share."""
+"""What every reader of a file format returns (`Decoded`), and functions that several readers share.
+
+`reader.read` makes the Micrograph from it.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from .grey import Array, check_size, is_grey, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts
 
-AGAIN = "copy or export it again"
-TURNS: dict[int, Callable[[Array], Array]] = {
+COPY_AGAIN = "copy or export it again"
+# Exif/TIFF orientation -> what makes stored pixels upright; 1 changes nothing.
+ORIENTATIONS: dict[int, Callable[[Array], Array]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
@@ -24,18 +28,22 @@ TURNS: dict[int, Callable[[Array], Array]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a, 1),
 }
-ON_ITS_SIDE = 5  # from this orientation on
+FIRST_TRANSPOSED = 5  # from this orientation on stored rows become columns
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """One image out of a file: grey pixels (H, W), its kind in words, sentences for the user, header facts.
+    """One image of a file.
 
-    orientation: by which `pixels` were turned or mirrored (`turned`); 1 if they were not.
-    stored: rows and columns before any turning; () for the shape of `pixels`.
-    pages: how many images of a stack the file holds, of which this is one.
-    colours: red, green and blue (H, W, 3 or more) that `pixels` are the luminance of; None of a grey image.
-    marks: (H, W) where coloured marks were drawn on it (`marks.coloured`); None where there are none.
+    pixels: (H, W) grey, as `grey.to_grey` makes them.
+    kind: the kind of file in words, such as "TIFF, 16 bit".
+    notes: sentences for the user about what was changed or left out.
+    header: the facts in the file's header.
+    orientation: the Exif/TIFF orientation by which `pixels` were rotated or mirrored; 1 if they were not.
+    stored: rows and columns before that; () for the shape of `pixels`.
+    pages: number of images in the file, if it is a stack.
+    colours: (H, W, 3 or more) red, green and blue, from which `pixels` were made; None for a grey image.
+    marks: (H, W) where coloured marks were drawn on the image (`marks.coloured_marks`); None if there are none.
     """
 
     pixels: Array
@@ -49,14 +57,14 @@ class Decoded:
     marks: NDArray[np.bool_] | None = None
 
     @property
-    def was_turned(self) -> bool:
-        """Whether rows of the header are not those of `pixels`."""
-        return self.orientation in TURNS
+    def is_reoriented(self) -> bool:
+        """Whether `pixels` were rotated or mirrored, so that their rows are not those of the header."""
+        return self.orientation in ORIENTATIONS
 
     @property
-    def is_on_its_side(self) -> bool:
-        """Whether rows of the header are columns of `pixels`."""
-        return self.was_turned and self.orientation >= ON_ITS_SIDE
+    def is_transposed(self) -> bool:
+        """Whether the rows of the header are columns of `pixels`."""
+        return self.is_reoriented and self.orientation >= FIRST_TRANSPOSED
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,10 +74,10 @@ class Decoded:
 
 
 def as_image(answer: object, max_pixels: int) -> Decoded:
-    """What a reader returned, with finite pixels of a size that is allowed and a plausible pixel size.
+    """The answer of a reader, checked: with finite pixels, an allowed image size and a plausible pixel size.
 
-    A reader of another wheel may return anything: TypeError is raised for what is no image, UnreadableImage for an
-    image that is too large or too small, or has no valid pixel.
+    A reader of a plug-in may return anything. Raises TypeError for an answer that is no image, UnreadableImage for an
+    image that is too large or too small, or that has no valid pixel.
     """
     if not isinstance(answer, Decoded) or not isinstance(answer.pixels, np.ndarray) or not is_grey(answer.pixels):
         raise TypeError("a reader's pixels are (H, W) of 8 or 16 bits or float32")
@@ -88,33 +96,33 @@ def as_image(answer: object, max_pixels: int) -> Decoded:
 
 
 def page_index(page: int, pages: int) -> int:
-    """Where a page of a stack lies, from 0; page 0 is the first. Raises UnreadableImage where it is not there."""
+    """The index from 0 of a page from 1; page 0 is the first one. Raises UnreadableImage if there is no such page."""
     if page > max(pages, 1):
         several = f"{pages} pages, so there is no page {page}: choose one from 1 to {pages}"
         raise UnreadableImage(f"The file has {several if pages > 1 else f'one page, so there is no page {page}'}.")
     return max(page - 1, 0)
 
 
-def turned(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
-    """Pixels (H, W, ...) turned or mirrored by the Exif/TIFF orientation 2..8, and a note; another changes nothing."""
-    turn = TURNS.get(orientation)
-    if turn is None:
+def apply_orientation(pixels: Array, orientation: int) -> tuple[Array, list[str]]:
+    """Pixels (H, W, ...) rotated or mirrored by the Exif/TIFF orientation 2..8, and a note; else unchanged."""
+    reorient = ORIENTATIONS.get(orientation)
+    if reorient is None:
         return pixels, []
-    return np.ascontiguousarray(turn(pixels)), ["The image is shown turned or mirrored, as its file asks for."]
+    return np.ascontiguousarray(reorient(pixels)), ["The image is shown turned or mirrored, as its file asks for."]
 
 
-def plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows: int, max_pixels: int) -> Array:
-    """The (rows, columns) numbers from byte `offset`; an impossible size or too short a file is refused first."""
+def read_plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows: int, max_pixels: int) -> Array:
+    """(rows, columns) numbers from byte `offset` of a file; raises UnreadableImage for a bad size or a short file."""
     if columns <= 0 or rows <= 0:
-        raise UnreadableImage(f"The file does not say how large its image is: {AGAIN}.")
+        raise UnreadableImage(f"The file does not say how large its image is: {COPY_AGAIN}.")
     check_size(columns, rows, max_pixels)
     if offset < 0 or offset + columns * rows * dtype.itemsize > path.stat().st_size:
-        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
+        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {COPY_AGAIN}.")
     numbers: Array = np.fromfile(path, dtype, columns * rows, offset=offset)
     return numbers.reshape(rows, columns)
 
 
 def words(dtype: np.dtype[Any]) -> str:
-    """The kind of numbers for people: "16 bit signed"."""
+    """A type of numbers as text for people: "16 bit signed"."""
     kind = {"f": " float", "i": " signed", "c": " complex"}.get(dtype.kind, "")
     return f"{8 * dtype.itemsize} bit{kind}"

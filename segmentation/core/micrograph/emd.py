@@ -1,4 +1,4 @@
-"""EMD files are HDF5. Velox (Thermo Fisher) writes one kind, Berkeley's NCEM another.
+"""Reader of EMD files, which are HDF5. Velox (Thermo Fisher) writes one kind, Berkeley's NCEM another.
 
 Velox: each group of /Data/Image is an image. It has `Data` (rows, columns, frames) and `Metadata` (JSON bytes, frames).
 Berkeley (https://emdatasets.com/format): a group with the attribute `emd_group_type` has `data`. `dim1`, `dim2` and so
@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, page_index, words
+from .decoded import COPY_AGAIN, Decoded, page_index, words
 from .grey import BAND, Array, check_size, to_grey
-from .hdf5 import attribute, check_stored, member, opened
+from .hdf5 import attribute, check_stored, member, open_hdf5
 from .types import UnreadableImage
-from .vendors import checked, velox
+from .vendors import facts_or_none, velox
 from .vendors.facts import Facts, reciprocal_notes
 from .vendors.units import FLOAT32, FLOAT64, nanometres
 
 LARGEST_METADATA = 1 << 22  # bytes of JSON
-MOST_IMAGES, MOST_GROUPS, DEEPEST = 100, 1000, 5
+MOST_IMAGES, MOST_GROUPS, DEEPEST = 100, 1000, 5  # that are read; DEEPEST: levels of nested groups
 CROP = 512  # px: side of the middle part in which frames are compared
-FINEST = 0.25  # periods per px
+FINEST = 0.25  # periods per px: the highest frequency that is compared
 NO_IMAGE = (
     "The file is HDF5 but holds no image of Velox or of Berkeley's EMD format: open it in the program that wrote it"
     " and export the image as TIFF."
@@ -35,7 +35,8 @@ NO_IMAGE = (
 
 @dataclass(frozen=True)
 class _Image:
-    """An image of the file. dataset: of HDF5. frames: how many it holds, along its last or first axis."""
+    """An image of the file. dataset: of HDF5. frames: its number of frames, along its last axis or, if not frames_last,
+    along its first."""
 
     dataset: Any
     header: Facts
@@ -53,12 +54,12 @@ class _Image:
 
 
 def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
-    """The largest image of an EMD file, of a stack the frame `page`. Sizes and packing are checked before any pixel is
-    read.
+    """The largest image of an EMD file; if it is a stack, the frame `page` (from 1). Sizes and packing are checked
+    before any pixel is read.
 
-    Where `page` is 0, a stack by Velox is averaged if its frames lie over each other; else its first frame is used. Of
-    another stack the first plane is used."""
-    with opened(path) as file:
+    If `page` is 0, a stack by Velox is averaged if its frames lie over each other; else its first frame is used. For
+    other stacks the first plane is used."""
+    with open_hdf5(path) as file:
         image, notes = _largest_image(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
         index = page_index(page, image.frames)
@@ -72,8 +73,8 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
 
 
 def _largest_image(images: list[_Image]) -> tuple[_Image, list[str]]:
-    """The largest image with two or three axes. If several are as large, the image of the HAADF detector is
-    taken, else the first."""
+    """The largest image with two or three axes, and a note if there are several. Of equally large images the one of the
+    HAADF detector is taken, else the first."""
     if not images:
         raise UnreadableImage(NO_IMAGE)
 
@@ -92,19 +93,20 @@ def _largest_image(images: list[_Image]) -> tuple[_Image, list[str]]:
 
 
 def _velox_images(file: Any) -> list[_Image]:
+    """The images of a file by Velox; [] for other files."""
     images = []
     groups = member(file, "Data", "Image")
     for name in sorted(islice(groups or (), MOST_IMAGES)):
         dataset = member(groups, name, "Data")
         if getattr(dataset, "ndim", 0) in (2, 3) and dataset.dtype.kind in "uif":
             rows, columns, *frames = dataset.shape
-            header = checked(velox.read, _json(member(groups, name, "Metadata"))) or Facts()
+            header = facts_or_none(velox.read, _json(member(groups, name, "Metadata"))) or Facts()
             images.append(_Image(dataset, header, rows, columns, *frames))
     return images
 
 
 def _json(metadata: Any) -> bytes:
-    """The bytes that describe the first frame; none where they cannot be read."""
+    """The bytes of the JSON for the first frame; b"" if they cannot be read."""
     if getattr(metadata, "ndim", 0) != 2 or metadata.shape[0] > LARGEST_METADATA or metadata.dtype != np.uint8:
         return b""
     try:
@@ -115,9 +117,9 @@ def _json(metadata: Any) -> bytes:
 
 
 def _berkeley_images(file: Any) -> list[_Image]:
-    """The arrays of a file, in groups nested no deeper than DEEPEST; the list of groups grows while it is walked."""
+    """The images of a file in Berkeley's layout, in groups nested no deeper than DEEPEST."""
     images, groups = [], [(0, file)]
-    for depth, group in groups:
+    for depth, group in groups:  # the loop appends to this list
         dataset: Any = member(group, "data") if "emd_group_type" in group.attrs else None
         if getattr(dataset, "ndim", 0) > 1 and dataset.dtype.kind in "uifc":
             *planes, rows, columns = dataset.shape
@@ -131,9 +133,10 @@ def _berkeley_images(file: Any) -> list[_Image]:
 
 
 def _berkeley_facts(group: Any, image: _Image) -> Facts:
-    """The scale by the coordinates of the last two axes, each in its unit. Malformed ones give no scale."""
+    """The facts of an image: its scale from the coordinates along the last two axes. Malformed ones give no scale."""
     start = 0 if member(group, "dim0") is not None else 1
-    axes = [member(group, f"dim{image.dataset.ndim - before + start}") for before in (1, 2)]
+    # The coordinates across (along the last axis), then down.
+    axes = [member(group, f"dim{image.dataset.ndim - place + start}") for place in (1, 2)]
     try:
         unit, unit_down = (attribute(axis, "units").strip("[] ").replace("_", "") for axis in axes)
         across, down = (_step(axis, size) for axis, size in zip(axes, (image.columns, image.rows), strict=True))
@@ -147,7 +150,8 @@ def _berkeley_facts(group: Any, image: _Image) -> Facts:
 
 
 def _step(axis: Any, size: int) -> float | None:
-    """The distance between coordinates; None if it varies. A file has all of them or the first two."""
+    """The distance between two coordinates of an axis of `size` px; None if it varies. A file has all coordinates, or
+    the first two."""
     if axis.shape not in ((size,), (2,)) or axis.dtype.kind not in "uif":
         return None
     check_stored(axis, (slice(0, axis.shape[0]),), LARGEST_METADATA)
@@ -157,22 +161,25 @@ def _step(axis: Any, size: int) -> float | None:
 
 
 def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
-    """How many frames are averaged, counted from the first, and a note. Raises as `_check_frames`."""
+    """The number of frames to average, from the first on, and a note. Raises UnreadableImage as `_check_frames`
+    does."""
     if image.frames < 1:
-        raise UnreadableImage(f"The file holds no frame of its image: {AGAIN}.")
+        raise UnreadableImage(f"The file holds no frame of its image: {COPY_AGAIN}.")
     count = min(image.frames, max_pixels // (image.rows * image.columns)) if image.frames_last else 1
     _check_frames(image, slice(0, count), max_pixels)
     if image.frames == 1:
         return 1, []
-    begins = f"The file is a stack of {image.frames} frames"
+    beginning = f"The file is a stack of {image.frames} frames"
     if count > 1 and _lie_over_each_other(image, count):
-        return count, [f"{begins}; the average of {'all' if count == image.frames else f'the first {count}'} is used."]
-    why = " that do not lie over each other (drift or noise)" if count > 1 else ""
-    return 1, [f"{begins}{why}; the first is used."]
+        return count, [
+            f"{beginning}; the average of {'all' if count == image.frames else f'the first {count}'} is used."
+        ]
+    reason = " that do not lie over each other (drift or noise)" if count > 1 else ""
+    return 1, [f"{beginning}{reason}; the first is used."]
 
 
 def _check_frames(image: _Image, frames: slice, max_pixels: int) -> None:
-    """Raises UnreadableImage unless these frames are stored as `check_stored` wants it."""
+    """Raises UnreadableImage unless these frames can be read safely (`hdf5.check_stored`)."""
     part: tuple[slice, ...] = (slice(0, image.rows), slice(0, image.columns))
     if image.dataset.ndim == 3:
         part = (*part, frames) if image.frames_last else (frames, *part)
@@ -180,16 +187,16 @@ def _check_frames(image: _Image, frames: slice, max_pixels: int) -> None:
 
 
 def _lie_over_each_other(image: _Image, count: int) -> bool:
-    """Whether the middle and the last frame are shifted by a pixel at most against the first.
+    """Whether the middle frame and the last one are shifted by one pixel at most against the first.
 
     Phase correlation of the middle of the image finds the shift (Kuglin and Hines 1975). The finest half of the
     spectrum is left out, because it is mostly noise."""
     shape = min(image.rows, CROP), min(image.columns, CROP)
     corner = (image.rows - shape[0]) // 2, (image.columns - shape[1]) // 2
-    rows, columns = (slice(at, at + side) for at, side in zip(corner, shape, strict=True))
-    coarse = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < FINEST
+    rows, columns = (slice(start, start + side) for start, side in zip(corner, shape, strict=True))
+    low_frequencies = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < FINEST
     reference, *others = (
-        np.fft.rfft2(np.nan_to_num(image.frame(number, rows, columns))) * coarse
+        np.fft.rfft2(np.nan_to_num(image.frame(number, rows, columns))) * low_frequencies
         for number in (0, count // 2, count - 1)
     )
     for other in others:
@@ -202,7 +209,8 @@ def _lie_over_each_other(image: _Image, count: int) -> bool:
 
 
 def _average(image: _Image, count: int) -> Array:
-    """(rows, columns) float32, the mean of the first `count` frames (last axis). Each chunk is unpacked once."""
+    """(rows, columns) float32: the mean of the first `count` frames of a stack by Velox. Each chunk is unpacked
+    once."""
     dataset = image.dataset
     rows_at_once, _, frames_at_once = dataset.chunks or (1, 1, count)
     frames_at_once = min(frames_at_once, count)

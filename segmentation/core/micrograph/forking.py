@@ -1,9 +1,10 @@
-"""Children that are forked by a process that has imported what reads files (`forkserver`): a fork takes some
-milliseconds, a new Python with its decoders longer than most files.
+"""`ForkServer`, a process that has imported what reads files, and forks a child for each file.
 
-multiprocessing's forkserver (and billiard's, a copy of an earlier one) is not used: its server and children have the
-environment of their parent with all keys, a process has only one, each child imports the program of its parent
-(Celery) again, and none leads a group that can be killed with all that it started.
+A fork takes some milliseconds. A new Python with its decoders takes longer than reading most files.
+
+The forkserver of multiprocessing (and billiard's, which is a copy) is not used, for four reasons. Its server and
+children get all environment variables of their parent, also the keys. A process can have only one server. Each child
+imports the program of its parent (Celery) again. A child leads no group that can be killed with all that it started.
 """
 
 from __future__ import annotations
@@ -25,20 +26,24 @@ from weakref import WeakSet
 from ...location import ROOT
 from .children import Child, Forked, NewProcess, environment
 
-POSSIBLE = sys.platform == "linux"  # elsewhere libraries of the system do not survive a fork
-TRIES = 2  # a server may have ended without our knowledge
+POSSIBLE = sys.platform == "linux"  # whether to fork: on other systems their libraries do not survive a fork
+TRIES = 2  # the first try fails if the server has ended meanwhile
 START_SECONDS = 120.0  # on the clock, to import the programs and to fork; a busy machine is slow
 END_SECONDS = 1.0  # on the clock, for a server to end by itself
-IDLE_SECONDS = 180.0  # without a request, after which a server ends because of its memory
-LONGEST = 64  # bytes of a message of a server: a number
+IDLE_SECONDS = 180.0  # a server without a request ends after this time, to free its memory
+LONGEST = 64  # bytes of a message from a server, which is a number
 
+# Names of the modules that a child runs.
 INSPECT, UNPACKING, OCR = (f"{__package__}.{name}" for name in ("inspect", "unpacking", "ocr"))
 IMPORTED = "segmentation.core.imported"
 
 
 class ForkOfServer(Forked):
-    """A child of a server. control: a socket on which the server says its exit status when it has ended. When we shut
-    it, the server kills the child with all that it started. A server that dies takes its children with it."""
+    """A child that a server forked.
+
+    control: a socket. The server sends the exit status of the child on it. If this side shuts it down, the server kills
+    the child and all that it started. Children end with their server.
+    """
 
     def __init__(self, pid: int, output: int, errors: int, control: socket.socket) -> None:
         super().__init__(pid, output, errors)
@@ -46,9 +51,9 @@ class ForkOfServer(Forked):
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            look = select.poll()
-            look.register(self._control, select.POLLIN)
-            if not look.poll(None if timeout is None else 1000 * timeout):
+            poll = select.poll()
+            poll.register(self._control, select.POLLIN)
+            if not poll.poll(None if timeout is None else 1000 * timeout):
                 raise subprocess.TimeoutExpired("a fork", timeout or 0.0)
             answer = self._control.recv(LONGEST)
             self.returncode = int(answer) if answer else -signal.SIGKILL
@@ -64,21 +69,23 @@ class ForkOfServer(Forked):
 
 
 class ForkServer:
-    """A process that forks children that run `programs` (modules with `main(arguments)`), started when it is needed.
+    """A process that forks children, which run one of `programs` (names of modules with `main(arguments)`).
 
-    It ends after IDLE_SECONDS without a request, and with this process. Several threads may use it.
+    It is started when it is needed. It ends after IDLE_SECONDS without a request, and with this process. Several
+    threads may use it.
     """
 
     def __init__(self, *programs: str) -> None:
         self._programs = programs
-        self._stays = False
+        self._runs_on = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         _servers.add(self)
 
     def start(self, program: str, arguments: Sequence[str], data: bytes = b"") -> Child:
-        """A child that runs `program`, with `data` on its standard input; a new Python where none can be forked."""
+        """A child that runs `program`, with `data` on its standard input; it is a new process if it cannot be
+        forked."""
         request = json.dumps([program, *arguments]).encode() + b"\n" + data
         for _ in range(TRIES if POSSIBLE else 0):
             with suppress(OSError):
@@ -86,60 +93,60 @@ class ForkServer:
         return NewProcess([sys.executable, "-m", program, *arguments], data)
 
     def keep(self) -> None:
-        """Start the server now, where there is none, and let it stay also without requests."""
+        """Start the server now if it does not run, and let it run on without requests."""
         with self._lock:
             if POSSIBLE and self.pid is None:
                 self._end()
-                self._stays = True
-                self._requests()
+                self._runs_on = True
+                self._start_server()
 
     @property
     def pid(self) -> int | None:
-        """Of the server, None while there is none."""
+        """The process number of the server; None if it does not run."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def close(self) -> None:
-        """End the server and its children, if there are any."""
+        """End the server and its children, if it runs."""
         with self._lock:
             self._end()
 
-    def _requests(self) -> socket.socket:
-        """The socket on which the server takes requests; starts it where there is none."""
+    def _start_server(self) -> socket.socket:
+        """Start the server if it does not run; returns the socket on which it takes requests."""
         if self._socket is None:
-            self._socket, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            idle = "" if self._stays else str(IDLE_SECONDS)
+            self._socket, server_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            idle = "" if self._runs_on else str(IDLE_SECONDS)
             command = [sys.executable, "-m", f"{__package__}.forkserver", idle, *self._programs]
-            with far:
+            with server_socket:
                 self._process = subprocess.Popen(
                     command,
                     cwd=ROOT,
                     env=environment(),
-                    stdin=far.fileno(),
+                    stdin=server_socket.fileno(),
                     stdout=subprocess.DEVNULL,
-                    start_new_session=True,  # out of reach of the terminal's Ctrl-C
+                    start_new_session=True,  # so that Ctrl-C in the terminal does not end it
                 )
         return self._socket
 
     def _fork(self, request: bytes) -> Child:
-        """A child that was forked for a request; raises OSError where the server has ended, or does not answer."""
-        with ExitStack() as near, ExitStack() as far:
+        """A child that the server forks for a request; raises OSError if the server has ended, or does not answer."""
+        with ExitStack() as own_ends, ExitStack() as server_ends:
             to_input, to_output, to_errors = os.pipe(), os.pipe(), os.pipe()
-            control, of_server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            control, server_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             for end in (to_input[1], to_output[0], to_errors[0]):
-                near.callback(os.close, end)
+                own_ends.callback(os.close, end)
             for end in (to_input[0], to_output[1], to_errors[1]):
-                far.callback(os.close, end)
-            near.callback(control.close)
-            far.callback(of_server.close)
+                server_ends.callback(os.close, end)
+            own_ends.callback(control.close)
+            server_ends.callback(server_control.close)
             with self._lock:
-                requests = self._requests()
+                requests = self._start_server()
                 try:
-                    ends = [to_input[0], to_output[1], to_errors[1], of_server.fileno()]
+                    ends = [to_input[0], to_output[1], to_errors[1], server_control.fileno()]
                     socket.send_fds(requests, [b"."], ends)
                 except OSError:
                     self._end()
                     raise
-            far.close()
+            server_ends.close()
             try:
                 control.settimeout(START_SECONDS)
                 pid = int(control.recv(LONGEST))
@@ -151,13 +158,17 @@ class ForkServer:
                 raise ConnectionError("the server of forks has ended") from error
             if not pid:
                 raise ConnectionError("the system gives the server no process")
-            near.pop_all()
+            own_ends.pop_all()  # the child keeps them
         child = ForkOfServer(pid, to_output[0], to_errors[0], control)
-        with suppress(BrokenPipeError), os.fdopen(to_input[1], "wb") as pipe:  # a child that has died says so itself
+        with (
+            suppress(BrokenPipeError),
+            os.fdopen(to_input[1], "wb") as pipe,
+        ):  # of a child that has died, `wait` tells the status
             pipe.write(request)
         return child
 
     def _end(self) -> None:
+        """End the server. The caller holds the lock."""
         if self._socket and self._process:
             self._socket.close()
             try:
@@ -168,7 +179,7 @@ class ForkServer:
         self._socket = self._process = None
 
     def forget(self) -> None:
-        """In a fork of the process whose server this is: it is not ours."""
+        """Called in a fork of the process that started the server: the fork must not use it."""
         if self._socket:
             self._socket.close()
         self._lock, self._socket, self._process = threading.Lock(), None, None
@@ -194,6 +205,7 @@ atexit.register(_close_all)
 if POSSIBLE:
     os.register_at_fork(after_in_child=_forget_all)
 
+# The servers of a process, by what their children read.
 FILES = ForkServer(INSPECT, UNPACKING)
 OUTLINES = ForkServer(IMPORTED)
 TEXTS = ForkServer(INSPECT, OCR)  # with the networks that read text

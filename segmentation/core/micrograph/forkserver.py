@@ -1,10 +1,10 @@
-"""`python -m segmentation.core.micrograph.forkserver IDLE MODULE ...`: import modules, then fork a child that runs one
-of them for each request on standard input, a socket; `forking` starts this.
+"""The program of a `forking.ForkServer`, which imports modules and then forks children that run one of them.
 
-A request is four descriptors: standard input, output and errors of the child, and a socket on which its process number
-and, when it has ended, its status are said. The child reads which program to run, so nothing of a user comes here: this
-process opens no file of anybody. It has one thread, ends after IDLE seconds without work ("": never), and with the
-process that started it.
+`python -m segmentation.core.micrograph.forkserver IDLE MODULE ...` takes requests on its standard input, a socket. A
+request is four descriptors: standard input, output and errors of the child, and a socket on which this process sends
+the child's process number and, at its end, its exit status. Only the child reads which module to run, so this process
+reads nothing that comes from a user. It has one thread. It ends after IDLE seconds without a child or request ("":
+never), and with the process that started it.
 """
 
 from __future__ import annotations
@@ -25,46 +25,47 @@ from pathlib import Path
 from types import ModuleType
 
 from . import confined
-from .children import become
+from .children import run_in_fork
 
-DESCRIPTORS = 4
+DESCRIPTORS = 4  # of a request
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Import the modules that follow the idle seconds, and serve."""
+    """Import the modules and take requests. arguments: seconds without work before it ends, names of modules."""
     idle, *names = arguments
     requests = socket.socket(fileno=os.dup(0))
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
     programs = {name: _program(name) for name in names}
-    alone = _address_space()
+    before = _address_space()
     for program in programs.values():
         getattr(program, "preload", lambda: None)()
-    # A new process of such a program has not loaded all this: it takes nothing of the memory that a file may take.
-    confined.preloaded = _address_space() - alone
+    # Preloaded modules do not count against the memory that a file may take, as a new process would not have them.
+    confined.preloaded = _address_space() - before
     gc.collect()
-    gc.freeze()  # so that no child writes to the memory of what is there already, which is then shared
+    gc.freeze()  # so that children do not write to the objects that exist now, and share their memory
     _Server(requests, programs).serve(float(idle) if idle else None)
     return 0
 
 
 class _Server:
-    """requests: where they come from. programs: by the name that a request has."""
+    """The loop of this process. requests: the socket. programs: modules by the name that a request gives."""
 
     def __init__(self, requests: socket.socket, programs: dict[str, ModuleType]) -> None:
         self._requests, self._programs = requests, programs
-        self._controls = dict[int, socket.socket]()  # by the process number of the child
+        self._controls = dict[int, socket.socket]()  # by process number of the child
         self._events = selectors.DefaultSelector()
 
     def serve(self, idle: float | None) -> None:
-        """Until the other end is shut, or nobody has asked for so many seconds."""
-        ended, wake = os.pipe()
-        for end in (ended, wake):
+        """Take requests until the other end is closed, or until there was no work for `idle` seconds (None: for
+        ever)."""
+        child_ended, wake = os.pipe()
+        for end in (child_ended, wake):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._events.register(ended, selectors.EVENT_READ)
+        self._events.register(child_ended, selectors.EVENT_READ)
         self._events.register(self._requests, selectors.EVENT_READ)
         try:
             while ready := self._events.select(None if self._controls else idle):
@@ -72,8 +73,8 @@ class _Server:
                     if key.fileobj is self._requests:
                         if not self._fork():
                             return
-                    elif key.fd == ended:
-                        os.read(ended, 4096)
+                    elif key.fd == child_ended:
+                        os.read(child_ended, 4096)
                         self._reap()
                     elif key.data in self._controls:  # nobody waits for this child any more
                         self._events.unregister(key.fileobj)
@@ -83,7 +84,7 @@ class _Server:
                 _kill(pid)
 
     def _fork(self) -> bool:
-        """Fork a child for the next request; False if there will be none."""
+        """Fork a child for the next request; returns False if there are no more requests."""
         message, descriptors, _, _ = socket.recv_fds(self._requests, 1, DESCRIPTORS)
         if not message:
             return False
@@ -92,25 +93,27 @@ class _Server:
             parent, control = os.getpid(), socket.socket(fileno=number)
             try:
                 pid = os.fork()
-            except OSError:  # no memory, or too many processes: the other children go on
-                _say(control, 0)
+            except OSError:  # no memory, or too many processes; the other children run on
+                _send_number(control, 0)
                 control.close()
             else:
                 if not pid:
-                    become(partial(self._run, parent), streams)
+                    run_in_fork(partial(self._run, parent), streams)
                 self._controls[pid] = control
                 self._events.register(control, selectors.EVENT_READ, pid)
-                _say(control, pid)
+                _send_number(control, pid)
             descriptors = streams
         for descriptor in descriptors:
             os.close(descriptor)
         return True
 
     def _run(self, parent: int) -> int:
-        """In the child: lead a group, end with the server, and do what the first line of its input says."""
+        """In the child: become the leader of a group, and run the program that the first line of its input names.
+
+        parent: process number of the server, with which the child ends."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        with suppress(PermissionError):  # in the group of a reader that is confined already
+        with suppress(PermissionError):  # if the server was started by a confined reader
             os.setsid()
         confined.end_with_parent()
         if os.getppid() != parent:
@@ -120,38 +123,39 @@ class _Server:
         return status
 
     def _reap(self) -> None:
-        """Say the status of each child that has ended, and end what it started."""
+        """Send the status of each child that has ended, and kill what it started."""
         for pid in list(self._controls):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
-            _kill(pid)  # while it is not waited for, no other process gets its number
+            _kill(pid)  # before waitpid, so that no other process has its number yet
             _, status = os.waitpid(pid, 0)
             control = self._controls.pop(pid)
             with suppress(KeyError):
                 self._events.unregister(control)
-            _say(control, os.waitstatus_to_exitcode(status))
+            _send_number(control, os.waitstatus_to_exitcode(status))
             control.close()
 
 
 def _program(name: str) -> ModuleType:
+    """The module of this name; the `__main__` of a package."""
     module = importlib.import_module(name)
     return importlib.import_module(f"{name}.__main__") if hasattr(module, "__path__") else module
 
 
 def _kill(pid: int) -> None:
-    """A child with all that it started; it may not lead its group yet."""
+    """Kill a child and all that it started; it may not lead its group yet."""
     for kill in (os.kill, os.killpg):
         with suppress(ProcessLookupError):
             kill(pid, signal.SIGKILL)
 
 
-def _say(control: socket.socket, number: int) -> None:
+def _send_number(control: socket.socket, number: int) -> None:
     with suppress(OSError):  # nobody listens
         control.send(b"%d" % number)
 
 
 def _address_space() -> int:
-    """Bytes that RLIMIT_AS counts of this process."""
+    """The address space of this process in bytes, as RLIMIT_AS counts it."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 

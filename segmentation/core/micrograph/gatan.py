@@ -1,4 +1,4 @@
-"""Gatan DigitalMicrograph, versions 3 and 4: a tree of tags; one tag holds the image.
+"""Reader of DM3 and DM4 files by Gatan DigitalMicrograph: a tree of tags, of which one is the image.
 
 Layout after the description by C. Boothroyd ("Gatan DM file format") and the ImageJ page on DM3. Sizes and counts are
 32 bits wide in version 3 and 64 in version 4, always big-endian; values are little-endian where the header says so.
@@ -13,76 +13,80 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .decoded import AGAIN, Decoded, page_index, plane, words
+from .decoded import COPY_AGAIN, Decoded, page_index, read_plane, words
 from .grey import Array, luminance, to_grey
 from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, reciprocal_notes, scaled
 from .vendors.units import FLOAT32, nanometres
 
 MOST_TAGS = 200_000
-DEEPEST = 40
-LONGEST_TEXT = 4096
+DEEPEST = 40  # levels of nested groups
+LONGEST_TEXT = 4096  # characters
+# Numbers of kinds of tags, of types of values, and of simple types (-> numpy); then types of pixels (-> numpy).
 GROUP, DATA = 20, 21
 STRUCT, STRING, ARRAY = 15, 18, 20
 _SIMPLE = {2: "i2", 3: "i4", 4: "u2", 5: "u4", 6: "f4", 7: "f8", 8: "u1", 9: "i1", 10: "u1", 11: "i8", 12: "u8"}
 _PIXELS = {1: "i2", 2: "f4", 3: "c8", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: "f8", 13: "c16", 14: "u1"}
-COLOUR = 23  # blue, green, red, unused
+COLOUR = 23  # type of pixels: blue, green, red and an unused byte
 PIXELS, TYPE, SCALES = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
-Tags = dict[tuple[str, ...], Any]  # values by the names of the groups they are in, and their own
+Tags = dict[tuple[str, ...], Any]  # path (names of groups, then of the tag) -> value
 
 
 @dataclass(frozen=True)
 class Block:
-    """An array left in the file: where it begins, how many items it has, its numpy type (None for structures)."""
+    """An array that was not read: its offset in the file, number of items, and numpy type (None for structures)."""
 
     offset: int
     count: int
     dtype: str | None
 
 
-class _Reader:
-    """The tags of a file, in `tags` by their path; `version` tells the width of counts, `order` the order of bytes.
+class _TagReader:
+    """Reads all tags of a file into `tags`. version: 3 or 4. order: of the bytes, "<" or ">".
 
-    A value is a number, a text, a Block, or None for structures, which nothing here needs. Raises ValueError for what
-    is no tree of tags.
+    A value is a number, a text, a Block, or None for a structure, which is not needed. Raises ValueError for a file
+    that is no tree of tags.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         (self.version,) = struct.unpack(">I", self.bytes(4))
-        self.long()  # the file's size: not to be relied on
+        self.long()  # the size of the file, which may be wrong
         (little,) = struct.unpack(">I", self.bytes(4))
         self.order = "<" if little else ">"
-        self.left = MOST_TAGS
+        self.tags_left = MOST_TAGS
         self.tags: Tags = {}
         self.group(())
 
     def bytes(self, count: int) -> bytes:
+        """The next `count` bytes."""
         raw = self.file.read(count)
         if len(raw) != count:
             raise ValueError("the tags break off")
         return raw
 
     def long(self) -> int:
+        """The next size or count: 4 bytes in version 3, 8 in version 4."""
         (value,) = struct.unpack(*((">Q", self.bytes(8)) if self.version == 4 else (">I", self.bytes(4))))
         return int(value)
 
     def text(self, count: int) -> str:
+        """The next `count` bytes as text."""
         return self.bytes(count).decode("utf-16-le" if self.order == "<" else "utf-16-be", "replace")
 
     def group(self, path: tuple[str, ...]) -> None:
-        """Read the tags of the group at `path`; one without a name is called by its place in the group."""
+        """Read the tags of the group at `path`; a tag without a name gets its number in the group as name."""
         if len(path) > DEEPEST:
             raise ValueError("the tags are nested too deeply")
-        self.bytes(2)  # sorted, open
+        self.bytes(2)  # flags: sorted, open
         for index in range(min(self.long(), MOST_TAGS + 1)):
-            self.left -= 1
-            if self.left < 0:
+            self.tags_left -= 1
+            if self.tags_left < 0:
                 raise ValueError("there are too many tags")
             kind, length = struct.unpack(">BH", self.bytes(3))
             name = self.bytes(length).decode("cp1252", "replace") or str(index)
             if self.version == 4:
-                self.long()  # bytes in the entry
+                self.long()  # length of the entry in bytes
             if kind == GROUP:
                 self.group((*path, name))
             elif kind == DATA:
@@ -91,7 +95,7 @@ class _Reader:
                 raise ValueError("this is no tag")
 
     def value(self, name: str) -> Any:
-        """The value of the tag `name`, at which the file stands: first its type as a list of numbers, then itself."""
+        """The next value, of the tag `name`: its type as a list of numbers, then the value itself."""
         if self.bytes(4) != b"%%%%":
             raise ValueError("this is no value")
         count = self.long()
@@ -111,7 +115,10 @@ class _Reader:
         return np.frombuffer(self.bytes(dtype.itemsize), dtype)[0].item()
 
     def array(self, info: list[int], name: str) -> Any:
-        """A short array of 16-bit numbers is a text, but for the image itself; every other one is left where it is."""
+        """The next array, of the tag `name`. Short arrays of 16-bit numbers are texts; all others, and the image, are
+        Blocks.
+
+        info: the type: ARRAY, type of an item, number of items."""
         dtype = _SIMPLE.get(info[1])
         size = np.dtype(dtype).itemsize if dtype else _struct_bytes(info[1:])
         count, offset = info[-1], self.file.tell()
@@ -122,14 +129,16 @@ class _Reader:
 
 
 def _struct_bytes(info: list[int]) -> int:
-    """Bytes of one structure: 15, its name's length, the number of fields, then of each its name's length and type."""
+    """Bytes of one structure. info: STRUCT, length of its name, number of fields; then for each field the length of its
+    name, and its type."""
     return sum(np.dtype(_SIMPLE[kind]).itemsize for kind in info[4 : 3 + 2 * info[2] : 2])
 
 
 def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
-    """The first image in a DM3 or DM4 file that is no thumbnail, of a stack one plane: the first where `page` is 0."""
+    """The first image in a DM3 or DM4 file that is no thumbnail; if it is a stack, the plane `page` (from 1; 0: the
+    first)."""
     with path.open("rb") as file:
-        reader = _Reader(file)
+        reader = _TagReader(file)
     image = _image(reader)
     dimensions_tag = ("ImageData", "Dimensions")
     dimensions = [value for tag, value in image.items() if tag[:-1] == dimensions_tag and isinstance(value, int)]
@@ -153,8 +162,9 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     return Decoded(pixels, f"DM{reader.version}, {kind}", tuple(notes), header.checked(), pages=pages)
 
 
-def _image(reader: _Reader) -> Tags:
-    """The tags of the first image that is no thumbnail (those are in colour, and first), else of the last one."""
+def _image(reader: _TagReader) -> Tags:
+    """The tags of the first image that is no thumbnail, else of the last one. Thumbnails are in colour, and come
+    first."""
     tags = reader.tags
     images = [tag[:2] for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(tags[tag], Block)]
     if not images:
@@ -168,34 +178,37 @@ def _image(reader: _Reader) -> Tags:
 def _pixels(
     path: Path, image: Tags, size: tuple[int, int], index: int, order: str, max_pixels: int
 ) -> tuple[Array, str, list[str]]:
-    """The grey plane `index`, from 0, of an image, in words how it is stored, and notes. size: columns and rows.
-    order: of the bytes, "<" or ">"."""
+    """The grey plane `index` (from 0) of an image, the type of its pixels in words, and notes.
+
+    image: its tags. size: columns and rows. order: of the bytes, "<" or ">"."""
     block, pixel_type = image[PIXELS], image.get(TYPE)
     columns, rows = size
     if pixel_type == COLOUR:
         offset = block.offset + index * 4 * rows * columns
-        colours = plane(path, offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
-        grey, more = to_grey(luminance(colours.reshape(rows, columns, 4)[..., 2::-1]))
-        return grey, "8 bit, RGB", more
+        colours = read_plane(path, offset, np.dtype("u4"), columns, rows, max_pixels).view("u1")
+        grey, notes = to_grey(luminance(colours.reshape(rows, columns, 4)[..., 2::-1]))
+        return grey, "8 bit, RGB", notes
     if pixel_type not in _PIXELS:
         raise UnreadableImage("The image's pixels are of a kind that cannot be read: export it as a TIFF.")
     dtype = np.dtype(order + _PIXELS[pixel_type])
     stored_dtype = np.dtype(block.dtype) if block.dtype else dtype
     plane_bytes = rows * columns * dtype.itemsize
     if block.count * stored_dtype.itemsize < (index + 1) * plane_bytes:
-        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
-    grey, more = to_grey(plane(path, block.offset + index * plane_bytes, dtype, columns, rows, max_pixels))
-    return grey, words(dtype), more
+        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {COPY_AGAIN}.")
+    grey, notes = to_grey(read_plane(path, block.offset + index * plane_bytes, dtype, columns, rows, max_pixels))
+    return grey, words(dtype), notes
 
 
 def _scale(image: Tags, axis: str) -> float | None:
-    """Nanometres per pixel."""
+    """Nanometres per pixel along an axis ("0": across, "1": down); None without a known unit."""
     scale, unit = (image.get((*SCALES, axis, name)) for name in ("Scale", "Units"))
     factor = nanometres(unit) if isinstance(unit, str) else None
     return scale * factor if isinstance(scale, float) and factor else None
 
 
 def _metadata(image: Tags) -> dict[str, str | float]:
+    """The metadata of `Facts` in the tags of an image."""
+
     def text(*tag: str) -> str:
         value = image.get(("ImageTags", *tag))
         return value.strip("\0 ") if isinstance(value, str) else ""

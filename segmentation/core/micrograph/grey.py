@@ -1,4 +1,4 @@
-"""Conversion of the content of any file to one plane of finite grey values."""
+"""Conversion of the pixels of any file to one plane of finite grey values, and the check of an image's size."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from .types import GreyImage, UnreadableImage
 
-SMALLEST_SIDE = 16
-LONGEST_SIDE = 100  # times the shorter one: a figure of a longer strip would show nothing
+SMALLEST_SIDE = 16  # px
+LONGEST_SIDE = 100  # times the shorter side: in a figure of a longer strip nothing could be seen
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
-BAND = 1 << 22  # pixels processed at once if a wider type is needed
+BAND = 1 << 22  # pixels that are processed at once, to save memory
 Array = NDArray[Any]
 
 
 def check_size(columns: int, rows: int, max_pixels: int) -> None:
-    """Refuse a declared size before anything is decoded."""
+    """Raises UnreadableImage for an image that is too large, too small, or too long and narrow. Readers call it before
+    they decode."""
     if columns * rows > max_pixels:
         raise UnreadableImage(
             f"The image is too large ({columns} x {rows} px; the limit is {max_pixels / 1e6:.4g} megapixels): "
@@ -36,12 +37,12 @@ def check_size(columns: int, rows: int, max_pixels: int) -> None:
 
 
 def is_grey(pixels: Array) -> bool:
-    """Whether these are pixels as `to_grey` makes them, (H, W); that they are finite is not looked at."""
+    """Whether pixels have the shape (H, W) and a type that `to_grey` gives; it does not check that they are finite."""
     return pixels.ndim == 2 and pixels.dtype in (np.uint8, np.uint16, np.float32)
 
 
 def luminance(colours: Array) -> Array:
-    """Luminance of (H, W, 3 or more) red, green, blue, in the type of the input; further samples are ignored.
+    """(H, W): the luminance of red, green and blue (H, W, 3 or more), in their type; further channels are ignored.
 
     Equal channels keep their exact value.
     """
@@ -50,27 +51,26 @@ def luminance(colours: Array) -> Array:
         return np.ascontiguousarray(red)
     grey = np.empty(red.shape, colours.dtype)
     for band in bands(grey):
-        mixed = sum(
+        weighted_sum = sum(
             np.multiply(part[band], weight, dtype=np.float64)
             for part, weight in zip((red, green, blue), LUMINANCE, strict=True)
         )
-        grey[band] = np.rint(mixed) if colours.dtype.kind in "ui" else mixed
+        grey[band] = np.rint(weighted_sum) if colours.dtype.kind in "ui" else weighted_sum
     return grey
 
 
 def bands(image: Array) -> list[slice]:
-    """Slices of rows, each of about BAND pixels, that cover an image."""
+    """Slices of rows that cover an image, each with about BAND pixels."""
     step = max(1, BAND // max(1, image.shape[1]))
     return [slice(row, row + step) for row in range(0, image.shape[0], step)]
 
 
-def through_palette(indices: Array, palette: Array) -> Array:
-    """Grey of indices (H, W) into a palette (3, N) of 8 or 16-bit colours.
+def palette_grey(indices: Array, palette: Array) -> Array:
+    """(H, W): the grey values of indices (H, W) into a palette (3, N) of 8 or 16-bit colours.
 
-    A palette of 256 entries that is a grey ramp but for a quarter of them at most, as microscopes write to colour the
-    data bar, shows the index itself as grey: the index is returned. Any other palette gives 8-bit luminance.
+    For a grey ramp (`is_grey_ramp`) these are the indices. Any other palette gives 8-bit luminance.
     """
-    if is_ramp(palette):
+    if is_grey_ramp(palette):
         return indices
     table = _entries(palette)
     entries = table.shape[1]
@@ -80,29 +80,31 @@ def through_palette(indices: Array, palette: Array) -> Array:
     return mapped
 
 
-def is_ramp(palette: Array) -> bool:
-    """Whether a palette (3, N) is a grey ramp of 256 entries but for a quarter of them at most."""
+def is_grey_ramp(palette: Array) -> bool:
+    """Whether a palette (3, N) has 256 entries of which three quarters or more are a grey ramp from 0 to 255.
+
+    Microscopes write such palettes; the other entries colour the data bar."""
     table = _entries(palette)
     return table.shape[1] == 256 and bool((np.abs(table - np.arange(256)).max(axis=0) <= 1).mean() >= 0.75)
 
 
 def _entries(palette: Array) -> Array:
-    """(3, N) float64: the colours of a palette as 0 to 255."""
+    """(3, N) float64: the colours of a palette from 0 to 255."""
     table = np.asarray(palette, np.float64).reshape(3, -1)
     return np.floor(table / 256) if table.max(initial=0) > 255 else table
 
 
-def of_palette(indices: Array, palette: Array) -> Array:
-    """(H, W, 3) uint8: the colours of indices (H, W) into a palette (3, N); black where it has no such entry."""
+def palette_colours(indices: Array, palette: Array) -> Array:
+    """(H, W, 3) uint8: the colours of indices (H, W) into a palette (3, N); black if there is no such entry."""
     table = _entries(palette).clip(0, 255).astype(np.uint8)
     colours = np.zeros((max(table.shape[1], int(indices.max(initial=0)) + 1), 3), np.uint8)
     colours[: table.shape[1]] = table.T
-    shown: Array = colours[indices]
-    return shown
+    picture: Array = colours[indices]
+    return picture
 
 
 def inverted(plane: Array, bits: int) -> Array:
-    """A plane stored with white as zero, inverted so that white is the largest value. bits: of an unsigned pixel."""
+    """A plane in which 0 is white, inverted so that white is the largest value. bits: of an unsigned pixel."""
     if plane.dtype == np.bool_:
         return ~plane
     if plane.dtype.kind == "u":
@@ -116,7 +118,9 @@ def inverted(plane: Array, bits: int) -> Array:
 
 
 def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
-    """A plane (H, W) of any numeric type as finite uint8, uint16 or float32, and sentences about the changes."""
+    """A plane (H, W) of any numeric type as finite uint8, uint16 or float32, and sentences about changes of values.
+
+    Raises UnreadableImage if no pixel is valid."""
     kind, size = plane.dtype.kind, plane.dtype.itemsize
     plane = plane.astype(plane.dtype.newbyteorder("="), copy=False)
     if kind == "b":
@@ -145,17 +149,17 @@ def to_grey(plane: Array) -> tuple[GreyImage, list[str]]:
 
 
 def _finite(plane: Array) -> tuple[GreyImage, list[str]]:
-    """The plane as float32; what is NaN or infinite becomes the smallest valid value, with a note."""
+    """The plane as float32; values that are NaN or infinite become the smallest valid one, with a note."""
     with np.errstate(over="ignore", invalid="ignore"):
         grey = np.ascontiguousarray(plane, dtype=np.float32)
     if np.isfinite(grey.min()) and np.isfinite(grey.max()):
         return grey, []
-    good = np.isfinite(grey)
-    if not good.any():
+    is_valid = np.isfinite(grey)
+    if not is_valid.any():
         raise UnreadableImage("The image has no valid pixel, all are NaN, infinite or beyond 3e38: export it again.")
-    lowest = grey.min(where=good, initial=np.inf)
-    bad = int(good.size - np.count_nonzero(good))
-    return np.where(good, grey, lowest), [
-        f"{bad} {'pixel is' if bad == 1 else 'pixels are'} NaN, infinite or beyond 3e38; "
+    lowest = grey.min(where=is_valid, initial=np.inf)
+    invalid = int(is_valid.size - np.count_nonzero(is_valid))
+    return np.where(is_valid, grey, lowest), [
+        f"{invalid} {'pixel is' if invalid == 1 else 'pixels are'} NaN, infinite or beyond 3e38; "
         "the smallest valid value is used there."
     ]

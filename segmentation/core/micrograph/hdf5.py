@@ -1,7 +1,8 @@
-"""HDF5 files of strangers, through h5py: they can point to other files, and their filters can unpack without end.
+"""Safe reading of foreign HDF5 files by h5py.
 
-So only members of the file itself are opened, and an array is checked before anything of it is read. h5py is imported
-when it is needed: the web process reads no image.
+Such a file can point to other files, and its filters can unpack to any size. So only members of the file itself are
+opened, and an array is checked before it is read. h5py is imported only where it is needed, as the web process reads no
+image.
 """
 
 from __future__ import annotations
@@ -14,31 +15,31 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
-from .decoded import AGAIN
+from .decoded import COPY_AGAIN
 from .types import UnreadableImage
 
-DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of filters
-UNDONE: list[list[int]] = [[], [SHUFFLE], [DEFLATE], [SHUFFLE, DEFLATE]]  # before or after a checksum
+DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3  # numbers of HDF5 filters
+KNOWN_FILTERS: list[list[int]] = [[], [SHUFFLE], [DEFLATE], [SHUFFLE, DEFLATE]]  # and a checksum at any place
 MOST_CHUNKS = 1_000_000
 LONGEST_ATTRIBUTE = 4096  # bytes
-HEAP, MOST_OBJECTS = b"GCOL\1", 100_000
-CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # that filters add
+HEAP, MOST_OBJECTS = b"GCOL\1", 100_000  # signature of a global heap; objects in all heaps of a file
+CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # that the checksum adds, and that DEFLATE may add
 ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as TIFF."
 PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
 TOO_LARGE = "The HDF5 file stores its image in pieces that are too large: export the image as TIFF."
-INCOMPLETE = f"The file is incomplete, part of the image is missing: {AGAIN}."
-DAMAGED = f"The HDF5 file is damaged, its pieces are not as large as it says: {AGAIN}."
+INCOMPLETE = f"The file is incomplete, part of the image is missing: {COPY_AGAIN}."
+DAMAGED = f"The HDF5 file is damaged, its pieces are not as large as it says: {COPY_AGAIN}."
 
 
-def opened(path: Path) -> Any:
-    """The h5py.File, for reading. Raises OSError for what is no HDF5."""
+def open_hdf5(path: Path) -> Any:
+    """An h5py.File that is opened for reading. Raises OSError if the file is no HDF5."""
     import h5py
 
     return h5py.File(path, "r", locking=False)
 
 
 def member(group: Any, *names: str) -> Any:
-    """The group or array at a path of names; None where there is none, or only a soft or external link."""
+    """The group or array at a path of names; None if there is none, or only a soft or external link."""
     import h5py
 
     for name in names:
@@ -49,7 +50,7 @@ def member(group: Any, *names: str) -> Any:
 
 
 def attribute(item: Any, name: str) -> str:
-    """A text that belongs to a group or array; "" where it has none, or one that is too long or damaged."""
+    """A text attribute of a group or array; "" if there is none, or if it is too long or damaged."""
     if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > LONGEST_ATTRIBUTE:
         return ""
     with Path(item.file.filename).open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
@@ -60,43 +61,44 @@ def attribute(item: Any, name: str) -> str:
 
 
 def _heaps_end(content: mmap) -> bool:
-    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end, with sizes of 8 bytes.
+    """Whether each global heap of a file, where texts lie, is a chain of objects up to its end. Sizes have 8 bytes.
 
-    The library (HDF5 2.0.0) goes round for ever at an object of no size. Layout: File Format Specification 4.0, III.E.
+    The library (HDF5 2.0.0) never ends at an object of size 0. Layout: File Format Specification 4.0, III.E.
     """
     version = content[8]
     if content[13:15] != b"\x08\x08" if version < 2 else content[9:11] != b"\x08\x08":  # bytes of addresses and sizes
         return False
-    heap, steps = content.find(HEAP), 0
+    heap, objects = content.find(HEAP), 0
     while heap >= 0:
-        at, end = heap + 16, heap + int.from_bytes(content[heap + 8 : heap + 16], "little")
-        while at + 16 <= end:
-            index, size = (int.from_bytes(content[at + a : at + b], "little") for a, b in ((0, 2), (8, 16)))
-            at, before = at + (16 + (size + 7) // 8 * 8 if index else size), at
-            steps += 1
-            if not before + 16 <= at <= min(end, len(content)) or steps > MOST_OBJECTS:
+        offset, end = heap + 16, heap + int.from_bytes(content[heap + 8 : heap + 16], "little")
+        while offset + 16 <= end:
+            index = int.from_bytes(content[offset : offset + 2], "little")
+            size = int.from_bytes(content[offset + 8 : offset + 16], "little")
+            start, offset = offset, offset + (16 + (size + 7) // 8 * 8 if index else size)
+            objects += 1
+            if not start + 16 <= offset <= min(end, len(content)) or objects > MOST_OBJECTS:
                 return False
         heap = content.find(HEAP, heap + 1)
     return True
 
 
 def check_stored(dataset: Any, part: Sequence[slice], most_bytes: int) -> None:
-    """Raises UnreadableImage unless this part, with a start and a stop along each axis, is in this file as a whole and
-    takes no more than `most_bytes` at once to unpack."""
+    """Raises UnreadableImage unless a part of an array can be read safely: all of it must be in this file, and no chunk
+    may unpack to more than `most_bytes`. part: a slice with start and stop for each axis."""
     if dataset.external or dataset.is_virtual:
         raise UnreadableImage(ELSEWHERE)
     settings = dataset.id.get_create_plist()
     filters = [settings.get_filter(index)[0] for index in range(settings.get_nfilters())]
-    if [kind for kind in filters if kind != CHECKSUM] not in UNDONE or filters.count(CHECKSUM) > 1:
+    if [kind for kind in filters if kind != CHECKSUM] not in KNOWN_FILTERS or filters.count(CHECKSUM) > 1:
         raise UnreadableImage(PACKED)
-    item_bytes = dataset.id.get_type().get_size()  # in the file: numpy may have none as short
+    item_bytes = dataset.id.get_type().get_size()  # in the file; the numpy type may be longer
     if dataset.chunks is None:
         if dataset.id.get_storage_size() < dataset.size * item_bytes:
             raise UnreadableImage(INCOMPLETE)
         return
     chunk_bytes = math.prod(dataset.chunks) * item_bytes
-    along = zip(part, dataset.chunks, strict=True)
-    places = [range(side.start // step * step, side.stop, step) for side, step in along]
+    sides = zip(part, dataset.chunks, strict=True)
+    places = [range(side.start // step * step, side.stop, step) for side, step in sides]
     if chunk_bytes > most_bytes or math.prod(map(len, places)) > MOST_CHUNKS:
         raise UnreadableImage(TOO_LARGE)
     for chunk in _chunks(dataset, places):
@@ -105,26 +107,27 @@ def check_stored(dataset: Any, part: Sequence[slice], most_bytes: int) -> None:
 
 
 def _chunks(dataset: Any, places: Sequence[range]) -> list[Any]:
-    """The stored chunks that begin at `places` along each axis; raises UnreadableImage unless each is there once."""
+    """The stored chunks that begin at `places` along each axis; raises UnreadableImage unless each is stored exactly
+    once."""
     wanted = list(product(*places))
     chunks: list[Any] = []
 
-    def keep(chunk: Any) -> bool | None:
+    def collect(chunk: Any) -> bool | None:
         if all(place.start <= start < place.stop for start, place in zip(chunk.chunk_offset, places, strict=True)):
             chunks.append(chunk)
-        return True if len(chunks) > len(wanted) else None  # ends the walk
+        return True if len(chunks) > len(wanted) else None  # True ends the iteration
 
-    dataset.id.chunk_iter(keep)
+    dataset.id.chunk_iter(collect)
     if sorted(chunk.chunk_offset for chunk in chunks) != wanted:
         raise UnreadableImage(INCOMPLETE)
     return chunks
 
 
 def _unpacked_length(dataset: Any, chunk: Any, filters: Sequence[int], chunk_bytes: int) -> int:
-    """Bytes of a chunk after its filters, undone from the last to the first; no more are unpacked than show that there
-    are more than `chunk_bytes`.
+    """The number of bytes of a chunk after its filters are undone. Unpacking stops just above `chunk_bytes`.
 
-    HDF5 (2.0.0) trusts this length: behind a shorter chunk it shows other memory, a longer one fills the memory."""
+    HDF5 (2.0.0) does not check this length: behind a shorter chunk it gives away other memory, and a longer one can
+    fill the memory."""
     length, limit = int(chunk.size), chunk_bytes + CHECKSUM_BYTES
     for place, kind in reversed([*enumerate(filters)]):
         if chunk.filter_mask >> place & 1 or kind == SHUFFLE:

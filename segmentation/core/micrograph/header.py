@@ -1,4 +1,4 @@
-"""The facts in the header of an image, completed by its side files and checked against its pixels."""
+"""Facts from the header of an image: they are completed by its side files, and checked against its pixels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .sources import Source
 from .square import NOT_KNOWN, are_square
 from .vendors.facts import Facts
 
-Side = tuple[str, Path]
-LARGEST = 1 << 24  # bytes of a side file that are looked at
-SLACK = 1  # row
+Side = tuple[str, Path]  # a side file: its name as the user knows it, its path
+LARGEST = 1 << 24  # bytes of a side file that are read
+SLACK = 1  # rows by which an image may be taller than its header says
 WITH_BAR = 1.25  # an image with its data bar has at most so many times the rows of the image alone
 TALLER = (
     "The image is taller than the file's header says, so we do not use the pixel size of the header:"
@@ -29,12 +29,12 @@ EITHER = (
 UNUSED = "The files beside the image contradict each other, so we use none of them. Type the image width."
 
 
-def joined(header: Facts, side: Sequence[Path | Side], frame: tuple[int, int]) -> Facts:
-    """The header's facts, completed by those of side files; frame: columns and rows as the image's file stores them.
+def with_side_files(header: Facts, side: Sequence[Path | Side], frame: tuple[int, int]) -> Facts:
+    """The header's facts, completed by those of side files. frame: columns and rows of the image as its file has them.
 
-    The header takes precedence; a sentence says where the pixel size of the first side file that has one differs from
-    the header's by more than 2 %. Where only side files have a pixel size and agree, the facts of the first of them are
-    used, completed by the size of the image as the header has it.
+    The header takes precedence. A note says if its pixel size differs by more than 2 % from that of the first side file
+    that has one. If only side files have a pixel size and they agree, the facts of the first one are used, with columns
+    and rows from the header if the side file has none.
     """
     files: list[tuple[str, Facts]] = []
     notes = list(header.notes)
@@ -70,23 +70,23 @@ def joined(header: Facts, side: Sequence[Path | Side], frame: tuple[int, int]) -
 
 
 def _differences(facts: Mapping[str, Facts]) -> list[str]:
-    """`crosscheck` of facts by name, without their uncertainties: files of one image state one number, so more than 2 %
-    between them is to be checked, even where few digits would allow it."""
+    """The sentences of `crosscheck` for facts by name, as if they had no uncertainties: files of one image should state
+    one number, so a difference of more than 2 % is reported even if it can come from rounding."""
     return crosscheck({name: replace(one, relative_uncertainty=None) for name, one in facts.items()})
 
 
-def fitted(header: Facts, decoded: Decoded) -> Facts:
-    """The header's facts for the actual pixels, with a sentence if their number differs from the header's.
+def checked_against_pixels(header: Facts, decoded: Decoded) -> Facts:
+    """The header's facts, with a note and without a pixel size if the image does not have the header's columns or rows.
 
     An image of another width was cropped or resized. Which of the two is not known, because a crop may have the same
-    aspect. So the pixel size of the header is not used. Nor is it used if the image is taller than it can have been.
+    aspect ratio. So the pixel size is removed. It is also removed if the image has more rows than were acquired.
     """
     columns, rows = decoded.size
     if not header.columns:
         return header
     if header.columns == columns:
         highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * (header.rows or rows)
-        return _not_used(header, TALLER) if rows > highest else header
+        return _without_pixel_size(header, TALLER) if rows > highest else header
     start = (
         f"The file's header describes an image {header.columns} px wide but this one is {columns} px wide: "
         "it was resized or cropped afterwards. "
@@ -94,10 +94,11 @@ def fitted(header: Facts, decoded: Decoded) -> Facts:
     if not header.nm_per_pixel:
         return replace(header, notes=(*header.notes, start.strip()))
     nm_if_cropped, nm_if_resized = header.nm_per_pixel, header.nm_per_pixel * header.columns / columns
-    return _not_used(header, start + EITHER.format(nm_if_cropped, nm_if_resized))
+    return _without_pixel_size(header, start + EITHER.format(nm_if_cropped, nm_if_resized))
 
 
-def _not_used(header: Facts, note: str) -> Facts:
+def _without_pixel_size(header: Facts, note: str) -> Facts:
+    """The facts without the pixel size, and with a note."""
     notes, width, height = (*header.notes, note), header.nm_per_pixel, header.height_nm
     if width and height and not are_square(width, height):
         notes = (*notes, NOT_KNOWN.format(width=f"{width:.4g}", height=f"{height:.4g}"))

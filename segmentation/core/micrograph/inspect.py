@@ -1,7 +1,7 @@
-"""`python -m segmentation.core.micrograph.inspect INPUT`: read a foreign file in a child process.
+"""`python -m segmentation.core.micrograph.inspect INPUT`, which reads a foreign file in a child process.
 
-A file can make a decoder take all memory or die; here only this process dies. Prints one line of JSON. Arrays are
-written as npy, which takes no decoder to read.
+A file may make a decoder take all memory or crash; then only this process ends. It prints one line of JSON. Arrays are
+written as npy files, which the parent can read without a decoder.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
 SECONDS = 60.0  # of processor time, for everything
-LATER_IMPORTS = ("cv2", "numpy.ma")  # by functions that read some of the files
+LATER_IMPORTS = ("cv2", "numpy.ma")  # modules that functions import when they read some of the files
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Inspect the file that the command line names. The exit status is always 0; the printed line has the result.
-    With --pixels, --page-file or --later no text is read, so this process may start no child.
+    """Inspect the file that the command line names, and print the report. The exit status is always 0.
+
+    With --pixels, --page-file or --later no text is recognised, so this process may start no child.
     """
     options = _options(arguments)
     writable = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
@@ -58,15 +59,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def preload() -> None:
-    """Import what reading a file imports later."""
+    """Import all modules that reading a file may import, before a process is forked."""
     for name in (*LATER_IMPORTS, *(name for entry in formats.every() for name in entry.imports)):
-        with suppress(Exception, SystemExit):  # of a plug-in: its `read` says so
+        with suppress(Exception, SystemExit):  # of a plug-in; its `read` will report it
             importlib.import_module(name)
     Image.preinit()
 
 
 def report_confined(
-    look: Callable[[], dict[str, Any]],
+    make_report: Callable[[], dict[str, Any]],
     megabytes: int,
     seconds: float,
     writable: Sequence[Path],
@@ -76,8 +77,9 @@ def report_confined(
     forbid_children: bool = True,
     largest_written_bytes: int = LARGEST_FILE,
 ) -> int:
-    """Confine this process, and print the report of `look`, or why there is none, as one line of JSON.
-    out_of_memory_sentence: the error where the memory is too little. The others: see `confine`."""
+    """Confine this process, and print the report of `make_report`, or the error, as one line of JSON.
+
+    out_of_memory_sentence: the error if the memory is too little. The other arguments are those of `confine`."""
     confine(
         megabytes,
         seconds,
@@ -88,19 +90,19 @@ def report_confined(
     )
     try:
         with redirect_stdout(sys.stderr):  # a reader of a plug-in may print, too
-            report = look()
+            report = make_report()
     except UnreadableImage as error:
         report = {"ok": False, "error": str(error)}
     except MemoryError:
         report = {"ok": False, "error": out_of_memory_sentence}
-    except OSError as error:  # of the disk: images that cannot be read are UnreadableImage
+    except OSError as error:  # of the disk; a bad image raises UnreadableImage
         report = {"ok": False, "errno": error.errno or errno.EIO, "error": str(error)}
     sys.stdout.write(json.dumps(report, allow_nan=False) + "\n")
     return 0
 
 
 def save(file: Path, array: NDArray[Any]) -> None:
-    """Write an array as npy. numpy's own `save` does not tell a full disk from other faults."""
+    """Write an array as npy. Other than numpy's `save` it raises OSError with its errno on a full disk."""
     with file.open("wb") as out:
         rows = np.ascontiguousarray(array)
         np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(rows))
@@ -108,6 +110,7 @@ def save(file: Path, array: NDArray[Any]) -> None:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description="Read an image and say what it is, as one line of JSON.")
     parser.add_argument("input", type=Path)
     parser.add_argument("--name", help="the file's name as the user knows it")
@@ -139,7 +142,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _look(options: argparse.Namespace) -> dict[str, Any]:
-    """Read the file, write what the options ask for, and report on it."""
+    """Read the file, write the files that the options ask for, and return the report."""
     side = [(name, Path(path)) for name, path in options.side]
     limits = {"max_pixels": options.max_pixels, "page": options.page}
     micrograph = read(options.input, name=options.name, side=side, **limits)
@@ -156,22 +159,23 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
     if options.preview is not None:
         save(options.preview, preview(micrograph))
     has_bar, has_scale = report["data_bar"] is not None, bool(micrograph.calibration.nm_per_pixel)
-    may_show_scale = has_bar or min(micrograph.shape) >= LEAST_SIDE  # a bar may be drawn over the picture itself
+    may_show_scale = has_bar or min(micrograph.shape) >= LEAST_SIDE  # a scale bar may be drawn over the picture
     if (may_show_scale and not has_scale) or (has_bar and not options.no_reading):
-        same = _known_reading(micrograph, bar, options.known)
-        report["reading"] = same or (None if options.later else _reading(micrograph))
+        known_reading = _known_reading(micrograph, bar, options.known)
+        report["reading"] = known_reading or (None if options.later else _reading(micrograph))
     return report
 
 
 def _known_reading(micrograph: Micrograph, bar: int, known: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The known reading whose data bar is the same, {} without one; no error there may lose the upload.
+    """The reading among `known` (as JSON) whose data bar is the same; {} without one, and after any error, so that an
+    upload is never lost because of it.
 
     bar: first row of the data bar.
     """
-    from .barresult import BarReading, repeated
+    from .barresult import BarReading, reading_of_same_bar
 
     try:
-        reading = repeated(micrograph, bar, [BarReading.of(stored) for stored in known])
+        reading = reading_of_same_bar(micrograph, bar, [BarReading.of(stored) for stored in known])
     except Exception:
         logger.exception("The data bar could not be compared")
         return {}
@@ -179,7 +183,8 @@ def _known_reading(micrograph: Micrograph, bar: int, known: Sequence[dict[str, A
 
 
 def _reading(micrograph: Micrograph) -> dict[str, Any]:
-    """The reading of its data bar or scale bar, {} without one; no error there may lose the upload."""
+    """The reading of the data bar or scale bar; {} without one, and after any error, so that an upload is never lost
+    because of it."""
     from .barreading import read_bar
 
     try:
@@ -191,7 +196,8 @@ def _reading(micrograph: Micrograph) -> dict[str, Any]:
 
 
 def _report(micrograph: Micrograph, bar: int | None) -> dict[str, Any]:
-    """bar: first row of the data bar, None where there is none or it was not looked for."""
+    """The report on an image, still without a reading. bar: first row of the data bar; None without one, or if it was
+    not searched."""
     rows, columns = micrograph.shape
     metadata = dict(micrograph.metadata)
     return {

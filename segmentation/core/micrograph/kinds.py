@@ -1,4 +1,4 @@
-"""The format of a file, by its first bytes; what an unreadable one is, also by its name; a clean name; a checksum."""
+"""What a file is, by its first bytes: its format, or a sentence that tells the user what it is instead of an image."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from . import formats
 from .formats.base import Format
 from .types import UnreadableImage
 
-HEAD_BYTES = 4096
+HEAD_BYTES = 4096  # from the beginning of a file, by which it is recognised
 
 _EXPORT = "open it in the microscope's or camera's own software and export a TIFF"
 _SAVE = "save it as PNG or TIFF and upload that"
-# How a file begins, what it is, and the way out: "" where nothing helps but the image itself.
+# First bytes of a file, what it is, and what the user can do; "" where only another file helps.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive or an Office document", "unpack it and upload the micrograph inside"),
     (b"PK\x05\x06", "an empty ZIP archive", ""),
@@ -35,7 +35,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", ""),
     (b"\x7fELF", "a program", ""),
 )
-# Files of makers, by their suffixes: their first bytes are those of other things, too (ZIP).
+# Suffixes of makers' files, whose first bytes other files have too (ZIP): what it is, and what the user can do.
 _OF_MAKERS = {
     ".bcf": ("a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
     ".elid": ("a Phenom project (ELID)", "open it in Phenom's Element Identification and export the image as TIFF"),
@@ -44,12 +44,14 @@ _OF_MAKERS = {
     ".tvips": ("a TVIPS recording", "open it in EMMENU or EMTools and export one frame as TIFF"),
 }
 TEXT = "a text file"
-_OF_VENDORS = (b"$CM_", b"$SM_", b"[SemImageFile]", b"[TemImageFile]", b"PixelSizeX")  # in text beside an image
+_OF_VENDORS = (b"$CM_", b"$SM_", b"[SemImageFile]", b"[TemImageFile]", b"PixelSizeX")  # in texts of microscopes
 
 
 def recognise(head: bytes, name: str = "") -> Format:
-    """The format of an image that begins with `head` (the first HEAD_BYTES); UnreadableImage says what it is instead,
-    for some makers' files by the `name`."""
+    """The format of a file that begins with `head` (its first HEAD_BYTES).
+
+    Raises UnreadableImage for a file of no known format; its sentence says what the file is. Some makers' files are
+    recognised by `name`, the file's name."""
     if not head:
         raise UnreadableImage(f"The file is empty; {_instead()}.")
     if file_format := formats.of_content(head):
@@ -60,12 +62,12 @@ def recognise(head: bytes, name: str = "") -> Format:
 
 
 def maker_of(name: str) -> tuple[str, str] | None:
-    """What a maker's file of this name is, and the way out of it; None of any other name."""
+    """What a maker's file of this name is, and what the user can do; None for other names."""
     return _OF_MAKERS.get(PurePath(name).suffix.lower())
 
 
 def _foreign(head: bytes) -> str:
-    """What a file is that cannot be read, by its first bytes, and what to do; continues a sentence."""
+    """What an unreadable file is, by its first bytes, and what the user can do, as the end of a sentence."""
     for magic, kind, instead in _FOREIGN:
         if head.startswith(magic):
             return f"{kind}, not an image that can be read; {instead or _instead()}"
@@ -82,10 +84,12 @@ def _foreign(head: bytes) -> str:
 
 
 def _instead() -> str:
+    """What to upload, as the end of a sentence."""
     return f"upload the micrograph itself as {formats.listed(' or ')}"
 
 
 def _text(head: bytes) -> str | None:
+    """What kind of text a file is, by its first bytes; None if it is no text."""
     start = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "a web page (HTML)"
@@ -96,7 +100,7 @@ def _text(head: bytes) -> str | None:
 
 
 def misnamed(name: str, file_format: Format) -> str | None:
-    """A sentence if the file has a suffix that is none of this format, else None."""
+    """A sentence if the suffix of the file's name does not belong to this format, else None."""
     suffix = PurePath(name).suffix.lower()
     if not suffix or suffix in file_format.suffixes:
         return None

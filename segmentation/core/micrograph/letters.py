@@ -1,5 +1,8 @@
-"""Small pieces of a picture that look like letters or scale bars: as bright or dark as the picture gets, with sharp
-ends, and with strokes of one thickness. They say where it is worth to look for text, which takes a second or two."""
+"""Search of small components of a picture that look like letters or scale bars.
+
+They are as bright or as dark as the picture gets, have sharp edges, and strokes of one thickness. Text recognition
+takes a second or two, so it runs only where such components are.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +16,30 @@ from numpy.typing import NDArray
 from .barline import Mask
 
 Bytes = NDArray[np.uint8]
-Place = tuple[int, int, int, int]
-TOLERANCES = ((10, 40.0), (25, 60.0))  # grey levels from the extreme one, and least step at the edge of such pieces
-SHARP = 130.0  # step at the edge of a single piece that suggests writing
-EDGE_SHARE = 5  # percentile of the steps all around a piece: nearly all are larger
-MOST_PIECES = 3000  # more are a texture
-MOST_INK = 0.4  # of the picture
+Place = tuple[int, int, int, int]  # left, top, right, bottom in px
+# Grey levels from the extreme one of the picture, and least step of grey at the edge of components within them.
+TOLERANCES = ((10, 40.0), (25, 60.0))
+SHARP = 130.0  # grey levels: a single component with such a step at its edge may be writing
+EDGE_SHARE = 5  # percentile of the steps all around a component, so that nearly all are larger
+MOST_COMPONENTS = 3000  # components: more are a texture
+MOST_INK = 0.4  # share of the picture
 SMALLEST, FEWEST_PX = 7, 10  # px: height and area of a letter
 TALLEST = 0.25  # of the picture's height
 THICK = 0.28  # of a letter's height: half of its thickest stroke
-FEWEST_PAIRS = 2
-LEAST_LIKE = 0.2  # least pairs, or sharp pieces, by all: fewer are a specimen that is as bright
+FEWEST_PAIRS = 2  # of neighbouring letters
+LEAST_LIKE = 0.2  # least share of pairs, or of sharp components: with fewer they are a bright specimen
+# Of a scale bar: least and largest width and largest height, as shares of the picture; least share of ink in its box;
+# least step at its edge.
 BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
-PAD = 4  # px around a piece that are looked at
+PAD = 4  # px around a component that belong to its view
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """A piece of one grey. box: left, top, width, height. shape: (h + 2 PAD, w + 2 PAD) its pixels.
+class Component:
+    """A connected component of nearly one grey.
 
-    half: px, half of its thickest stroke. step: grey levels by which nearly all around it differs.
+    box: left, top, width, height in px. shape: (h + 2 PAD, w + 2 PAD) its pixels. half: half of the thickness of its
+    thickest stroke, in px. step: grey levels by which nearly all pixels around it differ.
     """
 
     box: tuple[int, int, int, int]
@@ -42,36 +49,37 @@ class Piece:
 
 
 def places_of_writing(picture: Bytes) -> list[Place]:
-    """Left, top, right and bottom, in px of a picture (H, W), of where small pieces look like letters or a scale bar,
-    each with the room around it in which their text may lie; none where nothing does. It takes a tenth of a second.
+    """Places on a picture (H, W) in which letters or scale bars may be, with room for the text around them; [] without
+    any. It takes a tenth of a second.
 
-    Of 170 micrographs without writing that are no crops of figures it names places in none, of 275 with writing in 232
-    (docs/development/experiments.md).
+    It finds places in none of 170 micrographs without writing (crops of figures left out), and in 232 of 275 with
+    writing (docs/development/experiments.md).
     """
     places: list[Place] = []
     for grey in (picture, 255 - picture):
         for tolerance, step in TOLERANCES:
-            all_pieces = _pieces(grey, tolerance)
-            pieces = [piece for piece in all_pieces if piece.step >= step]
-            pairs, sharp = _pairs(pieces), [piece.box for piece in pieces if _is_sharp(piece)]
-            if len(pairs) >= max(FEWEST_PAIRS, LEAST_LIKE * len(pieces)):
-                places += [_around(*box, 3 * box[3], 2 * box[3]) for box in pairs]
-            if len(sharp) >= max(1, LEAST_LIKE * len(all_pieces)):
-                places += [_around(*box, 3 * box[3], 2 * box[3]) for box in sharp]
-        places += [_around(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bars(grey)]
+            all_components = _components(grey, tolerance)
+            components = [component for component in all_components if component.step >= step]
+            pairs, sharp = _pairs(components), [component.box for component in components if _is_sharp(component)]
+            if len(pairs) >= max(FEWEST_PAIRS, LEAST_LIKE * len(components)):
+                places += [_with_margin(*box, 3 * box[3], 2 * box[3]) for box in pairs]
+            if len(sharp) >= max(1, LEAST_LIKE * len(all_components)):
+                places += [_with_margin(*box, 3 * box[3], 2 * box[3]) for box in sharp]
+        places += [_with_margin(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bars(grey)]
     return _merged(places, picture.shape)
 
 
-def _around(left: int, top: int, wide: int, tall: int, across: int, down: int) -> Place:
+def _with_margin(left: int, top: int, wide: int, tall: int, across: int, down: int) -> Place:
+    """The place of a box, with `across` px more at the left and right, and `down` px more above and below."""
     return left - across, top - down, left + wide + across, top + tall + down
 
 
 def _merged(places: Sequence[Place], shape: tuple[int, ...]) -> list[Place]:
-    """The places within a picture, those that overlap as one."""
+    """The places, cut at the edges of the picture; those that overlap are joined."""
     merged: list[Place] = []
     for place in sorted(places):
         left, top, right, bottom = max(0, place[0]), max(0, place[1]), min(shape[1], place[2]), min(shape[0], place[3])
-        apart = []
+        separate = []
         for other in merged:
             if left < other[2] and other[0] < right and top < other[3] and other[1] < bottom:
                 left, top, right, bottom = (
@@ -79,17 +87,18 @@ def _merged(places: Sequence[Place], shape: tuple[int, ...]) -> list[Place]:
                     *(max(right, other[2]), max(bottom, other[3])),
                 )
             else:
-                apart.append(other)
-        merged = [*apart, (left, top, right, bottom)]
+                separate.append(other)
+        merged = [*separate, (left, top, right, bottom)]
     return merged
 
 
-def _is_sharp(piece: Piece) -> bool:
-    return piece.step >= SHARP and piece.half >= 1.9 and piece.box[3] >= FEWEST_PX
+def _is_sharp(component: Component) -> bool:
+    """Whether a component may be a letter even without a neighbour."""
+    return component.step >= SHARP and component.half >= 1.9 and component.box[3] >= FEWEST_PX
 
 
-def _pieces(grey: Bytes, tolerance: int) -> list[Piece]:
-    """The pieces of nearly the brightest grey that have the size and the thin strokes of letters."""
+def _components(grey: Bytes, tolerance: int) -> list[Component]:
+    """The components of nearly the brightest grey that have the size and the thin strokes of letters."""
     import cv2
 
     rows, top = len(grey), int(grey.max())
@@ -102,31 +111,34 @@ def _pieces(grey: Bytes, tolerance: int) -> list[Piece]:
     is_letter &= (area <= 0.8 * wide * tall) | (wide <= 0.4 * tall)
     numbers = np.flatnonzero(is_letter)
     numbers = numbers[numbers > 0]
-    if len(numbers) > MOST_PIECES:
+    if len(numbers) > MOST_COMPONENTS:
         return []
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
-    pieces = (piece_of(grey, labels, depth, number, boxes[number].tolist()) for number in numbers.tolist())
-    return [piece for piece in pieces if piece.half <= THICK * piece.box[3] + 1]
+    components = (component_of(grey, labels, depth, number, boxes[number].tolist()) for number in numbers.tolist())
+    return [component for component in components if component.half <= THICK * component.box[3] + 1]
 
 
-def piece_of(grey: Bytes, labels: NDArray[Any], depth: NDArray[Any], number: int, box: list[int]) -> Piece:
+def component_of(grey: Bytes, labels: NDArray[Any], depth: NDArray[Any], number: int, box: list[int]) -> Component:
+    """The component `number` of `labels` (H, W).
+
+    depth: (H, W) distance of each ink pixel to the next pixel without ink. box: left, top, width, height, area."""
     import cv2
 
     left, upper, wide, tall, _ = box
     view = slice(max(0, upper - PAD), upper + tall + PAD), slice(max(0, left - PAD), left + wide + PAD)
     shape = labels[view] == number
-    near, far = (cv2.dilate(shape.astype(np.uint8), np.ones((side, side), np.uint8)) > 0 for side in (5, 9))
-    ring = far & ~near & (depth[view] == 0)
+    near_ring, far_ring = (cv2.dilate(shape.astype(np.uint8), np.ones((side, side), np.uint8)) > 0 for side in (5, 9))
+    ring = far_ring & ~near_ring & (depth[view] == 0)
     steps = int(grey.max()) - grey[view][ring].astype(np.int16)
     step = float(np.percentile(steps, EDGE_SHARE)) if steps.size else 0.0
-    return Piece((left, upper, wide, tall), shape, float(depth[view][shape].max()), step)
+    return Component((left, upper, wide, tall), shape, float(depth[view][shape].max()), step)
 
 
-def _pairs(pieces: Sequence[Piece]) -> list[tuple[int, int, int, int]]:
-    """Left, top, width and height of the first of each two pieces that stand beside each other on a line, as high and
-    as thick as letters of one word."""
-    ordered, pairs = sorted(pieces, key=lambda piece: piece.box), []
-    farthest = 0.8 * max((piece.box[3] for piece in pieces), default=0)
+def _pairs(components: Sequence[Component]) -> list[tuple[int, int, int, int]]:
+    """Left, top, width and height of the left component of each pair that stands side by side in a line, with heights
+    and strokes like letters of one word."""
+    ordered, pairs = sorted(components, key=lambda component: component.box), []
+    farthest = 0.8 * max((component.box[3] for component in components), default=0)
     for number, letter in enumerate(ordered):
         left, upper, wide, tall = letter.box
         for neighbour in ordered[number + 1 :]:
@@ -158,6 +170,6 @@ def bars(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
     is_bar &= (tall <= BAR_TALLEST * rows) & (area >= BAR_FULL * wide * tall) & (left >= 1) & (upper >= PAD)
     is_bar &= (left + wide < columns) & (upper + tall <= rows - PAD)
     for x, y, across, down, _ in boxes[is_bar].tolist():
-        beside = grey[[y - 3, y + down + 2], x + 2 : x + across - 2].astype(np.int16)
-        if np.percentile(top - beside, 10) >= BAR_STEP:
+        rows_beside = grey[[y - 3, y + down + 2], x + 2 : x + across - 2].astype(np.int16)
+        if np.percentile(top - rows_beside, 10) >= BAR_STEP:
             yield x, y, across, down, float(np.median(grey[y : y + down, x : x + across]))

@@ -1,9 +1,8 @@
-"""What was written or drawn on a picture: coloured pixels where the ground is grey, the outlines of such pieces as
-plain numbers, and the picture without them.
+"""Coloured marks that somebody drew on a picture: where they are, their outlines as polygons, and the picture without.
 
 An electron micrograph is grey. So where nearly all pixels are grey, coloured ones were added later: arrows, circles,
-measuring lines and letters. A wide coloured piece with a texture of its own is a part of the specimen that somebody
-coloured, and stays.
+measuring lines and letters. A wide coloured area with texture is a part of the specimen that somebody coloured; it is
+no mark.
 """
 
 from __future__ import annotations
@@ -20,19 +19,23 @@ from .vendors.facts import MARKS
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
-Regions = list[list[list[float]]]
-GREY, COLOUR = 0.06, 0.2  # difference of the channels, as shares of full white: noise of a JPEG, surely coloured
-GROUND = 0.85  # share of grey pixels from which on the ground is grey
+Regions = list[list[list[float]]]  # polygons of [x, y] corners in px
+# Differences of the channels, as shares of full white: up to GREY they are noise of a JPEG, above COLOUR they are
+# certainly colour.
+GREY, COLOUR = 0.06, 0.2
+GROUND = 0.85  # least share of grey pixels in a grey picture
 FEWEST = 12  # coloured pixels
-RIM, JPEG_RIM, BLURRED = 1, 2, 0.3  # px around a piece, in which it is blended; hardly coloured pixels by coloured ones
-WIDE, TEXTURE = 8, 0.025  # px from the edge of a piece from which on it is wide; standard deviation, of full white
-TILE = 128  # px: longer pieces are parted, so that each region is soon drawn
+RIM, JPEG_RIM = 1, 2  # px around a mark in which it is blended with the picture
+BLURRED = 0.3  # from this ratio of hardly coloured to coloured pixels on, the picture was a JPEG
+# Px from the edge in a wide area; standard deviation of its channels, as a share of full white.
+WIDE, TEXTURE = 8, 0.025
+TILE = 128  # px: regions are cut at such tiles, so that each is quickly drawn
 MOST_CORNERS = 6000  # of all regions of a picture
-SHIFTS = (0.5, 1.5, 3.0, 6.0, 12.0, 24.0)  # px by which a corner may be left out, the next where there are too many
+SHIFTS = (0.5, 1.5, 3.0, 6.0, 12.0, 24.0)  # px of simplification, tried in turn until there are few enough corners
 
 
-def coloured(colours: Array) -> Mask | None:
-    """(H, W) the coloured marks on a picture (H, W, 3 or more) with a grey ground; None where there are none."""
+def coloured_marks(colours: Array) -> Mask | None:
+    """(H, W) bool: the coloured marks on a picture (H, W, 3 or more) that is mostly grey; None if there are none."""
     full = float(np.iinfo(colours.dtype).max) if colours.dtype.kind in "ui" else max(float(np.nanmax(colours)), 1e-30)
     tinted, vivid = (np.zeros(colours.shape[:2], np.bool_) for _ in range(2))
     hardly = 0
@@ -61,7 +64,7 @@ def coloured(colours: Array) -> Mask | None:
 def regions_of(mask: Mask) -> Regions:
     """Polygons of [x, y] corners in px that cover a mask (H, W), MOST_CORNERS at most.
 
-    A hole is cut out by an edge to it and back, as filling counts how often edges are crossed.
+    A polygon has an edge to each of its holes and back, so that the hole stays empty when the polygon is filled.
     """
     import cv2
 
@@ -86,7 +89,8 @@ def regions_of(mask: Mask) -> Regions:
 
 
 def _with_holes(contours: Sequence[Array], levels: Array) -> Iterator[list[list[float]]]:
-    """Each outer contour with the contours of its holes. levels: next, previous, first hole and outer one of each."""
+    """Each outer contour, joined with those of its holes. levels: OpenCV's hierarchy (next, previous, child,
+    parent)."""
     for contour, (_, _, hole, outer) in zip(contours, levels.tolist(), strict=True):
         if outer >= 0:
             continue
@@ -95,18 +99,18 @@ def _with_holes(contours: Sequence[Array], levels: Array) -> Iterator[list[list[
             path += [contour[:1], contours[hole], contours[hole][:1]]
             hole = int(levels[hole][0])
         corners = np.concatenate([*path, contour[:1]] if len(path) > 1 else path)
-        if len(corners) < 3:  # a polygon needs three, and two mean a rectangle
+        if len(corners) < 3:  # a polygon needs three; two corners would mean a rectangle
             corners = corners[[0, -1, -1]] if len(corners) else corners
         yield (corners + 0.5).tolist()
 
 
-def as_text(regions: Regions) -> str:
-    """Regions of whole pixels as a short text, for the metadata of a file."""
+def regions_text(regions: Regions) -> str:
+    """Regions as a short text of whole numbers, for `MARKS` in the metadata of a file."""
     return ";".join(",".join(f"{int(number)}" for corner in region for number in corner) for region in regions)
 
 
-def from_metadata(metadata: Mapping[str, Any]) -> Regions:
-    """The regions that the metadata of a micrograph hold; none where they hold none, or none that can be read."""
+def regions_from_metadata(metadata: Mapping[str, Any]) -> Regions:
+    """The regions in the metadata of a micrograph; [] if it has none, or none that can be read."""
     try:
         numbers = [[int(number) for number in part.split(",")] for part in str(metadata[MARKS]).split(";")]
         return [(np.reshape(corners, (-1, 2)) + 0.5).tolist() for corners in numbers]
@@ -114,37 +118,38 @@ def from_metadata(metadata: Mapping[str, Any]) -> Regions:
         return []
 
 
-def filled(pixels: GreyImage, mask: Mask) -> GreyImage:
-    """The pixels (H, W) with those of a mask (H, W) filled in from their surroundings, smoothly: each is a mean of the
-    nearest that are left, by halving the picture until none is missing (push and pull, Gortler et al. 1996)."""
+def fill_in(pixels: GreyImage, mask: Mask) -> GreyImage:
+    """A copy of the pixels (H, W) in which those of a mask (H, W) are replaced by smooth means of their surroundings.
+
+    The picture is halved until no pixel is missing, and enlarged again (push and pull, Gortler et al. 1996)."""
     top, bottom = np.flatnonzero(mask.any(1))[[0, -1]]
     left, right = np.flatnonzero(mask.any(0))[[0, -1]]
-    margin = 2 * TILE  # what lies farther away has no influence
+    margin = 2 * TILE  # px around the mask; pixels farther away have no influence
     box = slice(max(0, top - margin), bottom + margin + 1), slice(max(0, left - margin), right + margin + 1)
     part, missing = pixels[box], mask[box]
-    smooth = _pulled(np.where(missing, 0, part).astype(np.float32), (~missing).astype(np.float32))
+    smooth = _smoothly_filled(np.where(missing, 0, part).astype(np.float32), (~missing).astype(np.float32))
     rounded = np.rint(smooth) if pixels.dtype.kind == "u" else smooth
     whole = pixels.copy()
     whole[box] = np.where(missing, rounded.astype(pixels.dtype), part)
     return whole
 
 
-def _pulled(grey: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Greys (h, w) where those of weight 0 are filled in."""
+def _smoothly_filled(grey: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Greys (h, w) in which pixels of weight 0 are replaced by means of their surroundings."""
     if weight.all() or min(grey.shape) == 1 or not weight.any():
         return grey if weight.any() else np.full_like(grey, grey.mean())
     rows, columns = grey.shape
-    wide = ((0, rows % 2), (0, columns % 2))
+    padding = ((0, rows % 2), (0, columns % 2))
     sums, weights = (
-        np.pad(values, wide).reshape((rows + 1) // 2, 2, (columns + 1) // 2, 2).sum((1, 3))
+        np.pad(values, padding).reshape((rows + 1) // 2, 2, (columns + 1) // 2, 2).sum((1, 3))
         for values in (grey * weight, weight)
     )
-    half = _pulled(sums / np.maximum(weights, 1e-6), np.minimum(weights, 1.0))
-    return weight * grey + (1 - weight) * _twice(half)[:rows, :columns]
+    half = _smoothly_filled(sums / np.maximum(weights, 1e-6), np.minimum(weights, 1.0))
+    return weight * grey + (1 - weight) * _doubled(half)[:rows, :columns]
 
 
-def _twice(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Greys (h, w) at twice the size, linear between their pixels' centres."""
+def _doubled(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Greys (2 h, 2 w): those of (h, w) enlarged, linear between the centres of pixels."""
     for axis in (0, 1):
         before, after = (np.roll(grey, step, axis) for step in (1, -1))
         head, last = [slice(None)] * 2, [slice(None)] * 2

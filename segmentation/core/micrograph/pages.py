@@ -1,4 +1,8 @@
-"""The pages of a stack, or the pictures among the panels of a figure: which ones are asked for, and one as a file."""
+"""Pages of a stack, and panels of a figure: which pages a text asks for, a page as a file of its own, and where a
+figure has its panels.
+
+A panel of a figure is taken as a page, too.
+"""
 
 from __future__ import annotations
 
@@ -20,36 +24,37 @@ from .types import Micrograph
 from .vendors.page import FORMAT
 
 ALL = "all"
-LONGEST = 100  # characters of what is asked for
+LONGEST = 100  # characters of a text that asks for pages
 LARGEST = 10_000  # number of a page
-LONGEST_STEM = 100  # characters of a name
-PANELS = "panels"  # in the metadata of a figure: number and box of each panel that is a picture
+LONGEST_STEM = 100  # characters of a file's name
+PANELS = "panels"  # key in the metadata of a figure: number and box of each panel that is a picture
 FIGURE = "This is a figure of {count} panels."
 WRONG = "Pages are numbers from 1, ranges or all, such as 3, 2-5 or all."
 TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fewer, such as 1-{most}."
 Box = tuple[int, int, int, int]  # top, left, bottom, right
-WHITE = 0.92  # of full white, from which on all pixels of a gutter are
+WHITE = 0.92  # share of full white: all pixels of a white gutter (the space between panels) are at least as bright
 LEAST_PANEL, LEAST_GUTTER = 96, 3  # px; JPEG may blur a narrower gutter
-CHART = 0.4  # share of white pixels, or of one grey, from which on a panel is a chart or text
-THINNEST, WIDEST = 2, 0.06  # px, and share of the side, of a gutter that is not white
-ALIKE = 20  # greys that are one grey, in JPEG
-ALONG, BESIDE = 0.97, 0.6  # shares of a row that have this grey in a gutter, and that have another beside it
+CHART = 0.4  # share of white pixels, or of pixels of one grey, from which on a panel is a chart or text
+THINNEST, WIDEST = 2, 0.06  # width of a grey gutter: at least so many px, at most this share of the side
+TOLERANCE = 20  # grey levels by which pixels of one grey differ in a JPEG
+# Shares of a row: that have the grey of the gutter in it, and that have another grey beside it.
+LEAST_INSIDE, LEAST_BESIDE = 0.97, 0.6
 FILLED = 0.8  # share of a figure that its panels fill where its gutters are not white
-SEGMENTS, ALL_ALONG = 8, 0.85  # of a row: parts, and share of these that change at a seam
-APART = 16  # px between two seams
-JUMP = 1.5  # times the change between other rows, from which on it is a seam
-SAMPLED = 2**22  # px that are looked at
+SEGMENTS, LEAST_CHANGED = 8, 0.85  # parts of a row, and the share of them that change at a seam
+SEAM_DISTANCE = 16  # px between two seams, at least
+JUMP = 1.5  # a seam changes so many times as much as other rows
+SAMPLED = 2**22  # px of the thinned figure in which panels are searched
 _PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
 
 
 class WrongPages(UserError):
-    """What is asked for is no list of pages; the message is one sentence for the user."""
+    """A text that asks for no valid list of pages; the message is one sentence for the user."""
 
 
 def pages_of(text: str, pages: int = LARGEST, *, limit: int = LARGEST) -> list[int]:
-    """The pages that a text such as "3", "2-5, 8" or "all" asks for, each once, in its order.
+    """The page numbers that a text such as "3", "2-5, 8" or "all" asks for, each once, in the order of the text.
 
-    pages: how many the file has, for "all". Raises WrongPages where it is no such text, or asks for more than `limit`.
+    pages: how many the file has, for "all". Raises WrongPages for any other text, and for more than `limit` pages.
     """
     if len(text) > LONGEST:
         raise WrongPages(WRONG)
@@ -72,9 +77,9 @@ def pages_of(text: str, pages: int = LARGEST, *, limit: int = LARGEST) -> list[i
 def take_pages(
     text: str, take: Callable[[int], tuple[Path, int]], *, limit: int = LARGEST
 ) -> Iterator[tuple[int, Path]]:
-    """Each page that a text asks for as its number and file; of a file with one page 0 and the file itself.
+    """Number and file of each page that a text asks for; (0, the file itself) for a file with one page.
 
-    take: gives the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage as `take` does.
+    take(number): the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage like `take`.
     """
     lowest = pages_of(text, 1)[0]
     file, pages = take(lowest)
@@ -82,23 +87,24 @@ def take_pages(
         yield 0, file
         return
     numbers = pages_of(text, pages, limit=limit)
-    page_index(max(numbers), pages)  # raises where it is not there, before any page is taken
+    page_index(max(numbers), pages)  # raises before any page is taken
     for page in numbers:
         yield page, file if page == lowest else take(page)[0]
 
 
 def page_name(name: str, page: int) -> str:
-    """What the file of a page is called: "stack.mrc" has "stack page 3.tif"."""
+    """The name of the file of a page, such as "stack page 3.tif" for page 3 of "stack.mrc"."""
     return f"{PurePosixPath(name).stem[:LONGEST_STEM]} page {page}.tif"
 
 
 def write_page(micrograph: Micrograph, path: Path) -> None:
-    """Write an image that was read as a page of a stack (`page` from 1 on) as a TIFF of one page, grey as read.
+    """Write an image that was read as a page of a stack as a TIFF of one page, with its grey values.
 
-    Its description holds scale, instrument and notes as JSON (`vendors.page` reads them), and names the stack with its
-    SHA-256; "format" comes first, by which they are known. Equal pages of equal stacks give equal bytes.
+    The TIFF's description is JSON with scale, instrument, notes, and name and SHA-256 of the stack, for
+    `vendors.page`. It begins with "format", by which that reader knows it. Equal pages of equal stacks give equal
+    bytes.
     """
-    from tifffile import imwrite  # which the web process never reaches
+    from tifffile import imwrite  # here, so that the web process does not load it
 
     metadata = micrograph.metadata
     origin = "page {page} of {pages}, {kind}".format_map(metadata)
@@ -109,29 +115,31 @@ def write_page(micrograph: Micrograph, path: Path) -> None:
 
 
 class Panel(NamedTuple):
-    """box: of a figure, in px. is_picture: no chart and no text."""
+    """A panel of a figure. box: in px of the figure. is_picture: whether it is neither a chart nor text."""
 
     box: Box
     is_picture: bool
 
 
 def panels_of(pixels: NDArray[Any], *, seams: bool = True) -> list[Panel]:
-    """The panels of a figure (H, W), in the order of reading; none of a picture that neither white gutters, nor thin
-    ones of one grey, nor seams part, and none of charts alone. seams: whether these are looked for; in a photograph
-    the horizon is one."""
+    """The panels of a figure (H, W), in the order of reading; [] for a single picture, and for charts alone.
+
+    Panels are divided by white gutters, else by thin gutters of one grey, else by seams, where two panels touch.
+    seams: whether seams are searched; in a photograph the horizon looks like one."""
     step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED))), pixels.shape
     if pixels.dtype != np.uint8:  # figures are drawn in 8 bits
         return []
     small = pixels[::step, ::step]
-    for between, share in ((_white, 0.0), (_of_one_grey, FILLED), (_seams, FILLED))[: 3 if seams else 2]:
+    ways = ((_white_gutters, 0.0), (_grey_gutters, FILLED), (_seams, FILLED))
+    for find_gutters, share in ways[: 3 if seams else 2]:
         boxes = [
             (top, left, bottom, right)
-            for top, left, bottom, right in _parted(partial(between, step=step), small, (0, 0, *small.shape))
+            for top, left, bottom, right in _divided(partial(find_gutters, step=step), small, (0, 0, *small.shape))
             if min(bottom - top, right - left) * step >= LEAST_PANEL
         ]
-        pictures = [_is_picture(small[top:bottom, left:right], between) for top, left, bottom, right in boxes]
+        pictures = [_is_picture(small[top:bottom, left:right], find_gutters) for top, left, bottom, right in boxes]
         filled = sum((bottom - top) * (right - left) for top, left, bottom, right in boxes) / small.size
-        if len(boxes) > 1 and filled >= share and (any if between is _white else all)(pictures):
+        if len(boxes) > 1 and filled >= share and (any if find_gutters is _white_gutters else all)(pictures):
             ends = (height, width)
             scaled = [
                 (top * step, left * step, min(bottom * step, ends[0]), min(right * step, ends[1]))
@@ -141,38 +149,39 @@ def panels_of(pixels: NDArray[Any], *, seams: bool = True) -> list[Panel]:
     return []
 
 
-Gutters = Callable[[NDArray[np.uint8]], list[tuple[int, int]]]  # rows first to last - 1 of each, margins included
+FindGutters = Callable[[NDArray[np.uint8]], list[tuple[int, int]]]  # first row and last + 1 of each gutter or margin
 
 
-def _is_picture(part: NDArray[np.uint8], between: Callable[..., Any]) -> bool:
-    """Whether a panel is no chart and no text: little of it is white or, beside gutters of another grey, of one
+def _is_picture(part: NDArray[np.uint8], find_gutters: Callable[..., Any]) -> bool:
+    """Whether a panel is neither a chart nor text: little of it is white or, if the gutters are not white, of one
     grey."""
-    if between is _white:
+    if find_gutters is _white_gutters:
         return float((part >= WHITE * 255).mean()) < CHART
     return float(np.bincount(part.ravel(), minlength=256).max()) < CHART * part.size
 
 
-def _white(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
-    """White rows of a part (h, w)."""
+def _white_gutters(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
+    """White gutters between rows of a part (h, w) of the thinned figure, which has every `step`-th pixel."""
     runs = _runs(np.asarray((part >= WHITE * 255).all(1)))
     return [(start, last) for start, last in runs if last - start >= max(1, LEAST_GUTTER // step)]
 
 
-def _of_one_grey(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
+def _grey_gutters(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
     """Thin runs of rows of one grey, on both sides of which nearly the whole row has another."""
     grey = np.median(part, 1)
-    off = np.abs(part - grey[:, np.newaxis].astype(np.float32)) > ALIKE
+    differs = np.abs(part - grey[:, np.newaxis].astype(np.float32)) > TOLERANCE
     gutters = list[tuple[int, int]]()
-    is_even = np.asarray(off.mean(1) <= 1 - ALONG)
-    steps = np.flatnonzero(np.abs(np.diff(grey)) > ALIKE / 2) + 1  # a panel may be as even as a gutter, in its own grey
-    cuts = {start for start, _ in _runs(is_even)} | {last for _, last in _runs(is_even)} | set(steps.tolist())
-    for start, last in pairwise(sorted(cuts)):
+    is_even = np.asarray(differs.mean(1) <= 1 - LEAST_INSIDE)
+    # A panel may be as even as a gutter, in another grey.
+    changes = np.flatnonzero(np.abs(np.diff(grey)) > TOLERANCE / 2) + 1
+    ends = {start for start, _ in _runs(is_even)} | {last for _, last in _runs(is_even)} | set(changes.tolist())
+    for start, last in pairwise(sorted(ends)):
         if not is_even[start]:
             continue
         level = np.median(grey[start:last])
-        beside = [row for row in (start - 2, last + 1) if 0 <= row < len(part)]
-        stands_out = all((np.abs(part[row] - level) > ALIKE).mean() >= BESIDE for row in beside)
-        if THINNEST <= (last - start) * step <= WIDEST * len(part) * step and beside and stands_out:
+        rows_beside = [row for row in (start - 2, last + 1) if 0 <= row < len(part)]
+        stands_out = all((np.abs(part[row] - level) > TOLERANCE).mean() >= LEAST_BESIDE for row in rows_beside)
+        if THINNEST <= (last - start) * step <= WIDEST * len(part) * step and rows_beside and stands_out:
             gutters.append((start, last))
     return gutters
 
@@ -182,32 +191,35 @@ def _seams(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
     if len(part) < 2 * LEAST_PANEL // step or part.shape[1] < SEGMENTS:
         return []
     change = np.abs(np.diff(part.astype(np.int16), axis=0))
-    segments = np.stack([piece.mean(1) for piece in np.array_split(change, SEGMENTS, axis=1)], 1)
+    segments = np.stack([segment.mean(1) for segment in np.array_split(change, SEGMENTS, axis=1)], 1)
     usual = np.maximum(np.median(segments, 0), 1.0)
     jumps = (segments > JUMP * np.quantile(segments, 0.99, axis=0)) & (segments > JUMP * usual)
-    rows = np.flatnonzero(jumps.mean(1) >= ALL_ALONG) + 1
-    alone = [row for row in rows.tolist() if np.sum(np.abs(rows - row) <= APART) == 1]  # a lost line changes twice
+    rows = np.flatnonzero(jumps.mean(1) >= LEAST_CHANGED) + 1
+    # A faulty line of the scan changes twice, before and after it.
+    single = [row for row in rows.tolist() if np.sum(np.abs(rows - row) <= SEAM_DISTANCE) == 1]
     margin = LEAST_PANEL // step
-    return [(row, row) for row in alone if margin <= row <= len(part) - margin]
+    return [(row, row) for row in single if margin <= row <= len(part) - margin]
 
 
 def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and last + 1 of each run of marked places."""
+    """First index and last + 1 of each run of True."""
     edges = np.flatnonzero(np.diff(np.r_[False, marked, False].astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _parted(gutters: Gutters, pixels: NDArray[np.uint8], box: Box, done: int = 0) -> Iterator[Box]:
-    """The boxes that gutters part, rows first, without their margins. done: directions in which nothing was parted."""
+def _divided(find_gutters: FindGutters, pixels: NDArray[np.uint8], box: Box, undivided: int = 0) -> Iterator[Box]:
+    """The boxes between the gutters of a box, without margins; rows and columns are divided in turns.
+
+    undivided: how many directions have been tried without a gutter; after two the box is a panel."""
     top, left, bottom, right = box
-    across = done % 2
+    across = undivided % 2
     part = pixels[top:bottom, left:right]
     length = part.shape[across]
-    ends = [0, *(place for gutter in gutters(part.T if across else part) for place in gutter), length]
+    ends = [0, *(place for gutter in find_gutters(part.T if across else part) for place in gutter), length]
     spans = [(start, last) for start, last in zip(ends[::2], ends[1::2], strict=True) if last > start]
     for start, last in spans:
         inner = (top, left + start, bottom, left + last) if across else (top + start, left, top + last, right)
-        if len(spans) == 1 and done >= 2:
+        if len(spans) == 1 and undivided >= 2:
             yield inner
         else:
-            yield from _parted(gutters, pixels, inner, done + 1 if len(spans) == 1 else 1 - across)
+            yield from _divided(find_gutters, pixels, inner, undivided + 1 if len(spans) == 1 else 1 - across)

@@ -1,4 +1,4 @@
-"""PNG, JPEG and BMP files, through Pillow."""
+"""Reader of PNG, JPEG and BMP files, by Pillow."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .codestream import check_scans
-from .decoded import Decoded, turned
-from .grey import Array, check_size, is_ramp, luminance, of_palette, through_palette, to_grey
-from .marks import coloured
-from .vendors import checked, jeol
+from .decoded import Decoded, apply_orientation
+from .grey import Array, check_size, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
+from .marks import coloured_marks
+from .vendors import facts_or_none, jeol
 from .vendors.facts import Facts
 
-# our own limit on the declared size, `max_pixels`, is checked before anything is decoded
+# Pillow's limit is not needed: the declared size is checked against `max_pixels` before decoding.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -35,17 +35,18 @@ def read_picture(path: Path, kind: str, max_pixels: int) -> Decoded:
         maker_note = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote)
         pixels, notes = to_grey(_plane(image))
         colours = _colours(image)
-        marks = None if colours is None else coloured(colours)
+        marks = None if colours is None else coloured_marks(colours)
     frames_note = [f"The file has {frames} frames; the first is used."] if frames > 1 else []
     stored = pixels.shape
-    header = (isinstance(maker_note, bytes) and checked(jeol.read_note, maker_note)) or Facts()
-    pixels, turning = turned(pixels, orientation)
-    every_note = (*frames_note, *notes, *turning)
-    colours, marks = (None if one is None else turned(one, orientation)[0] for one in (colours, marks))
+    header = (isinstance(maker_note, bytes) and facts_or_none(jeol.read_note, maker_note)) or Facts()
+    pixels, orientation_note = apply_orientation(pixels, orientation)
+    every_note = (*frames_note, *notes, *orientation_note)
+    colours, marks = (None if one is None else apply_orientation(one, orientation)[0] for one in (colours, marks))
     return Decoded(pixels, f"{kind}, {bits}", every_note, header, orientation, stored, 1, colours, marks)
 
 
 def _bits(image: Image.Image) -> str:
+    """The type of the pixels as text, such as "8 bit, RGB"."""
     mode = image.mode
     if mode == "1":
         return "1 bit"
@@ -62,18 +63,19 @@ def _palette(image: Image.Image) -> Array | None:
 
 
 def _colours(image: Image.Image) -> Array | None:
-    """(H, W, 3 or 4) uint8: the colours of an image; None of a grey one, whose palette may colour the data bar."""
+    """(H, W, 3 or 4) uint8: the colours of an image; None for a grey one, also if its palette colours the data bar."""
     if image.mode in ("RGB", "RGBA"):
         return np.asarray(image)
     palette = _palette(image)
-    return None if palette is None or is_ramp(palette) else of_palette(np.asarray(image), palette)
+    return None if palette is None or is_grey_ramp(palette) else palette_colours(np.asarray(image), palette)
 
 
 def _plane(image: Image.Image) -> Array:
+    """(H, W): the image as one plane of grey values."""
     mode = image.mode
     palette = _palette(image)
     if palette is not None:
-        return through_palette(np.asarray(image), palette)
+        return palette_grey(np.asarray(image), palette)
     if mode in ("1", "L", "I", "F") or mode.startswith("I;16"):
         return np.asarray(image)
     if mode == "LA":

@@ -1,4 +1,4 @@
-"""File -> Micrograph: every fault of a file becomes one sentence here."""
+"""`read`, which makes a Micrograph of a file; every fault of a file becomes an UnreadableImage with one sentence."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ..names import file_name
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, as_image, page_index
 from .formats.base import Format
-from .header import Side, fitted, joined
+from .header import Side, checked_against_pixels, with_side_files
 from .kinds import HEAD_BYTES, misnamed, recognise, sha256_of
-from .marks import as_text, regions_of
+from .marks import regions_of, regions_text
 from .pages import FIGURE, PANELS, Panel, panels_of
-from .square import as_resampled, squared
+from .square import as_resampled, make_square
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS, Facts
 
-MAX_PIXELS = 500_000_000
-LEAST_ROWS = 0.7  # of the rows: a header with fewer is of another picture, as no data bar takes more than a quarter
+MAX_PIXELS = 500_000_000  # of one image
+LEAST_ROWS = 0.7  # share of the rows: a header with fewer belongs to another image; a data bar takes a quarter at most
 _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
 _NO_IMAGE = (
     "The program's part that reads {name} files is at fault: it gives no image. Ask whoever runs it to correct or"
@@ -46,42 +46,42 @@ def read(
 ) -> Micrograph:
     """The Micrograph in a file of one of the `formats`; its content decides which.
 
-    name: the file's name as the user knows it, where `path` has another.
+    name: the file's name as the user knows it, if `path` has another one.
     max_pixels: larger images are refused before they are decoded.
-    side: files that the microscope wrote beside the image, each as a path or as (its name, path). What they say is
-        used where the image itself says nothing; one that cannot be read never loses the image, but is noted.
-    page: the image of a stack, from 1; 0: the first, or the average of frames that lie over each other.
-    Raises UnreadableImage, one sentence for the user, for whatever cannot be analysed, whatever the reason.
+    side: files that the microscope wrote beside the image, each as a path or as (its name, path). Their facts are used
+        where the image's header has none. For a side file that cannot be read the Micrograph has a note.
+    page: number of an image in a stack, from 1. 0 means the first, or the average of frames that lie over each other.
+    Raises UnreadableImage with one sentence for the user, for every file that cannot be analysed.
     """
     tidy_name = file_name(name if name is not None else path.name)
     head = _head(path)
     file_format = recognise(head, tidy_name)
-    decoded, parts = _decode(path, file_format, max_pixels, page)
+    decoded, part_metadata = _decode(path, file_format, max_pixels, page)
     wrong_name = misnamed(tidy_name, file_format)
-    header = fitted(joined(decoded.header, side, decoded.size), decoded)
+    header = checked_against_pixels(with_side_files(decoded.header, side, decoded.size), decoded)
     micrograph = _micrograph(decoded, header, max_pixels, tidy_name, sha256_of(path))
     if wrong_name:
         micrograph = replace(micrograph, notes=(wrong_name, *micrograph.notes))
     if decoded.pages > 1:
         micrograph.metadata.update({"pages": decoded.pages} | ({"page": page} if page else {}))
-    micrograph.metadata.update(parts)
+    micrograph.metadata.update(part_metadata)
     return micrograph
 
 
 def _decode(path: Path, file_format: Format, max_pixels: int, page: int) -> tuple[Decoded, dict[str, str]]:
-    """The pixels and header of a file of this format, and metadata of its panels and colours; any fault of a decoder
-    becomes UnreadableImage."""
+    """The image in a file of this format, and metadata of its panels and colours. Every fault of a decoder becomes
+    UnreadableImage."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            decoded = _image(file_format.read(path, max_pixels, page), file_format, max_pixels)
+            decoded = _checked_image(file_format.read(path, max_pixels, page), file_format, max_pixels)
             if not file_format.is_picture:
-                return _part(decoded, [], page)
+                return _requested_part(decoded, [], page)
             has_seams = decoded.colours is None or colours_of(decoded.colours) is None
-            return _part(decoded, panels_of(decoded.pixels, seams=has_seams), page)
+            return _requested_part(decoded, panels_of(decoded.pixels, seams=has_seams), page)
     except UnreadableImage:
         raise
-    except SystemExit as end:  # of a plug-in: it may not end the program that reads by it
+    except SystemExit as end:  # a plug-in may not end this program
         raise UnreadableImage(_NO_IMAGE.format(name=file_format.name)) from end
     except MemoryError:
         raise UnreadableImage(MEMORY) from None
@@ -91,33 +91,34 @@ def _decode(path: Path, file_format: Format, max_pixels: int, page: int) -> tupl
         raise UnreadableImage(_DAMAGED.format(kind=file_format.name)) from error
 
 
-def _image(answer: object, file_format: Format, max_pixels: int) -> Decoded:
-    """What the reader of a format returned; raises UnreadableImage where it is no image that may be analysed."""
+def _checked_image(answer: object, file_format: Format, max_pixels: int) -> Decoded:
+    """The image that a format's reader returned; raises UnreadableImage if it cannot be analysed."""
     try:
         return as_image(answer, max_pixels)
     except (TypeError, AttributeError) as error:
         raise UnreadableImage(_NO_IMAGE.format(name=file_format.name)) from error
 
 
-def _part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded, dict[str, str]]:
-    """A picture, or the panel of a figure or the channel of a map of elements that is asked for, and metadata: the
-    panels that are pictures, what the colours say, and the channels."""
+def _requested_part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded, dict[str, str]]:
+    """The part of an image that `page` (from 1; 0: the whole) asks for, and metadata about panels and colours.
+
+    Pages of a figure are its `panels`, pages of a map of elements its channels."""
     if panels and page:
         top, left, bottom, right = panels[page_index(page, len(panels))].box
         pixels = np.ascontiguousarray(decoded.pixels[top:bottom, left:right])
         colours = None if decoded.colours is None else decoded.colours[top:bottom, left:right]
         marks = None if decoded.marks is None else decoded.marks[top:bottom, left:right]
-        panel, facts = _coloured(replace(decoded, pixels=pixels, colours=colours, marks=marks), 0)
-        return replace(panel, pages=len(panels)), {name: facts[name] for name in facts if name != CHANNELS}
+        panel, metadata = _with_colours(replace(decoded, pixels=pixels, colours=colours, marks=marks), 0)
+        return replace(panel, pages=len(panels)), {name: metadata[name] for name in metadata if name != CHANNELS}
     if panels:
         note = _panels_note(panels)
         entries = (",".join(map(str, (number, *one.box))) for number, one in enumerate(panels, 1) if one.is_picture)
         return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), {PANELS: " ".join(entries)}
-    return _coloured(decoded, page)
+    return _with_colours(decoded, page)
 
 
-def _coloured(decoded: Decoded, page: int) -> tuple[Decoded, dict[str, str]]:
-    """A picture, or one channel of a map of elements, and what its colours say."""
+def _with_colours(decoded: Decoded, page: int) -> tuple[Decoded, dict[str, str]]:
+    """The image, or the channel `page` (from 1) of a map of elements, and metadata about its colours."""
     colour = None if decoded.colours is None else colours_of(decoded.colours)
     channels = colour.channels if colour and decoded.pages == 1 else []
     if decoded.pages == 1:
@@ -126,14 +127,15 @@ def _coloured(decoded: Decoded, page: int) -> tuple[Decoded, dict[str, str]]:
         return decoded, {}
     if not page or not channels:
         pages = max(decoded.pages, len(channels))
-        facts = {COLOURS: colour.kind} | ({CHANNELS: ", ".join(channels)} if channels else {})
-        return replace(decoded, pages=pages, notes=(*decoded.notes, colour.note)), facts
+        metadata = {COLOURS: colour.kind} | ({CHANNELS: ", ".join(channels)} if channels else {})
+        return replace(decoded, pages=pages, notes=(*decoded.notes, colour.note)), metadata
     channel = channel_of(decoded.colours, colour.hues, page - 1)
-    alone = replace(decoded, pixels=channel, pages=len(channels), marks=None)
-    return alone, {COLOURS: CHANNEL, CHANNEL_HERE: channels[page - 1]}
+    channel_image = replace(decoded, pixels=channel, pages=len(channels), marks=None)
+    return channel_image, {COLOURS: CHANNEL, CHANNEL_HERE: channels[page - 1]}
 
 
 def _panels_note(panels: Sequence[Panel]) -> str:
+    """A sentence for the user: how many panels a figure has, and which of them are pictures."""
     numbers = [str(number) for number, panel in enumerate(panels, 1) if panel.is_picture]
     *others, last = numbers
     which = f"Panel {last} is a picture" if not others else f"Panels {', '.join(others)} and {last} are pictures"
@@ -141,6 +143,7 @@ def _panels_note(panels: Sequence[Panel]) -> str:
 
 
 def _head(path: Path) -> bytes:
+    """The first HEAD_BYTES of a file; raises UnreadableImage if it cannot be opened."""
     try:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
@@ -153,16 +156,18 @@ def _head(path: Path) -> bytes:
 
 
 def _micrograph(decoded: Decoded, header: Facts, max_pixels: int, name: str, sha256: str) -> Micrograph:
-    """The image with square pixels, and its facts; `image_rows`: where a data bar begins, if the header says so."""
-    square = squared(decoded, header, max_pixels)
+    """The Micrograph with square pixels. `image_rows` in its metadata is the first row of a data bar by the header."""
+    square = make_square(decoded, header, max_pixels)
     nm_per_pixel = square.header.nm_per_pixel
     metadata: dict[str, Any] = {"kind": decoded.kind, **header.metadata, **(square.metadata or {})}
     rows, columns = decoded.pixels.shape
-    is_as_in_header = not decoded.was_turned and header.columns in (None, columns)
+    is_as_in_header = not decoded.is_reoriented and header.columns in (None, columns)
     if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
-        metadata["image_rows"] = float(int(header.rows * square.taller))
+        metadata["image_rows"] = float(int(header.rows * square.row_factor))
     if decoded.marks is not None and decoded.marks.any():
-        metadata[MARKS] = as_text(regions_of(as_resampled(decoded.marks, square.pixels.shape, decoded.marks.shape)))
+        metadata[MARKS] = regions_text(
+            regions_of(as_resampled(decoded.marks, square.pixels.shape, decoded.marks.shape))
+        )
     return Micrograph(
         pixels=square.pixels,
         name=name,

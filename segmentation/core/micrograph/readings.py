@@ -1,4 +1,7 @@
-"""What a reading of the bar in an image (`BarReading`, as it is stored) means, as a calibration and in words."""
+"""The stored reading of a data bar or scale bar (`barresult.BarReading` as a dict), as a calibration and in words.
+
+For the web process: it needs none of the modules that read a bar.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ from .sources import Source
 from .types import Calibration, Micrograph, Scale
 
 CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
-LEAST_SIDE = 128  # px; over a smaller image no text is drawn
-LONGEST_TEXT = 60
-SAME = 0.03  # ways that differ by less say the same
+LEAST_SIDE = 128  # px; a smaller image has no text drawn over it
+LONGEST_TEXT = 60  # characters of a text from the image that are quoted
+SAME = 0.03  # relative: pixel sizes that differ by less are the same
 
 
 def scale_of(file: Calibration, reading: Mapping[str, Any] | None, shape: tuple[int, int] = (0, 0)) -> Scale:
-    """What the file of an image and a stored reading of its bar state of its scale.
+    """The Scale of an image, from the calibration of its file and the stored reading of its bar (None: no reading).
 
     file: absent where the file states none. shape: rows and columns of the image in px.
     """
@@ -26,7 +29,7 @@ def scale_of(file: Calibration, reading: Mapping[str, Any] | None, shape: tuple[
 
 
 def with_scale_read(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
-    """The micrograph with what was read in it: its scale where that is beyond doubt, and notes about it."""
+    """The micrograph with the calibration that was read from its bar, if that is certain, and with a note about it."""
     scale, note = scale_of(micrograph.calibration, reading), (reading or {}).get("note", "")
     note = note if note == CUT_OFF or scale.bar.nm_per_pixel else ""
     notes = (*micrograph.notes, note) if note else micrograph.notes
@@ -34,7 +37,7 @@ def with_scale_read(micrograph: Micrograph, reading: Mapping[str, Any] | None) -
 
 
 def _calibration(reading: Mapping[str, Any] | None) -> Calibration:
-    """The calibration that was read, doubtful or not; absent where there is none."""
+    """The calibration that was read, certain or not; absent without one."""
     if not reading or not reading.get("nm_per_pixel"):
         return Calibration.absent()
     texts = [reading.get("text"), *(way["text"] for way in (reading.get("ways") or {}).values())]
@@ -52,7 +55,7 @@ def _texts_agree(reading: Mapping[str, Any] | None) -> bool:
 
 
 def _note(reading: Mapping[str, Any] | None) -> str:
-    """The note of a reading, else a sentence if its ways to the pixel size differ, else ""."""
+    """The note of a reading. Without one: a sentence if its ways to the pixel size differ, else ""."""
     ways = (reading or {}).get("ways") or {}
     if reading and reading.get("note"):
         return str(reading["note"])

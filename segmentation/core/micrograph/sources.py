@@ -1,7 +1,7 @@
-"""The sources of a scale: from what it is known how many nanometres a pixel is wide.
+"""The sources of a scale: the file, the image, or a person.
 
-Every `Calibration` names one of them, and page, API, result.json and report state it in its words.
-Whether the calibrations of two sources agree is the question of `crosscheck`.
+Every `Calibration` names its source. Page, API, result.json and report state the source in the words given here.
+`crosscheck` compares the calibrations of two sources.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Source(StrEnum):
-    """How the size of a pixel is known; the same words in pages, API and files."""
+    """How the size of a pixel is known. The values are stored in result.json and sent by the API."""
 
     words: str  # as pages and reports state it: "7.34 nm per pixel, from the file"
     noun: str  # as a sentence on a contradiction names it: "The file gives 7.34 nm but the typed width ..."

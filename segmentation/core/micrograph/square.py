@@ -1,7 +1,7 @@
-"""Pixels that are not square, by what their file says, are made square when it is read.
+"""Resampling of images whose pixels are not square, by their header, so that all other code knows only square pixels.
 
-One direction is resampled, to the finer of the two sizes, so that nothing is lost; where that gives too many pixels,
-to the coarser one. Everything that follows knows square pixels only.
+One direction is resampled to the finer of the two pixel sizes, so that nothing is lost. If that gives too many pixels,
+the other direction is resampled to the coarser one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from .decoded import Decoded
 from .grey import BAND, Array, check_size
 from .vendors.facts import Facts
 
-ALIKE = 0.005  # relative difference up to which the sides of a pixel are taken as equal
-# No scan is so oblong: such a header is wrong, or of a spectrum image.
-MOST_OBLONG = 10.0
-ROWS, COLUMNS = "file_rows", "file_columns"  # metadata: the size in the file, before the pixels became square
+LARGEST_DIFFERENCE = 0.005  # relative, of the sides of a pixel that count as equal
+MOST_OBLONG = 10.0  # ratio of the sides: no scan has more; such a header is wrong, or of a spectrum image
+ROWS, COLUMNS = "file_rows", "file_columns"  # keys of metadata: size of the image in its file, before resampling
 SIDES = "The pixels of the file are {width} nm wide and {height} nm high."
 RESAMPLED = (
     f"{SIDES} The image was resampled to square pixels of {{size}} nm: it has {{columns:,}} × {{rows:,}} px, the file"
@@ -37,34 +36,37 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
-class Squared:
-    """An image with square pixels. pixels: (H, W). header: with the size of these, and notes. taller: how many times
-    as many rows it has as the file. metadata: ROWS and COLUMNS, where they differ from the image's."""
+class SquareImage:
+    """An image with square pixels.
+
+    pixels: (H, W). header: facts with the size of these pixels, and with notes. row_factor: its number of rows divided
+    by that in the file. metadata: the image's size in the file, under ROWS and COLUMNS, if it was resampled.
+    """
 
     pixels: Array
     header: Facts
-    taller: float = 1.0
+    row_factor: float = 1.0
     metadata: Mapping[str, float] | None = None
 
 
 def are_square(width: float | None, height: float | None) -> bool:
     """Whether the sides of a pixel are equal, or one of them is not known."""
-    return not width or not height or abs(width / height - 1) <= ALIKE
+    return not width or not height or abs(width / height - 1) <= LARGEST_DIFFERENCE
 
 
-def squared(decoded: Decoded, header: Facts, max_pixels: int) -> Squared:
-    """The image with square pixels; header: its facts, fitted to the pixels. Raises UnreadableImage where it is too
-    long and narrow then."""
+def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage:
+    """The image with square pixels. header: its facts, from `header.checked_against_pixels`. Raises UnreadableImage if
+    the resampled image is too long and narrow."""
     width, height = header.nm_per_pixel, header.height_nm
     if not width or not height or are_square(width, height):
-        return Squared(decoded.pixels, replace(header, height_nm=None))
-    if decoded.is_on_its_side:
+        return SquareImage(decoded.pixels, replace(header, height_nm=None))
+    if decoded.is_transposed:
         width, height = height, width
     sides = {"width": f"{width:.4g}", "height": f"{height:.4g}"}
     if max(width / height, height / width) > MOST_OBLONG:
         note = IMPOSSIBLE.format(**sides)
         unsized = replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, height_nm=None)
-        return Squared(decoded.pixels, replace(unsized, notes=(*header.notes, note)))
+        return SquareImage(decoded.pixels, replace(unsized, notes=(*header.notes, note)))
     rows, columns = decoded.pixels.shape
     size = min(width, height)
     is_coarser = rows * columns * (width / size) * (height / size) > max_pixels
@@ -75,7 +77,7 @@ def squared(decoded: Decoded, header: Facts, max_pixels: int) -> Squared:
     note = RESAMPLED.format(
         **sides, size=f"{size:.4g}", columns=shape[1], rows=shape[0], file_columns=columns, file_rows=rows
     )
-    return Squared(
+    return SquareImage(
         resampled(decoded.pixels, shape, (size / height, size / width)),
         replace(
             header,
@@ -89,13 +91,14 @@ def squared(decoded: Decoded, header: Facts, max_pixels: int) -> Squared:
 
 
 def _count(pixels: int, times: float) -> int:
-    """How many whole pixels lie in `pixels` larger ones, or hold as many smaller ones."""
+    """The number of whole pixels along a side that has `pixels` now, and `times` as many after resampling."""
     return int(pixels * times + 1e-6)
 
 
 def resampled(pixels: Array, shape: tuple[int, int], steps: tuple[float, float]) -> Array:
-    """Grey (H, W) in another number of rows or columns, by cubic interpolation (Catmull-Rom), or by its mean over
-    larger pixels; no value lies outside the range of the image. steps: old pixels per new one, down and across."""
+    """Grey pixels (H, W) resampled to `shape`, by cubic interpolation (Catmull-Rom), or by means over larger pixels.
+
+    steps: old pixels per new one, down and across. No value lies outside the range of the image."""
     low, high = pixels.min(), pixels.max()
     is_byte = pixels.dtype == np.uint8
     out = np.empty(shape, pixels.dtype)
@@ -111,7 +114,8 @@ def resampled(pixels: Array, shape: tuple[int, int], steps: tuple[float, float])
 
 
 def _strips(old: Array, new: Array, is_upright: bool) -> Iterator[tuple[Array, Array]]:
-    """Parts of both images that are resampled alone: columns where rows are, else rows; each of about BAND pixels."""
+    """Pairs of parts of the old and the new image that are resampled one by one, each of about BAND pixels: columns if
+    rows are resampled (is_upright), else rows."""
     longest = max(old.shape[0], new.shape[0]) if is_upright else max(old.shape[1], new.shape[1])
     width = max(1, BAND // longest)
     for start in range(0, old.shape[1 if is_upright else 0], width):
@@ -120,17 +124,18 @@ def _strips(old: Array, new: Array, is_upright: bool) -> Iterator[tuple[Array, A
 
 
 def stored_shape(facts: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Rows and columns of the image in its file, where its pixels were made square; facts: the image's metadata."""
+    """Rows and columns of the image in its file, if its pixels were made square; else None. facts: its metadata."""
     return (int(facts[ROWS]), int(facts[COLUMNS])) if {ROWS, COLUMNS} <= facts.keys() else None
 
 
 def as_resampled(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
-    """Labels (H, W) or (H, W, channels) of an image as its file stores it, of `shape` where its pixels were made
-    square: each pixel has the number of the one that it lies in. stored: see `stored_shape`; labels of any other size
-    stay."""
+    """Labels (H, W) or (H, W, channels), resampled to `shape` (by nearest neighbour) if they have the shape `stored`.
+
+    For labels of an image as its file stores it, whose pixels were made square. stored: of `stored_shape`. Labels of
+    any other shape are returned unchanged."""
     if values.shape[:2] != stored:
         return values
-    # The resampled image may end up to a pixel before the file's.
+    # The resampled image may be up to a pixel shorter than the image in the file.
     rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, stored, strict=True))
     out: NDArray[Number] = values[rows[:, None], columns]
     return out

@@ -1,4 +1,7 @@
-"""What a person says of the scale of an image as a `Calibration`: a width, an accepted suggestion, a line."""
+"""The scale that a person states (a typed width, an accepted suggestion, or a drawn line), read as a `Calibration`.
+
+Pages, API and stored rows have it as the fields of `StatedScale`.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,19 @@ from typing import Any
 
 from .crosscheck import contradict
 from .sources import Source
-from .types import Calibration, Line, Scale
+from .types import Calibration, DrawnLine, Scale
 from .vendors.units import plausible_pixel
 from .width import VERY_WIDE_NM, parse_length, parse_width, width_text
 
-SAME_NM = 0.0051  # widths are shown with two decimals
-SHORTEST_PX = 5.0
-FIELDS = ("width", "source", "pixels", "error", "length")  # of a stated scale in forms and JSON
-LONGEST_LENGTH = 40  # characters
+SAME_NM = 0.0051  # widths that differ by less look the same in a field, which shows two decimals
+SHORTEST_PX = 5.0  # a shorter line cannot be measured
+FIELDS = ("width", "source", "pixels", "error", "length")  # names of the fields in forms and JSON
+LONGEST_LENGTH = 40  # characters of the text of a length
 NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-OF_IMAGE = {None, Source.METADATA, Source.SIDE_FILE, Source.READ}  # sources of an image's own scale
+OF_IMAGE = {None, Source.METADATA, Source.SIDE_FILE, Source.READ}  # sources of the image's own scale; None: not known
 OF_FILE = {Source.METADATA, Source.SIDE_FILE}
 OF_BAR = {Source.READ, Source.DATA_BAR}
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
@@ -30,32 +33,32 @@ NO_SCALE = "There is no scale in the {source} of this image."
 
 @dataclass(frozen=True)
 class StatedScale:
-    """What a page, a script or a stored row says of the scale of an image.
+    """What a page, a script or a stored row states about the scale of an image.
 
-    width: the text of a field, such as "7.52 µm"; None if nothing is stated. source: where that
-    text comes from; None if this is not known. line: the drawn line, where the text comes from
-    one; None if it could not be understood.
+    width: the text of the field for the width, such as "7.52 µm"; None if nothing is stated.
+    source: where that text comes from; None if this is not known. line: the drawn line if `source`
+    is DRAWN; None for other sources, and for a line that could not be understood.
     """
 
     width: str | None = None
     source: Source | None = None
-    line: Line | None = None
+    line: DrawnLine | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> StatedScale:
-        """The statement in FIELDS of a form or of JSON. A text of an unknown source is typed."""
+        """The StatedScale in the FIELDS of a form or of JSON. An unknown word as source counts as typed."""
         width, word = fields.get("width"), fields.get("source")
         source = (Source(word) if word in set(Source) else Source.TYPED) if word else None
         if source != Source.DRAWN:
             return cls(width, source)
         try:
             pixels, error = float(fields["pixels"]), float(fields["error"])
-            return cls(width, source, Line(pixels, error, str(fields["length"])))
+            return cls(width, source, DrawnLine(pixels, error, str(fields["length"])))
         except (KeyError, TypeError, ValueError):
             return cls(width, source)
 
     def as_dict(self) -> dict[str, Any]:
-        """The statement for JSON. `of` reads it."""
+        """The FIELDS of this StatedScale for JSON; `of` reads them."""
         line = asdict(self.line) if self.line else {}
         return {"width": self.width, "source": self.source} | line
 
@@ -66,19 +69,20 @@ class StatedScale:
 
     @property
     def is_of_image(self) -> bool:
-        """Whether the image's own scale is meant: by its text, or by no statement at all."""
+        """Whether this means the image's own scale: nothing is stated, or the text came from it."""
         return self.width is None or self.source in OF_IMAGE
 
     def needs_bar(self, scale: Scale) -> bool:
-        """Whether the scale of the image depends on a bar in it, by this statement."""
+        """Whether the scale has to be read from a bar in the image: it is to be the image's own, and
+        the file has none."""
         return self.is_of_image and not scale.file.nm_per_pixel
 
     def calibration(self, scale: Scale) -> Calibration | None:
         """The stated calibration; None if nothing is stated, so that file or image decide.
 
-        An empty field of no source, or of the image's own (`is_of_image`), states nothing; any
-        other one means pixels. A text counts as typed if its source gives another width. Raises
-        ValueError with a sentence for a bad text or line.
+        An empty field states nothing if it stands for the image's own scale (`is_of_image`);
+        otherwise it asks for sizes in pixels. A text counts as typed if its source gives another
+        width. Raises ValueError with a sentence for a bad text or line.
         """
         of_image, columns = scale.of_image.in_use, scale.shape[1]
         if self.width is None:
@@ -93,14 +97,16 @@ class StatedScale:
             return Calibration.absent()
         return Calibration.of_width(width, columns, typed=self.text)
 
-    def meaning_file(self, scale: Scale) -> StatedScale:
-        """The same, where the width of the file was typed: the file is meant then."""
+    def with_file_as_source(self, scale: Scale) -> StatedScale:
+        """This statement, or, if the width of the file was typed, one that names the file as source."""
         is_of_file = self.source == Source.TYPED and self.text == scale.width_text(scale.file)
         return replace(self, source=scale.file.source) if is_of_file and self.text else self
 
-    def chosen(self, scale: Scale) -> Calibration | None:
-        """The calibration of the source that a script chooses; None for the image's own. The source
-        counts, not the width. Raises ValueError with a sentence if the source has no scale.
+    def calibration_of_source(self, scale: Scale) -> Calibration | None:
+        """The calibration of `source`, for a script that names one; None for the image's own scale.
+
+        `width` is read only if the source is "typed". Raises ValueError with a sentence if the
+        source has no scale.
         """
         if self.source == Source.NONE:
             return Calibration.absent()
@@ -114,18 +120,20 @@ class StatedScale:
         return None if calibration == scale.of_image.in_use else calibration
 
     def _offered(self, scale: Scale) -> Calibration | None:
-        """What the source gives without the text; None without a source that gives one. Raises
-        ValueError with a sentence for a bad line."""
+        """The calibration that `source` gives, whatever the text is; None for typed and unknown
+        sources. Raises ValueError with a sentence for a bad line."""
         if self.source in OF_FILE:
             return scale.file
         if self.source in OF_BAR:
             return scale.confirmed_bar
-        return _of_line(self.line, scale.shape) if self.source == Source.DRAWN else None
+        return _line_calibration(self.line, scale.shape) if self.source == Source.DRAWN else None
 
 
 def question_about(stated: Calibration | None, scale: Scale) -> str:
-    """A question to the user who typed a scale that contradicts the image's file or clear data bar,
-    or a width that hardly any electron micrograph has; "" for none."""
+    """A sentence that asks the user about a typed scale; "" if there is nothing to ask.
+
+    It asks if the typed scale contradicts the file or a certain data bar, or if hardly any electron
+    micrograph is as wide."""
     of_image, columns = scale.of_image.in_use, scale.shape[1]
     if stated is None or stated.source != Source.TYPED:
         return ""
@@ -138,7 +146,7 @@ def question_about(stated: Calibration | None, scale: Scale) -> str:
     return f"The {of_image.source.noun} says that the image is {says} wide. You typed {typed}."
 
 
-def _of_line(line: Line | None, shape: tuple[int, int]) -> Calibration:
+def _line_calibration(line: DrawnLine | None, shape: tuple[int, int]) -> Calibration:
     """The calibration of a line drawn in an image of this shape in px; raises ValueError with a
     sentence."""
     if line is None or not (math.isfinite(line.pixels) and math.isfinite(line.error) and line.error >= 0):

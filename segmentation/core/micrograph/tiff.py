@@ -1,4 +1,4 @@
-"""TIFF files: a page as grey pixels, and what its header says."""
+"""Reader of TIFF files, by tifffile. A page is checked before it is decoded, so that no file takes all memory."""
 
 from __future__ import annotations
 
@@ -12,75 +12,79 @@ import numpy as np
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
-from .decoded import AGAIN, Decoded, page_index, turned
-from .grey import Array, check_size, inverted, is_ramp, luminance, of_palette, through_palette, to_grey
-from .marks import coloured
+from .decoded import COPY_AGAIN, Decoded, apply_orientation, page_index
+from .grey import Array, check_size, inverted, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
+from .marks import coloured_marks
 from .types import UnreadableImage
 from .vendors.facts import Facts
 
-# the exceptions below replace tifffile's messages about broken files
+# tifffile's messages about broken files are not shown; the exceptions below are.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 MOST_PAGES = 10_000
-MOST_SEGMENTS = 4_000_000
+MOST_SEGMENTS = 4_000_000  # strips or tiles of a page
 NOT_READ = "The TIFF is compressed in a way that is not read here: save it uncompressed or with LZW."
 TOO_MANY_BYTES = (
     "The image takes {megabytes:,.0f} MB when it is unpacked, which is too much: export one plane as a grey TIFF"
     " of 8 or 16 bits."
 )
-SMALLEST_TILE_LIMIT = 1 << 24  # px: tiles may be larger than a small image
-BYTES_PER_PIXEL = 6  # of an image of the most pixels: three colours of 16 bits
+SMALLEST_TILE_LIMIT = 1 << 24  # px of a tile that are always allowed, as tiles may be larger than a small image
+BYTES_PER_PIXEL = 6  # three colours of 16 bits
 BLOCK = 16  # px: encoders may round the size of a strip up to whole blocks
-LARGEST_TAG = 1 << 26
-EXIF = 34665
-MOST_HEADERS = 2  # pages whose tags are looked at besides those of the chosen one
+LARGEST_TAG = 1 << 26  # bytes
+EXIF = 34665  # tag that points to the Exif directory
+MOST_HEADERS = 2  # first pages whose tags are read, beside those of the chosen page
+# Number of a tag's type -> bytes of one value; 1 for types that are not here.
 _TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 
 def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
-    """One page of a TIFF, the first where `page` is 0; sizes are checked before anything is decoded, UnreadableImage
-    says what is wrong."""
+    """The page `page` (from 1; 0: the first) of a TIFF. Raises UnreadableImage before decoding if the page is too
+    large, incomplete or damaged."""
     with TiffFile(path) as file:
         if not file.pages:
-            raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {AGAIN}.")
-        pages, complete = count_pages(file)
-        has_channels = pages == 1 and _is_coloured(file.pages[0])  # of a map, which the reader counts
+            raise UnreadableImage(f"The TIFF holds no image, its beginning is damaged: {COPY_AGAIN}.")
+        pages, is_complete = count_pages(file)
+        # In a coloured image `page` means a channel of a map of elements, which `reader` takes.
+        has_channels = pages == 1 and _is_coloured(file.pages[0])
         index = 0 if has_channels else page_index(page, pages)
         chosen = file.pages[index]
         notes = []
         if pages > 1 and not page:
-            notes.append(f"The file has {pages}{'' if complete else ' or more'} pages; the first is used.")
-        if not complete and pages < MOST_PAGES and not page:
+            notes.append(f"The file has {pages}{'' if is_complete else ' or more'} pages; the first is used.")
+        if not is_complete and pages < MOST_PAGES and not page:
             notes.append("The file's list of pages breaks off; the first page is used.")
         if index and chosen.is_reduced:
             raise UnreadableImage(f"Page {page} is a small copy of another page (a thumbnail): choose another page.")
         _check_page(chosen, max_pixels)
-        samples, more = _samples(chosen.asarray(maxworkers=1), chosen.axes)
+        samples, stack_notes = _samples(chosen.asarray(maxworkers=1), chosen.axes)
         plane, plane_notes = _plane(samples, chosen)
         pixels, grey_notes = to_grey(plane)
         colours = _colours(samples, chosen)
-        marks = None if colours is None else coloured(colours)
+        marks = None if colours is None else coloured_marks(colours)
         header = _header(chosen, [file.pages[number] for number in range(min(pages, MOST_HEADERS))])
         orientation = value if isinstance(value := chosen.tags.valueof(274, 1), int) else 1
         kind = _kind(chosen)
     stored = pixels.shape
-    pixels, turning = turned(pixels, orientation)
-    notes += [*more, *plane_notes, *grey_notes, *turning]
-    colours, marks = (None if one is None else turned(one, orientation)[0] for one in (colours, marks))
+    pixels, orientation_note = apply_orientation(pixels, orientation)
+    notes += [*stack_notes, *plane_notes, *grey_notes, *orientation_note]
+    colours, marks = (None if one is None else apply_orientation(one, orientation)[0] for one in (colours, marks))
     return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages, colours, marks)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
-    """What the tags of a page say; if they have no scale, those of another page of its size: in many stacks the first
-    one alone has them, in files of SIS the second."""
+    """The facts in the tags of a page. If they have no scale, those of another page of the same size are taken: in many
+    stacks only the first page has a scale, in files of SIS only the second."""
     header, size = vendors.facts(PageTags(page)), (page.imagewidth, page.imagelength)
-    alike = (other for other in others if (other.imagewidth, other.imagelength) == size)
-    headers = (header, *(vendors.facts(PageTags(other)) for other in alike)) if not header.nm_per_pixel else (header,)
+    same_size = (other for other in others if (other.imagewidth, other.imagelength) == size)
+    headers = (
+        (header, *(vendors.facts(PageTags(other)) for other in same_size)) if not header.nm_per_pixel else (header,)
+    )
     return next((facts for facts in headers if facts.nm_per_pixel), header)
 
 
 class PageTags:
-    """The tags of a page as bytes, for the vendors' readers."""
+    """The tags of a page as bytes, for the vendors' readers (`vendors.facts.Tags`)."""
 
     def __init__(self, page: TiffPage) -> None:
         self._page = page
@@ -89,14 +93,14 @@ class PageTags:
         self.little_endian = page.parent.byteorder == "<"
 
     def raw(self, code: int) -> bytes | None:
-        """The bytes of tag `code`, None where the page has no such tag."""
+        """The bytes of tag `code`; None if the page has no such tag."""
         tag = self._page.tags.get(code)
         if tag is None:
             return None
-        # A small value stands in the entry; tifffile gives the place that it points to instead, of tags that it knows.
+        # A small value is in the entry itself. For tags that are pointers, tifffile gives the target as `valueoffset`.
         entry, word = (12, 8) if self._page.parent.is_bigtiff else (8, 4)
-        inside = tag.valuebytecount <= word
-        return self.at(tag.offset + entry if inside else tag.valueoffset, tag.valuebytecount)
+        is_in_entry = tag.valuebytecount <= word
+        return self.at(tag.offset + entry if is_in_entry else tag.valueoffset, tag.valuebytecount)
 
     def at(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes of the file from `offset`, LARGEST_TAG at most."""
@@ -105,7 +109,7 @@ class PageTags:
         return bytes(file.read(min(count, LARGEST_TAG)))
 
     def exif(self, code: int) -> bytes | None:
-        """The bytes of tag `code` of the Exif directory of a classic TIFF, None where there is none."""
+        """The bytes of tag `code` in the Exif directory of a classic TIFF; None if there is none."""
         tag = self._page.tags.get(EXIF)
         if tag is None or self._page.parent.is_bigtiff:
             return None
@@ -120,7 +124,8 @@ class PageTags:
 
 
 def count_pages(file: TiffFile) -> tuple[int, bool]:
-    """Pages in the chain, MOST_PAGES at most, and whether it ends there as it should; a circle is refused.
+    """The number of pages, MOST_PAGES at most, and whether their chain ends correctly. Raises UnreadableImage for a
+    circle.
 
     tifffile looks for circles only once, at the hundredth page.
     """
@@ -129,7 +134,7 @@ def count_pages(file: TiffFile) -> tuple[int, bool]:
     offset = int(file.pages.first.offset)
     while offset and len(offsets) < MOST_PAGES:
         if offset in offsets:
-            raise UnreadableImage(f"The TIFF is damaged, its list of pages runs in a circle: {AGAIN}.")
+            raise UnreadableImage(f"The TIFF is damaged, its list of pages runs in a circle: {COPY_AGAIN}.")
         handle.seek(offset)
         try:
             (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
@@ -143,9 +148,10 @@ def count_pages(file: TiffFile) -> tuple[int, bool]:
 
 
 def _check_page(page: TiffPage, max_pixels: int) -> None:
+    """Raises UnreadableImage for a page that cannot be decoded or would take too much memory."""
     columns, rows = int(page.imagewidth), int(page.imagelength)
     if columns <= 0 or rows <= 0 or page.dtype is None:
-        raise UnreadableImage(f"The TIFF does not say how large its image is or how it is stored: {AGAIN}.")
+        raise UnreadableImage(f"The TIFF does not say how large its image is or how it is stored: {COPY_AGAIN}.")
     check_size(columns, rows, max_pixels)
     if page.nbytes > BYTES_PER_PIXEL * max_pixels:
         raise UnreadableImage(TOO_MANY_BYTES.format(megabytes=page.nbytes / 1e6))
@@ -153,29 +159,29 @@ def _check_page(page: TiffPage, max_pixels: int) -> None:
         raise UnreadableImage(NOT_READ)
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
     if tile * math.prod(page.chunked) > max(4 * columns * rows * page.samplesperpixel, SMALLEST_TILE_LIMIT):
-        raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {AGAIN}.")
+        raise UnreadableImage(f"The TIFF is damaged, its tiles are far larger than its image: {COPY_AGAIN}.")
     _check_data(page)
 
 
 def _check_data(page: TiffPage) -> None:
-    """Refuse a page if some of its pixels are missing in the file; tifffile would fill some gaps with black."""
+    """Raises UnreadableImage if pixels of a page are missing in the file; tifffile would fill some gaps with black."""
     size = page.parent.filehandle.size
     offsets, counts = page.dataoffsets, page.databytecounts
     if not offsets or not counts or len(offsets) > MOST_SEGMENTS:
-        raise UnreadableImage(f"The TIFF holds no image data: {AGAIN}.")
+        raise UnreadableImage(f"The TIFF holds no image data: {COPY_AGAIN}.")
     if page.is_contiguous:
-        missing = offsets[0] + page.nbytes > size
+        is_missing = offsets[0] + page.nbytes > size
     else:
-        missing = any(count <= 0 or start + count > size for start, count in zip(offsets, counts, strict=False))
-        missing = missing or len(offsets) < math.prod(page.chunked) or len(counts) < math.prod(page.chunked)
-    if missing or min(offsets) <= 0:
-        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {AGAIN}.")
+        is_missing = any(count <= 0 or start + count > size for start, count in zip(offsets, counts, strict=False))
+        is_missing = is_missing or len(offsets) < math.prod(page.chunked) or len(counts) < math.prod(page.chunked)
+    if is_missing or min(offsets) <= 0:
+        raise UnreadableImage(f"The file is incomplete, part of the image is missing: {COPY_AGAIN}.")
     if codestream.sizes_itself(page.compression):
         _check_strips(page)
 
 
 def _check_strips(page: TiffPage) -> None:
-    """Refuse a page with strips or tiles that declare more than the page does: they would be decoded in full."""
+    """Raises UnreadableImage if a strip or tile declares a larger size than the page; it would be decoded in full."""
     columns, rows = int(page.imagewidth), min(int(page.rowsperstrip), int(page.imagelength))
     if page.is_tiled:
         columns, rows = int(page.tilewidth), int(page.tilelength)
@@ -188,11 +194,11 @@ def _check_strips(page: TiffPage) -> None:
             codestream.check_scans(strip)
         size = codestream.size_of(page.compression, strip[: codestream.HEAD])
         if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
-            raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {AGAIN}.")
+            raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {COPY_AGAIN}.")
 
 
 def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:
-    """(H, W, samples) of an image with tifffile's axes; of a volume, the first plane."""
+    """(H, W, samples) of an image with tifffile's axes, and notes; if it is a volume, the first plane."""
     notes = []
     for position in reversed([i for i, axis in enumerate(axes) if axis not in "YXS"]):
         if image.shape[position] > 1:
@@ -205,6 +211,7 @@ def _samples(image: Array, axes: str) -> tuple[Array, list[str]]:
 
 
 def _has_palette(samples: Array, page: TiffPage) -> bool:
+    """Whether the samples are indices into a palette."""
     is_palette = page.photometric == PHOTOMETRIC.PALETTE and page.colormap is not None
     return is_palette and samples.dtype.kind == "u"
 
@@ -216,21 +223,22 @@ def _is_coloured(page: TiffPage) -> bool:
 
 
 def _is_rgb(samples: Array, page: TiffPage) -> bool:
+    """Whether the decoded samples begin with red, green and blue."""
     return _is_coloured(page) and samples.shape[-1] >= 3
 
 
 def _colours(samples: Array, page: TiffPage) -> Array | None:
-    """(H, W, 3 or more) red, green and blue; None of a grey page, whose palette may colour the data bar."""
-    if _has_palette(samples, page) and not is_ramp(page.colormap):
-        return of_palette(samples[..., 0], page.colormap)
+    """(H, W, 3 or more) red, green and blue; None for a grey page, also if its palette colours the data bar."""
+    if _has_palette(samples, page) and not is_grey_ramp(page.colormap):
+        return palette_colours(samples[..., 0], page.colormap)
     return samples if _is_rgb(samples, page) else None
 
 
 def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
-    """One grey plane of the samples (H, W, samples), by what the page says they mean, and notes."""
+    """(H, W) grey of the samples (H, W, samples), by the page's photometric interpretation, and notes."""
     photometric, count = page.photometric, samples.shape[-1]
     if _has_palette(samples, page):
-        return through_palette(samples[..., 0], page.colormap), []
+        return palette_grey(samples[..., 0], page.colormap), []
     if photometric == PHOTOMETRIC.YCBCR and page.compression not in _JPEG and count >= 3:
         return samples[..., 0], []  # the first sample is the luminance
     if _is_rgb(samples, page):
@@ -251,6 +259,7 @@ _JPEG = (COMPRESSION.JPEG, COMPRESSION.OJPEG)
 
 
 def _kind(page: TiffPage) -> str:
+    """The kind of a page in words, such as "TIFF, 16 bit"."""
     name = "BigTIFF" if page.parent.is_bigtiff else "TIFF"
     number = {"f": " float", "i": " signed"}.get(page.dtype.kind if page.dtype is not None else "", "")
     colour = {PHOTOMETRIC.PALETTE: ", palette", PHOTOMETRIC.RGB: ", RGB"}.get(page.photometric, "")

@@ -1,4 +1,7 @@
-"""The types of an acquired image: Micrograph, Calibration, and Scale: all calibrations of an image that are known."""
+"""An acquired image (`Micrograph`), the size of its pixels (`Calibration`), and all that is known of it (`Scale`).
+
+`Scale.choose` decides which calibration of an image is used.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from .vendors.units import rounding
 from .width import width_text
 
 Polarity = Literal["bright", "dark"]
-PROGRAMS = ("ImageJ", "OME-XML")  # begin the detail of a calibration that no microscope wrote
-LEAST_DOUBT = 0.001  # smaller errors come from rounding of a tag and change nothing
+PROGRAMS = ("ImageJ", "OME-XML")  # `Calibration.detail` begins so if a program wrote the pixel size
+LEAST_DOUBT = 0.001  # relative uncertainty; a smaller one comes from the rounding of a tag and is left out
 NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -30,9 +33,12 @@ class UnreadableImage(UserError):
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line that the user drew along the scale bar: its length in px of the image, the error of either end in px, and
-    the length that is written there with its unit, such as "500 nm"."""
+class DrawnLine:
+    """A line that the user drew along the scale bar.
+
+    pixels: its length in px of the image. error: standard uncertainty of the place of either end, in px. length: the
+    length that is written at the scale bar, with its unit, such as "500 nm".
+    """
 
     pixels: float
     error: float
@@ -44,12 +50,13 @@ class Calibration:
     """The size of a pixel, and how it is known.
 
     nm_per_pixel: nanometres, or None where lengths are measured in pixels.
-    source: how it is known; the text of one is taken, too. Raises ValueError for any other text.
-    detail: for people, such as "Zeiss tag 34118, Image Pixel Size".
-    relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction, by the rounding of what was read or typed
-        or the ends of the line that was measured; None where unknown.
-    instrument_uncertainty: the same of the microscope's own calibration, which no file holds; None if the user gave
-        none. instrument_note: where it comes from, such as "certified grating".
+    source: how it is known, a Source or the text of one; any other text raises ValueError.
+    detail: a text for people, such as "Zeiss tag 34118, Image Pixel Size".
+    relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction. It comes from the rounding of the number
+        that was read or typed, or from the ends of the line that was measured. None where it is not known.
+    instrument_uncertainty: standard uncertainty of the microscope's own calibration as a fraction. No file holds it;
+        None if the user gave none.
+    instrument_note: where instrument_uncertainty comes from, such as "certified grating".
     """
 
     nm_per_pixel: float | None
@@ -69,12 +76,13 @@ class Calibration:
 
     @property
     def standard_uncertainty(self) -> float | None:
-        """The standard uncertainty of nm_per_pixel as a fraction, by all that is known of it; None if nothing is."""
+        """The standard uncertainty of nm_per_pixel as a fraction, both parts combined; None if neither is known."""
         parts = [part for part in (self.relative_uncertainty, self.instrument_uncertainty) if part is not None]
         return math.hypot(*parts) if parts else None
 
     @classmethod
     def absent(cls) -> Calibration:
+        """The calibration of an image whose pixel size is not known."""
         return cls(None, Source.NONE)
 
     @classmethod
@@ -92,7 +100,8 @@ class Calibration:
         """The calibration of an image whose pixels are `nm_per_pixel` nanometres wide.
 
         typed: the text that the user typed, such as "5.50"; the uncertainty is the rounding of its last digit, or
-        that of the shortest way to write the number where no text is given. detail: for people, else the number.
+        that of the shortest way to write the number where no text is given. detail: a text for people; without one
+        the number is written.
         """
         uncertainty = rounding(typed or f"{nm_per_pixel:.10g}")
         return cls(nm_per_pixel, Source.TYPED, detail or f"{nm_per_pixel:g} nm per pixel", uncertainty)
@@ -101,8 +110,8 @@ class Calibration:
     def of_line(cls, length_nm: float, length_px: float, error_px: float = 1.0) -> Calibration:
         """The calibration of a scale bar of `length_nm`, along which the user drew a line of `length_px` pixels.
 
-        error_px: standard uncertainty of the place of either end; the two add in quadrature, and no more than the
-        whole length is uncertain. Raises ValueError for lengths that are not positive and finite.
+        error_px: standard uncertainty of the place of either end. Both ends add in quadrature; the relative
+        uncertainty is 1 at most. Raises ValueError for lengths that are not positive and finite.
         """
         if not (math.isfinite(length_nm) and math.isfinite(length_px) and length_nm > 0 and length_px > 0):
             raise ValueError("The line and its length must be more than 0.")
@@ -110,6 +119,7 @@ class Calibration:
         return cls(length_nm / length_px, Source.DRAWN, detail, min(1.0, math.sqrt(2.0) * error_px / length_px))
 
     def width_nm(self, columns: int) -> float | None:
+        """The width in nm of an image of `columns` pixels; None if the pixel size is not known."""
         return None if self.nm_per_pixel is None else self.nm_per_pixel * columns
 
 
@@ -131,15 +141,16 @@ class Why(StrEnum):
 class Scale:
     """All that is known of the scale of one image; `choose` decides which calibration is in use.
 
-    file: what the file or a side file of the microscope states; absent where neither does.
-    bar: what was read from a data bar or scale bar, beyond doubt or not; absent where nothing was.
-    stated: what a person stated; None where nobody did, absent where lengths are wanted in pixels.
-    measured: what the numbers of a result were made with; None before there are any.
+    file: the calibration in the image's file or in a side file of the microscope; `Calibration.absent()` where neither
+        has one.
+    bar: the calibration that was read from a data bar or scale bar in the image, certain or not; absent without one.
+    stated: the calibration that a person stated; None where nobody did, absent where the person wants pixels.
+    measured: the calibration with which the numbers of a result were made; None before there are numbers.
     shape: rows and columns of the image in px; (0, 0) before they are known.
-    is_bar_sure: whether the reading of the bar is beyond doubt.
-    texts_agree: whether two independent texts led to it.
+    is_bar_sure: whether `bar` is certain.
+    texts_agree: whether two independent texts in the image gave the pixel size of `bar`.
     bar_note: a sentence about a bar that contradicts itself or was not read to its end, or "".
-    instrument_uncertainty, instrument_note: as of `Calibration`, for whichever is chosen.
+    instrument_uncertainty, instrument_note: as in `Calibration`; the chosen calibration gets them.
     """
 
     file: Calibration = ABSENT
@@ -156,10 +167,11 @@ class Scale:
     def choose(self) -> tuple[Calibration, Why]:
         """The calibration in use, and why: the only place where this is decided.
 
-        What a result was measured with stays. Else a person decides, then the file, then a certain
-        reading of the image. A microscope's own pixel size is used against one text in the picture,
-        which may be misread. Neither is used if two texts agree against it, or if one text
-        contradicts the pixel size from a program, which may not know that the image was resized.
+        The calibration with which a result was measured stays. Otherwise the order is: what a
+        person stated, the file, a certain reading of the image. Where file and image contradict
+        each other, the file is used if a microscope wrote it and one text in the image speaks
+        against it, because the text may be misread. Neither is used if two texts in the image
+        agree, or if a program wrote the file, which may not know that the image was resized.
         """
         if self.measured is not None:
             return self.measured, Why.MEASURED
@@ -179,26 +191,26 @@ class Scale:
 
     @property
     def certain_bar(self) -> Calibration:
-        """What was read from the bar if it is beyond doubt, else absent."""
+        """The calibration of the bar if it is certain, else the absent one."""
         return self.bar if self.is_bar_sure else Calibration.absent()
 
     @property
     def confirmed_bar(self) -> Calibration:
-        """What was read from the bar, as one that the user has confirmed."""
+        """The calibration of the bar with the source of one that the user has confirmed."""
         return replace(self.bar, source=Source.DATA_BAR) if self.bar.nm_per_pixel else self.bar
 
     @property
     def of_image(self) -> Scale:
-        """The same without what a person stated and what was measured: as the image gives it."""
+        """This scale as file and image alone give it, without what a person stated and what was measured."""
         return replace(self, stated=None, measured=None, instrument_uncertainty=None, instrument_note="")
 
     @property
-    def anew(self) -> Scale:
-        """The same before anything was measured: what is in use then would measure it now."""
+    def before_measurement(self) -> Scale:
+        """This scale without `measured`: its calibration in use is the one for a new measurement."""
         return replace(self, measured=None)
 
-    def stating(self, calibration: Calibration | None) -> Scale:
-        """The same to be measured with a calibration that a person states; None: the image's."""
+    def with_stated(self, calibration: Calibration | None) -> Scale:
+        """This scale for a new measurement with a calibration that a person states; None: without a stated one."""
         return replace(self, stated=calibration, measured=None)
 
     def width_text(self, calibration: Calibration) -> str:
@@ -224,8 +236,8 @@ class Scale:
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     """The least certain calibration: the one with the largest uncertainty, or one with unknown uncertainty if the
-    others have only small rounding errors. The microscope's uncertainty is used only if all images have one; otherwise
-    only the rounding counts. Of none it is the absent one."""
+    others have only small rounding errors. The microscope's uncertainty is used only if all calibrations have one;
+    otherwise only the rounding counts. Without calibrations the absent one is returned."""
     if not calibrations:
         return Calibration.absent()
     if any(calibration.instrument_uncertainty is None for calibration in calibrations):
@@ -235,23 +247,24 @@ def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
     return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
 
 
-IMAGE, IMAGE_SHA256 = "image", "image sha256"  # metadata of a mask: the micrograph that it belongs to
+# Keys in the metadata of a mask: name and SHA-256 of the micrograph that the mask belongs to.
+IMAGE, IMAGE_SHA256 = "image", "image sha256"
 
 
 @dataclass(frozen=True, eq=False)
 class Micrograph:
     """An image as acquired.
 
-    pixels: (H, W) grey, uint8, uint16 or float32, always finite: the whole image, nothing clipped or cut.
+    pixels: (H, W) grey, uint8, uint16 or float32, always finite: the whole image with its data bar, no value clipped.
     name: the file's own name, without folders.
     sha256: of the file's bytes, lower-case hex.
-    calibration: from the file itself; `Calibration.absent()` if it states none.
-    reading: the certain reading of its data bar or scale bar; absent without one.
-    texts_agree: whether two independent texts led to the reading.
-    metadata: plain values by name: `kind` of file, `image_rows` above a data bar that the header states, of a stack
-        `pages` and `page`, `marks` on the picture, of a picture in colour what `colours` says, and facts of the
-        instrument (`vendors.facts.Facts`).
-    notes: sentences for the user about the reading ("The file has 3 pages; the first is used.").
+    calibration: from the file or a side file; `Calibration.absent()` if they state none.
+    reading: the certain calibration from a data bar or scale bar in the image; absent without one.
+    texts_agree: whether two independent texts in the image gave `reading`.
+    metadata: numbers and texts by key. `kind`: of the file, in words. `image_rows`: rows above the data bar, if the
+        header states them. `pages`, `page`: of a stack. `marks`: places of coloured marks (`marks`). `colours` and
+        `channels`: of a picture in colour (`colours`). Further keys: facts of the instrument (`vendors.facts.Facts`).
+    notes: sentences for the user, such as "The file has 3 pages; the first is used.".
     """
 
     pixels: GreyImage
@@ -275,7 +288,7 @@ class Micrograph:
 
     @property
     def shown_file(self) -> tuple[str, str]:
-        """(name, sha256) of the file that shows what is outlined: of a mask with a micrograph those of the latter."""
+        """(name, sha256) of the file that shows the objects: the micrograph of a mask if it has one, else this file."""
         return str(self.metadata.get(IMAGE, self.name)), str(self.metadata.get(IMAGE_SHA256, self.sha256))
 
     @property

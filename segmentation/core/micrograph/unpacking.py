@@ -1,8 +1,9 @@
-"""`python -m segmentation.core.micrograph.unpacking INPUT FOLDER`: unpack a ZIP archive in a child process; every entry
-is either used or reported. Prints one line of JSON, as `inspect` does.
+"""`python -m segmentation.core.micrograph.unpacking INPUT FOLDER`, which unpacks a ZIP archive in a child process.
 
-An archive is never trusted: the size of its directory is checked before reading, no name in it becomes a path, no
-bytes are used twice, and the unpacked bytes and the time are limited while unpacking.
+Like `inspect` it prints one line of JSON. Every entry of the archive is either unpacked or has a note.
+
+An archive may be made to do harm. So the size of its directory is checked before it is read, no name in it becomes a
+path, no bytes are used by two entries, and unpacked bytes and time are limited.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
-LARGE = 20 * 2**20  # bytes: an entry that unpacks to more bytes may be at most MOST_PACKED times its packed size
-LARGE_SIDE = 2**20  # the same for all side files together: each is text of some kB, which shrinks five times
+LARGE = 20 * 2**20  # bytes: an entry that unpacks to more may have at most MOST_PACKED times its packed size
+LARGE_SIDE = 2**20  # bytes: the same for all side files together, texts of some kB that shrink about five times
 MOST_PACKED = 200
-DIRECTORY_SECONDS = 10.0  # for the directory, and again for the entries, which have further ones by their size
+DIRECTORY_SECONDS = 10.0  # for the directory; as many again for the entries, beside those for their bytes
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
-SECONDS_PER_MB = 2.0  # of unpacked bytes: a grey image has about as many megapixels
-HEADER_BYTES = 30  # before an entry's name
-LONGEST_SHOWN = 200
+SECONDS_PER_MB = 2.0  # per MB of unpacked bytes, which is about a megapixel of a grey image
+HEADER_BYTES = 30  # of an entry, before its name
+LONGEST_SHOWN = 200  # characters of a name in a note
 JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", ".localized"}
 JUNK_FOLDERS = {"__macosx", "$recycle.bin", "system volume information", ".trashes", ".spotlight-v100"}
 ARCHIVES = {".zip", ".7z", ".rar", ".gz", ".tgz", ".bz2", ".xz", ".tar"}
@@ -65,8 +66,11 @@ SYSTEM = "{count} {files} left out because only the operating system needs {them
 
 @dataclass(frozen=True)
 class Limits:
-    """entry_mb, archive_mb: of one unpacked file, and of all. images: how many are taken, each with its side files; 0:
-    every file is taken, of whatever kind. room: free bytes of the disk, None where that is not known."""
+    """The limits of unpacking.
+
+    entry_mb, archive_mb: MB of one unpacked file, and of all. images: number of images that are unpacked, with their
+    side files; 0: all files of any kind are unpacked. room: free bytes of the disk; None if that is not known.
+    """
 
     entry_mb: int
     archive_mb: int
@@ -76,8 +80,12 @@ class Limits:
 
 @dataclass
 class Unpacked:
-    """files: images with their side files, each as its name and the name of the unpacked file. notes: what was left
-    out, as name ("" of several) and sentence. bytes: of all files."""
+    """The result of unpacking.
+
+    files: for each image a list of the image and its side files; a file is (name in the archive, name in the folder).
+    notes: (name, sentence) for entries that were left out; the name is "" if the sentence is about several. bytes: of
+    all unpacked files.
+    """
 
     files: list[list[tuple[str, str]]]
     notes: list[tuple[str, str]]
@@ -85,8 +93,10 @@ class Unpacked:
 
 
 def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
-    """Unpack an archive into `folder`; raises UnreadableImage if it is no archive of files, lists too many or takes too
-    long to list, OSError on a full disk. Nothing may be left to use: `notes` say why."""
+    """Unpack an archive into `folder`. If no file can be used, the notes say why.
+
+    Raises UnreadableImage if the file is no archive of files, lists too many, or takes too long to list; OSError if the
+    disk is full."""
     began = time.monotonic()
     with _open_archive(path) as (archive, entries):
         result = Unpacked([], [])
@@ -96,35 +106,37 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
         )
         if time.monotonic() - began > DIRECTORY_SECONDS:
             raise UnreadableImage(SLOW)
-        began, places = time.monotonic(), dict[str, str]()  # of the files by name: one beside several images has one
+        # A side file of several images is unpacked once.
+        began, unpacked_names = time.monotonic(), dict[str, str]()  # name in the archive -> name in the folder
         for number, names in enumerate(groups):
             if time.monotonic() - began > DIRECTORY_SECONDS + SECONDS_PER_MB * result.bytes / 2**20:
                 result.notes.append(("", REST.format(**_count_words(len(groups) - number))))
                 break
             files = [
-                places.get(name) or f"entry-{number}-{part}{harmless_suffix(name)}" for part, name in enumerate(names)
+                unpacked_names.get(name) or f"entry-{number}-{part}{harmless_suffix(name)}"
+                for part, name in enumerate(names)
             ]
             try:
                 if limits.images:
                     _check_is_image(archive, usable[names[0]], limits, len(result.files))
                 for name, file in zip(names, files, strict=True):
-                    if name not in places:
+                    if name not in unpacked_names:
                         _extract(archive, usable[name], folder / file, limits, result)
-                places.update(zip(names, files, strict=True))
+                unpacked_names.update(zip(names, files, strict=True))
                 result.files.append(list(zip(names, files, strict=True)))
                 if limits.images and (".." in names[0].split("/") or re.match(r"/|[A-Za-z]:", names[0])):
                     name = _visible_name(names[0].rsplit("/", 1)[-1])
                     result.notes.append((_visible_name(names[0]), OUTSIDE.format(name=name)))
-            except _Unusable as bad:
-                result.notes.append((_visible_name(names[0]), str(bad)))
+            except _Unusable as error:
+                result.notes.append((_visible_name(names[0]), str(error)))
                 for name, file in zip(names, files, strict=True):
-                    if name not in places:
+                    if name not in unpacked_names:
                         (folder / file).unlink(missing_ok=True)
     return result
 
 
 class _Bounded(io.BufferedReader):
-    """A file for zipfile, which reads a whole directory at once: one too large for the memory is refused."""
+    """A file for zipfile, which reads the whole directory at once. Raises UnreadableImage if that is too large."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size and size > LARGEST_DIRECTORY:
@@ -134,7 +146,8 @@ class _Bounded(io.BufferedReader):
 
 @contextmanager
 def _open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
-    """An archive and the files in it; raises UnreadableImage where there is none, or it is no archive of files."""
+    """An archive and its files, without folders; raises UnreadableImage if it is damaged, empty, or no archive of
+    files."""
     with _Bounded(io.FileIO(path)) as file:
         try:
             archive = zipfile.ZipFile(file)
@@ -153,19 +166,19 @@ def _open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.Zi
 
 
 def _usable_by_name(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, str]]) -> dict[str, zipfile.ZipInfo]:
-    """The entries that may be images or side files, by name; the others are noted."""
+    """The entries that may be images or side files, by unique name; adds notes about the others."""
     usable: dict[str, zipfile.ZipInfo] = {}
     numbers: Counter[str] = Counter()
     junk, overlapping = [], _overlapping(entries)
-    unpacked = packed = 0  # of files beside images
+    unpacked = packed = 0  # bytes of all side files
     for index, info in enumerate(entries):
         name = _name(info)
         if index in overlapping:
             continue
         if is_junk(name):
             junk.append(_visible_name(name))
-        elif why := _sentence_if_unusable(info, name):
-            notes.append((_visible_name(name), why))
+        elif sentence := _sentence_if_unusable(info, name):
+            notes.append((_visible_name(name), sentence))
         elif (
             is_side(name)
             and (total := unpacked + info.file_size) > LARGE_SIDE
@@ -186,11 +199,13 @@ def _usable_by_name(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, s
 
 
 def _count_words(count: int) -> dict[str, str]:
+    """The values of {count} and {files} in a sentence."""
     return {"count": f"{count:,}", "files": "file was" if count == 1 else "files were"}
 
 
 def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
-    """The places of entries that begin within the bytes of another one; the first of several at one place stays."""
+    """The indices of entries that begin within the bytes of another entry. Of entries that begin at one place
+    the first is left out."""
     overlapping, end = set(), 0
     for index, info in sorted(enumerate(entries), key=lambda entry: entry[1].header_offset):
         if info.header_offset < end:
@@ -201,9 +216,9 @@ def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
 
 
 def _unique_name(name: str, names: Any, numbers: Counter[str]) -> str:
-    """The name, made unique: an archive may hold one name twice, and both are files.
+    """The name, with a number if `names` has it already: an archive may have two files of one name.
 
-    numbers: the last number tried for each name, so that thousands of equal names are as fast as others.
+    numbers: the last number of each name, so that thousands of equal names take no longer than others.
     """
     suffix, unique = PurePosixPath(name).suffix, name
     while unique in names:
@@ -213,7 +228,7 @@ def _unique_name(name: str, names: Any, numbers: Counter[str]) -> str:
 
 
 def _sentence_if_unusable(info: zipfile.ZipInfo, name: str) -> str:
-    """Why an entry is not opened at all; "" if it may be opened."""
+    """A sentence why an entry is not opened; "" if it may be opened."""
     if info.flag_bits & 0x1:
         return ENCRYPTED
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -226,16 +241,18 @@ def _sentence_if_unusable(info: zipfile.ZipInfo, name: str) -> str:
 
 
 def _is_bomb(unpacked: int, packed: int) -> bool:
+    """Whether so many bytes cannot be honest content of so few packed ones."""
     return unpacked > MOST_PACKED * max(1, packed)
 
 
 def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, count: int) -> None:
-    """Raises _Unusable for an entry that is no image, by its first bytes, and for one too many."""
+    """Raises _Unusable for an entry that is no image by its first bytes, and if no more images are allowed. count: of
+    the images so far."""
     try:
         with archive.open(info) as entry:
             recognise(entry.read(HEAD_BYTES), info.filename)
-    except UnreadableImage as bad:
-        raise _Unusable(str(bad)) from None
+    except UnreadableImage as error:
+        raise _Unusable(str(error)) from None
     except _FAULTS:
         raise _Unusable(BROKEN) from None
     if count >= limits.images:
@@ -252,12 +269,13 @@ _FAULTS = (
 
 
 def _is_of_the_disk(error: BaseException) -> bool:
-    """Whether the machine is at fault. A wrong place in a file is the archive's fault."""
+    """Whether an error comes from the disk, and not from a wrong offset in a damaged archive."""
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits, result: Unpacked) -> None:
-    """Write one entry, and add its bytes to those of `result`."""
+    """Write one entry to `path`, and add its bytes to those of `result`; raises _Unusable, and OSError on a full
+    disk."""
     size = 0
     try:
         with archive.open(info) as entry, path.open("wb") as copy:
@@ -278,7 +296,8 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The entry's name; many programs write UTF-8 without marking it, so it was decoded as code page 437."""
+    """The name of an entry with / between folders. zipfile decodes it as code page 437 if the flag for UTF-8 is
+    missing, but many programs write UTF-8 without that flag."""
     name = info.filename
     if not info.flag_bits & 0x800:
         with suppress(UnicodeError):
@@ -287,19 +306,20 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _visible_name(name: str) -> str:
-    """The name with its folders, fit for display."""
+    """A name with its folders for a note: cleaned, and shortened in the middle if it is long."""
     clean = clean_text(name)
     return clean if len(clean) <= LONGEST_SHOWN else f"{clean[:80]}…{clean[-100:]}"
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file, by its name with its folders, is one that operating systems leave behind."""
+    """Whether a file is one that only operating systems need, by its name with folders."""
     *folders, last = name.lower().split("/")
     return last in JUNK or last.startswith("._") or any(folder in JUNK_FOLDERS for folder in folders)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    from .inspect import report_confined  # with all that decodes images
+    """Unpack the archive that the command line names, and print the report. The exit status is always 0."""
+    from .inspect import report_confined  # here, because it imports all decoders
 
     parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")
     parser.add_argument("input", type=Path)

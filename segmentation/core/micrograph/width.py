@@ -1,4 +1,4 @@
-"""Typed lengths: the width of an image, the length at a scale bar."""
+"""Lengths that a person typed, the width of an image or the length at a scale bar, read as nanometres."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from .vendors.units import may_be_thousands, nanometres
 
 SMALLEST_NM = 1.0
 LARGEST_NM = 1e8
-VERY_WIDE_NM = 1e6
+VERY_WIDE_NM = 1e6  # hardly any electron micrograph is as wide: the user is asked
 _LENGTH = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
-_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")  # "7.520" nm, which may mean 7520 nm
 _EXAMPLES = "such as 7520 nm or 7.52 µm"
 
 
 def parse_width(text: str) -> float | None:
     """Nanometres of "7520", "7520 nm", "7.52 um", "7,52 µm" or "0.5 mm"; None where nothing is typed.
 
-    A number without a unit is in nm. Spaces of any kind are spaces, and characters that nobody sees do not count, as a
-    pasted text may have both (`clean_text`). Anything else, and widths beyond 1 nm to 100 mm, raise ValueError with a
-    sentence for the user.
+    A number without a unit is in nm. A pasted text may have unusual spaces and invisible characters (`clean_text`).
+    Any other text, and a width that is not between 1 nm and 100 mm, raises ValueError with a sentence for the user.
     """
     typed = clean_text(text)
     if not typed:
@@ -35,13 +34,13 @@ def parse_width(text: str) -> float | None:
 
 
 def parse_length(text: str) -> float:
-    """Nanometres of a number with or without a unit, of whatever size and sign; raises ValueError as `parse_width`."""
+    """Nanometres of a number of any size and sign, with or without a unit; raises ValueError as `parse_width` does."""
     typed = clean_text(text)
     quoted = typed if len(typed) <= 40 else typed[:40] + "…"
     match = _LENGTH.fullmatch(typed)
     if match is None:
         raise ValueError(f"“{quoted}” is not a width: type a number with or without a unit, {_EXAMPLES}.")
-    # Nobody knows widths to a thousandth of a nanometre.
+    # Nobody knows a width to a thousandth of a nanometre, so that a point before three digits may separate thousands.
     if may_be_thousands(match[1]) or (match[2] in (None, "nm") and _THOUSANDS.fullmatch(match[1])):
         mark = "comma" if "," in match[1] else "point"
         raise ValueError(

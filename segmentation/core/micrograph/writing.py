@@ -1,8 +1,8 @@
-"""Letters, digits, scale bars, arrows and circles in black or white on a picture, outside its data bar.
+"""`writing_on`, a mask of what is written or drawn in black or white on a picture: text, scale bars, arrows, circles.
 
-The detector that reads data bars finds text, where small pieces suggest it that are as bright or dark as the picture
-gets, end sharply, and have strokes of one thickness; looking for text takes a second or two. A text counts only where
-its strokes are flat and end sharply, so that the texture of a specimen is not taken for letters.
+Text is recognised as in data bars, but only where small components look like letters (`letters`), because recognition
+takes a second or two. A text counts only if its strokes have one grey and sharp edges, so that the texture of a
+specimen is not taken for letters.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .barline import Mask
-from .burntin import INK, LARGEST, scale_bars, texts_over
+from .burntin import INK, LARGEST, scale_bars, texts_on_picture
 from .contrast import as_bytes
 from .letters import (
     BAR_FULL,
+    MOST_COMPONENTS,
     MOST_INK,
-    MOST_PIECES,
     PAD,
     TALLEST,
     TOLERANCES,
     Bytes,
-    Piece,
+    Component,
     bars,
-    piece_of,
+    component_of,
     places_of_writing,
 )
 from .ocr import SECONDS, CutOff, Text
@@ -36,26 +36,27 @@ from .readings import LEAST_SIDE
 from .types import GreyImage
 
 WORD, LENGTH = re.compile(r"[\w()\[\].,'+±°@/=:×& -]{2,}", re.ASCII), re.compile(r"\d.*m\W*$", re.IGNORECASE)
-LETTERS, ROUND_LETTERS = re.compile("[A-Za-z0-9←→↔]"), re.compile("[0689OoQIl1]")  # particles alone look like these
+LETTERS, ROUND_LETTERS = re.compile("[A-Za-z0-9←→↔]"), re.compile("[0689OoQIl1]")  # round ones may be particles
 LENGTH_SCORE, WORD_SCORE, LETTER_SCORE = 0.7, 0.85, 0.9  # least scores of a length, a word and a single letter
-MARGIN = 0.35  # of a text's height around its box
-LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # of the box of a text that strokes cover
-WORD_STEP, LETTER_STEP, LETTER_SPREAD = 30.0, 50.0, 6.0  # grey levels
-PAPER_SPREAD, PAPER_SHARE = 3, 0.35  # a label: grey levels, share of the box
-RIM, BAR_RIM = 0.4, 3  # of half the thickness of strokes, and px, by which they are widened, for their blurred edges
-LINE_LEAST = 0.06  # of the picture's shorter side
-LINE_STEP, LINE_HALF = 100.0, 3.5  # step around a drawn line; px, half of its usual width
-LINE_SPREAD = 4.0  # grey levels within it
-LONG, LONGEST = 4.0, 0.75  # length to width of a line or an arrow; of the picture: longer is an edge
-MOST_LINES, LINE_SHARE = 10, 0.3  # more are the specimen; least share of all that has their grey
-ROUND = 0.06  # of the radius: spread of the radii of a drawn circle
+MARGIN = 0.35  # heights of a text around its box
+LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # share of the box of a text that its strokes cover
+WORD_STEP, LETTER_STEP = 30.0, 50.0  # grey levels: least step at the edges of the strokes of a word, of a single letter
+LETTER_SPREAD = 6.0  # grey levels: largest standard deviation within the strokes of a single letter
+PAPER_SPREAD, PAPER_SHARE = 3, 0.35  # the paper of a label: grey levels, least share of the box of the text
+RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in half of their thickness; of scale bars, in px
+LINE_LEAST = 0.06  # of the picture's shorter side: least length of a drawn line
+LINE_STEP, LINE_HALF = 100.0, 3.5  # grey levels of the step around a drawn line; half of its largest thickness in px
+LINE_SPREAD = 4.0  # grey levels: largest standard deviation within a drawn line
+LONG, LONGEST = 4.0, 0.75  # least ratio of length to width of a line; share of the picture: longer is an edge
+MOST_LINES, LINE_SHARE = 10, 0.3  # more lines are the specimen; so are those with a smaller share of all such pixels
+ROUND = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
 
 def writing_on(pixels: GreyImage, seconds: float = SECONDS) -> Mask | None:
-    """(H, W) what is written or drawn in black and white on a picture (H, W); None where nothing is.
+    """(H, W) bool: what is written or drawn in black or white on a picture (H, W); None if there is nothing.
 
-    seconds: of processor time, for the detector in a child process; where it is cut off, no text is found.
+    seconds: of processor time for text recognition in a child process; if it needs more, no text is found.
     """
     if pixels.size > LARGEST or min(pixels.shape) < LEAST_SIDE:
         return None
@@ -63,24 +64,27 @@ def writing_on(pixels: GreyImage, seconds: float = SECONDS) -> Mask | None:
     mask = np.zeros(picture.shape, np.bool_)
     if places := places_of_writing(picture):
         with suppress(CutOff):
-            draw_texts(picture, texts_over(picture, seconds, places), mask)
+            draw_texts(picture, texts_on_picture(picture, seconds, places), mask)
     draw_lines(picture, mask)
     return mask if 0 < mask.mean() <= MOST_MARKED else None
 
 
 def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
-    """Set the strokes of texts on a picture (H, W), and their scale bars, in a mask (H, W)."""
-    written = [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]
-    for strokes in written:
+    """Set the strokes of texts on a picture (H, W), and of their scale bars, in a mask (H, W)."""
+    all_strokes = [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]
+    for strokes in all_strokes:
         strokes.draw(mask)
-    if written:
-        _draw_bars(picture, texts, written, mask)
+    if all_strokes:
+        _draw_bars(picture, texts, all_strokes, mask)
 
 
 @dataclass(frozen=True, eq=False)
 class Strokes:
-    """What a text was drawn with. top, left: of its pixels `shape` (h, w) in the picture. level: their grey, of the
-    inverted picture where they are dark."""
+    """The pixels of a text.
+
+    top, left: place in the picture of `shape`, the mask (h, w) of the pixels. is_dark: whether they are darker than the
+    picture. level: their grey, in the inverted picture if they are dark.
+    """
 
     top: int
     left: int
@@ -95,7 +99,7 @@ class Strokes:
 
 
 def _widened(shape: Mask) -> Mask:
-    """The strokes with their blurred rims; what they hold, such as the inside of an e, is closed where it is small."""
+    """The strokes with their blurred edges; small holes in them, such as that of an e, are closed."""
     import cv2
 
     rim = 1 + round(RIM * _half(shape))
@@ -105,20 +109,21 @@ def _widened(shape: Mask) -> Mask:
 
 
 def _half(shape: Mask) -> float:
-    """px: half of the usual thickness of strokes, by their area and rim; the head of an arrow hardly changes it."""
+    """Half of the usual thickness of strokes in px: their area over the pixels of their edge. The head of an arrow
+    hardly changes it."""
     padded = np.pad(shape, 1)
-    whole = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return float(shape.sum() / max(1, int(shape.sum() - whole.sum())))
+    inner = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return float(shape.sum() / max(1, int(shape.sum() - inner.sum())))
 
 
 def strokes_of(picture: Bytes, text: Text) -> Strokes | None:
-    """The strokes of a text on a picture; None where it has none that are flat and end sharply."""
+    """The strokes of a text on a picture; None if it has no strokes of one grey with sharp edges."""
     words = text.text.strip().replace("µ", "u").replace("μ", "u")
     is_length, is_word = LENGTH.search(words), WORD.fullmatch(words) is not None
     least = LENGTH_SCORE if is_length and is_word else WORD_SCORE if is_word else LETTER_SCORE
     height = max(6.0, text.bottom - text.top)
-    telling = words if is_word else ROUND_LETTERS.sub("", words)
-    if text.score < least or height > TALLEST * len(picture) or not LETTERS.search(telling):
+    certain_letters = words if is_word else ROUND_LETTERS.sub("", words)
+    if text.score < least or height > TALLEST * len(picture) or not LETTERS.search(certain_letters):
         return None
     top, left = max(0, int(text.top - MARGIN * height)), max(0, int(text.left - MARGIN * height))
     part = picture[top : int(text.bottom + MARGIN * height) + 1, left : int(text.right + MARGIN * height) + 1]
@@ -140,7 +145,9 @@ def strokes_of(picture: Bytes, text: Text) -> Strokes | None:
 
 
 def _ink_of(grey: NDArray[np.int16], inner: Mask, height: float) -> tuple[Mask, float, float, float]:
-    """The bright strokes in a box, their level, the step at their edges, and the spread of their greys within."""
+    """The bright strokes in the box of a text, their grey, the step at their edges, and the standard deviation within.
+
+    grey: (h, w) the box with a margin. inner: (h, w) the box alone. height: of the text in px."""
     import cv2
 
     level = float(np.percentile(grey[inner], 98))
@@ -152,39 +159,39 @@ def _ink_of(grey: NDArray[np.int16], inner: Mask, height: float) -> tuple[Mask, 
     shape: Mask = is_stroke[labels]
     if not shape.any():
         return shape, level, 0.0, np.inf
-    solid = shape.astype(np.uint8)
-    near, far = (cv2.dilate(solid, np.ones((side, side), np.uint8)) > 0 for side in (5, 9))
-    core = cv2.erode(solid, np.ones((3, 3), np.uint8)) > 0
+    strokes = shape.astype(np.uint8)
+    near_ring, far_ring = (cv2.dilate(strokes, np.ones((side, side), np.uint8)) > 0 for side in (5, 9))
+    core = cv2.erode(strokes, np.ones((3, 3), np.uint8)) > 0
     within = grey[core if core.sum() >= 6 else shape]
-    around = grey[far & ~near]
+    around = grey[far_ring & ~near_ring]
     step = float(np.percentile(level - around, 10)) if around.size else 0.0
     return shape, level, step, float(within.std())
 
 
 def _label_of(grey: NDArray[np.int16], inner: Mask) -> Mask | None:
-    """The paper of a label of one grey that the text stands on; None where it stands on the picture itself."""
+    """The paper of one grey on which a text is written, as on a label; None if it is written on the picture itself."""
     import cv2
 
     counts = np.bincount(grey[inner].clip(0, 255), minlength=256)
     paper = int(counts.argmax())
-    flat = np.abs(grey - paper) <= PAPER_SPREAD
-    if flat[inner].mean() < PAPER_SHARE:
+    is_paper = np.abs(grey - paper) <= PAPER_SPREAD
+    if is_paper[inner].mean() < PAPER_SHARE:
         return None
-    count, labels = cv2.connectedComponents(flat.astype(np.uint8), connectivity=4)
+    count, labels = cv2.connectedComponents(is_paper.astype(np.uint8), connectivity=4)
     sizes = np.bincount(labels.ravel(), inner.ravel(), count)
     sizes[0] = 0
     label: Mask = labels == int(sizes.argmax())
     frame = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
-    return None if frame.mean() > 0.2 else label  # a ground that goes on is the picture's own
+    return None if frame.mean() > 0.2 else label  # paper that reaches the edges of the box is the picture itself
 
 
-def _draw_bars(picture: Bytes, texts: Sequence[Text], written: Sequence[Strokes], mask: Mask) -> None:
-    """Set the scale bars: the lines that belong to lengths, and blocks of the grey of any text."""
+def _draw_bars(picture: Bytes, texts: Sequence[Text], all_strokes: Sequence[Strokes], mask: Mask) -> None:
+    """Set scale bars in the mask: lines that belong to a length, and blocks with the grey of any text."""
     for _, line in scale_bars(picture, texts):
         rows = slice(max(0, line.top - BAR_RIM), line.bottom + BAR_RIM + 1)
         mask[rows, max(0, int(line.left) - BAR_RIM) : int(line.right) + BAR_RIM + 1] = True
-    for is_dark in {strokes.is_dark for strokes in written}:
-        greys = [strokes.level for strokes in written if strokes.is_dark == is_dark]
+    for is_dark in {strokes.is_dark for strokes in all_strokes}:
+        greys = [strokes.level for strokes in all_strokes if strokes.is_dark == is_dark]
         for left, top, wide, tall, level in bars(255 - picture if is_dark else picture):
             if min(abs(level - grey) for grey in greys) <= TOLERANCES[-1][0]:
                 rows = slice(max(0, top - BAR_RIM), top + tall + BAR_RIM)
@@ -192,26 +199,28 @@ def _draw_bars(picture: Bytes, texts: Sequence[Text], written: Sequence[Strokes]
 
 
 def draw_lines(picture: Bytes, mask: Mask) -> None:
-    """Set arrows, lines, circles and bars in a mask (H, W) that has the texts: long pieces of the extreme grey that end
-    sharply all around, where hardly anything but drawing and writing has that grey."""
+    """Set arrows, lines, circles and bars in a mask (H, W) that has the texts already.
+
+    They are long components of the extreme grey with sharp edges. If much else in the picture has that grey, they
+    belong to the specimen and are left out."""
     for grey in (picture, 255 - picture):
-        pieces = list(_lines(grey))
-        drawn = sum(int(piece.shape.sum()) for piece in pieces)
-        if len(pieces) > MOST_LINES or drawn < LINE_SHARE * np.count_nonzero(_extreme(grey) & ~mask):
+        components = list(_lines(grey))
+        area = sum(int(component.shape.sum()) for component in components)
+        if len(components) > MOST_LINES or area < LINE_SHARE * np.count_nonzero(_extreme(grey) & ~mask):
             continue
-        for piece in pieces:
-            rows, columns = piece.shape.shape
-            view = slice(max(0, piece.box[1] - PAD), None), slice(max(0, piece.box[0] - PAD), None)
-            mask[view][:rows, :columns] |= _widened(piece.shape)
+        for component in components:
+            rows, columns = component.shape.shape
+            view = slice(max(0, component.box[1] - PAD), None), slice(max(0, component.box[0] - PAD), None)
+            mask[view][:rows, :columns] |= _widened(component.shape)
 
 
 def _extreme(grey: Bytes) -> Mask:
-    """(H, W) the pixels of nearly the brightest grey."""
+    """(H, W) bool: the pixels of nearly the brightest grey."""
     return np.asarray(grey >= max(1, int(grey.max()) - TOLERANCES[0][0]))
 
 
-def _lines(grey: Bytes) -> Iterator[Piece]:
-    """The bright pieces of a picture (H, W) that are drawn lines, arrows, circles or bars."""
+def _lines(grey: Bytes) -> Iterator[Component]:
+    """The bright components of a picture (H, W) that are drawn lines, arrows, circles or bars."""
     import cv2
 
     rows, columns = grey.shape
@@ -223,30 +232,30 @@ def _lines(grey: Bytes) -> Iterator[Piece]:
     is_long &= (left > 0) & (upper > 0) & (left + wide < columns) & (upper + tall < rows)
     is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LONG * tall)
     numbers = np.flatnonzero(is_long)
-    if len(numbers) > MOST_PIECES or ink.mean() > MOST_INK:
+    if len(numbers) > MOST_COMPONENTS or ink.mean() > MOST_INK:
         return
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     for number in numbers.tolist():
-        piece = piece_of(grey, labels, depth, number, boxes[number].tolist())
-        if piece.step < LINE_STEP or _spread(grey, piece) > LINE_SPREAD:
+        component = component_of(grey, labels, depth, number, boxes[number].tolist())
+        if component.step < LINE_STEP or _spread(grey, component) > LINE_SPREAD:
             continue
-        if is_bar[number] or (_half(piece.shape) <= LINE_HALF and _is_drawn(piece)):
-            yield piece
+        if is_bar[number] or (_half(component.shape) <= LINE_HALF and _is_drawn(component)):
+            yield component
 
 
-def _spread(grey: Bytes, piece: Piece) -> float:
-    """The standard deviation of a piece's greys, without its rim where it is thick enough."""
+def _spread(grey: Bytes, component: Component) -> float:
+    """The standard deviation of the greys in a component, without its edge if it is thick enough."""
     import cv2
 
-    rows, columns = piece.shape.shape
-    part = grey[max(0, piece.box[1] - PAD) :, max(0, piece.box[0] - PAD) :][:rows, :columns]
-    core = cv2.erode(piece.shape.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return float(part[core if core.any() else piece.shape].std())
+    rows, columns = component.shape.shape
+    part = grey[max(0, component.box[1] - PAD) :, max(0, component.box[0] - PAD) :][:rows, :columns]
+    core = cv2.erode(component.shape.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return float(part[core if core.any() else component.shape].std())
 
 
-def _is_drawn(piece: Piece) -> bool:
-    """Whether a piece is straight, as lines and arrows are, or a circle."""
-    places = np.argwhere(piece.shape).astype(np.float64)
+def _is_drawn(component: Component) -> bool:
+    """Whether a component is straight, like lines and arrows, or a circle."""
+    places = np.argwhere(component.shape).astype(np.float64)
     centred = places - places.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)[2]
     along, across = (float(np.ptp(centred @ axis)) + 1 for axis in axes)
@@ -254,5 +263,5 @@ def _is_drawn(piece: Piece) -> bool:
         return True
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
     radii = np.hypot(*(places - middle).T)
-    turns = np.unique((np.arctan2(*(places - middle).T) * 18 / np.pi).astype(int))
-    return bool(len(turns) >= 30 and radii.std() <= ROUND * radii.mean() + 0.5)
+    directions = np.unique((np.arctan2(*(places - middle).T) * 18 / np.pi).astype(int))  # of 10 degrees
+    return bool(len(directions) >= 30 and radii.std() <= ROUND * radii.mean() + 0.5)

@@ -14,7 +14,7 @@ from ..measure.descriptors import SIZES
 from ..measure.distribution import known_or_one
 from ..measure.table import column_name
 from ..measure.tilt import Tilt
-from ..micrograph.crosscheck import factor_words, far_apart
+from ..micrograph.crosscheck import factor_words, largest_contradiction
 from .file_signals import tilt_signals
 from .judgement import doubtful_outlines, unseen_specks
 
@@ -83,7 +83,7 @@ def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditi
 def _obstacle(judge: Judge, table: Table) -> Flag | None:
     """What must be checked before a verdict: the scale, then the tilt, then whether the outlines show particles."""
     micrograph, segmentation = judge.micrograph, judge.segmentation
-    if factor := far_apart(judge.calibration, micrograph.calibration, micrograph.reading):
+    if factor := largest_contradiction(judge.calibration, micrograph.calibration, micrograph.reading):
         checked = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
         return Flag.doubtful(checked, "the scale is to be checked")
     if tilted := next((flag for flag in tilt_signals(micrograph, judge.settings) if flag.doubt), None):

@@ -114,7 +114,7 @@ def heed_reading(jobs: QuerySet) -> None:
         if not job.micrograph.is_finished:
             continue
         scale = job.scale
-        is_another = scale.anew.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
+        is_another = scale.before_measurement.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
         cut_off = CUT_OFF in job.summary.get("warnings", ())  # the reading before this one
         if cut_off or scale.disagreements() or is_another:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from segmentation.core.micrograph.barreading import read_bar, reading_of
+from segmentation.core.micrograph.barreading import read_bar, reading_of_bar
 from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text, texts_of
@@ -28,7 +28,7 @@ def rendered() -> Iterator[tuple[str, float | None, BarReading | None]]:
         for name, (draw, nm, _, _) in bars.LAYOUTS.items():
             strip = draw(font)
             texts = [Text(str(text[0]), *text[1:]) for text in texts_of(strip)]
-            yield f"{name}, {font}", nm, reading_of(strip, texts)
+            yield f"{name}, {font}", nm, reading_of_bar(strip, texts)
 
 
 def real(paths: list[Path]) -> Iterator[tuple[str, float | None, BarReading | None]]:

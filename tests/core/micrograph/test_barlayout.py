@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from segmentation.core.micrograph import ocr
-from segmentation.core.micrograph.barreading import decisive_text, reading_of
-from segmentation.core.micrograph.barresult import BarReading, repeated
+from segmentation.core.micrograph.barreading import decisive_text, reading_of_bar
+from segmentation.core.micrograph.barresult import BarReading, reading_of_same_bar
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph.bars import FONTS, Bar
@@ -58,7 +58,7 @@ def image_with(strip: np.ndarray, seed: int = 0, *, rows: int = ROWS, quality: i
 
 
 def reading_in(image: Micrograph, texts: list[Text], first: int = ROWS) -> BarReading:
-    reading = reading_of(image.pixels[first:], texts, first)
+    reading = reading_of_bar(image.pixels[first:], texts, first)
     assert reading is not None and reading.layout is not None
     return replace(reading, same_as="earlier.tif")
 
@@ -69,7 +69,7 @@ EARLIER = reading_in(image_with(FIRST_STRIP), FIRST_TEXTS)
 
 def test_the_bar_of_the_next_picture_says_the_same() -> None:
     strip, _ = drawn(time="11:47:08", number="0107", distance="WD 12.5 mm")
-    reading = repeated(image_with(strip, 1), ROWS, [EARLIER])
+    reading = reading_of_same_bar(image_with(strip, 1), ROWS, [EARLIER])
     assert reading == replace(EARLIER, texts=())
     assert reading.nm_per_pixel == pytest.approx(200 / LINE) and reading.same_as == "earlier.tif"
 
@@ -82,21 +82,21 @@ def test_the_bar_of_the_next_picture_says_the_same() -> None:
 )  # fmt: skip
 def test_a_bar_in_which_anything_of_the_scale_differs_is_another_one(change: dict) -> None:
     strip, _ = drawn(**change)
-    assert repeated(image_with(strip), ROWS, [EARLIER]) is None
+    assert reading_of_same_bar(image_with(strip), ROWS, [EARLIER]) is None
 
 
 def test_ticks_of_another_place_are_another_bar() -> None:
     strip = FIRST_STRIP.copy()
     strip[28:42, 520:522] = strip[28:42, 614:616] = 255
-    assert repeated(image_with(strip), ROWS, [EARLIER]) is None
+    assert reading_of_same_bar(image_with(strip), ROWS, [EARLIER]) is None
 
 
 def test_a_picture_of_another_size_has_another_bar() -> None:
-    assert repeated(image_with(FIRST_STRIP, rows=ROWS + 8), ROWS + 8, [EARLIER]) is None
-    assert repeated(image_with(FIRST_STRIP[:, :-8]), ROWS, [EARLIER]) is None
-    assert repeated(image_with(FIRST_STRIP), ROWS + 1, [EARLIER]) is None
-    assert repeated(image_with(FIRST_STRIP), ROWS + len(FIRST_STRIP), [EARLIER]) is None
-    assert repeated(image_with(FIRST_STRIP), ROWS, []) is None
+    assert reading_of_same_bar(image_with(FIRST_STRIP, rows=ROWS + 8), ROWS + 8, [EARLIER]) is None
+    assert reading_of_same_bar(image_with(FIRST_STRIP[:, :-8]), ROWS, [EARLIER]) is None
+    assert reading_of_same_bar(image_with(FIRST_STRIP), ROWS + 1, [EARLIER]) is None
+    assert reading_of_same_bar(image_with(FIRST_STRIP), ROWS + len(FIRST_STRIP), [EARLIER]) is None
+    assert reading_of_same_bar(image_with(FIRST_STRIP), ROWS, []) is None
 
 
 @pytest.mark.parametrize("quality", [60, 75, 95])
@@ -106,11 +106,12 @@ def test_the_bar_of_a_jpeg_is_known_again_but_not_a_noisy_one(quality: int) -> N
     strip, _ = drawn(time="11:47:08")
     following = image_with(strip, 1, quality=quality)
     assert not np.array_equal(image.pixels[ROWS:], following.pixels[ROWS:])
-    assert repeated(following, ROWS, [earlier]) is not None
-    assert repeated(image_with(strip, 1, quality=quality - 10), ROWS, [earlier]) is None  # other pixels of the letters
+    assert reading_of_same_bar(following, ROWS, [earlier]) is not None
+    other_quality = image_with(strip, 1, quality=quality - 10)
+    assert reading_of_same_bar(other_quality, ROWS, [earlier]) is None, "the letters have other pixels"
     noisy = following.pixels.copy()
     noisy[ROWS:] += np.random.default_rng(2).integers(0, 2, strip.shape, np.uint8)
-    assert repeated(replace(following, pixels=noisy), ROWS, [earlier]) is None
+    assert reading_of_same_bar(replace(following, pixels=noisy), ROWS, [earlier]) is None
 
 
 @pytest.mark.parametrize("quality", [0, 30, 75])
@@ -120,13 +121,13 @@ def test_small_letters_of_other_numbers_and_units_are_never_the_same(size: int, 
     strips = {text: drawn(text, size=size) for text in written}
     images = {text: image_with(strip, quality=quality) for text, (strip, _) in strips.items()}
     readings = {text: reading_in(image, strips[text][1]) for text, image in images.items()}
-    assert all(repeated(images[text], ROWS, [readings[text]]) for text in strips)
-    assert not any(repeated(images[one], ROWS, [readings[other]]) for one, other in combinations(strips, 2))
+    assert all(reading_of_same_bar(images[text], ROWS, [readings[text]]) for text in strips)
+    assert not any(reading_of_same_bar(images[one], ROWS, [readings[other]]) for one, other in combinations(strips, 2))
 
 
 def test_a_stored_reading_serves_as_well() -> None:
     stored = BarReading.of(json.loads(json.dumps(asdict(EARLIER))))
-    again = repeated(image_with(FIRST_STRIP, 1), ROWS, [stored])
+    again = reading_of_same_bar(image_with(FIRST_STRIP, 1), ROWS, [stored])
     assert again is not None
     assert json.dumps(asdict(again)) == json.dumps({**asdict(EARLIER), "texts": ()})
 
@@ -136,10 +137,10 @@ def test_ticks_are_counted_by_the_file_of_each_image() -> None:
     earlier = replace(EARLIER, steps=10)
     image = image_with(FIRST_STRIP)
     fits_nine = replace(image, calibration=Calibration(EARLIER.nm_per_pixel * 10 / 9, "metadata", "", 0.0))
-    reading = repeated(fits_nine, ROWS, [earlier])
+    reading = reading_of_same_bar(fits_nine, ROWS, [earlier])
     assert reading is not None and (reading.steps, reading.sure) == (9, False)
     assert "miscounted" in reading.note and reading.layout is None
-    assert repeated(image, ROWS, [reading]) is None
+    assert reading_of_same_bar(image, ROWS, [reading]) is None
 
 
 def test_a_text_is_read_twice_only_where_this_decides() -> None:
@@ -150,7 +151,7 @@ def test_a_text_is_read_twice_only_where_this_decides() -> None:
     doubtful = [replace(text, score=0.6) for text in texts]
     assert decisive_text(strip, doubtful) is None
     apart = [*texts[:-1], Text("200", 520.0, 12.0, 550.0, 26.0, 0.95), Text("nm", 556.0, 12.0, 580.0, 26.0, 0.95)]
-    assert reading_of(strip, apart) and decisive_text(strip, apart) is None  # two texts are not read again as one
+    assert reading_of_bar(strip, apart) and decisive_text(strip, apart) is None  # two texts are not read again as one
 
 
 @pytest.mark.parametrize(("is_bar", "read_twice"), [(True, ["200 nm"]), (False, ["WD 8.1 mm", "200 nm"])])
@@ -161,7 +162,7 @@ def test_of_a_bar_one_text_is_read_twice(monkeypatch: pytest.MonkeyPatch, is_bar
     recognised = SimpleNamespace(boxes=np.array(corners), txts=words, scores=[0.95] * len(texts))
     monkeypatch.setattr(ocr, "_engine", lambda side: lambda pixels, **how: recognised)
     again = Mock(return_value="again")
-    monkeypatch.setattr(ocr, "_text_read_again", again)
+    monkeypatch.setattr(ocr, "_second_reading", again)
     answer = ocr.texts_of(strip, is_bar=is_bar)
     assert [text[0] for text in answer] == words
     assert [text[0] for text in answer if text[-1]] == read_twice and again.call_count == len(read_twice)

@@ -12,7 +12,7 @@ import pytest
 
 from segmentation.core.micrograph import forking, ocr
 from segmentation.core.micrograph.barline import find_line
-from segmentation.core.micrograph.barreading import CUT_OFF, read_bar, reading_of
+from segmentation.core.micrograph.barreading import CUT_OFF, read_bar, reading_of_bar
 from segmentation.core.micrograph.barresult import BarReading, with_other_tick_count
 from segmentation.core.micrograph.barwords import lengths
 from segmentation.core.micrograph.children import NewProcess
@@ -30,7 +30,7 @@ SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
 def reading(strip: np.ndarray) -> BarReading:
     """The reading of a strip, its text recognised in this process, which is quicker than one for each."""
     pytest.importorskip("rapidocr")
-    return reading_of(strip, [Text(str(text[0]), *text[1:]) for text in ocr.texts_of(strip)])
+    return reading_of_bar(strip, [Text(str(text[0]), *text[1:]) for text in ocr.texts_of(strip)])
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
 def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
     (length,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
     assert (length.nm, length.is_doubtful) == (nm, True)
-    reading = reading_of(strip((100, 30, 250, 33), rows=40, columns=640), [Text(text, 120, 8, 220, 22, 0.99)])
+    reading = reading_of_bar(strip((100, 30, 250, 33), rows=40, columns=640), [Text(text, 120, 8, 220, 22, 0.99)])
     assert reading is None or not reading.sure
 
 
@@ -132,22 +132,24 @@ def test_two_widths_or_two_bars_are_never_sure() -> None:
     plain = strip(rows=40, columns=1024)
     two = strip((100, 30, 200, 33), (700, 30, 800, 33), rows=40, columns=1024)
     widths = [Text("HFW 5.00 µm", 10, 8, 120, 22, 0.99), Text("HFW 2.00 µm", 600, 8, 720, 22, 0.99)]
-    assert reading_of(plain, widths[:1]).sure and not reading_of(plain, widths).sure
+    assert reading_of_bar(plain, widths[:1]).sure and not reading_of_bar(plain, widths).sure
     bars = [Text("1 µm", 120, 8, 180, 22, 0.99), Text("200 nm", 720, 8, 780, 22, 0.99)]
-    assert reading_of(two, bars[:1]).sure and not reading_of(two, bars).sure
+    assert reading_of_bar(two, bars[:1]).sure and not reading_of_bar(two, bars).sure
 
 
 def test_a_bar_that_may_be_of_picometres_is_never_sure() -> None:
     bar = strip((100, 30, 221, 33), rows=40, columns=512)
-    sure = {text: reading_of(bar, [Text(text, 120, 8, 180, 22, 0.99)]).sure for text in ("2 pm", "200 pm", "200 nm")}
+    sure = {
+        text: reading_of_bar(bar, [Text(text, 120, 8, 180, 22, 0.99)]).sure for text in ("2 pm", "200 pm", "200 nm")
+    }
     assert sure == {"2 pm": True, "200 pm": False, "200 nm": True}
 
 
 def test_a_third_text_that_contradicts_two_is_told() -> None:
     drawn = strip((100, 30, 300, 33), rows=40, columns=1024)
     texts = [Text("1 µm", 170, 8, 230, 22, 0.99), Text("Pixel size 5.0 nm", 400, 8, 520, 22, 0.99)]
-    assert reading_of(drawn, texts).sure
-    bar = reading_of(drawn, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
+    assert reading_of_bar(drawn, texts).sure
+    bar = reading_of_bar(drawn, [*texts, Text("HFW 10.24 µm", 700, 8, 820, 22, 0.99)])
     assert bar.nm_per_pixel == pytest.approx(5) and not bar.sure
     assert "“HFW 10.24 µm” gives 10 nm" in scale_of(Calibration.absent(), asdict(bar)).bar_note
 
@@ -176,7 +178,7 @@ def test_a_line_is_found_though_the_box_of_a_text_reaches_over_it() -> None:
 
 def ticks(lost: tuple[int, ...] = ()) -> BarReading:
     """A drawn bar of eleven ticks 30 px apart with its text in a box that reaches over them, as readers tell it."""
-    return reading_of(bars.hitachi("1.00um", 30, lost=lost), [Text("1.00um", 1150, 14, 1270, 62, 0.95, "1.00um")])
+    return reading_of_bar(bars.hitachi("1.00um", 30, lost=lost), [Text("1.00um", 1150, 14, 1270, 62, 0.95, "1.00um")])
 
 
 def test_a_dotted_bar_is_read_by_its_ticks_whatever_its_text_reaches_over() -> None:
@@ -232,7 +234,7 @@ def test_noise_and_one_grey_have_no_line() -> None:
 def test_ways_that_contradict_each_other_are_both_shown_and_doubted() -> None:
     """A bar of 1 µm over 100 px, and a printed width that says twice as much: as after a careless resize."""
     texts = [WORDS, Text("Width = 8.00 um", 220, 5, 380, 21, 0.9)]
-    bar = reading_of(strip((60, 30, 160, 33)), texts)
+    bar = reading_of_bar(strip((60, 30, 160, 33)), texts)
     assert bar.nm_per_pixel == pytest.approx(10)
     assert bar.ways["width"].nm_per_pixel == pytest.approx(20)
     assert bar.confidence < 0.5
@@ -240,7 +242,7 @@ def test_ways_that_contradict_each_other_are_both_shown_and_doubted() -> None:
 
 def test_ways_that_agree_give_the_surest() -> None:
     texts = [WORDS, Text("Width = 4.000 um", 220, 5, 380, 21, 0.9), Text("Pixel Size = 9.9 nm", 220, 40, 380, 56, 0.9)]
-    bar = reading_of(strip((60, 30, 160, 33)), texts, 700)
+    bar = reading_of_bar(strip((60, 30, 160, 33)), texts, 700)
     assert bar.nm_per_pixel == pytest.approx(10)
     assert bar.text == "Width = 4.000 um"
     assert bar.relative_uncertainty == pytest.approx(0.0005 / 4 / 3**0.5)
@@ -251,11 +253,11 @@ def test_ways_that_agree_give_the_surest() -> None:
 
 
 def test_nothing_to_read_gives_no_reading() -> None:
-    assert reading_of(strip((60, 30, 160, 33)), []) is None
-    assert reading_of(strip(), [WORDS]) is None
-    assert reading_of(strip((60, 30, 160, 33)), [Text("0 nm", 100, 5, 150, 21, 0.9)]) is None
+    assert reading_of_bar(strip((60, 30, 160, 33)), []) is None
+    assert reading_of_bar(strip(), [WORDS]) is None
+    assert reading_of_bar(strip((60, 30, 160, 33)), [Text("0 nm", 100, 5, 150, 21, 0.9)]) is None
     absurd = [Text("Width = 99999 mm", 0, 5, 150, 21, 0.9)]
-    assert reading_of(strip(), absurd) is None
+    assert reading_of_bar(strip(), absurd) is None
 
 
 def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,12 +273,12 @@ def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch:
 
 def answering(monkeypatch: pytest.MonkeyPatch, does: str) -> None:
     """Replace the child that reads text by a shell command."""
-    monkeypatch.setattr(ocr, "_started", lambda *_: NewProcess(["sh", "-c", does]))
+    monkeypatch.setattr(ocr, "_start_child", lambda *_: NewProcess(["sh", "-c", does]))
 
 
 @pytest.mark.parametrize("failure", [OSError("no more processes"), MemoryError()])
 def test_a_reader_that_does_not_start_reads_nothing(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
-    monkeypatch.setattr(ocr, "_started", Mock(side_effect=failure))
+    monkeypatch.setattr(ocr, "_start_child", Mock(side_effect=failure))
     assert texts_by_child(strip()) == []
     assert read_bar(read(SAMPLE)) is None
 
@@ -351,5 +353,5 @@ def test_real_fei_bars() -> None:
 def test_the_only_block_belongs_to_the_only_length_at_any_distance(texts: tuple[str, ...], nm: float | None) -> None:
     drawn = strip((496, 4, 710, 18), rows=64, columns=1280)
     places = [Text(text, 850 + 140 * n, 6, 900 + 140 * n, 26, 0.99, text) for n, text in enumerate(texts)]
-    reading = reading_of(drawn, places)
+    reading = reading_of_bar(drawn, places)
     assert (reading and reading.nm_per_pixel) == (pytest.approx(nm) if nm else None)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.barreading import _checked_reading, reading_of, reading_over
+from segmentation.core.micrograph.barreading import _checked_reading, reading_of_bar, reading_of_picture
 from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text
@@ -33,7 +33,7 @@ def picture(*blocks: tuple[int, int, int, int], grey: int = 255) -> np.ndarray:
 @pytest.mark.parametrize("grey", [0, 255])
 @pytest.mark.parametrize("bar", [BAR, (400, 366, 520, 370), (270, 388, 390, 396)], ids=["below", "above", "beside"])
 def test_the_line_of_a_text_is_measured_from_edge_to_edge(bar, grey):
-    bar_reading = reading_over(picture(bar, grey=grey), [WORDS])
+    bar_reading = reading_of_picture(picture(bar, grey=grey), [WORDS])
     assert bar_reading is not None and bar_reading.sure
     assert (bar_reading.nm_per_pixel, bar_reading.length_px, bar_reading.text) == (5.0, 120, "600 nm")
     assert bar_reading.relative_uncertainty == pytest.approx(1 / 120 / 3**0.5)
@@ -46,7 +46,7 @@ def test_a_bar_with_a_halo_is_measured_without_it(grey, halo):
     around = [(left - halo, 384 - halo, left + 5 + halo, 400 + halo) for left in range(422, 498, 12)]
     around.append((BAR[0] - halo, BAR[1] - halo, BAR[2] + halo, BAR[3] + halo))
     drawn = picture(BAR, grey=grey)
-    bar_reading = reading_over(np.where(drawn == grey, drawn, picture(*around, grey=255 - grey)), [WORDS])
+    bar_reading = reading_of_picture(np.where(drawn == grey, drawn, picture(*around, grey=255 - grey)), [WORDS])
     assert bar_reading is not None and (bar_reading.nm_per_pixel, bar_reading.length_px) == (5.0, 120)
 
 
@@ -56,7 +56,7 @@ def test_a_label_of_its_own_colour_is_no_bar():
     for left in range(422, 498, 12):
         pixels[384:400, left : left + 5] = 0
     pixels[412:418, 400:520] = 0
-    bar_reading = reading_over(pixels, [WORDS])
+    bar_reading = reading_of_picture(pixels, [WORDS])
     assert bar_reading is not None and bar_reading.length_px == 120
 
 
@@ -64,10 +64,10 @@ TICKS = tuple((300 + 20 * i, 360, 303 + 20 * i, 372) for i in range(11))
 
 
 def test_ten_steps_of_ticks_over_the_image_are_a_bar():
-    bar_reading = reading_over(picture(*TICKS), [WORDS])
+    bar_reading = reading_of_picture(picture(*TICKS), [WORDS])
     assert bar_reading is not None and bar_reading.sure
     assert (bar_reading.length_px, bar_reading.steps) == (200, 10)
-    hidden = reading_over(picture(*TICKS, (390, 350, 412, 376)), [WORDS])
+    hidden = reading_of_picture(picture(*TICKS, (390, 350, 412, 376)), [WORDS])
     assert hidden is not None and hidden.length_px == 200
 
 
@@ -79,12 +79,12 @@ CUT_OFF, FAR, THIN, AWAY, SQUARE = (
 
 @pytest.mark.parametrize("blocks", [(CUT_OFF,), (FAR,), (THIN,), (AWAY,), (SQUARE,), TICKS[1:], TICKS[:-2], TICKS[:5]])
 def test_what_is_no_bar(blocks):
-    assert reading_over(picture(*blocks), [WORDS]) is None
+    assert reading_of_picture(picture(*blocks), [WORDS]) is None
 
 
 def test_a_working_distance_among_other_words_is_no_second_bar():
     words = Text("SU8010 5.0kV 9.2mm x6.00k", 10, 380, 200, 404, 0.95)
-    bar_reading = reading_over(picture(*TICKS), [WORDS, words])
+    bar_reading = reading_of_picture(picture(*TICKS), [WORDS, words])
     assert bar_reading is not None and bar_reading.sure
 
 
@@ -92,21 +92,21 @@ def test_bars_that_differ_and_lengths_without_a_bar_are_doubtful():
     other = Text("1 µm", 60, 380, 100, 404, 0.95, "1 µm")
     two = picture(BAR, (20, 412, 140, 418))
     two[384:400, 62:98:12] = 255
-    bar_reading = reading_over(two, [WORDS, other])
+    bar_reading = reading_of_picture(two, [WORDS, other])
     assert bar_reading is not None and not bar_reading.sure
-    lone = reading_over(picture(BAR), [WORDS, replace(other, text="20 nm")])
+    lone = reading_of_picture(picture(BAR), [WORDS, replace(other, text="20 nm")])
     assert lone is not None and not lone.sure
 
 
 def checked(*texts: Text) -> BarReading | None:
-    return _checked_reading(picture(BAR), 0, lambda strip, seconds: list(texts), reading_over, 0.0)
+    return _checked_reading(picture(BAR), 0, lambda strip, seconds: list(texts), reading_of_picture, 0.0)
 
 
 @pytest.mark.parametrize(
     ("text", "sure"),
-    [(WORDS, True), (replace(WORDS, again="600nm"), True), (replace(WORDS, again="60 nm"), False),
-     (replace(WORDS, again=""), False), (replace(WORDS, score=0.7), False),
-     (replace(WORDS, text="613 nm", again="613 nm"), False)],
+    [(WORDS, True), (replace(WORDS, second_reading="600nm"), True), (replace(WORDS, second_reading="60 nm"), False),
+     (replace(WORDS, second_reading=""), False), (replace(WORDS, score=0.7), False),
+     (replace(WORDS, text="613 nm", second_reading="613 nm"), False)],
 )  # fmt: skip
 def test_one_text_alone_must_be_clear_round_and_read_twice(text, sure):
     bar_reading = checked(text)
@@ -125,11 +125,11 @@ def test_two_ways_that_agree_are_beyond_doubt_and_one_of_a_screen_is_not():
     strip = np.zeros((60, 400), np.uint8)
     strip[30:33, 60:160] = 255
     bar, width = Text("1 µm", 100, 5, 150, 21, 0.6), Text("Width = 4.000 um", 220, 5, 380, 21, 0.6)
-    both = reading_of(strip, [bar, width])
+    both = reading_of_bar(strip, [bar, width])
     assert both is not None and both.sure
-    against = reading_of(strip, [bar, replace(width, text="Width = 8.00 um")])
+    against = reading_of_bar(strip, [bar, replace(width, text="Width = 8.00 um")])
     assert against is not None and not against.sure
-    screen = reading_of(np.zeros((60, 400), np.uint8), [replace(width, text="Pixel Size = 9.9 nm", score=0.99)])
+    screen = reading_of_bar(np.zeros((60, 400), np.uint8), [replace(width, text="Pixel Size = 9.9 nm", score=0.99)])
     assert screen is not None and not screen.sure
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.core.micrograph.crosscheck import crosscheck, far_apart
+from segmentation.core.micrograph.crosscheck import crosscheck, largest_contradiction
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding, written_rounding
 from tests.core.micrograph.instrument_files import written
@@ -154,5 +154,5 @@ def test_a_difference_within_the_uncertainties_is_said_to_be() -> None:
 
 def test_a_scale_that_is_surely_wrong_is_told_from_one_that_is_off():
     used, near, far = (Calibration.of_pixel(nm, typed="") for nm in (10.0, 12.0, 5.0))
-    assert far_apart(used, near) == 0
-    assert far_apart(used, near, far) == pytest.approx(2)
+    assert largest_contradiction(used, near) == 0
+    assert largest_contradiction(used, near, far) == pytest.approx(2)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from segmentation.core.micrograph import forking, forkserver
-from segmentation.core.micrograph.children import Late, output_of
+from segmentation.core.micrograph.children import OutOfTime, output_of
 from segmentation.core.micrograph.confined import landlock_version
 from segmentation.core.micrograph.forking import ForkServer
 from segmentation.location import ROOT
@@ -135,7 +135,7 @@ def test_a_child_that_is_given_up_goes_with_all_that_it_started(server: ForkServ
     with server.start(DEED, [code]) as child:
         assert child.stdout
         numbers = [int(word) for word in child.stdout.readline().split()]
-        with pytest.raises(Late):
+        with pytest.raises(OutOfTime):
             output_of(child, 0.0)
         child.kill_group()
     assert child.returncode == -signal.SIGKILL and numbers[0] == child.pid

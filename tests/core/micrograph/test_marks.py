@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from segmentation.core.measure.regions import mask_of
-from segmentation.core.micrograph.marks import as_text, coloured, filled, from_metadata, regions_of
+from segmentation.core.micrograph.marks import coloured_marks, fill_in, regions_from_metadata, regions_of, regions_text
 from segmentation.core.micrograph.pages import write_page
 from segmentation.core.micrograph.reader import read
 
@@ -46,7 +46,7 @@ def as_jpeg(picture: np.ndarray, quality: int = 80) -> np.ndarray:
 def test_what_is_in_colour_on_a_grey_ground_is_a_mark_and_nothing_else(form):
     picture = ground()
     changed = np.abs(drawn_over(picture).astype(int) - picture).max(axis=2) > 20
-    marks = coloured(form(drawn_over(picture)))
+    marks = coloured_marks(form(drawn_over(picture)))
     assert marks is not None and marks[changed].mean() > 0.98
     assert marks.mean() < 4 * changed.mean()
     assert not marks[70:90, 70:90].any(), "a circle does not claim what it holds"
@@ -55,10 +55,10 @@ def test_what_is_in_colour_on_a_grey_ground_is_a_mark_and_nothing_else(form):
 def test_a_picture_coloured_all_over_or_without_colour_has_no_marks():
     picture = ground()
     false_colour = cv2.applyColorMap(picture[..., 0], cv2.COLORMAP_JET)
-    assert coloured(picture) is None and coloured(as_jpeg(picture)) is None
-    assert coloured(false_colour) is None
+    assert coloured_marks(picture) is None and coloured_marks(as_jpeg(picture)) is None
+    assert coloured_marks(false_colour) is None
     sepia = (picture * np.array([1.0, 0.8, 0.6])).astype(np.uint8)
-    assert coloured(drawn_over(sepia)) is None
+    assert coloured_marks(drawn_over(sepia)) is None
 
 
 def test_particles_that_somebody_coloured_are_no_marks():
@@ -67,14 +67,14 @@ def test_particles_that_somebody_coloured_are_no_marks():
     noise = np.random.default_rng(3).normal(1.0, 0.12, inside.shape)
     tinted = (picture * np.where(inside, noise, 1.0)[..., np.newaxis]).clip(0, 255).astype(np.uint8)
     tinted[inside, 2] = tinted[inside, 2] // 3
-    assert coloured(tinted) is None
+    assert coloured_marks(tinted) is None
 
 
 def test_regions_cover_their_mask_with_its_holes_and_survive_as_text():
-    marks = coloured(drawn_over(ground()))
+    marks = coloured_marks(drawn_over(ground()))
     assert marks is not None
     regions = regions_of(marks)
-    again = from_metadata({"marks": as_text(regions)})
+    again = regions_from_metadata({"marks": regions_text(regions)})
     assert again == regions
     covered = mask_of(again, marks.shape)
     changed = np.abs(drawn_over(ground()).astype(int) - ground()).max(axis=2) > 20
@@ -83,7 +83,7 @@ def test_regions_cover_their_mask_with_its_holes_and_survive_as_text():
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "a,b;c", "1,2;;3,4"])
 def test_marks_that_cannot_be_read_are_none(text):
-    assert from_metadata({"marks": text}) == [] and from_metadata({}) == []
+    assert regions_from_metadata({"marks": text}) == [] and regions_from_metadata({}) == []
 
 
 def test_regions_of_a_picture_full_of_marks_stay_few():
@@ -97,7 +97,7 @@ def test_a_line_over_a_particle_is_filled_in(dtype):
     true = cv2.GaussianBlur(ground()[..., 0], (0, 0), 2)
     mask = np.zeros(true.shape, np.bool_)
     mask[88:92, 180:260] = True
-    filled_in = filled(np.where(mask, 255, true).astype(dtype), mask)
+    filled_in = fill_in(np.where(mask, 255, true).astype(dtype), mask)
     assert filled_in.dtype == dtype
     assert np.abs(filled_in.astype(float) - true)[mask].mean() < 6
     assert np.array_equal(filled_in[~mask], true[~mask].astype(dtype))
@@ -109,7 +109,7 @@ def test_the_reader_tells_the_marks_of_a_file(name: str, tmp_path: Path):
     file = tmp_path / name
     (image.quantize(200) if name.startswith("palette") else image).save(file)
     micrograph = read(file)
-    mask = mask_of(from_metadata(micrograph.metadata), micrograph.shape)
+    mask = mask_of(regions_from_metadata(micrograph.metadata), micrograph.shape)
     assert 0.02 < mask.mean() < 0.12
     assert mask[112, 80] or mask[48, 80], "the circle"
     Image.fromarray(ground()).save(file)

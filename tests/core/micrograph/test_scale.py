@@ -34,8 +34,8 @@ def test_one_rule_chooses(scale, in_use, why):
 
 def test_the_same_scale_asked_for_less():
     scale = Scale(FILE, BAR, TYPED, USED, instrument_uncertainty=0.01, instrument_note="grating")
-    assert scale.anew.choose()[1] == Why.STATED and scale.anew.in_use.nm_per_pixel == 5.0
-    assert scale.anew.in_use.instrument_note == "grating"
+    assert scale.before_measurement.choose()[1] == Why.STATED and scale.before_measurement.in_use.nm_per_pixel == 5.0
+    assert scale.before_measurement.in_use.instrument_note == "grating"
     assert scale.of_image.choose() == (FILE, Why.FILE)
-    assert scale.stating(None).in_use.nm_per_pixel == 2.0
-    assert scale.stating(BAR).in_use.nm_per_pixel == 3.0
+    assert scale.with_stated(None).in_use.nm_per_pixel == 2.0
+    assert scale.with_stated(BAR).in_use.nm_per_pixel == 3.0

@@ -15,7 +15,7 @@ from segmentation.core.labels.geometry import components
 from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.decoded import Decoded
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.square import as_resampled, resampled, squared, stored_shape
+from segmentation.core.micrograph.square import as_resampled, make_square, resampled, stored_shape
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.micrograph.vendors.facts import Facts
 from tests.core.micrograph.instrument_files import berkeley, dm, mrc, ser, sis_tiff, velox, velox_json, written
@@ -162,7 +162,7 @@ def test_what_no_microscope_scans_is_not_used(tmp_path: Path) -> None:
     assert "type the image width" in micrograph.notes[0]
     narrow = Decoded(image(16, 1600), "TIFF")
     with pytest.raises(UnreadableImage, match="long and narrow"):
-        squared(narrow, Facts(4.0, height_nm=2.0), 10**6)
+        make_square(narrow, Facts(4.0, height_nm=2.0), 10**6)
 
 
 def test_a_data_bar_follows(tmp_path: Path) -> None:

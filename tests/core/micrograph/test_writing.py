@@ -56,7 +56,7 @@ def test_small_text_is_looked_at_again_where_letters_are_suggested(monkeypatch):
         return [Text("5 µm", 30, 40, 90, 70, 0.99)] if len(seen) == 2 else []
 
     monkeypatch.setattr(burntin, "texts_by_child", texts)
-    (text,) = burntin.texts_over(over_picture("5 µm", 160), 30.0)
+    (text,) = burntin.texts_on_picture(over_picture("5 µm", 160), 30.0)
     assert seen[0] == (700, 900) and seen[1][1] < 450
     assert text.left > 500 and text.top > 500, "in px of the picture"
 
@@ -125,6 +125,6 @@ def test_a_detector_that_is_cut_off_finds_no_text(monkeypatch):
     def cut_off(picture, seconds, places):
         raise writing.CutOff
 
-    monkeypatch.setattr(writing, "texts_over", cut_off)
+    monkeypatch.setattr(writing, "texts_on_picture", cut_off)
     picture, _ = written()
     assert writing_on(picture) is None

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation.core.micrograph.contrast import displayed
+from segmentation.core.micrograph.contrast import display_picture
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import cells, exports
 from segmentation.core.report.exports import labels, particles_csv, result, viewer
@@ -228,7 +228,7 @@ def test_pictures_for_the_browser():
     analysis = make_analysis(12, data_bar=30)
     whole = Image.open(io.BytesIO(viewer.image_webp(analysis.micrograph)))
     assert (whole.format, whole.size) == ("WEBP", (256, 192))
-    error = np.asarray(whole.convert("L"), float) - displayed(analysis.micrograph)
+    error = np.asarray(whole.convert("L"), float) - display_picture(analysis.micrograph)
     assert np.abs(error).mean() < 6
     small = Image.open(io.BytesIO(viewer.thumbnail(make_analysis(12, (600, 800)))))
     assert (small.size, small.mode) == ((320, 240), "RGB")
@@ -264,7 +264,7 @@ def test_tiles_hold_every_pixel_and_coarser_levels():
         *(f"1/{column}-0.png" for column in range(3)),
     ]
     rows = [np.hstack([made[f"0/{column}-{row}.png"] for column in range(5)]) for row in range(2)]
-    whole = displayed(analysis.micrograph)
+    whole = display_picture(analysis.micrograph)
     assert np.array_equal(np.vstack(rows), whole)
     assert made["1/2-0.png"].shape == (350, 26)
     assert made["1/0-0.png"][0, 0] == pytest.approx(whole[:2, :2].mean(), abs=1)

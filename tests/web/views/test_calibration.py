@@ -205,7 +205,7 @@ class TestDisagreement:
         assert micrograph({**ZEISS, "nm_per_pixel": 5.05}).scale.disagreements() == []
         (two,) = micrograph(ZEISS).scale.disagreements()
         assert "file" in two and Source.READ.noun in two and "7.344" in two
-        assert len(micrograph(ZEISS).scale.stating(Calibration.of_width(1024, 1024)).disagreements()) == 3
+        assert len(micrograph(ZEISS).scale.with_stated(Calibration.of_width(1024, 1024)).disagreements()) == 3
 
     def test_a_bar_that_contradicts_itself(self):
         ways = {**READING["ways"], "width": {"nm_per_pixel": 7.0, "relative_uncertainty": 0.02, "text": "<7 µm>"}}
@@ -214,7 +214,7 @@ class TestDisagreement:
         assert "“<7 µm>” gives 7 nm/px" in sentence
 
     def test_an_accepted_suggestion_does_not_argue_with_itself(self):
-        assert micrograph().scale.stating(CONFIRMED).disagreements() == []
+        assert micrograph().scale.with_stated(CONFIRMED).disagreements() == []
 
 
 class TestAcquired:

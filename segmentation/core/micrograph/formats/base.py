@@ -1,4 +1,4 @@
-"""The description of a file format: upload, reader, pages and command line use nothing else."""
+"""`Format`, the description of a file format, from which upload, reader, pages and command line know it."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from ..decoded import Decoded
 
-LAST = 1000  # the place of formats that name no place
+LAST = 1000  # `Format.place` of formats that give none: behind the others
 
 
 @dataclass(frozen=True, eq=False)
 class Format:
-    """One format of image files. The web process has all formats, too, but never reads a file.
+    """One format of image files. The web process has all formats too, but calls no `read`.
 
-    name: one word for people, such as "TIFF". title: the name with what is read of such a file, for
-        the help page; "" for the name alone.
+    name: one word for people, such as "TIFF".
+    title: the name on the help page, with what can be read of such files; "" for the name alone.
     suffixes: the endings of file names, in lower case with the dot.
-    magic: how a file begins, as one of several ways. A way is either bytes, or the bytes at several
-        offsets within the first `kinds.HEAD_BYTES`.
+    magic: the signatures of the format; a file has one of them. A signature is either the first
+        bytes, or the bytes at several offsets within the first `kinds.HEAD_BYTES`.
     read(path, max_pixels, page): the pixels and the header of a file as a `Decoded`. It checks the
-        size (`grey.check_size`) before it decodes, and makes its pixels by `grey.to_grey`. page: of
-        a stack, from 1; 0 is the first page (`decoded.page_index`). Raises UnreadableImage with one
-        sentence for people. Any other exception means that the file is damaged. It imports inside
-        what it needs beyond numpy. It runs in a process that can read this file and no other.
-    imports: modules that `read` imports. The process that forks readers imports them before. They
-        must start no thread.
-    place: in every list, ascending.
-    end(file, size): the offset at which the image ends in a file of `size` bytes, found by a few
-        reads; it is larger than `size` if the file is incomplete. None where only `read` can tell.
-        Exceptions of struct come through.
+        size (`grey.check_size`) before it decodes, and makes its pixels by `grey.to_grey`. page:
+        number in a stack, from 1; 0 means the first page (`decoded.page_index`). Raises
+        UnreadableImage with one sentence for people. Any other exception means that the file is
+        damaged. The function itself imports what it needs beyond numpy. It runs in a process that
+        can read this file and no other.
+    imports: names of modules that `read` imports. The process that forks readers imports them
+        beforehand. They must start no thread.
+    place: sorting key in lists of formats, ascending.
+    end(file, size): the offset at which the image ends in a file of `size` bytes, found without
+        decoding; it is larger than `size` if the file is incomplete. It may raise struct.error.
+        None if only `read` can tell whether a file is complete.
     is_picture: whether its files may be figures with several panels (`pages.panels_of`).
     examples(): the bytes of small complete files, for tests and fuzzing.
     Raises ValueError if name, suffixes or magic are not valid.
@@ -60,5 +61,5 @@ class Format:
 
     def is_of(self, head: bytes) -> bool:
         """Whether a file with these first bytes is of this format."""
-        places = ({0: magic} if isinstance(magic, bytes) else magic for magic in self.magic)
-        return any(all(head.startswith(part, at) for at, part in parts.items()) for parts in places)
+        signatures = ({0: magic} if isinstance(magic, bytes) else magic for magic in self.magic)
+        return any(all(head.startswith(part, at) for at, part in parts.items()) for parts in signatures)

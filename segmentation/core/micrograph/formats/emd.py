@@ -1,4 +1,4 @@
-"""EMD, two formats inside HDF5."""
+"""The format EMD: HDF5 files by Velox (Thermo Fisher) or in the layout of Berkeley."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
+    """The function `read` of the Format; it imports the reader only when it is called."""
     from ..emd import read_emd
 
     return read_emd(path, max_pixels, page)

@@ -1,4 +1,4 @@
-"""DM3 and DM4, the files of Gatan's DigitalMicrograph."""
+"""The formats DM3 and DM4, files of Gatan's DigitalMicrograph."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
+    """The function `read` of the Format; it imports the reader only when it is called."""
     from ..gatan import read_gatan
 
     return read_gatan(path, max_pixels, page)
 
 
-# The version, and after a length of 4 or 8 bytes the order of the bytes, 0 or 1.
+# Signature: the version (4 bytes); then, behind a length of 4 (DM3) or 8 bytes (DM4), the byte order, 0 or 1.
 FORMATS = tuple(
     Format(
         f"DM{version}",
         (f".dm{version}",),
-        tuple({0: bytes((0, 0, 0, version)), at: bytes((0, 0, 0, order))} for order in (0, 1)),
+        tuple({0: bytes((0, 0, 0, version)), order_offset: bytes((0, 0, 0, order))} for order in (0, 1)),
         read,
         title=f"Gatan DM{version}",
         imports=("segmentation.core.micrograph.gatan",),
         place=20 + version,
     )
-    for version, at in ((3, 8), (4, 12))
+    for version, order_offset in ((3, 8), (4, 12))
 )

@@ -1,4 +1,4 @@
-"""MRC and CCP4 maps."""
+"""The format MRC, of which CCP4 maps are a kind."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
+    """The function `read` of the Format; it imports the reader only when it is called."""
     from ..mrc import read_mrc
 
     return read_mrc(path, max_pixels, page)

@@ -1,4 +1,4 @@
-"""PNG, JPEG and BMP, which Pillow reads."""
+"""The formats PNG, JPEG and BMP."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(name: str, path: Path, max_pixels: int, page: int) -> Decoded:
+    """The function `read` of the Format; it imports the reader only when it is called."""
     from ..picture import read_picture
 
     return read_picture(path, name, max_pixels)

@@ -1,4 +1,4 @@
-"""SER, the files of TIA (FEI, Thermo Fisher)."""
+"""The format SER, files of TIA (FEI, Thermo Fisher)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
+    """The function `read` of the Format; it imports the reader only when it is called."""
     from ..ser import read_ser
 
     return read_ser(path, max_pixels, page)

@@ -1,4 +1,4 @@
-"""TIFF, classic and big."""
+"""The format TIFF, classic and BigTIFF."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
+    """The function `read` of the Format; it imports the reader only when it is called."""
     from ..tiff import read_tiff
 
     return read_tiff(path, max_pixels, page)

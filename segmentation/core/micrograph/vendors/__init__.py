@@ -1,4 +1,4 @@
-"""Headers and side files of the makers of microscopes and software: one module for each."""
+"""Facts (pixel size, instrument) in the headers and side files of microscope and software makers: a module for each."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ READERS = (
     *(cameras.read_gatan, cameras.read_tvips, ome.read, imagej.read),
 )
 UNUSED = "As they contradict each other, none of them is used. Type the image width."
-SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)  # not all need the size
+SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
 
 
 def facts(tags: Tags) -> Facts:
-    """The Facts of the first vendor that gives a pixel size, else of the first that says anything, else empty ones. If
-    the sizes of two vendors contradict each other, neither is used.
+    """The Facts of the first vendor whose header has a pixel size, else of the first with any facts, else empty ones.
+    If the pixel sizes of two vendors contradict each other, neither is used.
 
     A malformed header is ignored, so that the image is not lost because of it.
     """
-    answers = [answer for reader in READERS if (answer := checked(reader, tags)) is not None]
-    answer_used, sized = _best(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
-    if not any(contradict(answer_used, answer) for answer in sized.values()):
+    answers = [answer for reader in READERS if (answer := facts_or_none(reader, tags)) is not None]
+    answer_used, with_size = _best(answers), {answer.detail: answer for answer in answers if answer.nm_per_pixel}
+    if not any(contradict(answer_used, answer) for answer in with_size.values()):
         return answer_used
-    notes = (*answer_used.notes, *crosscheck(sized), UNUSED)
+    notes = (*answer_used.notes, *crosscheck(with_size), UNUSED)
     return replace(answer_used, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
 
 
 def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """What a side file says about an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
-    answers = [answer for reader in SIDE_READERS if (answer := checked(reader, raw, columns, rows)) is not None]
+    """The Facts in a side file of an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
+    answers = [answer for reader in SIDE_READERS if (answer := facts_or_none(reader, raw, columns, rows)) is not None]
     return _best(answers) if answers else None
 
 
 def _best(answers: Iterable[Facts]) -> Facts:
-    """The first answer with a pixel size, else the first that says anything."""
-    silent = Facts()
+    """The first answer with a pixel size, else the first with any facts, else empty Facts."""
+    without_size = Facts()
     for candidate in answers:
         if candidate.nm_per_pixel:
             return candidate
-        if not silent.metadata and not silent.notes:
-            silent = candidate
-    return silent
+        if not without_size.metadata and not without_size.notes:
+            without_size = candidate
+    return without_size
 
 
-def checked(read: Callable[..., Facts | None], *header: Any) -> Facts | None:
-    """What a reader says of a header, checked; None where it says nothing or the header is malformed."""
+def facts_or_none(read: Callable[..., Facts | None], *header: Any) -> Facts | None:
+    """The plausible facts that a reader finds in a header; None if it finds none or the header is malformed."""
     try:
         answer = read(*header)
     except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, RecursionError, struct.error):

@@ -1,29 +1,29 @@
-"""TIFFs of TEM cameras: Gatan DigitalMicrograph's exports (tags 65003 to 65015), and TVIPS EMMENU (tag 37706).
+"""Readers of the tags of TEM cameras in TIFFs: Gatan DigitalMicrograph (65003 to 65015), and TVIPS EMMENU (37706).
 
-Neither maker publishes its tags. Those of Gatan are named as in RosettaSciIO's documentation of DM images: unit, origin
-and size of a pixel for each axis. The layout of TVIPS' TemData is the one that tifffile reads (`read_tvips_header`,
-BSD-3-Clause), where all lengths are nanometres.
+Neither maker publishes its tags. The names of Gatan's are those in RosettaSciIO's documentation of DM images: unit,
+origin and size of a pixel for each axis. The layout of TVIPS' TemData is the one that tifffile reads
+(`read_tvips_header`, BSD-3-Clause), where all lengths are nanometres.
 """
 
 from __future__ import annotations
 
 import struct
 
-from .facts import Facts, Tags, followed, metadata_of, scaled, text_of
+from .facts import Facts, Tags, metadata_of, scaled, tag_bytes, text_of
 from .units import FLOAT32, FLOAT64, nanometres
 
 GATAN_UNIT, GATAN_NAME, GATAN_SIZES = 65003, 65012, (65009, 65010)
 TVIPS = 37706
 TVIPS_VERSION_2, TVIPS_MAGIC = 2, 0xAAAAAAAA
-TVIPS_FIRST = 244  # bytes of version 1, which version 2 continues
-# Of version 2, in bytes from its beginning: pixel sizes (two float32), name of the microscope (160 bytes of UTF-16),
+TVIPS_FIRST = 244  # bytes of the header of version 1; in version 2 more fields follow
+# Offsets in the part of version 2, in bytes: pixel sizes (two float32), name of the microscope (160 bytes of UTF-16),
 # its voltage in volts and its magnification (float32), and the word that ends the header.
 TVIPS_SIZES, TVIPS_MICROSCOPE, TVIPS_VOLTAGE, TVIPS_MAGNIFICATION, TVIPS_END = 2724, 2868, 3028, 3292, 6064
 
 
 def read_gatan(tags: Tags) -> Facts | None:
-    """The size of a pixel, a float64; None without the tags or a known
-    length. Each axis has its unit."""
+    """The facts in Gatan's tags: sizes of a pixel as float64, with a unit for each axis. None without the tags or with
+    an unknown unit."""
     order, raws = "<" if tags.little_endian else ">", (tags.raw(code) or b"" for code in GATAN_SIZES)
     across, down = (struct.unpack_from(order + "d", raw)[0] if len(raw) >= 8 else 0.0 for raw in raws)
     factor, factor_down = (
@@ -44,8 +44,8 @@ def read_gatan(tags: Tags) -> Facts | None:
 
 
 def read_tvips(tags: Tags) -> Facts | None:
-    """The distance of two pixels on the specimen, which only version 2 of the header has; None without it."""
-    raw, order = followed(tags, TVIPS, TVIPS_FIRST + TVIPS_END + 4), "<" if tags.little_endian else ">"
+    """The facts in TVIPS' tag; None without version 2 of its header, which alone has the size of a pixel."""
+    raw, order = tag_bytes(tags, TVIPS, TVIPS_FIRST + TVIPS_END + 4), "<" if tags.little_endian else ">"
     if raw is None or len(raw) < 4 or struct.unpack_from(order + "i", raw)[0] != TVIPS_VERSION_2:
         return None
     second = raw[TVIPS_FIRST:]

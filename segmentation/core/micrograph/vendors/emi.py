@@ -1,4 +1,7 @@
-"""FEI TIA `.emi` beside `.ser`: XML with what the microscope was set to; the pixel size is in the `.ser` itself."""
+"""Reader of FEI TIA's `.emi`, a side file of `.ser` images: XML with the settings of the microscope.
+
+The pixel size is in the `.ser` itself.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ LARGEST_XML = 1 << 22
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """What the first description in the file says, empty where that is missing or broken; None for no `.emi`."""
+    """The facts in the first description of the file; empty if it is missing or broken. None if this is no `.emi`."""
     start = raw.find(_START)
     end = raw.find(_END, start, start + LARGEST_XML) if start >= 0 else -1
     if end < 0:

@@ -1,4 +1,5 @@
-"""FEI / Thermo Fisher: INI text in tags 34680 and 34682, XML in 34683, pixels per centimetre in 65450 and 65451."""
+"""Reader of FEI / Thermo Fisher's TIFF tags: INI text in 34680 and 34682, XML in 34683, resolution in 65450 and
+65451."""
 
 from __future__ import annotations
 
@@ -11,28 +12,28 @@ from .facts import (
     Tags,
     lines_of,
     metadata_of,
+    pixel_count,
     rational,
     rational_rounding,
     scaled,
     text_of,
     tilt_facts,
-    truth,
-    whole,
     xml_of,
+    yes_or_no,
 )
 from .units import leading_number, nanometres, number, plausible_pixel, written_rounding
 
 TAGS = (34682, 34680)
 XML_TAG = 34683
 RESOLUTION_TAGS = (65450, 65451)
-MOST_VOLTS = 40_000  # of a scanning microscope
-Sections = dict[str, dict[str, str]]
+MOST_VOLTS = 40_000  # of a scanning electron microscope
+Sections = dict[str, dict[str, str]]  # of an INI text: values by section and key
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the FEI header says, None without one; images of the navigation camera have no scan, so no size.
+    """The facts in FEI's tags; None without them. Images of the navigation camera have no scan, so no pixel size.
 
-    Of tags 34682 and 34680 the first with a pixel size counts, else the XML of 34683; both complete its metadata.
+    The pixel size is that of the first of tags 34682, 34680 and 34683 that has one. Metadata comes from all of them.
     """
     texts = {code: text_of(raw) for code in TAGS if (raw := tags.raw(code)) is not None}
     headers = [
@@ -40,16 +41,17 @@ def read(tags: Tags) -> Facts | None:
         for code, text in texts.items()
     ]
     xml = _from_xml(tags)
-    sized = next((facts for facts in headers if plausible_pixel(facts.nm_per_pixel)), None)
+    with_size = next((facts for facts in headers if plausible_pixel(facts.nm_per_pixel)), None)
     others = [*headers, *([xml] if xml else [])]
     if not others:
         return None
-    facts = sized or (xml if xml and plausible_pixel(xml.nm_per_pixel) else others[0])
-    known = {name: value for header in reversed(others) for name, value in header.metadata.items()}
-    return replace(facts, metadata={**known, **(sized.metadata if sized else {})})
+    facts = with_size or (xml if xml and plausible_pixel(xml.nm_per_pixel) else others[0])
+    all_metadata = {name: value for header in reversed(others) for name, value in header.metadata.items()}
+    return replace(facts, metadata={**all_metadata, **(with_size.metadata if with_size else {})})
 
 
 def _sections(text: str) -> Sections:
+    """The sections of an INI text; lines before the first section are in ""."""
     sections: Sections = {}
     section: dict[str, str] = sections.setdefault("", {})
     for line in lines_of(text):
@@ -63,6 +65,7 @@ def _sections(text: str) -> Sections:
 
 
 def _from_sections(code: int, sections: Sections) -> Facts:
+    """The facts in the INI text of tag `code`."""
     scan = sections.get("Scan") or sections.get(sections.get("Beam", {}).get("Scan", "")) or {}
     image = sections.get("Image", {})
     width, height = number(scan.get("PixelWidth")), number(scan.get("PixelHeight"))
@@ -71,14 +74,14 @@ def _from_sections(code: int, sections: Sections) -> Facts:
         detail=f"FEI tag {code}, Scan PixelWidth",
         relative_uncertainty=written_rounding(scan.get("PixelWidth")),
         height_nm=height * 1e9 if height else None,
-        columns=whole(number(image.get("ResolutionX"))),
-        rows=whole(number(image.get("ResolutionY"))),
+        columns=pixel_count(number(image.get("ResolutionX"))),
+        rows=pixel_count(number(image.get("ResolutionY"))),
         metadata=_metadata(sections),
     )
 
 
 def _metadata(sections: Sections) -> dict[str, str | float]:
-    if bar := sections.get("DatabarData"):  # XL and Sirion: no size of a pixel, and the magnification's is disputed
+    if bar := sections.get("DatabarData"):  # XL and Sirion: it has no pixel size
         return metadata_of(
             instrument="FEI XL or Sirion",
             voltage_kv=scaled(number(bar.get("HighTension")), 1e-3),
@@ -90,7 +93,7 @@ def _metadata(sections: Sections) -> dict[str, str | float]:
     system = sections.get("System", {})
     user = sections.get("User", {})
     volts = number(beam.get("HV") or column.get("HV"))
-    tilt, by, rotation = (
+    tilt, corrected_angle, rotation = (
         number(text or None)
         for text in (
             sections.get("Stage", {}).get("StageT") or column.get("StageTa"),
@@ -106,8 +109,8 @@ def _metadata(sections: Sections) -> dict[str, str | float]:
         date=f"{user.get('Date', '')} {user.get('Time', '')}",
         **tilt_facts(
             tilt,
-            corrected=truth(column.get("TiltCorrectionIsOn", "")),
-            angle=by,
+            corrected=yes_or_no(column.get("TiltCorrectionIsOn", "")),
+            angle=corrected_angle,
             rotation=rotation,
             radians=True,
             ion=beam.get("Beam", "").lower() == "ibeam",
@@ -116,8 +119,8 @@ def _metadata(sections: Sections) -> dict[str, str | float]:
 
 
 def _from_xml(tags: Tags) -> Facts | None:
-    """What the XML tag says, None without one. Of a transmission microscope the stage is tilted to see a crystal along
-    an axis, which shortens no projection of a particle: its tilt is not taken."""
+    """The facts in the XML tag; None without it. A transmission microscope's stage is tilted to see a crystal along an
+    axis. That shortens no particle in the image, so its tilt is left out."""
     root = xml_of(text_of(tags.raw(XML_TAG) or b""))
     if root is None:
         return None
@@ -136,8 +139,8 @@ def _from_xml(tags: Tags) -> Facts | None:
         detail=f"FEI tag {XML_TAG}, PixelSize",
         relative_uncertainty=None if across is None else written_rounding(across.text),
         height_nm=_xml_nanometres(down),
-        columns=None if scan is None else whole(number(scan.findtext("X"))),
-        rows=None if scan is None else whole(number(scan.findtext("Y"))),
+        columns=None if scan is None else pixel_count(number(scan.findtext("X"))),
+        rows=None if scan is None else pixel_count(number(scan.findtext("Y"))),
         metadata=metadata_of(
             instrument=f"FEI {model}",
             detector=root.findtext(".//ScanningDetector/DetectorName"),
@@ -152,7 +155,7 @@ def _from_xml(tags: Tags) -> Facts | None:
 def _xml_tilt(root: ElementTree.Element) -> dict[str, str | float | None]:
     return tilt_facts(
         _xml_number(root, ".//StagePosition/Tilt/Alpha"),
-        corrected=truth(root.findtext(".//Optics/SampleTiltCorrectionOn", "")),
+        corrected=yes_or_no(root.findtext(".//Optics/SampleTiltCorrectionOn", "")),
         angle=_xml_number(root, ".//Optics/SamplePreTiltAngle"),
         rotation=_xml_number(root, ".//ScanSettings/ScanRotation"),
         radians=True,
@@ -165,6 +168,7 @@ def _xml_number(root: ElementTree.Element, path: str) -> float | None:
 
 
 def _xml_nanometres(element: ElementTree.Element | None) -> float | None:
+    """The length in an element with an attribute `unit`, in nm."""
     if element is None:
         return None
     value, factor = number(element.text), nanometres(element.get("unit", "m"))
@@ -172,7 +176,7 @@ def _xml_nanometres(element: ElementTree.Element | None) -> float | None:
 
 
 def _transmission(tags: Tags, root: ElementTree.Element | None) -> Facts:
-    """Tecnai and Titan: labels in XML; pixels per centimetre in tags of their own."""
+    """The facts of a transmission microscope (Tecnai, Titan): labels in XML, and the tags for pixels per centimetre."""
     labels = {
         data.findtext("Label", "").strip(): data.findtext("Value", "").strip()
         for data in ([] if root is None else root.iter("Data"))

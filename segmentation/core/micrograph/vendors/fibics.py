@@ -1,22 +1,22 @@
-"""Fibics NPVE, as on Zeiss Orion (tag 51023): XML with the field of view, in micrometres where it has no unit."""
+"""Reader of the tag of Fibics NPVE, as on Zeiss Orion (51023): XML with the field of view, in µm if it has no unit."""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from .facts import Facts, Tags, metadata_of, scaled, text_of, tilt_facts, whole, xml_of
+from .facts import Facts, Tags, metadata_of, pixel_count, scaled, text_of, tilt_facts, xml_of
 from .units import nanometres, number, written_rounding
 
 TAG = 51023
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the Fibics block says, None without one."""
+    """The facts in Fibics' tag; None without it."""
     root = xml_of(text_of(tags.raw(TAG) or b""))
     if root is None:
         return None
     field, beam = root.find(".//Scan/FOV_X"), root.findtext(".//Image/Beam", "")
-    columns, rows = (whole(number(root.findtext(f".//Image/{side}"))) for side in ("Width", "Height"))
+    columns, rows = (pixel_count(number(root.findtext(f".//Image/{side}"))) for side in ("Width", "Height"))
     voltage = next((item.text for item in root.iter("item") if item.get("name") == "AccV"), None)
     return Facts(
         nm_per_pixel=_pixel(field, columns),
@@ -37,12 +37,12 @@ def read(tags: Tags) -> Facts | None:
 
 
 def _pixel(field: ElementTree.Element | None, pixels: int | None) -> float | None:
-    """Nanometres of one of so many pixels of a field of view."""
+    """The size in nm of a pixel of a field of view that has `pixels` along this side."""
     value = None if field is None else number(field.text)
     factor = None if field is None else nanometres(field.get("units", "um"))
     return value * factor / pixels if value and factor and pixels else None
 
 
 def _tilt(root: ElementTree.Element) -> dict[str, str | float | None]:
-    """In degrees; the header says nothing of a correction."""
+    """The metadata of `tilt_facts`; angles are in degrees, and the header does not say whether a tilt was corrected."""
     return tilt_facts(number(root.findtext(".//Stage/Tilt")), rotation=number(root.findtext(".//Scan/ScanRot")))

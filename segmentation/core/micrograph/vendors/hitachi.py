@@ -1,20 +1,20 @@
-"""Hitachi: a `.txt` file beside the image, `[SemImageFile]` and `Key=value` lines, plain or UTF-16."""
+"""Reader of Hitachi's side file: a `.txt` with `[SemImageFile]` and `Key=value` lines, in ASCII or UTF-16."""
 
 from __future__ import annotations
 
-from .facts import Facts, entries_of, metadata_of, pair_of, scaled, text_of, tilt_facts, truth
+from .facts import Facts, entries_of, metadata_of, pair_of, scaled, text_of, tilt_facts, yes_or_no
 from .units import leading_number, number, quantity_nm, rounding
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """What the text file says, None where it is not Hitachi's; `PixelSize` without a unit is in nanometres."""
+    """The facts in the text file; None if it is not Hitachi's. A `PixelSize` without a unit is in nm."""
     text = text_of(raw)
     if "[SemImageFile]" not in text and "[TemImageFile]" not in text:
         return None
     entries = entries_of(text)
     written = entries.get("PixelSize", "")
     data_columns, data_rows = pair_of(entries.get("DataSize"))
-    # Numbers without units are in volts and in micrometres.
+    # Without a unit the voltage is in volts, and the working distance in micrometres.
     voltage, distance = entries.get("AcceleratingVoltage", ""), entries.get("WorkingDistance", "")
     volts, distance_nm = leading_number(voltage), quantity_nm(distance)
     return Facts(
@@ -32,7 +32,7 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
             date=f"{entries.get('Date', '')} {entries.get('Time', '')}",
             **tilt_facts(  # in degrees
                 leading_number(entries.get("StagePositionT")),
-                corrected=truth(entries.get("TiltCorrection", "")),
+                corrected=yes_or_no(entries.get("TiltCorrection", "")),
                 rotation=leading_number(entries.get("ScanRotation")),
             ),
         ),

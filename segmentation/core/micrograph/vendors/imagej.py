@@ -1,4 +1,5 @@
-"""ImageJ: `unit=` in the description (tag 270) with the resolution tags in pixels per unit."""
+"""Reader of ImageJ's calibration in TIFFs: `unit=` in the description (tag 270), pixels per unit in the resolution
+tags."""
 
 from __future__ import annotations
 
@@ -6,14 +7,14 @@ from .facts import Facts, Tags, rational, rational_rounding, text_of
 from .units import nanometres
 
 DESCRIPTION, X_RESOLUTION, Y_RESOLUTION = 270, 282, 283
-_MILLIMETRE, _PRINTED = 1e6, 1e3  # nm: pixels above 1 µm in units from 1 mm on are those of a print
+_MILLIMETRE, _PRINTED = 1e6, 1e3  # nm: a unit from 1 mm on with pixels above 1 µm is a print resolution
 
 
 def read(tags: Tags) -> Facts | None:
-    """What ImageJ's description says, None where there is none.
+    """The facts in ImageJ's description; None without one.
 
-    ImageJ turns a print resolution into a "calibration" in inches, centimetres or millimetres; that is recognised and
-    not used.
+    ImageJ turns a print resolution into a "calibration" in inches, centimetres or millimetres. Such a one is recognised
+    and not used.
     """
     text = text_of(tags.raw(DESCRIPTION) or b"")
     if not text.startswith("ImageJ="):

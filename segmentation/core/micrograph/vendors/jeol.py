@@ -1,7 +1,7 @@
-"""JEOL: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` file beside the image; of TEM, XML
-in the description (tag 270).
+"""Reader of JEOL's headers: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` side file.
 
-Two notations: lines `$CM_MAG 10000` and `$$SM_WD 8.1`, and `$CM_MAG=10000` and `$SM_WD=8.1` with tabs between them.
+TEM images have XML in the description (tag 270) instead. The entries have two notations: lines `$CM_MAG 10000` and
+`$$SM_WD 8.1`, and `$CM_MAG=10000` and `$SM_WD=8.1` with tabs between them.
 """
 
 from __future__ import annotations
@@ -9,13 +9,25 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, tilt_facts, truth, whole, xml_of
+from .facts import (
+    Facts,
+    Tags,
+    lines_of,
+    metadata_of,
+    pair_of,
+    pixel_count,
+    scaled,
+    text_of,
+    tilt_facts,
+    xml_of,
+    yes_or_no,
+)
 from .units import SQRT3, height_unless_rounded, leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG, DESCRIPTION = 37500, 270
-LARGEST_NOTE = 1 << 20  # bytes that are looked at
-LONGEST_VALUE = 200
-SAME = 0.01  # pixel sizes that differ by less, apart from their rounding, are one
+LARGEST_NOTE = 1 << 20  # bytes of a MakerNote that are read
+LONGEST_VALUE = 200  # characters
+SAME = 0.01  # relative: pixel sizes that differ by less, beyond their rounding, are equal
 _UNICODE = b"UNICODE\0"
 _NEEDLES = (("$CM_", "utf-16-le"), ("$CM_", "utf-16-be"), ("$CM_", "ascii"))
 _ENTRY = re.compile(r"\s*\$+([A-Z][A-Z0-9_]*)[ \t]*=?(.*)")
@@ -25,15 +37,16 @@ _LENGTHS = re.compile(rf"{_LENGTH}(?:\s+{_LENGTH})?")
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the MakerNote or the XML of a TEM says, None where it is not JEOL's."""
+    """The facts in the MakerNote, or in the XML of a TEM; None if there are none by JEOL."""
     raw = tags.raw(TAG) or tags.exif(TAG)
     return _transmission(tags) if raw is None else read_note(raw)
 
 
 def _transmission(tags: Tags) -> Facts | None:
-    """The size of a pixel on the detector, by its pixels per metre, divided by the magnification.
+    """The facts in a TEM's XML. The pixel size is that on the detector (from its pixels per metre) over the
+    magnification.
 
-    The camera software also draws its micron bar by these two (`InstrumentsParameter` beside each drawn object).
+    The camera software draws its scale bar from the same two numbers (`InstrumentsParameter` beside each drawn object).
     """
     raw = tags.raw(DESCRIPTION)
     root = xml_of(text_of(raw)) if raw is not None and b"<TemReporter" in raw[:200] else None
@@ -45,8 +58,8 @@ def _transmission(tags: Tags) -> Facts | None:
     density = ".//PixelsPerMeter/"
     across, down = (number(drawn.findtext(density + side)) for side in ("Horizontal", "Vertical"))
     magnification = number(drawn.findtext("InstrumentsParameter/SelectorValue"))
-    columns, rows = (whole(number(drawn.findtext(f".//ImageSize/{side}"))) for side in ("Width", "Height"))
-    if not across or not magnification:  # a malformed header says nothing at all
+    columns, rows = (pixel_count(number(drawn.findtext(f".//ImageSize/{side}"))) for side in ("Width", "Height"))
+    if not across or not magnification:  # malformed
         return None
     return Facts(
         nm_per_pixel=1e9 / (across * magnification),
@@ -65,7 +78,7 @@ def _transmission(tags: Tags) -> Facts | None:
 
 
 def read_note(raw: bytes) -> Facts | None:
-    """What the bytes of a MakerNote say: UTF-16 after a word that says so, or any text after a few other bytes."""
+    """The facts in the bytes of a MakerNote: UTF-16 after the word UNICODE, or any encoding after a few other bytes."""
     raw = raw[:LARGEST_NOTE]
     if raw.startswith(_UNICODE):
         return _facts(raw[len(_UNICODE) :].decode("utf-16-le", errors="replace"), "JEOL MakerNote")
@@ -78,24 +91,25 @@ def read_note(raw: bytes) -> Facts | None:
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """What the text file beside an image says, None where it is not JEOL's."""
+    """The facts in the text file beside an image; None if it is not JEOL's."""
     return _facts(text_of(raw), "JEOL text file")
 
 
 def _facts(text: str, where: str) -> Facts | None:
-    """A pixel size in the order of preference: as such, by the field of view, by the micron bar."""
+    """The facts in a text of entries; None without any. The pixel size is the first of three: the entry for it, the
+    field of view over its columns, the scale bar over its pixels. `where`: of the text, for people."""
     if "$CM_" not in text and "$SM_" not in text:
         return None
-    entries: dict[str, str] = {}  # the first of a name counts
-    for form in filter(None, map(_ENTRY.match, lines_of(text.replace("\t$", "\n$")))):
-        entries.setdefault(form[1], form[2].strip("\0 \t")[:LONGEST_VALUE])
+    entries: dict[str, str] = {}  # of two equal keys the first counts
+    for match in filter(None, map(_ENTRY.match, lines_of(text.replace("\t$", "\n$")))):
+        entries.setdefault(match[1], match[2].strip("\0 \t")[:LONGEST_VALUE])
 
     columns, rows = pair_of(entries.get("CM_IMAGE_SIZE") or entries.get("CM_FULL_SIZE"))
     banner = number(entries.get("SM_PNU_HEIGHT"))
     stated = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
     field = _size("$CM_FIELD_OF_VIEW", entries.get("CM_FIELD_OF_VIEW", ""), columns, rows)
     marker, bar = quantity_nm(entries.get("SM_MICRON_MARKER", "")), number(entries.get("SM_MICRON_BAR"))
-    # The length of the micron bar is nominal, so without rounding of its own.
+    # The length of the scale bar is nominal, so it has no rounding.
     by_bar = Facts(
         nm_per_pixel=marker / bar if marker and bar and bar > 0 else None,
         detail="$$SM_MICRON_BAR",
@@ -117,11 +131,12 @@ def _facts(text: str, where: str) -> Facts | None:
 
 
 def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:
-    """The pixel of a field of `columns` x `rows` px; of two lengths (width, height) one unit may serve for both."""
-    form = _LENGTHS.fullmatch(text)
-    if form is None:
+    """The size of a pixel of a field of `columns` x `rows` px. text: its width, or width and height with one unit or
+    two."""
+    match = _LENGTHS.fullmatch(text)
+    if match is None:
         return Facts(detail=key)
-    across, unit, down, last = (part or "" for part in form.groups())
+    across, unit, down, last = (part or "" for part in match.groups())
     width, height = quantity_nm(f"{across} {unit or last}"), quantity_nm(f"{down} {last or unit}")
     size = width / columns if width and columns else None
     return Facts(
@@ -133,12 +148,12 @@ def _size(key: str, text: str, columns: int | None, rows: int | None) -> Facts:
 
 
 def _height(size: float | None, field: Facts) -> float | None:
-    """The height of a pixel of this width, as the field of view has them; None where that has no height."""
+    """The height of a pixel of width `size`, by the aspect ratio of the field of view's pixels; None without one."""
     return size * field.height_nm / field.nm_per_pixel if size and field.height_nm and field.nm_per_pixel else None
 
 
 def _doubt(stated: Facts, field: Facts) -> tuple[str, ...]:
-    """A sentence where two pixel sizes differ by more than their written digits allow."""
+    """A sentence if the stated pixel size and that of the field of view differ by more than their digits allow."""
     one, other = plausible_pixel(stated.nm_per_pixel), plausible_pixel(field.nm_per_pixel)
     allowed_by_rounding = SQRT3 * ((stated.relative_uncertainty or 0.0) + (field.relative_uncertainty or 0.0))
     if not one or not other or abs(one / other - 1) <= SAME + allowed_by_rounding:
@@ -162,14 +177,14 @@ def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
         date=f"{entries.get('CM_DATE', '')} {entries.get('CM_TIME', '')}",
         **tilt_facts(  # in degrees
             _stage_tilt(entries),
-            corrected=truth(next((text for key, text in entries.items() if "TILT_COR" in key), "")),
+            corrected=yes_or_no(next((text for key, text in entries.items() if "TILT_COR" in key), "")),
             rotation=leading_number(entries.get("SM_SCAN_ROTATION")),
         ),
     )
 
 
 def _stage_tilt(entries: dict[str, str]) -> float | None:
-    """The tilt of the stage: by its letter, or the fifth of x, y, z, rotation and tilt."""
+    """The tilt of the stage in degrees: after the letter T, or the fifth of x, y, z, rotation and tilt."""
     if lettered := _TILT.search(entries.get("CM_STAGE_POSITION", "")):
         return number(lettered[1])
     places = entries.get("CM_STAGE_POS", "").split()

@@ -1,8 +1,8 @@
-"""OME-TIFF: XML in the description (tag 270)."""
+"""Reader of OME-TIFF: XML in the description (tag 270)."""
 
 from __future__ import annotations
 
-from .facts import Facts, Tags, metadata_of, text_of, whole, xml_of
+from .facts import Facts, Tags, metadata_of, pixel_count, text_of, xml_of
 from .units import nanometres, number, written_rounding
 
 DESCRIPTION = 270
@@ -27,7 +27,7 @@ UNSET = "The file gives a pixel of 1 without a unit, as programs write where non
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the OME-XML says of its first image, None where there is none; lengths without a unit are in µm."""
+    """The facts of the first image in the OME-XML; None without one. Lengths without a unit are in µm."""
     text = text_of(tags.raw(DESCRIPTION) or b"")
     if "<OME" not in text[:2000]:
         return None
@@ -45,15 +45,15 @@ def read(tags: Tags) -> Facts | None:
         detail="OME-XML, PhysicalSizeX",
         relative_uncertainty=written_rounding(pixels.get("PhysicalSizeX")),
         height_nm=height,
-        columns=whole(number(pixels.get("SizeX"))),
-        stored_rows=whole(number(pixels.get("SizeY"))),
+        columns=pixel_count(number(pixels.get("SizeX"))),
+        stored_rows=pixel_count(number(pixels.get("SizeY"))),
         metadata=metadata_of(instrument=maker, date=root.findtext("{*}Image/{*}AcquisitionDate")),
         notes=(UNSET,) if is_unset else (),
     )
 
 
 def _length(value: str | None, unit: str | None) -> float | None:
-    """Nanometres; units that the schema does not know are read as other files write them."""
+    """A length in nm. A unit that is not in the schema is read as in other files."""
     word = (unit or "µm").strip().replace("μ", "µ").replace("\u212b", "Å")
     size, factor = number(value), _UNITS.get(word) or nanometres(word)
     return size * factor if size and factor else None

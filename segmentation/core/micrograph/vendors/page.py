@@ -1,4 +1,4 @@
-"""A page that this program took out of a stack: JSON in the description (tag 270), written by `pages.write_page`."""
+"""Reader of pages that this program took out of stacks: JSON in the description (tag 270), by `pages.write_page`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from math import isfinite
 from typing import Any
 
 from ..sources import Source
-from .facts import MARKS, Facts, Tags, metadata_of, text_of, whole
+from .facts import MARKS, Facts, Tags, metadata_of, pixel_count, text_of
 
 DESCRIPTION = 270
 FORMAT = "deepsegm-page/1"
 BEGINS = f'{{"format": "{FORMAT}"'
-MOST_NOTES, LONGEST_NOTE = 20, 500
-# Metadata that every file has by itself.
+MOST_NOTES, LONGEST_NOTE = 20, 500  # number of notes; characters of one
+# Metadata that is found anew in each file, so that it is not taken from the description.
 OF_FILES = ("kind", "image_rows", "page", "pages", "panels", "channels", MARKS)
 
 
 def read(tags: Tags) -> Facts | None:
-    """What was known of the page in its stack, None where this is no such page."""
+    """The facts that the page had in its stack; None if the TIFF is no such page."""
     text = text_of(tags.raw(DESCRIPTION) or b"")
     if not text.startswith(BEGINS):
         return None
@@ -28,7 +28,7 @@ def read(tags: Tags) -> Facts | None:
         nm_per_pixel=_number(scale["nm_per_pixel"]),
         detail=str(scale["detail"])[:200],
         relative_uncertainty=_number(scale["relative_uncertainty"]),
-        rows=whole(_number(metadata.get("image_rows"))),
+        rows=pixel_count(_number(metadata.get("image_rows"))),
         source=Source.SIDE_FILE if scale["source"] == Source.SIDE_FILE else Source.METADATA,
         metadata=metadata_of(
             **{
@@ -43,4 +43,5 @@ def read(tags: Tags) -> Facts | None:
 
 
 def _number(value: Any) -> float | None:
+    """The value if it is a finite number, else None."""
     return value if isinstance(value, int | float) and isfinite(value) else None

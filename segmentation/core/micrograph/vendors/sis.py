@@ -1,4 +1,4 @@
-"""Olympus SIS (tag 33560): a binary block that points to another one with the pixel size.
+"""Reader of Olympus SIS' tag (33560): a binary block that points to another one with the pixel size.
 
 There is no published description; the layout is the one that tifffile reads (`read_sis`, BSD-3-Clause). Tag 33471,
 which such files may have too, lists bands, heights and times but no pixel size.
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import struct
 
-from .facts import Facts, Tags, followed, metadata_of
+from .facts import Facts, Tags, metadata_of, tag_bytes
 from .units import FLOAT64
 
 TAG = 33560
-MOST_BLOCKS = 256
+MOST_BLOCKS = 256  # that the first block points to
 _HEAD = struct.Struct("<4s6xhhhhh6x32sH")
 _BLOCK = struct.Struct("<hhI")
 _GENERAL = struct.Struct("<10xhdd8xd2x34s32s")
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the SIS block says, None without one."""
-    raw = followed(tags, TAG, _HEAD.size + MOST_BLOCKS * _BLOCK.size)
+    """The facts in the SIS block; None without one."""
+    raw = tag_bytes(tags, TAG, _HEAD.size + MOST_BLOCKS * _BLOCK.size)
     if raw is None or len(raw) < _HEAD.size or raw[:4] != b"SIS0":
         return None
     _, minute, hour, day, month, year, _, blocks = _HEAD.unpack_from(raw)
@@ -33,7 +33,7 @@ def read(tags: Tags) -> Facts | None:
 
 
 def _general(raw: bytes, date: str | None) -> Facts:
-    """What the block of general facts says; its unit of length is 10^exponent m."""
+    """The facts in the general block, of kind 1; its unit of length is 10^exponent m."""
     exponent, width, height, magnification, camera, _ = _GENERAL.unpack(raw)
     nm_per_unit = 1e9 * 10.0**exponent
     return Facts(

@@ -1,15 +1,18 @@
-"""TESCAN: `Key=value` lines, lengths in metres; at the end of tag 50431 (after a thumbnail) or in a `.hdr` file."""
+"""Reader of TESCAN's `Key=value` lines, at the end of tag 50431 (after a thumbnail) or in a `.hdr` side file.
+
+Lengths are in metres.
+"""
 
 from __future__ import annotations
 
 import re
 
-from .facts import Facts, Tags, entries_of, metadata_of, scaled, text_of, tilt_facts, truth
+from .facts import Facts, Tags, entries_of, metadata_of, scaled, text_of, tilt_facts, yes_or_no
 from .units import number, rounding
 
 TAG = 50431
-SAME = 0.02
-ION = "[FIB]"  # heads the section of the ion beam in place of "[SEM]"
+SAME = 0.02  # relative: widths of the field of view that differ by less are equal
+ION = "[FIB]"  # title of the section in images of the ion beam, in place of "[SEM]"
 OTHER_WIDTH = (
     "TESCAN's header is that of an image {:.0f} px wide but this one is {} px wide: it was resized or cropped, so the"
     " pixel size of the header is not used: type the image width."
@@ -18,7 +21,7 @@ _LINE = re.compile(rb"(?:^|[\r\n\0\x01-\x09])([A-Za-z][A-Za-z0-9]{1,40})=([^\r\n
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the TESCAN block says, None without one."""
+    """The facts in TESCAN's tag; None without it."""
     raw = tags.raw(TAG)
     if raw is None:
         return None
@@ -29,7 +32,7 @@ def read(tags: Tags) -> Facts | None:
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """What the header file beside an image of `columns` x `rows` px says, None where it is not TESCAN's."""
+    """The facts in the header file beside an image of `columns` x `rows` px; None if it is not TESCAN's."""
     text = text_of(raw)
     if "PixelSizeX" not in text:
         return None
@@ -37,8 +40,9 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
 
 
 def _facts(fields: dict[str, str], where: str, columns: int, rows: int, *, ion: bool) -> Facts:
-    """The field of view is the reference over the magnification: where it is not that of the image, no size is
-    given. ion: whether the image is of the ion beam, whose angle to the stage the header does not say."""
+    """The facts in the lines. The width of the field of view is MagnificationReference over Magnification: if the image
+    has another width, the pixel size is left out. ion: whether the image is of the ion beam; its tilt is left out, as
+    the header does not say the beam's angle to the stage."""
     width, height = number(fields.get("PixelSizeX")), number(fields.get("PixelSizeY"))
     strip = number(fields.get("ImageStripSize"))
     reference, magnification = number(fields.get("MagnificationReference")), number(fields.get("Magnification"))
@@ -67,12 +71,12 @@ def _facts(fields: dict[str, str], where: str, columns: int, rows: int, *, ion: 
 
 
 def _tilt(fields: dict[str, str]) -> dict[str, str | float | None]:
-    """In degrees. The correction is the angle that was corrected for, 0 for none, or a word."""
+    """The metadata of `tilt_facts`; angles are in degrees. `TiltCorrection` is the corrected angle, 0, or a word."""
     written = fields.get("TiltCorrection", "")
     angle = number(written or None)
     return tilt_facts(
         number(fields.get("StageTilt") or None),
-        corrected=truth(written) if angle in (None, 1.0) else True,
+        corrected=yes_or_no(written) if angle in (None, 1.0) else True,
         angle=None if angle == 1.0 else angle,
         rotation=number(fields.get("ScanRotation") or None),
     )

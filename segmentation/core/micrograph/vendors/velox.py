@@ -1,6 +1,6 @@
-"""Velox of Thermo Fisher: the JSON that an EMD file keeps for each frame. Numbers are written as texts, in SI units.
+"""Reader of the JSON that Velox (Thermo Fisher) stores in an EMD file for each frame. Numbers are texts, in SI units.
 
-Names of the entries are those of one real file, of a Titan.
+The names of the entries are those in a real file of a Titan.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from .facts import Facts, metadata_of, reciprocal_notes, scaled, whole
+from .facts import Facts, metadata_of, pixel_count, reciprocal_notes, scaled
 from .units import FLOAT64, nanometres, number
 
 MOST_SECONDS = 4e9  # since 1970
 
 
 def read(raw: bytes) -> Facts:
-    """What the JSON says about an image; raises ValueError or RecursionError where it is none."""
+    """The facts in the JSON; raises ValueError or RecursionError if it is no JSON."""
     tree = json.loads(raw.split(b"\0", 1)[0])
-    columns, rows = (whole(_number(tree, "BinaryResult", "ImageSize", side)) for side in ("width", "height"))
+    columns, rows = (pixel_count(_number(tree, "BinaryResult", "ImageSize", side)) for side in ("width", "height"))
     volts = _number(tree, "Optics", "AccelerationVoltage")
     seconds = _number(tree, "Acquisition", "AcquisitionStartDatetime", "DateTime") or 0.0
-    # the nominal magnification is the projector's, so only camera images have it
+    # The nominal magnification is that of the projector lens, so it holds for camera images only.
     camera = _text(tree, "BinaryResult", "AcquisitionUnit") == "CameraImage"
     magnification = _number(tree, "Optics", "NominalMagnification") if camera else None
     index = _text(tree, "BinaryResult", "DetectorIndex")
@@ -45,7 +45,7 @@ def read(raw: bytes) -> Facts:
 
 
 def _text(tree: Any, *path: str) -> str:
-    """The entry at `path` as text; "" where there is none."""
+    """The entry at `path` as text; "" if there is none."""
     for name in path:
         tree = tree.get(name) if isinstance(tree, dict) else None
     return str(tree).strip() if isinstance(tree, str | int | float) else ""
@@ -56,6 +56,6 @@ def _number(tree: Any, *path: str) -> float | None:
 
 
 def _length(tree: Any, side: str, unit: str) -> float | None:
-    """Nanometres per pixel."""
+    """The side ("width" or "height") of a pixel in nm. unit: name of the entry with its unit."""
     size, factor = _number(tree, "BinaryResult", "PixelSize", side), nanometres(_text(tree, "BinaryResult", unit))
     return size * factor if size and factor else None

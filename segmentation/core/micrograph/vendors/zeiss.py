@@ -1,32 +1,34 @@
-"""Zeiss SmartSEM (tag 34118): lines `AP_WIDTH`, then `Width = 7.520 µm`."""
+"""Reader of Zeiss SmartSEM's tag (34118): a line with a key, such as `AP_WIDTH`, then one such as `Width = 7.520
+µm`."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
 
-from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, tilt_facts, truth
+from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, tilt_facts, yes_or_no
 from .units import height_unless_rounded, leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG = 34118
-FIELD = 0.005  # relative difference up to which the width of the field is that of the image
-SAME = 0.001  # two values that differ by less are one value, differently rounded
+FIELD = 0.005  # relative: the field of view and the image have the same width if they differ by less
+SAME = 0.001  # relative: two values that differ by less are one value with two roundings
 _KEY = re.compile(r"^(?:AP|DP|SV)_[A-Z0-9_]+$")
-SCREEN, SCREEN_COLUMNS = "Pixel Size", 1024  # a screen of 4 : 3
+SCREEN, SCREEN_COLUMNS = "Pixel Size", 1024  # entry for a pixel of the screen, which is 4 : 3
 _SIZES = (("AP_IMAGE_PIXEL_SIZE", "Image Pixel Size"), ("AP_PIXEL_SIZE", SCREEN))
 
 
 def read(tags: Tags) -> Facts | None:
-    """What the SmartSEM header says, None without one.
+    """The facts in the SmartSEM header; None without one.
 
-    "Image Pixel Size" is that of the stored image, "Pixel Size" may be that of the screen. The fourth line of the
-    unnamed block at the top gives metres with more digits; it is all that helium-ion microscopes of Zeiss write.
+    "Image Pixel Size" is a pixel of the stored image; "Pixel Size" may be one of the screen. The fourth line of the
+    block without keys at the top is the pixel size in metres, with more digits. Zeiss' helium-ion microscopes write
+    only that.
     """
     raw = tags.raw(TAG)
     if raw is None:
         return None
     lines = [line.strip() for line in lines_of(text_of(raw))]
-    entries: dict[str, str] = {}  # a value follows its name and "=" or ":"
+    entries: dict[str, str] = {}  # key -> value, after its name and "=" or ":"
     for key, line in pairwise(lines):
         if _KEY.match(key) and not _KEY.match(line):
             value = re.split(r"[=:]", line, maxsplit=1)
@@ -36,7 +38,7 @@ def read(tags: Tags) -> Facts | None:
     width = quantity_nm(entries.get("AP_WIDTH", ""))
     is_whole_screen = 4 * tags.rows == 3 * tags.columns
     if name == SCREEN and size and width and is_whole_screen and not _doubt(size, width, SCREEN_COLUMNS):
-        size = width / tags.columns  # stored whole, in fewer or more pixels than the screen has
+        size = width / tags.columns  # the whole screen was stored with another number of pixels
     doubt = _doubt(size, width, columns or tags.columns)
     block = number(lines[3] if len(lines) > 3 else "")
     if doubt and block and not _doubt(block * 1e9, width, columns or tags.columns):  # two of three agree
@@ -54,7 +56,7 @@ def read(tags: Tags) -> Facts | None:
 
 
 def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tuple[float | None, str, str]:
-    """Nanometres, the name of the entry, and what it has written."""
+    """The pixel size in nm, the name of its entry, and the text there."""
     block = lines[3] if len(lines) > 3 else ""
     stored = number(block)
     exact = plausible_pixel(stored * 1e9) if stored else None
@@ -62,8 +64,8 @@ def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tupl
         written = entries.get(key, "")
         size = plausible_pixel(quantity_nm(written))
         if size:
-            same = exact is not None and abs(exact / size - 1) < SAME
-            return (exact, name, block) if same else (size, name, written)
+            is_same = exact is not None and abs(exact / size - 1) < SAME
+            return (exact, name, block) if is_same else (size, name, written)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
     if width and plausible_pixel(width / columns):
         return width / columns, "Width", entries["AP_WIDTH"]
@@ -71,7 +73,7 @@ def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tupl
 
 
 def _doubt(size: float | None, width: float | None, columns: int) -> tuple[str, ...]:
-    """A note where so many columns of a pixel size (nm) are not the width (nm), to 1 %; () where they are."""
+    """A note if `columns` pixels of `size` nm differ by more than 1 % from `width` (nm); else ()."""
     if not size or not width or abs(size * columns / width - 1) <= 0.01:
         return ()
     return (
@@ -99,21 +101,22 @@ def _metadata(entries: dict[str, str]) -> dict[str, str | float]:
 
 
 def _tilt(entries: dict[str, str]) -> dict[str, str | float | None]:
-    """In degrees. The second angle is the one that was corrected for, and alone the tilt of a stage without motors."""
+    """The metadata of `tilt_facts`; angles are in degrees. AP_TILT_ANGLE is the corrected angle; on a stage without
+    motors it is the only entry for the tilt."""
     stage, angle, rotation = (
         leading_number(entries.get(key)) for key in ("AP_STAGE_AT_T", "AP_TILT_ANGLE", "AP_SCANROTATION")
     )
-    is_turned = truth(entries.get("DP_SCAN_ROT", "")) is not False
+    is_rotated = yes_or_no(entries.get("DP_SCAN_ROT", "")) is not False
     return tilt_facts(
         angle if stage is None else stage,
-        corrected=truth(entries.get("DP_TILT_CORRN") or entries.get("DP_TILT_CORRECTION", "")),
+        corrected=yes_or_no(entries.get("DP_TILT_CORRN") or entries.get("DP_TILT_CORRECTION", "")),
         angle=angle,
-        rotation=rotation if is_turned else None,
+        rotation=rotation if is_rotated else None,
     )
 
 
 def _height(entries: dict[str, str], size: float | None, columns: int, rows: int | None) -> float | None:
-    """The height of a pixel, by that of the field of view; None where the field's width is not that of the image."""
+    """The height of a pixel from that of the field of view; None if the field and the image differ in width."""
     width, height = (quantity_nm(entries.get(key, "")) for key in ("AP_WIDTH", "AP_HEIGHT"))
     if not size or not width or not height or not rows or abs(width / columns / size - 1) > FIELD:
         return None

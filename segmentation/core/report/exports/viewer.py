@@ -21,7 +21,7 @@ from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
 from ...measure.similar import CONTACT
-from ...micrograph.contrast import displayed, preview
+from ...micrograph.contrast import display_picture, preview
 from ...remembered import remembered
 from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
 from ..picture import NO_COLOUR, PALETTE, analysed, colours_by_direction, painted, rimmed, sampled
@@ -218,7 +218,7 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
 
     Level 0 has every pixel. Each further level has half as many a side, as long as it has more than `image_webp`.
     """
-    level, whole = 0, displayed(micrograph)
+    level, whole = 0, display_picture(micrograph)
     while not level or max(whole.shape) > LONGEST:
         for top in range(0, whole.shape[0], TILE):
             for left in range(0, whole.shape[1], TILE):

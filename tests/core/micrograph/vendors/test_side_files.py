@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.header import joined
+from segmentation.core.micrograph.header import with_side_files
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import Facts
@@ -189,7 +189,7 @@ def test_olympus_sis(tmp_path: Path, exponent: int, width: float, nm: float | No
 def test_the_size_in_the_header_stays_where_only_a_side_file_has_a_pixel_size(tmp_path: Path) -> None:
     side = tmp_path / "a.hdr"
     side.write_text(TESCAN.format("2e-9"))
-    joint = joined(Facts(columns=1280, rows=960, stored_rows=1024), [side], (640, 512))
+    joint = with_side_files(Facts(columns=1280, rows=960, stored_rows=1024), [side], (640, 512))
     assert (joint.nm_per_pixel, joint.columns, joint.rows, joint.stored_rows) == (pytest.approx(2), 1280, 504, 1024)
 
 
