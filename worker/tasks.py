@@ -101,7 +101,7 @@ def do_inspections() -> None:
     else:
         more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
     to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, _deliver))
-    if _do_alone(_removing, files_service.remove_the_rest) or to_send or more:
+    if _do_alone(_removing, files_service.remove_leftover_folders) or to_send or more:
         ring(INSPECTIONS)
     inspection.keep_reader()
 

@@ -18,7 +18,7 @@ from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.stated import StatedScale
 from ...models import AFRESH, Job, MethodVersion, Micrograph
-from ..ground.files import LocalFile, let_go_of_sides, publishing, remove_after_commit, remove_files, remove_folder
+from ..ground.files import LocalFile, release_side_files, publishing, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
 from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
@@ -61,7 +61,7 @@ def replace_by_page(*, micrograph: Micrograph, page: LocalFile) -> None:
     stored = default_storage.save(f"{micrograph.folder}/page.tif", page)
     with publishing(lambda: default_storage.delete(stored)), transaction.atomic():
         micrograph.change(file=stored, **fields)
-        let_go_of_sides([micrograph.pk])
+        release_side_files([micrograph.pk])
     remove_files([micrograph.file.name])
     micrograph.refresh_from_db()
 
@@ -105,7 +105,7 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
         notes = [*notes, *start_images(micrograph)]
         Micrograph.objects.filter(pk=micrograph.pk).update(notes=[note.as_dict() for note in notes])
         _leave_sample(micrograph, notes)
-        let_go_of_sides([micrograph.pk])
+        release_side_files([micrograph.pk])
         remove_after_commit(micrograph.folder)
 
 
@@ -221,7 +221,7 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
             fail_waiting(job, sentence)
         _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
         if unreadable:
-            let_go_of_sides([micrograph.pk])
+            release_side_files([micrograph.pk])
             remove_after_commit(micrograph.folder)
 
 

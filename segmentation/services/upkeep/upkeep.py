@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from ... import models
 from ..access.webhooks import forget_deliveries
-from ..ground.files import let_go_of_sides
+from ..ground.files import release_side_files
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..ground.space import frees_room, note_free
@@ -314,7 +314,7 @@ def _let_go_of_lost_sides() -> None:
     """The files beside images that the version before deleted while both served the site."""
     gone = ~Exists(models.Micrograph.objects.filter(pk=OuterRef("micrograph")))
     with transaction.atomic():
-        let_go_of_sides(set(models.SideFile.objects.filter(gone).values_list("micrograph", flat=True)))
+        release_side_files(set(models.SideFile.objects.filter(gone).values_list("micrograph", flat=True)))
 
 
 def optimise() -> None:
