@@ -1,7 +1,8 @@
 """Services: functions that write several database rows together, and the limits of each user.
 
-A service changes rows that belong together in one transaction. If a request breaks a rule, it raises
-`Refused`: one sentence for the user and an HTTP status. There are five packages, from the lowest to the
-highest: `ground` (what all of them need), `access`, `results`, `learning`, `upkeep`. A package imports only
-lower ones. Import their modules by name: these packages export nothing themselves.
+A service changes rows that belong together in one transaction. If a request breaks a rule, it
+raises `Refused`: one sentence for the user and an HTTP status. There are five packages, from the
+lowest to the highest: `ground` (what all of them need), `access`, `results`, `learning`, `upkeep`.
+A package imports only lower ones. Import their modules by name: these packages export nothing
+themselves.
 """

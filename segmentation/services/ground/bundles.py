@@ -1,7 +1,7 @@
 """How the files of results are stored: texts compressed, and of an archive (ZIP) only a plan.
 
-The plan is the list of the archive's entries: most of their files are stored anyway. `opened` gives each file as it was
-made.
+The plan is the list of the archive's entries: most of their files are stored anyway. `opened` gives
+each file as it was made.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def packed(content: bytes) -> bytes:
 
 
 def plan_of(bundle: Path, stored_names: Collection[str]) -> bytes:
-    """The plan of an archive, as JSON: a list of (name of the entry, its text), in the archive's order.
+    """The plan of an archive, as JSON: a list of (name of the entry, its text), in the archive's
+    order.
 
     The text is null for a file that is stored itself: one of `stored_names`, or the uploaded image.
     """
@@ -68,7 +69,8 @@ def opened(row: StoredFile) -> IO[bytes]:
 
 
 def _open_stored(row: StoredFile) -> IO[bytes]:
-    """A stored file: a compressed text is unpacked, and an archive is put together from its plan."""
+    """A stored file: a compressed text is unpacked, and an archive is put together from its
+    plan."""
     if row.file.name.endswith(PACKED):
         return unpacked(row.file.storage, row.file.name)
     if not row.file.name.endswith(PLAN):
@@ -101,7 +103,8 @@ def _is_image(entry: str) -> bool:
 
 
 def _content(row: StoredFile, siblings: dict[str, StoredFile], name: str) -> bytes:
-    """A file of an archive. row: the archive. siblings: the other stored files of its result, by name."""
+    """A file of an archive. row: the archive. siblings: the other stored files of its result, by
+    name."""
     if _is_image(name):
         with row.job.micrograph.file.open("rb") as file:
             return file.read()

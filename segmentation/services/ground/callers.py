@@ -1,5 +1,5 @@
-"""Who sends a request: an account, a browser (known by its cookie) or a script (known by its secret); and who may train
-models (the setting DEEPSEGM_TRAINING)."""
+"""Who sends a request: an account, a browser (known by its cookie) or a script (known by its
+secret); and who may train models (the setting DEEPSEGM_TRAINING)."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ def fingerprint(*values: Any) -> str:
 
 
 def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:
-    """An identifier of what was sent: equal if one caller sends the same again, never equal for two callers.
+    """An identifier of what was sent: equal if one caller sends the same again, never equal for two
+    callers.
 
-    kind: what is sent, such as a job. token: of a form; the identifier is made from the token and the content.
-    key: an Idempotency-Key; the identifier is made without the content, so that different content with the same
-    key is noticed. Without token and key, or without a caller, every submission is new.
+    kind: what is sent, such as a job. token: of a form; the identifier is made from the token and
+    the content. key: an Idempotency-Key; the identifier is made without the content, so that
+    different content with the same key is noticed. Without token and key, or without a caller,
+    every submission is new.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account is not None else f"visitor {visitor}" if visitor else ""
@@ -53,7 +55,8 @@ def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key
 
 
 def check_has_lab() -> None:
-    """Raises Refused (403) if the code that checks training data and trains is not installed here."""
+    """Raises Refused (403) if the code that checks training data and trains is not installed
+    here."""
     if not has_lab():
         raise Refused(NO_LAB, 403)
 

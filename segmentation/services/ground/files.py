@@ -38,8 +38,8 @@ class LocalFile(File):
 
 
 def remove_folder(folder: str) -> bool:
-    """Remove the content of a folder in the storage; returns whether nothing is left. Errors of the storage are logged,
-    not raised."""
+    """Remove the content of a folder in the storage; returns whether nothing is left. Errors of the
+    storage are logged, not raised."""
     try:
         _remove(folder)
     except Exception:
@@ -49,9 +49,11 @@ def remove_folder(folder: str) -> bool:
 
 
 def remove_after_commit(*folders: str) -> None:
-    """Remove folders when this transaction is committed. If they are more than FEW, a worker removes them.
+    """Remove folders when this transaction is committed. If they are more than FEW, a worker
+    removes them.
 
-    A worker also removes what a killed process or a fault of the storage leaves (`remove_leftover_folders`).
+    A worker also removes what a killed process or a fault of the storage leaves
+    (`remove_leftover_folders`).
     """
     removals = Removal.objects.bulk_create(Removal(folder=folder) for folder in folders)
     transaction.on_commit(lambda: (len(removals) <= FEW and _finish(removals)) or ring(INSPECTIONS))
@@ -59,8 +61,8 @@ def remove_after_commit(*folders: str) -> None:
 
 @contextmanager
 def removing_together() -> Iterator[None]:
-    """A block that deletes rows, within a transaction. At its end the files and links of all of them are removed in one
-    step; of a block inside another one, at the end of the outer block."""
+    """A block that deletes rows, within a transaction. At its end the files and links of all of
+    them are removed in one step; of a block inside another one, at the end of the outer block."""
     if _deleted_rows.get() is not None:
         yield
         return
@@ -73,16 +75,19 @@ def removing_together() -> Iterator[None]:
 
 
 def remove_leftover_folders() -> bool:
-    """Remove a batch of the folders that should be removed already; returns whether the next batch can follow.
+    """Remove a batch of the folders that should be removed already; returns whether the next batch
+    can follow.
 
-    The order is random, so that a folder that the storage refuses does not block the others for ever.
+    The order is random, so that a folder that the storage refuses does not block the others for
+    ever.
     """
     removals = list(Removal.objects.order_by("?")[:A_BATCH])
     return _finish(removals) and len(removals) == A_BATCH
 
 
 def _finish(removals: list[Removal]) -> bool:
-    """Remove folders and their rows until the storage refuses one; returns whether all are removed."""
+    """Remove folders and their rows until the storage refuses one; returns whether all are
+    removed."""
     removed = list(takewhile(lambda removal: remove_folder(removal.folder), removals))
     with suppress(DatabaseError):  # `remove_leftover_folders` will do it
         Removal.objects.filter(pk__in=[removal.pk for removal in removed]).delete()
@@ -92,10 +97,12 @@ def _finish(removals: list[Removal]) -> bool:
 
 @contextmanager
 def publishing(remove: Callable[[], Any]) -> Iterator[None]:
-    """A block that stores files and commits their rows. If it fails, `remove` is called, which deletes the files.
+    """A block that stores files and commits their rows. If it fails, `remove` is called, which
+    deletes the files.
 
-    If the connection to the database broke, nobody knows whether the transaction was committed, so the files stay. If
-    it was not committed, a later attempt, the deletion of the row or `tidy` removes them.
+    If the connection to the database broke, nobody knows whether the transaction was committed, so
+    the files stay. If it was not committed, a later attempt, the deletion of the row or `tidy`
+    removes them.
     """
     try:
         yield
@@ -143,7 +150,8 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=Dataset)
 @receiver(post_delete, sender=Training)
 def remove_with_row(instance: Any, **kwargs: Any) -> None:
-    """Remove the files and links of a deleted row. Django calls this for each row, also of cascades and bulk deletes."""
+    """Remove the files and links of a deleted row. Django calls this for each row, also of cascades
+    and bulk deletes."""
     rows = _deleted_rows.get()
     if rows is None:
         _remove_with([instance])
@@ -152,7 +160,8 @@ def remove_with_row(instance: Any, **kwargs: Any) -> None:
 
 
 def _remove_with(rows: list[Any]) -> None:
-    """Remove what belongs to deleted rows: files, links, and segmentations that no other job measures."""
+    """Remove what belongs to deleted rows: files, links, and segmentations that no other job
+    measures."""
     Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()
     release_side_files([row.pk for row in rows if isinstance(row, Micrograph)])
     segmentations = [row.segmentation_id for row in rows if isinstance(row, Job)]
@@ -164,7 +173,8 @@ def _remove_with(rows: list[Any]) -> None:
 
 
 def release_side_files(micrographs: Iterable[UUID]) -> None:
-    """Delete the rows of the side files of these images (files uploaded beside an image, such as its metadata).
+    """Delete the rows of the side files of these images (files uploaded beside an image, such as
+    its metadata).
 
     A stored file that no other image uses is removed. Call it in a transaction.
     """

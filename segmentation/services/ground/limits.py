@@ -1,5 +1,5 @@
-"""Limits of what one sender may use: size of an image, uploads an hour, unfinished jobs and samples, megapixels,
-bytes of corrections, and corrections made at a time."""
+"""Limits of what one sender may use: size of an image, uploads an hour, unfinished jobs and
+samples, megapixels, bytes of corrections, and corrections made at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from django.utils import timezone
 from ...models import Arrival, Job, Micrograph, Quota, Sample
 from .refusal import Refused
 
-# Upper bounds of what an analysis costs, measured on two cores with dense images (docs/development/engine.md).
+# Upper bounds of what an analysis costs, measured on two cores with dense images
+# (docs/development/engine.md).
 BASE_MB = 2300  # memory for libraries, network, its windows and the figure's canvas
 BYTES_PER_PIXEL = 40  # memory for pixels, maps, labels (also at other thresholds) and hulls
 SECONDS_PER_MEGAPIXEL = 6.0
@@ -34,14 +35,15 @@ SPENT = (
 LARGER = "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
 PATIENCE = 3.0  # seconds for which a refused caller keeps its place before others
 TURNS_KEPT = 60.0  # seconds for which the times of a caller are remembered
-EDITS_AT_ONCE = 2  # requests of all callers: each uses a processor for up to ten seconds, and pages need one too
+# Requests of all callers: each uses a processor for up to ten seconds, and pages need one too.
+EDITS_AT_ONCE = 2
 ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
 MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."
 
 
 def most_pixels() -> int:
-    """The largest accepted image in pixels, from the site's limits of time and memory for an analysis. A setting of 0 MB
-    is no limit."""
+    """The largest accepted image in pixels, from the site's limits of time and memory for an
+    analysis. A setting of 0 MB is no limit."""
     megabytes = settings.DEEPSEGM_JOB_MEMORY_MB
     by_time = int(settings.DEEPSEGM_SOFT_LIMIT_SECONDS / SECONDS_PER_MEGAPIXEL * 1e6)
     by_memory = max(0, megabytes - BASE_MB) * 2**20 // BYTES_PER_PIXEL if megabytes else by_time
@@ -59,7 +61,8 @@ def check_size(size: int) -> None:
 
 
 def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Raises Refused (429) if the sender has made the hourly number of uploads; it says when to try again."""
+    """Raises Refused (429) if the sender has made the hourly number of uploads; it says when to try
+    again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
     recent = Arrival.objects.filter(sender_of(user, visitor, address), job=None, created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
@@ -71,7 +74,8 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Raises Refused (429) if the sender has too many unfinished jobs. Jobs of samples do not count (`check_samples`)."""
+    """Raises Refused (429) if the sender has too many unfinished jobs. Jobs of samples do not count
+    (`check_samples`)."""
     limit = settings.DEEPSEGM_WAITING_JOBS
     mine = sender_of(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
@@ -93,10 +97,12 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def count_megapixels(job: Job) -> None:
-    """Raises Refused (429) if too many pixels of the job's sender would wait or be analysed within 24 hours.
+    """Raises Refused (429) if too many pixels of the job's sender would wait or be analysed within
+    24 hours.
 
-    Otherwise the pixels of the job count for 24 hours: once, even if it is cancelled, deleted or tried again. The pixels
-    of an image that is not read yet count later. A job that only measures outlines does not count for the 24 hours.
+    Otherwise the pixels of the job count for 24 hours: once, even if it is cancelled, deleted or
+    tried again. The pixels of an image that is not read yet count later. A job that only measures
+    outlines does not count for the 24 hours.
     """
     mine, limit = sender_of(**job.maker), settings.DEEPSEGM_WAITING_MEGAPIXELS
     waiting = Job.objects.filter(mine, ready=True, state__in=Job.UNFINISHED)
@@ -116,15 +122,18 @@ def count_megapixels(job: Job) -> None:
 
 
 def counted_today(mine: Q) -> QuerySet[Arrival]:
-    """The analyses of the last 24 hours that count for the sender `mine` (`sender_of`), the oldest first."""
+    """The analyses of the last 24 hours that count for the sender `mine` (`sender_of`), the oldest
+    first."""
     return Arrival.objects.filter(mine, pixels__gt=0, created__gt=timezone.now() - A_DAY).order_by("created")
 
 
 def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
-    """Raises Refused (429) if so many more pixels exceed the limit in megapixels; it says when there is room for them."""
+    """Raises Refused (429) if so many more pixels exceed the limit in megapixels; it says when
+    there is room for them."""
     rows = list(counted.values_list("created", "pixels"))
     used = sum(size for _, size in rows)
-    over = used + max(pixels, 1) - limit * 10**6  # an image that is not read yet (0 pixels) needs some room, too
+    # An image that is not read yet (0 pixels) needs some room, too.
+    over = used + max(pixels, 1) - limit * 10**6
     if over <= 0:
         return
     for created, size in rows:
@@ -137,8 +146,8 @@ def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
 
 
 def quota_of(user: Any) -> Quota:
-    """The limits of a user; 0 is no limit. Each value comes from the user's own row if that has it, else from the most
-    generous row of the user's groups, else from the settings."""
+    """The limits of a user; 0 is no limit. Each value comes from the user's own row if that has it,
+    else from the most generous row of the user's groups, else from the settings."""
     limits = {"stored_gb": settings.DEEPSEGM_STORED_GB, "megapixels_a_day": settings.DEEPSEGM_DAILY_MEGAPIXELS}
     if user is not None and user.is_authenticated:
         rows = list(Quota.objects.filter(Q(user=user) | Q(group__user=user)).values("user", *limits))
@@ -149,8 +158,8 @@ def quota_of(user: Any) -> Quota:
 
 
 def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
-    """A filter for the rows of a sender: of the account, or without one of this browser or network address, because
-    cookies are easily deleted."""
+    """A filter for the rows of a sender: of the account, or without one of this browser or network
+    address, because cookies are easily deleted."""
     if user is not None and user.is_authenticated:
         return Q(owner=user)
     mine = Q(pk__in=[])
@@ -162,7 +171,8 @@ def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
 
 
 def check_edits(job: Job, added: int) -> None:
-    """Raises Refused (422) if `added` bytes of corrections are too many for all results of the job's maker."""
+    """Raises Refused (422) if `added` bytes of corrections are too many for all results of the
+    job's maker."""
     limit = settings.DEEPSEGM_EDITS_MB
     mine = Job.objects.filter(sender_of(job.owner, job.visitor, job.address), edit_bytes__gt=0)
     if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + added > limit * 2**20:
@@ -173,10 +183,11 @@ def check_edits(job: Job, added: int) -> None:
 def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
     """A block in which one request makes corrections. Raises Refused (429) if it has to wait.
 
-    One request of a caller runs at a time, and EDITS_AT_ONCE of all callers; they take turns. A place is a locked file
-    in which its caller is written. All processes that serve the site on this machine share these files, and the system
-    unlocks the file of a process that ends. Callers without an account are told apart by their network address, because
-    they choose their secrets themselves.
+    One request of a caller runs at a time, and EDITS_AT_ONCE of all callers; they take turns. A
+    place is a locked file in which its caller is written. All processes that serve the site on this
+    machine share these files, and the system unlocks the file of a process that ends. Callers
+    without an account are told apart by their network address, because they choose their secrets
+    themselves.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account else address or str(visitor or "")
@@ -204,9 +215,11 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
 
 
 def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
-    """Whether a caller may take one of `free` places: other waiting callers who had none for longer come first.
+    """Whether a caller may take one of `free` places: other waiting callers who had none for longer
+    come first.
 
-    door: a JSON file: for each caller the times (s) when it first asked, last asked, and last had a place.
+    door: a JSON file: for each caller the times (s) when it first asked, last asked, and last had a
+    place.
     """
     now, callers = time.time(), dict[str, tuple[float, float, float]]()
     door.seek(0)

@@ -1,7 +1,7 @@
 """The kinds of work that workers do, and the messages that tell a worker that work waits.
 
-A message names only a queue; the worker reads from the database rows which work it is. Nothing here imports the
-worker's code.
+A message names only a queue; the worker reads from the database rows which work it is. Nothing here
+imports the worker's code.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ GOES_ON = "and it goes on where it stopped."
 class Kind(NamedTuple):
     """One kind of work: its queue, and the words with which faults are told to users.
 
-    queue: the name of the broker's queue. noun: what the work is called within a sentence. subject: the same as the
-    beginning of a sentence. smaller: what users can do so that the work needs less memory. quicker: what they can do so
-    that it needs less time; "" if that is the same as `smaller`.
+    queue: the name of the broker's queue. noun: what the work is called within a sentence. subject:
+    the same as the beginning of a sentence. smaller: what users can do so that the work needs less
+    memory. quicker: what they can do so that it needs less time; "" if that is the same as
+    `smaller`.
     """
 
     queue: str
@@ -51,7 +52,8 @@ class Kind(NamedTuple):
         return f"{self.subject} needs more memory than it may have here: {self.smaller}"
 
     def too_long(self, time: str = "") -> str:
-        """The error of work that was stopped because of its time. time: the allowed time; "" if it is not known."""
+        """The error of work that was stopped because of its time. time: the allowed time; "" if it
+        is not known."""
         allowed = f"the {time} allowed" if time else "is allowed"
         return f"{self.subject} took longer than {allowed}: {self.quicker or self.smaller}"
 
@@ -86,11 +88,12 @@ def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job, *, again: bool = 
 
 
 def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = False) -> int:
-    """Send a message for each of these rows that had none yet, until the broker fails; returns how many were sent.
+    """Send a message for each of these rows that had none yet, until the broker fails; returns how
+    many were sent.
 
-    kind: the model of the rows. again: send it also for rows that had one, because it may be lost. The time of a message
-    is stored in the row before it is sent: so only one of two processes sends it, and a worker that gets it at once sees
-    that this row had its message.
+    kind: the model of the rows. again: send it also for rows that had one, because it may be lost.
+    The time of a message is stored in the row before it is sent: so only one of two processes sends
+    it, and a worker that gets it at once sees that this row had its message.
     """
     rows, count = kind.objects.all() if again else kind.objects.filter(enqueued=None), 0
     for pk in pks:
@@ -103,10 +106,11 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = Fa
 
 
 def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
-    """Start writing the files of a finished result, because one of them is missing; returns the row of this work.
+    """Start writing the files of a finished result, because one of them is missing; returns the row
+    of this work.
 
-    After a failure it starts again only when TRY_AGAIN has passed. figure: the name of a figure with options that is
-    wanted; the last MOST_FIGURES names are kept.
+    After a failure it starts again only when TRY_AGAIN has passed. figure: the name of a figure
+    with options that is wanted; the last MOST_FIGURES names are kept.
     """
     with transaction.atomic():
         export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.owner: result})
@@ -114,7 +118,8 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])
         failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
-        # Files were written, but one is missing: a figure with options, or a file that an earlier version did not have.
+        # Files were written, but one is missing: a figure with options, or a file that an earlier
+        # version did not have.
         finished = rows.filter(state=ExportJob.State.DONE)
         # `asked` is False while the files are only written in advance: now somebody waits for them.
         newly_asked = rows.filter(asked=False).update(asked=True)
@@ -125,8 +130,8 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
 
 
 def ring(queue: str) -> bool:
-    """Tell the workers of a queue that work waits. Returns False if the broker cannot be reached: then the user sees no
-    error, because `rescue` sends the message again later."""
+    """Tell the workers of a queue that work waits. Returns False if the broker cannot be reached:
+    then the user sees no error, because `rescue` sends the message again later."""
     try:
         current_app.send_task(f"worker.{queue}")
     except Exception as error:

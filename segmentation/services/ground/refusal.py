@@ -1,5 +1,6 @@
-"""How a service refuses a request (`Refused`), two changes of rows that may be refused, and how to recognise a fault of
-the machine (disk, storage, database, broker): such a fault does not make a job fail, it is tried again."""
+"""How a service refuses a request (`Refused`), two changes of rows that may be refused, and how to
+recognise a fault of the machine (disk, storage, database, broker): such a fault does not make a job
+fail, it is tried again."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class Refused(Exception):
 
 
 def lock(row: Any, gone: str) -> None:
-    """Lock a row until the end of the transaction and read it again, so that another change of it waits.
+    """Lock a row until the end of the transaction and read it again, so that another change of it
+    waits.
 
     gone: the sentence of Refused (404) if the row is deleted.
     """
@@ -58,8 +60,8 @@ def lock(row: Any, gone: str) -> None:
 def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **fields: Any) -> None:
     """Change the state of a row that is in one of `states`. fields: the new state and other values.
 
-    Nothing happens if the row has the new state already. otherwise: the sentence of Refused (409) for a row in another
-    state. gone: that of Refused (404) for a deleted row.
+    Nothing happens if the row has the new state already. otherwise: the sentence of Refused (409)
+    for a row in another state. gone: that of Refused (404) for a deleted row.
     """
     moved = type(row).objects.filter(pk=row.pk, state__in=states).update(**fields)
     try:
@@ -71,7 +73,8 @@ def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **f
 
 
 def trouble(error: BaseException) -> str:
-    """The fault of the machine that caused an error, as a clause; "" if the machine did not cause it."""
+    """The fault of the machine that caused an error, as a clause; "" if the machine did not cause
+    it."""
     return next(filter(None, map(_sentence_of, _chain(error))), "")
 
 
@@ -97,7 +100,8 @@ def _sentence_of(error: BaseException) -> str:
     if isinstance(error, OSError):
         if error.errno in NO_SPACE:
             return FULL
-        # A program that cleans temporary folders may remove the file of a request that is being answered.
+        # A program that cleans temporary folders may remove the file of a request that is being
+        # answered.
         lost = error.filename if isinstance(error, FileNotFoundError) else None
         is_upload = isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
         if error.errno in MACHINE_FAULTS or is_upload:

@@ -1,4 +1,5 @@
-"""Settings that a user requests for an analysis: what the site adds to them, and which of them no image allows."""
+"""Settings that a user requests for an analysis: what the site adds to them, and which of them no
+image allows."""
 
 from __future__ import annotations
 

@@ -34,8 +34,10 @@ R = TypeVar("R")
 
 
 def free_bytes() -> int | None:
-    """Free bytes on the fullest of the disks that store images and results; None if none of their folders exists."""
-    location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")  # a bucket has none
+    """Free bytes on the fullest of the disks that store images and results; None if none of their
+    folders exists."""
+    # A bucket has none.
+    location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")
     folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
     return min((shutil.disk_usage(folder).free for folder in folders if folder.is_dir()), default=None)
 
@@ -47,7 +49,8 @@ def is_scarce(needed: int = 0) -> bool:
 
 
 def note_free() -> None:
-    """Add the free bytes of now to the stored record of the last WEEK. `tidy` calls this each hour."""
+    """Add the free bytes of now to the stored record of the last WEEK. `tidy` calls this each
+    hour."""
     free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / FREE_SPACE
     if free is not None:
         recent = [entry for entry in _record() if now - entry[0] < WEEK]
@@ -55,7 +58,8 @@ def note_free() -> None:
 
 
 def days_left() -> float | None:
-    """Days until uploads are refused, if the disk fills as fast as since the oldest entry of the record.
+    """Days until uploads are refused, if the disk fills as fast as since the oldest entry of the
+    record.
 
     None if that entry is not a day old, or if the disk did not become fuller.
     """
@@ -82,8 +86,8 @@ def check_space(needed: int) -> None:
 
 @contextmanager
 def storing(undo: Callable[[], Any]) -> Iterator[None]:
-    """A block that stores what was sent. If it fails, `undo` removes what it stored. Raises Refused (507) if the disk is
-    full."""
+    """A block that stores what was sent. If it fails, `undo` removes what it stored. Raises Refused
+    (507) if the disk is full."""
     try:
         yield
     except BaseException as error:
@@ -112,7 +116,8 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def frees_room(service: Callable[P, R]) -> Callable[P, R]:
-    """A decorator for services that free space: on a full disk the reserve is removed, and the service tried once more."""
+    """A decorator for services that free space: on a full disk the reserve is removed, and the
+    service tried once more."""
 
     @wraps(service)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,5 @@
-"""The log of what the staff change, and of each change of limits: who, when, what, and the values before and after."""
+"""The log of what the staff change, and of each change of limits: who, when, what, and the values
+before and after."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ WORDS = {
 
 
 def action_of(name: str, method: str) -> str:
-    """What a request did, as a key of WORDS. name: of its URL, such as "api:job-cancel", which gives "cancel".
+    """What a request did, as a key of WORDS. name: of its URL, such as "api:job-cancel", which
+    gives "cancel".
 
     The URLs of a row itself and of an image serve several actions: there the HTTP method decides.
     """
@@ -87,7 +89,8 @@ def name_of(account: Any) -> str:
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
-    """Add an entry to the log. It holds the values that differ between `before` and `after`; without `after`, all."""
+    """Add an entry to the log. It holds the values that differ between `before` and `after`;
+    without `after`, all."""
     before, after = before or {}, after or {}
     if after:
         names = [field for field in {**before, **after} if before.get(field) != after.get(field)]

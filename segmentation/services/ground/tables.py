@@ -1,5 +1,6 @@
-"""Two stored files about the objects of a result: OUTLINES (outlines.json), from which its page draws, and NAME
-(table.npz), the table of its objects with all digits, from which samples are pooled."""
+"""Two stored files about the objects of a result: OUTLINES (outlines.json), from which its page
+draws, and NAME (table.npz), the table of its objects with all digits, from which samples are
+pooled."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ logger = logging.getLogger(__name__)
 NAME, OUTLINES = "table.npz", "outlines.json"
 UNCORRECTED = "uncorrected.json"  # as OUTLINES, from before all corrections of the result
 OBJECTS = "particles"  # key of the list of objects in OUTLINES, for every kind
-# These bytes stand only between two objects: JSON is written without spaces, and escapes quotes in a text.
+# These bytes stand only between two objects: JSON is written without spaces, and escapes quotes in
+# a text.
 NEXT_OBJECT = b'},{"id":'
 CHUNK = 1 << 18  # bytes of a file that are read at once
 CLARITY, SCALE = "clarity", "nm_per_pixel"  # arrays in NAME
@@ -29,7 +31,8 @@ COLUMN = "column "  # prefix of the arrays that hold the columns of the table
 
 
 def save(table: Table, clarity: float, path: Path) -> Path:
-    """Write a table of objects to a file NAME, and how clearly the image shows them; returns the path."""
+    """Write a table of objects to a file NAME, and how clearly the image shows them; returns the
+    path."""
     scale = np.nan if table.nm_per_pixel is None else table.nm_per_pixel
     columns = {f"{COLUMN}{name}": values for name, values in table.columns.items()}
     np.savez_compressed(path, **{SCALE: scale, CLARITY: clarity}, **columns)
@@ -49,8 +52,8 @@ def load(file: BinaryIO) -> tuple[Table, float]:
 
 
 def objects_of(job: Job) -> list[dict[str, Any]] | None:
-    """The objects of a result, as `core.report.exports.viewer.outlines` writes them but without their lines; None if
-    they cannot be read."""
+    """The objects of a result, as `core.report.exports.viewer.outlines` writes them but without
+    their lines; None if they cannot be read."""
     return objects_in(job, OUTLINES)
 
 
@@ -60,7 +63,8 @@ def uncorrected_objects_of(job: Job) -> list[dict[str, Any]] | None:
 
 
 def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
-    """The objects in a stored file of a result, as in `objects_of`. name: OUTLINES or UNCORRECTED."""
+    """The objects in a stored file of a result, as in `objects_of`. name: OUTLINES or
+    UNCORRECTED."""
     artifact = job.artifact(name)
     if artifact is None:
         return None
@@ -76,8 +80,9 @@ def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
 def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The content of a file OUTLINES in parts, so that little of it is in memory at a time.
 
-    The first part has all keys of the file and the first objects; the others have only OBJECTS. This relies on
-    `core.report.exports.viewer.outlines`: each object begins with its id, and the objects come last.
+    The first part has all keys of the file and the first objects; the others have only OBJECTS.
+    This relies on `core.report.exports.viewer.outlines`: each object begins with its id, and the
+    objects come last.
     """
     head, tail = b"", b""
     while chunk := file.read(CHUNK):

@@ -18,7 +18,7 @@ from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.stated import StatedScale
 from ...models import AFRESH, Job, MethodVersion, Micrograph
-from ..ground.files import LocalFile, release_side_files, publishing, remove_after_commit, remove_files, remove_folder
+from ..ground.files import LocalFile, publishing, release_side_files, remove_after_commit, remove_files, remove_folder
 from ..ground.refusal import Refused
 from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
