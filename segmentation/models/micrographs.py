@@ -209,7 +209,7 @@ class Micrograph(Owned, Attempted):
         """Whether its scale depends on a bar that has not been read yet. asked: as of `Job`.
 
         Where the scale is known otherwise, nothing waits for the bar:
-        `services.results.publishing.heed_reading` compares it later.
+        `services.results.publishing.apply_bar_reading` compares it later.
         """
         return not self.is_finished and StatedScale.of(asked).needs_bar(self.scale)
 

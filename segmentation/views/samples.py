@@ -178,7 +178,9 @@ def delete(request: HttpRequest, sample: Sample) -> str:
 @require_safe
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result; while it is being written a page that asks again, and 202; 503 if that failed."""
-    return file_or_wait(request, visible(request, row_of(Sample, pk)), exports.named(name, request.GET.dict()))
+    return file_or_wait(
+        request, visible(request, row_of(Sample, pk)), exports.name_with_options(name, request.GET.dict())
+    )
 
 
 @require_safe
@@ -208,7 +210,7 @@ def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **ex
     if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:
         scale = width_text(sample.value)
     prefetch_related_objects([sample], "artifacts")
-    if further := list(exports.unwritten(sample)):
+    if further := list(exports.unwritten_files(sample)):
         exports.write_ahead(sample)
     context = {
         **_images_context(request, sample, pooled),

@@ -96,7 +96,7 @@ def _finish(removals: list[Removal]) -> bool:
 
 
 @contextmanager
-def publishing(remove: Callable[[], Any]) -> Iterator[None]:
+def undo_on_failure(remove: Callable[[], Any]) -> Iterator[None]:
     """A block that stores files and commits their rows. If it fails, `remove` is called, which
     deletes the files.
 

@@ -24,7 +24,7 @@ from ...core.report.wording import day_of
 from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.callers import check_may_train
-from ..ground.files import publishing, remove_folder
+from ..ground.files import remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
 from ..ground.space import check_space, frees_room, storing
@@ -193,7 +193,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     path = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
     with storing(lambda: default_storage.delete(path)):
         entry["file"] = default_storage.save(path, file)
-    with publishing(lambda: default_storage.delete(entry["file"])), transaction.atomic():
+    with undo_on_failure(lambda: default_storage.delete(entry["file"])), transaction.atomic():
         lock(dataset, DELETED)
         waiting, summary = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
         Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=summary)
@@ -274,7 +274,7 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
     size = sum(path.stat().st_size for path in files.values())
     if image._state.adding:  # the archive, which counts until it is taken in, goes soon
         check_quota(size - sum(archive["size"] for archive in dataset.incoming[:1]), **dataset.maker)
-    with publishing(remove):
+    with undo_on_failure(remove):
         names_in_storage = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         file_fields = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():

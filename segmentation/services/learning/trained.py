@@ -19,7 +19,7 @@ from django.utils.text import slugify
 from ...core.network.cards import GRAPH, TEST, read_card
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
-from ..ground.files import delete_with_files, publishing, remove_files
+from ..ground.files import delete_with_files, remove_files, undo_on_failure
 from ..ground.refusal import Refused
 from ..results.publishing import store
 
@@ -79,7 +79,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
     new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
-    with publishing(lambda: remove_files(row.file.name for row in rows)):
+    with undo_on_failure(lambda: remove_files(row.file.name for row in rows)):
         rows += (_store_copy(training, path) for path in new)
         with transaction.atomic():
             check_given(training)
