@@ -28,7 +28,7 @@ from segmentation.services.learning.datasets import (
     check_room,
     default_group_of,
     is_within,
-    take_in_archive,
+    remove_archive,
     unique_name,
 )
 from segmentation.services.results.uploads import Note
@@ -83,7 +83,7 @@ def take_in(dataset: Dataset, learning: LearningTask, progress: Progress) -> Non
         else:
             with scratch() as unpacked:
                 _take_one(dataset, learning, progress, unpacked, notes)
-        take_in_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
+        remove_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
 
 
 def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:

@@ -133,7 +133,7 @@ def test_the_reserve_comes_back_once_there_is_room(settings, monkeypatch, own_st
 
 def test_a_load_balancer_goes_on_sending_people(client, scarce, monkeypatch):
     """They could not delete anything otherwise; monitors are told."""
-    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(health, "REPEATED_AFTER", 0.0)
     assert client.get("/healthz").json() == {"ok": True}
     answer = client.get("/readyz").json()
     assert answer["degraded"] and "Uploads are refused" in answer["checks"]["disk"]
