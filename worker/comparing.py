@@ -1,4 +1,5 @@
-"""Results compared, two or those of a study, from what is stored: no micrograph is opened and no network loaded."""
+"""The work on comparisons of two results and on studies of a method. It uses stored numbers, tables
+and outlines; no image is read, and no network is loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ from .outlines import stored_segmentation
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
-    """Compare and publish; a result that is deleted meanwhile takes the comparison with it."""
+    """Compare two results and store the outcome. (The row is gone if one of the results was deleted
+    meanwhile.)"""
     from segmentation.core.compare.compare import compare
 
     first_result, second_result = comparison.first_result, comparison.second_result
@@ -41,7 +43,8 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
 
 
 def _of_job(job: Job, *, with_outlines: bool) -> Side:
-    """One result. with_outlines: whether they are to be paired with those of another result of the image."""
+    """The data of one result for the comparison. with_outlines: also its outlines, because the
+    other result has the same image and their outlines are paired."""
     task, objects = find(job.get_settings().task), tables.objects_of(job)
     statistics = job.summary["statistics"] or {}
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
@@ -61,7 +64,8 @@ def _of_job(job: Job, *, with_outlines: bool) -> Side:
 
 
 def _of_sample(sample: Sample) -> Side:
-    """The images of a sample that count; their objects are never paired, so outlines are not needed."""
+    """The data of a sample for the comparison: of its images that count. Outlines of samples are
+    not paired."""
     rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)
     counted = [pk for pk, row in rows if not row.get("excluded")]
     jobs = list(Job.objects.select_related("micrograph").filter(pk__in=counted).order_by("pk"))
@@ -76,6 +80,7 @@ def _of_sample(sample: Sample) -> Side:
 
 
 def _tables(jobs: list[Job]) -> Iterator[Table]:
+    """The stored tables of objects; raises Refused (409) if one is missing."""
     for job in jobs:
         artifact = job.artifact(tables.NAME)
         if artifact is None:
@@ -85,7 +90,7 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
 
 
 def _values(statistics: dict[str, Any]) -> dict[str, Value]:
-    """NUMBERS with their intervals, as far as they are known."""
+    """The values of NUMBERS with their intervals, without those that are not known."""
     if not statistics:
         return {}
     stored = Statistics.from_dict(statistics)
@@ -94,7 +99,8 @@ def _values(statistics: dict[str, Any]) -> dict[str, Value]:
 
 
 def make_study(study: Study, progress: Progress, folder: Path) -> None:
-    """Make the study and its report; raises Refused where nothing follows from the results."""
+    """Compute a study and store it with its report (PDF); raises Refused (422) if its results allow
+    no study."""
     from segmentation.core.report.validation_page import write_report
 
     progress("comparing the conditions", 0.2)
