@@ -60,7 +60,7 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
     if instance.concurrency < 2 or ANALYSES not in instance.app.amqp.queues.consume_from:
         return
     if not Runtime(settings.DEEPSEGM_DEVICE).on_processor:
-        # Short, because the path of a socket must be.
+        # The prefix is short, because the path of a socket must be short.
         os.environ[SERVER_FOLDER] = tempfile.mkdtemp(prefix="deepsegm-")
         atexit.register(shutil.rmtree, os.environ[SERVER_FOLDER], ignore_errors=True)
         Supervisor((*COMMAND, NETWORKS), folder=settings.BASE_DIR).start()

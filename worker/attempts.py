@@ -57,7 +57,7 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
         return False
     kind = type(row)
     if row.enqueued is None and is_asked:
-        # Its own message was not sent yet: that of another row was used up.
+        # Its own message was not sent yet, so this task came by the message of another row.
         ring(current_task.name.removeprefix("worker."))
     log_filters.row.set(f"{kind.__name__} {pk}")
     logger.debug("Attempt %s begins.", row.attempt)

@@ -69,7 +69,7 @@ LEFT_OUT = (  # tables that are not in a backup
     "axes.accessattemptexpiration",
 )
 AT_ONCE = 500  # rows that are read or written together
-# Bytes of a member's name (the limit of a bucket), and its folders.
+# Most bytes of a member's name (the limit of a bucket), and most folders in it.
 LONGEST_NAME, DEEPEST = 1024, 20
 CHUNK = 2**20  # bytes that are read at once
 SHORTEST_KEY = 16  # characters
@@ -107,7 +107,7 @@ class Manifest(TypedDict):
     version: str
     migrations: list[Node]
     members: list[str]
-    # Files deleted meanwhile that rows name; version 1.0 did not write it.
+    # Files that rows name but that were deleted meanwhile; version 1.0 has no such key.
     lacking: NotRequired[list[str]]
 
 

@@ -67,8 +67,8 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
             write_tiff(micrograph, folder / files.IMAGES / image.name)
             shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
         groups[image.name] = image.group
-        # The written TIFF has no metadata. If they say where the data bar begins, the region leaves
-        # it out.
+        # The written TIFF has no metadata. If those of the image say where the data bar begins, the
+        # region leaves the bar out.
         image_rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
         region = image.region or ([0, 0, int(image_rows), columns] if image_rows else None)
         if region:
@@ -155,7 +155,7 @@ def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str
         shares = pixels / max(1, pixels.sum())
         return {"shares": dict(zip(dataset.class_names, shares.round(4).tolist(), strict=True))}
     inside = labels == 0 if learning.drawn else labels > 0
-    # Then its connected parts are the objects.
+    # If the labels are a mask, its connected parts are the objects.
     is_mask = learning.drawn or len(np.unique(labels[inside])) <= 1
     areas = np.bincount((ndimage.label(inside)[0] if is_mask else labels).ravel())[1:]
     diameters = np.sqrt(4 * areas[areas > 0] / np.pi)

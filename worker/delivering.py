@@ -22,7 +22,8 @@ from .heartbeat import Progress
 
 SECONDS = 10.0  # for one message
 LATE = f"no answer within {SECONDS:g} s"
-# Of a host name, IPv4 and IPv6: a container often has a route to only one of them.
+# How many IP addresses of a host name are tried. Several, because a container often has a route
+# only to IPv4 or only to IPv6.
 MOST_ADDRESSES = 4
 
 
@@ -95,8 +96,8 @@ async def _post(url: httpx.URL, addresses: list[str], delivery: Delivery) -> int
         "webhook-signature": Signer(delivery.webhook.secret).sign(str(delivery.pk), now, body),
     }
     limits = httpx.Timeout(SECONDS, connect=SECONDS / len(addresses))
-    # Certificates that the system trusts, among which a closed network has its own; httpx alone
-    # would use those of certifi.
+    # Use the certificates that the system trusts, because a closed network may have its own. (By
+    # default httpx uses those of certifi.)
     client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=limits, headers=headers)
     problem: httpx.TransportError = httpx.ConnectError("the name has no address")
     sni = {"sni_hostname": url.raw_host.decode()}

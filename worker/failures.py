@@ -35,7 +35,7 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
-        # Its words for a web page: users know neither our folders nor the commands.
+        # These words are for a web page: users know neither our folders nor the commands.
         return error.on_page
     kind = KINDS[type(row)]
     context = kind.noun.capitalize(), row.pk, row.attempt

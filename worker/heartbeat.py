@@ -39,7 +39,7 @@ from .child import end_pool_child
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]  # the stage of an attempt in words, and how far it is, from 0 to 1
 SECONDS = 1.0  # between two heartbeats of an attempt
-# For a superseded attempt to end by itself, because a new child needs longer to start.
+# Time for a superseded attempt to end by itself, because a new child needs longer to start.
 GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.3  # between two looks at waiting rows
 WORKER_SECONDS = 10.0  # between two signs of life of the worker
@@ -103,7 +103,7 @@ class GivesWay(Exception):
     """More urgent work waits for this worker, so this attempt ends, and its row is queued again."""
 
 
-# Work for idle moments, in this order; of files only those that nobody asked for.
+# Work for idle moments, in this order. (Of files only those that nobody has asked for.)
 IDLE = (ExportJob, Proposals)
 
 

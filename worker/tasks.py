@@ -15,8 +15,9 @@ on it and stores the result.
       │
     publish (files and state in one transaction)
 
-    Superseded, from any report: the row was cancelled, deleted, changed or given to another attempt: stop, store nothing.
-    A fault of disk, storage or database, anywhere: postpone, which does not count as a failed attempt.
+    Superseded, from any report (the row was cancelled, deleted, changed or given to another
+    attempt): stop and store nothing. A fault of disk, storage or database, anywhere: postpone,
+    which does not count as a failed attempt.
 
 Other rows are done in the same way: a sample, with the stored tables of its images in place of a
 micrograph (`samples`), an upload (`inspecting`), files of a result (`exporting`), a comparison

@@ -29,7 +29,7 @@ from .site_address import address_of
 logger = logging.getLogger(__name__)
 PREFIX = "whsec_"  # of the secret with which messages are signed
 MOST = 10  # webhooks of an account
-# A message is sent at once, and if that fails again at these ages; after the last one it is given
+# A message is sent at once and, if that fails, again at these ages; after the last one it is given
 # up.
 AGES = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=35)]
 AGES += [timedelta(hours=hours) for hours in (2.5, 7.5, 17.5, 31.5, 51.5, 75.5)]

@@ -35,7 +35,7 @@ SPENT = (
 LARGER = "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
 PATIENCE = 3.0  # seconds for which a refused caller keeps its place before others
 TURNS_KEPT = 60.0  # seconds for which the times of a caller are remembered
-# Requests of all callers: each uses a processor for up to ten seconds, and pages need one too.
+# Requests that run at a time: each uses a processor for up to ten seconds, and pages need one, too.
 EDITS_AT_ONCE = 2
 ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
 MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."

@@ -36,7 +36,7 @@ R = TypeVar("R")
 def free_bytes() -> int | None:
     """Free bytes on the fullest of the disks that store images and results; None if none of their
     folders exists."""
-    # A bucket has none.
+    # A bucket has no such folder.
     location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")
     folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
     return min((shutil.disk_usage(folder).free for folder in folders if folder.is_dir()), default=None)

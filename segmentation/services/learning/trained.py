@@ -164,7 +164,7 @@ def install_model(training: Training) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     stored = set(training.artifacts.values_list("name", flat=True))
-    # Models of version 1.0.0 have neither.
+    # Models of version 1.0.0 have no such files.
     graph = (end for end in (GRAPH, TEST) if f"{name}{end}" in stored)
     partial_files = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *graph, CARD)}
     try:

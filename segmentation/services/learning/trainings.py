@@ -403,7 +403,7 @@ def _say_overruled(row: Training, user: Any) -> None:
 def remove_its_model(instance: Training, **kwargs: Any) -> None:
     """Remove the model of a deleted training (also deleted by a cascade), because everybody could
     use a model without a row. The files of an unfinished training are removed, too."""
-    # Now, because Django takes the id from the row.
+    # Read now, because Django takes the id from a deleted row.
     name, run = instance.model_name, runs_folder() / str(instance.pk)
     transaction.on_commit(lambda: shutil.rmtree(run, ignore_errors=True))
     if name and name not in cards.released_names() and not trained([name]):

@@ -55,7 +55,7 @@ def comparison_of(first_result: Compared, second_result: Compared) -> Comparison
     )
     content = fingerprint("comparison by total intervals", *states)
     with transaction.atomic():
-        # Comparisons of earlier numbers.
+        # Remove comparisons of earlier numbers.
         Comparison.objects.filter(**sides).exclude(content=content).delete()
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
         before = timezone.now() - TRY_AGAIN

@@ -137,7 +137,7 @@ def change(*, method: Method, description: MethodDescription, user: Any) -> Meth
     check_changeable(method, user)
     lock(method, GONE)
     last = newest(method)
-    # Its stored checksum is another if an earlier release had fewer settings.
+    # Both are compared, because the stored checksum is another if an earlier release had fewer settings.
     if description.checksum in (last.checksum, read(last).checksum):
         raise Refused(UNCHANGED, 409)
     if description.task != last.description.get("task"):

@@ -48,7 +48,7 @@ def report_of(chart: ControlChart, month: date) -> ChartReport:
     content = fingerprint("month of a control chart", str(chart.pk), str(month), str(chart), chart.plan, rows)
     fields = {"chart": chart, "month": month}
     with transaction.atomic():
-        # Reports of earlier points.
+        # Remove reports of earlier points.
         ChartReport.objects.filter(**fields).exclude(content=content).delete()
         row, is_new = ChartReport.objects.get_or_create(content=content, defaults=fields)
         failed = ChartReport.objects.filter(

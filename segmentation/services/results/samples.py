@@ -97,7 +97,7 @@ def create_sample(
     """
     check_model(settings.segmentation.model, user)
     uploads = list(uploads)
-    # None: version 1.0.0 had it, so equal submissions stay equal.
+    # Version 1.0.0 had this None; without it, equal submissions would get other hashes.
     files = [[*files_of(micrograph), None] for micrograph in uploads]
     identity = [f"method {method.pk}"] if method else []
     content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields(), *identity)
@@ -370,7 +370,7 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
     reruns = []
     for job in members:
         calibration, stated = sample.stated_for(job.micrograph), job.get_settings().measurement.calibration
-        # Typed or drawn for this image.
+        # This scale was typed or drawn for this image, so it stays.
         if sample.rule == Sample.Rule.OWN and stated not in (None, earlier[job.pk]):
             calibration = stated
         settings = job.get_settings().with_(calibration=calibration)
@@ -514,7 +514,7 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
         raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
-    # Only uploads of version 1.0.0 have it.
+    # Only uploads to version 1.0.0 have `asked` here.
     stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
     calibration = stated.calibration(micrograph.scale) if stated else sample.stated_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)

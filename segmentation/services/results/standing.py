@@ -35,7 +35,7 @@ from ..ground.refusal import Refused
 from .edits import NO_OUTLINES, corrections_of
 
 logger = logging.getLogger(__name__)
-# So begins an outlines.json that has the words of its objects.
+# An outlines.json that has the words of its objects begins so.
 WORDED = f'{{"{in_words.CELLS}":'.encode()
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
 MOST_OTHERS = 50  # other images of a sample in which an offer is looked for

@@ -87,7 +87,7 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
             Micrograph.objects.locked(job.micrograph_id)
             measuring.finish(Measuring.State.DONE, summary={})
             if Job.objects.filter(attempt=job.attempt, fixed=False).locked(job.pk) is not None:
-                # The row only; the outlines stay stored.
+                # Only the row is deleted; the outlines stay stored.
                 job.artifacts.filter(file=original.file.name if original else "").delete()
                 if not job.artifacts.filter(name=UNCORRECTED).exists():
                     job.artifacts.filter(name=OUTLINES).update(name=UNCORRECTED)

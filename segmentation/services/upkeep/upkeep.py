@@ -30,7 +30,7 @@ from ..results.signing import signed_jobs
 from ..results.usage import bytes_of, side_bytes
 
 MAX_DEATHS = 3  # after so many deaths of its process a row fails
-# Until a row that lost its worker twice runs again; doubled each further time.
+# How long a row waits that lost its worker twice; doubled each further time.
 LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
 ABANDONED = timedelta(days=1)  # after this time an upload without an analysis is removed
@@ -350,9 +350,9 @@ def optimise() -> None:
     """Let SQLite count its rows again if their number changed much, because it chooses indexes by
     these numbers. Other databases do that by themselves."""
     if connection.vendor == "sqlite":
-        # Another process writes now.
+        # If another process writes now, this is done next time.
         with suppress(OperationalError), connection.cursor() as cursor:
-            # Rows of an index that are counted; all would take seconds.
+            # Count at most so many rows of an index: counting all takes seconds.
             cursor.execute("PRAGMA analysis_limit = 1000")
             cursor.execute("PRAGMA optimize")
 

@@ -59,7 +59,7 @@ class Command(BaseCommand):
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
         for number in ENDS:
-            # Nohup ignores it, so that the command goes on.
+            # With nohup a signal is ignored, because the command must go on after the terminal is closed.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: sys.exit(0))
         try:
