@@ -44,7 +44,7 @@ class Facts(BaseModel):
     reading: BarReading | Annotated[dict[str, Any], Field(max_length=0)] | None = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _fit(self) -> Facts:
+    def _check_values(self) -> Facts:
         """Raises ValueError for values that no image can have."""
         size = self.calibration.nm_per_pixel
         if self.calibration.source not in FILE_SOURCES or (size is not None and not 0 < size < np.inf):

@@ -66,6 +66,7 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
         analysed = row.result if isinstance(row, ExportJob) else getattr(row, "job", row)
         job_settings = getattr(analysed, "settings", None)
+        # The job has settings that this version of the worker does not know.
         if job_settings and AnalysisSettings.from_dict(job_settings).others:
             publishing.postpone(row=row, why=NEWER)
             return True
@@ -74,7 +75,7 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
                 work(row, ProgressReporter(row, heartbeat), folder)
             except GivesWay:
                 row.change(**AGAIN)
-                # Idle workers look for files to write in advance without a message.
+                # Files that are written in advance need no message: idle workers look for them.
                 if kind is not ExportJob:
                     enqueue([row.pk], kind)
         logger.debug("Done.")

@@ -112,8 +112,8 @@ def main(queue: str) -> None:
 
         serve()
     os.nice(NICENESS.get(queue, USUAL_NICENESS))
-    # Celery warns root, but our messages are JSON, which is safe. The warning would hide the
-    # address of the site.
+    # Celery warns if root runs it, but our messages are JSON, which is safe. The warning would hide
+    # the address of the site.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
     find_app("deepsegm").worker_main(list(QUIET + OPTIONS[queue]))
 

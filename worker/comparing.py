@@ -27,8 +27,8 @@ from .outlines import stored_segmentation
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
-    """Compare two results and store the outcome. (The row is gone if one of the results was deleted
-    meanwhile.)"""
+    """Compare two results and store the outcome. (If one of the results is deleted, so is the
+    comparison.)"""
     from segmentation.core.compare.compare import compare
 
     first_result, second_result = comparison.first_result, comparison.second_result

@@ -157,7 +157,7 @@ def _add_image(
         if scale is not None:
             notes.append(Note(pair.name, NO_SCALE))
         scale = None
-    image.region = list(region) if region else None  # for `store`, which saves only `fields`
+    image.region = list(region) if region else None  # `store` reads it, but saves only `fields`
     fields = {
         "job": None,
         "by": sender,
@@ -229,5 +229,5 @@ def _adopt_classes(dataset: Dataset, contents: Contents) -> None:
         dataset.class_names = names
         dataset.change(class_names=names)
     if names and names != dataset.class_names:
-        other, here = (", ".join(map(str, classes)) for classes in (names, dataset.class_names))
-        raise Refused(OTHER_CLASSES.format(other=other, here=here))
+        theirs, ours = (", ".join(map(str, classes)) for classes in (names, dataset.class_names))
+        raise Refused(OTHER_CLASSES.format(other=theirs, here=ours))

@@ -144,16 +144,16 @@ def appear(sender: Any, **signal: Any) -> None:
     # process id.
     name = f"{sender.hostname} {os.getpid()}-{secrets.token_hex(2)}"
     queues = ",".join(sorted(sender.app.amqp.queues.consume_from))
-    threading.Thread(target=_say, args=(name, queues), name="presence", daemon=True).start()
+    threading.Thread(target=_write_signs_of_life, args=(name, queues), name="presence", daemon=True).start()
 
 
 @worker_shutting_down.connect
 def vanish(**signal: Any) -> None:
-    """Let that thread end, which removes the row of the worker."""
+    """Let the thread of `appear` end; it then removes the row of the worker."""
     _worker_over.set()
 
 
-def _say(name: str, queues: str) -> None:
+def _write_signs_of_life(name: str, queues: str) -> None:
     """Write a sign of life of the worker each WORKER_SECONDS, until it shuts down."""
     fields = {"queues": queues, "version": __version__, "started": timezone.now()}
     try:

@@ -52,7 +52,7 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     path = fetch(micrograph.file.name, folder)
     side = fetch_beside(micrograph, folder)
     if micrograph.pages:
-        path, side = _in_place_of_stack(micrograph, path, side, folder, partial(progress, stage, 0.3))
+        path, side = _replace_stack_by_page(micrograph, path, side, folder, partial(progress, stage, 0.3))
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not is_second}
     options["keep_as"] = "" if is_second else str(micrograph.pk)
     options["known"] = Micrograph.objects.known_bars(micrograph)
@@ -103,7 +103,8 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
             opened = [(name, stack.enter_context(path.open("rb"))) for name, path in group]
             (name, image), *beside = opened
             file = LocalFile(image, name=shown_name(name))
-            # (no LocalFile: an archive may use the file for several images)
+            # Side files are copied, not moved (as a LocalFile is), because other images may need
+            # them.
             side = [File(file, name=shown_name(name)) for name, file in beside]
             try:
                 archive.refresh_from_db(fields=["owner", "sample", "asked"])
@@ -116,7 +117,7 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     after_inspection.publish_archive(micrograph=archive, notes=notes)
 
 
-def _in_place_of_stack(
+def _replace_stack_by_page(
     micrograph: Micrograph, path: Path, side: Group, folder: Path, alive: Callable[[], None]
 ) -> tuple[Path, Group]:
     """Store the requested page of a stack in place of the stack. Returns the path of the page, and
@@ -144,7 +145,8 @@ def _pages(
             for page, file in take_pages(pages, take, limit=settings.DEEPSEGM_SAMPLE_IMAGES):
                 yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]
                 if page:
-                    file.unlink(missing_ok=True)  # if it was not stored, the file is still there
+                    # It still exists if the page was not moved into the storage.
+                    file.unlink(missing_ok=True)
         except UserError as problem:
             notes.append(Note(name, str(problem), 422))
 

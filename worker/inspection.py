@@ -172,8 +172,8 @@ def unpack(
     """Unpack a ZIP archive into `folder`, by a child process; raises Unreadable. Returns groups of
     (name, path), and notes on everything that was left out.
 
-    images: at most so many images, a group being an image and its side files; 0: each file is a
-    group. alive: as in `inspect`.
+    images: the most images; a group is then an image with its side files. 0: each file is a group.
+    alive: as in `inspect`.
     """
     largest, free = settings.DEEPSEGM_MAX_ARCHIVE_MB, free_bytes()
     seconds = DIRECTORY_SECONDS + SECONDS_PER_MB * largest
@@ -335,6 +335,6 @@ def _report_of(output: bytes, died: str = DIED, needed: int = 0) -> dict[str, An
         return dict(report)
     if "errno" not in report:
         raise Unreadable(str(report["error"])[:LONGEST_SENTENCE])
-    if is_scarce(needed):  # asked here, because a malicious child could say so each time
+    if is_scarce(needed):  # checked here, because a malicious child could always claim this
         raise OSError(errno.ENOSPC, "the disk is full, says a child that reads files")
     raise Killed(died)

@@ -30,7 +30,7 @@ class _Opened:
     correction.
 
     memory: measured values of its objects. original: its outlines before all corrections.
-    by_others: as of `judged_by_others`. The last two are None until the first correction.
+    by_others: from `judged_by_others`. The last two are None until the first correction.
     """
 
     key: tuple[Any, ...]

@@ -111,8 +111,8 @@ def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:
-    """Of a sample's images: the jobs that are pooled, their data for pooling, the images that are
-    left out for any reason, and sentences about included images."""
+    """The jobs that are pooled, their data for pooling, the images that are left out for any
+    reason, and sentences about included images."""
     settings = AnalysisSettings.from_dict(sample.settings)
     all_jobs = list(sample.members.select_related("micrograph").order_by("created", "pk"))
     all_jobs.sort(key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))

@@ -227,7 +227,7 @@ def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
         callers = {name: times for name, times in json.loads(door.read()).items() if now - max(times) < TURNS_KEPT}
     first_asked, _, served = callers.get(caller, (now, now, 0.0))
     waiting = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
-    ahead = sum(last > had and (had, first) < (served, first_asked) for first, last, had in waiting)
+    ahead = sum(last_asked > had and (had, began) < (served, first_asked) for began, last_asked, had in waiting)
     callers[caller] = (first_asked, now, served) if ahead >= free else (now, now, now)
     door.truncate(0)
     door.write(json.dumps(callers))

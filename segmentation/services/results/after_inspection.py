@@ -88,7 +88,7 @@ def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
 
 def _start_waiting_work(micrograph: Micrograph) -> None:
     """Start the jobs that waited for an image, and add it to its sample. Work whose scale depends
-    on a data bar that is not read yet waits further; of such a job only the outlines are found."""
+    on a data bar that is not read yet continues to wait, but such a job finds its outlines now."""
     micrograph.refresh_from_db()
     for job in _waiting_jobs(micrograph):
         if not micrograph.waits_for_bar(job.asked):

@@ -38,7 +38,7 @@ MOST = 1000  # operations of one request
 A_PAGE, PAGE_BYTES = 100, 4_000_000
 LONGEST = 10.0  # seconds of one request
 MOST_RUNS = 500_000  # in all patches of one request (a patch is run-length coded)
-READS_MAPS = "maps of the network"  # the name of a thread
+READS_MAPS = "maps of the network"  # name of the thread that reads them
 MOST_CACHED = 2  # results whose corrections stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
@@ -265,6 +265,7 @@ def _steps_of(corrections: Corrections, operations: list[Any]) -> list[Step]:
 
 
 def _refreshed(job: Job) -> Job:
+    """The job, read again; raises Refused (404) if it is deleted."""
     try:
         job.refresh_from_db()
     except Job.DoesNotExist:
@@ -350,5 +351,6 @@ def broken_edits(job: Job) -> list[str]:
 
 
 def _chain_faults(job: Job) -> list[str]:
+    """The faults of the hash chain of a job's edits, a sentence each."""
     rows = job.edits.filter(sequence__lte=max(job.edit_count, 1))
     return list(chain_faults(rows, "Edit", job.edit_hash, job.edit_count))

@@ -72,8 +72,8 @@ def _not_stored(result: Result) -> dict[str, Export]:
 
 def files_of_kind(result: Result) -> dict[str, Export]:
     """All files that a result of this kind can have, by name."""
-    kind: Of = "image" if isinstance(result, Job) else "sample"
-    return exports.listed(kind, tasks.find(result.settings["task"]), judged=bool(result.specification))
+    unit: Of = "image" if isinstance(result, Job) else "sample"
+    return exports.listed(unit, tasks.find(result.settings["task"]), judged=bool(result.specification))
 
 
 def name_with_options(name: str, options: Mapping[str, str]) -> str:
@@ -100,6 +100,7 @@ def file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Export
 
 
 def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | ExportJob | Measuring | Sample | None:
+    """As `file_of`; raises ExportJob.DoesNotExist if the files must be written again."""
     numbers = _unmade_numbers(result, name)
     if numbers is not None:
         if (numbers := _waited_until(numbers, wait)) is not None:
@@ -107,7 +108,7 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
         result.refresh_from_db()
     figure = name if isinstance(result, Job) and look_of(name) and result.is_done and result.segmentation_id else ""
     may_be_written = figure or name in unwritten_files(result)
-    # Asked last, because a worker may have stored it meanwhile.
+    # Looked for last, because a worker may have stored it meanwhile.
     stored_file = result.artifacts.filter(name=name).first()
     if stored_file is not None or not may_be_written:
         if stored_file is not None and name in _not_stored(result):
@@ -204,15 +205,15 @@ def publish_export(
     replace all earlier ones. early: these are only the first files, and the export goes on: copies
     are stored, so that a user who waits for one need not wait for the others.
     """
-    result, kind = export.result, export.result.artifacts.model
+    result, file_model = export.result, export.result.artifacts.model
     stored = set() if summary else set(result.artifacts.values_list("name", flat=True))
     # An export after a signature has a new attempt, so a new folder.
     folder = f"{result.folder}/{result.attempt}/{export.attempt}"
     artifacts: list[StoredFile] = []
     with undo_on_failure(lambda: remove_files(row.file.name for row in artifacts)):
         for path in (path for name, path in files.items() if name not in stored):
-            fields = {kind.owner: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
-            artifacts.append(kind(**fields))
+            fields = {file_model.owner: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
+            artifacts.append(file_model(**fields))
         with transaction.atomic():
             if isinstance(result, Job):
                 Micrograph.objects.locked(result.micrograph_id)
@@ -225,7 +226,7 @@ def publish_export(
                     else result.artifacts.filter(name__in=names)
                 )
                 delete_with_files(replaced)
-                kind.objects.bulk_create(artifacts)
+                file_model.objects.bulk_create(artifacts)
                 if isinstance(result, Job):
                     _after_storing(result, summary, early=early)
                 if not early:
@@ -242,8 +243,8 @@ def publish_export(
 def _is_unchanged(result: Result) -> bool:
     """Whether a result still has the numbers, signatures and limits with which its files were
     written. It is locked until the transaction ends."""
-    now = {"signature_hash": result.signature_hash} if isinstance(result, Job) else {"state": Sample.State.DONE}
-    row = type(result).objects.filter(attempt=result.attempt, **now).locked(result.pk)
+    same = {"signature_hash": result.signature_hash} if isinstance(result, Job) else {"state": Sample.State.DONE}
+    row = type(result).objects.filter(attempt=result.attempt, **same).locked(result.pk)
     return row is not None and row.specification == result.specification
 
 

@@ -187,21 +187,22 @@ def requeue(*, row: Attempted) -> None:
 
 
 @contextmanager
-def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
+def _publishing(row: Job | Sample, file_model: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
     """A block that changes a row to done. Before it the files are stored; after it the control
     charts and webhooks are told, and the files of earlier attempts are replaced.
 
-    kind: the model of the rows of files. more: further such rows, of files that are stored already.
+    file_model: the model of the rows of files. more: further such rows, of files that are stored
+    already.
     """
-    folder, owner = f"{row.folder}/{row.attempt}", {kind.owner: row}
+    folder, owner = f"{row.folder}/{row.attempt}", {file_model.owner: row}
     with undo_on_failure(partial(remove_folder, folder)):
-        artifacts = [kind(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
+        artifacts = [file_model(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             yield
             control.record(row)
             announce(row, f"{row._meta.model_name}.done")
-            kind.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
-            kind.objects.bulk_create([*more, *artifacts])
+            file_model.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
+            file_model.objects.bulk_create([*more, *artifacts])
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")
 
