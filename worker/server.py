@@ -49,7 +49,7 @@ WITHOUT_A_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
 LARGEST_OTHERS = 2**16  # bytes of a body with these methods, because some programs send one
 _turns = threading.Lock()  # for the next two
 _working: Counter[str] = Counter()  # how many requests of each sender have a thread
-# By sender the connections that wait for one.
+# The connections that wait for a thread, by sender.
 _waiting: defaultdict[str, deque[Channel]] = defaultdict(deque)
 
 
@@ -70,7 +70,7 @@ def listen(bind: str, port: int) -> Any:
             ident=None,
             max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
             clear_untrusted_proxy_headers=False,  # our own middleware does it, under every server
-            # Never reached: waitress would accept nobody any more.
+            # Twice our own limit, so it is never reached: at this limit waitress accepts nobody.
             connection_limit=2 * CONNECTIONS,
             asyncore_use_poll=True,  # `select` works only with the first 1024 files
         )
@@ -170,7 +170,7 @@ class Parser(HTTPRequestParser):
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        # Remains there only for HTTP/1.0.
+        # (TRANSFER_ENCODING remains in the headers only for HTTP/1.0.)
         if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:
             self.headers["CONNECTION"] = "close"
         if (self.content_length or self.chunked) and not takes_files(self.command, self.path):

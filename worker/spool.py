@@ -162,7 +162,7 @@ class Transport(filesystem.Transport):
         after the polling interval in any case, because two changes may have the same time. A worker
         that must stop does not wait any longer.
         """
-        # Here, because processes that only send messages do not need it.
+        # Imported here, because processes that only send messages do not need it.
         from celery.worker import state
 
         end = None if timeout is None else time.monotonic() + timeout

@@ -267,7 +267,8 @@ def offered(user: Any) -> list[MethodVersion]:
 
 
 def resolve(text: str, user: Any) -> MethodVersion:
-    """The version that a text names: its id, "NAME@2", or "NAME" for the newest approved version, else the draft.
+    """The version that a text names: its id, "NAME@2", or "NAME" for the newest approved
+    version, otherwise the draft.
 
     Raises Refused (409 withdrawn or several of a name, 422 none).
     """

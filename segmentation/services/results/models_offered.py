@@ -1,6 +1,6 @@
 """Which models a person may see and use: all released and installed models, and trained models of
 the person or shared with the person. It also has the default models of accounts and of the site.
-Workers do not use it, they read the cards."""
+Workers do not use this module, they read the cards."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ from . import control
 from .pooling import refresh_after_commit
 
 NAME = "segmentation.npz"
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)  # until a postponed attempt
+# Before a postponed attempt; doubled each time.
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
 
 def keep_segmentation(

@@ -536,8 +536,8 @@ def _regions_of_this_size(sample: Sample, micrograph: Micrograph, usual: Regions
 
 
 def take_in_images(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:
-    """Add uploads to a sample: images that were read now, the others when they are read. Returns
-    all notes. Call it in a transaction."""
+    """Add uploads to a sample: images that are read already at once, the others when they are read.
+    Returns all notes. Call it in a transaction."""
     locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     images: dict[Any, Micrograph] = {}  # also those that were unpacked from archives
     for upload in (locked[micrograph.pk] for micrograph in uploads if micrograph.pk in locked):
