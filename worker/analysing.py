@@ -1,4 +1,5 @@
-"""The analysis of one job: its outlines, its numbers and the files that are stored with every result."""
+"""The work on a job: a worker finds or reads its outlines, measures them, and stores numbers and
+files of the result."""
 
 from __future__ import annotations
 
@@ -31,11 +32,15 @@ from .results import by_method, stored_files, summarise
 
 logger = logging.getLogger(__name__)
 
-WRITING, STORING = 0.75, 0.97  # where these begin in the progress
+WRITING, STORING = 0.75, 0.97  # the progress (0 to 1) at which these stages begin
 
 
 def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
-    """Segment unless that is done, measure, write, publish; the page shows the numbers before files are written."""
+    """Find the outlines of a job, unless they are stored, measure them, and publish numbers and
+    files.
+
+    folder: for temporary files. The page shows the numbers before the files are written.
+    """
     from segmentation.core import pipeline
     from segmentation.core.remembered import Memory, remembering
 
@@ -57,7 +62,8 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     # A person may have changed the settings for measuring meanwhile (`change_job`).
     job.settings = Job.objects.filter(pk=job.pk).values_list("settings", flat=True).first() or job.settings
     unread = not job.micrograph.is_finished  # its data bar is still being read
-    # This process will measure the first correction, which then costs what it changes.
+    # Corrections of a large image are measured in this process. With this memory the first one is
+    # fast, because only changed objects are measured.
     memory = Memory() if steps.is_large(job) else None
     with remembering(memory) if memory else nullcontext():
         analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
@@ -71,7 +77,8 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
         files = stored_files(
             analysis,
             folder / "results",
-            in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),  # it may count
+            # The job may be put into that sample.
+            in_sample=Job.objects.filter(micrograph=job.micrograph_id, sample__isnull=False).exists(),
             progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
         )
     if memory:
@@ -87,7 +94,8 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
 
 
 def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: Any, folder: Path) -> Segmentation:
-    """The segmentation of the image, stored at once: another attempt at the job needs only to measure it."""
+    """Find the outlines of the image with the network. They are stored at once, so that a later
+    attempt only measures them."""
     from segmentation.core import pipeline
 
     settings, parts = job.get_settings(), count(1)
@@ -96,14 +104,15 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 
     def show(labels: Any, confidence: Any) -> None:
         nonlocal best_count
-        # Another polarity or scale may find less, and not be the last that is tried.
+        # The page keeps the best outlines so far: another polarity or scale, tried later, may find
+        # fewer.
         if len(confidence) >= best_count:
             best_count = len(confidence)
             part = f"{job.attempt}-{next(parts)}"
             job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
 
-    how = {"runtime": runtime_now(), "clock": clock, "show": show if is_drawn else None}
-    outlines = pipeline.segment(micrograph, settings, progress, **how)
+    options = {"runtime": runtime_now(), "clock": clock, "show": show if is_drawn else None}
+    outlines = pipeline.segment(micrograph, settings, progress, **options)
     best_count = 0  # so that the chosen outlines are shown even if they are fewer
     if is_drawn:
         show(outlines.dense, outlines.confidence)
@@ -111,7 +120,8 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 
 
 def runtime_now() -> Runtime:
-    """What calculates the networks of an analysis that starts now: on all cores if no other one runs or waits."""
+    """The device and threads for the networks of an analysis that starts now: all cores if no other
+    analysis runs or waits."""
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     may_vary = settings.DEEPSEGM_CONCURRENCY > 1 and not settings.DEEPSEGM_THREADS and runtime.on_processor
     is_alone = may_vary and Job.objects.running().count() + Job.objects.waiting().count() < 2

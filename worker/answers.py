@@ -1,4 +1,5 @@
-"""What a child that decodes a foreign file answers. A file may have taken the child over, so everything is checked."""
+"""Checks of the answers of a child process that decodes an uploaded file. A malicious file may
+control the child, so everything in its answer is checked."""
 
 from __future__ import annotations
 
@@ -17,17 +18,19 @@ from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.types import IMAGE, IMAGE_SHA256, Calibration
 from segmentation.services.ground.limits import most_pixels
 
-LONGEST_KIND = 100
-OF_FILES = ("metadata", "side file", "none")  # where a pixel size comes from that a file states
-NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)  # a link, nothing, a socket
-LONGEST_HEADER = 256  # bytes, of npy
-PIXELS = (np.uint8, np.uint16, np.float32)  # of an image
-OURS = (IMAGE, IMAGE_SHA256)  # metadata that no file states
+LONGEST_KIND = 100  # characters
+FILE_SOURCES = ("metadata", "side file", "none")  # possible sources of a pixel size in a file
+NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)  # errors of opening a link, nothing, a socket
+LONGEST_HEADER = 256  # bytes, of a .npy file
+PIXELS = (np.uint8, np.uint16, np.float32)  # types of the pixels of an image
+OURS = (IMAGE, IMAGE_SHA256)  # metadata that only we set, so a file must not state them
 
 
 class Facts(BaseModel):
-    """About an image, as `segmentation.core.micrograph.inspect` prints them. reading: {} where nothing was read, None
-    where it is to be tried later."""
+    """The facts about an image, as `segmentation.core.micrograph.inspect` prints them.
+
+    reading: of the data bar; {} if nothing was read, None if it shall be read later.
+    """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -41,9 +44,10 @@ class Facts(BaseModel):
     reading: BarReading | Annotated[dict[str, Any], Field(max_length=0)] | None = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _fit(self) -> Facts:
+    def _check_values(self) -> Facts:
+        """Raises ValueError for values that no image can have."""
         size = self.calibration.nm_per_pixel
-        if self.calibration.source not in OF_FILES or (size is not None and not 0 < size < np.inf):
+        if self.calibration.source not in FILE_SOURCES or (size is not None and not 0 < size < np.inf):
             raise ValueError("such a calibration is in no file")
         if self.width * self.height > most_pixels() or not 0 <= (self.data_bar or 0) <= self.height:
             raise ValueError("no image of such a size is read")
@@ -56,13 +60,18 @@ class Facts(BaseModel):
 
 
 class Archive(BaseModel):
-    """What was unpacked, as `segmentation.core.micrograph.unpacking` prints it."""
+    """The unpacked files of an archive, as `segmentation.core.micrograph.unpacking` prints them.
+
+    files: for each image a list of (name, file in the folder): the image, then its side files.
+    notes: (name, sentence) of what was left out.
+    """
 
     files: list[list[tuple[str, Annotated[str, Field(pattern=r"^entry-\d{1,9}-\d{1,9}(\.[a-z0-9]{1,5})?$")]]]]
     notes: list[tuple[str, str]]
 
     def files_in(self, folder: Path) -> list[list[tuple[str, Path]]]:
-        """Each image with its side files, as name and place; raises ValueError where one is no plain file."""
+        """For each image a list of (name, path): the image, then its side files. Raises ValueError
+        if one is no regular file."""
         files = [[(name, folder / file) for name, file in group] for group in self.files]
         if not all(path.is_file() and not path.is_symlink() for group in files for _, path in group):
             raise ValueError("not a file")
@@ -70,9 +79,12 @@ class Archive(BaseModel):
 
 
 def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int], *, at_most: bool = False) -> Any:
-    """The array (H, W) that a child wrote, of this shape or, with `at_most`, none larger; raises ValueError."""
+    """The array (H, W) that a child wrote to a .npy file. Raises ValueError if its type is not in
+    `dtypes`, or if it has another shape; with `at_most`, if it is larger than that.
+    """
     try:
-        # Nothing but a file is opened: a link would be followed with our rights, and a pipe would never answer.
+        # Only a regular file is opened: a link could lead to any file that we may read, and a pipe
+        # would never answer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno not in NO_FILE:
@@ -87,8 +99,8 @@ def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int]
             raise ValueError("a longer header than an array has")
         opened.seek(-2, os.SEEK_CUR)
         size, _, dtype = np.lib.format.read_array_header_1_0(opened)
-        within = len(size) == 2 and 0 < size[0] <= shape[0] and 0 < size[1] <= shape[1]
-        if not within or not (at_most or size == shape) or dtype not in dtypes:
+        is_within = len(size) == 2 and 0 < size[0] <= shape[0] and 0 < size[1] <= shape[1]
+        if not is_within or not (at_most or size == shape) or dtype not in dtypes:
             raise ValueError(f"an array of {dtype}, {size}")
         opened.seek(0)
         values: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)

@@ -1,5 +1,5 @@
-"""The first steps of a worker and of its pool's children. Celery's signals call them, so that nothing here imports
-the Celery application."""
+"""What happens when a worker starts, and when a child process of its pool starts. Celery's signals
+call these functions, so nothing here needs to import the Celery application."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ class WorkerConfig(AppConfig):
 @worker_init.connect
 @worker_process_init.connect
 def clear_up(**kwargs: Any) -> None:
-    """Remove remains of killed processes at the start of a worker, and of the child that follows a killed one."""
+    """Remove temporary files of killed processes, when a worker or a child of its pool starts."""
     sweep()
 
 
 @worker_init.connect
 def wait_without_the_lock(**kwargs: Any) -> None:
-    """Let the children of the pool wait for work before they take the lock of their common pipe, not while they hold
-    it: whoever killed an idle child would leave the lock closed, and no child would get work ever again."""
+    """Let idle children of the pool wait for work before they take the lock of their common pipe,
+    not while they hold it.
+
+    If somebody kills a child that holds the lock, no other child ever gets work again.
+    """
     from billiard.queues import SimpleQueue
 
     def get_payload(queue: Any) -> bytes:
@@ -52,31 +55,36 @@ def wait_without_the_lock(**kwargs: Any) -> None:
 
 @celeryd_after_setup.connect
 def share_gpu(instance: Any, **kwargs: Any) -> None:
-    """Before the pool is there: one process holds the networks for all its children, where there is a GPU."""
+    """If there is a GPU, start one process that calculates the networks for all children, before
+    the pool starts."""
     if instance.concurrency < 2 or ANALYSES not in instance.app.amqp.queues.consume_from:
         return
     if not Runtime(settings.DEEPSEGM_DEVICE).on_processor:
-        os.environ[SERVER_FOLDER] = tempfile.mkdtemp(prefix="deepsegm-")  # short, as a socket's name must be
+        # The prefix is short, because the path of a socket must be short.
+        os.environ[SERVER_FOLDER] = tempfile.mkdtemp(prefix="deepsegm-")
         atexit.register(shutil.rmtree, os.environ[SERVER_FOLDER], ignore_errors=True)
         Supervisor((*COMMAND, NETWORKS), folder=settings.BASE_DIR).start()
 
 
 @celeryd_after_setup.connect
 def share_memory(**kwargs: Any) -> None:
-    """Before the pool is there: let its children share what is loaded. A collection of garbage writes into each page
-    that has an object which it looks at, and so makes a copy of it."""
+    """Let the children of the pool share the memory of loaded objects: done before the pool starts.
+
+    Otherwise the garbage collection of a child would write into the shared memory pages, and so
+    copy them.
+    """
     gc.collect()
     gc.freeze()
 
 
 @worker_process_init.connect
 def prepare_pool_child(**kwargs: Any) -> None:
-    """Before heavy imports: set threads and memory limit of this process, and let it die with its parent; between two
-    tasks it gives memory back."""
+    """Prepare a child of the pool, before heavy imports: set its threads and its memory limit, let
+    it end with its parent, and let it give memory back between two tasks."""
     threads = settings.DEEPSEGM_THREADS or max(1, (os.cpu_count() or 1) // settings.DEEPSEGM_CONCURRENCY)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
-    # Threads that spin while they wait stand in each other's way wherever something else is running, too.
+    # By default waiting threads of OpenMP use a core each, which slows down everything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_freed_memory()  # before there is a second thread
     enter_pool(os.getppid(), settings.DEEPSEGM_JOB_MEMORY_MB)

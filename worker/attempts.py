@@ -1,4 +1,6 @@
-"""One attempt at a row: claimed, worked on while its heart beats, and ended; a fault of the machine only delays it."""
+"""One attempt at a row (such as a job): the row is claimed, the work is done while a heartbeat is
+written, and the outcome is stored. A fault of the machine does not make the row fail, it is tried
+again later."""
 
 from __future__ import annotations
 
@@ -38,23 +40,25 @@ from .scratch import scratch
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.5  # between two reports of one stage
+EVERY_SECONDS = 0.5  # between two reports of the progress within one stage
 NO_NETWORKS = "The process that calculates the networks does not start"
 NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
-Work = Callable[[Any, Progress, Path], None]
+Work = Callable[[Any, Progress, Path], None]  # of a row; the path is a folder for temporary files
 
 
 def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
-    """Claim a row and make one attempt at it, which ends it or queues it again.
+    """Claim a row and make one attempt at it: afterwards the row is finished or queued again.
 
-    is_asked: whether somebody waits for it. Returns False if the row is no longer queued.
+    rows: the queryset of the row. work: does the work. is_asked: whether a person waits for it.
+    Returns False if the row is no longer queued.
     """
     row = rows.claim(pk, message=current_task.request.id or "")
     if row is None:
         return False
     kind = type(row)
     if row.enqueued is None and is_asked:
-        ring(current_task.name.removeprefix("worker."))  # it has taken the message of another row, which waits on
+        # Its own message was not sent yet, so this task came by the message of another row.
+        ring(current_task.name.removeprefix("worker."))
     log_filters.row.set(f"{kind.__name__} {pk}")
     logger.debug("Attempt %s begins.", row.attempt)
     try:
@@ -62,6 +66,7 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
         analysed = row.result if isinstance(row, ExportJob) else getattr(row, "job", row)
         job_settings = getattr(analysed, "settings", None)
+        # The job has settings that this version of the worker does not know.
         if job_settings and AnalysisSettings.from_dict(job_settings).others:
             publishing.postpone(row=row, why=NEWER)
             return True
@@ -70,7 +75,8 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
                 work(row, ProgressReporter(row, heartbeat), folder)
             except GivesWay:
                 row.change(**AGAIN)
-                if kind is not ExportJob:  # written ahead for nobody yet
+                # Files that are written in advance need no message: idle workers look for them.
+                if kind is not ExportJob:
                     enqueue([row.pk], kind)
         logger.debug("Done.")
     except Superseded:
@@ -81,14 +87,17 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
 
 
 class ProgressReporter:
-    """The `progress` of an attempt: every new stage at once, the rest at most twice a second; raises `Superseded`. It
-    never goes back: a second look at the image, or another attempt, waits where the first one was. The time left is
-    that of this attempt."""
+    """The `progress` of an attempt, which stores stage and fraction in the row; raises
+    `Superseded`.
+
+    A new stage is stored at once, other progress at most each EVERY_SECONDS. The fraction never
+    becomes smaller, also not in a further attempt. The expected end is that of this attempt.
+    """
 
     def __init__(self, row: Attempted, heartbeat: Heartbeat) -> None:
         self._row, self._heartbeat = row, heartbeat
         self._forecast = row.forecast() if isinstance(row, Job) else None
-        self._stage, self._reported, self._furthest, self._before = "", 0.0, 0.0, row.progress
+        self._stage, self._reported, self._furthest, self._earlier = "", 0.0, 0.0, row.progress
 
     def __call__(self, stage: str, fraction: float) -> None:
         if self._heartbeat.superseded.is_set():
@@ -100,13 +109,15 @@ class ProgressReporter:
         fraction = self._furthest = max(self._furthest, min(fraction, 1.0))
         seconds_left = self._forecast.left(fraction) if self._forecast else None
         ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
-        self._row.report(stage=stage, progress=max(fraction, self._before), **ends)
+        self._row.report(stage=stage, progress=max(fraction, self._earlier), **ends)
 
 
 def _end(row: Attempted, error: Exception) -> None:
-    """End an attempt after an error: postpone it for a fault of the machine, repeat it after a kill, otherwise fail it.
+    """End an attempt after an error: the row is postponed after a fault of the machine, queued
+    again after a kill, otherwise failed.
 
-    If even that cannot be stored, it is repeated until it succeeds: nothing else could be done meanwhile.
+    If that cannot be stored, it is tried until it succeeds, because this process could do nothing
+    else meanwhile.
     """
     why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.trouble(error)
     if why:
@@ -119,7 +130,7 @@ def _end(row: Attempted, error: Exception) -> None:
         if isinstance(row, Micrograph):
             unreadable = isinstance(error, (UnreadableImage, Refused)) and str(error) != GONE
             change = partial(after_inspection.fail_upload, micrograph=row, sentence=sentence, unreadable=unreadable)
-        else:  # an unusable segmentation is not kept for another try
+        else:  # a job loses an unusable segmentation, so that another try finds outlines anew
             unusable = isinstance(row, Job) and isinstance(error, UnusableSegmentation)
             change = partial(
                 publishing.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {})

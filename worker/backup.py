@@ -1,4 +1,4 @@
-"""The whole site in one archive: rows, stored files, models and the secret key; made while the site runs.
+"""Backup and restoring of a site. A backup is one ZIP archive, written while the site runs:
 
     manifest.json            format, version, migrations, and the names of all other members
     rows/<app>.<model>.jsonl names of columns, then one line for each row
@@ -6,12 +6,14 @@
     models/...               DEEPSEGM_MODELS
     secret-key
 
-The rows are one consistent picture, read in one transaction, which holds up no writer. Files are listed after the rows
-were read, and every file is stored before its row. So no row lacks its file, unless somebody deletes it meanwhile.
+All rows are read in one transaction, so they fit together; it does not block writers. Files are
+listed after the rows were read, and every file is stored before its row. So no row lacks its file,
+unless somebody deletes the file meanwhile.
 
-Rows are restored into the tables as they were when the archive was made, by the models of that time, then migrated. So
-an archive fits every later version and each engine. Django's own serializers write times without their microseconds,
-over which hashes of edits and signatures were made, and they read rows into the present models only.
+Rows are restored into tables of the version that made the archive; these tables are then migrated.
+So an archive can be restored by every later version and into each kind of database. Django's own
+serializers cannot be used: they write times without microseconds, which the hashes of edits and
+signatures need, and they know only the present models.
 """
 
 from __future__ import annotations
@@ -59,19 +61,21 @@ from segmentation.services.ground.staff_log import BACKUP, SHELL
 
 FORMAT = "deepsegm-backup/1"
 MANIFEST, KEY = "manifest.json", "secret-key"
-LEFT_OUT = (
+LEFT_OUT = (  # tables that are not in a backup
     "sessions.session",
     "axes.accessattempt",
     "axes.accesslog",
     "axes.accessfailurelog",
     "axes.accessattemptexpiration",
 )
-AT_ONCE = 500  # rows
-LONGEST_NAME, DEEPEST = 1024, 20  # bytes of a member's name, the longest key of a bucket, and folders in it
-CHUNK = 2**20
+AT_ONCE = 500  # rows that are read or written together
+# Most bytes of a member's name (the limit of a bucket), and most folders in it.
+LONGEST_NAME, DEEPEST = 1024, 20
+CHUNK = 2**20  # bytes that are read at once
 SHORTEST_KEY = 16  # characters
-READERS = 16  # each with 16 MB of a file at most in memory (DEEPSEGM_BUCKET)
-Say = Callable[[str], None]
+# Threads that read a bucket, each with at most 16 MB of a file in memory (DEEPSEGM_BUCKET)
+READERS = 16
+Say = Callable[[str], None]  # tells the user a line of progress
 Node = tuple[str, str]  # app and name of a migration
 
 NO_ARCHIVE = "{file} is no backup of DeepSegm, or it was cut off: choose another file."
@@ -97,15 +101,18 @@ OTHER_KEY = (
 
 
 class Manifest(TypedDict):
+    """The content of MANIFEST."""
+
     format: str
     version: str
     migrations: list[Node]
     members: list[str]
-    lacking: NotRequired[list[str]]  # files that rows name and that were deleted meanwhile; 1.0 did not say
+    # Files that rows name but that were deleted meanwhile; version 1.0 has no such key.
+    lacking: NotRequired[list[str]]
 
 
 class Counted(NamedTuple):
-    """What a backup holds. bytes: of the stored files."""
+    """The numbers of rows and stored files in a backup, and the bytes of these files."""
 
     rows: int
     files: int
@@ -113,15 +120,16 @@ class Counted(NamedTuple):
 
 
 def write_backup(file: Path, say: Say = print) -> Counted:
-    """Write the archive; `file` appears once it is whole. Raises Refused if it exists, OSError."""
+    """Write a backup to `file`, which appears when it is complete; returns what it holds. Raises
+    Refused if the file exists, OSError."""
     if file.exists():
         raise Refused(f"{file} exists already: choose another name.")
     part = file.with_name(f".{file.name}.part")
-    part.touch(mode=0o600)  # it holds the key and the hashes of passwords
+    part.touch(mode=0o600)  # it contains the secret key and hashes of passwords
     try:
         with zipfile.ZipFile(part, "w", allowZip64=True) as archive:
-            named = set[str]()
-            rows = _write_rows(archive, named)
+            named_files = set[str]()
+            rows = _write_rows(archive, named_files)
             say(f"{rows:,} rows")
             with _member(archive, KEY) as member:
                 member.write(settings.SECRET_KEY.encode())
@@ -129,8 +137,8 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             for path in sorted(filter(Path.is_file, folder.iterdir())) if folder.is_dir() else ():
                 with path.open("rb") as opened, _member(archive, f"models/{path.name}") as member:
                     shutil.copyfileobj(opened, member, CHUNK)
-            with _naming_the_bucket():
-                for name, opened in _opened_ahead(_stored_names("")):
+            with _refusing_for_bucket():
+                for name, opened in _opened_files(_stored_names("")):
                     with opened, _member(archive, f"files/{name}") as member:
                         shutil.copyfileobj(opened, member, CHUNK)
             counted = _count_files(archive, rows)
@@ -142,11 +150,11 @@ def write_backup(file: Path, say: Say = print) -> Counted:
                 version=__version__,
                 migrations=applied,
                 members=names,
-                lacking=sorted(named - _files_in(names)),
+                lacking=sorted(named_files - _files_in(names)),
             )
             archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
         part.rename(file)
-        # By this row /metrics knows when the last backup was made, also one of another machine.
+        # From this row /metrics takes the time of the last backup, also if another machine made it.
         StaffAction.objects.create(account=SHELL, action=BACKUP, kind="site", name=file.name[:200])
     finally:
         part.unlink(missing_ok=True)
@@ -154,12 +162,13 @@ def write_backup(file: Path, say: Say = print) -> Counted:
 
 
 def _count_files(archive: zipfile.ZipFile, rows: int) -> Counted:
+    """The numbers of an archive. rows: the number of its rows."""
     sizes = [info.file_size for info in archive.infolist() if info.filename.startswith("files/")]
     return Counted(rows, len(sizes), sum(sizes))
 
 
 def _member(archive: zipfile.ZipFile, name: str, *, packed: bool = False) -> IO[bytes]:
-    """A new member, to be written; the archive keeps its CRC."""
+    """A new member of an archive, open for writing. packed: whether it is compressed."""
     info = zipfile.ZipInfo(name)
     info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     info.external_attr = 0o600 << 16
@@ -167,34 +176,37 @@ def _member(archive: zipfile.ZipFile, name: str, *, packed: bool = False) -> IO[
 
 
 def _files_in(members: Iterable[str]) -> set[str]:
+    """The names in the storage of the files among the members of an archive."""
     return {name.removeprefix("files/") for name in members if name.startswith("files/")}
 
 
-def _files_of(model: type[Model]) -> list[str]:
-    """The columns that name a stored file."""
+def _file_columns(model: type[Model]) -> list[str]:
+    """The columns of a table that hold the name of a stored file."""
     return [field.attname for field in model._meta.concrete_fields if isinstance(field, FileField)]
 
 
-def _write_rows(archive: zipfile.ZipFile, named: set[str]) -> int:
-    """named: gets the stored files that rows name."""
+def _write_rows(archive: zipfile.ZipFile, named_files: set[str]) -> int:
+    """Write all rows into an archive; returns their number. The stored files that rows name are
+    added to `named_files`."""
     count = 0
-    with _one_picture():
+    with _one_snapshot():
         for model in apps.get_models(include_auto_created=True):
             if model._meta.label_lower in LEFT_OUT or model._meta.proxy or not model._meta.managed:
                 continue
             names = [field.attname for field in model._meta.concrete_fields]
             with _member(archive, f"rows/{model._meta.label_lower}.jsonl", packed=True) as member:
                 member.write(json.dumps(names).encode() + b"\n")
-                files = [names.index(column) for column in _files_of(model)]
+                places = [names.index(column) for column in _file_columns(model)]
                 for row in model._base_manager.order_by("pk").values_list(*names).iterator(AT_ONCE):
-                    named.update(row[place] for place in files if row[place])
+                    named_files.update(row[place] for place in places if row[place])
                     member.write(json.dumps(row, default=_as_json).encode() + b"\n")
                     count += 1
     return count
 
 
 def _as_json(value: Any) -> Any:
-    """A value of a column as JSON has it; `Field.to_python` reads it again, to the microsecond."""
+    """A value of a column in a form for JSON, which `Field.to_python` can read again without
+    loss."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
@@ -207,11 +219,12 @@ def _as_json(value: Any) -> Any:
 
 
 @contextmanager
-def _one_picture() -> Iterator[None]:
-    """All queries within read the database of one moment; writers are not held up."""
+def _one_snapshot() -> Iterator[None]:
+    """A block in which all queries read the database as it is at one moment. Writers are not
+    blocked."""
     if settings.DEEPSEGM_SQLITE:
         with connection.cursor() as cursor:
-            cursor.execute("BEGIN")  # Django's own transactions are writers
+            cursor.execute("BEGIN")  # Django's own transactions would block writers
             try:
                 yield
             finally:
@@ -223,7 +236,7 @@ def _one_picture() -> Iterator[None]:
 
 
 def _stored_names(folder: str) -> list[str]:
-    """The names of all files in the storage. A bucket tells a thousand at a time, a folder its own."""
+    """The names of all files below a folder of the storage. A bucket lists all its files itself."""
     if hasattr(default_storage, "bucket"):
         return sorted(stored.key for stored in default_storage.bucket.objects.all())
     try:
@@ -234,26 +247,28 @@ def _stored_names(folder: str) -> list[str]:
     return paths + [name for inner in sorted(filter(None, folders)) for name in _stored_names(f"{folder}{inner}/")]
 
 
-def _opened_ahead(names: Iterable[str]) -> Iterator[tuple[str, IO[bytes]]]:
-    """The files of the storage, without those that were deleted since they were listed. READERS are fetched at once:
-    from a bucket each takes 40 ms, whatever its size."""
+def _opened_files(names: Iterable[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """(name, open file) of these stored files, without those that were deleted meanwhile. READERS
+    of them are opened at a time, because opening a file in a bucket takes 40 ms."""
     waiting: deque[tuple[str, Future[Any]]] = deque()
     with ThreadPoolExecutor(READERS) as readers:
         for name in names:
             waiting.append((name, readers.submit(_fetched, name)))
             if len(waiting) == READERS:
-                yield from _there(*waiting.popleft())
+                yield from _if_not_deleted(*waiting.popleft())
         while waiting:
-            yield from _there(*waiting.popleft())
+            yield from _if_not_deleted(*waiting.popleft())
 
 
-def _there(name: str, fetched: Future[Any]) -> Iterator[tuple[str, IO[bytes]]]:
+def _if_not_deleted(name: str, fetched: Future[Any]) -> Iterator[tuple[str, IO[bytes]]]:
+    """One or no pair of `_opened_files`."""
     with suppress(FileNotFoundError):
         yield name, fetched.result()
 
 
 def _fetched(name: str) -> Any:
-    """A file that is open and here: one of a bucket comes with its first byte."""
+    """A stored file, open at its start. The first byte is read, because a bucket sends a file only
+    then."""
     opened = default_storage.open(name)
     opened.read(1)
     opened.seek(0)
@@ -261,8 +276,9 @@ def _fetched(name: str) -> Any:
 
 
 @contextmanager
-def _naming_the_bucket() -> Iterator[None]:
-    """Raises Refused where a bucket is missing or cannot be reached."""
+def _refusing_for_bucket() -> Iterator[None]:
+    """A block that reads or writes stored files; raises Refused if they are in a bucket that cannot
+    be used."""
     try:
         yield
     except Exception as error:
@@ -272,21 +288,22 @@ def _naming_the_bucket() -> Iterator[None]:
 
 
 def restore_backup(file: Path, say: Say = print) -> Counted:
-    """Restore an archive into an empty site; raises Refused, with nothing touched if the archive is damaged."""
+    """Restore a backup into an empty site; returns what was restored. Raises Refused; if the backup
+    is damaged, nothing was changed."""
     try:
         archive = zipfile.ZipFile(file)
-    except Exception as error:  # as below
+    except Exception as error:  # zipfile raises exceptions of many types
         raise Refused(NO_ARCHIVE.format(file=file)) from error
     with archive:
         manifest = _checked_manifest(archive, file)
         targets, models = _tables(manifest)
         say("the backup is whole")
-        _refuse_what_is_there(archive)
+        _check_empty(archive)
         try:
             counted = _count_files(archive, _restore_rows(archive, targets, models, manifest))
         except (Refused, OSError, OperationalError):
             raise
-        except Exception as error:  # made-up rows can raise anything
+        except Exception as error:  # invented rows can raise any exception
             raise Refused(UNFIT.format(why=f"{type(error).__name__}: {error}")) from error
         say(f"{counted.rows:,} rows, {counted.files:,} files")
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
@@ -296,7 +313,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
 
 
 def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
-    """The manifest, after every member was found as it was written; raises Refused."""
+    """The manifest of a backup, after each member was checked (name and CRC); raises Refused."""
     try:
         content = json.loads(archive.read(MANIFEST))
         if content["format"] != FORMAT:
@@ -311,12 +328,12 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
         raise Refused(DAMAGED.format(name=MANIFEST))
     folders = {str(folder) for name in members for folder in PurePosixPath(name).parents}
     for name in members:
-        # A relative path that every storage takes; Django reads a backslash as a slash.
+        # Only relative paths that every storage accepts. (Django reads a backslash as a slash.)
         parts = name.split("/")
-        is_path = not any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts)
+        is_relative = not any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts)
         fits = len(parts) <= DEEPEST and len(os.fsencode(name)) <= LONGEST_NAME and name not in folders
         is_known = name == KEY or parts[0] == "files" or (parts[0] in ("rows", "models") and len(parts) == 2)
-        if "\\" in name or not (is_path and fits and is_known):
+        if "\\" in name or not (is_relative and fits and is_known):
             raise Refused(DAMAGED.format(name=f"{name[:100]}..." if len(name) > 100 else name))
         try:
             with archive.open(name) as member:
@@ -333,14 +350,23 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
 
 
 def _unknown(theirs: str, what: str) -> Refused:
-    """The refusal of what only a later version can have written, or somebody made up."""
+    """The refusal of a backup that has something unknown: a later version wrote it, or somebody
+    invented it.
+
+    theirs: the version in the backup. what: the unknown thing, in words.
+    """
     numbers = [tuple(map(int, re.findall(r"\d+", version)[:3])) for version in (theirs, __version__)]
     sentence = NEWER if numbers[0] > numbers[1] else UNKNOWN
     return Refused(sentence.format(theirs=theirs, ours=__version__, what=what))
 
 
-def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
-    """Raises Refused; else gives up the key of an empty site (by the setting), so that the archive's replaces it."""
+def _check_empty(archive: zipfile.ZipFile) -> None:
+    """Raises Refused if the site is not empty, or if its fixed secret key differs from that of the
+    backup.
+
+    If the site made its key itself, the key of the backup may replace it (DEEPSEGM_SECRET_KEY_LASTS
+    becomes False).
+    """
     tables = connection.introspection.table_names()
     users = apps.get_model(settings.AUTH_USER_MODEL)
     if any(model._meta.db_table in tables and model._base_manager.exists() for model in (users, Micrograph)):
@@ -356,9 +382,9 @@ def _refuse_what_is_there(archive: zipfile.ZipFile) -> None:
 
 
 def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[type[Model]], manifest: Manifest) -> int:
-    """Make the tables of the archive's time, fill them, write the files, migrate; returns the number of rows. After an
-    error no row and no file is left."""
-    members, named = archive.namelist(), set[str]()
+    """Make the tables of the archive's version, fill them, write the stored files, and migrate the
+    tables. Returns the number of rows. After an error no row and no file is left."""
+    members, named_files = archive.namelist(), set[str]()
     _make_tables(targets)
     with ExitStack() as undo:
         with transaction.atomic():
@@ -368,14 +394,15 @@ def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[ty
             for name, model in ((f"rows/{model._meta.label_lower}.jsonl", model) for model in models):
                 if name in members:
                     with archive.open(name) as lines:
-                        count += _fill(model, lines, named)
+                        count += _fill(model, lines, named_files)
             with connection.cursor() as cursor:
                 for statement in connection.ops.sequence_reset_sql(no_style(), models):
                     cursor.execute(statement)
             connection.check_constraints()
-            if "lacking" in manifest and (lost := sorted(named - _files_in(members) - set(manifest["lacking"]))):
+            if "lacking" in manifest and (lost := sorted(named_files - _files_in(members) - set(manifest["lacking"]))):
                 raise Refused(NO_FILE.format(name=lost[0]))
-            # Last, so that a file is written only if all rows fit; and a full disk takes the rows back.
+            # Files are written last, only if all rows fit. If that fails, the transaction removes
+            # the rows.
             _restore_files(archive, undo)
         undo.pop_all()
     call_command("migrate", interactive=False, verbosity=0)
@@ -383,11 +410,12 @@ def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[ty
 
 
 def _restore_files(archive: zipfile.ZipFile, undo: ExitStack) -> None:
-    """Write the stored files and the models; undo: it removes them again."""
+    """Write the stored files and the models; callbacks that remove them again are added to
+    `undo`."""
     for name in (member for member in archive.namelist() if member.startswith("files/")):
         stored = name.removeprefix("files/")
-        undo.callback(_take_back, stored)
-        with archive.open(name) as source, _naming_the_bucket():
+        undo.callback(_remove_stored, stored)
+        with archive.open(name) as source, _refusing_for_bucket():
             if default_storage.exists(stored):
                 default_storage.delete(stored)
             default_storage.save(stored, File(source, name=Path(stored).name))
@@ -399,24 +427,26 @@ def _restore_files(archive: zipfile.ZipFile, undo: ExitStack) -> None:
             shutil.copyfileobj(source, target)
 
 
-def _take_back(stored: str) -> None:
-    """Remove a file of the storage, and its folders if they are empty then."""
-    with suppress(Exception):  # the storage may be what failed
+def _remove_stored(stored: str) -> None:
+    """Remove a file from the storage, and then its empty folders."""
+    with suppress(Exception):  # the storage itself may have failed
         default_storage.delete(stored)
     with suppress(NotImplementedError, OSError):  # a bucket has no folders
         os.removedirs(Path(default_storage.path(stored)).parent)
 
 
 def _tables(manifest: Manifest) -> tuple[list[Node], list[type[Model]]]:
-    """The last migration of each app when the archive was made, and its models; raises Refused if one is not known
-    here, or if the archive has other tables."""
+    """The last migration of each app when the archive was made, and the models of that version.
+    Raises Refused if a migration is unknown here, or if the archive has other tables."""
     loader = MigrationExecutor(connection).loader
     applied = {(app, name) for app, name in manifest["migrations"]}
     present = {node for node in applied if node in loader.graph.nodes}
     replaced = {node for migration in loader.replacements.values() for node in migration.replaces}
-    if strange := sorted(applied - present - replaced):
-        raise _unknown(manifest["version"], "the migration " + ".".join(strange[0]))
-    followed = {one.key for node in present for one in loader.graph.node_map[node].parents if one.key[0] == node[0]}
+    if unknown := sorted(applied - present - replaced):
+        raise _unknown(manifest["version"], "the migration " + ".".join(unknown[0]))
+    followed = {
+        parent.key for node in present for parent in loader.graph.node_map[node].parents if parent.key[0] == node[0]
+    }
     targets = sorted(present - followed)
     state = loader.project_state(targets).apps
     models = [model for model in state.get_models(include_auto_created=True) if not model._meta.proxy]
@@ -428,7 +458,7 @@ def _tables(manifest: Manifest) -> tuple[list[Node], list[type[Model]]]:
 
 
 def _make_tables(targets: list[Node]) -> None:
-    """Bring the empty database to these migrations; raises Refused where that cannot be."""
+    """Bring the empty database to these migrations; raises Refused if that is impossible."""
     executor = MigrationExecutor(connection)
     present = executor.loader.applied_migrations.keys()
     try:
@@ -441,15 +471,17 @@ def _make_tables(targets: list[Node]) -> None:
         raise Refused(NOT_CLEARED.format(why=error)) from error
 
 
-def _fill(model: type[Model], lines: IO[bytes], named: set[str]) -> int:
-    """Store the rows of a table; named: gets the files that they name. Raises ValueError for a value that is none of
-    those which a column takes, such as a state that no worker knows."""
+def _fill(model: type[Model], lines: IO[bytes], named_files: set[str]) -> int:
+    """Store the rows of a table; returns their number. The stored files that they name are added to
+    `named_files`. Raises ValueError for a value that is not among the choices of its column, such
+    as an unknown state."""
     names = json.loads(next(lines))
     fields = {field.attname: field for field in model._meta.concrete_fields}
     for field in fields.values():
-        field.auto_now = field.auto_now_add = False  # times are restored, too; this is a model of this call alone
-    files, count = _files_of(model), 0
-    chosen = {
+        # Restored times stay; only this call uses this model.
+        field.auto_now = field.auto_now_add = False
+    file_columns, count = _file_columns(model), 0
+    choices_of = {
         name: {*dict(field.flatchoices), *([None] if field.null else []), *([""] if field.blank else [])}
         for name, field in fields.items()
         if field.choices
@@ -457,9 +489,11 @@ def _fill(model: type[Model], lines: IO[bytes], named: set[str]) -> int:
     while batch := list(islice(lines, AT_ONCE)):
         rows = (dict(zip(names, json.loads(line), strict=True)) for line in batch)
         objects = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
-        for column, choices in chosen.items():
-            if strange := [value for row in objects if (value := getattr(row, column)) not in choices]:
-                raise ValueError(f"{model._meta.label_lower}.{column} is {strange[0]!r}")
-        named.update(str(getattr(row, column)) for row in objects for column in files if getattr(row, column))
+        for column, choices in choices_of.items():
+            if wrong := [value for row in objects if (value := getattr(row, column)) not in choices]:
+                raise ValueError(f"{model._meta.label_lower}.{column} is {wrong[0]!r}")
+        named_files.update(
+            str(getattr(row, column)) for row in objects for column in file_columns if getattr(row, column)
+        )
         count += len(model._base_manager.bulk_create(objects))
     return count

@@ -1,5 +1,9 @@
-"""The Celery workers as `up` starts them, `python -m worker.child QUEUE`, and the server of networks that a worker on a
-GPU starts, `python -m worker.child networks`. They never outlive their parent."""
+"""Child processes that end when their parent ends.
+
+`python -m worker.child QUEUE` is a Celery worker, as `manage.py up` starts it. `python -m
+worker.child networks` is the process that calculates networks on a GPU for all children of a
+worker. The functions are also used by the children of a worker's pool.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +20,35 @@ from mmap import mmap
 
 from celery.app.utils import find_app
 
-SECONDS = 1.0  # between two looks at the parent
+SECONDS = 1.0  # between two checks whether the parent lives
 ANALYSES, INSPECTIONS, TRAINING, NETWORKS = "analyses", "inspections", "training", "networks"
-# Gossip is useless with one worker of each kind; Django's checks, which `up` has run, import every page: 34 MB.
+# With one worker of each kind gossip is useless. `up` has run Django's checks, which import every
+# page (34 MB).
 QUIET = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
-# Looking into an upload happens in a process of its own, for which a thread waits: no pool of processes is needed.
+# Uploads are decoded in separate processes, so the worker for inspections needs only threads that
+# wait for these.
 OPTIONS = {
     ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),
     INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=4"),
-    # Each training has a process of its own, so that torch takes no memory between two of them.
+    # Each training has its own process, so that torch needs no memory between two trainings.
     TRAINING: ("--queues=training", "--hostname=training@%h", "--concurrency=1", "--max-tasks-per-child=1"),
 }
-NICENESS = {ANALYSES: 10, TRAINING: 15}  # pages come first, then measuring of corrections, trainings last
+# Priorities: first pages, then measuring of corrections (USUAL_NICENESS), then analyses, last
+# trainings.
+NICENESS = {ANALYSES: 10, TRAINING: 15}
 USUAL_NICENESS = 5
 
-LOOK_SECONDS = 0.2  # between two looks of a child that prepares itself
-_in_pool = threading.Event()
+LOOK_SECONDS = 0.2  # between two checks of a child that prepares itself
+_in_pool = threading.Event()  # set in a child of a pool
 _must_stop = mmap(-1, 1)  # memory that a worker shares with the children of its pool
 
 
 def enter_pool(parent: int, megabytes: int) -> None:
-    """Make this process a child of a worker's pool: it dies with its parent, and its memory is limited.
+    """Prepare this process as a child of a worker's pool: it ends with its parent (pid), and its
+    memory is limited.
 
-    Only its own memory counts (RLIMIT_DATA), because a process with a GPU maps libraries many times larger.
+    megabytes: 0 for no limit. Only its own memory counts (RLIMIT_DATA), because a process with a
+    GPU maps libraries many times larger.
     """
     _in_pool.set()
     die_with_parent(parent)
@@ -49,19 +59,21 @@ def enter_pool(parent: int, megabytes: int) -> None:
 
 
 def end_pool_child() -> None:
-    """End this process at once if it is a pool's child: the pool starts another."""
+    """End this process at once if it is a child of a pool; the pool then starts another child."""
     if _in_pool.is_set():
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def stop_preparing() -> None:
-    """In the worker: end the children of its pool that are still `preparing`, for whom it would wait."""
+    """Called in a worker that must stop: end the children of its pool that are still
+    `preparing`."""
     _must_stop[0] = 1
 
 
 @contextmanager
 def preparing() -> Iterator[None]:
-    """In a child of the pool: work that nobody asked for, so that it ends at once when the worker must stop."""
+    """A block of work in a child of the pool that nobody asked for: the child ends at once when the
+    worker must stop."""
     over = threading.Event()
 
     def watch() -> None:
@@ -77,9 +89,11 @@ def preparing() -> Iterator[None]:
 
 
 def die_with_parent(parent: int) -> None:
-    """Kill this process soon after its parent (pid `parent`) is gone: an orphan would continue unnoticed.
+    """Kill this process soon after its parent (a pid) has ended, because otherwise it would go on
+    unnoticed.
 
-    It polls, because prctl's death signal exists only on Linux and depends on the parent's thread, not its process.
+    It asks again and again, because prctl's death signal exists only on Linux and depends on the
+    parent's thread, not its process.
     """
 
     def watch() -> None:
@@ -91,13 +105,15 @@ def die_with_parent(parent: int) -> None:
 
 
 def main(queue: str) -> None:
+    """Run a worker for this queue, or the process for networks."""
     die_with_parent(int(os.environ["DEEPSEGM_PARENT"]))
     if queue == NETWORKS:
         from segmentation.core.network.served import serve
 
         serve()
     os.nice(NICENESS.get(queue, USUAL_NICENESS))
-    # Our messages are JSON, which root may read as safely as anyone; the address of the site should stay in sight.
+    # Celery warns if root runs it, but our messages are JSON, which is safe. The warning would hide
+    # the address of the site.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
     find_app("deepsegm").worker_main(list(QUIET + OPTIONS[queue]))
 

@@ -25,7 +25,8 @@ from .outlines import stored_segmentation
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
-    """Compare and publish; a result that is deleted meanwhile takes the comparison with it."""
+    """Compare two results and store the outcome. (If one of the results is deleted, so is the
+    comparison.)"""
     from segmentation.core.compare.compare import compare
 
     first_result, second_result = comparison.first_result, comparison.second_result
@@ -40,7 +41,8 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
 
 
 def _of_job(job: Job, *, with_outlines: bool) -> Side:
-    """One result. with_outlines: whether they are to be paired with those of another result of the image."""
+    """The data of one result for the comparison. with_outlines: also its outlines, because the
+    other result has the same image and their outlines are paired."""
     task, objects = find(job.get_settings().task), tables.objects_of(job)
     statistics = job.summary["statistics"] or {}
     size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
@@ -60,7 +62,8 @@ def _of_job(job: Job, *, with_outlines: bool) -> Side:
 
 
 def _of_sample(sample: Sample) -> Side:
-    """The images of a sample that count; their objects are never paired, so outlines are not needed."""
+    """The data of a sample for the comparison: of its images that count. Outlines of samples are
+    not paired."""
     rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)
     counted = [pk for pk, row in rows if not row.get("excluded")]
     jobs = list(Job.objects.select_related("micrograph").filter(pk__in=counted).order_by("pk"))
@@ -75,6 +78,7 @@ def _of_sample(sample: Sample) -> Side:
 
 
 def _tables(jobs: list[Job]) -> Iterator[Table]:
+    """The stored tables of objects; raises Refused (409) if one is missing."""
     for job in jobs:
         artifact = job.artifact(tables.NAME)
         if artifact is None:
@@ -84,7 +88,7 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
 
 
 def _values(statistics: dict[str, Any]) -> dict[str, Value]:
-    """NUMBERS with their intervals, as far as they are known."""
+    """The values of NUMBERS with their intervals, without those that are not known."""
     if not statistics:
         return {}
     stored = Statistics.from_dict(statistics)

@@ -1,4 +1,8 @@
-"""What a training could compose of a dataset: its whole, free particles, and three pictures."""
+"""For the check of a dataset: from which particles a training can compose agglomerates, and example
+pictures of them.
+
+Only whole particles can be used: complete ones that nothing touches.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedPair
 
 logger = logging.getLogger(__name__)
-SHOWN = 4  # the pictures are composed of so many images, those with most particles: to read all takes long
+# The pictures are made from the images with most particles, only so many, because reading all takes
+# long.
+SOURCES = 4
 
 
 def composed_of(
@@ -30,27 +36,30 @@ def composed_of(
 ) -> dict[str, Any]:
     """The entry "composed" of a dataset's summary.
 
-    whole: how many particles can be cut out, by group. pictures: WEBP in base64, none where a
-    training cannot compose. mark: what the pictures rest on; the same are not made twice.
+    Its keys: "whole": by group the number of particles that can be used. "pictures": WEBP in
+    base64; [] if a training cannot compose. "mark": a hash of what the pictures are made from, so
+    that the same pictures are not made twice.
 
-    images: those whose files are written. pairs: those of them that could be checked. alive: as of `lay_out`.
+    images: those with written files. pairs: those images that could be checked. alive: as in
+    `lay_out`.
     """
     from segmentation.lab.training.check import mark
 
-    by_image, whole = {pair.name: pair.whole for pair in pairs}, Counter[str]()
+    whole_by_image, whole = {pair.name: pair.whole for pair in pairs}, Counter[str]()
     for pair in pairs:
         whole[pair.group or pair.name] += pair.whole
     if planning.composing_obstacle(find(dataset.task), whole):
         return {"whole": whole, "pictures": [], "mark": ""}
-    fullest = sorted(images, key=lambda image: (-by_image.get(image.name, 0), image.name))[:SHOWN]
-    rests_on = mark(*((image.sha256, image.labels_sha256, image.region, image.group) for image in fullest))
+    fullest = sorted(images, key=lambda image: (-whole_by_image.get(image.name, 0), image.name))[:SOURCES]
+    source_hash = mark(*((image.sha256, image.labels_sha256, image.region, image.group) for image in fullest))
     before = dataset.summary.get("composed", {})
-    pictures = before["pictures"] if before.get("mark") == rests_on else _drawn(fullest, alive)
-    return {"whole": whole, "pictures": pictures, "mark": rests_on if pictures else ""}
+    pictures = before["pictures"] if before.get("mark") == source_hash else _composed_pictures(fullest, alive)
+    return {"whole": whole, "pictures": pictures, "mark": source_hash if pictures else ""}
 
 
-def _drawn(images: Sequence[DatasetImage], alive: Callable[[], None]) -> list[str]:
-    """The pictures; none where an image could not be read again, which takes nothing from the check."""
+def _composed_pictures(images: Sequence[DatasetImage], alive: Callable[[], None]) -> list[str]:
+    """The pictures, WEBP in base64; [] if an image could not be read (the check of the dataset goes
+    on without them)."""
     from segmentation.lab.training.check import composed_pictures
 
     try:

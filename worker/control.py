@@ -1,4 +1,4 @@
-"""Writes the PDF of a control chart for one month."""
+"""Writes the PDF report of a control chart for one month."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MONTHS = (
 
 
 def write_month(report: ChartReport, progress: Progress, folder: Path) -> None:
-    """Write the document of the points up to the end of the month, and store it."""
+    """Write the report with the points up to the end of its month, and store it."""
     from segmentation.core.report import control_page
 
     progress("writing the month", 0.0)
@@ -29,8 +29,10 @@ def write_month(report: ChartReport, progress: Progress, folder: Path) -> None:
         point.pk for point in points if (point.measured.year, point.measured.month) == (first_day.year, first_day.month)
     }
     rows = [row for row in reversed(view.every_row) if row.point.pk in pks]
-    out = sum(bool(row.sentences) for row in rows)
-    counts = f"{len(rows)} point{'' if len(rows) == 1 else 's'} in this month, {out or 'none'} out of control."
+    out_of_control = sum(bool(row.sentences) for row in rows)
+    counts = (
+        f"{len(rows)} point{'' if len(rows) == 1 else 's'} in this month, {out_of_control or 'none'} out of control."
+    )
     unit = f", {view.unit}" if view.unit else ""
     month = control_page.Month(
         view.title,

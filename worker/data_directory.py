@@ -1,4 +1,5 @@
-"""Preparations for `manage.py up` and `restore`: the data directory and a secret key."""
+"""The data folder, which `manage.py up` and `restore` prepare and lock, and the secret key in
+it."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ class Unfit(Exception):
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder and the database in it if need be, for its owner's eyes only, and write there; raises Unfit."""
+    """Make the data folder and its database, if they are missing, readable only for their owner.
+    Raises Unfit if the folder cannot be written."""
     database = folder / "db.sqlite3"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,9 +37,10 @@ def prepare(folder: Path) -> None:
 
 
 def lock(folder: Path) -> TextIO:
-    """Hold the folder for this process as long as the file that is returned stays open.
+    """Lock the folder for this process; the lock holds as long as the returned file is open.
 
-    The kernel releases the lock when the process ends for any reason. Raises Unfit where another process has it.
+    The system releases it when the process ends for any reason. Raises Unfit if another process has
+    it.
     """
     file = (folder / "up.lock").open("a+", encoding="utf-8")
     try:
@@ -57,17 +60,19 @@ def lock(folder: Path) -> TextIO:
 
 
 def lasting_key(file: Path) -> str:
-    """The secret key in the file; a missing file is made, readable only for its owner and never half written."""
+    """The secret key in a file. A missing file is made, with a new key, readable only for its
+    owner."""
     if not file.exists():
-        aside = file.with_name(f"{file.name}.{os.getpid()}")
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        partial = file.with_name(f"{file.name}.{os.getpid()}")
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
             opened.write(get_random_secret_key())
-        aside.replace(file)
+        partial.replace(file)
     return file.read_text(encoding="utf-8").strip()
 
 
 def empty_spool(folder: Path) -> None:
-    """Delete old and half-written messages; waiting rows are enqueued again. Quarantine is kept."""
+    """Delete all messages in the folder of the broker (`worker.spool`), also incomplete ones, but
+    not those in quarantine. Messages for waiting rows are sent again afterwards."""
     for file in [*folder.glob("*.msg"), *folder.glob("*.part"), *folder.glob("taken/*.msg")]:
         file.unlink(missing_ok=True)

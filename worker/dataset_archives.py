@@ -1,6 +1,8 @@
-"""Archives of images with labels are taken into a dataset: our own exports, and masks that were made elsewhere.
+"""Puts the images of uploaded archives into a dataset: exports of this program, or images with
+masks of other tools.
 
-An archive is unpacked with the limits of every upload, and each file in it is decoded in a child process.
+An archive is unpacked with the limits for uploads, and each file in it is decoded in a child
+process.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from segmentation.services.learning.datasets import (
     check_room,
     default_group_of,
     is_within,
-    take_in_archive,
+    remove_archive,
     unique_name,
 )
 from segmentation.services.results.uploads import Note
@@ -57,7 +59,7 @@ OUTSIDE = "Its rectangle in regions.csv does not lie within the image, so it was
 
 
 class Pair(NamedTuple):
-    """An image of an archive and the file with its labels. name: the image's, without its folders."""
+    """An image of an archive and the file with its labels. name: of the image, without folders."""
 
     name: str
     image: Path
@@ -65,7 +67,8 @@ class Pair(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What an archive holds. facts: on the dataset. groups, regions, image_facts: by the name of the image."""
+    """The content of an archive. facts: of the dataset. groups, regions, image_facts: by the name
+    of an image."""
 
     pairs: list[Pair]
     groups: dict[str, str]
@@ -74,20 +77,23 @@ class Contents(NamedTuple):
     image_facts: dict[str, dict[str, Any]]
 
 
-def take_in(dataset: Dataset, learning: LearningTask, progress: Progress) -> None:
-    """Take in the archives of a dataset, one after the other. The dataset's page names refused files."""
+def add_archives(dataset: Dataset, learning: LearningTask, progress: Progress) -> None:
+    """Put the images of all waiting archives into a dataset. The page of the dataset names files
+    that were left out."""
     while dataset.incoming:
         notes: list[Note] = []
-        if dataset.deaths >= MAX_DEATHS - 1:  # what ended the worker twice must not end it a third time
+        # Reading this archive has killed the worker often enough.
+        if dataset.deaths >= MAX_DEATHS - 1:
             notes.append(Note("", KILLING))
         else:
-            with scratch() as unpacked:
-                _take_one(dataset, learning, progress, unpacked, notes)
-        take_in_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
+            with scratch() as folder:
+                _add_archive(dataset, learning, progress, folder, notes)
+        remove_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
 
 
-def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
-    """Take in the first archive, unpacked into `folder`; what is left out joins `notes`."""
+def _add_archive(dataset: Dataset, learning: LearningTask, progress: Progress, folder: Path, notes: list[Note]) -> None:
+    """Put the images of the first waiting archive, unpacked into `folder`, into the dataset. Notes
+    on files that are left out are added to `notes`."""
     entry = dataset.incoming[0]
     stage = f"reading {entry['name']}"
     progress(stage, 0.0)
@@ -97,11 +103,12 @@ def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, fold
         notes += left_out
         contents = _contents(paths, notes)
         check_room(dataset, len(contents.pairs))
-        _adopt_classes(dataset, contents)  # last, as it writes the row
+        _adopt_classes(dataset, contents)  # last, because it changes the row
     except (Refused, UserError, UnreadableImage) as error:
         notes.append(Note("", str(error)))
         return
-    by, names = get_user_model().objects.filter(pk=entry["by"]).first(), dict[str, str]()
+    sender = get_user_model().objects.filter(pk=entry["by"]).first()
+    names = dict[str, str]()  # by SHA-256
     for number, pair in enumerate(contents.pairs):
         tell = partial(progress, f"reading {pair.name}", number / len(contents.pairs))
         tell()
@@ -111,30 +118,34 @@ def _take_one(dataset: Dataset, learning: LearningTask, progress: Progress, fold
             continue
         names[sha256] = pair.name
         earlier = dataset.images.filter(sha256=sha256, job=None, consented__gte=entry["sent"])
-        if earlier.exclude(labels="").exists():  # by an attempt that was interrupted
+        if earlier.exclude(labels="").exists():  # an interrupted attempt has added it
             continue
         try:
-            _take_image(dataset, learning, pair, contents, by, tell, notes)
+            _add_image(dataset, learning, pair, contents, sender, tell, notes)
         except (UnreadableImage, Refused, inspection.Killed) as error:
             notes.append(Note(pair.name, str(error)))
 
 
-def _take_image(
+def _add_image(
     dataset: Dataset,
     learning: LearningTask,
     pair: Pair,
     contents: Contents,
-    by: Any,
+    sender: Any,
     tell: Callable[[], None],
     notes: list[Note],
 ) -> None:
-    """Store an image of an archive with its labels, in place of an earlier one of the same file. by: who sent it.
-    tell: says that it is going on. notes: a scale that is none joins them. Raises UnreadableImage, Refused, Killed."""
+    """Store an image of an archive with its labels, in place of an earlier one with the same file.
+
+    sender: the account that sent the archive. tell: called now and then to report that the work
+    goes on. A note on an impossible scale is added to `notes`. Raises UnreadableImage, Refused,
+    Killed.
+    """
     micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
     rows, columns = micrograph.shape
     frame = [rows, columns, rows, stored_shape(micrograph.metadata) or ()]
     request = {"frame": frame, "task": dataset.task, "names": dataset.class_names, "image": pair.name}
-    request["exported"] = "version" in contents.facts  # which only an export writes
+    request["exported"] = "version" in contents.facts  # only our exports have it
     labels = inspection.read_truth(pair.labels, request, tell)
     region = contents.regions.get(pair.name)
     if region is not None and not is_within(region, rows, columns):
@@ -146,10 +157,10 @@ def _take_image(
         if scale is not None:
             notes.append(Note(pair.name, NO_SCALE))
         scale = None
-    image.region = list(region) if region else None  # `store` reads it here, and writes the row from `fields`
+    image.region = list(region) if region else None  # `store` reads it, but saves only `fields`
     fields = {
         "job": None,
-        "by": by,
+        "by": sender,
         "consented": timezone.now(),
         "width": columns,
         "height": rows,
@@ -161,7 +172,12 @@ def _take_image(
 
 
 def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
-    """The pairs of image and labels by the rule of a folder, and the tables in any; raises Refused, UserError."""
+    """The content of an unpacked archive; raises Refused, UserError.
+
+    paths: of its files, by their names with folders. Images are paired with labels as in a folder
+    dataset (`truth.owner_of`); its tables may be in any folder. Notes on files that are left out
+    are added to `notes`.
+    """
     tables = {PurePosixPath(name).name.lower(): path for name, path in paths.items() if not is_junk(name)}
     regions = files.read_regions(tables[files.REGIONS]) if files.REGIONS in tables else {}
     facts, image_facts = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
@@ -188,7 +204,8 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
 
 
 def _in_folder(paths: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """The files below a folder of one of these names, by their names with their folders."""
+    """(name with folders, path) of the files below a folder with one of these names, with one of
+    the suffixes `kinds`."""
     for name, path in paths.items():
         file = PurePosixPath(name)
         if {part.lower() for part in file.parts[:-1]} & set(folders) and file.suffix.lower() in kinds:
@@ -196,7 +213,8 @@ def _in_folder(paths: dict[str, Path], folders: tuple[str, ...], kinds: tuple[st
 
 
 def _adopt_classes(dataset: Dataset, contents: Contents) -> None:
-    """Give a dataset without classes those of the archive; raises Refused where its kind or its classes differ."""
+    """Give a dataset without classes those of the archive; raises Refused if the archive has
+    another kind or other classes."""
     task = find(dataset.task)
     other = str(contents.facts.get("task", task.name))
     if other != task.name:
@@ -211,5 +229,5 @@ def _adopt_classes(dataset: Dataset, contents: Contents) -> None:
         dataset.class_names = names
         dataset.change(class_names=names)
     if names and names != dataset.class_names:
-        listed = [", ".join(map(str, listing)) for listing in (names, dataset.class_names)]
-        raise Refused(OTHER_CLASSES.format(other=listed[0], here=listed[1]))
+        theirs, ours = (", ".join(map(str, classes)) for classes in (names, dataset.class_names))
+        raise Refused(OTHER_CLASSES.format(other=theirs, here=ours))

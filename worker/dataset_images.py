@@ -1,4 +1,5 @@
-"""The files of one image of a dataset: labels, preview and annotations as they are stored, and as a folder."""
+"""The files of dataset images: writes those that are stored (image, labels, preview, annotations),
+and writes stored images as a folder for a training or a check."""
 
 from __future__ import annotations
 
@@ -33,37 +34,41 @@ if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
 
 Labels = NDArray[np.int32]
-LONGEST = 480  # px, of the longer side of a preview
-BINS = np.geomspace(2, 2048, 21)  # px, two bins each time the diameter doubles
+LONGEST = 480  # px, longer side of a preview
+BINS = np.geomspace(2, 2048, 21)  # px, of a histogram of diameters: two bins for each doubling
 CHANGED = "{name} or its outlines were changed in the storage: remove the image from the dataset and add it again."
 IN_BAR = "{name}: what was checked lies in its data bar. Check another part, or remove the image from the dataset."
 
 
 def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], None] = lambda: None) -> None:
-    """Write images with their labels as a folder dataset, see `core.dataset_files`. alive: as for `inspection.inspect`.
-    Raises UnreadableImage where a file is gone or was changed or only a data bar was checked, and Killed.
+    """Write images with their labels as a folder dataset, see `core.dataset_files`. alive: as in
+    `inspection.inspect`. Raises UnreadableImage if a file is missing or was changed, or if the
+    checked region lies in the data bar, and Killed.
 
-    Each image becomes a TIFF, but keeps its name. So no decoder of foreign files runs where its pixels are used.
+    Each image is written as TIFF, under its own name. So a training never decodes uploaded files
+    itself.
     """
     groups, regions = dict[str, str](), dict[str, list[int]]()
     for name in (files.IMAGES, files.LABELS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for image in images:
         alive()
-        with scratch() as aside:
+        with scratch() as copies:
             try:
-                source, labels = fetch(image.image.name, aside), fetch(image.labels.name, aside)
+                source, labels = fetch(image.image.name, copies), fetch(image.labels.name, copies)
                 micrograph = inspection.read_micrograph(source, name=image.name, alive=alive)
             except (UnreadableImage, inspection.Killed) as error:
                 raise type(error)(f"{image.name}: {error}") from error
-            # A file of an unusual format was converted to TIFF, which its hash does not describe: no .tif is compared.
+            # `_write` (datasets.py) converts unusual formats to TIFF, but the SHA-256 is of the
+            # original: so it is not compared for a .tif.
             may_differ = image.name.endswith(".tif")
             if sha256_of(labels) != image.labels_sha256 or not (may_differ or micrograph.sha256 == image.sha256):
                 raise UnreadableImage(CHANGED.format(name=image.name))
             write_tiff(micrograph, folder / files.IMAGES / image.name)
             shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
         groups[image.name] = image.group
-        # What is written has no header, which may say where the data bar begins.
+        # The written TIFF has no metadata. If those of the image say where the data bar begins, the
+        # region leaves the bar out.
         image_rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
         region = image.region or ([0, 0, int(image_rows), columns] if image_rows else None)
         if region:
@@ -87,26 +92,28 @@ def store(
     further: dict[str, Any],
     **fields: Any,
 ) -> None:
-    """Write and publish the files of one image. labels: (H, W); only the region counts. further: more entries of the
-    image's summary. fields: of its row."""
+    """Write the files of one image and store them. source: the image file. labels: (H, W), used
+    only within the image's region. further: more entries of its summary. fields: of its row. Raises
+    UnreadableImage if the sizes differ."""
     if labels.shape != micrograph.shape:
         raise UnreadableImage("The outlines are of another size than the image.")
     labels = _labels_within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
-    with scratch() as aside:
-        written = files.write_labels(aside, "labels", labels)
+    with scratch() as folder:
+        written = files.write_labels(folder, "labels", labels)
         sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
-        named = written.rename(aside / f"labels-{sha256[:16]}{written.suffix}")
-        preview, coco = aside / f"preview-{sha256[:16]}.webp", named.with_suffix(".json.gz")
+        renamed = written.rename(folder / f"labels-{sha256[:16]}{written.suffix}")
+        preview, coco = folder / f"preview-{sha256[:16]}.webp", renamed.with_suffix(".json.gz")
         _draw(preview, dataset, image, micrograph, labels)
         coco.write_bytes(gzip.compress(json.dumps(_annotations(dataset, labels)).encode(), 6, mtime=0))
-        copy = aside / f"image{PurePosixPath(image.name).suffix.lower()}"
+        copy = folder / f"image{PurePosixPath(image.name).suffix.lower()}"
         shutil.copyfile(source, copy)
-        stored = {"image": copy, "labels": named, "preview": preview, "coco": coco}
+        stored = {"image": copy, "labels": renamed, "preview": preview, "coco": coco}
         summary = storable({**_facts(dataset, learning, labels), **further})
         publish_image(dataset=dataset, image=image, files=stored, labels_sha256=sha256, summary=summary, **fields)
 
 
 def _labels_within(labels: Labels, region: list[int] | None, outside: int) -> Labels:
+    """The labels with the value `outside` outside of the region (None: the whole image)."""
     if region is None:
         return labels
     top, left, bottom, right = region
@@ -116,13 +123,14 @@ def _labels_within(labels: Labels, region: list[int] | None, outside: int) -> La
 
 
 def write_tiff(micrograph: Micrograph, file: Path) -> None:
+    """Write the pixels of an image as compressed TIFF."""
     import tifffile
 
     tifffile.imwrite(file, micrograph.pixels, compression="zlib")
 
 
 def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
-    """A small picture with outlines, darker where nobody has checked."""
+    """Write the preview: a small picture with outlines, darker outside of the checked region."""
     from segmentation.lab.training.check import TRUE, coloured, outlined
 
     grey = preview(micrograph, LONGEST)
@@ -147,7 +155,8 @@ def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str
         shares = pixels / max(1, pixels.sum())
         return {"shares": dict(zip(dataset.class_names, shares.round(4).tolist(), strict=True))}
     inside = labels == 0 if learning.drawn else labels > 0
-    is_mask = learning.drawn or len(np.unique(labels[inside])) <= 1  # its connected parts are the objects
+    # If the labels are a mask, its connected parts are the objects.
+    is_mask = learning.drawn or len(np.unique(labels[inside])) <= 1
     areas = np.bincount((ndimage.label(inside)[0] if is_mask else labels).ravel())[1:]
     diameters = np.sqrt(4 * areas[areas > 0] / np.pi)
     median = float(np.median(diameters)) if len(diameters) else None
@@ -159,7 +168,8 @@ def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str
 
 
 def _annotations(dataset: Dataset, labels: Labels) -> list[dict[str, Any]]:
-    """The labels as COCO annotations; an export adds the number of the image."""
+    """The labels as COCO annotations, without ids and the number of the image, which an export
+    adds."""
     if dataset.class_names:
         labels = np.where(labels == files.UNLABELLED, 0, labels + 1)
     ids = np.unique(labels[labels > 0])

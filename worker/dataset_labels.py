@@ -1,4 +1,4 @@
-"""What a training may learn from the outlines of a result."""
+"""The labels that a training may learn from: made from the outlines of a result."""
 
 from __future__ import annotations
 
@@ -26,22 +26,27 @@ if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
 
 Labels = NDArray[np.int32]
-# An outline with one of these reasons is right but does not count, or counts in part, so it is true all the same.
-TRUE_ALL_THE_SAME = {str(reason) for reason in (Reason.FRAME, Reason.HIDDEN, Reason.SMALL, Reason.UNRESOLVED)}
-LEAST_PART = 64  # px of a side
+# An outline that is left out for one of these reasons is right all the same, so a training may
+# learn it.
+RIGHT_BUT_LEFT_OUT = {str(reason) for reason in (Reason.FRAME, Reason.HIDDEN, Reason.SMALL, Reason.UNRESOLVED)}
+LEAST_PART = 64  # px, each side of a rectangle to learn from
 NO_PART = f"Its regions to ignore leave no rectangle of {LEAST_PART} px or more to learn from."
 
 
 def true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
-    """(labels, number of outlines left out). A training sees left-out outlines as background: a person set them aside,
-    they may be wrong and nobody confirmed them, or they lie on writing or drawing, which is no specimen. What class of
-    the specimen lies under writing is not known, so regions have no class there."""
+    """The labels (H, W) of a result, and the number of outlines that are not in them.
+
+    An outline is not in them, so that a training sees background there, if a person left it out, if
+    it may be wrong and nobody confirmed it, or if it lies on writing or drawing in the image
+    (MARKS). In a kind with classes, pixels under writing are unlabelled, because their class is not
+    known.
+    """
     outlines = stored_segmentation(job)
     marks = mask_of(outlines.used.get(MARKS, ()), outlines.labels.shape)
     if find(outlines.provenance.task).semantic:
         classes = np.r_[files.UNLABELLED, outlines.classes].astype(np.int32)[outlines.dense]
         return np.where(marks, files.UNLABELLED, classes).astype(np.int32), 0
-    if learning.drawn:  # what is taught is a mask made of the objects, not the objects
+    if learning.drawn:  # the network of this kind learns a mask that is made from the objects
         on_marks = shares_inside(outlines.dense, marks, len(outlines)) >= INSIDE
         on_writing = outlines.ids[on_marks & ~np.isin(outlines.ids, list(outlines.by_hand))]
         without_writing = np.where(np.isin(outlines.labels, on_writing), 0, outlines.labels).astype(np.int32)
@@ -49,13 +54,18 @@ def true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     rows = objects_of(job)
     rows = _measured_objects(job, outlines) if rows is None else rows
     reasons = {row["id"]: row.get("reason") or "" for row in rows}
-    true = [number for number in outlines.ids.tolist() if reasons.get(number, "") in ("", *TRUE_ALL_THE_SAME)]
-    return np.where(np.isin(outlines.labels, true), outlines.labels, 0), len(outlines) - len(true)
+    right = [number for number in outlines.ids.tolist() if reasons.get(number, "") in ("", *RIGHT_BUT_LEFT_OUT)]
+    return np.where(np.isin(outlines.labels, right), outlines.labels, 0), len(outlines) - len(right)
 
 
 def without_ignored(regions: Regions, labels: Labels, image: DatasetImage, job: Job, has_classes: bool) -> Labels:
-    """The labels (H, W) without what lies in regions to ignore, which teaches nothing. Pixels of classes become unknown
-    there. Objects know no unknown pixels, only a checked part: the largest rectangle outside (`image.region`)."""
+    """The labels (H, W) without regions to ignore, from which a training learns nothing; raises
+    Refused.
+
+    With classes, pixels there become unlabelled. Labels of objects cannot have unlabelled pixels:
+    instead `image.region` becomes the largest rectangle outside of these regions and of the objects
+    in them.
+    """
     ignored = mask_of(regions, (labels.shape[0], labels.shape[1]))
     if has_classes:
         return np.where(ignored, files.UNLABELLED, labels)
@@ -73,7 +83,8 @@ def without_ignored(regions: Regions, labels: Labels, image: DatasetImage, job: 
 
 
 def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
-    """Id and reason of the objects, measured again: for a result whose viewer's file cannot be read."""
+    """Id and reason of each object, measured again, for a result whose file outlines.json cannot be
+    read."""
     from segmentation.core import pipeline
 
     with scratch() as folder:

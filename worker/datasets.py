@@ -1,4 +1,5 @@
-"""Datasets: the files of new images are written, archives taken in, and the whole is checked as by the shell."""
+"""The work on a dataset: archives are read, files of new images are written, and the complete
+dataset is checked, as by the command `dataset check`."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
 from .composing import composed_of
-from .dataset_archives import take_in
+from .dataset_archives import add_archives
 from .dataset_images import BINS, lay_out, store, write_tiff
 from .dataset_labels import true_labels, without_ignored
 from .fetching import fetch, pixels_of
@@ -37,19 +38,21 @@ from .scratch import scratch
 if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedFolder, CheckedPair, LearningTask
 
-TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # where these begin in the progress
-OTHER_SCALE = 5.0  # times the usual pixel from which on it looks like a mistake
+TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # the progress (0 to 1) at which these stages begin
+# A pixel size that differs from the usual one by this factor looks like a mistake.
+OTHER_SCALE = 5.0
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, Refused)
 
 
 def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
-    """Take in the archives, write the images that have no files yet, check the whole and publish what it says."""
+    """Add the images of archives to a dataset, write the files of new images, check the complete
+    dataset and publish the outcome."""
     check_has_lab()
     from segmentation.lab.training.check import find_task
 
     learning = find_task(dataset.task)
-    take_in(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
+    add_archives(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
     for number, image in enumerate(waiting):
         share = WRITING + (CHECKING - WRITING) * number / len(waiting)
@@ -58,23 +61,23 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
         try:
             _write(dataset, image, learning, folder, tell)
         except (*UNSUITABLE, inspection.Killed) as error:
-            _again_if_killed(error, dataset)
-            dataset.change()  # raises Superseded: only this attempt may note it
+            _raise_if_killed(error, dataset)
+            dataset.change()  # raises Superseded, so that only the present attempt stores errors
             DatasetImage.objects.filter(pk=image.pk).update(error=str(error))
     progress("checking the images", CHECKING)
-    every = list(dataset.images.all())
-    ready = [image for image in every if image.labels]
+    images = list(dataset.images.all())
+    ready = [image for image in images if image.labels]
     checked = _check(dataset, learning, ready, progress) if ready else None
-    summary = _summary(every, ready, checked)
+    summary = _summary(images, ready, checked)
     if find(dataset.task).composable:
         tell = partial(progress, "composing agglomerates", 1.0)
         summary["composed"] = composed_of(dataset, ready, checked.pairs if checked else [], tell)
     publish_dataset(dataset=dataset, summary=storable(summary))
 
 
-def _again_if_killed(error: Exception, dataset: Dataset) -> None:
-    """Raise an error again for which another attempt at the dataset may help; the last attempt notes it of the image
-    and goes on."""
+def _raise_if_killed(error: Exception, dataset: Dataset) -> None:
+    """Raise the error again if a child was killed, because another attempt may succeed. In the last
+    attempt it is not raised: it becomes the error of the image, and the work goes on."""
     if isinstance(error, inspection.Killed) and dataset.deaths < MAX_DEATHS - 1:
         raise error
 
@@ -82,6 +85,8 @@ def _again_if_killed(error: Exception, dataset: Dataset) -> None:
 def _write(
     dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path, alive: Callable[[], None]
 ) -> None:
+    """Write and store the files of a new image. alive: called now and then. Raises one of
+    UNSUITABLE, Killed."""
     job = image.job
     if job is None or job.segmentation is None:
         raise Refused(NO_RESULT)
@@ -100,7 +105,8 @@ def _write(
 
 
 def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
-    """What the shell's `dataset check` says of these images. Only images that it has not seen yet are read."""
+    """The outcome of the command `dataset check` for these images. Only images without a stored
+    check are read."""
     from segmentation.lab.training.check import check_pairs
 
     classes = tuple(range(len(dataset.class_names))) or ((1,) if learning.classes else ())
@@ -114,32 +120,34 @@ def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], 
         except BadDataset as error:
             errors.append(str(error))
         except (UnreadableImage, inspection.Killed) as error:
-            _again_if_killed(error, dataset)
+            _raise_if_killed(error, dataset)
             errors.append(str(error))
     return check_pairs(pairs, errors, names, classes=classes, task=dataset.task)
 
 
 def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[[], None]) -> CheckedPair:
-    """What is known of an image with its labels, kept beside them; tell: reports that it must be read."""
+    """The check of one image with its labels, which is stored beside them. tell: called if the
+    image must be read."""
     from segmentation.lab.training import check
 
-    rests_on = image.name, image.sha256, image.labels_sha256, image.region, classes
-    name = f"{CHECK}{check.mark(*rests_on)}.json.z"
-    with scratch() as aside:
+    sources = image.name, image.sha256, image.labels_sha256, image.region, classes
+    name = f"{CHECK}{check.mark(*sources)}.json.z"
+    with scratch() as folder:
         if default_storage.exists(f"{image.folder}/{name}"):
             with suppress(*check.DAMAGED):
-                return check.read_pair(fetch(f"{image.folder}/{name}", aside))
+                return check.read_pair(fetch(f"{image.folder}/{name}", folder))
         tell()
-        lay_out([image], aside, tell)
-        pair = check.check_pair(find_pairs(aside, files.IMAGES, files.LABELS, classes=classes).pairs[0])
-        check.write_pair(pair, aside / name)
-        keep_check(image=image, file=aside / name)
+        lay_out([image], folder, tell)
+        pair = check.check_pair(find_pairs(folder, files.IMAGES, files.LABELS, classes=classes).pairs[0])
+        check.write_pair(pair, folder / name)
+        keep_check(image=image, file=folder / name)
     return pair
 
 
-def _summary(every: list[DatasetImage], ready: list[DatasetImage], checked: CheckedFolder | None) -> dict[str, Any]:
-    """What the page shows: how many images, their sizes, and what the check says."""
-    errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in every if image.error]
+def _summary(images: list[DatasetImage], ready: list[DatasetImage], checked: CheckedFolder | None) -> dict[str, Any]:
+    """The summary of a dataset for its page: number of images, sizes of objects, and findings of
+    the check."""
+    errors = [{"error": True, "sentence": f"{image.name}: {image.error}"} for image in images if image.error]
     scales = [{"error": False, "sentence": sentence} for sentence in contradicting_scales(ready)]
     findings = [
         {"error": finding.error, "sentence": finding.on_page} for finding in (checked.findings if checked else ())
@@ -153,7 +161,8 @@ def _summary(every: list[DatasetImage], ready: list[DatasetImage], checked: Chec
 
 
 def contradicting_scales(images: list[DatasetImage]) -> list[str]:
-    """A sentence for each image whose pixels are many times larger or smaller than is usual in the dataset."""
+    """A sentence for each image whose pixel size is OTHER_SCALE times larger or smaller than is
+    usual in the dataset."""
     scaled = [image for image in images if image.nm_per_pixel]
     if len(scaled) < 2:
         return []

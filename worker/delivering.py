@@ -1,4 +1,5 @@
-"""Messages of webhooks are sent: to the address that was checked, without redirects, within ten seconds."""
+"""Sends the messages of webhooks: only to IP addresses that were checked, without redirects, within
+ten seconds."""
 
 from __future__ import annotations
 
@@ -19,13 +20,15 @@ from segmentation.services.ground.refusal import Refused
 
 from .heartbeat import Progress
 
-SECONDS = 10.0
+SECONDS = 10.0  # for one message
 LATE = f"no answer within {SECONDS:g} s"
-MOST_ADDRESSES = 4  # of a name; a container often has a route to one kind only
+# How many IP addresses of a host name are tried. Several, because a container often has a route
+# only to IPv4 or only to IPv6.
+MOST_ADDRESSES = 4
 
 
 def deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
-    """Make one try at a message and store what came of it; raises `Superseded`."""
+    """Try once to send a message, and store the outcome; raises `Superseded`."""
     if delivery.webhook.stopped:
         delivery.finish(Delivery.State.FAILED, answer=NOT_SENT)
         return
@@ -35,12 +38,15 @@ def deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
 
 
 def send(delivery: Delivery) -> tuple[int, str]:
-    """The HTTP status of the answer, 0 without one, and what to say of it. The answer's body is not read.
+    """Send a message; returns the HTTP status of the answer, 0 without an answer, and the outcome
+    in words.
 
-    The name is looked up once, and a message goes only to the addresses that were checked then.
+    The host name is resolved once, and the message goes only to the addresses that were checked
+    then. The body of the answer is not read.
     """
     try:
-        check_url(delivery.webhook.url)  # the settings may have changed since it was made
+        # The settings of the site may have changed since the webhook was made.
+        check_url(delivery.webhook.url)
         url = httpx.URL(delivery.webhook.url)
         port = url.port or (443 if url.scheme == "https" else 80)
         resolved = socket.getaddrinfo(url.raw_host.decode(), port, type=socket.SOCK_STREAM)
@@ -60,7 +66,8 @@ def send(delivery: Delivery) -> tuple[int, str]:
 
 
 def _reason(error: Exception) -> str:
-    """In the words of the system, which httpx and its parts wrap several times."""
+    """The reason of an error in words: those of the operating system, whose error httpx wraps
+    several times."""
     cause: BaseException = error
     while deeper := cause.__cause__ or (None if isinstance(cause, OSError) else cause.__context__):
         cause = deeper
@@ -73,9 +80,11 @@ def _reason(error: Exception) -> str:
 
 
 async def _post(url: httpx.URL, addresses: list[str], delivery: Delivery) -> int:
-    """The status of the answer. The name stays in Host and in the certificate's check, while the address is a number.
+    """Send the message to the first IP address that accepts a connection; returns the status of the
+    answer.
 
-    Raises httpx's errors, and TimeoutError after SECONDS, as a limit of httpx counts for a single step only.
+    The header Host and the check of the certificate use the host name. Raises the errors of httpx,
+    and TimeoutError after SECONDS in all (the time limits of httpx are for single steps).
     """
     now, body = timezone.now(), json.dumps(delivery.payload)
     headers = {
@@ -87,7 +96,8 @@ async def _post(url: httpx.URL, addresses: list[str], delivery: Delivery) -> int
         "webhook-signature": Signer(delivery.webhook.secret).sign(str(delivery.pk), now, body),
     }
     limits = httpx.Timeout(SECONDS, connect=SECONDS / len(addresses))
-    # The certificates that the system trusts, where a closed network keeps its own; httpx would take certifi's.
+    # Use the certificates that the system trusts, because a closed network may have its own. (By
+    # default httpx uses those of certifi.)
     client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=limits, headers=headers)
     problem: httpx.TransportError = httpx.ConnectError("the name has no address")
     sni = {"sni_hostname": url.raw_host.decode()}

@@ -1,4 +1,5 @@
-"""The files that show how a corrected or signed result came to be."""
+"""Writes the files that prove how a corrected or signed result was made: its log of corrections and
+its signatures."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from segmentation.services.results.signing import SIGNATURES
 
 
 def write_evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
-    """Write what shows how a corrected or signed result came to be; what each file holds, the measured ones too."""
+    """Write the log of corrections and the signatures of a result to the folder `out`. Returns for
+    each file, and for that of the outlines, what it contains, in words; {} without corrections and
+    signatures."""
     before, log = logs.corrections_of_result(job)
     files = {}
     if not log and not signatures:

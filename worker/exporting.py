@@ -1,4 +1,5 @@
-"""The further files of a result, measured again from the stored segmentation: no network is loaded."""
+"""Writes the files of a result that are not stored with it. The result is measured again with its
+stored outlines, so no network is loaded."""
 
 from __future__ import annotations
 
@@ -27,26 +28,30 @@ from .outlines import stored_segmentation
 from .results import by_method, stored_files, summarise
 from .samples import filing_of, judged_by, pooled_again
 
-MEASURED = 0.1  # of the progress
-_latest: dict[str, Analysis] = {}  # by what it was made of
-LARGEST_KEPT = 1 << 22  # px, of the image of an analysis that is kept
+MEASURED = 0.1  # the progress (0 to 1) at which measuring ends and writing begins
+# The last analysis of this process, by its inputs; empty or one entry.
+_latest: dict[str, Analysis] = {}
+LARGEST_KEPT = 1 << 22  # pixels of the largest image whose analysis stays in memory
 
 
 def keep_latest(job: Job, analysis: Analysis | None) -> None:
-    """Keep this analysis alone, if its image is small, so that its files need not measure it again; None: keep none."""
+    """Remember only this analysis, so that writing files of the job need not measure again, unless
+    its image is large. None empties the memory."""
     _latest.clear()
     if analysis is not None and analysis.micrograph.pixels.size <= LARGEST_KEPT:
         _latest[_inputs_of(job)] = analysis
 
 
 def _inputs_of(job: Job) -> str:
+    """A text that differs for analyses of a job with different inputs."""
     origin = job.pk, job.attempt, job.segmentation_id, job.step
     return json.dumps((*origin, job.settings, job.micrograph.reading), default=str)
 
 
 @dataclass
 class _Source:
-    """What the files of a result are written from. evidence: names of files beside them, with what they hold."""
+    """The data from which the files of a result are written. evidence: names of the files of
+    `write_evidence`, each with its content in words."""
 
     reported: Analysis | SampleAnalysis
     filing: Filing = UNFILED
@@ -55,8 +60,12 @@ class _Source:
 
 
 def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write and publish the files that are not stored with every result; where nobody asked yet, only `names_ahead`.
-    Where the data bar was read after the result was measured, the numbers and the stored files come before them."""
+    """Write and store the files of a result that are not stored with it; if no user has asked for
+    one yet, only `names_ahead`.
+
+    If the data bar was read after the result was measured, its numbers and its stored files are
+    made anew first.
+    """
     from segmentation.core.report.files import write_all
 
     result, out = export.result, folder / "results"
@@ -85,11 +94,12 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     )
     exports_service.publish_export(export=export, files=files)
     if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
-        queue.ask_for_files(result)  # somebody asked meanwhile, perhaps for one of the others
+        queue.ask_for_files(result)  # a user asked meanwhile, perhaps for another file
 
 
 def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) -> _Source:
-    """What the files of an image are written from; makes the folder `out`."""
+    """The data for the files of an image's result, measured again if need be; makes the folder
+    `out`."""
     from segmentation.core import pipeline
 
     job = export.job
@@ -104,14 +114,14 @@ def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) ->
             job.get_settings(),
             lambda stage, done: progress(stage, MEASURED * done),
         )
-    is_anew = job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash
-    if is_anew:
+    needs_new_numbers = job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash
+    if needs_new_numbers:
         analysis = by_method(job, analysis)
-    elif job.summary.get("method"):  # as it was when the numbers were made
+    elif job.summary.get("method"):  # as the method was when the numbers were made
         analysis = replace(analysis, method=MethodUsed.from_dict(job.summary["method"]))
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
-    if is_anew:
+    if needs_new_numbers:
         _publish_anew(export, analysis, out)
     signatures = list(job.signatures.all())
     sample = job.sample.name if job.sample else ""
@@ -124,7 +134,8 @@ def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) ->
 
 
 def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:
-    """The numbers and the files that are stored with every result, once the data bar of its image has been read."""
+    """Store new numbers and the files that are stored with every result, because the data bar of
+    its image was read later."""
     job = export.job
     files = stored_files(analysis, out, in_sample=job.artifact(tables.NAME) is not None)
     earlier = {name: job.summary[name] for name in ("reused", "timings")}

@@ -1,4 +1,4 @@
-"""The messages to the user when an attempt fails."""
+"""The sentence for the user when an attempt fails."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .inspection import Killed
 
 logger = logging.getLogger(__name__)
 
+# Parts of the messages of libraries that lack memory.
 OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad_alloc", "Insufficient memory")
 BROKEN = (
     "Something went wrong in our software, not in what you sent: try again, and if it happens once more tell the "
@@ -29,11 +30,13 @@ BROKEN = (
 
 
 def sentence_for(row: Attempted, error: Exception) -> str:
-    """The message to the user; errors not caused by the image or the settings are also logged."""
+    """The sentence for the user about an error. Errors that neither image nor settings caused are
+    also logged."""
     if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
-        return error.on_page  # the folder is ours, and people have no shell
+        # These words are for a web page: users know neither our folders nor the commands.
+        return error.on_page
     kind = KINDS[type(row)]
     context = kind.noun.capitalize(), row.pk, row.attempt
     logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})

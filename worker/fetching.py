@@ -1,4 +1,4 @@
-"""Local copies of files in the storage, which may be remote."""
+"""Reads files from the storage, which may be remote: as local files, or as an image's pixels."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ GONE = "The stored file of this image is gone: upload it again."
 
 
 def fetch(name: str, folder: Path) -> Path:
-    """A local path of a file in the storage: the file itself, or a copy in `folder`. Raises UnreadableImage if the
-    file is gone, OSError if the whole storage is."""
+    """The local path of a file in the storage: of the file itself, or of a copy in `folder`. Raises
+    UnreadableImage if the file is missing, OSError if the whole storage is."""
     try:
         with suppress(NotImplementedError):
             local = Path(default_storage.path(name))
@@ -38,8 +38,8 @@ def fetch(name: str, folder: Path) -> Path:
         with default_storage.open(name, "rb") as source, copy.open("wb") as file:
             shutil.copyfileobj(source, file, 2**20)
     except (FileNotFoundError, NotADirectoryError):
-        # Where the storage itself is missing, such as an unmounted disk or a bucket of another name, other recent
-        # uploads are missing too, and the fault is not the image's.
+        # If other recent uploads are missing, too, the storage itself is missing, such as an
+        # unmounted disk.
         recent = Micrograph.objects.exclude(file__in=("", name)).order_by("-created").values_list("file", flat=True)[:3]
         if recent and not any(map(default_storage.exists, recent)):
             raise OSError(errno.EIO, "Nothing that should lie in the storage is there: is it the right one?") from None
@@ -48,12 +48,14 @@ def fetch(name: str, folder: Path) -> Path:
 
 
 def fetch_beside(micrograph: Micrograph, folder: Path) -> list[tuple[str, Path]]:
-    """The files of the microscope that were sent with an image, by name."""
-    return [(beside["name"], fetch(beside["file"], folder)) for beside in micrograph.side]
+    """(name, local path) of the side files of an image: files of the microscope that were sent with
+    it."""
+    return [(side["name"], fetch(side["file"], folder)) for side in micrograph.side]
 
 
 def store_tiles(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> None:
-    """Store the picture and the tiles that the viewer shows of a micrograph, unless they are there."""
+    """Store the picture and the tiles of an image that its page shows, unless they are stored
+    already. folder: for temporary files."""
     from segmentation.core.report.exports import viewer
 
     if row.viewer_tiles:
@@ -65,21 +67,24 @@ def store_tiles(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> 
 
 
 def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = lambda: None) -> types.Micrograph:
-    """The micrograph as read, with the data of its side files and its data bar; raises UnreadableImage. alive: as for
-    `inspection.inspect`.
+    """An image with its pixels, its metadata and the scale from its data bar; raises
+    UnreadableImage. alive: as in `inspection.inspect`.
 
-    What this machine decoded a moment ago, at the upload, is not decoded again; it is checked again.
+    Pixels that this machine decoded some minutes ago, at the upload, are not decoded again, only
+    checked.
     """
-    read = _decoded_before(micrograph)
-    if read is None:
+    image = _decoded_before(micrograph)
+    if image is None:
         path, side = fetch(micrograph.file.name, folder), fetch_beside(micrograph, folder)
-        read = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
-        if read.shape != (micrograph.height, micrograph.width) and square.stored_shape(read.metadata):
+        image = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
+        if image.shape != (micrograph.height, micrograph.width) and square.stored_shape(image.metadata):
             raise UnreadableImage(NOT_SQUARE_THEN)
-    return with_scale_read(read, micrograph.reading)
+    return with_scale_read(image, micrograph.reading)
 
 
 def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:
+    """An image from the file of pixels that its upload has left (`scratch.keep`); None without
+    one."""
     try:
         pixels = answers.array(path_of(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
     except ValueError:

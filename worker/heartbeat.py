@@ -1,5 +1,6 @@
-"""Signs of life: from a running attempt, during steps too long to report by themselves, and from the worker itself, for
-/readyz, /metrics and the administrator (models.upkeep)."""
+"""Signs of life in the database: of a running attempt, also during steps that report no progress,
+and of the worker itself, for /readyz, /metrics and the administrator (models.upkeep). It also lets
+idle work stop when other work waits."""
 
 from __future__ import annotations
 
@@ -37,18 +38,20 @@ from .child import end_pool_child
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]  # the stage of an attempt in words, and how far it is, from 0 to 1
-SECONDS = 1.0
-GRACE_SECONDS = 3.0  # to end by itself: a new child takes longer than that to load its libraries and networks
-LOOK_SECONDS = 0.3  # from one look at what waits to the next
-WORKER_SECONDS = 10.0
-_worker_over = threading.Event()
+SECONDS = 1.0  # between two heartbeats of an attempt
+# Time for a superseded attempt to end by itself, because a new child needs longer to start.
+GRACE_SECONDS = 3.0
+LOOK_SECONDS = 0.3  # between two looks at waiting rows
+WORKER_SECONDS = 10.0  # between two signs of life of the worker
+_worker_over = threading.Event()  # set when the worker shuts down
 
 
 class Heartbeat:
-    """A thread that beats for a row as long as the `with` block lasts.
+    """A thread that writes the heartbeat of a row as long as the `with` block lasts.
 
-    `superseded` is set when a beat finds that the row no longer belongs to this attempt. The attempt should then stop;
-    if a long computation has not noticed this after GRACE_SECONDS, `end` stops it.
+    seconds: between two heartbeats. `superseded` is set when the row no longer belongs to this
+    attempt. The attempt should then stop; if it has not stopped after GRACE_SECONDS, `end` is
+    called, which stops it.
     """
 
     def __init__(self, row: Attempted, seconds: float | None = None, end: Callable[[], None] = end_pool_child) -> None:
@@ -68,7 +71,8 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        """Report until the block is left; end an attempt that goes on although it was superseded."""
+        """Write heartbeats until the block is left; end an attempt that goes on although it was
+        superseded."""
         try:
             while not self._over.wait(self._seconds) and not self.superseded.is_set():
                 self._once()
@@ -77,17 +81,18 @@ class Heartbeat:
         if self.superseded.is_set() and not self._over.wait(GRACE_SECONDS):
             logger.info("%s: stopped in the middle, as nobody wants its result any more.", self._row.pk)
             with suppress(DatabaseError):
-                folder = getattr(self._row, "folder", "")  # not every kind of row has one
+                folder = getattr(self._row, "folder", "")  # some kinds of rows have none
                 if folder and not type(self._row).objects.filter(pk=self._row.pk).exists():
                     remove_folder(folder)
                 connection.close()
             self._end()
 
     def _once(self) -> None:
+        """Write one heartbeat."""
         try:
             self._row.report()
         except Superseded:
-            row = self._row  # this attempt itself may have ended it, and only clean up
+            row = self._row  # this attempt itself may have ended the row, and be removing its files
             if not type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed")).exists():
                 self.superseded.set()
         except DatabaseError:
@@ -95,14 +100,16 @@ class Heartbeat:
 
 
 class GivesWay(Exception):
-    """Work that comes first waits for this worker: this attempt ends, and its row is queued again."""
+    """More urgent work waits for this worker, so this attempt ends, and its row is queued again."""
 
 
-IDLE = (ExportJob, Proposals)  # work of idle moments, in its order; of files those of nobody yet
+# Work for idle moments, in this order. (Of files only those that nobody has asked for.)
+IDLE = (ExportJob, Proposals)
 
 
 def comes_before(kind: type[Attempted]) -> bool:
-    """Whether something waits that is done before this IDLE work: whatever a person waits for, and idle work before."""
+    """Whether work waits that comes before idle work of this kind: work that a person waits for, or
+    IDLE work of an earlier kind."""
     wanted = ExportJob.objects.waiting().filter(asked=True)
     rows = [
         Job.objects.arriving(),
@@ -114,7 +121,8 @@ def comes_before(kind: type[Attempted]) -> bool:
 
 
 def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:
-    """A progress that raises GivesWay as soon as something waits; it looks a few times a second."""
+    """A `progress` that raises GivesWay if `waits` says that other work waits; it asks each
+    LOOK_SECONDS."""
     looked = 0.0
 
     def report(stage: str, fraction: float) -> None:
@@ -130,25 +138,28 @@ def giving_way(progress: Progress, waits: Callable[[], bool]) -> Progress:
 
 @worker_ready.connect
 def appear(sender: Any, **signal: Any) -> None:
-    """Begin to say that this worker lives, in a thread of its own process."""
+    """Start a thread that writes the signs of life of this worker."""
     _worker_over.clear()
-    # Several workers of one machine may have one name, and those of several containers one number.
+    # Workers on one machine may have the same name, and workers in several containers the same
+    # process id.
     name = f"{sender.hostname} {os.getpid()}-{secrets.token_hex(2)}"
     queues = ",".join(sorted(sender.app.amqp.queues.consume_from))
-    threading.Thread(target=_say, args=(name, queues), name="presence", daemon=True).start()
+    threading.Thread(target=_write_signs_of_life, args=(name, queues), name="presence", daemon=True).start()
 
 
 @worker_shutting_down.connect
 def vanish(**signal: Any) -> None:
+    """Let the thread of `appear` end; it then removes the row of the worker."""
     _worker_over.set()
 
 
-def _say(name: str, queues: str) -> None:
-    facts = {"queues": queues, "version": __version__, "started": timezone.now()}
+def _write_signs_of_life(name: str, queues: str) -> None:
+    """Write a sign of life of the worker each WORKER_SECONDS, until it shuts down."""
+    fields = {"queues": queues, "version": __version__, "started": timezone.now()}
     try:
         while True:
             _safely(
-                lambda: WorkerProcess.objects.update_or_create(name=name, defaults={**facts, "seen": timezone.now()})
+                lambda: WorkerProcess.objects.update_or_create(name=name, defaults={**fields, "seen": timezone.now()})
             )
             if _worker_over.wait(WORKER_SECONDS):
                 break
@@ -158,7 +169,7 @@ def _say(name: str, queues: str) -> None:
 
 
 def _safely(write: Any) -> None:
-    """A database that is away for a moment ends nothing."""
+    """Write to the database; a fault of it is only logged, because it may be away for a moment."""
     try:
         write()
     except DatabaseError as error:

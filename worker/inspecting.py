@@ -1,4 +1,5 @@
-"""Inspection of uploads: an image becomes facts and a preview, an archive becomes uploads."""
+"""The work on an upload: of an image, facts and a preview are stored; the images of an archive
+become uploads themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from . import inspection
 from .fetching import fetch, fetch_beside
 from .heartbeat import GivesWay, Progress
 
-Group = list[tuple[str, Path]]  # an image and the files beside it, by name
+Group = list[tuple[str, Path]]  # (name, path) of an image, then of its side files
 UNPACKING = "unpacking the archive"
 TAKING = "taking the pages out of the file"
 READING = "reading the image"
@@ -34,52 +35,56 @@ READING_BAR = "reading the scale in the image"
 
 
 def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> None:
-    """Inspect one micrograph and publish the facts; raises Unreadable if it is unusable, Killed, Superseded.
+    """Inspect an upload and store the outcome; raises Unreadable if it is unusable, Killed,
+    Superseded.
 
-    An image is inspected twice: reading the text of its data bar takes seconds, so it is done when `may_read_bars`
-    allows it. Where it no longer does meanwhile, it is done later, from the start. A bar that is the same as in an
-    earlier image of the sender needs no second look.
+    An image is inspected twice, because reading the text of its data bar takes seconds: that is
+    done in the second inspection, when `may_read_bars` allows it. If it no longer allows it, the
+    second inspection stops and starts again later. An image whose data bar equals that of an
+    earlier image of the sender needs no second inspection.
     """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)
         return
-    is_second_look = micrograph.is_read  # only its data bar is left to read
-    stage = READING_BAR if is_second_look else READING
+    is_second = micrograph.is_read  # only the data bar remains to be read
+    stage = READING_BAR if is_second else READING
     progress(stage, 0.1)
     path = fetch(micrograph.file.name, folder)
     side = fetch_beside(micrograph, folder)
     if micrograph.pages:
-        path, side = _in_place_of_stack(micrograph, path, side, folder, partial(progress, stage, 0.3))
-    options = {"side": side, "read_bar": micrograph.read_bar, "later": not is_second_look}
-    options["keep_as"] = "" if is_second_look else str(micrograph.pk)
+        path, side = _replace_stack_by_page(micrograph, path, side, folder, partial(progress, stage, 0.3))
+    options = {"side": side, "read_bar": micrograph.read_bar, "later": not is_second}
+    options["keep_as"] = "" if is_second else str(micrograph.pk)
     options["known"] = Micrograph.objects.known_bars(micrograph)
 
     def alive() -> None:
         progress(stage, 0.5)
-        if is_second_look and not Micrograph.objects.may_read_bars().filter(pk=micrograph.pk).exists():
+        if is_second and not Micrograph.objects.may_read_bars().filter(pk=micrograph.pk).exists():
             raise GivesWay
 
     try:
-        facts = inspection.inspect(path, name=micrograph.name, alive=alive, **options)
+        outcome = inspection.inspect(path, name=micrograph.name, alive=alive, **options)
     except GivesWay:
-        micrograph.change(state=Micrograph.State.QUEUED, enqueued=None)  # `started` stays: its sender has had a turn
+        # `started` stays: it tells the queue that the sender has had a turn.
+        micrograph.change(state=Micrograph.State.QUEUED, enqueued=None)
         return
     except (inspection.Unreadable, inspection.Killed):
-        if not is_second_look:
+        if not is_second:
             raise
         after_inspection.publish_reading(micrograph=micrograph, reading={"note": CUT_OFF})
         return
-    if is_second_look:
-        after_inspection.publish_reading(micrograph=micrograph, reading=facts.facts["reading"])
+    if is_second:
+        after_inspection.publish_reading(micrograph=micrograph, reading=outcome.facts["reading"])
         return
     after_inspection.publish_inspection(
-        micrograph=micrograph, facts=facts.facts, preview=facts.preview, unread=facts.unread
+        micrograph=micrograph, facts=outcome.facts, preview=outcome.preview, unread=outcome.unread
     )
 
 
 def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
-    """Store the images of an archive, or the chosen pages of a file, as rows, which take their turn as any other; files
-    stored by an interrupted attempt are not stored again."""
+    """Store the images of an archive, or the chosen pages of a file, as uploads, which are
+    inspected later as any other. Images that an interrupted attempt has stored are not stored
+    again."""
     stage = TAKING if archive.pages else UNPACKING
     progress(stage, 0.0)
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
@@ -98,10 +103,12 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
             opened = [(name, stack.enter_context(path.open("rb"))) for name, path in group]
             (name, image), *beside = opened
             file = LocalFile(image, name=shown_name(name))
-            side = [File(file, name=shown_name(name)) for name, file in beside]  # which stay here for other images
+            # Side files are copied, not moved (as a LocalFile is), because other images may need
+            # them.
+            side = [File(file, name=shown_name(name)) for name, file in beside]
             try:
                 archive.refresh_from_db(fields=["owner", "sample", "asked"])
-                notes += _take(archive, file, side, counts)
+                notes += _store_image(archive, file, side, counts)
             except (Micrograph.DoesNotExist, IntegrityError) as error:
                 if Micrograph.objects.filter(pk=archive.pk).exists():
                     raise
@@ -110,11 +117,13 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     after_inspection.publish_archive(micrograph=archive, notes=notes)
 
 
-def _in_place_of_stack(
+def _replace_stack_by_page(
     micrograph: Micrograph, path: Path, side: Group, folder: Path, alive: Callable[[], None]
 ) -> tuple[Path, Group]:
-    """The page asked for, which takes the place of its stack in the storage, and the files that are still beside it."""
-    page, name = int(micrograph.pages), micrograph.name  # one number, as of every upload that is no archive
+    """Store the requested page of a stack in place of the stack. Returns the path of the page, and
+    its side files: none; of a file with a single page, the file itself and its side files."""
+    # A single number, because the upload is no archive.
+    page, name = int(micrograph.pages), micrograph.name
     file, pages = inspection.take_page(path, folder, page, name=name, side=side, alive=alive)
     if pages == 1:
         return path, side
@@ -128,21 +137,28 @@ def _in_place_of_stack(
 def _pages(
     pages: str, groups: Iterable[Group], notes: list[Note], folder: Path, alive: Callable[[], None]
 ) -> Iterator[Group]:
-    """The images with each stack replaced by those of its pages that are wanted; what cannot be had is noted."""
+    """The images of an archive; of a stack only the pages that `pages` names. A note on a page that
+    cannot be read is added to `notes`."""
     for (name, path), *side in groups:
         take = partial(inspection.take_page, path, folder, name=name, side=side, alive=alive)
         try:
             for page, file in take_pages(pages, take, limit=settings.DEEPSEGM_SAMPLE_IMAGES):
                 yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]
                 if page:
-                    file.unlink(missing_ok=True)  # which is still there if it was left out
+                    # It still exists if the page was not moved into the storage.
+                    file.unlink(missing_ok=True)
         except UserError as problem:
             notes.append(Note(name, str(problem), 422))
 
 
-def _take(archive: Micrograph, file: LocalFile, side: list[File], counts: Counter[tuple[str, str]]) -> list[Note]:
-    """Store an image of an archive as if it had come by itself; raises OSError where there is no room. counts:
-    how many of each an earlier attempt stored; instead of storing one again it is taken off."""
+def _store_image(
+    archive: Micrograph, file: LocalFile, side: list[File], counts: Counter[tuple[str, str]]
+) -> list[Note]:
+    """Store an image of an archive as an upload; returns notes. Raises OSError if there is no room.
+
+    counts: by name and SHA-256 how many images an earlier attempt has stored. Such an image is not
+    stored again: its count becomes smaller.
+    """
     identity = (file.name, sha256_of_upload(file))
     if counts[identity]:
         counts[identity] -= 1

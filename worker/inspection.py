@@ -1,6 +1,8 @@
-"""Foreign files are decoded in a child process, so that none can harm the worker.
+"""Decodes uploaded files in child processes, so that a malicious or damaged file cannot harm the
+worker.
 
-A child that takes too long is killed. If a child dies (lack of memory, fault in a decoder), the worker is not affected.
+A child that takes too long is killed. If a child dies (lack of memory, fault in a decoder), the
+worker goes on.
 """
 
 from __future__ import annotations
@@ -45,13 +47,16 @@ from .scratch import LARGEST_KEPT, keep, scratch
 
 logger = logging.getLogger(__name__)
 
-MOST_FACTS = 2**20  # bytes that a child may say of an image
-LONGEST_SENTENCE = 500
-PATIENCE = 10  # times the processor time on the clock, after which a child hangs; a busy machine changes no result
+MOST_FACTS = 2**20  # bytes that a child may print about an image
+LONGEST_SENTENCE = 500  # characters of a child's error
+# A child hangs if it takes so many times its limit of processor time on the clock: the machine may
+# be busy.
+PATIENCE = 10
 KILLS = (signal.SIGKILL, signal.SIGTERM)
-# Of the processor, to decode a file: images take 0.5 s and 0.1 s a MB. Never more than DEEPSEGM_INSPECTION_SECONDS.
+# Limits of processor time to decode a file, at most DEEPSEGM_INSPECTION_SECONDS. Images take 0.5 s,
+# and 0.1 s for each MB.
 DECODING_SECONDS, DECODING_SECONDS_PER_MB = 10.0, 1.0
-DECODES_ONLY = ("--later", "--pixels", "--page-file")  # options: no text is read
+DECODES_ONLY = ("--later", "--pixels", "--page-file")  # with one of these options no text is read
 READER = [sys.executable, "-m", forking.INSPECT]
 TOO_SLOW = "Reading the image took too long: it may be damaged, so save it again as TIFF or PNG and upload that."
 DIED = "The image could not be read: it is damaged or needs too much memory; save it again as TIFF or PNG."
@@ -66,18 +71,19 @@ class Unreadable(UnreadableImage):
 
 
 class TooSlow(Unreadable):
-    """The child did not end in time on the clock, which another one may. What took too much of the processor would
-    do so again: that is `Unreadable`."""
+    """The child did not end in time by the clock; another try may succeed. (If it took too much
+    processor time, `Unreadable` is raised, because another try would take as much.)"""
 
 
 class Killed(Exception):
-    """Somebody killed the child, such as a system without memory: another try may succeed. The message is a sentence,
-    too."""
+    """The child was killed, for example by a system without memory, so another try may succeed. The
+    message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """facts: the fields of a row by name. preview: a PNG. unread: whether a data bar has been left for later."""
+    """The outcome of an inspection. facts: fields of a `models.Micrograph` by name. preview: a PNG
+    file. unread: whether the data bar shall be read later."""
 
     facts: dict[str, Any]
     preview: bytes
@@ -95,13 +101,14 @@ def inspect(
     known: Sequence[dict[str, Any]] = (),
     alive: Callable[[], None] = lambda: None,
 ) -> Inspection:
-    """The facts about the file at `path`, called `name` by its uploader; raises Unreadable, Killed.
+    """The facts about an image file; raises Unreadable, Killed.
 
-    side: the names and places of files that the microscope wrote beside it. read_bar: whether the text of a data bar
-    is read too, as a suggestion: some seconds of work. later: not now. keep_as: a name by which the pixels are kept for
-    an analysis on this machine (`scratch.keep`), if they are not too many; "": not kept. known: readings of the data
-    bars of earlier images of the same sender: one counts where the bar is the same, also with `later`. alive: called
-    now and then; whatever it raises ends the child.
+    name: that the uploader gave it. side: (name, path) of its side files. read_bar: whether the
+    text of a data bar is read, too, which takes seconds. later: leave that for a second inspection.
+    keep_as: a name under which the pixels are kept for an analysis on this machine
+    (`scratch.keep`), if there are not too many; "": do not keep them. known: readings of data bars
+    of the sender's earlier images: one is used if the bar is the same, also with `later`. alive:
+    called now and then; if it raises an exception, the child is ended.
     """
     with scratch() as folder:
         preview, pixels = folder / "preview.npy", folder / "pixels.npy"
@@ -110,7 +117,7 @@ def inspect(
         options += [f"--known={json.dumps(reading)}" for reading in known]
         facts = _facts(path, name, side, options, alive)
         picture = io.BytesIO()
-        with _understanding(facts):
+        with _checking_answer(facts):
             preview_pixels = answers.array(preview, [np.uint8], (PREVIEW_SIDE, PREVIEW_SIDE), at_most=True)
             Image.fromarray(preview_pixels).save(picture, format="PNG")
             if keep_as and os.path.lexists(pixels):
@@ -123,9 +130,14 @@ def inspect(
 def read_micrograph(
     path: Path, *, name: str, side: Sequence[tuple[str, Path]] = (), alive: Callable[[], None] = lambda: None
 ) -> Micrograph:
-    """The Micrograph in the file at `path`, decoded in the same way; raises Unreadable; Killed if it took too long,
-    because its upload did not. The rest: as for `inspect`."""
-    with path.open("rb") as file:  # a storage that fails now fails here, and is not taken for a damaged file
+    """The image in a file, with its pixels, decoded in a child process. The arguments are those of
+    `inspect`.
+
+    Raises Unreadable; Killed if it took too long: at the upload it did not, so another try may
+    succeed.
+    """
+    # If the storage fails, it fails here, and the file is not reported as damaged.
+    with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     with scratch() as folder:
         pixels = folder / "pixels.npy"
@@ -133,7 +145,7 @@ def read_micrograph(
             facts = _facts(path, name, side, [f"--pixels={pixels}"], alive)
         except TooSlow as error:
             raise Killed(str(error)) from None
-        with _understanding(facts):
+        with _checking_answer(facts):
             values = answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
     metadata = {**facts.metadata, "kind": facts.kind}
     return Micrograph(values, file_name(name), sha256, facts.calibration, metadata, facts.notes)
@@ -142,11 +154,12 @@ def read_micrograph(
 def take_page(
     path: Path, folder: Path, page: int, *, name: str, side: Sequence[tuple[str, Path]], alive: Callable[[], None]
 ) -> tuple[Path, int]:
-    """A page of the stack at `path` as a file of its own in `folder`, and how many pages there are; of a file with one
-    page the file itself. Written by a child process that knows what the files beside it say; raises Unreadable."""
+    """Write one page of a stack as a file into `folder`, by a child process; returns its path and
+    the number of pages. Of a file with a single page, returns the file itself. The arguments are
+    those of `inspect`. Raises Unreadable."""
     file = folder / page_name("taken", page)
     facts = _facts(path, name, side, [f"--page={page}", f"--page-file={file}"], alive)
-    with _understanding(facts):
+    with _checking_answer(facts):
         pages = int(facts.metadata.get("pages") or 1)
         if pages > 1 and (not file.is_file() or file.is_symlink()):
             raise ValueError("not a file")
@@ -156,8 +169,12 @@ def take_page(
 def unpack(
     path: Path, folder: Path, alive: Callable[[], None], *, images: int = 0
 ) -> tuple[list[list[tuple[str, Path]]], list[Note]]:
-    """The files of a ZIP archive, unpacked into `folder` by a child process, and a note on everything left out; raises
-    Unreadable. images: at most so many, each with its side files; 0: every file by itself. alive: as for `inspect`."""
+    """Unpack a ZIP archive into `folder`, by a child process; raises Unreadable. Returns groups of
+    (name, path), and notes on everything that was left out.
+
+    images: the most images; a group is then an image with its side files. 0: each file is a group.
+    alive: as in `inspect`.
+    """
     largest, free = settings.DEEPSEGM_MAX_ARCHIVE_MB, free_bytes()
     seconds = DIRECTORY_SECONDS + SECONDS_PER_MB * largest
     command = [
@@ -167,7 +184,7 @@ def unpack(
         *(f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}", f"--seconds={seconds}"),
     ]
     output = _run(command, alive, ARCHIVE_DIED, ARCHIVE_TOO_SLOW, seconds)
-    with _understanding(output, ARCHIVE_DIED):
+    with _checking_answer(output, ARCHIVE_DIED):
         report = answers.Archive.model_validate(_report_of(output, ARCHIVE_DIED, needed=largest * 2**20))
         return report.files_in(folder), [Note(name, sentence, 422) for name, sentence in report.notes]
 
@@ -175,10 +192,11 @@ def unpack(
 def read_outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> Outlines:
     """The outlines in a file of another tool, read in a child process; raises Unreadable.
 
-    query: what `segmentation.core.imported` must know of the image and the result. alive: as for `inspect`.
+    query: data on the image and the result that `segmentation.core.imported` needs. alive: as in
+    `inspect`.
     """
     labels, report = _outlines(path, query, alive)
-    with _understanding(report, OUTLINES_DIED):
+    with _checking_answer(report, OUTLINES_DIED):
         outlines = OUTLINES.validate_python({**report, "labels": labels})
         if set(outlines.classes) != set(np.unique(labels[labels > 0]).tolist()):
             raise ValueError("the outlines have other numbers")
@@ -188,16 +206,18 @@ def read_outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) 
 
 
 def read_truth(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> NDArray[np.int32]:
-    """(H, W) the labels in a file of training data, read in the same way; raises Unreadable."""
+    """The labels (H, W) in a file of training data, read as by `read_outlines`; raises
+    Unreadable."""
     labels, report = _outlines(path, {**query, "truth": True}, alive)
-    with _understanding(report, OUTLINES_DIED):
+    with _checking_answer(report, OUTLINES_DIED):
         if query["names"] and not np.isin(labels, [*range(len(query["names"])), UNLABELLED]).all():
             raise ValueError("there is no such class")
     return labels
 
 
 def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> tuple[NDArray[np.int32], dict[str, Any]]:
-    """The labels (H, W) and the report of a confined child that reads a file of outlines; raises Unreadable."""
+    """The labels (H, W) and the report of a child process that reads a file of outlines; raises
+    Unreadable."""
     with scratch() as folder:
         labels = folder / "labels.npy"
         command = [
@@ -207,7 +227,7 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
             f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
         ]
         output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
-        with _understanding(output, OUTLINES_DIED):
+        with _checking_answer(output, OUTLINES_DIED):
             report = _report_of(output, OUTLINES_DIED)
             height, columns, *_ = query["frame"]
             numbers = answers.array(labels, [np.int32], (height, columns))
@@ -219,17 +239,20 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
 def _facts(
     path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str], alive: Callable[[], None]
 ) -> answers.Facts:
+    """The facts that a child prints about an image. options: further options of its command
+    line."""
     seconds = settings.DEEPSEGM_INSPECTION_SECONDS
     if any(option.startswith(DECODES_ONLY) for option in options):
         seconds = min(seconds, DECODING_SECONDS + DECODING_SECONDS_PER_MB * path.stat().st_size / 2**20)
     output = _run(_command(path, name, side, [*options, f"--seconds={seconds}"]), alive, DIED, TOO_SLOW, seconds)
-    with _understanding(output):
+    with _checking_answer(output):
         if len(output) > MOST_FACTS:
             raise ValueError("more than can be said of an image")
         return answers.Facts.model_validate(_report_of(output))
 
 
 def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str]) -> list[str]:
+    """The command line of `segmentation.core.micrograph.inspect`."""
     return [
         *READER,
         str(path),
@@ -242,8 +265,12 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
 
 
 def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str, seconds: float = 0.0) -> bytes:
-    """The child's standard output; raises TooSlow, Killed where somebody killed the child, Unreadable where it died by
-    itself. seconds: of the processor; 0.0 stands for DEEPSEGM_INSPECTION_SECONDS."""
+    """Run a command as a child process; returns its standard output. Raises TooSlow, Killed if the
+    child was killed, Unreadable if it died by itself.
+
+    died, too_slow: the sentences of these errors. seconds: limit of processor time; 0.0 for
+    DEEPSEGM_INSPECTION_SECONDS.
+    """
     patience = PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
     with _start_child(command) as child:
         try:
@@ -267,12 +294,14 @@ def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str
 
 
 def keep_reader() -> None:
-    """Have the process that forks readers ready for the next file, and let it stay: nobody need wait for its start."""
+    """Start the process from which readers of files are forked, unless it runs, so that the next
+    file need not wait for it."""
     forking.FILES.keep()
 
 
 def _start_child(command: list[str]) -> Child:
-    """A child that runs a program; by a fork of the server that has loaded what it needs, if it is one of ours."""
+    """A child process that runs a command. One of our programs is forked from a server process that
+    has loaded its modules."""
     if command[:2] != [sys.executable, "-m"]:
         return NewProcess(command)
     program, arguments = command[2], command[3:]
@@ -283,8 +312,9 @@ def _start_child(command: list[str]) -> Child:
 
 
 @contextmanager
-def _understanding(report: Any, died: str = DIED) -> Iterator[None]:
-    """Raises Unreadable where what the child said is no answer."""
+def _checking_answer(report: Any, died: str = DIED) -> Iterator[None]:
+    """A block that reads the answer of a child; raises Unreadable if the answer is wrong in any
+    way. report: for the log."""
     try:
         yield
     except UnreadableImage:
@@ -295,13 +325,16 @@ def _understanding(report: Any, died: str = DIED) -> Iterator[None]:
 
 
 def _report_of(output: bytes, died: str = DIED, needed: int = 0) -> dict[str, Any]:
-    """The report in the child's one line; raises Unreadable with the child's sentence, OSError for a full disk, Killed
-    for another fault of the machine, another error for no report. needed: bytes that the child may write."""
+    """The report that a child printed as one line of JSON. needed: bytes that the child may write.
+
+    Raises Unreadable with the child's sentence, OSError for a full disk, Killed for another fault
+    of the machine, and any other error if there is no report.
+    """
     report = storable(json.loads(output))
     if report["ok"] is True:
         return dict(report)
     if "errno" not in report:
         raise Unreadable(str(report["error"])[:LONGEST_SENTENCE])
-    if is_scarce(needed):  # what the child says alone would let its file be tried for ever
+    if is_scarce(needed):  # checked here, because a malicious child could always claim this
         raise OSError(errno.ENOSPC, "the disk is full, says a child that reads files")
     raise Killed(died)

@@ -1,4 +1,4 @@
-"""Measures a result anew after its corrections: no network is loaded."""
+"""Measures a result again after its corrections. No network is loaded."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Opened:
-    """The result that was analysed or corrected last: what its objects measured, its image, its outlines before all
-    corrections, and which of these are left out because of others; both None until a correction asks."""
+    """The result that this process analysed or measured last; it stays in memory for the next
+    correction.
+
+    memory: measured values of its objects. original: its outlines before all corrections.
+    by_others: from `judged_by_others`. The last two are None until the first correction.
+    """
 
     key: tuple[Any, ...]
     memory: Memory
@@ -40,12 +44,14 @@ _opened_last: _Opened | None = None
 
 
 def keep_opened(job: Job, micrograph: Micrograph, memory: Memory) -> None:
-    """Let the first correction of a result that was just analysed measure only what it changes."""
+    """Remember a result that was just analysed, so that for its first correction only changed
+    objects are measured."""
     global _opened_last
     _opened_last = _Opened(_key(job), memory, micrograph)
 
 
 def _key(job: Job) -> tuple[Any, ...]:
+    """Equal for a job as long as the remembered data is valid for it."""
     return job.pk, job.segmentation_id, str(job.micrograph.reading)
 
 
@@ -56,17 +62,17 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
 
     job, step = measuring.job, measuring.step
     progress("measuring the corrections", 0.0)
-    corrected = _opened(job, folder)
-    original, by_others = corrected.original, corrected.by_others
+    opened = _opened(job, folder)
+    original, by_others = opened.original, opened.by_others
     if original is None or by_others is None:
-        original = corrected.original = original_outlines(job, alternatives=False)
-        by_others = corrected.by_others = judged_by_others(job)
+        original = opened.original = original_outlines(job, alternatives=False)
+        by_others = opened.by_others = judged_by_others(job)
     outlines, clock = corrected_outlines(job, original, step, by_others), pipeline.Clock()
     unread = bool(job.summary.get("unread"))
-    with remembering(corrected.memory), ThreadPoolExecutor(1) as pool:
-        # Much of it runs without Python's lock.
+    with remembering(opened.memory), ThreadPoolExecutor(1) as pool:
+        # Saved in a thread, because most of that runs without Python's global lock.
         saving = pool.submit(copy_context().run, outlines.save, folder / SEGMENTATION)
-        analysis = pipeline.measure_objects(corrected.micrograph, outlines, job.get_settings(), progress, clock=clock)
+        analysis = pipeline.measure_objects(opened.micrograph, outlines, job.get_settings(), progress, clock=clock)
         analysis = by_method(job, analysis)
         # The page shows the numbers while the rest is measured and the files are written.
         measuring.change(summary=summarise(analysis, reused=True, unread=unread))
@@ -80,10 +86,11 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
 
 
 def _opened(job: Job, folder: Path) -> _Opened:
+    """The remembered data of a job; its image is read if another result was measured last."""
     from segmentation.core.remembered import Memory
 
     global _opened_last
     if _opened_last is None or _opened_last.key != _key(job):
-        _opened_last = None  # its memory is free before the next is read
+        _opened_last = None  # so that its memory is free before the next image is read
         _opened_last = _Opened(_key(job), Memory(), pixels_of(job.micrograph, folder, lambda: None))
     return _opened_last

@@ -25,16 +25,16 @@ NO_RESULT = "The result to which these outlines belong has been deleted: send th
 
 
 def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
-    """The outlines of a job after its first `step` corrections. The default is the step that its numbers have.
-    Raises UnusableSegmentation if the file is lost or damaged."""
+    """The outlines of a job after its first `step` corrections. The default is the step of its
+    numbers. Raises UnusableSegmentation if the file is lost or damaged."""
     step = job.step if step is None else step
     original = original_outlines(job, alternatives=not step)
     return corrected_outlines(job, original, step, judged_by_others(job)) if step else original
 
 
 def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
-    """The outlines of a job before its corrections; raises as `stored_segmentation`. alternatives: see
-    `Segmentation.load`."""
+    """The outlines of a job before its corrections; raises UnusableSegmentation. alternatives: as
+    in `Segmentation.load`."""
     if job.segmentation is None:
         raise UnusableSegmentation(DAMAGED)
     try:
@@ -45,7 +45,8 @@ def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
 
 
 def corrected_outlines(job: Job, original: Segmentation, step: int, by_others: dict[str, Any]) -> Segmentation:
-    """The outlines `original` after the first `step` corrections of the job. by_others: `judged_by_others`."""
+    """The outlines `original` after the first `step` corrections of the job. by_others: from
+    `judged_by_others`."""
     outlines = edits.after_corrections(job, original, step)
     return replace(outlines, used={**outlines.used, **by_others})
 
@@ -89,15 +90,16 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
         "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
     }
     stage = "reading the outlines"
-    read = inspection.read_outlines(fetch(job.outlines["file"], folder), request, lambda: progress(stage, 0.1))
+    imported = inspection.read_outlines(fetch(job.outlines["file"], folder), request, lambda: progress(stage, 0.1))
     source = {name: job.outlines[name] for name in ("name", "sha256")}
     parent_id = str(parent.segmentation_id)
-    outlines = read.segmentation(before, **source, version=__version__, parent_id=parent_id, semantic=task.semantic)
+    outlines = imported.segmentation(before, **source, version=__version__, parent_id=parent_id, semantic=task.semantic)
     return keep_outlines(job, outlines, parent, folder)
 
 
 def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: Path) -> Segmentation:
-    """Store a segmentation as the job's own and return it. parent: the job whose segmentation it replaces."""
+    """Store a segmentation as the job's own and return it. parent: the job from whose outlines it
+    was made; None for outlines that the network found."""
     file = folder / "segmentation.npz"
     outlines.save(file)
     before = parent.segmentation if parent else None

@@ -1,6 +1,8 @@
-"""Other ways to analyse an image where nothing sure was found, shown small on the page of its result.
+"""Tries other ways to analyse an image (such as another model) if its result is doubtful. The page
+of the result shows them as small pictures.
 
-They come last: the work stops as soon as what comes first waits, and goes on with the next way afterwards.
+This is the least urgent work: it stops as soon as other work waits, and later goes on with the next
+way.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from .heartbeat import Progress, comes_before, giving_way
 
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
-    """Try one way after the other, until enough have found something."""
+    """Try one way after the other, until SHOWN of them have found something; each outcome is stored
+    at once."""
     from segmentation.core.network.runtime import Runtime
     from segmentation.core.proposing import FEWEST, SHOWN, Part, look, named_model, ways
 
@@ -34,8 +37,10 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     requested, offered_cards = job.get_settings(), offered(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
-    named = named_model(used)
-    # What is no better is not advised; of two readings side by side both are shown.
+    model_on_page = named_model(used)  # that the page of the result advises
+    # Only a way with a better share of outlines that are probably right (`least`) and enough
+    # outlines (`fewest`) is proposed. Of an image whose two polarities are equally likely
+    # ("beside"), both are shown.
     least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
@@ -43,7 +48,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
         if len(proposed) == SHOWN:
             break
         card = cards.find(way.settings["model"])
-        few = 0 if card.name == named else fewest  # what the page names is offered in any case
+        few = 0 if card.name == model_on_page else fewest  # the advised model is always shown
         if outcome := look(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
             count, picture = outcome[0], b64encode(outcome[1]).decode()
             proposed.append({"words": way.words, "settings": way.settings, "count": count, "picture": picture})

@@ -1,5 +1,5 @@
-"""What a child of a pool gives back to the system once nothing has come for a while: an analysis leaves behind three
-times the memory that the next one needs to begin at once."""
+"""Lets a child process of a pool give memory back to the system when it had no task for a while.
+After an analysis it holds three times the memory that the next analysis needs for a quick start."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from django.conf import settings
 
 from segmentation.core.network import runtime
 
-SECONDS = 20.0  # without work; whoever sends one picture after another never waits for memory
+SECONDS = 20.0  # without a task, so that a series of images is not slowed down
 _lock = threading.Lock()
 _timer: threading.Timer | None = None
-_due: float | None = None  # when memory is given back, by the monotonic clock; None: it was
+_due: float | None = None  # when memory shall be given back (monotonic clock); None if that is done
 
 
 def rest_between_tasks() -> None:
-    """In a child of a pool, which does one task at a time."""
-    task_prerun.connect(work)
-    task_postrun.connect(rest)
+    """Call this once in a child of a pool, which does one task at a time."""
+    task_prerun.connect(stop_timer)
+    task_postrun.connect(start_timer)
 
 
-def work(**signal: Any) -> None:
-    """A task begins; what is being given back is given back first."""
+def stop_timer(**signal: Any) -> None:
+    """A task begins. If memory is being given back at this moment, the task waits for that (the
+    lock)."""
     global _timer
     with _lock:
         if _timer:
@@ -36,8 +37,9 @@ def work(**signal: Any) -> None:
         _timer = None
 
 
-def rest(*, retval: Any = None, **signal: Any) -> None:
-    """A task has ended. retval: False where its message found nothing to do, which begins no new time without work."""
+def start_timer(*, retval: Any = None, **signal: Any) -> None:
+    """A task has ended. retval: its result; False if it found nothing to do, so that the waiting
+    time does not start anew."""
     global _timer, _due
     _forget_peak()
     now = time.monotonic()
@@ -66,6 +68,6 @@ def _forget_peak() -> None:
 def _give_back() -> None:
     global _due
     with _lock:
-        if _timer:  # else work has begun
+        if _timer:  # otherwise a task has begun
             runtime.give_memory_back()
             _due = None

@@ -1,4 +1,5 @@
-"""What is stored with every result: the numbers that its page shows without opening a file, and its own files."""
+"""What is stored with every result: a summary with the numbers for its page, and some of its
+files."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from .heartbeat import Progress
 
 
 def by_method(job: Job, analysis: Analysis) -> Analysis:
-    """The analysis with the version of the method that its job follows, as that is now."""
+    """The analysis, with the present state of the method that its job follows, if it follows
+    one."""
     if job.method is None:
         return analysis
     return replace(analysis, method=replace(job.method.written.used(analysis), control=control_words(job)))
@@ -30,7 +32,8 @@ def by_method(job: Job, analysis: Analysis) -> Analysis:
 def stored_files(
     analysis: Analysis, out: Path, *, in_sample: bool, progress: Progress | None = None
 ) -> dict[str, Path]:
-    """Write the files that are stored with every result; of an image in a sample also those from which it is pooled."""
+    """Write the files that are stored with every result; for an image in a sample also those that
+    pooling needs. Returns their paths by name."""
     from segmentation.core.report.files import write_all
 
     files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if in_sample else [], progress=progress)
@@ -41,12 +44,17 @@ def stored_files(
 
 
 def summarise(analysis: Analysis, *, reused: bool, unread: bool) -> dict[str, Any]:
-    """A `JobResult` in plain JSON types, numbers always finite (PostgreSQL's JSON knows no NaN)."""
+    """The summary of an analysis: a `JobResult` of JSON values, without NaN, which PostgreSQL does
+    not allow in JSON.
+
+    reused: whether its outlines existed before. unread: whether the data bar of the image was not
+    read yet.
+    """
     from segmentation.core.combine import histogram_of
 
     outlines, origin, statistics = analysis.segmentation, analysis.segmentation.provenance, analysis.statistics
-    measured = outlines, analysis.calibration, analysis.settings.measurement
-    curves = () if analysis.refused else find(origin.task).curves(*measured)
+    inputs = outlines, analysis.calibration, analysis.settings.measurement
+    curves = () if analysis.refused else find(origin.task).curves(*inputs)
     rows, columns = analysis.micrograph.shape
     pixel_size, member = analysis.table.nm_per_pixel or 1.0, Member.of(analysis)
     return storable(

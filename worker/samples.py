@@ -1,4 +1,5 @@
-"""A sample pooled from the stored tables of its images: no micrograph is opened and no network loaded."""
+"""Pools a sample: puts the stored tables of its images together. No image is read, and no network
+is loaded."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
 
-POOLING, STORING = 0.5, 0.95  # where these begin in the progress
+POOLING, STORING = 0.5, 0.95  # the progress (0 to 1) at which these stages begin
 GONE = "{name}: The stored table of this image cannot be read, so it is not in the pooled numbers; run it again."
 UNREAD = "its stored table cannot be read; run it again."
 CANCELLED = "it was cancelled."
@@ -42,8 +43,8 @@ NONE_LEFT = "No image is left to pool: include one, or try the failed ones again
 
 
 def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
-    """Pool the included images and publish the numbers with what is stored with every result; raises `Superseded` if
-    the sample changed meanwhile."""
+    """Pool the included images of a sample, and store the numbers and the files that every result
+    has. Raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
     growing.hold_images(sample)
@@ -62,7 +63,8 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
 
 
 def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:
-    """What was pooled last, for further files; raises Refused where an image of it cannot be read any more."""
+    """The pooled numbers of a sample once more, to write files from them. Raises Refused (409) if
+    the table of an image cannot be read any more."""
     combined, jobs, _ = _combined(sample, progress)
     if combined is None or [str(job.pk) for job in jobs] != sample.pooled["of"]:
         raise Refused(LOST, 409)
@@ -70,7 +72,8 @@ def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:
 
 
 def _combined(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None, list[Job], list[str]]:
-    """The included images together, None without any; their jobs, and sentences about them."""
+    """The pooled numbers of the included images (None without images), the jobs of these images,
+    and sentences about them."""
     from segmentation.core.combine import combine
 
     settings = AnalysisSettings.from_dict(sample.settings)
@@ -89,13 +92,14 @@ def _combined(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None
 
 
 def filing_of(sample: Sample) -> Filing:
-    """What its files say of when and where it was pooled."""
+    """The data on a sample that its files state: when it was pooled, the address of its page, and
+    its limits."""
     return Filing(sample.started, printed_address(sample), **judged_by(sample, sample.pooled))
 
 
 def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a `Filing` for what a result is held against; {} without limits. The link stands only in the file
-    that says the decision."""
+    """The fields of a `Filing` for a result that is compared with limits; {} without limits.
+    summary: the stored numbers."""
     if not row.specification:
         return {}
     method, link = summary.get("method") or {}, links.link_of(row)
@@ -107,13 +111,14 @@ def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:
-    """The jobs to pool, their members, the images left out for any reason, and sentences about included images."""
+    """The jobs that are pooled, their data for pooling, the images that are left out for any
+    reason, and sentences about included images."""
     settings = AnalysisSettings.from_dict(sample.settings)
-    every = list(sample.members.select_related("micrograph").order_by("created", "pk"))
-    every.sort(key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
+    all_jobs = list(sample.members.select_related("micrograph").order_by("created", "pk"))
+    all_jobs.sort(key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
     jobs, members, left_out, notes = [], [], [], []
-    for number, job in enumerate(every):
-        progress("reading the tables", POOLING * number / len(every))
+    for number, job in enumerate(all_jobs):
+        progress("reading the tables", POOLING * number / len(all_jobs))
         name, sha256 = job.micrograph.name, job.micrograph.sha256
         member = _member(job) if job.state == Job.State.DONE else None
         if member is None:
@@ -133,7 +138,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
 
 
 def _member(job: Job) -> Member | None:
-    """A finished job as an image of a sample; None where its table cannot be read."""
+    """The data of a finished job for pooling; None if its table cannot be read."""
     measured_table = job.artifact(tables.NAME)
     try:
         if measured_table is None:
@@ -146,7 +151,7 @@ def _member(job: Job) -> Member | None:
     calibration = Calibration(**job.summary["calibration"])
     statistics, quantities = statistics_of(job.summary), values_of(job.summary)
     thumbnail, picture = job.artifacts.filter(name=THUMBNAIL_FILE).first(), b""
-    with suppress(OSError):  # a report does not need it
+    with suppress(OSError):  # a report can do without the picture
         if thumbnail:
             with thumbnail.file.open("rb") as file:
                 picture = file.read()

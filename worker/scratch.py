@@ -1,6 +1,8 @@
-"""Folders for work in progress. They hold customers' images, so the remains of killed processes are removed.
+"""Temporary folders and files of the workers. They contain images of users, so those of killed
+processes are removed.
 
-Each folder is locked as long as its process lives; the kernel releases the lock when the process ends.
+Each folder or file is locked as long as its process lives; the system releases the lock when the
+process ends.
 """
 
 from __future__ import annotations
@@ -23,20 +25,21 @@ logger = logging.getLogger(__name__)
 PREFIX = "deepsegm-"
 LOCK = "lock"
 UPLOADS = "*.upload*"  # files of large uploads, locked as long as their request lives (segmentation.http.uploads)
-YOUNG_SECONDS = 60.0  # for which a folder without a lock, or a file, is not yet taken for abandoned
-KEPT_SECONDS = 300.0
-LARGEST_KEPT, MOST_KEPT = 2**26, 2**28  # bytes of one file and of all
-_open_files: dict[Path, tuple[IO[bytes], int]] = {}  # files that are open, because they are locked, and their sizes
+YOUNG_SECONDS = 60.0  # a younger folder without a lock, or file, is not removed
+KEPT_SECONDS = 300.0  # for which `keep` keeps a file
+LARGEST_KEPT, MOST_KEPT = 2**26, 2**28  # bytes of one kept file, and of all of a process
+# Kept files, open because they are locked, and their bytes.
+_open_files: dict[Path, tuple[IO[bytes], int]] = {}
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for one piece of work, gone when it ends."""
+    """A block with a temporary folder, which is removed at its end."""
     folder = Path(tempfile.mkdtemp(dir=_root(), prefix=PREFIX))
     try:
         with (folder / "new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            (folder / "new").rename(folder / LOCK)  # nobody sees it before it is locked
+            (folder / "new").rename(folder / LOCK)  # so that `sweep` never finds it without a lock
             work = folder / "work"
             work.mkdir()
             yield work
@@ -45,10 +48,10 @@ def scratch() -> Iterator[Path]:
 
 
 def keep(file: Path, name: str) -> None:
-    """Move a file of some work to where all processes of this machine find it by `path_of`, for KEPT_SECONDS and as
-    long as this process lives; not where such files take too much room."""
+    """Move a temporary file to `path_of(name)`, where all processes of this machine find it, for
+    KEPT_SECONDS or until this process ends. Nothing happens if such files take too much room."""
     path, size = path_of(name), file.stat().st_size
-    if path in _open_files or size + sum(other for _, other in list(_open_files.values())) > MOST_KEPT:
+    if path in _open_files or size + sum(kept for _, kept in list(_open_files.values())) > MOST_KEPT:
         return
     opened = file.open("rb")
     fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,39 +68,44 @@ def keep(file: Path, name: str) -> None:
 
 
 def path_of(name: str) -> Path:
-    """Where a file lies, or would lie, that is kept under this name."""
+    """The path of a file that `keep` keeps under this name."""
     return _root() / f"{name}.kept"
 
 
 def sweep() -> int:
     """Remove the remains of killed processes from the folder for temporary files; returns their number."""
     root = _root()
-    dead = [folder for folder in root.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)]
-    for folder in dead:
+    abandoned = [
+        folder for folder in root.glob(f"{PREFIX}*") if folder.is_dir() and _is_abandoned(folder, folder / LOCK)
+    ]
+    for folder in abandoned:
         _remove(folder)
     files = [*root.glob(UPLOADS), *root.glob("*.kept")]
     old = [file for file in files if _age(file) > YOUNG_SECONDS and _is_abandoned(file, file)]
     for file in old:
         file.unlink(missing_ok=True)
-    if dead or old:
-        logger.info("%d temporary files and folders of killed processes were removed.", len(dead) + len(old))
-    return len(dead) + len(old)
+    if abandoned or old:
+        logger.info("%d temporary files and folders of killed processes were removed.", len(abandoned) + len(old))
+    return len(abandoned) + len(old)
 
 
 def _remove(folder: Path) -> None:
-    with suppress(RecursionError):  # folders in folders, a thousand deep
+    """Remove a folder; errors are ignored."""
+    with suppress(RecursionError):  # a file may have made a thousand nested folders
         shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         subprocess.run(["rm", "-rf", "--", str(folder)], check=False, stderr=subprocess.DEVNULL)
 
 
 def _root() -> Path:
+    """The folder for all temporary files."""
     root = Path(settings.FILE_UPLOAD_TEMP_DIR)
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     return root
 
 
 def _is_abandoned(path: Path, lock: Path) -> bool:
+    """Whether no process holds the lock of a temporary folder or file."""
     try:
         with lock.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,7 +117,7 @@ def _is_abandoned(path: Path, lock: Path) -> bool:
 
 
 def _age(path: Path) -> float:
-    """Seconds since the last change; 0 where it is gone."""
+    """Seconds since the last change of a file or folder; 0 if it does not exist."""
     try:
         return max(0.0, time.time() - path.stat().st_mtime)
     except OSError:

@@ -1,8 +1,10 @@
-"""The server of `up`: waitress, with limits on what one address may hold open and how long a request may take to come.
+"""The web server of `manage.py up`: waitress, with limits for the connections and threads of one
+address, and for the time that a request may take to arrive.
 
-A connection costs nothing but its place, so an address with too many loses those that are least in use. What is worked
-on is never given up for another; who reads no answer is. A long answer that is read slowly holds a thread, so the
-requests of an address beyond its share of threads wait for one another.
+If an address has too many connections, the least used ones are closed, but never one whose request
+is being worked on. A connection that does not read its answer is closed, too. An answer that is
+read slowly uses a thread, so an address has at most THREADS_OF_AN_ADDRESS threads, and its further
+requests wait.
 """
 
 from __future__ import annotations
@@ -37,20 +39,23 @@ from segmentation.services.ground.space import NO_ROOM, is_scarce
 
 logger = logging.getLogger(__name__)
 THREADS, THREADS_OF_AN_ADDRESS = 16, 5
-CONNECTIONS, OF_AN_ADDRESS = 800, 128  # a browser opens six
-OPEN_FILES = 4096  # a connection may have a body and an answer on disk, too
-SECONDS = 15.0  # for the head of a request
-SLOWEST = 1000.0  # bytes a second of a body
-UNREAD_SECONDS = 60.0  # until the next bytes of an answer are taken
+# Most connections in all, and of one address; a browser opens six.
+CONNECTIONS, OF_AN_ADDRESS = 800, 128
+OPEN_FILES = 4096  # of this process: a connection may have its body and its answer on disk, too
+SECONDS = 15.0  # for the headers of a request to arrive
+SLOWEST = 1000.0  # bytes a second of a body; a slower one is cut off
+UNREAD_SECONDS = 60.0  # in which a client must read further bytes of an answer
 WITHOUT_A_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
-LARGEST_OTHERS = 2**16  # bytes that some programs send all the same
-_turns = threading.Lock()
-_working: Counter[str] = Counter()  # requests that have a thread, and connections that wait for one, by their senders
+LARGEST_OTHERS = 2**16  # bytes of a body with these methods, because some programs send one
+_turns = threading.Lock()  # for the next two
+_working: Counter[str] = Counter()  # how many requests of each sender have a thread
+# The connections that wait for a thread, by sender.
 _waiting: defaultdict[str, deque[Channel]] = defaultdict(deque)
 
 
 def listen(bind: str, port: int) -> Any:
-    """A server that holds its port already; one sentence when it cannot."""
+    """A server that listens on this address and port; raises CommandError with one sentence if it
+    cannot."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
@@ -65,8 +70,9 @@ def listen(bind: str, port: int) -> Any:
             ident=None,
             max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
             clear_untrusted_proxy_headers=False,  # our own middleware does it, under every server
-            connection_limit=2 * CONNECTIONS,  # never reached, as then nobody is let in any more
-            asyncore_use_poll=True,  # select knows no file after the first 1024
+            # Twice our own limit, so it is never reached: at this limit waitress accepts nobody.
+            connection_limit=2 * CONNECTIONS,
+            asyncore_use_poll=True,  # `select` works only with the first 1024 files
         )
         for server_of_socket in sockets.values():
             if isinstance(server_of_socket, BaseWSGIServer):
@@ -80,20 +86,20 @@ def listen(bind: str, port: int) -> Any:
 
 
 def address(server: Any) -> tuple[str, int]:
-    """Where the server really listens: port 0 lets the system choose."""
+    """The host and the port on which a server listens. (For port 0 the system has chosen one.)"""
     listening = getattr(server, "effective_listen", None)
     return listening[0] if listening else (server.effective_host, server.effective_port)
 
 
 class NoRoom(Error):
-    """The answer where a body finds no place on the disk."""
+    """The error of a request whose body has no room on the disk."""
 
     code, reason = 507, "Insufficient Storage"
 
 
 class Body(OverflowableBuffer):
-    """What is sent. Of a body that finds no room nothing is kept, but it is read to its end: who is cut off while
-    sending reads no answer."""
+    """The body of a request. If there is no room for it, it is not stored but read to its end,
+    because a client that cannot send everything does not read the answer."""
 
     no_room = False
 
@@ -108,15 +114,17 @@ class Body(OverflowableBuffer):
             self.refuse()
 
     def refuse(self) -> None:
+        """Store nothing of this body, and remove what is stored."""
         self.no_room = True
-        with suppress(OSError):  # to empty a buffer writes what is left in it
+        with suppress(OSError):  # closing may write the rest of the buffer to the full disk
             self.close()
         self.buf, self.strbuf = None, b""
 
 
 class RefusedTask(ErrorTask):
-    """What waitress refuses before Django sees it, such as a request that is too large: in JSON to scripts. Its own
-    words would repeat what was sent, where a password may stand."""
+    """The answer to a request that waitress refuses before Django sees it, for example because it
+    is too large. Scripts get JSON. The texts of waitress are not used, because they repeat what was
+    sent, which may contain a password."""
 
     def execute(self) -> None:
         request = self.request
@@ -132,7 +140,8 @@ class RefusedTask(ErrorTask):
 
 
 def without_bodies(application: Any) -> Any:
-    """The application, with empty answers to HEAD: what follows its headers would be taken for the next answer."""
+    """The WSGI application, with an empty body in answers to HEAD: a client would take a body for
+    the next answer."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Any:
         response = application(environ, start_response)
@@ -146,7 +155,7 @@ def without_bodies(application: Any) -> Any:
 
 
 class Task(WSGITask):
-    """Of an answer to HEAD without a length, the end of the body is not sent either."""
+    """The answer of Django. In an answer to HEAD no end of a chunked body is sent either."""
 
     def build_response_header(self) -> bytes:
         header: bytes = super().build_response_header()
@@ -155,12 +164,14 @@ class Task(WSGITask):
 
 
 class Parser(HTTPRequestParser):
-    """Knows from the head of a request how large its body may be: only addresses for files take large ones. A request
-    that says its length twice is the last one of its connection, as a proxy may take the rest for another one."""
+    """The parser of requests. From the headers it decides how large the body may be: only addresses
+    for files accept large bodies. A request that states its length twice is the last one of its
+    connection, because a proxy may see another end of it."""
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:  # of HTTP/1.0
+        # (TRANSFER_ENCODING remains in the headers only for HTTP/1.0.)
+        if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:
             self.headers["CONNECTION"] = "close"
         if (self.content_length or self.chunked) and not takes_files(self.command, self.path):
             self.adj = copy(self.adj)
@@ -179,8 +190,9 @@ class Parser(HTTPRequestParser):
 
 
 class Channel(HTTPChannel):
-    """A connection. sender: the network of the visitor's address, which a proxy of ours tells in the head of a request;
-    "" while it does not. since: when the request that is coming began, or the connection. used: whether any came."""
+    """A connection. sender: the network of the visitor's address, which our proxy states in the
+    headers of a request; "" until it does. since: when the present request or, before it, the
+    connection began. used: whether data has come."""
 
     task_class, error_task_class, parser_class = Task, RefusedTask, Parser
 
@@ -190,19 +202,21 @@ class Channel(HTTPChannel):
         self.make_room()
 
     def received(self, data: bytes) -> Any:
+        """Called by waitress with new data."""
         before, earlier_sender = self.request, self.sender
-        took = super().received(data)
-        coming, self.used = self.request, True
-        if coming is not before:
+        is_consumed = super().received(data)
+        request, self.used = self.request, True
+        if request is not before:
             self.since = time.time()
-        if coming is not None and coming.headers_finished and is_trusted(self.addr[0]):
-            self.sender = sender_of(self.addr[0], coming.headers.get("X_FORWARDED_FOR", ""))
+        if request is not None and request.headers_finished and is_trusted(self.addr[0]):
+            self.sender = sender_of(self.addr[0], request.headers.get("X_FORWARDED_FOR", ""))
             if self.sender != earlier_sender:
                 self.make_room()
-        return took
+        return is_consumed
 
     def service(self) -> None:
-        """Work on one request, or let it wait until another of this sender has ended."""
+        """Work on one request, or let it wait until another request of this sender has ended.
+        Called in a thread."""
         sender, server = self.sender, self.server
         with _turns:
             if sender and _working[sender] == THREADS_OF_AN_ADDRESS:
@@ -222,28 +236,32 @@ class Channel(HTTPChannel):
                 server.add_task(following)
 
     def readable(self) -> Any:
-        """Asked in every round of the server, at least once a second."""
+        """Whether the connection waits for data. Waitress asks at least once a second, so late
+        connections are closed here."""
         if self.is_late(time.time()):
             self.give_up()
         return super().readable()
 
     def is_late(self, now: float) -> bool:
+        """Whether the client takes too long to read an answer or to send a request. now: seconds
+        since 1970."""
         if self.total_outbufs_len:
             return now - self.last_activity > UNREAD_SECONDS
         if self.requests:
             return False
-        if self.request is None:  # waitress itself ends connections that were of use
+        if self.request is None:  # waitress itself closes used connections after a while
             return not self.used and now - self.since > SECONDS
         return now - self.since > SECONDS + self.request.body_bytes_received / SLOWEST
 
     def give_up(self) -> None:
+        """Close the connection."""
         self.will_close = True
         with suppress(OSError, AttributeError):  # it is closed already
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def make_room(self) -> None:
-        """Give up the least used connection of this sender, or of all, where there are too many; this one, where all
-        others are worked on."""
+        """If this sender, or all together, have too many connections, close the least used one;
+        this one, if the requests of all others are being worked on."""
         others = [
             channel
             for channel in self.server.active_channels.values()
@@ -262,7 +280,8 @@ class Channel(HTTPChannel):
 
 
 def sender_of(peer: str, forwarded: str) -> str:
-    """The network of a visitor; "" where a proxy of ours has not told it."""
+    """The network of a visitor's address. peer: the address at the other end; forwarded: the header
+    X-Forwarded-For of our proxy. "" if our proxy has not stated an address."""
     if not is_trusted(peer):
         return network_of(peer)
     visitor = first_untrusted(forwarded, "")

@@ -1,4 +1,5 @@
-"""Short work, for which somebody waits at a page, by the rows that ask for it, in the order in which it is done."""
+"""Short work, for which a person waits at a page: for each kind of row the function that does it,
+in the order in which waiting rows are done."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from .measuring import measure_step
 from .samples import pool_sample
 from .studying import make_study
 
-# Of these an idle or another worker does the rest.
+# Only these rows of a kind are short work here: idle workers write files that nobody asked for, and
+# the worker for inspections measures small images.
 ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
 SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,

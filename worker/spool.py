@@ -1,9 +1,14 @@
-"""The embedded broker: kombu's filesystem transport, made safe for many writers and for bad files.
+"""The message broker for a site on one machine: files in a folder (the spool). It is kombu's
+filesystem transport, made safe for several writers and for wrong files.
 
-The stock transport writes a message in place, so that a reader can meet half of it: messages get lost and workers
-die (celery/kombu#1551). Here a message is written aside and renamed into the queue, and renamed out of it by the one
-reader that gets it. A file that is no message is put into quarantine and does not stop the worker. The spool is
-not the reference: `services.upkeep.upkeep.rescue` enqueues messages again that are lost in a crash.
+In kombu's transport a reader can find a half-written message: messages get lost and workers die
+(celery/kombu#1551). Here a message is written under another name, then renamed into the queue; the
+reader that gets it renames it out of the queue. A file that is no message is moved to quarantine
+and does not stop the worker. If messages are lost in a crash, `services.upkeep.upkeep.rescue` sends
+them again.
+
+A process that waits for messages has a bell: a named pipe, in which a process that sends a message
+writes a byte.
 """
 
 from __future__ import annotations
@@ -23,32 +28,34 @@ from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
-GLANCE = 0.5  # seconds between two looks at the folder by one who waits for the bell
-GLANCE_WITHOUT = 0.02  # the same where no pipe can be made, as on some network drives
-BELLS = "bells"
+GLANCE = 0.5  # seconds between two looks at the folder while a process waits for its bell
+GLANCE_WITHOUT = 0.02  # the same if no pipe can be made, as on some network drives
+BELLS = "bells"  # folder of the pipes
 
 
 class Bell:
-    """A pipe with a name, in which whoever sends a message rings; one of each process that waits for some."""
+    """The named pipe of a process that waits for messages."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError where the file system knows no pipes."""
+        """Raises OSError if the file system has no named pipes."""
         path = folder / BELLS / uuid4().hex
         os.mkfifo(path, 0o600)
-        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # both ends, so that it never reads as ended
+        # Open at both ends, so that reading never finds its end.
+        self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
     def ring(self) -> None:
-        """Wake the process whose bell this is."""
-        with suppress(BlockingIOError):  # it is full of what nobody has heard yet
+        """Wake the process that has this bell."""
+        with suppress(BlockingIOError):  # the pipe is full, so the process wakes anyway
             os.write(self._pipe, b"!")
 
     def heard(self, seconds: float) -> bool:
-        """Whether somebody rang, within so many seconds or since the last time."""
-        rung, _, _ = select.select([self._pipe], [], [], seconds)
-        if rung:
+        """Wait at most so many seconds; returns whether the bell rang in that time, or before since
+        the last call."""
+        readable, _, _ = select.select([self._pipe], [], [], seconds)
+        if readable:
             with suppress(BlockingIOError):
                 os.read(self._pipe, 4096)
-        return bool(rung)
+        return bool(readable)
 
 
 def ring(folder: Path) -> None:
@@ -60,20 +67,22 @@ def ring(folder: Path) -> None:
             if error.errno == errno.ENXIO:
                 path.unlink(missing_ok=True)
             continue
-        with suppress(BlockingIOError):  # it is full of what nobody has heard yet
+        with suppress(BlockingIOError):  # the pipe is full, so the process wakes anyway
             os.write(pipe, b"!")
         os.close(pipe)
 
 
 class Channel(filesystem.Channel):
-    """One folder: `<time>_<uuid>.<queue>.msg` is a message, anything else is not yet or no longer one."""
+    """The messages in one folder: files named `<time>_<uuid>.<queue>.msg`. Other files in it are
+    not (or no longer) messages."""
 
-    # Without fan-out a routing table in memory is enough, and no table file is shared between processes.
+    # Without fan-out (one message for several queues) a routing table in memory is enough.
     supports_fanout = False
 
     @property
     def folder(self) -> Path:
-        """Where messages lie; made whenever it is missing, as somebody may tidy up the data folder."""
+        """The folder of the messages. It is made if it is missing, because somebody may have
+        deleted it."""
         folder = Path(self.transport_options["folder"])
         for path in (folder, *(folder / name for name in ("taken", "quarantine", BELLS))):
             path.mkdir(parents=True, exist_ok=True)
@@ -89,19 +98,19 @@ class Channel(filesystem.Channel):
         return virtual.Channel.get_table(self, exchange)
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
-        """Add a message; a reader sees all of it or nothing."""
+        """Add a message; a reader finds it complete or not at all."""
         name = f"{time.time_ns():020d}_{uuid4().hex}"
-        aside = self.folder / f"{name}.part"
+        partial = self.folder / f"{name}.part"
         try:
-            aside.write_bytes(dumps(payload).encode())
-            aside.replace(self.folder / f"{name}.{queue}.msg")
-        except OSError:  # no room: the file there is no message
-            aside.unlink(missing_ok=True)
+            partial.write_bytes(dumps(payload).encode())
+            partial.replace(self.folder / f"{name}.{queue}.msg")
+        except OSError:  # such as no room: a .part file is no message
+            partial.unlink(missing_ok=True)
             raise
         ring(self.folder)
 
     def _get(self, queue: str) -> dict[str, Any]:
-        """Take the oldest message that is one; raises Empty."""
+        """Take the oldest message of a queue out of the folder; raises Empty."""
         for name in sorted(path.name for path in self.folder.iterdir()):
             if name.partition(".")[2] != f"{queue}.msg":
                 continue
@@ -111,7 +120,7 @@ class Channel(filesystem.Channel):
         raise Empty
 
     def _take(self, name: str) -> dict[str, Any] | None:
-        """The message in a file, None when another reader was faster or when it is no message."""
+        """Take the message in a file; None if another reader was faster, or if it is no message."""
         path = self.folder / "taken" / name
         try:
             (self.folder / name).rename(path)
@@ -131,7 +140,8 @@ class Channel(filesystem.Channel):
         self._purge(queue)
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """A task has ended: what was left in the folder, since its worker had no room for more, is taken at once."""
+        """A task has ended: wake the worker, which may take another message now that it had to
+        leave in the folder."""
         super().basic_ack(delivery_tag, multiple)
         self.connection.wake()
 
@@ -148,10 +158,12 @@ class Transport(filesystem.Transport):
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Wait for the next message; raises TimeoutError.
 
-        The folder is read when the bell rings or something in it has changed, and at the polling interval all the same,
-        since two changes may have one time. One that is to stop waits no longer.
+        The folder is read when the bell rings, when the folder's time of change is another, and
+        after the polling interval in any case, because two changes may have the same time. A worker
+        that must stop does not wait any longer.
         """
-        from celery.worker import state  # not for those who only send
+        # Imported here, because processes that only send messages do not need it.
+        from celery.worker import state
 
         end = None if timeout is None else time.monotonic() + timeout
         folder = Path(self.client.transport_options["folder"])
@@ -174,7 +186,7 @@ class Transport(filesystem.Transport):
             self._bell.ring()
 
     def _rung(self, folder: Path, seconds: float) -> bool:
-        """Whether somebody rings within so many seconds, or a glance."""
+        """Whether the bell rings within so many seconds, at most GLANCE."""
         try:
             self._bell = self._bell or Bell(folder)
         except OSError:
@@ -184,6 +196,7 @@ class Transport(filesystem.Transport):
 
 
 def _time_of_change(folder: Path) -> int:
+    """When the folder was changed last, in ns; 0 if it does not exist."""
     try:
         return folder.stat().st_mtime_ns
     except FileNotFoundError:  # a channel makes it

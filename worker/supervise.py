@@ -1,8 +1,8 @@
-"""Keeps the worker child alive for `manage.py up`.
+"""Runs a worker as a child process for `manage.py up`, and starts it again whenever it ends.
 
 start ──> running ──ended by itself──> wait (1, 2, 4 ... 30 s) ──> start again
              │
-            stop, or long not needed ──SIGTERM──> ended, or after a few seconds SIGKILL to the child and its children
+            stop, or long not needed ──SIGTERM──> ended, or after PATIENCE SIGKILL to the child and its children
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "worker.child")
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-STEADY_SECONDS = 60.0  # of running, after which the next wait is the first one again
-PATIENCE = 5.0  # seconds
-LOOK_SECONDS = 3.0  # from one question whether a child is needed to the next
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a child is started again; doubled each time
+STEADY_SECONDS = 60.0  # a child that ran longer is started again after FIRST_WAIT
+PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
+LOOK_SECONDS = 3.0  # between two questions whether a child is needed
 UNNEEDED_SECONDS = 60.0  # after which a child that is not needed ends
 
 
 class Supervisor:
     """One child process, started again whenever it ends, until `stop`.
 
-    command: the child's. folder: its working folder. patience: seconds between SIGTERM and SIGKILL.
-    ended: called, in the supervisor's thread, whenever the child has ended by itself. is_needed: asked, in the same
-    thread, whether there is work for the child, which is started then and ends when it long had none; None: always.
+    command: of the child. folder: its working folder. patience: seconds between SIGTERM and
+    SIGKILL. ended: called in the supervisor's thread whenever the child has ended by itself.
+    is_needed: called in the same thread, returns whether the child has work: it is started when
+    that is true, and ended after UNNEEDED_SECONDS without work; None: it always runs.
     """
 
     def __init__(
@@ -56,14 +57,14 @@ class Supervisor:
 
     @property
     def pid(self) -> int | None:
-        """The child's, None when there is none just now."""
+        """The process id of the child; None if no child runs at this moment."""
         return self._child.pid if self._child and self._child.poll() is None else None
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the child and whatever it started; returns when they are gone."""
+        """End the child and all processes that it started; returns when they have ended."""
         self._stopping.set()
         with self._lock:
             child = self._child
@@ -72,7 +73,8 @@ class Supervisor:
         self._thread.join()
 
     def _keep(self) -> None:
-        """Start the child again whenever it ends, later each time unless it has run for a while."""
+        """The supervisor's thread: start the child again whenever it ends, each time after a longer
+        wait unless it ran for a while."""
         wait = FIRST_WAIT
         while not self._stopping.is_set():
             if self.is_needed and not self.is_needed():
@@ -96,19 +98,21 @@ class Supervisor:
             wait = min(2 * wait, LONGEST_WAIT)
 
     def _waited_until_unneeded(self, child: subprocess.Popen[bytes]) -> bool:
-        """Wait until the child ends by itself (False), or has not been needed for long."""
+        """Wait until the child has ended by itself (returns False), or is not needed for
+        UNNEEDED_SECONDS (True)."""
         if self.is_needed is None:
             return False
-        needed = time.monotonic()
+        last_needed = time.monotonic()
         while child.poll() is None and not self._stopping.wait(LOOK_SECONDS):
             if self.is_needed():
-                needed = time.monotonic()
-            elif time.monotonic() - needed > UNNEEDED_SECONDS:
+                last_needed = time.monotonic()
+            elif time.monotonic() - last_needed > UNNEEDED_SECONDS:
                 return True
         return False
 
     def _launch(self) -> subprocess.Popen[bytes] | None:
-        """Start the child in a group of its own, out of reach of the terminal's Ctrl-C: ending it is our task."""
+        """Start the child in its own process group, so that Ctrl-C in the terminal does not reach
+        it: `stop` ends it. None after `stop`."""
         with self._lock:
             if self._stopping.is_set():
                 return None
@@ -116,7 +120,7 @@ class Supervisor:
                 self.command,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # Celery's words on its end, which are no lines of the log
+                stdout=subprocess.DEVNULL,  # Celery prints messages there when it ends
                 env={**os.environ, "DEEPSEGM_PARENT": str(os.getpid())},
                 start_new_session=True,
             )
@@ -124,6 +128,7 @@ class Supervisor:
             return self._child
 
     def _end(self, child: subprocess.Popen[bytes]) -> None:
+        """End a child and its process group."""
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
             try:
@@ -135,7 +140,7 @@ class Supervisor:
 
 
 def _kill_group(group: int) -> None:
-    """The child is the first of its group; what is left of the group, such as its pool, goes with it."""
+    """Kill the processes that are left of a child's process group, such as those of its pool."""
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -1,4 +1,5 @@
-"""The tasks of the worker, one a queue. Each claims the row that comes next, works on it and publishes the result.
+"""The Celery tasks of the worker, one for each queue. A task claims the row that comes next, works
+on it and stores the result.
 
     claim ──None──> nothing to do: another worker has the job, or it was cancelled or deleted
       │
@@ -14,16 +15,17 @@
       │
     publish (files and state in one transaction)
 
-    Superseded, from any report: cancelled, deleted, changed or given to another attempt; stop without a trace.
-    Trouble with disk, storage or database, anywhere: postpone, which costs no attempt.
+    Superseded, from any report (the row was cancelled, deleted, changed or given to another
+    attempt): stop and store nothing. A fault of disk, storage or database, anywhere: postpone,
+    which does not count as a failed attempt.
 
-A sample goes the same way, with the stored tables of its images in place of a micrograph (`samples`); so do a
-micrograph that is to be inspected (`inspecting`), the further files of a result (`exporting`), the comparison of
-two results (`comparing`), the study of a method (`studying`), other ways (`proposing`), the images of a dataset
-(`datasets`), a training (`training`) and a message to a webhook (`delivering`).
+Other rows are done in the same way: a sample, with the stored tables of its images in place of a
+micrograph (`samples`), an upload (`inspecting`), files of a result (`exporting`), a comparison
+(`comparing`), a study (`studying`), proposals (`proposing`), a dataset (`datasets`), a training (`training`) and a
+message of a webhook (`delivering`).
 
-Everything heavy is imported inside the tasks, so that torch lives only in the pool's child process, which
-`CELERY_WORKER_MAX_TASKS_PER_CHILD` renews.
+Large libraries are imported inside the tasks, so that torch is only in the child processes of the
+pool, which are replaced after `CELERY_WORKER_MAX_TASKS_PER_CHILD` tasks.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ from segmentation.services.ground import files as files_service
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
 from segmentation.services.upkeep import upkeep
 
-from . import inspection, warming  # noqa: F401  warming: what Celery calls in a new child
+from . import inspection, warming  # noqa: F401  warming: has a function that Celery calls in a new child
 from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
@@ -68,17 +70,18 @@ from .proposing import propose_others
 from .short import ONLY, SHORT
 
 _measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
-SHORT_IN_A_ROW = 5
+SHORT_IN_A_ROW = 5  # so much short work is done before a job has its turn
 _short_in_a_row = 0
 
 
 @shared_task(name=f"worker.{ANALYSES}")
 def do_analyses() -> bool:
-    """Do what comes next in this queue; False if there was nothing. A message only says that something waits; the rows
-    say what comes first.
+    """Do the next work in this queue; returns False if there was none. A message only says that
+    work waits; the rows decide what comes first.
 
-    Short work does, because somebody waits for it at a page, but after a few in a row a job is next. Senders take turns
-    in both. What nobody waits for comes last, while no job comes.
+    Short work comes first, because a person waits for it at a page, but after SHORT_IN_A_ROW of it
+    a job is next. In both, senders take turns. Work for which nobody waits comes last, while no
+    other work waits.
     """
     short_first = _short_in_a_row < SHORT_IN_A_ROW
     is_done = any(step() for step in ([_do_short, _do_job] if short_first else [_do_job, _do_short]))
@@ -87,21 +90,23 @@ def do_analyses() -> bool:
 
 @shared_task(name=f"worker.{INSPECTIONS}")
 def do_inspections() -> None:
-    """Measure corrections of a small image, for which somebody waits at a page; else inspect an upload, or read a file
-    of outlines; then send a message of a webhook, and remove files of rows that were deleted. Senders take turns in
-    each.
+    """Measure corrections of a small image, then inspect an upload or, without one, read a file of
+    outlines; then send a message of a webhook, and remove files of deleted rows. In each, senders
+    take turns.
 
-    One thread at a time measures, one reads outlines, one sends messages, and one removes files, because each may take
-    a minute and uploads need the others. The thread that did such work rings again while more of it waits.
+    Only one thread at a time measures, one reads outlines, one sends messages, and one removes
+    files, because each of these may take a minute, and other threads must be free for uploads. If
+    more of such work waits, another message is sent.
     """
     if _do_alone(_measuring, partial(_do_next, Measuring.objects, measure_step, large=False)):
         ring(INSPECTIONS)
     if _do_first(Micrograph.objects, inspect_upload):
-        more = Micrograph.objects.first_in_turn() is not None  # its message came while its sender had enough at work
+        # A message may have come while all rows of its sender had to wait.
+        more = Micrograph.objects.first_in_turn() is not None
     else:
         more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
     to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, _deliver))
-    if _do_alone(_removing, files_service.remove_the_rest) or to_send or more:
+    if _do_alone(_removing, files_service.remove_leftover_folders) or to_send or more:
         ring(INSPECTIONS)
     inspection.keep_reader()
 
@@ -118,21 +123,23 @@ def do_training() -> None:
     _do_first(Training.objects, train)
 
 
-def _do_first(rows: Any, work: Work, **only: Any) -> bool:
-    """Work on the next row whose fields are as `only` says; False if there is none."""
-    while (row := rows.filter(**only).first_in_turn()) is not None:
+def _do_first(rows: Any, work: Work, **fields: Any) -> bool:
+    """Work on the next of the rows that have these values in their fields; returns False if there
+    is none."""
+    while (row := rows.filter(**fields).first_in_turn()) is not None:
         if attempt(rows, row, work, is_asked=work is not _write_ahead):
             return True
     return False
 
 
-def _do_next(rows: Any, work: Work, **only: Any) -> bool:
-    """The same; whether another row waits."""
-    return _do_first(rows, work, **only) and rows.waiting().filter(**only).exists()
+def _do_next(rows: Any, work: Work, **fields: Any) -> bool:
+    """Work on the next row as `_do_first` does; returns whether a further row waits."""
+    return _do_first(rows, work, **fields) and rows.waiting().filter(**fields).exists()
 
 
 def _do_alone(lock: threading.Lock, step: Callable[[], bool]) -> bool:
-    """A step by one thread at a time, which says whether another waits; False where another thread is at it."""
+    """Do a step of which only one thread at a time may do one; returns what the step returns
+    (whether more work waits), or False if another thread is doing it."""
     if not lock.acquire(blocking=False):
         return False
     try:
@@ -142,6 +149,7 @@ def _do_alone(lock: threading.Lock, step: Callable[[], bool]) -> bool:
 
 
 def _do_short() -> bool:
+    """Do the next short work; returns False if there is none."""
     global _short_in_a_row
     for kind, work in SHORT.items():
         if _do_first(kind.objects, work, **ONLY.get(kind, {})):
@@ -151,6 +159,7 @@ def _do_short() -> bool:
 
 
 def _do_job() -> bool:
+    """Do the next job; returns False if there is none."""
     global _short_in_a_row
     is_done = _do_first(Job.objects, analyse_job)
     _short_in_a_row = 0 if is_done else _short_in_a_row
@@ -158,18 +167,21 @@ def _do_job() -> bool:
 
 
 def _do_idle() -> bool:
-    """While nobody waits for anything else: let data bars be read, write files that nobody has asked for yet, and look
-    at other ways for a doubtful result. False if there was nothing for this process."""
+    """While nobody waits for other work: ask for data bars to be read, write files in advance, and
+    try other ways for a doubtful result. Returns False if there was nothing for this process."""
     if Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
     is_done = False
-    for kind, work, only in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
+    for kind, work, fields in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
         if not comes_before(kind):
-            is_done = _do_first(kind.objects, work, **only) or is_done
+            is_done = _do_first(kind.objects, work, **fields) or is_done
     return is_done
 
 
 def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
+    """Write files that nobody has asked for, as long as no other work waits and nobody asks for
+    them."""
+
     def waits() -> bool:
         return comes_before(ExportJob) and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
 
@@ -177,13 +189,15 @@ def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
 
 
 def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
+    """Read the outlines of another tool for a job; the job is then queued again to be measured."""
     imported_segmentation(job, progress, folder)
-    job.change(**AGAIN)  # an analysis measures them
+    job.change(**AGAIN)
     enqueue([job.pk])
 
 
 def _deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
-    """Send a message of a webhook. Few sites have any: what sends them is loaded for the first one."""
+    """Send a message of a webhook. Few sites have webhooks, so the module is only imported for the
+    first message."""
     from .delivering import deliver
 
     deliver(delivery, progress, folder)
@@ -194,9 +208,11 @@ IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]
 
 @task_failure.connect
 def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
-    """In the worker's own process: a child of its pool is dead; its row is queued again or fails.
+    """Queue the row again, or fail it, on which a dead child of the pool worked. Celery calls this
+    in the worker's process.
 
-    A child that died together with its worker is not reported here: `services.upkeep.upkeep.rescue` finds its row.
+    If a child died together with its worker, nothing is called: `services.upkeep.upkeep.rescue`
+    finds its row.
     """
     if isinstance(exception, WorkerLostError | TimeLimitExceeded):
         for kind in IN_A_CHILD:
@@ -206,8 +222,8 @@ def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
 
 @worker_shutting_down.connect
 def give_back(**signal: Any) -> None:
-    """Queue the rows again that this worker's children work on when it must stop; this never counts as a death. A child
-    that is only warming up ends."""
+    """When this worker must stop, queue the rows again on which its children work; this does not
+    count as a death. A child that is only warming up ends."""
     stop_preparing()
     for request in list(state.active_requests):
         for kind in IN_A_CHILD:

@@ -1,5 +1,8 @@
-"""A training from its row to its model. Its run folder outlives attempts: after a kill it goes on where it stopped. On
-another machine it begins again."""
+"""The work on a training: from its row to its model.
+
+The folder of the run stays after a killed attempt, so the next attempt on the same machine goes on
+where it stopped. On another machine it begins again.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +40,17 @@ from .heartbeat import Progress
 from .inspection import Killed
 
 logger = logging.getLogger(__name__)
-KEPT_DAYS = 7  # for which the run of a failed or cancelled training is kept, so that it may go on
-LOOK_SECONDS = 5.0  # from one look at what was taken back to the next
-TOLD_SECONDS = 30.0  # from one correction of the time left to the next
-LOADER = "DataLoader worker"  # begins what torch says of a process that prepares crops and is gone
+KEPT_DAYS = 7  # for which the run of a failed or cancelled training stays, so that it may go on
+LOOK_SECONDS = 5.0  # between two checks whether an image was removed from the dataset
+TOLD_SECONDS = 30.0  # between two corrections of the expected end
+LOADER = "DataLoader worker"  # torch's error begins so if a process that prepares crops has died
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
 
 
 def train(training: Training, progress: Progress, folder: Path) -> None:
-    """Train on the frozen images, report on the way, publish, and remove the run folder; raises UserError, Killed."""
+    """Train a model with the images that the row names, store its progress, publish the model, and
+    remove the folder of the run. Raises UserError, Killed, Refused."""
     check_has_lab()
     need_torch("A training")
     from segmentation.lab.training.adaptation import FILES, CannotWrite, Options, adapt, add_graph, add_images
@@ -65,7 +69,8 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), report)
             card = run / "final" / f"{trained.model_name_of(training)}.toml"
             add_images(card, [entry["sha256"] for entry in training.frozen])
-            if problem := add_graph(card):  # what the training has taken is more than an analysis may have
+            # The memory that the training still holds may be too much for it.
+            if problem := add_graph(card):
                 logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
         trained.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
@@ -73,25 +78,27 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         forget_run(training)
         raise
     except RuntimeError as error:
-        if str(error).startswith(LOADER):  # somebody killed a process that prepares crops: go on as after any kill
+        if str(error).startswith(LOADER):  # handled as if this process had been killed
             raise Killed(KINDS[Training].gave_up(MAX_DEATHS)) from error
         raise
-    except CannotWrite as error:  # says by itself that the disk is full, but not in a number
+    except CannotWrite as error:  # a library may report a full disk without an error number
         raise OSError(error.errno or errno.ENOSPC, str(error)) from error
     shutil.rmtree(work, ignore_errors=True)
 
 
 class TrainingReport:
-    """What `adapt` says, told to the row: stage, curve, time left; and new pictures to the storage."""
+    """The report function for `adapt`: it stores stage, curve and expected end in the row, and new
+    pictures in the storage."""
 
     def __init__(self, training: Training, progress: Progress, run: Path) -> None:
         self.training, self.progress, self.run = training, progress, run
-        self.most_points = _points(training.summary)
-        self.reported: Any = None
-        self.looked = self.end_reported = time.monotonic()
+        self.most_points = _points(training.summary)  # of the curve, in all attempts so far
+        self.reported: Any = None  # what was stored last
+        self.looked = self.end_reported = time.monotonic()  # when the checks were made last
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
-        """Tell the row at once what is new, and ask now and then whether the training may go on."""
+        """Store new content of the summary at once, and check now and then whether the training may
+        go on. left: seconds until the end."""
         from segmentation.lab.training.adaptation import FILES
 
         self.progress(stage, fraction)
@@ -99,7 +106,8 @@ class TrainingReport:
             check_given(self.training)
             self.looked = time.monotonic()
         ends = None if left is None else timezone.now() + timedelta(seconds=left)
-        if ends and time.monotonic() - self.end_reported > TOLD_SECONDS:  # it may be busy or free by now
+        # The machine may be more or less busy now.
+        if ends and time.monotonic() - self.end_reported > TOLD_SECONDS:
             self.training.change(ends=ends)
             self.end_reported = time.monotonic()
         now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
@@ -107,7 +115,8 @@ class TrainingReport:
             self.reported = now
             points = _points(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
-            # Early in a new attempt the page goes on showing what the one before had come to.
+            # Until a new attempt has come as far as the one before, the page shows the earlier
+            # summary.
             update = {"summary": storable(dict(summary))} if points >= self.most_points else {}
             trained.report_training(
                 training=self.training,
@@ -125,11 +134,12 @@ def pictures_of(summary: TrainingSummary) -> list[str]:
 
 
 def _points(summary: Any) -> int:
+    """The number of points of the curve in a summary."""
     return len(summary.get("curve", []))
 
 
 def _check_material(training: Training) -> None:
-    """Raises Refused where dataset and base model are of two kinds."""
+    """Raises Refused if dataset and base model are of different kinds."""
     from segmentation.lab.training.adaptation import base_card
 
     card, dataset = base_card(training.base), training.dataset
@@ -140,7 +150,7 @@ def _check_material(training: Training) -> None:
 
 
 def _options(training: Training) -> dict[str, Any]:
-    """The arguments of `Options` but the data, from what the form asked."""
+    """The arguments of `Options` without the data, from the options of the form."""
     options, dataset = training.options, training.dataset
     assert dataset
     title = str(options.get("title") or dataset.name)
@@ -157,12 +167,13 @@ def _options(training: Training) -> dict[str, Any]:
 
 
 def _data(training: Training, work: Path, alive: Callable[[], None]) -> Path:
-    """The frozen images as a folder dataset, laid out once; raises Refused where one was changed before."""
+    """The images of the training as a folder dataset, which is written once. Raises Refused if one
+    was changed after the training was requested."""
     data = work / "data"
     if data.exists():
         return data
-    aside = work / "data.part"
-    shutil.rmtree(aside, ignore_errors=True)
+    partial_data = work / "data.part"
+    shutil.rmtree(partial_data, ignore_errors=True)
     rows = {str(row.pk): row for row in DatasetImage.objects.filter(dataset=training.dataset)}
     chosen = []
     for entry in training.frozen:
@@ -171,19 +182,20 @@ def _data(training: Training, work: Path, alive: Callable[[], None]) -> Path:
             raise Refused(CHANGED.format(name=entry["name"]))
         row.group, row.region = entry["group"], entry["region"]
         chosen.append(row)
-    lay_out(chosen, aside, alive)
-    os.replace(aside, data)
+    lay_out(chosen, partial_data, alive)
+    os.replace(partial_data, data)
     return data
 
 
 @contextmanager
 def _own_limits() -> Iterator[None]:
-    """Memory and threads are those of a training, not of an analysis. Processes may be started to prepare crops."""
+    """A block with the memory limit and the threads of a training, not of an analysis, in which
+    processes that prepare crops may be started."""
     import torch
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limit = settings.DEEPSEGM_TRAINING_MEMORY_MB << 20
-    if soft != resource.RLIM_INFINITY:  # a child of the pool
+    if soft != resource.RLIM_INFINITY:  # only in a child of the pool
         resource.setrlimit(resource.RLIMIT_DATA, (min(limit, hard) if limit and hard >= 0 else limit or hard, hard))
     threads, process = torch.get_num_threads(), multiprocessing.current_process()
     is_daemonic, process.daemon = process.daemon, False
@@ -197,12 +209,12 @@ def _own_limits() -> Iterator[None]:
 
 
 def sweep_runs() -> None:
-    """Remove the runs of trainings that are deleted, done, or ended a while ago."""
+    """Remove the folders of trainings that are deleted, done, or ended more than KEPT_DAYS ago."""
     if not runs_folder().is_dir():
         return
     late = timezone.now() - timedelta(days=KEPT_DAYS)
-    live = Training.objects.exclude(state=Training.State.DONE).exclude(finished__lt=late)
-    names = {str(pk) for pk in live.values_list("pk", flat=True)}
+    unfinished = Training.objects.exclude(state=Training.State.DONE).exclude(finished__lt=late)
+    names = {str(pk) for pk in unfinished.values_list("pk", flat=True)}
     for folder in runs_folder().iterdir():
         if folder.name not in names:
             shutil.rmtree(folder, ignore_errors=True)

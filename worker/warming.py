@@ -1,4 +1,4 @@
-"""What a new child of the pool for analyses does before its first job."""
+"""Warming up: a new child of the pool for analyses analyses a test image before its first job."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ logger = logging.getLogger(__name__)
 @worker_process_init.connect
 @preparing()
 def warm_up(**signal: Any) -> None:
-    """Analyse a drawn picture in a new child of the pool for analyses, so that its first job need not wait for
-    libraries and the usual network. What fails here will be told of a job."""
+    """Analyse a synthetic image in a new child of the pool, so that its first job need not wait
+    until libraries and the usual network are loaded. An error here is only logged, because it will
+    occur again in a job."""
     if ANALYSES not in current_app.amqp.queues.consume_from:
         return
     try:

@@ -40,7 +40,7 @@ def artifact(
     """A file of a finished job. Most files are written at the first request: 202 until then."""
     job = visible(request, row_of(Job, pk))
     options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
-    name = exports.named(name, options)
+    name = exports.name_with_options(name, options)
     if name == PICTURE and job.micrograph.viewer_image:  # stored with the image, not with the job
         return serve_shown(request, job.micrograph)
     return file_or_wait(request, response, exports.file_of(job, name, wait))

@@ -208,7 +208,7 @@ def file(
     annex: bool = Query(False, description=ANNEX),
 ) -> Any:
     """A file of the pooled result. Most files are written at the first request: 202 until then."""
-    sample, name = visible(request, row_of(Sample, pk)), exports.named(name, {"annex": str(annex)})
+    sample, name = visible(request, row_of(Sample, pk)), exports.name_with_options(name, {"annex": str(annex)})
     return file_or_wait(request, response, exports.file_of(sample, name, wait))
 
 

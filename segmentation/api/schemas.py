@@ -235,13 +235,13 @@ class Signature(Answer):
 def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     if not job.is_done:
         return {}
-    names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *exports.unwritten(job)]
+    names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *exports.unwritten_files(job)]
     names += [PICTURE] if job.micrograph.viewer_image else []
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
 
 
 def _files_of_sample(sample: SampleRow, request: HttpRequest) -> dict[str, str]:
-    names = [*sample.artifacts.values_list("name", flat=True), *exports.unwritten(sample)]
+    names = [*sample.artifacts.values_list("name", flat=True), *exports.unwritten_files(sample)]
     return {name: address(request, "api:sample-file", sample.pk, name) for name in names}
 
 

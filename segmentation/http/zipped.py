@@ -17,7 +17,7 @@ from ..services.ground import bundles
 from ..services.ground.queue import ask_for_files
 from ..services.ground.refusal import Refused
 from ..services.results.combined import combined_table
-from ..services.results.exports import unwritten
+from ..services.results.exports import unwritten_files
 from ..services.results.steps import ask_for_numbers
 from .serving import file_stem, serve_pieces
 
@@ -59,7 +59,8 @@ class Zipped:
             name = row.micrograph.name if isinstance(row, Job) else f"{row.name.replace('/', '_')}."
             folder = f"{number:03d} {file_stem(name)}"
             missing += [
-                f"{folder}/{name}: it could not be written. Ask for it on the result's page." for name in unwritten(row)
+                f"{folder}/{name}: it could not be written. Ask for it on the result's page."
+                for name in unwritten_files(row)
             ]
             for artifact in files:
                 try:
@@ -77,7 +78,7 @@ def _asked(result: Job | Sample) -> Measuring | ExportJob | Sample | None:
     """What makes the present numbers of a result, or writes its files; None where all are there."""
     if isinstance(result, Job) and (measuring := ask_for_numbers(result)):
         return measuring
-    if not unwritten(result):
+    if not unwritten_files(result):
         return None
     return result if isinstance(result, Sample) and result.state != Sample.State.DONE else ask_for_files(result)
 

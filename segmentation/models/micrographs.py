@@ -217,7 +217,7 @@ class Micrograph(Owned, Attempted):
         """Whether its scale depends on a bar that has not been read yet. asked: as `Job.asked`.
 
         If the scale is known from elsewhere, nothing waits for the bar:
-        `services.results.publishing.heed_reading` compares both later.
+        `services.results.publishing.apply_bar_reading` compares both later.
         """
         return not self.is_finished and StatedScale.of(asked).needs_bar(self.scale)
 

@@ -21,7 +21,7 @@ from ..core.report.wording import capital
 from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..models.jobs import WaitingLine
-from ..services.results.comparisons import alike, check_alike, size_of, summary_of, unit_of
+from ..services.results.comparisons import check_alike, comparison_group, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .progress import place_words
 from .sample import STATES, PooledResult, bars
@@ -141,7 +141,7 @@ def _card_of_job(job: Job, picture: str, older: int) -> Card:
             bars=bars(_counts(job.summary)),
             warning=warning_of(job),
             unscaled="scale not set" if number and not is_scaled else "",
-            alike=alike(job),
+            alike=comparison_group(job),
         )
 
     return readable(with_numbers, job, without_numbers) if job.is_done else without_numbers
@@ -179,7 +179,7 @@ def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int])
             bars=bars(_counts(sample.pooled)),
             warning="; ".join(warned(pooled.warnings)),
             unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
-            alike=alike(sample),
+            alike=comparison_group(sample),
         )
 
     return readable(with_numbers, sample, without_numbers)

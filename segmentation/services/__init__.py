@@ -1,6 +1,8 @@
-"""Every write of more than one row, and every limit per user. Rows that belong together change in one transaction.
+"""Services: functions that write several database rows together, and the limits of each user.
 
-If the user breaks a rule, `Refused` is raised: one sentence and an HTTP status. Five rooms, none knows those above it:
-`ground` (what all need), `access`, `results`, `learning`, `upkeep`. Import a room's module by its name: there is no
-front door.
+A service changes rows that belong together in one transaction. If a request breaks a rule, it
+raises `Refused`: one sentence for the user and an HTTP status. There are five packages, from the
+lowest to the highest: `ground` (what all of them need), `access`, `results`, `learning`, `upkeep`.
+A package imports only lower ones. Import their modules by name: these packages export nothing
+themselves.
 """

@@ -21,7 +21,7 @@ from ..presenters.listing import cards, curves
 from ..presenters.sample import PooledResult
 from ..presenters.stored import headline, numbers_of
 from ..services.ground.refusal import Refused
-from ..services.results.comparisons import alike, comparison_of, name_of, result_for
+from ..services.results.comparisons import comparison_group, comparison_of, name_of, result_for
 from .forms import to_uuid
 from .revisions import revisions, setting_changes
 
@@ -103,21 +103,21 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
 
 def _choose(request: HttpRequest, first_result: Compared) -> HttpResponse:
     """The page to choose the second result: other versions of the image, samples, the newest result of other images."""
-    kind, caller = alike(first_result), (request.user, request.visitor)
+    kind, caller = comparison_group(first_result), (request.user, request.visitor)
     jobs = Job.objects.visible_to(*caller).filter(state=Job.State.DONE).select_related("micrograph")
     newest = list(jobs.order_by("-created", "pk")[:MOST_OFFERED])
-    others = {job.micrograph_id: job for job in newest[::-1] if alike(job) == kind}
+    others = {job.micrograph_id: job for job in newest[::-1] if comparison_group(job) == kind}
     versions = revisions(first_result, *caller) if isinstance(first_result, Job) else []
     versions = [
         version
         for version in versions
-        if version.job.is_done and alike(version.job) == kind and version.job.pk != first_result.pk
+        if version.job.is_done and comparison_group(version.job) == kind and version.job.pk != first_result.pk
     ]
     samples = Sample.objects.visible_to(*caller).filter(state=Sample.State.DONE).exclude(pk=first_result.pk)
     others.pop(getattr(first_result, "micrograph_id", None), None)
     groups = [
         ("Other versions of this image", [_choice(version.job, f"version {version.number}") for version in versions]),
-        ("Samples", [_choice(sample) for sample in samples[:MOST_OFFERED] if alike(sample) == kind]),
+        ("Samples", [_choice(sample) for sample in samples[:MOST_OFFERED] if comparison_group(sample) == kind]),
         ("Other results", [_choice(other) for other in reversed(others.values())]),
     ]
     groups.sort(key=lambda group: isinstance(first_result, Sample) and group[0] != "Samples")

@@ -21,7 +21,7 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     job = visible(request, row_of(Job, pk))
     if name == PICTURE and job.micrograph.viewer_image:  # stored with the image, not with the job
         return serve_shown(request, job.micrograph)
-    name = exports.named(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
+    name = exports.name_with_options(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
     return file_or_wait(request, job, name)
 
 

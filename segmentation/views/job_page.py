@@ -70,7 +70,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == example_sha256()
-    if unwritten := exports.unwritten(job):
+    if unwritten := exports.unwritten_files(job):
         exports.write_ahead(job)
     further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)

@@ -182,7 +182,7 @@ def delete(request: HttpRequest, sample: Sample) -> str:
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result. While it is being written: 202, with a page that asks again; 503 if writing
     failed."""
-    return file_or_wait(request, visible(request, row_of(Sample, pk)), exports.named(name, request.GET.dict()))
+    return file_or_wait(request, visible(request, row_of(Sample, pk)), exports.name_with_options(name, request.GET.dict()))
 
 
 @require_safe
@@ -213,7 +213,7 @@ def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **ex
     if not sample.typed and sample.rule != Sample.Rule.PIXEL and sample.value is not None:
         scale = width_text(sample.value)
     prefetch_related_objects([sample], "artifacts")
-    if further := list(exports.unwritten(sample)):
+    if further := list(exports.unwritten_files(sample)):
         exports.write_ahead(sample)
     context = {
         **_images_context(request, sample, pooled),

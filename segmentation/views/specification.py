@@ -73,7 +73,7 @@ def conformity(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> Http
         return redirect(address_of(row))
     is_job = isinstance(row, Job)
     name = row.micrograph.name if is_job else row.name
-    further = CONFORMITY in exports.unwritten(row)
+    further = CONFORMITY in exports.unwritten_files(row)
     context |= {"row": row, "name": name, "back": address_of(row), "further": further}
     context["facts"] = _facts(row)
     return render(request, "conformity.html", context)

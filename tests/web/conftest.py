@@ -15,7 +15,7 @@ from .trained import with_own_models
 @pytest.fixture(autouse=True)
 def _surroundings(own_storage, model, queue, monkeypatch):
     monkeypatch.setattr(health, "SLOW_SECONDS", 60.0)  # no earlier test's answer is kept
-    monkeypatch.setattr(health, "_started", asked_here)
+    monkeypatch.setattr(health, "_started_thread", asked_here)
 
 
 def asked_here(work):

@@ -29,11 +29,11 @@ def test_several_files_are_fetched_at_once_and_written_in_their_order(stored, mo
         return fetched(name)
 
     monkeypatch.setattr(backup, "_fetched", slowly_fetched)
-    read = [(name, file.read()) for name, file in backup._opened_ahead(backup._stored_names(""))]
+    read = [(name, file.read()) for name, file in backup._opened_files(backup._stored_names(""))]
     assert read == [(name, name.encode()) for name in stored]
 
 
 def test_what_was_deleted_meanwhile_is_left_out(stored):
     names = backup._stored_names("")
     default_storage.delete(stored[2])
-    assert [name for name, _ in backup._opened_ahead(names)] == [*stored[:2], *stored[3:]]
+    assert [name for name, _ in backup._opened_files(names)] == [*stored[:2], *stored[3:]]

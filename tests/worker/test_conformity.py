@@ -74,7 +74,7 @@ def test_a_link_that_is_made_or_switched_off_makes_another_page(done, alice, set
     judging.set_specification(row=done, specification=HIGH, account=alice)
     assert "This code opens" not in words_of(asked(done), tmp_path)
     steps.share(row=done, renew=True)
-    assert links.state_of(done) == "open" and CONFORMITY in exports.unwritten(Job.objects.get(pk=done.pk))
+    assert links.state_of(done) == "open" and CONFORMITY in exports.unwritten_files(Job.objects.get(pk=done.pk))
     assert "This code opens the result" in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)
     steps.share(row=done, off=True)
     assert "This code opens" not in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)

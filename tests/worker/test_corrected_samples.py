@@ -50,7 +50,7 @@ def corrected(sample, result):
 
 
 def content(sample, name):
-    if name in exports.unwritten(sample):
+    if name in exports.unwritten_files(sample):
         ask_for_files(sample)
         tasks.do_analyses()
     with bundles.opened(sample.artifacts.get(name=name)) as file:

@@ -393,7 +393,9 @@ def test_three_pictures_show_what_could_be_composed_and_are_made_once(send, data
     sizes = [Image.open(io.BytesIO(b64decode(picture))).size for picture in composed["pictures"]]
     assert sizes == [(224, 224)] * 3 and len(set(composed["pictures"])) == 3
     assert trainings.composing_obstacle(dataset) == ""
-    monkeypatch.setattr("worker.composing._drawn", lambda *given: pytest.fail("the same images are composed again"))
+    monkeypatch.setattr(
+        "worker.composing._composed_pictures", lambda *given: pytest.fail("the same images are composed again")
+    )
     datasets.check_again(dataset=dataset)
     assert prepared(dataset).summary["composed"] == composed
 

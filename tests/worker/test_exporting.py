@@ -88,12 +88,12 @@ def content(job, name):
 
 
 def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
-    assert set(exports_service.unwritten(done)) == set(EVERY) - STORED
+    assert set(exports_service.unwritten_files(done)) == set(EVERY) - STORED
     export = queue_service.ask_for_files(done)
     tasks.do_analyses()
     export.refresh_from_db()
     assert (export.state, export.error) == ("done", "")
-    assert exports_service.unwritten(done) == {}
+    assert exports_service.unwritten_files(done) == {}
     uploaded = Path(done.micrograph.file.path)
     filing = Filing(done.finished, image=uploaded)
     at_once = write_all(analysis(), tmp_path / "all", for_the_page=False, filing=filing)
@@ -128,10 +128,10 @@ def test_who_asks_for_a_file_that_is_not_written_ahead_gets_all(done, brief, mon
         monkeypatch.setattr(exports_service, "publish_export", asked_before)
     tasks.do_analyses()
     if not meanwhile:
-        assert "bundle.zip" in exports_service.unwritten(done)
+        assert "bundle.zip" in exports_service.unwritten_files(done)
         exports_service.file_of(done, "bundle.zip")
     tasks.do_analyses()
-    assert exports_service.unwritten(done) == {}
+    assert exports_service.unwritten_files(done) == {}
 
 
 @pytest.mark.parametrize("wanted", [False, True])
@@ -140,13 +140,16 @@ def test_what_was_written_ahead_for_nobody_goes_after_an_hour(done, brief, own_s
     ExportJob.objects.create(job=done, asked=False)
     tasks.do_analyses()
     ahead = {"figure.png", "figure-small.webp", "report.pdf", "caption-and-method.txt"}
-    assert EVERY.keys() - exports_service.unwritten(done) == STORED | ahead | {"particles.xlsx", "particles-comma.csv"}
+    assert EVERY.keys() - exports_service.unwritten_files(done) == STORED | ahead | {
+        "particles.xlsx",
+        "particles-comma.csv",
+    }
     if wanted:
         exports_service.file_of(done, "figure.png")
     ExportJob.objects.update(finished=timezone.now() - timedelta(hours=2))
     with commit():
         upkeep.tidy()
-    assert ("report.pdf" in exports_service.unwritten(Job.objects.get(pk=done.pk))) != wanted
+    assert ("report.pdf" in exports_service.unwritten_files(Job.objects.get(pk=done.pk))) != wanted
     assert wanted or {path for path in own_storage.rglob("*") if path.is_file()} == before
 
 
@@ -170,8 +173,10 @@ def test_a_file_is_waited_for_no_longer_than_asked(done, brief, monkeypatch):
 
 def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_many_goes(done, monkeypatch):
     monkeypatch.setattr("segmentation.services.ground.queue.MOST_FIGURES", 1)
-    name = exports_service.named("figure.png", {"panels": "dc", "font": "8", "colours": "grey"})
-    assert name == "figure-CD-8pt-grey.png" and exports_service.named("report.pdf", {"annex": "true"}) in EVERY
+    name = exports_service.name_with_options("figure.png", {"panels": "dc", "font": "8", "colours": "grey"})
+    assert (
+        name == "figure-CD-8pt-grey.png" and exports_service.name_with_options("report.pdf", {"annex": "true"}) in EVERY
+    )
     for wanted in (name, "figure-A-6pt.svg"):
         assert isinstance(exports_service.file_of(done, wanted), ExportJob)
         tasks.do_analyses()
@@ -181,7 +186,7 @@ def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_ma
         assert not any(name.startswith("figure-") for name in bundle.namelist())
     for options in ({"panels": "AE"}, {"font": "3"}, {"font": "x"}, {"colours": "red"}):
         with pytest.raises(Refused) as refused:
-            exports_service.named("figure.png", options)
+            exports_service.name_with_options("figure.png", options)
         assert refused.value.status == 422
     assert exports_service.file_of(done, "figure-CD-99pt.png") is None
 
@@ -259,7 +264,7 @@ def test_the_analysis_of_a_moment_ago_is_measured_again_only_where_its_inputs_ch
 
 def test_nothing_is_written_of_a_job_that_is_not_done(done):
     Job.objects.update(state="running")
-    assert exports_service.unwritten(Job.objects.get()) == {}
+    assert exports_service.unwritten_files(Job.objects.get()) == {}
     assert exports_service.file_of(Job.objects.get(), "report.pdf") is None
 
 

@@ -21,12 +21,12 @@ def given_back(monkeypatch):
     monkeypatch.setattr(resting, "SECONDS", 0.05)
     monkeypatch.setattr(resting, "_due", None)
     yield event
-    resting.work()
+    resting.stop_timer()
 
 
 def test_memory_is_given_back_some_time_after_a_task(given_back):
-    resting.work()
-    resting.rest()
+    resting.stop_timer()
+    resting.start_timer()
     wait_for(given_back.is_set, "memory was given back")
 
 
@@ -43,24 +43,24 @@ def test_no_memory_is_given_back_while_a_task_works(given_back, monkeypatch):
 
 def test_a_message_that_found_nothing_to_do_begins_no_new_time_without_work(given_back, monkeypatch):
     monkeypatch.setattr(resting, "SECONDS", 3600.0)
-    resting.work()
-    resting.rest(retval=True)
+    resting.stop_timer()
+    resting.start_timer(retval=True)
     due = resting._due
-    resting.work()
-    resting.rest(retval=False)
+    resting.stop_timer()
+    resting.start_timer(retval=False)
     assert resting._due == due and resting._timer.interval <= 3600.0
     monkeypatch.setattr(resting, "_due", 0.0)  # an hour later
-    resting.work()
-    resting.rest(retval=False)
+    resting.stop_timer()
+    resting.start_timer(retval=False)
     wait_for(given_back.is_set, "memory was given back")
 
 
 def test_memory_is_given_back_once(given_back):
-    resting.work()
-    resting.rest(retval=True)
+    resting.stop_timer()
+    resting.start_timer(retval=True)
     wait_for(lambda: resting._due is None, "memory was given back")
-    resting.work()
-    resting.rest(retval=False)
+    resting.stop_timer()
+    resting.start_timer(retval=False)
     assert resting._timer is None
 
 

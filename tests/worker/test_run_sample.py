@@ -112,7 +112,7 @@ MODEL = {"name": "particles", "title": "Particles", "version": "1.2", "sha256": 
 
 def files_of(sample):
     """All files of a pooled sample, as somebody asks for them."""
-    if exports.unwritten(sample):
+    if exports.unwritten_files(sample):
         ask_for_files(sample)
         do_analyses()
     return stored_files_of(sample)
@@ -125,7 +125,7 @@ def stored_files_of(sample):
 def test_its_numbers_come_before_its_files(pooled):
     sample = pooled(squares([10, 12, 14]), squares([16, 18]))
     run(sample)
-    stored = {name for name, export in exports.listed(sample).items() if export.stored}
+    stored = {name for name, export in exports.files_of_kind(sample).items() if export.stored}
     assert sample.state == Sample.State.DONE and set(stored_files_of(sample)) == stored
     assert not ExportJob.objects.exists(), "nobody has looked at it"
 
@@ -187,7 +187,7 @@ def test_a_killed_worker_loses_no_file_of_a_sample(pooled, monkeypatch):
     ExportJob.objects.filter(pk=export.pk).update(**AGAIN)
     do_analyses()
     every = stored_files_of(sample)
-    assert not exports.unwritten(sample) and {name: every[name] for name in first} == first
+    assert not exports.unwritten_files(sample) and {name: every[name] for name in first} == first
 
 
 def test_the_files_of_a_sample_go_with_it(pooled, own_storage, django_capture_on_commit_callbacks):

@@ -75,7 +75,7 @@ class Command(BaseCommand):
 
     def _replay(self, bundle: Path) -> None:
         try:
-            faults = logs.repeated(bundle)
+            faults = logs.differences_when_repeated(bundle)
         except logs.NotRepeated as problem:
             raise CommandError(f"{bundle}: {problem}") from problem
         for sentence in faults:

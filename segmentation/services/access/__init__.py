@@ -1,1 +1,2 @@
-"""Who may come in, and what goes out: tokens, private links, second factor, webhooks."""
+"""Who may see or change results: tokens, private links and the second factor. Webhooks are here,
+too."""

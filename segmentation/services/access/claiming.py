@@ -1,4 +1,4 @@
-"""Results that a browser made before its user signed in; the user can move them into the account."""
+"""Results that a visitor made before signing in: how they are moved into the account."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from ..ground.refusal import Refused
 
 
 def claimable(*, user: Any, visitor: UUID | None) -> int:
-    """How many results this browser made without an account; 0 for those who are not signed in."""
+    """The number of results that this browser made without an account; 0 if the user is not signed
+    in."""
     signed_in = user is not None and user.is_authenticated
     return _rows_of_visitor(Job, visitor).count() if signed_in and visitor else 0
 
 
 @transaction.atomic
 def claim_results(*, user: Any, visitor: UUID | None) -> int:
-    """Give what this browser made without an account to the account; returns how many results.
+    """Move what this browser made without an account into the account; returns the number of
+    results.
 
-    Only rows without an account and with this browser's number are changed. A micrograph that another browser also
-    analysed stays without an account, because that result needs it. Raises Refused if the user is not signed in.
+    Only rows without an account and with the number of this visitor are changed. An image that
+    another browser also analysed stays without an account, because the result of that browser needs
+    it. Raises Refused if the user is not signed in.
     """
     if user is None or not user.is_authenticated:
         raise Refused("Sign in first: results can only be kept in an account.", 403)
     if visitor is None:
         return 0
     count = _rows_of_visitor(Job, visitor).update(owner=user)
-    for kind in Owned.__subclasses__():
-        rows = _rows_of_visitor(kind, visitor)
-        if kind is Micrograph:
+    for model in Owned.__subclasses__():
+        rows = _rows_of_visitor(model, visitor)
+        if model is Micrograph:
             rows = rows.exclude(pk__in=Job.objects.exclude(owner=user).values("micrograph"))
         rows.update(owner=user)
     return count
 
 
-def _rows_of_visitor(kind: type[Owned], visitor: UUID | None) -> QuerySet:
-    return kind._default_manager.filter(owner=None, visitor=visitor)
+def _rows_of_visitor(model: type[Owned], visitor: UUID | None) -> QuerySet:
+    return model._default_manager.filter(owner=None, visitor=visitor)

@@ -1,4 +1,5 @@
-"""Private links: they open a result without its account. The owner of a link ends it, renews it or switches it off."""
+"""Private links: with one, a person without the right account can look at a result. Its owner can
+set its end, renew it or switch it off."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from ..ground.refusal import Refused
 
 LENGTH = 32  # characters of a secret: 128 bits
 TERMS = {"never": None, "1 day": timedelta(days=1), "1 week": timedelta(days=7), "30 days": timedelta(days=30)}
-LATEST = timedelta(days=3660)
+LATEST = timedelta(days=3660)  # from now to the latest possible end
 EXPIRED = "This link has expired: ask the person who sent it for a new one."
 OFF = "This link was switched off: ask the person who sent it."
 LOOK_ONLY = "This link is for looking only: ask its owner, or run your own analysis."
@@ -27,13 +28,14 @@ WHEN = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on 
 
 
 class Ended(Http404):
-    """A link no longer opens what it opened before; the message is one sentence."""
+    """The caller has a link that has expired or is switched off; the message is one sentence."""
 
 
 def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[str] = ()) -> bool:
-    """Whether a caller may look at a row. Its maker may, permitted staff may, and who has its link may.
+    """Whether a caller may look at a row: its maker, permitted staff, or anybody who has its link.
 
-    secrets: what came with the request. Raises Ended for a link that has expired or is switched off.
+    secrets: those of links that came with the request. Raises Ended for a link that has expired or
+    is switched off.
     """
     if not isinstance(row, Job | Sample | Micrograph):
         return row.is_visible_to(user)
@@ -46,7 +48,7 @@ def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[st
 
 
 def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
-    """Whether a caller may look at a row without the secret of a link, which gives no right but to look."""
+    """Whether a caller may look at a row without a link. (A link gives only the right to look.)"""
     try:
         return may_open(row, user, visitor)
     except Ended:
@@ -54,29 +56,30 @@ def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
 
 
 def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
-    """Raises Refused (403) if the caller may only look."""
+    """Raises Refused (403) if the caller may look at the row by a link only."""
     if not is_open(row, user, visitor):
         raise Refused(LOOK_ONLY, 403)
 
 
 def used_secret(row: Owned, secrets: Collection[str]) -> str:
-    """The one of these secrets that opens the row; "" if none does."""
+    """The secret among these that opens the row; "" if none does."""
     valid = {secret_of(link) for link in _links(row).values() if link.number}
     return next((secret for secret in secrets if secret in valid), "")
 
 
 def secret_of(link: Link) -> str:
-    """The secret of a link. The site's key goes into it, so that nobody finds it in a copy of the database."""
+    """The secret of a link. It is made with the site's secret key, so a copy of the database does
+    not tell it."""
     return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[:LENGTH]
 
 
 def link_of(row: Owned) -> Link | None:
-    """The link of a result or sample; None while nobody has changed it."""
+    """The row of the link of a result or sample; None if nobody has changed it yet."""
     return Link.objects.filter(pk=row.pk).first()
 
 
 def state_of(row: Owned) -> str:
-    """The state of a row's link: none, open, expired or off."""
+    """The state of a row's link: "none", "open", "expired" or "off"."""
     link = link_of(row)
     if link is None or (row.owner_id and not link.number):
         return "none" if row.owner_id else "open"
@@ -85,9 +88,11 @@ def state_of(row: Owned) -> str:
 
 @transaction.atomic
 def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | None = None) -> Link:
-    """Change the link of a row. ends: when it ends; "" leaves that. renew: it gets a new secret, and the old one stops.
+    """Change the link of a row.
 
-    off: switches it off or on. Raises Refused (422) if `ends` is no time.
+    ends: when it ends (as WHEN says); "" changes nothing. renew: give it a new secret, so that the
+    old one opens nothing. off: switch it off (True) or on (False). Raises Refused (422) if `ends`
+    is no time.
     """
     link = Link.objects.select_for_update().filter(pk=row.pk).first() or Link(pk=row.pk)
     if ends:
@@ -104,7 +109,8 @@ def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | 
 
 
 def _end(text: str) -> datetime | None:
-    """The time that the form names by a term or a day; None: no end. Raises Refused."""
+    """The end that a text of the form names: a key of TERMS or a day. None for no end. Raises
+    Refused (422)."""
     now = timezone.now()
     if text in TERMS:
         term = TERMS[text]
@@ -123,8 +129,9 @@ def _is_over(link: Link) -> bool:
 
 
 def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
-    """Whether one of the secrets opens a row: its own link, that of its sample, or of a job on an upload. Raises Ended
-    where the caller has the secret of a link that has ended."""
+    """Whether one of the secrets opens a row, by its own link or that of its sample; an image is
+    opened by the link of a job that analyses it, too. Raises Ended if the caller has the secret of
+    a link that has ended."""
     links_by_target = _links(row)
     if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
         answers = [
@@ -142,19 +149,21 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
 
 
 def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str:
-    """Whether a link opens; a sentence if the caller has its secret but the link has ended."""
+    """Whether the caller may open a link; a sentence if the caller has its secret but the link has
+    ended."""
     if link is None or not link.number:
         may_see = owner is None
     else:
         secret = secret_of(link)
-        may_see = any(constant_time_compare(shown_secret, secret) for shown_secret in secrets)
+        may_see = any(constant_time_compare(sent_secret, secret) for sent_secret in secrets)
     if link is None or not may_see:
         return may_see
     return OFF if link.off else EXPIRED if _is_over(link) else True
 
 
 def _links(row: Owned) -> dict[Any, Link]:
-    """The links that may open a row, by target: its own, its sample's, and those of the results of an image."""
+    """The links that may open a row, by the id of their target: the row, its sample, or the results
+    of an image."""
     targets = {row.pk, getattr(row, "sample_id", None)}
     if isinstance(row, Micrograph):
         targets |= {pk for pair in row.jobs.values_list("pk", "sample") for pk in pair}

@@ -1,4 +1,5 @@
-"""The second factor, for which django-allauth asks. Staff who do not show the one they need are ordinary accounts."""
+"""The second factor of the sign-in (a code of an app), for which django-allauth asks. Staff who
+have not given the code that they need are treated as ordinary accounts."""
 
 from __future__ import annotations
 
@@ -23,45 +24,50 @@ BY_TOKEN = "This account has a second factor: send a token of your account page 
 
 
 def is_on() -> bool:
+    """Whether this site uses second factors for its staff."""
     return settings.DEEPSEGM_STAFF_SECOND_FACTOR != "off"
 
 
 def limited(user: Any, request: HttpRequest | None = None) -> Any:
-    """The same account, without the rights of staff unless its second factor was shown, or it need not have one.
+    """The same account, which loses the rights of staff for this request if it has not given its
+    second factor.
 
-    request: of a session that may have shown it; None for tokens and passwords alone. The flags in the database stay.
+    It keeps them if it needs no second factor. request: of a session, which remembers whether the
+    code was given; None for a token or a password alone. The account in the database does not
+    change.
     """
     if is_on() and user.is_authenticated and user.is_staff:
         factors = set(Authenticator.objects.filter(user_id=user.pk).values_list("pk", flat=True))
         records = get_authentication_records(request, user) if request else []
-        is_shown = any(record["method"] == "mfa" and record.get("id") in factors for record in records)
-        if not is_shown if factors else settings.DEEPSEGM_STAFF_SECOND_FACTOR == "required":
+        is_given = any(record["method"] == "mfa" and record.get("id") in factors for record in records)
+        if not is_given if factors else settings.DEEPSEGM_STAFF_SECOND_FACTOR == "required":
             user.staff_flags = user.is_staff, user.is_superuser
             user.is_staff = user.is_superuser = False
     return user
 
 
 def is_limited(user: Any) -> bool:
-    """Whether the rights of staff wait for the second factor."""
+    """Whether `limited` took the rights of staff from this account."""
     return hasattr(user, "staff_flags")
 
 
 def check(user: Any) -> None:
-    """Raises Refused (403) for staff whose second factor was not shown."""
+    """Raises Refused (403) for staff who have not given their second factor."""
     if is_limited(user):
         raise Refused(NEEDED, 403)
 
 
 @receiver(pre_save, sender=get_user_model())
 def _keep_flags(instance: Any, **kwargs: Any) -> None:
-    """An account that is limited in this request is stored, as with a new password, with its real rights."""
+    """Store a limited account with its real rights, for example when it gets a new password."""
     if is_limited(instance):
         instance.is_staff, instance.is_superuser = instance.staff_flags
 
 
 @receiver(signals.authenticator_added)
 def _on_added(request: HttpRequest, user: Any, authenticator: Authenticator, **kwargs: Any) -> None:
-    """Setting it up shows it. Its code is used up, and the session with its new rights gets another number."""
+    """A person who sets up the second factor has given it. The code cannot be used again, and the
+    session, which has more rights now, gets a new key."""
     if authenticator.type == Authenticator.Type.TOTP:
         record = {"method": "mfa", "at": time.time(), "id": authenticator.pk, "type": authenticator.type}
         request.session[AUTHENTICATION_METHODS_SESSION_KEY] = [*get_authentication_records(request, user), record]
@@ -79,5 +85,6 @@ def _on_removed(user: Any, authenticator: Authenticator, **kwargs: Any) -> None:
 
 @receiver(signals.authentication_failed)
 def _on_failed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
-    """Wrong codes count as wrong passwords do, so that they lock the account for this address."""
+    """Count a wrong code as a wrong password, so that too many of them lock the account for this
+    address."""
     user_login_failed.send(__name__, credentials={"username": user.get_username()}, request=request)

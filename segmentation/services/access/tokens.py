@@ -1,4 +1,5 @@
-"""Tokens: what scripts send in place of a name and a password. Stored are a keyed hash and their beginning."""
+"""Tokens, which scripts send in place of a name and a password. The database has a keyed hash and
+the first characters of each, not the token itself."""
 
 from __future__ import annotations
 
@@ -23,11 +24,12 @@ from ..ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
 PREFIX = "deepsegm_"
-LONGEST, SHOWN = 100, len(PREFIX) + 4  # characters of a token that is looked up, and of its start on the page
-MOST = 50
-DAYS = (30, 90, 365)
+LONGEST = 100  # characters: a longer text is no token
+SHOWN = len(PREFIX) + 4  # first characters of a token, which its page shows
+MOST = 50  # tokens of an account
+DAYS = (30, 90, 365)  # choices of the form: after so many days the token expires
 SAFE = ("GET", "HEAD", "OPTIONS")
-# Wrong tokens of one address are counted as wrong passwords are, under a name that no account has.
+# Wrong tokens from one address are counted like wrong passwords of this name, which no account has.
 GUESSER = {"username": "a wrong token"}
 NO_NAME = f"Give the token a name of at most {LONGEST_NAME} characters."
 FULL = f"You have {MOST} tokens, which is the limit: revoke one that you no longer use."
@@ -42,7 +44,7 @@ OFTEN = "This token has sent its {limit} requests of this minute: try again in {
 
 @transaction.atomic
 def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk: UUID) -> tuple[Token, str]:
-    """A new token and its text, which cannot be found out later.
+    """A new token and its text, which is shown only now.
 
     days: until it expires, None for never. Raises Refused (400 no name, 409 too many).
     """
@@ -61,16 +63,17 @@ def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk:
 
 
 def revoke_token(*, token: Token) -> None:
-    """Make a token useless at once; its row stays, so that its holder is told."""
+    """Make a token invalid at once. Its row stays, so that a script that sends it is told the
+    reason."""
     if Token.objects.filter(pk=token.pk, revoked=None).update(revoked=timezone.now()):
         logger.info("Token %s was revoked.", token.pk)
 
 
 def token_of(request: HttpRequest, text: str) -> Token:
-    """The token that a script sent, counted as used.
+    """The token with this text, after its use is counted.
 
-    The hash is looked up, so the time that it takes tells nothing of a token. Raises Refused (401 not valid,
-    403 read-only, 429 too often).
+    The token is found by its hash, so the time of the search tells nothing about a token. Raises
+    Refused (401 not valid, 403 read-only, 429 too often).
     """
     token = Token.objects.select_related("owner").filter(key=_key(text)).first() if len(text) <= LONGEST else None
     if token is None:
@@ -78,7 +81,8 @@ def token_of(request: HttpRequest, text: str) -> Token:
         if not AxesProxyHandler.is_allowed(request, GUESSER):
             raise Refused(GUESSED, 429, after=int(settings.AXES_COOLOFF_TIME.total_seconds()))
         AxesProxyHandler.user_login_failed(__name__, GUESSER, request)
-        request.axes_locked_out = False  # or axes would answer to the last guess as to a wrong password
+        # Otherwise axes would answer the last guess itself, as a wrong password.
+        request.axes_locked_out = False
         raise Refused(UNKNOWN, 401)
     problem = _problem(token, request)
     if problem:
@@ -94,7 +98,7 @@ def _key(text: str) -> str:
 
 
 def _problem(token: Token, request: HttpRequest) -> Refused | None:
-    """Why a token may not make this request, which is counted; None where it may."""
+    """Count a request of a token. Returns why the token may not make it; None if it may."""
     now = timezone.now()
     if not token.owner.is_active:
         return Refused(INACTIVE, 401)

@@ -1,4 +1,5 @@
-"""Messages to an account's own addresses when its work is done or has failed (https://www.standardwebhooks.com)."""
+"""Webhooks: messages that the site sends to addresses of an account when its work is done or has
+failed (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -26,17 +27,20 @@ from ..ground.refusal import Refused
 from .site_address import address_of
 
 logger = logging.getLogger(__name__)
-PREFIX = "whsec_"
-MOST = 10
-# A message is tried at once and when it is so old; later it is given up.
+PREFIX = "whsec_"  # of the secret with which messages are signed
+MOST = 10  # webhooks of an account
+# A message is sent at once and, if that fails, again at these ages; after the last one it is given
+# up.
 AGES = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=35)]
 AGES += [timedelta(hours=hours) for hours in (2.5, 7.5, 17.5, 31.5, 51.5, 75.5)]
-STOPPED_AFTER = timedelta(days=5)
-# Other messages to an address that gave no answer wait, so that they do not hold up those to other addresses.
+STOPPED_AFTER = timedelta(days=5)  # without success a webhook is stopped
+# If an address gives no answer, its other messages wait so long, and messages to other addresses go
+# first.
 PAUSE = timedelta(minutes=1)
-KEPT = timedelta(days=30)
-# IANA's registries of special-purpose addresses, 2025-10, as Python's own knowledge differs with its version. Of IPv6
-# only what is given out to the public is open, so loopback, private, NAT64 and multicast addresses need no line.
+STORED_FOR = timedelta(days=30)  # a message
+# Special-purpose addresses by the registries of IANA, 2025-10 (those in Python's `ipaddress` differ
+# with its version). Of IPv6 only the public range is allowed, so loopback, private, NAT64 and
+# multicast addresses need no entry.
 GLOBAL = {4: ip_network("0.0.0.0/0"), 6: ip_network("2000::/3")}
 SPECIAL = {
     4: [
@@ -47,13 +51,13 @@ SPECIAL = {
     ],
     6: [*map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))],
 }
-GONE = 410  # status by which a receiver asks for no more messages
+GONE = 410  # HTTP status by which a receiver asks for no more messages
 NO_URL = "Type the address of your server, such as https://lab.example.org/deepsegm."
 NO_HTTPS = "The address must begin with https://, so that nobody can read or change the messages on their way."
 PORTS = "The port must be 80, 443, or 1024 to 65535."
 PRIVATE = "The address belongs to a private network, and this site sends messages to public addresses only."
 FULL = f"You have {MOST} webhooks, which is the limit: delete one that you no longer use."
-TESTS = 5  # of an account in a minute
+TESTS = 5  # test messages of an account in a minute
 TESTED = f"You have sent {TESTS} test messages in this minute, which is the limit: try again in a minute."
 NOT_SENT = "not sent: the webhook was stopped"
 
@@ -72,30 +76,32 @@ def create_webhook(*, user: Any, url: str, pk: UUID) -> Webhook:
 
 
 def check_url(url: str) -> None:
-    """Raises Refused where nothing may be sent; a name is looked up only when a message is sent."""
+    """Raises Refused (400) if messages may not be sent to this URL. A host name is resolved only
+    when a message is sent."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise Refused(NO_URL) from None
-    plain = re.fullmatch(r"[!-~]{1,500}", url) and "@" not in parts.netloc and not parts.fragment
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+    is_plain = re.fullmatch(r"[!-~]{1,500}", url) and "@" not in parts.netloc and not parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
         raise Refused(NO_URL)
     if parts.scheme != "https" and not settings.DEEPSEGM_WEBHOOKS_PRIVATE:
         raise Refused(NO_HTTPS)
     if port is not None and port not in (80, 443) and port < 1024:
         raise Refused(PORTS)
     host = parts.hostname.removesuffix(".")
-    if re.fullmatch(r"(.+\.)?localhost", host):  # always this machine
+    if re.fullmatch(r"(.+\.)?localhost", host):  # such a name is always this machine
         host = "127.0.0.1"
-    with suppress(OSError):  # systems also take short, whole and hexadecimal numbers for IPv4 addresses
+    with suppress(OSError):  # also short forms of an IPv4 address, such as 127.1 or 0x7f000001
         host = socket.inet_ntoa(socket.inet_aton(host))
-    with suppress(ValueError):  # of a name
+    with suppress(ValueError):  # the host is a name
         check_address(host)
 
 
 def check_address(address: str) -> None:
-    """Raises Refused for an IP address that only our own network can reach, ValueError for what is no IP address."""
+    """Raises Refused for an IP address that is not public, ValueError for a text that is no IP
+    address."""
     ip = ip_address(address)
     ip = getattr(ip, "ipv4_mapped", None) or ip
     special = ip not in GLOBAL[ip.version] or any(ip in network for network in SPECIAL[ip.version])
@@ -104,7 +110,8 @@ def check_address(address: str) -> None:
 
 
 def announce(row: Job | Sample | Training, event: str) -> None:
-    """Tell the owner's addresses what became of a row; called in the transaction that ends it.
+    """Tell the webhooks of a row's owner that its work has ended. Call it in the transaction that
+    ends the work.
 
     event: "job.done", "sample.failed" and so on.
     """
@@ -118,18 +125,23 @@ def announce(row: Job | Sample | Training, event: str) -> None:
 
 
 def announce_alarm(chart: ControlChart, owners: Iterable[Any], event: str, body: dict[str, Any]) -> None:
-    """Tell the addresses of accounts that a point of a control chart is out of control. owners: ids of the accounts."""
+    """Tell the webhooks of accounts that a point of a control chart is out of control.
+
+    owners: ids of the accounts. event: the type of the message. body: its further data.
+    """
     addresses = {"url": address_of(chart, "/api/v1").rstrip("/"), "page": address_of(chart)}
     _send_to(owners, event, {"id": str(chart.pk), **addresses, "state": event.rpartition(".")[2], **body})
 
 
 def _send_to(owners: Iterable[Any], event: str, body: dict[str, Any]) -> None:
+    """Send a message to all running webhooks of these accounts (ids)."""
     for webhook in Webhook.objects.filter(owner__in=list(owners), stopped=None):
         _send(webhook, event, body)
 
 
 def send_test(*, webhook: Webhook) -> None:
-    """Send a message that says nothing, to try the address; raises Refused (409 the webhook is stopped, 429)."""
+    """Send an empty message, to test the address. Raises Refused (409 the webhook is stopped, 429
+    too many tests)."""
     if webhook.stopped:
         raise Refused("This webhook is stopped: start it again, then send a test message.", 409)
     minute = timezone.now() - timedelta(minutes=1)
@@ -148,10 +160,12 @@ def _send(webhook: Webhook, event: str, data: dict[str, Any]) -> None:
 
 @transaction.atomic
 def end_delivery(*, delivery: Delivery, status: int, answer: str) -> None:
-    """Store what came of one try; what was not accepted is tried again later, or given up.
+    """Store the outcome of one attempt to send a message. A message that was not accepted is sent
+    again later, or given up.
 
-    After STOPPED_AFTER without success, or for GONE, the webhook is stopped and its waiting messages are given up.
-    Without an answer they wait a PAUSE. status: of HTTP, 0 for no answer. answer: for the page. Raises `Superseded`.
+    status: the HTTP status, 0 for no answer. answer: the outcome in words, for the page. After
+    STOPPED_AFTER without success, or if the status is GONE, the webhook is stopped and its waiting
+    messages are given up. Without an answer its waiting messages wait a PAUSE. Raises `Superseded`.
     """
     now, webhook = timezone.now(), Webhook.objects.filter(pk=delivery.webhook_id)
     if 200 <= status < 300:
@@ -162,11 +176,12 @@ def end_delivery(*, delivery: Delivery, status: int, answer: str) -> None:
     if due is None or status == GONE:
         delivery.finish(Delivery.State.FAILED, answer=answer)
     else:
-        delivery.change(**{**AGAIN, "due": due, "started": now}, answer=answer)  # a failed try was a turn, too
+        # `started` counts as a turn of its owner, also of a failed attempt.
+        delivery.change(**{**AGAIN, "due": due, "started": now}, answer=answer)
     webhook.filter(failing=None).update(failing=now)
     waiting = Delivery.objects.filter(webhook=delivery.webhook_id, state=Delivery.State.QUEUED)
-    late = Q(failing__lte=now - STOPPED_AFTER)
-    if webhook.filter(*([] if status == GONE else [late]), stopped=None).update(stopped=now):
+    failed_long = Q(failing__lte=now - STOPPED_AFTER)
+    if webhook.filter(*([] if status == GONE else [failed_long]), stopped=None).update(stopped=now):
         logger.warning("Webhook %s is stopped: %s.", delivery.webhook_id, answer)
         waiting.update(state=Delivery.State.FAILED, finished=now, answer=NOT_SENT)
     elif not status:
@@ -181,7 +196,7 @@ def start_again(*, webhook: Webhook) -> None:
 
 
 def forget_deliveries() -> None:
-    """Remove old messages that were delivered or given up."""
+    """Remove messages older than STORED_FOR that were delivered or given up."""
     ended = (Delivery.State.DONE, Delivery.State.FAILED)
     with transaction.atomic():
-        Delivery.objects.filter(state__in=ended, created__lt=timezone.now() - KEPT).delete()
+        Delivery.objects.filter(state__in=ended, created__lt=timezone.now() - STORED_FOR).delete()

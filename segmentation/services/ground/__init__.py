@@ -1,1 +1,2 @@
-"""What every room of the services stands on: refusals, queue, limits, permissions, files, scales."""
+"""What all other packages of services need: refusals, the queue, limits, stored files, and the
+staff's log."""

@@ -1,4 +1,8 @@
-"""How files are stored: texts compressed, and archives only as a list, because their files are stored beside them."""
+"""How the files of results are stored: texts compressed, and of an archive (ZIP) only a plan.
+
+The plan is the list of the archive's entries: most of their files are stored anyway. `opened` gives
+each file as it was made.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +23,27 @@ from ...core.report.looks import MICROGRAPH, NOTEBOOK
 from ...models import StoredFile
 
 NAME = "bundle.zip"
-ARCHIVES = (NAME, NOTEBOOK)  # of the other files
-PLAN = "bundle.json"  # the end of the stored file's name
-TEXTS = (".csv", ".json", ".geojson", ".svg")
-PACKED = ".gz"
-LEVEL = 4  # of zlib: at 0.45 of the time of 6 files are 12 % larger
+ARCHIVES = (NAME, NOTEBOOK)  # archives that are put together from a plan when they are read
+PLAN = "bundle.json"  # the name of a stored plan ends so
+TEXTS = (".csv", ".json", ".geojson", ".svg")  # suffixes of the files that are stored compressed
+PACKED = ".gz"  # the name of a stored compressed text ends so
+LEVEL = 4  # of zlib: it takes 0.45 of the time of level 6, and files are 12 % larger
 
 
 def packed(content: bytes) -> bytes:
-    """The stored form of a text; equal texts give equal bytes."""
+    """A text as it is stored (gzip); equal texts give equal bytes."""
     return gzip.compress(content, LEVEL, mtime=0)
 
 
-def plan_of(bundle: Path, beside: Collection[str]) -> bytes:
-    """The names in an archive, in order, and the texts of files that are not stored beside it; the image as uploaded is
-    stored with its upload."""
+def plan_of(bundle: Path, stored_names: Collection[str]) -> bytes:
+    """The plan of an archive, as JSON: a list of (name of the entry, its text), in the archive's
+    order.
+
+    The text is null for a file that is stored itself: one of `stored_names`, or the uploaded image.
+    """
     with zipfile.ZipFile(bundle) as archive:
         entries = [
-            (name, None if _file(name) in beside or _is_image(name) else archive.read(name).decode())
+            (name, None if _file(name) in stored_names or _is_image(name) else archive.read(name).decode())
             for name in archive.namelist()
         ]
     return json.dumps(entries).encode()
@@ -48,8 +55,10 @@ def _file(entry: str) -> str:
 
 
 def opened(row: StoredFile) -> IO[bytes]:
-    """A stored file's content, from its start, byte for byte as it was made; of the file that has replaced it since the
-    row was read, if one has. Raises OSError."""
+    """A stored file, open at its start, byte for byte as it was made. Raises OSError.
+
+    If another file has replaced it since the row was read, it is that one.
+    """
     try:
         return _open_stored(row)
     except FileNotFoundError:
@@ -60,40 +69,46 @@ def opened(row: StoredFile) -> IO[bytes]:
 
 
 def _open_stored(row: StoredFile) -> IO[bytes]:
-    """A file as it lies in the storage, unpacked where it is packed, put together where only its plan is stored."""
+    """A stored file: a compressed text is unpacked, and an archive is put together from its
+    plan."""
     if row.file.name.endswith(PACKED):
         return unpacked(row.file.storage, row.file.name)
     if not row.file.name.endswith(PLAN):
         return row.file.open("rb")
     with row.file.open("rb") as file:
         entries = json.load(file)
-    beside = {sibling.name: sibling for sibling in row.siblings()}
-    content = ((name, _content(row, beside, _file(name)) if text is None else text.encode()) for name, text in entries)
-    whole: Any = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    siblings = {sibling.name: sibling for sibling in row.siblings()}
+    content = (
+        (name, _content(row, siblings, _file(name)) if text is None else text.encode()) for name, text in entries
+    )
+    archive: Any = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
     try:
-        write_zip(whole, content)
+        write_zip(archive, content)
     except BaseException:
-        whole.close()
+        archive.close()
         raise
-    whole.seek(0)
-    return whole
+    archive.seek(0)
+    return archive
 
 
 def unpacked(storage: Storage, name: str) -> IO[bytes]:
-    """The content of a text, by the name of its stored file."""
+    """The content of a compressed text; name: of its stored file."""
     with storage.open(name, "rb") as file:
         return io.BytesIO(gzip.decompress(file.read()))
 
 
 def _is_image(entry: str) -> bool:
+    """Whether an entry is the uploaded image, which is stored once, with its `Micrograph`."""
     return PurePosixPath(entry).stem == MICROGRAPH
 
 
-def _content(row: StoredFile, beside: dict[str, StoredFile], name: str) -> bytes:
+def _content(row: StoredFile, siblings: dict[str, StoredFile], name: str) -> bytes:
+    """A file of an archive. row: the archive. siblings: the other stored files of its result, by
+    name."""
     if _is_image(name):
         with row.job.micrograph.file.open("rb") as file:
             return file.read()
-    if name not in beside:
+    if name not in siblings:
         raise FileNotFoundError(name)
-    with opened(beside[name]) as file:
+    with opened(siblings[name]) as file:
         return file.read()

@@ -1,5 +1,5 @@
-"""Who sends a request: an account, a browser by its cookie, or a script by its secret; and who may train models (the
-setting DEEPSEGM_TRAINING)."""
+"""Who sends a request: an account, a browser (known by its cookie) or a script (known by its
+secret); and who may train models (the setting DEEPSEGM_TRAINING)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.crypto import salted_hmac
 from ...location import NO_LAB, has_lab
 from .refusal import Refused
 
-SHORTEST_SECRET = 16
+SHORTEST_SECRET = 16  # characters
 NOBODY = "This site trains no models: its administrator has switched training off."
 SIGN_IN = "Sign in first: training data and models belong to an account."
 STAFF_ONLY = "On this site only the staff may make training data and train models: ask the administrator."
@@ -27,7 +27,7 @@ def new_secret() -> str:
 
 
 def visitor_of(secret: str) -> UUID:
-    """The visitor that belongs to a script's secret; the secret itself is stored nowhere."""
+    """The number of the visitor who has this secret. The number is stored, the secret is not."""
     return UUID(bytes=salted_hmac("segmentation.secret", secret, algorithm="sha256").digest()[:16])
 
 
@@ -37,10 +37,13 @@ def fingerprint(*values: Any) -> str:
 
 
 def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:
-    """An identifier: equal for repeated submissions of one caller, never equal for two callers.
+    """An identifier of what was sent: equal if one caller sends the same again, never equal for two
+    callers.
 
-    token: of a form, combined with its content. key: an Idempotency-Key, used without the content, so that different
-    content with the same key is noticed. Without both, or without a caller, every submission is new.
+    kind: what is sent, such as a job. token: of a form; the identifier is made from the token and
+    the content. key: an Idempotency-Key; the identifier is made without the content, so that
+    different content with the same key is noticed. Without token and key, or without a caller,
+    every submission is new.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account is not None else f"visitor {visitor}" if visitor else ""
@@ -52,18 +55,19 @@ def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key
 
 
 def check_has_lab() -> None:
-    """Raises Refused (403) where this machine has nothing to check training data and train with."""
+    """Raises Refused (403) if the code that checks training data and trains is not installed
+    here."""
     if not has_lab():
         raise Refused(NO_LAB, 403)
 
 
 def check_may_train(user: Any) -> None:
-    """Raises Refused (401, 403) where this user may not make datasets and train."""
+    """Raises Refused (401, 403) if this user may not make datasets and train models."""
     if settings.DEEPSEGM_TRAINING == "nobody":
         raise Refused(NOBODY, 403)
-    if settings.DEEPSEGM_EMBEDDED:  # elsewhere the trainer is another machine
+    if settings.DEEPSEGM_EMBEDDED:  # on other sites another machine trains
         check_has_lab()
-    if not getattr(user, "is_authenticated", False):  # a page of errors knows no user
+    if not getattr(user, "is_authenticated", False):  # a request that failed early has no user
         raise Refused(SIGN_IN, 401)
     if settings.DEEPSEGM_TRAINING == "staff" and not user.is_staff:
         raise Refused(STAFF_ONLY, 403)

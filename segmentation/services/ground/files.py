@@ -1,4 +1,4 @@
-"""Files go with their rows: whoever deletes a row deletes its folder in the storage, too."""
+"""Removal of stored files: when a row is deleted, its folder in the storage is removed, too."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sam
 from .queue import INSPECTIONS, ring
 
 logger = logging.getLogger(__name__)
-FEW, A_BATCH = 30, 100  # folders: removed at once by whoever deletes, and by a worker before it looks for other work
-_together: ContextVar[list[Any] | None] = ContextVar("together", default=None)
+FEW = 30  # folders: so many are removed at once by the process that deletes the rows
+A_BATCH = 100  # folders that a worker removes before it looks for other work
+# The rows that are deleted within `removing_together`; None outside of it.
+_deleted_rows: ContextVar[list[Any] | None] = ContextVar("deleted_rows", default=None)
 
 
 class LocalFile(File):
-    """Our own file on this disk, which can be read without another copy."""
+    """A file on this disk that we made: Django can store it without another copy."""
 
     def temporary_file_path(self) -> str:
         return str(self.file.name)
 
 
 def remove_folder(folder: str) -> bool:
-    """Remove the content of a folder in the storage; errors of the storage are logged and do not stop us. Returns
-    whether nothing is left."""
+    """Remove the content of a folder in the storage; returns whether nothing is left. Errors of the
+    storage are logged, not raised."""
     try:
         _remove(folder)
     except Exception:
@@ -47,49 +49,60 @@ def remove_folder(folder: str) -> bool:
 
 
 def remove_after_commit(*folders: str) -> None:
-    """Remove folders once this transaction is certain. A worker does so where they are more than FEW, and it finishes
-    what a killed process or a fault of the storage leaves (`remove_the_rest`)."""
+    """Remove folders when this transaction is committed. If they are more than FEW, a worker
+    removes them.
+
+    A worker also removes what a killed process or a fault of the storage leaves
+    (`remove_leftover_folders`).
+    """
     removals = Removal.objects.bulk_create(Removal(folder=folder) for folder in folders)
     transaction.on_commit(lambda: (len(removals) <= FEW and _finish(removals)) or ring(INSPECTIONS))
 
 
 @contextmanager
 def removing_together() -> Iterator[None]:
-    """Note what goes with the rows that the block deletes in one step at its end, or at that of the block around it;
-    within a transaction."""
-    if _together.get() is not None:
+    """A block that deletes rows, within a transaction. At its end the files and links of all of
+    them are removed in one step; of a block inside another one, at the end of the outer block."""
+    if _deleted_rows.get() is not None:
         yield
         return
-    token = _together.set(rows := [])
+    token = _deleted_rows.set(rows := [])
     try:
         yield
     finally:
-        _together.reset(token)
+        _deleted_rows.reset(token)
     _remove_with(rows)
 
 
-def remove_the_rest() -> bool:
-    """Remove a batch of the folders that should have been removed. The order is by chance, so that one that the storage
-    refuses does not stop the others for ever. Returns whether the next batch can follow."""
+def remove_leftover_folders() -> bool:
+    """Remove a batch of the folders that should be removed already; returns whether the next batch
+    can follow.
+
+    The order is random, so that a folder that the storage refuses does not block the others for
+    ever.
+    """
     removals = list(Removal.objects.order_by("?")[:A_BATCH])
     return _finish(removals) and len(removals) == A_BATCH
 
 
 def _finish(removals: list[Removal]) -> bool:
-    """Remove folders and their rows until the storage refuses one; whether all are gone."""
-    empty = list(takewhile(lambda removal: remove_folder(removal.folder), removals))
-    with suppress(DatabaseError):  # then `remove_the_rest` does it
-        Removal.objects.filter(pk__in=[removal.pk for removal in empty]).delete()
-        return len(empty) == len(removals)
+    """Remove folders and their rows until the storage refuses one; returns whether all are
+    removed."""
+    removed = list(takewhile(lambda removal: remove_folder(removal.folder), removals))
+    with suppress(DatabaseError):  # `remove_leftover_folders` will do it
+        Removal.objects.filter(pk__in=[removal.pk for removal in removed]).delete()
+        return len(removed) == len(removals)
     return False
 
 
 @contextmanager
-def publishing(remove: Callable[[], Any]) -> Iterator[None]:
-    """Store files and commit their rows: what was stored is removed again if that fails.
+def undo_on_failure(remove: Callable[[], Any]) -> Iterator[None]:
+    """A block that stores files and commits their rows. If it fails, `remove` is called, which
+    deletes the files.
 
-    If the connection broke, nobody knows whether the transaction was committed. Then the files stay: if it was not, a
-    later attempt, the row's deletion or `tidy` removes them.
+    If the connection to the database broke, nobody knows whether the transaction was committed, so
+    the files stay. If it was not committed, a later attempt, the deletion of the row or `tidy`
+    removes them.
     """
     try:
         yield
@@ -114,14 +127,14 @@ def _remove(folder: str) -> None:
 
 
 def delete_with_files(rows: QuerySet) -> None:
-    """Delete rows of stored files, and the files once that is certain."""
+    """Delete rows of stored files, and the files when the transaction is committed."""
     names = list(rows.values_list("file", flat=True))
     rows.delete()
     transaction.on_commit(lambda: remove_files(names))
 
 
 def remove_files(names: Iterable[str]) -> None:
-    """Remove files of the storage, if they are there; errors are logged and do not stop us."""
+    """Remove files of the storage, if they exist; errors are logged, not raised."""
     for name in names:
         try:
             default_storage.delete(name)
@@ -137,29 +150,36 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=Dataset)
 @receiver(post_delete, sender=Training)
 def remove_with_row(instance: Any, **kwargs: Any) -> None:
-    """Runs for every row, on cascades and bulk deletes too."""
-    together = _together.get()
-    if together is None:
+    """Remove the files and links of a deleted row. Django calls this for each row, also of cascades
+    and bulk deletes."""
+    rows = _deleted_rows.get()
+    if rows is None:
         _remove_with([instance])
     else:
-        together.append(copy(instance))  # the row itself loses its id
+        rows.append(copy(instance))  # a copy, because Django takes the id from a deleted instance
 
 
 def _remove_with(rows: list[Any]) -> None:
-    """Remove what goes with deleted rows: their files and links, and the segmentations that no job measures now."""
+    """Remove what belongs to deleted rows: files, links, and segmentations that no other job
+    measures."""
     Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()
-    let_go_of_sides([row.pk for row in rows if isinstance(row, Micrograph)])
-    measured = [row.segmentation_id for row in rows if isinstance(row, Job)]
-    pixels = [f"{row.pk}.kept" for row in rows if isinstance(row, Micrograph)]  # by worker.scratch, for some minutes
-    transaction.on_commit(lambda: Segmentation.objects.filter(pk__in=measured, jobs=None).delete())
-    transaction.on_commit(lambda: [Path(settings.FILE_UPLOAD_TEMP_DIR, name).unlink(True) for name in pixels])
+    release_side_files([row.pk for row in rows if isinstance(row, Micrograph)])
+    segmentations = [row.segmentation_id for row in rows if isinstance(row, Job)]
+    # worker.scratch stores the pixels of an image in such a file for some minutes.
+    pixel_files = [f"{row.pk}.kept" for row in rows if isinstance(row, Micrograph)]
+    transaction.on_commit(lambda: Segmentation.objects.filter(pk__in=segmentations, jobs=None).delete())
+    transaction.on_commit(lambda: [Path(settings.FILE_UPLOAD_TEMP_DIR, name).unlink(True) for name in pixel_files])
     remove_after_commit(*(row.folder for row in rows))
 
 
-def let_go_of_sides(micrographs: Iterable[UUID]) -> None:
-    """These images have no files beside them any more; those that no other image has are removed. In a transaction."""
-    mine = list(SideFile.objects.filter(micrograph__in=micrographs))
-    SideFile.objects.filter(pk__in=[side.pk for side in mine]).delete()
-    kept = set(SideFile.objects.filter(file__in={side.file.name for side in mine}).values_list("file", flat=True))
-    if unused := sorted({side.folder for side in mine if side.file.name not in kept}):
+def release_side_files(micrographs: Iterable[UUID]) -> None:
+    """Delete the rows of the side files of these images (files uploaded beside an image, such as
+    its metadata).
+
+    A stored file that no other image uses is removed. Call it in a transaction.
+    """
+    rows = list(SideFile.objects.filter(micrograph__in=micrographs))
+    SideFile.objects.filter(pk__in=[side.pk for side in rows]).delete()
+    in_use = set(SideFile.objects.filter(file__in={side.file.name for side in rows}).values_list("file", flat=True))
+    if unused := sorted({side.folder for side in rows if side.file.name not in in_use}):
         remove_after_commit(*unused)

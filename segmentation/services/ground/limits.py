@@ -1,4 +1,5 @@
-"""Limits for each visitor."""
+"""Limits of what one sender may use: size of an image, uploads an hour, unfinished jobs and
+samples, megapixels, bytes of corrections, and corrections made at a time."""
 
 from __future__ import annotations
 
@@ -20,9 +21,10 @@ from django.utils import timezone
 from ...models import Arrival, Job, Micrograph, Quota, Sample
 from .refusal import Refused
 
-# What an analysis costs: bounds, measured on two cores with dense images (docs/development/engine.md).
-BASE_MB = 2300  # libraries, network, windows and the figure's canvas
-BYTES_PER_PIXEL = 40  # pixels, maps, labels and those of other thresholds, hulls
+# Upper bounds of what an analysis costs, measured on two cores with dense images
+# (docs/development/engine.md).
+BASE_MB = 2300  # memory for libraries, network, its windows and the figure's canvas
+BYTES_PER_PIXEL = 40  # memory for pixels, maps, labels (also at other thresholds) and hulls
 SECONDS_PER_MEGAPIXEL = 6.0
 
 A_MINUTE, AN_HOUR, A_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -31,15 +33,17 @@ SPENT = (
     " {room:%-d %b, %H:%M %Z} on."
 )
 LARGER = "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
-PATIENCE, TURNS_KEPT = 3.0, 60.0  # seconds for which a caller that was refused is waited for, and its turns remembered
-EDITS_AT_ONCE = 2  # of all callers: each takes a processor for up to ten seconds, which the pages need
+PATIENCE = 3.0  # seconds for which a refused caller keeps its place before others
+TURNS_KEPT = 60.0  # seconds for which the times of a caller are remembered
+# Requests that run at a time: each uses a processor for up to ten seconds, and pages need one, too.
+EDITS_AT_ONCE = 2
 ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
 MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."
 
 
 def most_pixels() -> int:
-    """The largest accepted image in pixels, from the limits of this site on the cost of an analysis: 0 MB of memory are
-    no limit."""
+    """The largest accepted image in pixels, from the site's limits of time and memory for an
+    analysis. A setting of 0 MB is no limit."""
     megabytes = settings.DEEPSEGM_JOB_MEMORY_MB
     by_time = int(settings.DEEPSEGM_SOFT_LIMIT_SECONDS / SECONDS_PER_MEGAPIXEL * 1e6)
     by_memory = max(0, megabytes - BASE_MB) * 2**20 // BYTES_PER_PIXEL if megabytes else by_time
@@ -47,7 +51,7 @@ def most_pixels() -> int:
 
 
 def check_size(size: int) -> None:
-    """Refuse a file before anything of it is read."""
+    """Raises Refused (413) for a file of so many bytes, before it is read."""
     limit = settings.DEEPSEGM_MAX_UPLOAD_MB
     if size > limit * 2**20:
         megabytes = size / 2**20
@@ -57,7 +61,8 @@ def check_size(size: int) -> None:
 
 
 def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Refuse more than the hourly number of uploads, and state when to try again."""
+    """Raises Refused (429) if the sender has made the hourly number of uploads; it says when to try
+    again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
     recent = Arrival.objects.filter(sender_of(user, visitor, address), job=None, created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
@@ -69,7 +74,8 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Refuse more than the permitted number of unfinished jobs; those of samples are counted by `check_samples`."""
+    """Raises Refused (429) if the sender has too many unfinished jobs. Jobs of samples do not count
+    (`check_samples`)."""
     limit = settings.DEEPSEGM_WAITING_JOBS
     mine = sender_of(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
@@ -79,7 +85,7 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Refuse more than the permitted number of samples with images under way."""
+    """Raises Refused (429) if the sender has too many samples with unfinished images."""
     limit = settings.DEEPSEGM_WAITING_SAMPLES
     mine = Sample.objects.filter(sender_of(user, visitor, address))
     jobs = Job.objects.filter(sample__in=mine, state__in=Job.UNFINISHED)
@@ -91,10 +97,12 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def count_megapixels(job: Job) -> None:
-    """Refuse a job if too many pixels of its sender would then wait, including those of samples, or be analysed within
-    24 hours; else count its own for a day, once, even if it is cancelled, deleted or tried again.
+    """Raises Refused (429) if too many pixels of the job's sender would wait or be analysed within
+    24 hours.
 
-    What only measures outlines does not count for the day. Of an image that is not read yet the pixels count later.
+    Otherwise the pixels of the job count for 24 hours: once, even if it is cancelled, deleted or
+    tried again. The pixels of an image that is not read yet count later. A job that only measures
+    outlines does not count for the 24 hours.
     """
     mine, limit = sender_of(**job.maker), settings.DEEPSEGM_WAITING_MEGAPIXELS
     waiting = Job.objects.filter(mine, ready=True, state__in=Job.UNFINISHED)
@@ -109,20 +117,23 @@ def count_megapixels(job: Job) -> None:
     if limit := quota_of(job.owner).megapixels_a_day:
         _check_day(counted_today(mine).exclude(job=job.pk), pixels, limit)
     if pixels:
-        counted = [Arrival(job=job.pk, pixels=pixels, **Job.fields_of(**job.maker))]
-        Arrival.objects.bulk_create(counted, update_conflicts=True, unique_fields=["job"], update_fields=["created"])
+        arrivals = [Arrival(job=job.pk, pixels=pixels, **Job.fields_of(**job.maker))]
+        Arrival.objects.bulk_create(arrivals, update_conflicts=True, unique_fields=["job"], update_fields=["created"])
 
 
 def counted_today(mine: Q) -> QuerySet[Arrival]:
-    """What counts of the analyses of the last 24 hours that `mine` finds, the first one first."""
+    """The analyses of the last 24 hours that count for the sender `mine` (`sender_of`), the oldest
+    first."""
     return Arrival.objects.filter(mine, pixels__gt=0, created__gt=timezone.now() - A_DAY).order_by("created")
 
 
 def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
-    """Refuse so many pixels more, and state when there is room for them. limit: in megapixels."""
+    """Raises Refused (429) if so many more pixels exceed the limit in megapixels; it says when
+    there is room for them."""
     rows = list(counted.values_list("created", "pixels"))
     used = sum(size for _, size in rows)
-    over = used + max(pixels, 1) - limit * 10**6  # of an image that is not read yet there must be some room
+    # An image that is not read yet (0 pixels) needs some room, too.
+    over = used + max(pixels, 1) - limit * 10**6
     if over <= 0:
         return
     for created, size in rows:
@@ -135,8 +146,8 @@ def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
 
 
 def quota_of(user: Any) -> Quota:
-    """What a sender may use, 0 for no limit. Each value comes from its own row, else from the most generous one of its
-    groups, else from the settings."""
+    """The limits of a user; 0 is no limit. Each value comes from the user's own row if that has it,
+    else from the most generous row of the user's groups, else from the settings."""
     limits = {"stored_gb": settings.DEEPSEGM_STORED_GB, "megapixels_a_day": settings.DEEPSEGM_DAILY_MEGAPIXELS}
     if user is not None and user.is_authenticated:
         rows = list(Quota.objects.filter(Q(user=user) | Q(group__user=user)).values("user", *limits))
@@ -147,7 +158,8 @@ def quota_of(user: Any) -> Quota:
 
 
 def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
-    """Rows of this account; without an account, of this browser or address, because cookies are easily deleted."""
+    """A filter for the rows of a sender: of the account, or without one of this browser or network
+    address, because cookies are easily deleted."""
     if user is not None and user.is_authenticated:
         return Q(owner=user)
     mine = Q(pk__in=[])
@@ -159,7 +171,8 @@ def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
 
 
 def check_edits(job: Job, added: int) -> None:
-    """Refuse corrections of a result, if all results of the person who made it would have too many bytes of them."""
+    """Raises Refused (422) if `added` bytes of corrections are too many for all results of the
+    job's maker."""
     limit = settings.DEEPSEGM_EDITS_MB
     mine = Job.objects.filter(sender_of(job.owner, job.visitor, job.address), edit_bytes__gt=0)
     if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + added > limit * 2**20:
@@ -168,32 +181,33 @@ def check_edits(job: Job, added: int) -> None:
 
 @contextmanager
 def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
-    """While corrections are made: one request of a caller at a time, EDITS_AT_ONCE of all, in turns; raises Refused
-    (429).
+    """A block in which one request makes corrections. Raises Refused (429) if it has to wait.
 
-    A place is a locked file that names its caller. The system frees it with its process, and all processes that serve
-    the site on this machine share it. Callers without an account are told apart by their address, as they choose their
-    secrets themselves.
+    One request of a caller runs at a time, and EDITS_AT_ONCE of all callers; they take turns. A
+    place is a locked file in which its caller is written. All processes that serve the site on this
+    machine share these files, and the system unlocks the file of a process that ends. Callers
+    without an account are told apart by their network address, because they choose their secrets
+    themselves.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account else address or str(visitor or "")
-    with ExitStack() as held:
+    with ExitStack() as open_files:
         with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a+") as door:
             fcntl.flock(door, fcntl.LOCK_EX)
-            places = [held.enter_context(Path(f"{door.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
+            places = [open_files.enter_context(Path(f"{door.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
             free = []
-            for key in places:
+            for place in places:
                 with suppress(BlockingIOError):
-                    fcntl.flock(key, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    free.append(key)
+                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    free.append(place)
                     continue
-                key.seek(0)
-                if caller and key.read() == caller:
+                place.seek(0)
+                if caller and place.read() == caller:
                     raise Refused(ONE_EDIT, 429, after=1)
             if not _is_in_turn(caller, len(free), door):
                 raise Refused(MANY_EDITS, 429, after=1)
-            for key in free[1:]:
-                key.close()
+            for place in free[1:]:
+                place.close()
             free[0].truncate(0)
             free[0].write(caller)
             free[0].flush()
@@ -201,18 +215,20 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
 
 
 def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
-    """Whether a caller may have one of the free places: those who ask for one, too, and had none for longer come first.
+    """Whether a caller may take one of `free` places: other waiting callers who had none for longer
+    come first.
 
-    door: of each caller when it began to ask, when it last asked, and when it last had a place (seconds).
+    door: a JSON file: for each caller the times (s) when it first asked, last asked, and last had a
+    place.
     """
     now, callers = time.time(), dict[str, tuple[float, float, float]]()
     door.seek(0)
-    with suppress(ValueError):  # of a process that was killed while it wrote
+    with suppress(ValueError):  # a process was killed while it wrote the file
         callers = {name: times for name, times in json.loads(door.read()).items() if now - max(times) < TURNS_KEPT}
-    began, _, served = callers.get(caller, (now, now, 0.0))
+    first_asked, _, served = callers.get(caller, (now, now, 0.0))
     waiting = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
-    ahead = sum(last_asked > had and (had, arrived) < (served, began) for arrived, last_asked, had in waiting)
-    callers[caller] = (began, now, served) if ahead >= free else (now, now, now)
+    ahead = sum(last_asked > had and (had, began) < (served, first_asked) for began, last_asked, had in waiting)
+    callers[caller] = (first_asked, now, served) if ahead >= free else (now, now, now)
     door.truncate(0)
     door.write(json.dumps(callers))
     door.flush()

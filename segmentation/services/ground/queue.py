@@ -1,7 +1,7 @@
-"""What a worker can be asked to do, and the messages that call it.
+"""The kinds of work that workers do, and the messages that tell a worker that work waits.
 
-A message only says that work waits in a queue: which work it is, the worker reads from the rows. Nothing here imports
-the worker's code.
+A message names only a queue; the worker reads from the database rows which work it is. Nothing here
+imports the worker's code.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from ...models import AFRESH, Attempted, ExportJob, Job, Sample
 from ...models.jobs import ANALYSES
 
 logger = logging.getLogger(__name__)
-TRY_AGAIN = timedelta(seconds=10)
-MOST_FIGURES = 12
+TRY_AGAIN = timedelta(seconds=10)  # between a failed writing of files and the next one
+MOST_FIGURES = 12  # figures with options that are kept for a result
 INSPECTIONS, TRAINING = "inspections", "training"
 ASK = "ask the administrator."
 GOES_ON = "and it goes on where it stopped."
 
 
 class Kind(NamedTuple):
-    """One kind of work, by its queue and the words for people.
+    """One kind of work: its queue, and the words with which faults are told to users.
 
-    queue: name of the broker's queue. noun: what the work is called in sentences about faults.
-    subject: with what a sentence about the work begins. smaller: what people can do so that it needs less memory.
-    quicker: what they can do so that it needs less time; "" if that is the same as `smaller`.
+    queue: the name of the broker's queue. noun: what the work is called within a sentence. subject:
+    the same as the beginning of a sentence. smaller: what users can do so that the work needs less
+    memory. quicker: what they can do so that it needs less time; "" if that is the same as
+    `smaller`.
     """
 
     queue: str
@@ -42,15 +43,17 @@ class Kind(NamedTuple):
     quicker: str = ""
 
     def gave_up(self, deaths: int) -> str:
-        """The sentence where its child died too often."""
+        """The error of work whose process ended too often. deaths: how often."""
         why = "most likely because the computer ran out of memory"
         return f"{self.subject} stopped {deaths} times without finishing, {why}: {self.smaller}"
 
     def needs_memory(self) -> str:
+        """The error of work that was stopped because of its memory."""
         return f"{self.subject} needs more memory than it may have here: {self.smaller}"
 
     def too_long(self, time: str = "") -> str:
-        """time: that is allowed, where it is known."""
+        """The error of work that was stopped because of its time. time: the allowed time; "" if it
+        is not known."""
         allowed = f"the {time} allowed" if time else "is allowed"
         return f"{self.subject} took longer than {allowed}: {self.quicker or self.smaller}"
 
@@ -80,15 +83,17 @@ KINDS: dict[type[models.Attempted], Kind] = {
 
 
 def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job, *, again: bool = False) -> None:
-    """Enqueue a row when the transaction has been stored, so that the worker finds the row."""
+    """Enqueue a row when the transaction is committed, so that the worker finds the row."""
     transaction.on_commit(lambda: enqueue([pk], kind, again=again))
 
 
 def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = False) -> int:
-    """Send a message for each queued row of a kind that has had none, until the broker fails; returns how many.
+    """Send a message for each of these rows that had none yet, until the broker fails; returns how
+    many were sent.
 
-    again: also for rows that had one, which may be lost. When it was sent is noted before: of two that would send it at
-    once one does, and a worker that has it at once knows that this row had one.
+    kind: the model of the rows. again: send it also for rows that had one, because it may be lost.
+    The time of a message is stored in the row before it is sent: so only one of two processes sends
+    it, and a worker that gets it at once sees that this row had its message.
     """
     rows, count = kind.objects.all() if again else kind.objects.filter(enqueued=None), 0
     for pk in pks:
@@ -101,26 +106,32 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = Fa
 
 
 def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
-    """Start writing the files of a finished result, because one of them is missing. After a failure it starts again
-    only when TRY_AGAIN has passed. figure: name of a figure with options; the last MOST_FIGURES of them are kept."""
+    """Start writing the files of a finished result, because one of them is missing; returns the row
+    of this work.
+
+    After a failure it starts again only when TRY_AGAIN has passed. figure: the name of a figure
+    with options that is wanted; the last MOST_FIGURES names are kept.
+    """
     with transaction.atomic():
         export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.owner: result})
         rows = ExportJob.objects.filter(pk=export.pk)
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])
         failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
-        # Done, and a file is missing: a figure with options, or one that an earlier version did not know.
+        # Files were written, but one is missing: a figure with options, or a file that an earlier
+        # version did not have.
         finished = rows.filter(state=ExportJob.State.DONE)
-        ahead = rows.filter(asked=False).update(asked=True)
-        if is_new or failed.update(**AFRESH) or finished.update(**AFRESH) or ahead:
+        # `asked` is False while the files are only written in advance: now somebody waits for them.
+        newly_asked = rows.filter(asked=False).update(asked=True)
+        if is_new or failed.update(**AFRESH) or finished.update(**AFRESH) or newly_asked:
             enqueue_after_commit(export.pk, ExportJob, again=True)
     export.refresh_from_db()
     return export
 
 
 def ring(queue: str) -> bool:
-    """Tell the workers of a queue that work waits. Returns False if the broker cannot be reached. The user sees no
-    error then, because `rescue` sends the message again later."""
+    """Tell the workers of a queue that work waits. Returns False if the broker cannot be reached:
+    then the user sees no error, because `rescue` sends the message again later."""
     try:
         current_app.send_task(f"worker.{queue}")
     except Exception as error:

@@ -1,5 +1,6 @@
-"""The exception by which a service refuses a request, the changes of a row that may be refused, and faults of the
-machine (disk, storage, database, broker), which end no job."""
+"""How a service refuses a request (`Refused`), two changes of rows that may be refused, and how to
+recognise a fault of the machine (disk, storage, database, broker): such a fault does not make a job
+fail, it is tried again."""
 
 from __future__ import annotations
 
@@ -14,18 +15,19 @@ from django.db import InterfaceError, OperationalError
 
 from ...models import Attempted
 
-LONGEST = 1000  # characters of a sentence: it may quote what was sent, and what is sent may be long
+LONGEST = 1000  # characters of a sentence, which may quote a long text that was sent
 FULL = "The server's disk is full"
 STORAGE = "The server's storage cannot be reached just now"
 DATABASE = "The server's database cannot be reached just now"
 LOCKED_OUT = "Too many wrong passwords for this name. Wait 15 minutes, then try again."
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-OF_THE_MACHINE = {
+MACHINE_FAULTS = {
     *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EAGAIN),
     *(errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE),
     *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EBUSY),
 }
-REMOTE = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.")  # modules whose errors are a network's
+# Errors of these modules are faults of a network.
+REMOTE = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.")
 
 
 class Refused(Exception):
@@ -44,7 +46,11 @@ class Refused(Exception):
 
 
 def lock(row: Any, gone: str) -> None:
-    """Lock a row and read it anew: of two changes at once one waits. Raises Refused (404) if it is gone."""
+    """Lock a row until the end of the transaction and read it again, so that another change of it
+    waits.
+
+    gone: the sentence of Refused (404) if the row is deleted.
+    """
     try:
         row.refresh_from_db(from_queryset=type(row).objects.select_for_update())
     except ObjectDoesNotExist:
@@ -52,9 +58,10 @@ def lock(row: Any, gone: str) -> None:
 
 
 def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **fields: Any) -> None:
-    """One transition by a person; nothing happens if the target state is already reached.
+    """Change the state of a row that is in one of `states`. fields: the new state and other values.
 
-    otherwise, gone: sentences for a row in none of the states (409), and for a deleted one (404).
+    Nothing happens if the row has the new state already. otherwise: the sentence of Refused (409)
+    for a row in another state. gone: that of Refused (404) for a deleted row.
     """
     moved = type(row).objects.filter(pk=row.pk, state__in=states).update(**fields)
     try:
@@ -66,7 +73,8 @@ def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **f
 
 
 def trouble(error: BaseException) -> str:
-    """The machine's fault, as a clause; "" if the error is not the machine's."""
+    """The fault of the machine that caused an error, as a clause; "" if the machine did not cause
+    it."""
     return next(filter(None, map(_sentence_of, _chain(error))), "")
 
 
@@ -76,7 +84,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and its causes: a reader reports a damaged file even if the disk failed."""
+    """An error and its causes: a reader of files may report a damaged file when the disk failed."""
     ids: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in ids:
@@ -86,14 +94,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _sentence_of(error: BaseException) -> str:
+    """The clause of `trouble` for this error alone, without its causes."""
     if isinstance(error, OperationalError | InterfaceError):
         return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
     if isinstance(error, OSError):
         if error.errno in NO_SPACE:
             return FULL
-        # The file of a request under way may be removed by a cleaner of temporary files.
+        # A program that cleans temporary folders may remove the file of a request that is being
+        # answered.
         lost = error.filename if isinstance(error, FileNotFoundError) else None
         is_upload = isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
-        if error.errno in OF_THE_MACHINE or is_upload:
+        if error.errno in MACHINE_FAULTS or is_upload:
             return STORAGE
     return STORAGE if f"{type(error).__module__}.".startswith(REMOTE) else ""

@@ -1,4 +1,5 @@
-"""Requested settings: what the site adds to them, and what no image can be analysed with."""
+"""Settings that a user requests for an analysis: what the site adds to them, and which of them no
+image allows."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from ...models import Micrograph
 
 
 def with_site_uncertainty(requested: AnalysisSettings, *, by_method: bool = False) -> AnalysisSettings:
-    """The settings with the site's calibration uncertainty, if the user typed none.
+    """The settings, with the site's uncertainty of the scale if the user typed none.
 
     by_method: whether they follow a method, which says all that decides a number: then the site adds nothing.
     """
@@ -24,7 +25,7 @@ def with_site_uncertainty(requested: AnalysisSettings, *, by_method: bool = Fals
 
 
 def refuse_tall_bar(requested: AnalysisSettings, micrograph: Micrograph) -> None:
-    """Raises ValueError if the data bar leaves no row to analyse."""
+    """Raises ValueError if the data bar takes all pixel rows of the image."""
     rows = requested.segmentation.data_bar
     if rows != "auto" and rows >= micrograph.height:
         raise ValueError(f"The data bar cannot take {rows} rows: the image has only {micrograph.height}.")

@@ -22,10 +22,10 @@ from django.db import OperationalError
 from .refusal import Refused, is_full
 
 logger = logging.getLogger(__name__)
-RESERVE, NOTED = "reserve", "free-space.json"
-A_DAY = 24 * 3600.0
+RESERVE, FREE_SPACE = "reserve", "free-space.json"  # files in the data folder
+A_DAY = 24 * 3600.0  # s
 WEEK = 7 * A_DAY
-LARGEST_RESERVE = 4 * 2**20
+LARGEST_RESERVE = 4 * 2**20  # bytes
 RESERVE_DIVISOR = 16  # the reserve takes at most 1/16 of the disk
 NO_ROOM = "The server has no room for more images: delete results that you no longer need, or ask its administrator."
 
@@ -34,53 +34,60 @@ R = TypeVar("R")
 
 
 def free_bytes() -> int | None:
-    """Free bytes for incoming images and results on this machine's disks; None while none of their folders is there."""
-    location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")  # none of a bucket
+    """Free bytes on the fullest of the disks that store images and results; None if none of their
+    folders exists."""
+    # A bucket has no such folder.
+    location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")
     folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
     return min((shutil.disk_usage(folder).free for folder in folders if folder.is_dir()), default=None)
 
 
 def is_scarce(needed: int = 0) -> bool:
-    """Whether less than DEEPSEGM_MIN_FREE_MB would be left after so many bytes more."""
+    """Whether less than DEEPSEGM_MIN_FREE_MB would be free after `needed` more bytes are stored."""
     free = free_bytes()
     return free is not None and free - needed < settings.DEEPSEGM_MIN_FREE_MB * 2**20
 
 
 def note_free() -> None:
-    """Write down how much is free now, each hour, beside what was in the last WEEK."""
-    free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / NOTED
+    """Add the free bytes of now to the stored record of the last WEEK. `tidy` calls this each
+    hour."""
+    free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / FREE_SPACE
     if free is not None:
-        noted = [entry for entry in _noted() if now - entry[0] < WEEK]
-        _write(file, json.dumps([*noted, (now, free)]).encode())
+        recent = [entry for entry in _record() if now - entry[0] < WEEK]
+        _write(file, json.dumps([*recent, (now, free)]).encode())
 
 
 def days_left() -> float | None:
-    """Days until uploads are refused, at the pace since the first note; None where less is used than then, or the first
-    note is not a day old."""
-    noted, free = _noted(), free_bytes()
-    days = (time.time() - noted[0][0]) / A_DAY if noted else 0.0
-    if free is None or days < 1 or noted[0][1] <= free:
+    """Days until uploads are refused, if the disk fills as fast as since the oldest entry of the
+    record.
+
+    None if that entry is not a day old, or if the disk did not become fuller.
+    """
+    record, free = _record(), free_bytes()
+    days = (time.time() - record[0][0]) / A_DAY if record else 0.0
+    if free is None or days < 1 or record[0][1] <= free:
         return None
-    return max(free - settings.DEEPSEGM_MIN_FREE_MB * 2**20, 0) * days / (noted[0][1] - free)
+    return max(free - settings.DEEPSEGM_MIN_FREE_MB * 2**20, 0) * days / (record[0][1] - free)
 
 
-def _noted() -> list[tuple[float, int]]:
-    """(time in seconds, bytes that were free then)."""
+def _record() -> list[tuple[float, int]]:
+    """The stored record of free space, the oldest entry first: (time in s, free bytes)."""
     try:
-        return [(when, free) for when, free in json.loads((settings.DEEPSEGM_DATA / NOTED).read_text())]
+        return [(when, free) for when, free in json.loads((settings.DEEPSEGM_DATA / FREE_SPACE).read_text())]
     except (OSError, ValueError, TypeError):
         return []
 
 
 def check_space(needed: int) -> None:
-    """Raises Refused (507) where there is no room for a file of so many bytes."""
+    """Raises Refused (507) if there is no room for a file of `needed` bytes."""
     if is_scarce(needed):
         raise Refused(NO_ROOM, 507)
 
 
 @contextmanager
 def storing(undo: Callable[[], Any]) -> Iterator[None]:
-    """Store what came: nothing of it stays after a failure. Raises Refused (507) for a full disk."""
+    """A block that stores what was sent. If it fails, `undo` removes what it stored. Raises Refused
+    (507) if the disk is full."""
     try:
         yield
     except BaseException as error:
@@ -91,7 +98,7 @@ def storing(undo: Callable[[], Any]) -> Iterator[None]:
 
 
 def keep_reserve() -> None:
-    """Make the reserve where it is missing and there is room."""
+    """Make the reserve if it is missing and there is room for it."""
     file = settings.DEEPSEGM_DATA / RESERVE
     if file.exists() or is_scarce():
         return
@@ -99,17 +106,18 @@ def keep_reserve() -> None:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file whole. On a full disk it stays as it was."""
-    aside = file.with_suffix(".part")
+    """Write a file completely or, on a full disk, not at all."""
+    partial = file.with_suffix(".part")
     try:
-        aside.write_bytes(content)
-        aside.replace(file)
+        partial.write_bytes(content)
+        partial.replace(file)
     except OSError:
-        aside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def frees_room(service: Callable[P, R]) -> Callable[P, R]:
-    """Decorates a service that frees space: on a full disk it removes the reserve and tries once more."""
+    """A decorator for services that free space: on a full disk the reserve is removed, and the
+    service tried once more."""
 
     @wraps(service)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -124,6 +132,7 @@ def frees_room(service: Callable[P, R]) -> Callable[P, R]:
 
 
 def _give_up_reserve() -> bool:
+    """Remove the reserve; returns whether there was one."""
     try:
         (settings.DEEPSEGM_DATA / RESERVE).unlink()
     except OSError:

@@ -1,4 +1,5 @@
-"""The log of what staff change, and of each change of limits: who, when, what, and the values before and after."""
+"""The log of what the staff change, and of each change of limits: who, when, what, and the values
+before and after."""
 
 from __future__ import annotations
 
@@ -12,26 +13,15 @@ from ...models import Link, StaffAction
 
 SHELL, BACKUP, NOBODY = "command line", "made a backup", "without an account"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
-# What the log keeps of a row, as far as it has that.
+# The log stores these fields of a row, as far as its model has them.
 LOGGED_FIELDS = (
     *("name", "state", "owner_id", "material", "instrument", "licence", "shared", "offered", "overruled_by_id"),
-    *(
-        "model_name",
-        "task",
-        "rule",
-        "value",
-        "typed",
-        "included",
-        "signature_hash",
-        "edit_count",
-        "title",
-        "url",
-        "stopped",
-    ),
+    *("model_name", "task", "rule", "value", "typed", "included", "signature_hash", "edit_count"),
+    *("title", "url", "stopped"),
     *("revoked", "expires", "read_only", "uid", "user_id", "group_id"),
     *("stored_gb", "megapixels_a_day"),
 )
-# What was done, by the last words of an address' name and by the words of the admin.
+# The words of the log, by the end of a URL's name, or by the words of the admin.
 WORDS = {
     **dict.fromkeys(("add", "images"), "added images"),
     **dict.fromkeys(("change", "rerun", "revisions", "settings"), "analysed again with other settings"),
@@ -65,23 +55,26 @@ WORDS = {
 
 
 def action_of(name: str, method: str) -> str:
-    """What a request did, as a key of WORDS: the end of its address' name, without the kind of the row ("job-cancel":
-    "cancel"); of the address of a row or an image itself its method decides."""
+    """What a request did, as a key of WORDS. name: of its URL, such as "api:job-cancel", which
+    gives "cancel".
+
+    The URLs of a row itself and of an image serve several actions: there the HTTP method decides.
+    """
     kind, _, what = name.removeprefix("api:").partition("-")
     what = what if kind in ("job", "sample", "dataset", "training") and what else name.removeprefix("api:")
-    of_image = {"DELETE": "remove", "PATCH": "group"}
-    of_row = {"DELETE": "delete", "PATCH": "describe"}
-    return (of_image if what == "image" else of_row).get(method, what)
+    image_actions = {"DELETE": "remove", "PATCH": "group"}
+    row_actions = {"DELETE": "delete", "PATCH": "describe"}
+    return (image_actions if what == "image" else row_actions).get(method, what)
 
 
 def snapshot(row: Model) -> dict[str, Any]:
-    """The values of a row as they are stored now, {} once it is deleted."""
+    """The logged values of a row as they are stored now; {} if it is deleted."""
     now = type(row)._default_manager.filter(pk=row.pk).first()
     return {} if now is None else _values(now, Link.objects.filter(pk=row.pk).first() if _has_link(row) else None)
 
 
 def _has_link(row: Model) -> bool:
-    return hasattr(row, "visitor")
+    return hasattr(row, "visitor")  # rows that belong to somebody
 
 
 def _values(row: Model, link: Link | None) -> dict[str, Any]:
@@ -91,12 +84,13 @@ def _values(row: Model, link: Link | None) -> dict[str, Any]:
 
 
 def name_of(account: Any) -> str:
-    """An account, or None, as the log names it."""
+    """How the log names an account; None is nobody's."""
     return (account and account.get_username()) or NOBODY
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
-    """Add a row to the log. Of the values before and after it keeps those that differ; without `after` all of them."""
+    """Add an entry to the log. It holds the values that differ between `before` and `after`;
+    without `after`, all."""
     before, after = before or {}, after or {}
     if after:
         names = [field for field in {**before, **after} if before.get(field) != after.get(field)]
@@ -105,7 +99,7 @@ def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = No
 
 
 def note_deleted(account: Any, rows: Iterable[Any]) -> None:
-    """Add to the log that rows are deleted, which are still there, with their values."""
+    """Add entries to the log for rows that are about to be deleted, with their values."""
     rows = list(rows)
     links = Link.objects.in_bulk([row.pk for row in rows if _has_link(row)])
     entries = (_entry(account, "deleted", row, _values(row, links.get(row.pk)), {}) for row in rows)
@@ -120,6 +114,6 @@ def _entry(account: Any, action: str, row: Any, before: dict[str, Any], after: d
 
 
 def as_csv(rows: Iterable[StaffAction]) -> str:
-    """The log as CSV, in which no cell is a formula to a spreadsheet."""
+    """The log as CSV. A spreadsheet takes none of its cells for a formula."""
     table = ([row.created.isoformat(), *(getattr(row, name) for name in COLUMNS[1:])] for row in rows)
     return lines([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in table)])

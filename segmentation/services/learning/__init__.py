@@ -1,1 +1,1 @@
-"""Datasets, trainings and the models that they give."""
+"""Services for datasets, trainings and the models that trainings make."""

@@ -1,4 +1,5 @@
-"""A dataset as one ZIP file, made while it is sent: the folder of `core.dataset_files`."""
+"""The download of a dataset: one ZIP file with the folder that `core.dataset_files` describes, made
+while it is sent."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from ...core import tasks
 from ...models import Dataset, DatasetImage
 from .datasets import coco_of
 
-PIECE = 2**20
+PIECE = 2**20  # bytes that are read at once
 README = """{name}: {count} images of {things} with labels that a person has checked, exported by DeepSegm {version}.
 
 images/       the images as acquired
@@ -34,7 +35,8 @@ deepsegm dataset import FOLDER --name NAME --checked
 
 
 def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
-    """Names and contents of the files, one piece in memory at a time; images without labels are left out."""
+    """The names and contents of the files in the ZIP file; one piece is in memory at a time. Images
+    without labels are left out."""
     images = list(dataset.images.exclude(labels="").select_related("by"))
     regions = {image.name: image.region for image in images if image.region}
     classes = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.class_names))
@@ -55,9 +57,9 @@ def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
 
 
 def facts(dataset: Dataset, images: list[DatasetImage]) -> str:
-    """dataset.toml: texts, numbers and lists; what is not known of an image is left out."""
-    described = {name: getattr(dataset, name) for name in ("name", "task", "class_names", "material", "instrument")}
-    described |= {"licence": dataset.licence, "made": dataset.created.isoformat(), "version": __version__}
+    """The text of dataset.toml. Data of an image that is not known is left out."""
+    about_dataset = {name: getattr(dataset, name) for name in ("name", "task", "class_names", "material", "instrument")}
+    about_dataset |= {"licence": dataset.licence, "made": dataset.created.isoformat(), "version": __version__}
     entries_of_images = [
         {
             **{name: getattr(image, name) for name in ("name", "sha256", "group", "region", "nm_per_pixel")},
@@ -66,18 +68,22 @@ def facts(dataset: Dataset, images: list[DatasetImage]) -> str:
         }
         for image in images
     ]
-    known = [{name: value for name, value in image.items() if value is not None} for image in entries_of_images]
-    return tomlkit.dumps({"dataset": described, "images": known})
+    about_images = [{name: value for name, value in image.items() if value is not None} for image in entries_of_images]
+    return tomlkit.dumps({"dataset": about_dataset, "images": about_images})
 
 
 def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
-    """COCO annotations of all images, piece by piece; beyond COCO an annotation has `label`, its number in the file."""
+    """The COCO annotations of all images, piece by piece. Each also has `label` (not part of COCO):
+    the number of its object in the file of labels."""
     task, count = tasks.find(dataset.task), 0
     yield b'{"annotations": ['
     for number, image in enumerate(images, 1):
         with default_storage.open(coco_of(image), "rb") as packed:
             annotations = json.loads(gzip.decompress(packed.read()))
-        lines = [json.dumps({"id": at, "image_id": number, **one}) for at, one in enumerate(annotations, count + 1)]
+        lines = [
+            json.dumps({"id": pk, "image_id": number, **annotation})
+            for pk, annotation in enumerate(annotations, count + 1)
+        ]
         yield (", " if count and lines else "").encode() + ",\n".join(lines).encode()
         count += len(lines)
     head = {

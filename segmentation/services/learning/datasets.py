@@ -1,4 +1,5 @@
-"""Datasets: made, described, shared and deleted; images taken from results or archives, and removed again."""
+"""Datasets: how they are made, described, shared and deleted; how images from results or archives
+are put in and removed; and how a worker stores what it has written."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from ...core.report.wording import day_of
 from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.callers import check_may_train
-from ..ground.files import publishing, remove_folder
+from ..ground.files import remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
 from ..ground.space import check_space, frees_room, storing
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
 LEAST_SIDE = 32  # px of a region; a smaller one teaches nothing
 LONGEST = 200  # characters of material, instrument or licence
-CHECK = "check-"  # begins the name of the file with what the check knows of an image
+CHECK = "check-"  # the file with the check of an image has a name that begins so
 DELETED = "This dataset has been deleted."
 UNNAMED = "Give the dataset a name."
 NO_TASK = "There is no kind of analysis named {name!r}: choose one of {names}."
@@ -68,9 +69,10 @@ SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
 
 @transaction.atomic
 def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str] = (), **described: str) -> Dataset:
-    """A new dataset of one account. class_names: where each pixel has a class; () takes those of the first result.
+    """Make a dataset for an account.
 
-    described: material, instrument, licence. Raises Refused.
+    class_names: for a kind of analysis in which each pixel has a class; () takes those of the first
+    result. described: material, instrument, licence. Raises Refused.
     """
     check_may_train(user)
     task_by_name = {task.name: task for task in tasks.every()}
@@ -87,7 +89,8 @@ def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str
 
 @transaction.atomic
 def change_dataset(*, dataset: Dataset, shared: bool | None = None, **described: str) -> None:
-    """Describe a dataset otherwise, or share it with every account of this site."""
+    """Change the description of a dataset, or share it with every account of this site. Raises
+    Refused."""
     fields: dict[str, Any] = _visible_texts(described)
     if shared is not None:
         fields["shared"] = shared
@@ -114,11 +117,12 @@ def use_as_training_data(
     region: Sequence[int] | None = None,
     group: str = "",
 ) -> DatasetImage:
-    """Let models learn from a finished result; a worker then copies image and outlines.
+    """Put the image of a finished result into a dataset; a worker then copies image and outlines.
 
-    reviewed: every outline of the image, or of its `region` [top, left, bottom, right], was checked by a person. group:
-    specimen or session; "" takes `default_group`. An image is in a dataset once: a new revision takes the place of the
-    old. Raises Refused.
+    consent: whether models may learn from it. reviewed: whether a person has checked every outline
+    of the image, or of its `region` [top, left, bottom, right] in pixels. group: specimen or
+    session; "" takes `default_group`. An image is in a dataset only once: another result of it
+    replaces the earlier one. Raises Refused.
     """
     check_may_train(user)
     lock(dataset, DELETED)
@@ -155,7 +159,7 @@ def use_as_training_data(
 
 @transaction.atomic
 def group_image(*, image: DatasetImage, group: str) -> None:
-    """Set the specimen or session of an image; "" sets the name of its file."""
+    """Set the group (specimen or session) of an image; "" sets the name of its file."""
     lock(image.dataset, DELETED)
     image.group = clean_text(group, SHOWN_NAME) or stem_of(image.name)
     if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):
@@ -172,9 +176,11 @@ def remove_image(*, image: DatasetImage) -> None:
 
 
 def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, reviewed: bool) -> None:
-    """Store a ZIP archive of images with labels, which a worker takes in; the notes on earlier archives go.
+    """Store a ZIP archive of images with labels; a worker then puts them into the dataset. Notes on
+    earlier archives are removed.
 
-    file: a Django `File`. Raises Refused (413 too large, 422 no archive, 429 too many, 507 no room); no file stays.
+    file: a Django `File`. consent, reviewed: as in `use_as_training_data`. Raises Refused (413 too
+    large, 422 no archive, 429 too many, 507 no room); then nothing is stored.
     """
     check_may_train(user)
     _check_promises(consent, reviewed)
@@ -193,7 +199,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     path = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
     with storing(lambda: default_storage.delete(path)):
         entry["file"] = default_storage.save(path, file)
-    with publishing(lambda: default_storage.delete(entry["file"])), transaction.atomic():
+    with undo_on_failure(lambda: default_storage.delete(entry["file"])), transaction.atomic():
         lock(dataset, DELETED)
         waiting, summary = [*dataset.incoming, entry], {**dataset.summary, "notes": []}
         Dataset.objects.filter(pk=dataset.pk).update(incoming=waiting, summary=summary)
@@ -202,50 +208,55 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
 
 @transaction.atomic
 def check_again(*, dataset: Dataset) -> None:
-    """Write what could not be written, and check the whole once more."""
+    """Let a worker write the images that had errors again, and check the complete dataset once
+    more."""
     lock(dataset, DELETED)
     dataset.images.exclude(error="").update(error="")
     _prepare(dataset)
 
 
 def default_group(job: Job) -> str:
-    """The specimen or session of a result: see `groups_of`; without a sample the name of its image without the number
-    in a series."""
+    """The group (specimen or session) of a result's image: within a sample as in `groups_of`,
+    otherwise the name of the image without its number in a series."""
     image = job.micrograph
     return groups_of(job.sample)[image.pk] if job.sample is not None else default_group_of(image.name)
 
 
 def groups_of(sample: Sample) -> dict[Any, str]:
-    """The specimen or session of each image of a sample, by the image's id: its name, and by what its images differ.
+    """The group of each image of a sample, by the image's id: the name of the sample, and what
+    distinguishes its images.
 
-    That is the day in their files, else the beginning of their names, else each name: one group could hold nothing
-    back for a test.
+    That is the day in their files, otherwise the beginning of their names, otherwise the complete
+    name. (The test of a training needs several groups: some are held back.)
     """
     images = Micrograph.objects.filter(jobs__sample=sample).distinct()
-    for part in (
+    for part_of in (
         lambda image: day_of(str(image.metadata.get("date", ""))),
         lambda image: default_group_of(image.name),
         lambda image: stem_of(image.name),
     ):
-        parts = {image.pk: part(image) for image in images}
+        parts = {image.pk: part_of(image) for image in images}
         if len(set(parts.values())) > 1:
             break
     else:
         parts = dict.fromkeys(parts, "")
-    return {pk: ", ".join(filter(None, (sample.name, of_image)))[:SHOWN_NAME] for pk, of_image in parts.items()}
+    return {pk: ", ".join(filter(None, (sample.name, part)))[:SHOWN_NAME] for pk, part in parts.items()}
 
 
 def default_group_of(name: str) -> str:
+    """A file name without suffix and without its number in a series."""
     stem = stem_of(name)
     return SERIES.sub("", stem).strip() or stem
 
 
 def stem_of(name: str) -> str:
+    """A file name without its suffix."""
     return PurePosixPath(name).stem or name
 
 
 def unique_name(dataset: Dataset, name: str) -> str:
-    """A name for a file of a dataset: no other has its stem, and every file system takes it."""
+    """A name for a new file in a dataset that every file system allows. Its stem differs from those
+    of all other files."""
     clean = portable(shown_name(name))
     stems = {stem_of(other).casefold() for other in dataset.images.values_list("name", flat=True)}
     suffix = PurePosixPath(clean).suffix
@@ -258,23 +269,28 @@ def unique_name(dataset: Dataset, name: str) -> str:
 
 
 def check_room(dataset: Dataset, more: int) -> None:
+    """Raises Refused (409) if so many more images do not fit into the dataset."""
     if dataset.images.count() + more > MOST_IMAGES:
         raise Refused(FULL, 409)
 
 
 def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
-    """Store the files of an image that a worker has written, in place of earlier ones: "image", "labels", "preview" and
-    "coco". fields: what else changes in its row; what people have changed meanwhile stays. Raises `Superseded`, and
-    Refused where it is an image of an archive and its owner's quota is used up."""
+    """Store the files of an image that a worker has written ("image", "labels", "preview" and
+    "coco"), in place of earlier ones.
+
+    fields: other fields of its row that change; changes that people have made to further fields
+    meanwhile stay. Raises `Superseded`, and Refused if it is an image of an archive and its owner's
+    quota is used up.
+    """
 
     def remove() -> None:
         if not DatasetImage.objects.filter(pk=image.pk).exists():
             remove_folder(image.folder)
 
     size = sum(path.stat().st_size for path in files.values())
-    if image._state.adding:  # the archive, which counts until it is taken in, goes soon
+    if image._state.adding:  # a new image of the archive, whose own bytes will be removed
         check_quota(size - sum(archive["size"] for archive in dataset.incoming[:1]), **dataset.maker)
-    with publishing(remove):
+    with undo_on_failure(remove):
         names_in_storage = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         file_fields = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():
@@ -292,9 +308,9 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
 
 
 def keep_check(*, image: DatasetImage, file: Path) -> None:
-    """Store what the check knows of an image beside its files, in place of what it knew of other labels.
+    """Store the file with the check of an image, in place of a check of other labels.
 
-    An attempt that was superseded may do so, too: only checks are removed, which are found again.
+    A superseded attempt may do this, too: it removes only checks, which can be made again.
     """
     _put(f"{image.folder}/{file.name}", file)
     if not DatasetImage.objects.filter(pk=image.pk).exists():
@@ -305,9 +321,13 @@ def keep_check(*, image: DatasetImage, file: Path) -> None:
             default_storage.delete(f"{image.folder}/{name}")
 
 
-def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
-    """Remove the first archive, which was taken in or refused; notes: name and sentence of what was left out. Deaths
-    until now do not count against the next archive. Raises `Superseded`."""
+def remove_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> None:
+    """Remove the first archive after its images were put into the dataset or refused. Raises
+    `Superseded`.
+
+    notes: (name, sentence) of each file that was left out. Deaths of workers until now do not count
+    for the next archive.
+    """
     archive = dataset.incoming[0]
     notes_of_archive = [{"archive": archive["name"], "name": name, "sentence": sentence} for name, sentence in notes]
     dataset.incoming, dataset.deaths = dataset.incoming[1:], 0
@@ -317,18 +337,20 @@ def take_in_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> No
 
 
 def publish_dataset(*, dataset: Dataset, summary: dict[str, Any]) -> None:
-    """Store what a worker found; raises `Superseded`."""
+    """Store the outcome of checking a dataset and set it done; raises `Superseded`."""
     notes = dataset.summary.get("notes", [])
     dataset.finish(Dataset.State.DONE, summary={**summary, "notes": notes})
 
 
 def coco_of(image: DatasetImage) -> str:
-    """The stored file with the annotations of an image, beside its labels."""
+    """The path in the storage of the file with the COCO annotations of an image; it is beside the
+    labels."""
     return str(PurePosixPath(image.labels.name).with_suffix(".json.gz"))
 
 
 def _put(name: str, path: Path) -> str:
-    """Store a file, which is named by its content: what is there is right, unless a crash has cut it off."""
+    """Store a file; returns its path. Its name depends on its content, so an existing file is the
+    same, unless a crash has left only a part of it."""
     if default_storage.exists(name):
         if default_storage.size(name) == path.stat().st_size:
             return name
@@ -338,6 +360,7 @@ def _put(name: str, path: Path) -> str:
 
 
 def _check_promises(consent: bool, reviewed: bool) -> None:
+    """Raises Refused (422) if the user has not agreed, or has not checked the outlines."""
     if not reviewed:
         raise Refused(UNREVIEWED, 422)
     if not consent:
@@ -345,7 +368,8 @@ def _check_promises(consent: bool, reviewed: bool) -> None:
 
 
 def _check_result(job: Job, dataset: Dataset) -> None:
-    """Raises Refused where a result cannot join the dataset; a dataset without classes takes those of the result."""
+    """Raises Refused if a result cannot be put into the dataset. A dataset without classes gets
+    those of the result."""
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     if job.segmentation is None:
@@ -371,7 +395,8 @@ def _check_result(job: Job, dataset: Dataset) -> None:
 
 
 def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
-    """The checked part of the analysed image; None for the whole. A data bar is never analysed, so it is no truth."""
+    """The checked region of an image, [top, left, bottom, right]; None for the whole image. A data
+    bar is never in it, because it is not analysed. Raises Refused (422)."""
     width, height = job.micrograph.width, job.micrograph.height
     rows = job.summary.get("data_bar") or height
     whole = [0, 0, rows, width]
@@ -387,21 +412,24 @@ def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
 
 
 def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
-    """Whether a region lies within an image and is large enough to teach anything."""
+    """Whether a region lies within an image and has at least LEAST_SIDE on each side."""
     top, left, bottom, right = region
     return min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE
 
 
 def _visible_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts of a description without invisible characters; raises Refused (422) for an empty
+    name."""
     longest = {"name": SHOWN_NAME}
-    seen = {name: clean_text(value, longest.get(name, LONGEST)) for name, value in texts.items()}
-    if seen.get("name") == "":
+    cleaned = {name: clean_text(value, longest.get(name, LONGEST)) for name, value in texts.items()}
+    if cleaned.get("name") == "":
         raise Refused(UNNAMED, 422)
-    return seen
+    return cleaned
 
 
 def _prepare(dataset: Dataset) -> None:
-    """Let a worker write and check what has changed; a running attempt is superseded."""
+    """Let a worker write the changed images of a dataset and check it. A running attempt is
+    superseded."""
     Dataset.objects.filter(pk=dataset.pk).update(**AFRESH)
     enqueue_after_commit(dataset.pk, Dataset)
     dataset.state = Dataset.State.QUEUED

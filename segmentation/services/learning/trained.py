@@ -1,4 +1,5 @@
-"""What a worker stores of a training: its plan and curves as they come, its files, and in the end its model."""
+"""What a worker stores of a training: its progress with pictures while it runs, and at the end its
+files and its model."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from django.utils.text import slugify
 from ...core.network.cards import GRAPH, TEST, read_card
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
-from ..ground.files import delete_with_files, publishing, remove_files
+from ..ground.files import delete_with_files, remove_files, undo_on_failure
 from ..ground.refusal import Refused
 from ..results.publishing import store
 
@@ -32,32 +33,36 @@ LONGEST_NAME = 28  # so that the name of the weights fits a TrainingFile
 
 
 def runs_folder() -> Path:
-    """Where trainings under way lie on this machine."""
+    """The folder on this machine with the files of unfinished trainings."""
     return Path(settings.DEEPSEGM_DATA) / "trainings"
 
 
 @transaction.atomic
 def begin_version(*, training: Training) -> None:
-    """Give the training its number among those of its dataset, once; raises `Superseded`."""
+    """Give a training its version, a number among the trainings of its dataset, if it has none;
+    raises `Superseded`."""
     if training.version:
         return
-    Dataset.objects.locked(training.dataset_id)  # two trainings at once get two numbers
+    Dataset.objects.locked(training.dataset_id)  # so that two trainings never get the same number
     others = Training.objects.filter(dataset=training.dataset_id).exclude(pk=training.pk)
     training.version = (others.aggregate(last=Max("version"))["last"] or 0) + 1
     training.change(version=training.version)
 
 
 def model_name_of(training: Training) -> str:
-    """The name of its ModelCard: the dataset's, four of its digits, the version."""
-    named = str(training.dataset or "dataset")
-    origin = f"{training.dataset_id or training.pk}"[:4]
-    return f"{slugify(named)[:LONGEST_NAME].strip('-_') or 'own'}-{origin}-{training.version}"
+    """The name of the model of a training: the name of the dataset, four characters of its id, and
+    the version."""
+    dataset_name = str(training.dataset or "dataset")
+    short_id = f"{training.dataset_id or training.pk}"[:4]
+    return f"{slugify(dataset_name)[:LONGEST_NAME].strip('-_') or 'own'}-{short_id}-{training.version}"
 
 
 def report_training(*, training: Training, pictures: Iterable[Path], brings_progress: bool, **values: Any) -> None:
-    """Store new pictures, then say how far the training is; raises `Superseded`.
+    """Store new pictures and the progress of a training (`values`, fields of its row); raises
+    `Superseded`.
 
-    brings_progress: there is more than an attempt before had; deaths and faults until now count no more.
+    brings_progress: whether the training is further than an earlier attempt was: then earlier
+    deaths and faults no longer count.
     """
     stored_names = set(training.artifacts.values_list("name", flat=True))
     new = [path for path in pictures if path.name not in stored_names]
@@ -70,20 +75,21 @@ def report_training(*, training: Training, pictures: Iterable[Path], brings_prog
 
 
 def publish_training(*, training: Training, card: Path, files: Iterable[Path], summary: Mapping[str, Any]) -> None:
-    """Store card, weights and pictures, let the site know the model, and set the training done.
+    """Store card, weights and pictures of a training, install its model on the site, and set the
+    training done.
 
-    The model is offered if it is better than its base. Raises `Superseded`, and Refused if its files were altered or an
-    image was taken back.
+    The model is offered to users if it is better than its base. Raises `Superseded`, and Refused if
+    its files were altered or an image was removed from the dataset.
     """
     stored_names = set(training.artifacts.values_list("name", flat=True))
     graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
     new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
-    with publishing(lambda: remove_files(row.file.name for row in rows)):
+    with undo_on_failure(lambda: remove_files(row.file.name for row in rows)):
         rows += (_store_copy(training, path) for path in new)
         with transaction.atomic():
             check_given(training)
-            # The row is there before the model: a model without a row would be open to everybody.
+            # The row is stored before the model: everybody could use a model without a row.
             training.change(model_name=card.stem, summary=summary)
             TrainingFile.objects.bulk_create(rows)
     training.model_name = card.stem
@@ -96,7 +102,8 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
 
 @transaction.atomic
 def check_given(training: Training) -> None:
-    """Raises Refused (409) if an image of a training, or the dataset, was taken back or unshared; locks the dataset."""
+    """Raises Refused (409) if an image of a training was removed from the dataset, or if the
+    dataset is deleted or no longer shared with the training's owner. Locks the dataset."""
     dataset = Dataset.objects.locked(training.dataset_id)
     if dataset is None:
         raise Refused(NO_DATASET, 409)
@@ -109,16 +116,18 @@ def check_given(training: Training) -> None:
 
 
 def forget_run(training: Training) -> None:
-    """Remove everything that an unfinished training has made: what was taken back is not kept either."""
+    """Remove everything that an unfinished training has made from images of which one was removed
+    from the dataset."""
     delete_with_files(training.artifacts.all())
     Training.objects.filter(pk=training.pk).update(summary={})
     transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(training.pk), ignore_errors=True))
 
 
 @receiver(pre_delete, sender=DatasetImage)
-def take_back(instance: DatasetImage, **kwargs: Any) -> None:
-    """An image that leaves its dataset leaves its trainings, too. A model that is done stays, without pictures of it. A
-    running training is stopped by its worker; of any other one nothing is kept but its row."""
+def remove_from_trainings(instance: DatasetImage, **kwargs: Any) -> None:
+    """Remove an image that is deleted from a dataset from the trainings, too. A finished model
+    stays, without pictures of the image. A running training is stopped by its worker; of any other
+    training only the row stays."""
     for training in Training.objects.filter(dataset=instance.dataset_id).exclude(state=Training.State.RUNNING):
         if str(instance.pk) not in {entry["image"] for entry in training.frozen}:
             continue
@@ -128,40 +137,49 @@ def take_back(instance: DatasetImage, **kwargs: Any) -> None:
             files = [picture["file"] for part in parts for picture in part if picture["image"] == instance.name]
             delete_with_files(training.artifacts.filter(name__in=files))
             summary["pictures"] = [picture for picture in parts[0] if picture["image"] != instance.name]
-            summary["images"] = [{**one, "file": ""} if one["image"] == instance.name else one for one in parts[1]]
+            summary["images"] = [
+                {**image, "file": ""} if image["image"] == instance.name else image for image in parts[1]
+            ]
             Training.objects.filter(pk=training.pk).update(summary=summary)
         else:
             forget_run(training)
 
 
 def _store_copy(training: Training, path: Path) -> TrainingFile:
-    """The row of a copy of the file in the storage; the file stays, because a training may be killed at any time."""
+    """Copy a file into the storage; returns its row, not saved yet. The file itself stays, because
+    a killed training needs it again."""
     stored = store(f"{training.folder}/{training.attempt}", path, {}, keep=True)
     return TrainingFile(training=training, attempt=training.attempt, **stored)
 
 
 def install_model(training: Training) -> None:
-    """Copy card, weights and graph of a training from the storage to the folder of the site's own models, unless they
-    are there. The card comes last: without it what is half written is no model. Raises Refused (409): altered files."""
+    """Copy card, weights and graph of a training from the storage to the site's folder of models,
+    unless they are there.
+
+    The card is put there last: without a card incomplete files are no model. Raises Refused (409)
+    if files were altered.
+    """
     folder, name = Path(settings.DEEPSEGM_MODELS), training.model_name
     if (folder / f"{name}{CARD}").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     stored = set(training.artifacts.values_list("name", flat=True))
-    beside = (end for end in (GRAPH, TEST) if f"{name}{end}" in stored)  # those of version 1.0.0 have neither
-    aside = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *beside, CARD)}
+    # Models of version 1.0.0 have no such files.
+    graph = (end for end in (GRAPH, TEST) if f"{name}{end}" in stored)
+    partial_files = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *graph, CARD)}
     try:
-        for end, file in aside.items():
+        for end, file in partial_files.items():
             _copy(training, f"{name}{end}", file)
-        _check_files(aside, name)
-        for end, file in aside.items():
+        _check_files(partial_files, name)
+        for end, file in partial_files.items():
             file.replace(folder / f"{name}{end}")
     finally:
-        for file in aside.values():
+        for file in partial_files.values():
             file.unlink(missing_ok=True)
 
 
 def _copy(training: Training, name: str, target: Path) -> None:
+    """Copy a stored file of a training to a path; raises Refused (409) if it is missing."""
     row = training.artifacts.filter(name=name).first()
     try:
         if row is None:
@@ -172,18 +190,19 @@ def _copy(training: Training, name: str, target: Path) -> None:
         raise Refused(ALTERED.format(name=name), 409) from error
 
 
-def _check_files(aside: Mapping[str, Path], name: str) -> None:
-    """Raises Refused unless weights and graph are those of the card; aside: the copy of each by its ending."""
-    card = aside[CARD]
-    named = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
+def _check_files(files: Mapping[str, Path], name: str) -> None:
+    """Raises Refused (409) if the weights or the graph are not those of the card. files: by suffix.
+    name: of the model."""
+    card = files[CARD]
+    renamed = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
     try:
-        named.parent.mkdir(exist_ok=True)
-        shutil.copyfile(card, named)
-        model = read_card(named)
+        renamed.parent.mkdir(exist_ok=True)
+        shutil.copyfile(card, renamed)
+        model = read_card(renamed)  # which takes the name of the model from the file
     except ValueError as error:
         raise Refused(ALTERED.format(name=f"{name}{CARD}"), 409) from error
     finally:
-        shutil.rmtree(named.parent, ignore_errors=True)
+        shutil.rmtree(renamed.parent, ignore_errors=True)
     for end, expected in ((WEIGHTS, model.sha256), (GRAPH, model.graph)):
-        if expected and (end not in aside or hashlib.sha256(aside[end].read_bytes()).hexdigest() != expected):
+        if expected and (end not in files or hashlib.sha256(files[end].read_bytes()).hexdigest() != expected):
             raise Refused(ALTERED.format(name=f"{name}{end}"), 409)

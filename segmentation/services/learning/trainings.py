@@ -1,4 +1,5 @@
-"""Trainings: asked for, cancelled, tried again and deleted; and what becomes of the models that they make."""
+"""Trainings: how they are requested, cancelled, tried again and deleted, and how their models are
+offered and shared."""
 
 from __future__ import annotations
 
@@ -34,9 +35,9 @@ from .trained import check_given, runs_folder
 
 logger = logging.getLogger(__name__)
 LONGEST_TITLE = 80
-FEW, FEW_OBJECTS = 5, 100
-RECENT = 20
-LEAST_SHARE = 0.25  # of its threads that a training gets of a machine that is busy
+FEW, FEW_OBJECTS = 5, 100  # with fewer images or outlines the page of a dataset shows a note
+RECENT = 20  # finished trainings from which the time of a step is taken
+LEAST_SHARE = 0.25  # a training gets at least this share of its threads, also on a busy machine
 NOT_THERE = "There is no such dataset."
 NO_IMAGES = "The dataset has no images yet: add images with checked outlines first."
 ONE_IMAGE = "One image is not enough: a training learns from some images and is judged on others. Add a second one."
@@ -75,11 +76,11 @@ def create_training(
     token: str = "",
     key: str = "",
 ) -> Training:
-    """Ask for a training of a base model on all images of a dataset as they are now.
+    """Queue a training that improves a base model with all present images of a dataset.
 
-    options: "title" of the model, "learning_curve", "composed" (bool). token, key: identify a
-    submission (`submission_of`), so that a double click makes one training. Raises Refused (401,
-    403 no right, 404, 409, 422, 429).
+    options: "title" of the model, "learning_curve" and "composed" (bool: whether agglomerates are
+    composed of the particles). token, key: identify a submission (`submission_of`), so that a
+    double click makes one training. Raises Refused (401, 403 no right, 404, 409, 422, 429).
     """
     check_may_train(user)
     lock(dataset, NOT_THERE)
@@ -115,22 +116,23 @@ def create_training(
 @frees_room
 @transaction.atomic
 def cancel_training(*, training: Training) -> Training:
-    """Stop a training that waits or runs; cancelling twice is once."""
+    """Stop a training that waits or runs. A second call changes nothing."""
     move(training, Training.UNFINISHED, ENDED, GONE, state=Training.State.CANCELLED, finished=timezone.now())
     return training
 
 
 @transaction.atomic
 def retry_training(*, training: Training) -> Training:
-    """Queue a failed or cancelled training once more, on the same frozen images; it goes on where it stopped."""
+    """Queue a failed or cancelled training once more, with the same images. It goes on where it
+    stopped. Raises Refused."""
     check_may_train(training.owner)
-    again = (Training.State.FAILED, Training.State.CANCELLED)
-    if training.state in again:
+    ended = (Training.State.FAILED, Training.State.CANCELLED)
+    if training.state in ended:
         check_given(training)
         lock(training.dataset, NOT_THERE)
         _check_torch()
         _check_free(training.dataset, training.owner)
-    move(training, again, NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
+    move(training, ended, NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
     enqueue_after_commit(training.pk, Training)
     return training
 
@@ -138,16 +140,17 @@ def retry_training(*, training: Training) -> Training:
 @frees_room
 @transaction.atomic
 def delete_training(*, training: Training) -> None:
-    """Remove a training in any state, with its files and its model. Results of this model stay and can be read: each
-    holds the card of its model. A default that names the model no longer counts."""
+    """Remove a training in any state, with its files and its model. Results of the model stay,
+    because each has a copy of the card. A default that names the model has no effect any more."""
     Training.objects.filter(pk=training.pk).delete()
 
 
 @transaction.atomic
 def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
-    """Let the form and the API offer the model of a training, if its held-out error fell.
+    """Let the form and the API offer the model of a training, if its error on held-out images fell.
 
-    overrule: offer it although the error did not fall; page and card name who did. Raises Refused (401 to 503).
+    overrule: offer it although the error did not fall; then page and card name the user. Raises
+    Refused (401 to 503).
     """
     check_may_train(user)
     row = _with_model(training)
@@ -163,7 +166,8 @@ def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
 
 @transaction.atomic
 def withdraw(*, training: Training) -> Training:
-    """Offer the model no longer. Its results stay; a default that names it no longer counts."""
+    """Stop offering the model of a training. Its results stay. A default that names it has no
+    effect any more."""
     row = _with_model(training)
     row.offered = row.shared = False
     return _save_fields(training, row, "offered", "shared")
@@ -171,7 +175,8 @@ def withdraw(*, training: Training) -> Training:
 
 @transaction.atomic
 def share(*, training: Training, user: Any, shared: bool = True) -> Training:
-    """Let every account use the model, or its owner alone. Raises Refused (403, 409)."""
+    """Let every account use the model of a training, or only its owner. Raises Refused (403,
+    409)."""
     if not training.staff_may(user, "change"):
         raise Refused(STAFF_SHARE, 403)
     row = _with_model(training)
@@ -182,7 +187,7 @@ def share(*, training: Training, user: Any, shared: bool = True) -> Training:
 
 
 def frozen(dataset: Dataset) -> list[dict[str, Any]]:
-    """The images of a dataset as a training stores them."""
+    """The present images of a dataset, as a training stores them."""
     return [
         {
             "image": str(image.pk),
@@ -197,19 +202,19 @@ def frozen(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
-    """The models that can be trained further on a dataset, those for comparison last."""
+    """The models that can be trained further with a dataset. Models for comparison come last."""
     classes, fitting = list(dataset.class_names or []), []
     for card in offered(user):
-        of_model = list(find(card.task).class_names) or list(card.maps)
+        model_classes = list(find(card.task).class_names) or list(card.maps)
         # Outlines without classes fit every model.
-        if card.task == dataset.task and (not classes or not of_model or of_model == classes):
+        if card.task == dataset.task and (not classes or not model_classes or model_classes == classes):
             fitting.append(card)
     return sorted(fitting, key=lambda card: card.comparison)
 
 
 def usual_base(dataset: Dataset, bases: Sequence[cards.ModelCard], user: Any) -> str:
-    """The name of the base model that a training takes by itself: the one that outlined most images of the dataset,
-    else the default of its kind; "" without any."""
+    """The name of the base model that the form proposes: the one that outlined most images of the
+    dataset, otherwise the default of its kind, otherwise the first of `bases`; "" without bases."""
     outlined = Counter(summary.get("model") for summary in dataset.images.values_list("summary", flat=True))
     names = [*(name for name, _ in outlined.most_common()), chosen_default(dataset.task, user)]
     offered_names = [card.name for card in bases]
@@ -217,7 +222,7 @@ def usual_base(dataset: Dataset, bases: Sequence[cards.ModelCard], user: Any) ->
 
 
 def obstacle(dataset: Dataset, user: Any) -> str:
-    """Why no training can start on a dataset now; "" where one can."""
+    """A sentence why no training can start on a dataset now; "" if one can."""
     try:
         check_may_train(user)
         _check_torch()
@@ -229,28 +234,32 @@ def obstacle(dataset: Dataset, user: Any) -> str:
 
 
 def composing_obstacle(dataset: Dataset) -> str:
-    """Why no agglomerates can be composed of the particles of a checked dataset; "" where they can."""
-    task, counted = find(dataset.task), dataset.summary.get("composed")
-    if task.composable and counted is None:
+    """A sentence why agglomerates cannot be composed of the particles of a checked dataset; "" if
+    they can."""
+    task, counts = find(dataset.task), dataset.summary.get("composed")
+    if task.composable and counts is None:
         return NOT_COUNTED
-    return planning.composing_obstacle(task, (counted or {}).get("whole", {}))
+    return planning.composing_obstacle(task, (counts or {}).get("whole", {}))
 
 
 def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = False) -> float:
-    """About how long a training will take, with or without its learning curve and composed
-    agglomerates: as its own plan will say, but with the time of a step in the recent trainings of
-    this site, or of a usual computer where there are none; longer while this machine is busy."""
+    """The approximate duration of a training in seconds.
+
+    It is computed as the plan of the training will be. The time of a step is taken from recent
+    trainings of this site, otherwise from a typical computer; it is longer while this machine is
+    busy. curve: with a learning curve. composed: with composed agglomerates.
+    """
     usable = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
     groups = {image.group or image.name for image in usable}
     sides = [image.region or (0, 0, image.height, image.width) for image in usable]
     megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
     plans = rows.values_list("summary__plan", flat=True)[:RECENT]
-    usual = sorted(plan["of_step"] - planning.LOOK_SECONDS / planning.CHECKPOINT for plan in plans if plan)
+    step_seconds = sorted(plan["of_step"] - planning.LOOK_SECONDS / planning.CHECKPOINT for plan in plans if plan)
     chosen = planning.choose(
         max(len(groups), 2),
         megapixels,
-        pace=slowed() * (usual[len(usual) // 2] if usual else planning.PACE),
+        pace=slowed() * (step_seconds[len(step_seconds) // 2] if step_seconds else planning.PACE),
         minutes=planning.MINUTES,
         curve=curve,
         composed=composed,
@@ -259,8 +268,8 @@ def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = 
 
 
 def slowed() -> float:
-    """How many times longer a training takes because of what this machine does besides: it has the lowest priority. 1
-    where trainings run on other machines."""
+    """The factor by which a training takes longer because of other work on this machine (a training
+    has the lowest priority). 1 if trainings run on other machines."""
     if not settings.DEEPSEGM_EMBEDDED:
         return 1.0
     threads = settings.DEEPSEGM_TRAINING_THREADS
@@ -269,7 +278,7 @@ def slowed() -> float:
 
 
 def sufficiency(dataset: Dataset) -> list[str]:
-    """Sentences on whether the images of a dataset suffice."""
+    """Sentences for a dataset that has few images or outlines; [] if it has enough."""
     images = list(dataset.images.all())
     objects = objects_of(dataset)
     sentences = []
@@ -281,12 +290,12 @@ def sufficiency(dataset: Dataset) -> list[str]:
 
 
 def objects_of(dataset: Dataset) -> int:
-    """How many outlines its images have."""
+    """The number of outlines in all images of a dataset."""
     return sum(int(summary.get("objects") or 0) for summary in dataset.images.values_list("summary", flat=True))
 
 
 def _check_dataset(dataset: Dataset) -> None:
-    """Raises Refused where a dataset is not checked, has errors, or is too small to train on."""
+    """Raises Refused if a dataset is not checked, has errors, or is too small for a training."""
     count = dataset.images.count()
     if not count:
         raise Refused(NO_IMAGES, 422)
@@ -311,7 +320,7 @@ def _check_dataset(dataset: Dataset) -> None:
 
 
 def _check_base(name: str, dataset: Dataset, user: Any) -> None:
-    """Raises Refused where a training on this dataset cannot start from a model of this name."""
+    """Raises Refused if a training with this dataset cannot start from the model with this name."""
     bases = bases_for(dataset, user)
     if any(card.name == name for card in bases):
         return
@@ -325,7 +334,8 @@ def _check_base(name: str, dataset: Dataset, user: Any) -> None:
 
 
 def _check_torch() -> None:
-    if settings.DEEPSEGM_EMBEDDED:  # elsewhere the trainer is another machine
+    """Raises Refused (503) if this machine should train and torch is not installed."""
+    if settings.DEEPSEGM_EMBEDDED:  # on other sites another machine trains
         try:
             cards.need_torch("A training")
         except cards.TorchMissing as error:
@@ -333,6 +343,8 @@ def _check_torch() -> None:
 
 
 def _check_free(dataset: Dataset, user: Any) -> None:
+    """Raises Refused (409, 429) if the user has an unfinished training on the dataset, or too many
+    in all."""
     under_way = Training.objects.filter(state__in=Training.UNFINISHED, owner=user)
     if under_way.filter(dataset=dataset).exists():
         raise Refused(UNDER_WAY, 409)
@@ -342,7 +354,8 @@ def _check_free(dataset: Dataset, user: Any) -> None:
 
 
 def _with_model(training: Training) -> Training:
-    """The row of a finished training that has a model, locked."""
+    """The row of a finished training, locked; raises Refused (404, 409) if it is deleted or has no
+    model."""
     row = Training.objects.locked(training.pk)
     if row is None:
         raise Refused(GONE, 404)
@@ -352,14 +365,16 @@ def _with_model(training: Training) -> Training:
 
 
 def _save_fields(training: Training, row: Training, *fields: str) -> Training:
+    """Save fields of the locked `row`; returns `training`, which is read again."""
     row.save(update_fields=fields)
     training.refresh_from_db()
     return training
 
 
 def _say_overruled(row: Training, user: Any) -> None:
-    """Write into the limits of a card that a person overruled the outcome, also of the stored copy, from which other
-    machines install it; raises Refused."""
+    """Write into the "limits" of a model's card that a person overruled the outcome: into the
+    installed card, and into the stored copy, from which other machines install it. Raises Refused
+    (503)."""
     who, name = user.get_full_name() or user.get_username(), row.model_name
     try:
         file = cards.find(name).weights.with_name(f"{name}.toml")
@@ -369,16 +384,16 @@ def _say_overruled(row: Training, user: Any) -> None:
         if "limits" in document:
             document["limits"] = new_limits
             text = tomlkit.dumps(document)
-        else:  # an entry of the card itself, so before its tables
+        else:  # a new key of TOML's top level must come before the tables
             text = tomlkit.dumps({"limits": new_limits}) + tomlkit.dumps(document)
         artifact = row.artifacts.filter(name=file.name).first()
         if artifact is not None:
             artifact.file.name = default_storage.save(artifact.file.name, ContentFile(text.encode()))
             artifact.size = len(text.encode())
             artifact.save(update_fields=["file", "size"])
-        aside = file.with_name(f".{name}.part")
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(file)
+        partial = file.with_name(f".{name}.part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
     except (OSError, ValueError, cards.UnknownModel) as error:
         logger.exception("The card of the model %s could not be changed.", name)
         raise Refused(NO_CARD, 503) from error
@@ -386,16 +401,18 @@ def _say_overruled(row: Training, user: Any) -> None:
 
 @receiver(post_delete, sender=Training)
 def remove_its_model(instance: Training, **kwargs: Any) -> None:
-    """A model goes with its row, on cascades too; otherwise a private model would be open to all. So does what lies on
-    this machine while it is trained."""
-    name, run = instance.model_name, runs_folder() / str(instance.pk)  # the row itself loses its id
+    """Remove the model of a deleted training (also deleted by a cascade), because everybody could
+    use a model without a row. The files of an unfinished training are removed, too."""
+    # Read now, because Django takes the id from a deleted row.
+    name, run = instance.model_name, runs_folder() / str(instance.pk)
     transaction.on_commit(lambda: shutil.rmtree(run, ignore_errors=True))
     if name and name not in cards.released_names() and not trained([name]):
         transaction.on_commit(lambda: remove_model(name))
 
 
 def remove_model(name: str) -> None:
-    """Remove a model from the folder of the site's own models; the card first, which offers it."""
+    """Remove a model from the site's folder of models: the card first, because without it there is
+    no model."""
     folder = settings.DEEPSEGM_MODELS
     files = [folder / f"{name}{suffix}" for suffix in (".toml", ".safetensors", cards.GRAPH, cards.TEST)]
     files += [folder / f"{name}-{which}.webp" for which in cards.PICTURES]

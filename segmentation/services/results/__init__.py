@@ -1,1 +1,1 @@
-"""Uploads, analyses, corrections, samples and their files."""
+"""Services for uploads, analyses, corrections, samples, methods and their files."""

@@ -1,6 +1,8 @@
-"""The steps after the inspection of an upload: its jobs may run and its sample adds it, or both get the reason why not.
+"""What follows the inspection of an upload: its jobs may run and its sample adds the image, or both
+are told why not.
 
-A sender need not wait for that: a job is made at once and `ready` later, and a sample adds its images one by one.
+A user need not wait for the inspection: a job is made at once and is `ready` later, and a sample
+adds its images one by one. This module also starts the analysis of an upload.
 """
 
 from __future__ import annotations
@@ -18,22 +20,31 @@ from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.stated import StatedScale
 from ...models import AFRESH, Job, MethodVersion, Micrograph
-from ..ground.files import LocalFile, let_go_of_sides, publishing, remove_after_commit, remove_files, remove_folder
+from ..ground.files import (
+    LocalFile,
+    release_side_files,
+    remove_after_commit,
+    remove_files,
+    remove_folder,
+    undo_on_failure,
+)
 from ..ground.refusal import Refused
 from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
 from .pooling import refresh_after_commit
-from .publishing import heed_reading
-from .samples import enrol, remark, take_in
+from .publishing import apply_bar_reading
+from .samples import add_notes, add_read_images, take_in_images
 from .uploads import Note, discard_unused, receive_upload, sha256_of_upload
 
 
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
-    """Store the facts about an image, and start the work that waits for them.
+    """Store what the inspection of an image found, and start the work that waits for it.
 
-    facts: fields of the `Micrograph` by name. unread: whether its data bar is still to be read; then the image waits
-    again. Raises `Superseded` if the micrograph no longer belongs to this attempt.
+    facts: fields of the `Micrograph` by name. preview: a PNG file. unread: whether the data bar is
+    still to be read; then the image goes back into the queue. Raises `Superseded` if the micrograph
+    no longer belongs to this attempt.
     """
-    is_new = not micrograph.preview  # an earlier reading stored the same one; pages may be reading it
+    # An earlier attempt stored the same preview, which pages may show now.
+    is_new = not micrograph.preview
     if is_new:
         micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
 
@@ -43,40 +54,41 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
         if not Micrograph.objects.filter(pk=micrograph.pk).exists():
             remove_folder(micrograph.folder)
 
-    with publishing(remove), transaction.atomic():
+    with undo_on_failure(remove), transaction.atomic():
         facts = {**facts, "preview": micrograph.preview.name}
         if unread:
-            # `started` stays, because its sender has had a turn.
+            # `started` stays: it tells the queue that the sender has had a turn.
             micrograph.change(**{**AFRESH, "started": micrograph.started, **facts})
         else:
             micrograph.finish(Micrograph.State.DONE, **facts)
-        _follow(micrograph)
-    left = {f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt)}
-    remove_files(left - {micrograph.preview.name})
+        _start_waiting_work(micrograph)
+    old_previews = {f"{micrograph.folder}/preview-{attempt}.png" for attempt in range(1, micrograph.attempt)}
+    remove_files(old_previews - {micrograph.preview.name})
 
 
 def replace_by_page(*, micrograph: Micrograph, page: LocalFile) -> None:
-    """Let a page of a stack take the place of the stack; raises `Superseded`."""
+    """Store one page of an uploaded stack in place of the stack; raises `Superseded`."""
     fields = {"name": page.name, "size": page.size, "sha256": sha256_of_upload(page), "side": [], "pages": ""}
     stored = default_storage.save(f"{micrograph.folder}/page.tif", page)
-    with publishing(lambda: default_storage.delete(stored)), transaction.atomic():
+    with undo_on_failure(lambda: default_storage.delete(stored)), transaction.atomic():
         micrograph.change(file=stored, **fields)
-        let_go_of_sides([micrograph.pk])
+        release_side_files([micrograph.pk])
     remove_files([micrograph.file.name])
     micrograph.refresh_from_db()
 
 
 def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
-    """Store the reading of an image's data bar, start the work that waits for it, and tell the results that did not;
-    raises `Superseded`."""
+    """Store the reading of an image's data bar, start the work that waits for it, and apply it to
+    results that did not wait. Raises `Superseded`."""
     with transaction.atomic():
         micrograph.finish(Micrograph.State.DONE, reading=reading)
-        _follow(micrograph)
-        heed_reading(micrograph.jobs.all())
+        _start_waiting_work(micrograph)
+        apply_bar_reading(micrograph.jobs.all())
 
 
-def _follow(micrograph: Micrograph) -> None:
-    """Start jobs and samples that waited for an image, unless its scale depends on a data bar not yet read."""
+def _start_waiting_work(micrograph: Micrograph) -> None:
+    """Start the jobs that waited for an image, and add it to its sample. Work whose scale depends
+    on a data bar that is not read yet continues to wait, but such a job finds its outlines now."""
     micrograph.refresh_from_db()
     for job in _waiting_jobs(micrograph):
         if not micrograph.waits_for_bar(job.asked):
@@ -85,13 +97,15 @@ def _follow(micrograph: Micrograph) -> None:
             begin_unscaled(job)
     sample = micrograph.sample
     if sample is not None and not sample.waits_for_bar(micrograph):
-        enrol(sample, [micrograph])
+        add_read_images(sample, [micrograph])
 
 
 def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
-    """Note the entries left out of an unpacked archive; its own bytes are no longer needed.
+    """Set an unpacked archive done: store notes on the entries that were left out, and remove its
+    file.
 
-    The user may choose a destination for its images while it is unpacked: images already unpacked then follow.
+    The user may choose an account, a sample or an analysis for its images while it is unpacked:
+    this applies the choice to the images that were unpacked before.
     """
     with transaction.atomic():
         micrograph.finish(Micrograph.State.DONE, kind="ZIP archive")
@@ -100,19 +114,21 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
             micrograph.images.filter(owner=None).update(owner=micrograph.owner_id)
             Job.objects.filter(micrograph__archive=micrograph, owner=None).update(owner=micrograph.owner_id)
         if micrograph.sample is not None:
-            loose = micrograph.images.filter(jobs=None, sample=None).exclude(state=Micrograph.State.FAILED)
-            take_in(micrograph.sample, list(loose.order_by("created")), ())
+            unassigned = micrograph.images.filter(jobs=None, sample=None).exclude(state=Micrograph.State.FAILED)
+            take_in_images(micrograph.sample, list(unassigned.order_by("created")), ())
         notes = [*notes, *start_images(micrograph)]
         Micrograph.objects.filter(pk=micrograph.pk).update(notes=[note.as_dict() for note in notes])
         _leave_sample(micrograph, notes)
-        let_go_of_sides([micrograph.pk])
+        release_side_files([micrograph.pk])
         remove_after_commit(micrograph.folder)
 
 
 def start_images(archive: Micrograph) -> list[Note]:
-    """Start a job for each image unpacked from an archive, if that was requested and is not done yet.
+    """Start a job for each image of an archive that has none, if the user requested analyses.
+    Returns notes.
 
-    Each impossible job gives a Note, and its image goes. A job beyond its sender's limits fails and may be tried again.
+    An image that cannot be analysed is deleted, with a note. A job beyond its sender's limits fails
+    and may be tried again.
     """
     archive.refresh_from_db(fields=["asked", "owner"])
     if "settings" not in archive.asked:
@@ -147,8 +163,8 @@ def start_analysis(
     method: MethodVersion | None = None,
     **who: Any,
 ) -> Job | None:
-    """The analysis of an upload, as of `create_job`. None for an archive: each of its images is analysed as it is
-    unpacked."""
+    """Start the analysis of an upload; the arguments are those of `create_job`. Returns None for an
+    archive: each of its images is analysed when it is unpacked."""
     if not micrograph.is_archive:
         return create_job(micrograph=micrograph, settings=settings, asked=asked, token=token, method=method, **who)
     micrograph.asked = {**(asked or {}), "settings": settings.as_dict(), "token": token}
@@ -170,32 +186,35 @@ def analyse_file(
     file: Any,
     **received: Any,
 ) -> Job | None:
-    """Store a file and start its analysis, or leave nothing; raises Refused. method: which the settings follow.
-    received: as of `receive_upload`."""
+    """Store a file and start its analysis. Raises Refused; then nothing is stored.
+
+    method: the version of a method that the settings follow. received: arguments of
+    `receive_upload`.
+    """
     who = {name: received[name] for name in ("user", "visitor", "address")}
     micrograph = receive_upload(file=file, **received)
     try:
-        how = {"settings": settings, "asked": asked, "token": token, "key": key, "method": method}
-        return start_analysis(micrograph=micrograph, **how, **who)
+        request = {"settings": settings, "asked": asked, "token": token, "key": key, "method": method}
+        return start_analysis(micrograph=micrograph, **request, **who)
     except (ValueError, Refused) as problem:
         discard_unused(micrograph)
         raise problem if isinstance(problem, Refused) else Refused(str(problem)) from None
 
 
 def analyse_page(*, job: Job, page: str, **who: Any) -> Job | None:
-    """The analysis of a page of a job's file, or of a panel of its figure, as an image of its own, by the same settings
-    without a stated scale; asked twice, it is the same one.
+    """Analyse one page of a job's file, or one panel of its figure, as a separate image. It has the
+    same settings, without a stated scale. A second call gives the same job.
 
-    page: its number as sent. who: user, visitor and address. Raises Refused: 404 where there is no such page, else as
-    `analyse_file`.
+    page: its number, as sent. who: user, visitor and address. Raises Refused: 404 if there is no
+    such page, otherwise as `analyse_file`.
     """
-    whole = job.micrograph
+    original = job.micrograph
     try:
         [number] = pages_of(page.strip(), limit=1)
-        page_index(number, whole.page_count)
+        page_index(number, original.page_count)
     except UserError as problem:
         raise Refused(str(problem), 404) from None
-    stored = [(whole.name, whole.file.name), *((beside["name"], beside["file"]) for beside in whole.side)]
+    stored = [(original.name, original.file.name), *((beside["name"], beside["file"]) for beside in original.side)]
     with ExitStack() as stack:
         file, *side = (File(stack.enter_context(default_storage.open(path)), name=name) for name, path in stored)
         common = {"settings": job.get_settings(), "asked": StatedScale("").as_dict(), "method": job.method}
@@ -206,8 +225,8 @@ def analyse_page(*, job: Job, page: str, **who: Any) -> Job | None:
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:
     """Set an upload failed, with a sentence for its sender; raises `Superseded`.
 
-    Its jobs fail with the same sentence, and its sample notes it. unreadable: its bytes are removed, because they are
-    useless here; otherwise they stay for another try.
+    Its jobs fail with the same sentence, and its sample gets it as a note. unreadable: whether the
+    file is useless: then it is removed, otherwise it stays for another try.
     """
     with transaction.atomic():
         micrograph.finish(
@@ -221,16 +240,19 @@ def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = Tru
             fail_waiting(job, sentence)
         _leave_sample(micrograph, [Note(micrograph.name, sentence, 422)])
         if unreadable:
-            let_go_of_sides([micrograph.pk])
+            release_side_files([micrograph.pk])
             remove_after_commit(micrograph.folder)
 
 
 def _waiting_jobs(micrograph: Micrograph) -> Any:
+    """The jobs of an image that wait until it is read."""
     return Job.objects.filter(micrograph=micrograph, ready=False, state__in=Job.UNFINISHED)
 
 
 def _leave_sample(micrograph: Micrograph, notes: list[Note]) -> None:
+    """Take an upload that gives no image out of the sample that waits for it, and add notes to the
+    sample."""
     if micrograph.sample is not None:
-        remark(micrograph.sample, notes)
+        add_notes(micrograph.sample, notes)
         Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
         refresh_after_commit(micrograph.sample_id)

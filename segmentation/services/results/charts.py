@@ -1,4 +1,5 @@
-"""Control charts of methods: made, filled from the results that there are, changed, and noted at."""
+"""Control charts of methods: made and filled with the existing results, changed, deleted, and
+points marked with notes."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ from ...models import ChartPoint, ControlChart, Job, Method, Reference, Sample
 from ...models.charts import LONGEST_NOTE
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock
-from .control import put, same_material, take_as_told
+from .control import mark_alarms_as_sent, put_point, same_material
 from .methods import GONE, check_changeable
 
-MOST = 50
+MOST = 50  # charts of a method
 TOO_MANY = f"A method has at most {MOST} control charts: delete one that nobody looks at."
 TWICE = "There is a control chart of this number and material already."
 NO_CHART = "This control chart has been deleted."
@@ -25,8 +26,11 @@ TOO_LONG = f"A note has at most {LONGEST_NOTE} characters."
 
 @transaction.atomic
 def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None, user: Any) -> ControlChart:
-    """A chart of a number of a method, filled from the results that there are. reference: whose measurements it shows;
-    None for results of no reference material. Raises Refused (401, 403, 404, 409 one of the same, 422)."""
+    """A new chart of one number of a method, filled with the existing results.
+
+    reference: the chart shows measurements of this material; None for results without a reference
+    material. Raises Refused (401, 403, 404, 409 there is such a chart already, 422).
+    """
     check_changeable(method, user)
     lock(method, GONE)
     material = {**reference.material, "id": str(reference.pk)} if reference else {}
@@ -38,16 +42,17 @@ def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None
     chart = ControlChart(method=method, plan=plan.model_dump(mode="json"), reference=material)
     chart.save(force_insert=True)
     staff_log.note(user, "made a control chart", chart, {}, chart.plan)
-    alone = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
-    for row in [*alone.select_related("micrograph", "method"), *Sample.objects.filter(method__method=method)]:
-        put(chart, row)
-    take_as_told(chart)  # of what is past
+    single_results = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
+    for row in [*single_results.select_related("micrograph", "method"), *Sample.objects.filter(method__method=method)]:
+        put_point(chart, row)
+    mark_alarms_as_sent(chart)  # webhooks are not told of old points
     return chart
 
 
 @transaction.atomic
 def change_chart(*, chart: ControlChart, plan: ChartPlan, user: Any) -> None:
-    """Draw a chart in another way, by other rules, or with other limits. Its number stays. Raises Refused."""
+    """Change how a chart is drawn, its rules or its limits. It stays a chart of the same number.
+    Raises Refused."""
     check_changeable(chart.method, user)
     lock(chart, NO_CHART)
     before, after = chart.plan, {**plan.model_dump(mode="json"), "quantity": chart.plan["quantity"]}
@@ -55,7 +60,7 @@ def change_chart(*, chart: ControlChart, plan: ChartPlan, user: Any) -> None:
         return
     chart.plan = after
     chart.save(update_fields=["plan"])
-    take_as_told(chart)
+    mark_alarms_as_sent(chart)
     staff_log.note(user, "changed a control chart", chart, before, after)
 
 
@@ -69,9 +74,10 @@ def delete_chart(*, chart: ControlChart, user: Any) -> None:
 
 @transaction.atomic
 def mark_point(*, point: ChartPoint, user: Any, note: str | None = None, excluded: str | None = None) -> None:
-    """Say what happened at a point, and exclude it for a known cause. None leaves a text as it is, "" takes it away.
+    """Write a note at a point of a chart, or exclude the point for a known cause.
 
-    Raises Refused (403, 404, 422 a text that is too long).
+    note: what happened. excluded: the cause for which the point is left out. None does not change a
+    text, "" removes it. Raises Refused (403, 404, 422 a text that is too long).
     """
     check_changeable(point.chart.method, user)
     lock(point.chart, NO_CHART)

@@ -13,11 +13,11 @@ from ...core.tasks import UnknownTask, find
 from ...models import Artifact, Job
 from ..ground import bundles
 
-FIRST = ("image", "result", "corrected_by_hand", "warning")
+FIRST_COLUMNS = ("image", "result", "corrected_by_hand", "warning")
 
 
 class _Table(NamedTuple):
-    """The table of one result; marked: whether it begins with a byte order mark."""
+    """The table of one result. marked: whether its file begins with a byte order mark."""
 
     job: Job
     artifact: Artifact
@@ -26,11 +26,13 @@ class _Table(NamedTuple):
 
 
 def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
-    """CSV of all objects of finished results, piece by piece; empty without any.
+    """The objects of finished results as one CSV text, piece by piece; empty if no result has a
+    table.
 
-    A row names its image, its result (the id), how many outlines of the result were corrected by hand, and its warnings
-    in short. Columns that a result does not have stay empty; lengths in nm and in pixels are columns of their own.
-    Results without a table that can be read are named in lines that begin with "#".
+    A row begins with FIRST_COLUMNS: the image, the id of the result, the number of outlines of the
+    result that were corrected by hand, and its warnings in short. Columns that a result does not
+    have stay empty; lengths in nm and in pixels are columns of their own. Results without a table
+    that can be read are named in lines that begin with "#".
     """
     tables, missing = [], []
     for job in jobs:
@@ -41,12 +43,13 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     columns = list(dict.fromkeys(name for table in tables for name in table.columns))
     yield BYTE_ORDER_MARK if any(table.marked for table in tables) else ""
     yield from (f"# not included: {comment(job.micrograph.name)}\n" for job in missing)
-    yield lines([(*FIRST, *columns)])
+    yield lines([(*FIRST_COLUMNS, *columns)])
     for table in tables:
         yield lines(_aligned_rows(table, columns))
 
 
 def _table_of(job: Job) -> _Table | None:
+    """The table of a result; None if it has none that can be read."""
     try:
         name = f"{find(job.settings['task']).table}.csv".replace(" ", "-")
     except UnknownTask:
@@ -67,13 +70,15 @@ def _read(artifact: Artifact) -> str:
 
 
 def _rows_in(text: str) -> Iterator[list[str]]:
-    """The head and the rows, without the lines of the summary: those begin with "#", and a row with a number."""
+    """The names of the columns, then the rows of objects. Lines of the summary, which begin with
+    "#", are left out."""
     file = io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")
     return csv.reader(line for line in file if not line.startswith("#"))
 
 
 def _aligned_rows(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of a table with these columns. A column that the table lacks is empty."""
+    """The rows of a table, with FIRST_COLUMNS and then these columns. A column that the table lacks
+    is empty."""
     rows, job = _rows_in(_read(table.artifact)), table.job
     index = {name: column for column, name in enumerate(next(rows, []))}
     corrected = str(job.summary["used"].get("corrected", 0))

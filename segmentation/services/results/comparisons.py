@@ -1,4 +1,5 @@
-"""Comparisons of two results: asked for once, and refused with a sentence where two results cannot be compared."""
+"""Comparisons of two results: which results can be compared, and how a worker is asked to compare
+them."""
 
 from __future__ import annotations
 
@@ -24,22 +25,24 @@ MEASURES = "These results measure size differently and cannot be compared: choos
 
 
 def result_for(pk: UUID) -> Compared | None:
-    """The job or the sample of this id."""
+    """The job or the sample with this id; None if there is none."""
     jobs, samples = Job.objects.select_related("micrograph", "parent"), Sample.objects
     return jobs.filter(pk=pk).first() or samples.filter(pk=pk).first()
 
 
 def name_of(side: Compared) -> str:
+    """The name of a result, as its page shows it."""
     return side.name if isinstance(side, Sample) else side.micrograph.name
 
 
 def summary_of(side: Compared) -> dict[str, Any]:
-    """The stored numbers."""
+    """The stored numbers of a result."""
     return side.pooled if isinstance(side, Sample) else side.summary
 
 
 def comparison_of(first_result: Compared, second_result: Compared) -> Comparison:
-    """The comparison of two results, started if it is not there or failed; raises Refused (409, 422) if impossible."""
+    """The comparison of two results; a worker makes it if it does not exist or has failed. Raises
+    Refused (409, 422) if the two cannot be compared."""
     _check_comparable(first_result, second_result)
     for side in (first_result, second_result):
         if isinstance(side, Job):
@@ -52,10 +55,11 @@ def comparison_of(first_result: Compared, second_result: Compared) -> Comparison
     )
     content = fingerprint("comparison by total intervals", *states)
     with transaction.atomic():
-        Comparison.objects.filter(**sides).exclude(content=content).delete()  # of a sample as it was
+        # Remove comparisons of earlier numbers.
+        Comparison.objects.filter(**sides).exclude(content=content).delete()
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
-        late = timezone.now() - TRY_AGAIN
-        failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=late)
+        before = timezone.now() - TRY_AGAIN
+        failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=before)
         if is_new or failed.update(**AFRESH):
             enqueue_after_commit(row.pk, Comparison)
     row.refresh_from_db()
@@ -63,7 +67,8 @@ def comparison_of(first_result: Compared, second_result: Compared) -> Comparison
 
 
 def _check_comparable(first_result: Compared, second_result: Compared) -> None:
-    """Raises Refused where two results are unfinished, of different kinds, units or measures of size."""
+    """Raises Refused if one of two results is unfinished, or if they differ in kind, unit or
+    measure of size."""
     if first_result.pk == second_result.pk:
         raise Refused(ITSELF, 422)
     for side in (first_result, second_result):
@@ -76,29 +81,32 @@ def _check_comparable(first_result: Compared, second_result: Compared) -> None:
 
 
 def check_alike(*sides: Compared) -> None:
-    """Raises Refused (422) where results differ in kind, unit or measure of size."""
-    if len(set(map(alike, sides))) > 1:
+    """Raises Refused (422) if results differ in kind, unit or measure of size."""
+    if len(set(map(comparison_group, sides))) > 1:
         if len({side.settings["task"] for side in sides}) > 1:
             raise Refused(KINDS, 422)
         raise Refused(SCALES if len(set(map(unit_of, sides))) > 1 else MEASURES, 422)
 
 
-def alike(side: Compared) -> str:
-    """What two results have in common that can be compared: kind, measure of size, and its unit."""
+def comparison_group(side: Compared) -> str:
+    """Kind, measure of size and unit of a result, as one text. Results with equal texts can be
+    compared."""
     size = size_of(side)
     return f"{side.settings['task']} {size} {size and unit_of(side)}"
 
 
 def _statistics(side: Compared) -> dict[str, Any]:
+    """The stored statistics of the size distribution; {} if there are none."""
     return (side.pooled if isinstance(side, Sample) else side.summary.get("statistics")) or {}
 
 
 def unit_of(side: Compared) -> str:
-    """ "px" or "nm"; µm is nm that people read."""
+    """The unit of lengths: "px" or "nm". (µm is only a way to show nm.)"""
     return "px" if _statistics(side).get("unit") == "px" else "nm"
 
 
 def size_of(side: Compared) -> str:
-    """The measure that is the size of an object, "" without a size distribution."""
+    """The name of the measure that is the size of an object; "" for a result without a size
+    distribution."""
     statistics = _statistics(side)
     return str(statistics.get("size", "min_feret")) if "n_kept" in statistics else ""

@@ -1,4 +1,5 @@
-"""The points of control charts: put in as results are finished, told to webhooks, and said on later results."""
+"""The points of control charts: a finished result becomes a point, webhooks are told of its alarms,
+and later results say that the method was out of control."""
 
 from __future__ import annotations
 
@@ -18,35 +19,39 @@ ALARM = "method.alarm"
 
 
 def record(row: Job | Sample) -> None:
-    """Put a finished result into the charts of its method, and tell of its alarms; within the transaction that gives
-    it its numbers, or its reference material."""
+    """Put a finished result into the charts of its method, and tell webhooks of new alarms. Call it
+    in the transaction that stores the numbers of the result, or its reference material."""
     if row.method_id is None:
         return
-    now = type(row).objects.select_related("method").filter(pk=row.pk).first()
-    if now is None or now.method is None:
+    result = type(row).objects.select_related("method").filter(pk=row.pk).first()
+    if result is None or result.method is None:
         return
-    for chart in ControlChart.objects.select_for_update().filter(method=now.method.method_id):
-        point = put(chart, now)
+    for chart in ControlChart.objects.select_for_update().filter(method=result.method.method_id):
+        point = put_point(chart, result)
         if point is not None:
-            _tell(chart, point, now)
+            _send_alarms(chart, point, result)
 
 
-def put(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
-    """A result as a point of a chart, None where it is none: an image of a sample is none by itself, nor is a further
-    version of a result."""
+def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
+    """Make, change or remove the point of a result in a chart; returns the point, or None if the
+    result is no point.
+
+    A result is no point without the number of the chart, with another reference material, as an
+    image of a sample, or as a further version of another result.
+    """
     is_job = isinstance(row, Job)
-    held = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
+    stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
     value = _value(row, chart.read().quantity) if same_material(chart.reference, row.reference) else None
     if is_job and (row.sample_id or row.parent_id):
         value = None
     if not is_job:
         chart.points.filter(job__sample=row).delete()
     if not is_job:
-        # Results that are points, put together: each would count twice.
-        twice = Q(job__reruns__sample=row) | Q(sample__jobs__reruns__sample=row)
-        value = None if chart.points.filter(twice).exclude(sample=row).exists() else value
+        # A sample made of results that are points already is no point: each would count twice.
+        of_its_results = Q(job__reruns__sample=row) | Q(sample__jobs__reruns__sample=row)
+        value = None if chart.points.filter(of_its_results).exclude(sample=row).exists() else value
     if value is None:
-        held.delete()
+        stored_points.delete()
         return None
     stored = (row.summary if is_job else row.pooled).get("method") or {}
     fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": row.created}
@@ -63,43 +68,47 @@ def same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _value(row: Job | Sample, name: str) -> float | None:
-    """A number of a result in the unit of result.json; None where it has none, or only one in pixels."""
+    """A number of a result in the unit of result.json; None if the result lacks it or has it only
+    in pixels.
+
+    name: of the quantity.
+    """
     stored = row.summary if isinstance(row, Job) else row.pooled
     if not stored or stored.get("refused"):
         return None
     if name in stored.get("quantities", {}):
         value = stored["quantities"][name]
         size, unit = value["value"], value["unit"]
-    else:  # of a sample of particles the statistics are all that is stored
+    else:  # a sample of particles stores only its statistics
         fields = stored.get("statistics") if isinstance(row, Job) else stored if "n_kept" in stored else None
         try:
-            held = Statistics.from_dict(fields).value(name) if fields else None
+            value = Statistics.from_dict(fields).value(name) if fields else None
         except (KeyError, AttributeError):
-            held = None
-        if held is None:
+            value = None
+        if value is None:
             return None
-        size, unit = held.value, held.unit
+        size, unit = value.value, value.unit
     return None if size is None or (number(name).power and unit.startswith("px")) else float(size)
 
 
-def _tell(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> None:
-    """Send the alarms of a point that were not sent yet."""
+def _send_alarms(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> None:
+    """Tell webhooks of the alarms of a point that were not sent yet."""
     points = list(chart.points.all())
-    at = next(place for place, one in enumerate(points) if one.pk == point.pk)
-    alarms = chart.control(points).alarms_at(at)
-    news = [alarm for alarm in alarms if alarm.rule not in point.sent_rules]
+    index = next(place for place, other in enumerate(points) if other.pk == point.pk)
+    alarms = chart.control(points).alarms_at(index)
+    new_alarms = [alarm for alarm in alarms if alarm.rule not in point.sent_rules]
     rules = [alarm.rule for alarm in alarms]
     if rules != point.sent_rules:
         ChartPoint.objects.filter(pk=point.pk).update(sent_rules=rules)
-    if news:
-        body = {"name": str(chart), "sentence": " ".join(alarm.sentence for alarm in news), "point": at + 1}
+    if new_alarms:
+        body = {"name": str(chart), "sentence": " ".join(alarm.sentence for alarm in new_alarms), "point": index + 1}
         body |= {"value": point.value, "result": address_of(row, "/api/v1").rstrip("/")}
         announce_alarm(chart, {chart.method.owner_id, row.owner_id} - {None}, ALARM, body)
 
 
 def control_words(row: Job) -> str:
-    """What a result says of the control of its method when it is measured: where the last point before it in a chart is
-    out of control; "" where none is."""
+    """Sentences for a result that is being measured: in which charts of its method the last point
+    before it is out of control; "" if in none."""
     if row.method is None:
         return ""
     sentences = []
@@ -121,10 +130,10 @@ def _out_of_control(chart: ControlChart, measured: datetime, control: Control) -
     )
 
 
-def take_as_told(chart: ControlChart) -> None:
-    """Take the alarms that there are as told."""
+def mark_alarms_as_sent(chart: ControlChart) -> None:
+    """Store that webhooks need not be told of the present alarms of a chart."""
     points = list(chart.points.all())
     control = chart.control(points)
-    for at, point in enumerate(points):
-        point.sent_rules = [alarm.rule for alarm in control.alarms_at(at)]
+    for index, point in enumerate(points):
+        point.sent_rules = [alarm.rule for alarm in control.alarms_at(index)]
     ChartPoint.objects.bulk_update(points, ["sent_rules"], batch_size=200)

@@ -34,10 +34,11 @@ from ..ground.refusal import Refused
 from .jobs import GONE
 
 MOST = 1000  # operations of one request
-A_PAGE, PAGE_BYTES = 100, 4_000_000  # edits, and what their patches take
+# Most edits of a page of the log, and most bytes of their patches.
+A_PAGE, PAGE_BYTES = 100, 4_000_000
 LONGEST = 10.0  # seconds of one request
-MOST_RUNS = 500_000  # of all patches of one request
-READS_MAPS = "maps of the network"  # the name of a thread
+MOST_RUNS = 500_000  # in all patches of one request (a patch is run-length coded)
+READS_MAPS = "maps of the network"  # name of the thread that reads them
 MOST_CACHED = 2  # results whose corrections stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
@@ -51,8 +52,11 @@ OUTDATED = "Somebody corrected this result at the same time: look at the newer e
 
 
 class Outdated(Refused):
-    """The caller does not know the latest edits. edits: the first of those since the caller's base, as many as a page
-    holds; base: the number of the last one of them."""
+    """The caller does not know the latest edits.
+
+    edits: those after the edit that the caller knows, at most a page. base: the number of the last
+    one of `edits`.
+    """
 
     def __init__(self, job: Job, base: int) -> None:
         super().__init__(OUTDATED, 409)
@@ -61,8 +65,8 @@ class Outdated(Refused):
 
 
 class CachedCorrections(NamedTuple):
-    """The corrections of a result up to the edit of this hash. They are never changed, so that several requests may
-    have them at once."""
+    """The corrections of a result up to the edit with this hash. Nobody changes this object, so
+    several requests may use it at once."""
 
     hash: str
     corrections: Corrections
@@ -73,7 +77,8 @@ class CachedCorrections(NamedTuple):
 
 
 class _Recent:
-    """The results that were corrected last, by job: reading a file takes longer than an edit."""
+    """The corrections of the results that were corrected last, by job. They stay in memory, because
+    reading the file of outlines takes longer than an edit."""
 
     def __init__(self) -> None:
         self._lock, self._by_job = Lock(), OrderedDict[Any, CachedCorrections]()
@@ -97,8 +102,8 @@ _recent = _Recent()
 
 
 def corrections_of(job: Job) -> Corrections:
-    """The corrections of a job's outlines (do not change them); raises Refused where there are none that can be
-    read."""
+    """The outlines of a job with all its corrections (do not change the object). Raises Refused
+    (409) if the outlines or the log cannot be read."""
     cached = _recent.cached(job)
     rows = _rows_after(job, cached.count) if cached else []
     if cached is None or (rows and rows[0].previous != cached.hash):
@@ -112,11 +117,12 @@ def corrections_of(job: Job) -> Corrections:
 
 
 def read_maps_ahead(corrections: Corrections) -> None:
-    """Let a thread read the network's maps, for which the first split or added object would wait."""
+    """Read the network's maps in a thread now, so that the first split or added object need not
+    wait for them."""
     maps = [soft_map for soft_map in corrections.original.maps.values() if isinstance(soft_map, StoredMap)]
 
     def read() -> None:
-        with suppress(UnusableSegmentation, OSError):  # told of the operation that needs them
+        with suppress(UnusableSegmentation, OSError):  # the operation that needs the map reports it
             for soft_map in maps:
                 soft_map.read()
 
@@ -124,11 +130,13 @@ def read_maps_ahead(corrections: Corrections) -> None:
 
 
 def _rows_after(job: Job, count: int) -> list[Edit]:
+    """The edits of a job after number `count`."""
     return list(job.edits.filter(sequence__gt=count, sequence__lte=job.edit_count))
 
 
 def corrected(job: Job, count: int) -> Segmentation:
-    """The whole segmentation of a job after its first so many corrections; raises Refused as `corrections_of`."""
+    """The complete segmentation of a job after its first `count` edits; raises Refused as
+    `corrections_of`."""
     if job.segmentation is None:
         raise Refused(NO_OUTLINES, 409)
     try:
@@ -140,7 +148,8 @@ def corrected(job: Job, count: int) -> Segmentation:
 
 
 def after_corrections(job: Job, original: Segmentation, count: int) -> Segmentation:
-    """The outlines of a job, as its file has them, after its first so many corrections; raises Refused."""
+    """The segmentation `original` of a job after its first `count` edits; raises Refused (409 the
+    log was altered)."""
     try:
         return finished(original, steps_of(job.edits.filter(sequence__lte=count)))
     except BadEdit as error:
@@ -148,11 +157,12 @@ def after_corrections(job: Job, original: Segmentation, count: int) -> Segmentat
 
 
 def steps_made(job: Job, rows: Sequence[Edit]) -> list[Step]:
-    """The steps of neighbouring edits of a job; raises Refused as `corrections_of`."""
+    """The steps of consecutive edits of a job; raises Refused as `corrections_of`."""
     return corrections_of(_refreshed(job)).steps[rows[0].sequence - 1 : rows[-1].sequence]
 
 
 def _outlines(job: Job) -> WorkingLabels:
+    """The stored outlines of a job before all corrections; raises Refused."""
     if job.segmentation is None:
         raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
     file = job.segmentation.file
@@ -165,11 +175,12 @@ def _outlines(job: Job) -> WorkingLabels:
 def edit_job(
     *, job: Job, base: int, operations: Sequence[Any], user: Any = None, visitor: UUID | None = None, key: str = ""
 ) -> list[Edit]:
-    """Make corrections in their order, all or none; returns their rows.
+    """Make corrections in their order, all or none; returns the stored edits.
 
-    base: the number of the last edit that the caller knows. key: an Idempotency-Key; the same request with the same key
-    is made once, and gets the same rows again. Raises Outdated, Refused (409 of a result that cannot be corrected or a
-    key of another request, 422 of an impossible operation).
+    base: the number of the last edit that the caller knows. key: an Idempotency-Key: if the same
+    request comes again with the same key, nothing is done, and the same edits are returned. Raises
+    Outdated, Refused (409 the result cannot be corrected or the key belongs to another request, 422
+    an operation is impossible).
     """
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
@@ -191,8 +202,9 @@ def edit_job(
 
 
 def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
-    """The rows of the operations, stored if nobody was faster: one conditional UPDATE of the count decides."""
-    corrections = corrections_of(job).followed_by([])
+    """Store the edits of these operations, unless another request was faster: one conditional
+    UPDATE of the number of edits decides. Returns the edits."""
+    corrections = corrections_of(job).followed_by([])  # a copy
     steps = _steps_of(corrections, operations)
     rows = list[Edit]()
     for number, step in enumerate(steps, 1):
@@ -205,9 +217,9 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     size = sum(row.size for row in rows)
     check_edits(job, size)
     with transaction.atomic():
-        mine = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base, fixed=False)
+        unchanged = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base, fixed=False)
         counts = {"edit_count": F("edit_count") + len(rows), "edit_bytes": F("edit_bytes") + size}
-        changed = mine.update(**counts, edit_hash=rows[-1].hash)
+        changed = unchanged.update(**counts, edit_hash=rows[-1].hash)
         if changed:
             Edit.objects.bulk_create(rows)
     if not changed:
@@ -222,18 +234,20 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
 
 
 def _made_before(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
-    """The rows of the same request, if it was made already; raises Refused if its key stands for another one."""
+    """The edits of the same request, if it came before; [] if not. Raises Refused if its key
+    belongs to another request."""
     rows = list(job.edits.filter(submission=submission)) if submission else []
-    others = len(rows) != len(operations) or any(
+    # A redo is stored as the operation that it makes again.
+    is_other = len(rows) != len(operations) or any(
         sent not in (row.operation, {"op": REDO}) for row, sent in zip(rows, operations, strict=False)
-    )  # of a redo the log has what was made again
-    if rows and (rows[0].sequence != base + 1 or others):
+    )
+    if rows and (rows[0].sequence != base + 1 or is_other):
         raise Refused(OTHER_EDITS, 409)
     return rows
 
 
 def _steps_of(corrections: Corrections, operations: list[Any]) -> list[Step]:
-    """The steps of some operations, which are added to the corrections; raises Refused."""
+    """Do operations on the corrections, which changes them; returns the steps. Raises Refused."""
     steps = list[Step]()
     runs = 0
     for number, operation in enumerate(operations, 1):
@@ -251,6 +265,7 @@ def _steps_of(corrections: Corrections, operations: list[Any]) -> list[Step]:
 
 
 def _refreshed(job: Job) -> Job:
+    """The job, read again; raises Refused (404) if it is deleted."""
     try:
         job.refresh_from_db()
     except Job.DoesNotExist:
@@ -259,7 +274,8 @@ def _refreshed(job: Job) -> Job:
 
 
 def _clean_operations(operations: Sequence[Any]) -> list[Any]:
-    """The operations as any database gives them back; raises Refused."""
+    """The operations in the form in which every database returns them (`_clean`); raises Refused
+    (422)."""
     cleaned = list[Any]()
     try:
         for operation in operations:
@@ -270,7 +286,8 @@ def _clean_operations(operations: Sequence[Any]) -> list[Any]:
 
 
 def _clean(operation: Any) -> Any:
-    """An operation as any database gives it back, so that its hash holds: whole numbers as integers, no NaN, no NUL."""
+    """An operation in the form in which every database returns it, so that its hash stays valid:
+    whole numbers are integers, and there is no NaN and no NUL."""
     if isinstance(operation, dict):
         return {str(storable(name)): _clean(value) for name, value in operation.items()}
     if isinstance(operation, list):
@@ -283,9 +300,13 @@ def _clean(operation: Any) -> Any:
 
 
 class Log(NamedTuple):
-    """The log of a job. base: number of its last edit. edits: a page of the requested ones. objects: the present data
-    of every touched id, as in a patch. next_id: the next free id, None without stored outlines. standing: how many
-    edits are in effect, so that they can be undone."""
+    """The log of a job, as the editor needs it.
+
+    base: the number of the last edit. edits: the requested edits, at most a page. objects: by id
+    the present data of each object that an edit touched, as in a patch. next_id: the next free id;
+    None without stored outlines. standing: how many edits are in effect, so that they can be
+    undone.
+    """
 
     base: int
     edits: list[Edit]
@@ -299,11 +320,11 @@ def log_of(job: Job, since: int = 0) -> Log:
     rows = list(job.edits.values_list("sequence", "undoes", "patch__objects", "patch__next"))
     base = rows[-1][0] if rows else 0
     undone = {undoes for _, undoes, *_ in rows}
-    back = dict(job.edits.filter(sequence__in=undone - {None}).values_list("sequence", "before__objects"))
+    restored_by_undo = dict(job.edits.filter(sequence__in=undone - {None}).values_list("sequence", "before__objects"))
     objects: dict[str, Any] = {}
     for _, undoes, touched, _ in rows:
-        touched = touched or back.get(undoes)
-        objects |= touched if isinstance(touched, dict) else {}  # a log that was altered can be read, too
+        touched = touched or restored_by_undo.get(undoes)
+        objects |= touched if isinstance(touched, dict) else {}  # also an altered log is returned
     standing = sum(undoes is None and number not in undone for number, undoes, *_ in rows)
     next_id = max((number or 0 for *_, number in rows), default=None)
     if not rows:
@@ -323,11 +344,13 @@ def page_of_edits(job: Job, since: int) -> list[Edit]:
 
 
 def broken_edits(job: Job) -> list[str]:
-    """What is wrong with the log of a job, a sentence each; empty where it is whole."""
+    """The faults of a job's log, a sentence each; [] for a log that nobody altered."""
     faults = _chain_faults(job)
-    return _chain_faults(_refreshed(job)) if faults else faults  # an edit may have been stored meanwhile
+    # A new edit during the first check looks like a fault.
+    return _chain_faults(_refreshed(job)) if faults else faults
 
 
 def _chain_faults(job: Job) -> list[str]:
+    """The faults of the hash chain of a job's edits, a sentence each."""
     rows = job.edits.filter(sequence__lte=max(job.edit_count, 1))
     return list(chain_faults(rows, "Edit", job.edit_hash, job.edit_count))

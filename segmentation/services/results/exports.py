@@ -1,4 +1,6 @@
-"""Files that are not stored with every result: a worker writes them when one of them is first asked for, or ahead."""
+"""Files that are not stored with every result. A worker writes them when a user asks for one of
+them, or in advance when a user looks at the page of the result. (A `Sample` counts as a result
+here.)"""
 
 from __future__ import annotations
 
@@ -17,27 +19,28 @@ from ...core.report.exports.base import Export, Of
 from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
 from ..access.webhooks import announce
-from ..ground.files import delete_with_files, publishing, remove_files, remove_folder
+from ..ground.files import delete_with_files, remove_files, remove_folder, undo_on_failure
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
 from ..ground.tables import UNCORRECTED
 from . import control
 from .pooling import refresh_after_commit
 from .publishing import NAME as SEGMENTATION
-from .publishing import heed_reading, store
+from .publishing import apply_bar_reading, store
 from .steps import ask_for_numbers
 
-LONGEST_WAIT = 30.0  # seconds
-AT_ONCE = BoundedSemaphore(2)  # threads of the web process that may wait; the others answer at once
-PAUSE = 0.2  # seconds
-MOST_FORGOTTEN = 1000  # exports at once
+LONGEST_WAIT = 30.0  # seconds that a request may wait for a file
+# So many threads of the web process may wait; others answer at once.
+WAITING_THREADS = BoundedSemaphore(2)
+PAUSE = 0.2  # seconds between two looks
+MOST_FORGOTTEN = 1000  # exports that one call removes
 T = TypeVar("T")
 Result = Job | Sample
 
 
-def unwritten(result: Result) -> dict[str, Export]:
-    """The files of a finished result that can be asked for and are not stored, by name. Of a sample that is pooled
-    once more they follow its new numbers."""
+def unwritten_files(result: Result) -> dict[str, Export]:
+    """The files of a finished result that a worker can write and that are not stored, by name. For
+    a sample that is being pooled again they are written after that."""
     if isinstance(result, Job):
         has_files = result.is_done and result.segmentation_id is not None
     else:
@@ -45,12 +48,15 @@ def unwritten(result: Result) -> dict[str, Export]:
     if not has_files:
         return {}
     names = {artifact.name for artifact in result.artifacts.all()}
-    return {name: export for name, export in _further(result).items() if name not in names}
+    return {name: export for name, export in _not_stored(result).items() if name not in names}
 
 
 def write_ahead(result: Result) -> None:
-    """Let the further files of a result that somebody looks at be written, once nobody waits for anything else; of an
-    image in a sample few are opened, and those of a sample wait for its numbers."""
+    """Let a worker write the other files of a result in advance, when no user waits for other work.
+
+    Nothing is written for an image in a sample, whose files few people open, nor for a sample
+    without its numbers.
+    """
     is_wanted = result.sample_id is None if isinstance(result, Job) else result.state == Sample.State.DONE
     if is_wanted:
         row = {result.artifacts.model.owner: result}
@@ -59,19 +65,20 @@ def write_ahead(result: Result) -> None:
             enqueue_after_commit(export.pk, ExportJob)
 
 
-def _further(result: Result) -> dict[str, Export]:
+def _not_stored(result: Result) -> dict[str, Export]:
     """The files that are not stored with every result, by name."""
-    return {name: export for name, export in listed(result).items() if not export.stored}
+    return {name: export for name, export in files_of_kind(result).items() if not export.stored}
 
 
-def listed(result: Result) -> dict[str, Export]:
-    """The files that a result of its kind has, by name."""
-    kind: Of = "image" if isinstance(result, Job) else "sample"
-    return exports.listed(kind, tasks.find(result.settings["task"]), judged=bool(result.specification))
+def files_of_kind(result: Result) -> dict[str, Export]:
+    """All files that a result of this kind can have, by name."""
+    unit: Of = "image" if isinstance(result, Job) else "sample"
+    return exports.listed(unit, tasks.find(result.settings["task"]), judged=bool(result.specification))
 
 
-def named(name: str, options: Mapping[str, str]) -> str:
-    """The name of the file that options ask for (`core.report.looks`); raises Refused."""
+def name_with_options(name: str, options: Mapping[str, str]) -> str:
+    """The name of a file with these options, such as the fonts of a figure (`core.report.looks`);
+    raises Refused (422)."""
     try:
         return with_options(name, options)
     except ValueError as problem:
@@ -79,26 +86,32 @@ def named(name: str, options: Mapping[str, str]) -> str:
 
 
 def file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | ExportJob | Measuring | Sample | None:
-    """A file of a result as it is now, else what now makes its numbers or writes the file, after so many seconds of
-    waiting; None if there is no such file. Figures with options that nobody asked for lately are removed."""
+    """A file of a result with its present numbers; None if there is no such file.
+
+    If the file is not written within `wait` seconds, returns the row of the work that makes it: the
+    export, or what makes the numbers first. Figures with options that nobody asked for lately are
+    removed.
+    """
     try:
         return _file_of(result, name, wait)
-    except ExportJob.DoesNotExist:  # a change that was measured or pooled meanwhile: its files are to be written
+    except ExportJob.DoesNotExist:  # new numbers came meanwhile, so the files are written again
         result.refresh_from_db()
         return _file_of(result, name)
 
 
 def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | ExportJob | Measuring | Sample | None:
+    """As `file_of`; raises ExportJob.DoesNotExist if the files must be written again."""
     numbers = _unmade_numbers(result, name)
     if numbers is not None:
         if (numbers := _waited_until(numbers, wait)) is not None:
             return numbers
         result.refresh_from_db()
     figure = name if isinstance(result, Job) and look_of(name) and result.is_done and result.segmentation_id else ""
-    may_be_written = figure or name in unwritten(result)
-    stored_file = result.artifacts.filter(name=name).first()  # last: a worker may have published it meanwhile
+    may_be_written = figure or name in unwritten_files(result)
+    # Looked for last, because a worker may have stored it meanwhile.
+    stored_file = result.artifacts.filter(name=name).first()
     if stored_file is not None or not may_be_written:
-        if stored_file is not None and name in _further(result):
+        if stored_file is not None and name in _not_stored(result):
             ExportJob.objects.filter(**{stored_file.owner: result}, asked=False).update(asked=True)
         return stored_file
     export = ask_for_files(result, figure)
@@ -113,20 +126,25 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
 
 
 def _unmade_numbers(result: Result, name: str) -> Measuring | Sample | None:
-    """What makes the numbers that this file is to have; None where they are there, or the file has others anyway: a
-    file that a page shows at once, and one that was written before its sample is pooled once more."""
+    """The work that makes the numbers for a file; None if it need not be waited for.
+
+    That is so if the numbers exist, for a file that the page shows at once, and for a file that was
+    written before the sample is pooled again.
+    """
     if isinstance(result, Sample):
-        return result if result.state != Sample.State.DONE and name in unwritten(result) else None
+        return result if result.state != Sample.State.DONE and name in unwritten_files(result) else None
     return None if name in _of_page(result) else ask_for_numbers(result)
 
 
 def _of_page(job: Job) -> set[str]:
-    """The files that a page shows at once, of whatever step its numbers have."""
-    return {name for name, export in listed(job).items() if export.for_the_page and export.stored}
+    """The names of the files that the page of a job shows at once, even if they lack the last
+    corrections."""
+    return {name for name, export in files_of_kind(job).items() if export.for_the_page and export.stored}
 
 
 def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sample | None:
-    """What makes numbers, None once it is done."""
+    """Wait for the work that makes numbers, at most so many seconds; None if it is done then,
+    otherwise the work."""
 
     def done() -> bool:
         numbers.refresh_from_db()
@@ -136,8 +154,9 @@ def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sa
 
 
 def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds: float) -> T | None:
-    """What is ready within so many seconds, at most LONGEST_WAIT; None where it is not, or has failed."""
-    if seconds <= 0 or not AT_ONCE.acquire(blocking=False):
+    """What `ready` returns as soon as that is true; None if it is not within so many seconds (at
+    most LONGEST_WAIT), or if `has_failed` is true."""
+    if seconds <= 0 or not WAITING_THREADS.acquire(blocking=False):
         return None
     end = time.monotonic() + min(seconds, LONGEST_WAIT)
     try:
@@ -149,22 +168,24 @@ def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds:
                 break
         return None
     finally:
-        AT_ONCE.release()
+        WAITING_THREADS.release()
 
 
 def forget_unasked(before: datetime) -> None:
-    """Remove what was written ahead before this time and nobody has asked for; it is written again for who does."""
+    """Remove files that were written in advance before this time and that nobody has asked for.
+    They are written again when somebody asks."""
     old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
     long_columns = "job__summary", "job__early", "sample__pooled"
     for export in old.select_related("job", "sample").defer(*long_columns)[:MOST_FORGOTTEN]:
-        further = export.result.artifacts.filter(name__in=_further(export.result))
+        files = export.result.artifacts.filter(name__in=_not_stored(export.result))
         with transaction.atomic():
             if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:
-                delete_with_files(further)
+                delete_with_files(files)
 
 
 def _remove_earlier(export: ExportJob) -> None:
-    """Remove what attempts at an export left that were killed; what was published before a signature stays."""
+    """Remove the files of killed attempts at an export. Files that an earlier attempt published
+    stay."""
     result = export.result
     names = set(result.artifacts.values_list("file", flat=True))
     for attempt in range(1, export.attempt):
@@ -178,24 +199,26 @@ def publish_export(
 ) -> None:
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
-    files: all files of the result, by name. If it was signed meanwhile they are written once more; those of a sample
-    that is pooled once more are dropped. summary: of a result that was measured again (`heed_reading`): it and these
-    files replace all earlier ones. early: store copies of the first files of an export that goes on, so that whoever
-    waits for one need not wait for the others.
+    files: all files of the result, by name. If the result was signed meanwhile, they are not stored
+    but written once more; those of a sample that is being pooled again are dropped. summary: the
+    new numbers of a result that was measured again (`apply_bar_reading`): they and these files
+    replace all earlier ones. early: these are only the first files, and the export goes on: copies
+    are stored, so that a user who waits for one need not wait for the others.
     """
-    result, kind = export.result, export.result.artifacts.model
+    result, file_model = export.result, export.result.artifacts.model
     stored = set() if summary else set(result.artifacts.values_list("name", flat=True))
-    folder = f"{result.folder}/{result.attempt}/{export.attempt}"  # another one after a signature
+    # An export after a signature has a new attempt, so a new folder.
+    folder = f"{result.folder}/{result.attempt}/{export.attempt}"
     artifacts: list[StoredFile] = []
-    with publishing(lambda: remove_files(row.file.name for row in artifacts)):
+    with undo_on_failure(lambda: remove_files(row.file.name for row in artifacts)):
         for path in (path for name, path in files.items() if name not in stored):
-            fields = {kind.owner: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
-            artifacts.append(kind(**fields))
+            fields = {file_model.owner: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
+            artifacts.append(file_model(**fields))
         with transaction.atomic():
             if isinstance(result, Job):
                 Micrograph.objects.locked(result.micrograph_id)
             export.change() if early else export.finish(ExportJob.State.DONE)
-            if _locked_as_it_was(result):
+            if _is_unchanged(result):
                 names = {row.name for row in artifacts}
                 replaced = (
                     result.artifacts.exclude(name__in=(SEGMENTATION, UNCORRECTED))
@@ -203,9 +226,9 @@ def publish_export(
                     else result.artifacts.filter(name__in=names)
                 )
                 delete_with_files(replaced)
-                kind.objects.bulk_create(artifacts)
+                file_model.objects.bulk_create(artifacts)
                 if isinstance(result, Job):
-                    _heed(result, summary, early=early)
+                    _after_storing(result, summary, early=early)
                 if not early:
                     transaction.on_commit(lambda: _remove_earlier(export))
                 return
@@ -217,20 +240,21 @@ def publish_export(
         remove_files(row.file.name for row in artifacts)
 
 
-def _locked_as_it_was(result: Result) -> bool:
-    """Whether a result has still the numbers, signatures and limits that its files were written with, until the
-    transaction ends."""
-    now = {"signature_hash": result.signature_hash} if isinstance(result, Job) else {"state": Sample.State.DONE}
-    row = type(result).objects.filter(attempt=result.attempt, **now).locked(result.pk)
+def _is_unchanged(result: Result) -> bool:
+    """Whether a result still has the numbers, signatures and limits with which its files were
+    written. It is locked until the transaction ends."""
+    same = {"signature_hash": result.signature_hash} if isinstance(result, Job) else {"state": Sample.State.DONE}
+    row = type(result).objects.filter(attempt=result.attempt, **same).locked(result.pk)
     return row is not None and row.specification == result.specification
 
 
-def _heed(job: Job, summary: dict[str, Any] | None, *, early: bool) -> None:
-    """The numbers of a result that was measured again, and what its bar says since."""
+def _after_storing(job: Job, summary: dict[str, Any] | None, *, early: bool) -> None:
+    """Store the new numbers of a result that was measured again, and apply what was read in its
+    data bar meanwhile."""
     if summary:
         Job.objects.filter(pk=job.pk).update(summary=summary)
         control.record(job)
         announce(job, "job.done")
         refresh_after_commit(job.sample_id)
     if not early:
-        heed_reading(Job.objects.filter(pk=job.pk))
+        apply_bar_reading(Job.objects.filter(pk=job.pk))

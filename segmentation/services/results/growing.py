@@ -1,4 +1,5 @@
-"""A sample that grows by a method: which images wait for a yes, and when it is closed."""
+"""A sample that grows by a method until enough is measured: which new images count only after a
+person agrees, and how the sample is closed."""
 
 from __future__ import annotations
 
@@ -27,20 +28,22 @@ NO_REASON = f"Type why the sample is closed before enough is measured, in at mos
 
 
 def check_open(sample: Sample) -> None:
-    """Raise Refused (409) for a closed sample, which is locked or was just read."""
+    """Raises Refused (409) for a closed sample. `sample` must be locked or just read from the
+    database."""
     if sample.closed:
         raise Refused(CLOSED, 409)
 
 
 def check_takes_images(sample: Sample) -> None:
-    """Raise Refused (409) for a closed sample, and for one whose method is withdrawn."""
+    """Raises Refused (409) for a closed sample, and for one whose method is withdrawn."""
     check_open(sample)
     if sample.method and sample.method.state == MethodVersion.State.WITHDRAWN:
         raise Refused(WITHDRAWN, 409)
 
 
 def description_of(sample: Sample) -> MethodDescription | None:
-    """What the method of a sample says; None without a method, or where this release cannot read it."""
+    """The description of a sample's method; None without a method, or if this release cannot read
+    it."""
     if sample.method is None:
         return None
     try:
@@ -51,7 +54,8 @@ def description_of(sample: Sample) -> MethodDescription | None:
 
 @transaction.atomic
 def hold_images(sample: Sample, *, is_enough: bool) -> None:
-    """Let each new image wait that does not fit, or that came after enough was measured.
+    """Let new images wait until a person agrees that they count: those that do not fit the method,
+    and those that came after enough was measured.
 
     is_enough: whether the numbers so far are enough by the method.
     """
@@ -61,45 +65,51 @@ def hold_images(sample: Sample, *, is_enough: bool) -> None:
     jobs = sample.members.filter(state=Job.State.DONE, included=True).select_related("micrograph").defer("early")
     jobs = list(jobs.order_by("created", "pk"))
     counted = set(sample.jobs.filter(pk__in=sample.pooled.get("of", [])).values_list("micrograph", flat=True))
-    sizes: list[float] = []
-    for job in sorted(jobs, key=lambda job: job.micrograph_id not in counted):  # those that count come first
-        used = job.summary["calibration"]
+    sizes: list[float] = []  # nm per pixel
+    for job in sorted(jobs, key=lambda job: job.micrograph_id not in counted):  # counted images first
+        calibration = job.summary["calibration"]
         if not job.agreed_by:
-            reasons = misfits(method, job.get_settings().task, Source(used["source"]), used["nm_per_pixel"], sizes)
+            reasons = misfits(
+                method, job.get_settings().task, Source(calibration["source"]), calibration["nm_per_pixel"], sizes
+            )
             if is_enough and job.micrograph_id not in counted:
                 reasons.insert(0, ENOUGH)
             if reasons:
                 _hold(job, ". ".join(reasons))
                 continue
-        sizes += [used["nm_per_pixel"]] if used["nm_per_pixel"] else []
+        sizes += [calibration["nm_per_pixel"]] if calibration["nm_per_pixel"] else []
 
 
 def hold_outliers(sample: Sample, outliers: Mapping[Any, str]) -> bool:
-    """Let outliers wait, unless a person said that they count; returns whether one waits now. outliers: why each may
-    not belong, by the ids of results; "" of the others."""
+    """Let outliers wait, unless a person has agreed that they count; returns whether one waits now.
+
+    outliers: by the id of a result the reason why it may not belong; "" for a result that is no
+    outlier.
+    """
     if description_of(sample) is None:
         return False
-    named = {pk: why for pk, why in outliers.items() if why}
-    held = list(sample.members.filter(pk__in=named, included=True, agreed_by=""))
-    for job in held:
-        _hold(job, named[job.pk])
-    return bool(held)
+    reasons = {pk: why for pk, why in outliers.items() if why}
+    waiting = list(sample.members.filter(pk__in=reasons, included=True, agreed_by=""))
+    for job in waiting:
+        _hold(job, reasons[job.pk])
+    return bool(waiting)
 
 
 def _hold(job: Job, why: str) -> None:
+    """Let an image wait, for a reason that its page shows."""
     Job.objects.filter(pk=job.pk, agreed_by="").update(included=False, waits=f"{why.removesuffix('.')}.")
 
 
-def yes_of(account: Any) -> dict[str, str]:
-    """What changes of a result where somebody says that it counts."""
+def fields_of_agreement(account: Any) -> dict[str, str]:
+    """The new fields of a result when a person says that it counts."""
     return {"waits": "", "agreed_by": staff_log.name_of(account)}
 
 
 @transaction.atomic
 def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: bool) -> None:
-    """Close a sample, which then takes no more images; the log keeps who did it and why.
+    """Close a sample: it takes no more images. The log stores who did it and why.
 
-    reason: "" only where enough is measured. Raises Refused (404, 409, 422 without a reason).
+    reason: may be "" only if enough is measured. Raises Refused (404, 409, 422 without a reason).
     """
     lock(sample, GONE)
     if sample.method_id is None:

@@ -1,4 +1,5 @@
-"""Jobs: made, cancelled, tried again, run again with other settings, deleted."""
+"""Jobs that analyse or measure an image: how they are made, cancelled, tried again, run again with
+other settings, and deleted."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ OTHER_OUTLINES = (
     "These settings would outline the image anew, without the corrections: beside edits or outlines send only settings"
     " of measuring."
 )
-UNCORRECTED = "before all corrections"
+UNCORRECTED = "before all corrections"  # title of the version that `before_corrections` makes
 NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
 UNREADABLE = "The image cannot be read, so trying again would not help: save it as TIFF or PNG and upload that."
 
@@ -62,16 +63,18 @@ def create_job(
     method: MethodVersion | None = None,
     shelve: bool = False,
 ) -> Job:
-    """Make an analysis, and enqueue it after the image was inspected.
+    """Make a job for an image; it is enqueued when the image was inspected.
 
-    token, key: identify a submission (`submission_of`), so that a double click or a reload makes no second job; the
-    surplus micrograph is then removed. asked: the stated scale (`StatedScale`), used instead of the calibration
-    in the settings. segmentation: the one to measure, if known. corrects: how many of the parent's corrections are
-    measured. outlines: the file of another tool whose outlines are measured, see `Job`. method: which the settings
-    follow; without one that of the parent. shelve: a job beyond its
-    maker's limits is stored as failed, to be tried again later, instead of being refused. Raises Refused (409 if the
-    key belongs to another submission, 422 if the file is no image, 429 too many), ValueError if image and request do
-    not fit.
+    token, key: identify a submission (`submission_of`), so that a double click or a reload makes no
+    second job; the second upload of the image is then removed. asked: the stated scale
+    (`StatedScale`), used instead of the calibration in the settings. parent: the job from whose
+    result this one is made. segmentation: existing outlines to measure; without them the network
+    finds outlines. corrects: how many corrections of the parent are measured. outlines: the file of
+    another tool whose outlines are measured, see `Job`. method: the version of a method that the
+    settings follow; without it that of the parent. shelve: store a job beyond its maker's limits as
+    failed, to be tried again later, instead of refusing it. Raises Refused (409 if the key belongs
+    to another submission, 422 if the file is no image, 429 too many), ValueError if image and
+    request do not fit.
     """
     if segmentation is None and corrects is None and not outlines:
         check_model(settings.segmentation.model, user)
@@ -99,7 +102,8 @@ def create_job(
 def _create(
     submission: str, settings: AnalysisSettings, asked: dict[str, Any] | None, shelve: bool, fields: dict[str, Any]
 ) -> Job:
-    """A new job, or the one made at the same moment. The micrograph is locked, so it cannot change unnoticed."""
+    """A new job, or the equal one that another request made at the same moment. The image is locked
+    meanwhile."""
     parent, micrograph = fields["parent"], Micrograph.objects.locked(fields["micrograph"].pk)
     if micrograph is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
         raise Refused(GONE, 404)
@@ -107,8 +111,8 @@ def _create(
         raise Refused(micrograph.error, 422)
     fields |= {"id": uuid4(), "micrograph": micrograph}
     new = Job(**fields)
-    is_settled = asked is None or not micrograph.waits_for_bar(asked)
-    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and is_settled
+    has_scale = asked is None or not micrograph.waits_for_bar(asked)
+    state, error, ready = Job.State.QUEUED, "", micrograph.is_read and has_scale
     try:
         check_waiting(**new.maker)
         count_megapixels(new)
@@ -137,10 +141,10 @@ def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, microg
 
 @transaction.atomic
 def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | None) -> bool:
-    """Let an analysis that has not ended go on with other settings; False where it has ended.
+    """Let an unfinished analysis go on with other settings; returns False if it has ended.
 
-    Outlines that the settings would find again are kept, and a search for them goes on. asked: as of `create_job`.
-    Raises Refused, ValueError as `create_job` does.
+    Outlines stay, and a running search for them goes on, if the new settings would find the same.
+    asked: as in `create_job`. Raises Refused and ValueError as `create_job` does.
     """
     check_model(settings.segmentation.model, job.owner)
     micrograph, now = _locked_upload(job), Job.objects.locked(job.pk)
@@ -150,11 +154,12 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
     if ready:
         settings = fitting(settings, asked, micrograph)
     before = now.get_settings()
-    alike = (before.task, before.segmentation) == (settings.task, settings.segmentation)
+    same_outlines = (before.task, before.segmentation) == (settings.task, settings.segmentation)
     fields = {"settings": settings.as_dict(), "ready": ready, "asked": {} if ready or asked is None else asked}
     goes_on = now.state == Job.State.RUNNING or ready == now.ready
-    if not alike or now.segmentation_id or not goes_on:  # else its attempt reads them before it measures
-        fields |= {**AFRESH, "segmentation": now.segmentation if alike else None, "summary": {}, "early": {}}
+    # Otherwise the running attempt reads the new settings before it measures.
+    if not same_outlines or now.segmentation_id or not goes_on:
+        fields |= {**AFRESH, "segmentation": now.segmentation if same_outlines else None, "summary": {}, "early": {}}
         fields |= {"model_name": settings.segmentation.model, "queued": timezone.now()}
         if ready:
             enqueue_after_commit(job.pk)
@@ -163,21 +168,23 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
 
 
 def begin_unscaled(job: Job) -> None:
-    """Let the outlines of a job be looked for whose scale is still to be read, or fail it with a sentence."""
+    """Start a job whose scale is not read yet: it finds the outlines and then waits. Beyond a limit
+    it fails."""
     try:
         count_megapixels(job)
     except Refused as refusal:
         fail_waiting(job, refusal.sentence)
         return
     enqueue_after_commit(job.pk)
-    transaction.on_commit(lambda: ring(INSPECTIONS))  # the bar is read at the same time
+    transaction.on_commit(lambda: ring(INSPECTIONS))  # to read the data bar at the same time
 
 
 def wait_for_scale(job: Job) -> None:
-    """Give a job back whose outlines were found while the data bar of its image was read: what measures them knows the
-    scale. Raises Superseded where the job is another's by now."""
+    """Put a job back into the queue when its outlines are found and the data bar of its image is
+    still being read. The next attempt measures them with the scale. Raises Superseded if the job no
+    longer belongs to this attempt."""
     if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**AGAIN):
-        job.report()
+        job.report()  # raises Superseded
     job.refresh_from_db()
     if job.ready:
         enqueue_after_commit(job.pk)
@@ -186,7 +193,8 @@ def wait_for_scale(job: Job) -> None:
 
 
 def make_ready(job: Job) -> None:
-    """Let a job run after its image was read, or fail it with a sentence. Its settings are kept for another try."""
+    """Let a job run after its image was read. If that is refused, it fails, and its settings stay
+    for another try."""
     try:
         settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
         count_megapixels(job)
@@ -195,7 +203,8 @@ def make_ready(job: Job) -> None:
         return
     fields = {"settings": settings.as_dict(), "ready": True, "asked": {}, "queued": timezone.now()}
     Job.objects.filter(pk=job.pk).update(**fields)
-    enqueue_after_commit(job.pk, again=True)  # its last message may have come before it was ready
+    # A worker may have got its last message before the job was ready.
+    enqueue_after_commit(job.pk, again=True)
 
 
 def fail_waiting(job: Job, sentence: str) -> None:
@@ -207,7 +216,8 @@ def fail_waiting(job: Job, sentence: str) -> None:
 
 
 def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
-    """A revision that measures the corrected outlines of a job; raises Refused where nothing was corrected.
+    """A new job that measures the corrected outlines of a job; raises Refused if nothing was
+    corrected.
 
     who: user, visitor, address and token, as for `create_job`.
     """
@@ -219,7 +229,8 @@ def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> J
 
 
 def go_on(*, job: Job, **who: Any) -> Job:
-    """The result in which a version is corrected further: its outlines, measured once more; asked twice, it is one.
+    """A new job with the outlines of a version, in which they can be corrected further. A second
+    call gives the same job.
 
     who: user, visitor and address, as for `create_job`.
     """
@@ -229,7 +240,8 @@ def go_on(*, job: Job, **who: Any) -> Job:
 
 @transaction.atomic
 def before_corrections(*, job: Job, **who: Any) -> Job:
-    """A version of the outlines of a result before all its corrections; asked twice, it is one. who: as of `go_on`."""
+    """A version with the outlines of a result before all its corrections. A second call gives the
+    same. who: as in `go_on`."""
     new = create_job(
         micrograph=job.micrograph,
         settings=job.get_settings(),
@@ -243,9 +255,11 @@ def before_corrections(*, job: Job, **who: Any) -> Job:
 
 
 def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
-    """Analyse a job's micrograph with other settings; its outlines, as corrected, are measured again if that is enough.
+    """A new job for the image of a job, with other settings. If they would find the same outlines,
+    it only measures the corrected outlines again.
 
-    again: segment in any case, as with a newer model. who: user, visitor, address and token, as for `create_job`.
+    again: let the network find outlines in any case, for example with a newer model. who: user,
+    visitor, address and token, as for `create_job`.
     """
     outlines: dict[str, Any] = {"segmentation": None if again else segmentation_for(job, settings)}
     if outlines["segmentation"] is not None and job.is_corrected:
@@ -256,7 +270,7 @@ def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **wh
 @frees_room
 @transaction.atomic
 def cancel_job(*, job: Job) -> Job:
-    """Stop a job that waits or runs; cancelling twice is once."""
+    """Stop a job that waits or runs. A second call changes nothing."""
     move(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now(), early={})
     refresh_after_commit(job.sample_id)
     return job
@@ -264,10 +278,11 @@ def cancel_job(*, job: Job) -> Job:
 
 @transaction.atomic
 def retry_job(*, job: Job) -> Job:
-    """Queue a failed or cancelled job once more; of a finished one read the bar again whose reading was cut off.
+    """Queue a failed or cancelled job once more. For a finished job whose data bar was not read in
+    time, read it again.
 
-    Retrying twice is once. Raises Refused (409 if it cannot be tried again, 429 if its maker has too many jobs
-    running).
+    A second call changes nothing. Raises Refused (409 if it cannot be tried again, 429 if its maker
+    has too many jobs running).
     """
     job.micrograph = _locked_upload(job)
     if job.sample:
@@ -295,7 +310,8 @@ def retry_job(*, job: Job) -> Job:
 
 
 def read_bar_again(micrograph: Micrograph) -> None:
-    """Queue a micrograph whose bar could not be read in time; its finished results heed what the bar says then."""
+    """Queue an image whose data bar was not read in time. The reading is then compared with its
+    finished results."""
     if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **AFRESH):
         for job in micrograph.jobs.filter(state=Job.State.DONE, signature_hash=""):
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": True})
@@ -303,7 +319,7 @@ def read_bar_again(micrograph: Micrograph) -> None:
 
 
 def delete_job(*, job: Job, signed: bool = False) -> None:
-    """Remove one job as `delete_jobs` does; raises Refused (409) where it stays."""
+    """Remove one job as `delete_jobs` does; raises Refused (409) if it is signed and must stay."""
     if delete_jobs([job.pk], signed=signed):
         raise Refused(KEPT, 409)
 
@@ -311,25 +327,27 @@ def delete_job(*, job: Job, signed: bool = False) -> None:
 @frees_room
 @transaction.atomic
 def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
-    """Remove jobs in any state and their files, and the micrographs that no other job needs. The rows go at once, the
-    files of many later (`remove_after_commit`).
+    """Remove jobs in any state with their files, and images that no other job needs. Returns the
+    ids of jobs that stay.
 
-    signed: also signed ones, and those on which a signed one rests. Returns the ids of those that stay.
+    The rows are removed at once; if there are many files, they are removed later
+    (`remove_after_commit`). signed: remove also signed jobs, and jobs from whose outlines a signed
+    one was made; otherwise these stay.
     """
-    asked_for = set(pks)
-    staying = set() if signed else asked_for & signed_jobs()
-    leaving = Job.objects.filter(pk__in=asked_for - staying)
-    # A worker locks them in the same order.
+    requested = set(pks)
+    staying = set() if signed else requested & signed_jobs()
+    leaving = Job.objects.filter(pk__in=requested - staying)
+    # First the images, then the jobs: a worker locks them in the same order.
     images = list(leaving.values_list("micrograph", flat=True))
     images = list(Micrograph.objects.select_for_update().filter(pk__in=images).order_by("pk").only("pk"))
-    # No long column is read of a job that goes; an edit may be under way.
+    # Locked, because somebody may be correcting one; without the long columns, which nobody needs.
     locked_jobs = leaving.select_for_update().order_by("pk")
     locked_jobs = locked_jobs.only("pk", "parent", "sample", "included", "segmentation")
     jobs = {job.pk: job for job in locked_jobs}
-    superseded = _pass_on(jobs)
+    superseded = _give_children_new_parents(jobs)
     for job in jobs.values():
         if job.sample_id and job.pk not in superseded:
-            _give_way_to_the_one_before(job, _last_staying(jobs, job.pk))
+            _count_earlier_result(job, _last_staying(jobs, job.pk))
     with removing_together():
         Job.objects.filter(pk__in=jobs).only("pk", "sample", "segmentation").delete()
         measured = {job.segmentation_id for job in jobs.values()}
@@ -339,56 +357,63 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
 
 
 def _last_staying(jobs: dict[UUID, Job], pk: UUID | None) -> UUID | None:
-    """The last version of a job, itself or one that it was made from, that is not among these."""
+    """The nearest result that is not in `jobs`: the job `pk` itself, its parent, the parent of that
+    and so on; None if there is none."""
     while pk in jobs:
         pk = jobs[pk].parent_id
     return pk
 
 
-def _pass_on(jobs: dict[UUID, Job]) -> set[UUID]:
-    """Let what was made from these jobs follow the versions before them; the ids of those that a later result of their
-    sample replaces."""
-    superseded, heirs = set[UUID](), defaultdict[UUID | None, list[UUID]](list)
+def _give_children_new_parents(jobs: dict[UUID, Job]) -> set[UUID]:
+    """Give the jobs that were made from these jobs a parent that stays.
+
+    Returns the ids of those of these jobs that a later result in the same sample replaces already.
+    """
+    superseded, children_of = set[UUID](), defaultdict[UUID | None, list[UUID]](list)
     children = Job.objects.filter(parent__in=jobs).exclude(pk__in=jobs)
-    follows = Q(corrects=None, outlines={})
-    # What measures corrections of a result, or outlines in their place, must not take those of another one.
-    heirs[None] = list(children.exclude(follows).values_list("pk", flat=True))
-    for pk, parent in children.filter(follows).values_list("pk", "parent"):
-        heirs[_last_staying(jobs, parent)].append(pk)
+    may_follow = Q(corrects=None, outlines={})
+    # A job that measures corrections of its parent, or imported outlines, belongs to no other
+    # parent.
+    children_of[None] = list(children.exclude(may_follow).values_list("pk", flat=True))
+    for pk, parent in children.filter(may_follow).values_list("pk", "parent"):
+        children_of[_last_staying(jobs, parent)].append(pk)
     for parent, sample in children.values_list("parent", "sample"):
         while parent in jobs and jobs[parent].sample_id == sample:
             superseded.add(parent)
             parent = jobs[parent].parent_id
-    for parent, pks in heirs.items():
+    for parent, pks in children_of.items():
         Job.objects.filter(pk__in=pks).update(parent=parent)
     return superseded
 
 
-def _give_way_to_the_one_before(job: Job, earlier: UUID | None) -> None:
-    """Let the previous result, from which this one was made, count again in the sample."""
+def _count_earlier_result(job: Job, earlier: UUID | None) -> None:
+    """Let the result `earlier`, from which this job was made, count in the sample in place of this
+    job."""
     before = Job.objects.filter(pk=earlier).first() if earlier else None
     if before is None or before.sample_id not in (None, job.sample_id):
         return
-    again: dict[str, Any] = {}
+    new_fields: dict[str, Any] = {}
     if before.sample_id is None:
         if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
             return
-        again = measured_for_pooling(before)
-        if again and before.signature_hash:  # a signed result is never measured again
+        new_fields = measured_for_pooling(before)
+        if new_fields and before.signature_hash:  # a signed result is never measured again
             return
-    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, **job.place_in_sample, **again)
+    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, **job.place_in_sample, **new_fields)
     refresh_after_commit(job.sample_id)
 
 
 def measured_for_pooling(job: Job) -> dict[str, Any]:
-    """What changes of a result that a sample takes in: one without a table to be pooled is measured once more."""
+    """The new fields of a result that is put into a sample: a result without the table for pooling
+    is measured again; {} for others."""
     return {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
 
 
 def _locked_upload(job: Job) -> Micrograph:
-    """The upload of a job, locked before the job itself: a worker locks them in the same order.
+    """The image of a job, locked. Call it before the job is locked, because a worker locks them in
+    this order.
 
-    Raises Refused if it is gone.
+    Raises Refused (404) if it is deleted.
     """
     micrograph = Micrograph.objects.locked(job.micrograph_id)
     if micrograph is None:
@@ -397,6 +422,6 @@ def _locked_upload(job: Job) -> Micrograph:
 
 
 def files_of(micrograph: Micrograph) -> list[str]:
-    """The hashes of an upload's file and of its side files, and the pages that are asked for."""
+    """The SHA-256 of an upload's file and of its side files, and the requested pages."""
     pages = [micrograph.pages] if micrograph.pages else []
     return [micrograph.sha256, *pages, *(side_file.get("sha256", "") for side_file in micrograph.side)]

@@ -1,4 +1,5 @@
-"""What a result is held against: the limits of a specification, or the certificate of a reference material."""
+"""With what a result is compared: the limits of a specification, or the certificate of a reference
+material."""
 
 from __future__ import annotations
 
@@ -19,25 +20,31 @@ SIGNED = "This result is signed: its limits and its reference material stay as t
 
 
 def set_specification(*, row: Job | Sample, specification: Specification | None, account: Any) -> None:
-    """Hold a result against limits, or against none; raises Refused (404, 409 of a signed result).
+    """Set or remove (None) the limits with which a result is compared; raises Refused (404, 409 the
+    result is signed).
 
-    account: who asks, for the log."""
+    account: who does it, for the log.
+    """
     limits = specification.model_dump(mode="json") if specification else {}
     _change(row, account, "changed the limits", specification=limits)
 
 
 def set_reference(*, row: Job | Sample, reference: Reference | None, account: Any) -> None:
-    """Call a result the measurement of a reference material that the caller may see, or of none; raises Refused as
-    `set_specification` does."""
-    copied = {**reference.material, "id": str(reference.pk)} if reference else {}
+    """Set or remove (None) the reference material that a result measures; raises Refused as
+    `set_specification` does.
+
+    The caller must be allowed to see the material.
+    """
+    copy = {**reference.material, "id": str(reference.pk)} if reference else {}
     with transaction.atomic():
-        _change(row, account, "changed the reference material", reference=copied)
+        _change(row, account, "changed the reference material", reference=copy)
         control.record(row)
 
 
 @transaction.atomic
 def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, Any]) -> None:
-    """Change what a result is held against, write that down, and let the files that say it be written anew."""
+    """Change fields of a result and log it. The files that state them are removed, to be written
+    again. Raises Refused."""
     now = type(row).objects.locked(row.pk)
     if now is None:
         raise Refused(GONE, 404)
@@ -54,5 +61,6 @@ def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, An
 
 
 def forget_certificate(row: Job | Sample) -> None:
-    """Remove the file that says the decision, and the archives with it; they are written anew when asked for."""
+    """Remove the file that states the decision, and the archives that contain it. They are written
+    again when somebody asks for them."""
     delete_with_files(row.artifacts.filter(name__in=(CONFORMITY, *bundles.ARCHIVES)))

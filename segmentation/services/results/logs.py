@@ -1,4 +1,5 @@
-"""The log of corrections as files, what of it belongs to a corrected result, and its repetition."""
+"""The log of corrections: written as CSV or JSON, the part of it that made a result, and its
+repetition from a file."""
 
 from __future__ import annotations
 
@@ -25,18 +26,19 @@ from ...models import Segmentation as SegmentationRow
 from ...models.edits import chain_faults, steps_of
 from .publishing import NAME
 
-BEFORE, LOG, LOG_CSV = "uncorrected.npz", "corrections.json", "corrections.csv"
+BEFORE = "uncorrected.npz"  # in an archive: the outlines before the corrections
+LOG, LOG_CSV = "corrections.json", "corrections.csv"
 COLUMNS = ("job", "sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes", "previous", "hash")
 NO_BUNDLE = "This is no bundle.zip of a corrected result: it needs {missing}."
 DAMAGED = "The file cannot be read as a ZIP file with a log of corrections: download it again."
 
 
 class NotRepeated(ValueError):
-    """The file holds nothing that can be repeated; the message is one sentence."""
+    """The file has no log that can be repeated; the message is one sentence."""
 
 
 def as_csv(edits: Iterable[Edit]) -> Iterator[str]:
-    """The log as CSV, line by line, in which no cell is a formula to a spreadsheet."""
+    """The log as CSV, line by line. A spreadsheet takes none of its cells for a formula."""
     yield lines([COLUMNS])
     for edit in edits:
         values = (edit.as_dict()[name] for name in COLUMNS)
@@ -54,15 +56,16 @@ def as_json(edits: Iterable[Edit]) -> Iterator[str]:
 
 
 def corrected_by(job: Job) -> Job | None:
-    """The job that made the outlines of this one by corrections, itself or an earlier one; None of other outlines."""
+    """The job that made the outlines of `job` by corrections: `job` itself or an earlier one. None
+    for outlines that are not corrected."""
     if job.segmentation_id is None:
         return None
     return Job.objects.filter(segmentation=job.segmentation_id, corrects__isnull=False).select_related("parent").first()
 
 
 def corrections_of_result(job: Job) -> tuple[SegmentationRow | None, list[Edit]]:
-    """The outlines before the last corrections of which a result consists, and these corrections; none where nobody
-    made any, or the result that was corrected is gone."""
+    """The corrections that made the outlines of a result, and the outlines before them. (None, [])
+    if nobody corrected them, or if the job that was corrected is deleted."""
     if job.step:
         return job.segmentation, list(job.edits.filter(sequence__lte=job.step))
     maker = corrected_by(job)
@@ -71,19 +74,20 @@ def corrections_of_result(job: Job) -> tuple[SegmentationRow | None, list[Edit]]
     return maker.parent.segmentation, list(maker.parent.edits.filter(sequence__lte=maker.corrects))
 
 
-def repeated(bundle: Path) -> list[str]:
-    """Apply the log in a bundle to the outlines before it; what differs from the outlines after it, a sentence each.
+def differences_when_repeated(bundle: Path) -> list[str]:
+    """Repeat the log of corrections in a bundle.zip. Returns a sentence for each difference from
+    the stored outlines.
 
-    The file's own checksums and the chain of the log are checked, too. Raises NotRepeated.
+    It also checks the checksums of the files and the hash chain of the log. Raises NotRepeated.
     """
     try:
         with zipfile.ZipFile(bundle) as archive:
             names = set(archive.namelist())
             if missing := [name for name in (BEFORE, NAME, LOG) if name not in names]:
                 raise NotRepeated(NO_BUNDLE.format(missing=" and ".join(missing)))
-            listed = archive.read(CHECKSUMS).decode().splitlines() if CHECKSUMS in names else []
-            sums = [line.partition("  ")[::2] for line in listed]
-            wrong = [
+            checksum_lines = archive.read(CHECKSUMS).decode().splitlines() if CHECKSUMS in names else []
+            sums = [line.partition("  ")[::2] for line in checksum_lines]
+            faults = [
                 f"{name} is not the file of {CHECKSUMS}."
                 for digest, name in sums
                 if name not in names or hashlib.sha256(archive.read(name)).hexdigest() != digest
@@ -95,35 +99,36 @@ def repeated(bundle: Path) -> list[str]:
         raise NotRepeated(str(error)) from error
     except Exception as error:  # zipfile and its decompressors raise exceptions of many types
         raise NotRepeated(DAMAGED) from error
-    wrong += chain_faults(rows, "Edit")
+    faults += chain_faults(rows, "Edit")
     try:
         replayed = finished(before, steps_of(rows))
     except (BadEdit, KeyError, TypeError, IndexError) as error:
-        return [*wrong, f"The log cannot be applied: {error}"]
-    return [*wrong, *_differences(replayed, after)]
+        return [*faults, f"The log cannot be applied: {error}"]
+    return [*faults, *_differences(replayed, after)]
 
 
 def _row(payload: dict[str, Any]) -> Edit:
+    """An edit from its JSON in LOG; it is not stored."""
     fields = {name: payload[name] for name in COLUMNS if name not in ("job", "visitor", "time")}
     visitor = UUID(payload["visitor"]) if payload["visitor"] else None
     return Edit(job_id=UUID(payload["job"]), visitor=visitor, created=datetime.fromisoformat(payload["time"]), **fields)
 
 
 def _differences(replayed: Segmentation, stored: Segmentation) -> Iterator[str]:
-    """Where a segmentation differs from the one that it should be."""
+    """A sentence for each difference of a repeated segmentation from the stored one."""
     if replayed.labels.shape != stored.labels.shape:
         yield "The outlines are of images of two sizes."
         return
-    other = replayed.labels != stored.labels
-    if other.any():
-        y, x = (int(axis[0]) for axis in np.nonzero(other))
-        yield f"The labels differ in {int(other.sum()):,} pixels, the first at x = {x}, y = {y}."
+    is_other = replayed.labels != stored.labels
+    if is_other.any():
+        y, x = (int(axis[0]) for axis in np.nonzero(is_other))
+        yield f"The labels differ in {int(is_other.sum()):,} pixels, the first at x = {x}, y = {y}."
     for name in ("ids", "classes", "confidence"):
-        one, two = getattr(replayed, name), getattr(stored, name)
-        if not np.array_equal(one, two, equal_nan=name == "confidence"):
+        values, stored_values = getattr(replayed, name), getattr(stored, name)
+        if not np.array_equal(values, stored_values, equal_nan=name == "confidence"):
             yield f"Not equal: {name} of the objects."
     origin = replace(replayed.provenance, parent=stored.provenance.parent)
-    for what, same in {
+    for part, is_equal in {
         "next free id": replayed.next_id == stored.next_id,
         "objects by hand": replayed.by_hand == stored.by_hand,
         "objects set aside": dict(replayed.set_aside) == dict(stored.set_aside),
@@ -131,10 +136,11 @@ def _differences(replayed: Segmentation, stored: Segmentation) -> Iterator[str]:
         "operations": origin.as_dict() == stored.provenance.as_dict(),
         "rows, names of classes, layers or maps": _rest(replayed) == _rest(stored),
     }.items():
-        if not same:
-            yield f"Not equal: {what}."
+        if not is_equal:
+            yield f"Not equal: {part}."
 
 
 def _rest(segmentation: Segmentation) -> Any:
+    """The other parts of a segmentation, to compare: rows, names of classes, and all images."""
     images = {**segmentation.layers, **{f"map {name}": pixels for name, pixels in segmentation.maps.items()}}
     return segmentation.rows, segmentation.class_names, {name: pixels.tobytes() for name, pixels in images.items()}

@@ -1,4 +1,5 @@
-"""Methods of a laboratory: saved from a result, changed as a further version, approved, withdrawn, found by name."""
+"""Methods of a laboratory: saved from a result, changed by a further version, approved, withdrawn,
+and found by name."""
 
 from __future__ import annotations
 
@@ -56,8 +57,8 @@ KNOWN_SOURCES = tuple(source for source in Source if source != Source.NONE)
 
 
 def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: Method | None = None) -> MethodVersion:
-    """The settings, the model and the source of the scale of a finished result as a draft: of a new method, or the next
-    version of `method`, whose further requirements stay.
+    """Save the settings, the model and the source of the scale of a finished result as a draft: of
+    a new method, or as the next version of `method`, of which the further requirements stay.
 
     group: the name of one of the account's groups, "" for none. Raises Refused (401, 409, 422).
     """
@@ -88,6 +89,8 @@ def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: M
 def _described(
     settings: AnalysisSettings, weights: str, sources: tuple[Source, ...], further: dict[str, Any]
 ) -> MethodDescription:
+    """A description from settings, the SHA-256 of the weights, allowed sources of the scale and
+    further fields. Raises Refused (422)."""
     try:
         return MethodDescription.of_result(settings, weights, sources[0], **{"scale_sources": sources, **further})
     except ValidationError as error:
@@ -96,7 +99,8 @@ def _described(
 
 @transaction.atomic
 def create(*, description: MethodDescription, user: Any, name: str, group: str = "") -> MethodVersion:
-    """A new method with its first version, a draft. Raises Refused (401, 409 a name that is taken, 422)."""
+    """Make a method with its first version, a draft. Raises Refused (401, 409 the name is taken,
+    422)."""
     _check_signed_in(user)
     words = clean_text(name)
     if not 0 < len(words) <= SHOWN_NAME:
@@ -117,7 +121,8 @@ def create(*, description: MethodDescription, user: Any, name: str, group: str =
 
 
 def make_demo(*, user: Any) -> MethodVersion:
-    """A method for the example image, to try versions, approval and a sample that grows. Raises Refused (401, 409)."""
+    """Make a method for the example image, to try versions, approval and a sample that grows.
+    Raises Refused (401, 409)."""
     card = next(card for card in cards.available() if card.task == DEFAULT_TASK and not card.comparison)
     settings = AnalysisSettings.of(model=card.name)
     further = {"stopping": DEMO_RULE, "least_images": 2, "least_particles": 200}
@@ -127,12 +132,13 @@ def make_demo(*, user: Any) -> MethodVersion:
 
 @transaction.atomic
 def change(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
-    """Let the draft of a method say this; where the newest version is no draft, this is the next version, a draft.
-    Raises Refused (401, 403, 409, 422 another kind of analysis)."""
+    """Give the draft of a method this description; if the newest version is no draft, make the next
+    version, a draft. Raises Refused (401, 403, 409, 422 another kind of analysis)."""
     check_changeable(method, user)
     lock(method, GONE)
     last = newest(method)
-    if description.checksum in (last.checksum, read(last).checksum):  # an earlier release wrote fewer settings
+    # Both are compared, because the stored checksum is another if an earlier release had fewer settings.
+    if description.checksum in (last.checksum, read(last).checksum):
         raise Refused(UNCHANGED, 409)
     if description.task != last.description.get("task"):
         raise Refused(OTHER_KIND, 422)
@@ -154,9 +160,10 @@ def _new_version(method: Method, description: MethodDescription, user: Any, numb
 
 
 def approve(*, version: MethodVersion, request: HttpRequest, password: str, checksum: str) -> None:
-    """Approve a draft, with the password once more as a signature asks for it.
+    """Approve a draft. As for a signature, the password is given again.
 
-    checksum: of what the caller has seen. Raises Refused (403 without the right or with a wrong password, 409, 429).
+    checksum: of the description that the caller has seen. Raises Refused (403 without the right or
+    with a wrong password, 409, 429).
     """
     user: Any = request.user
     _check_may_approve(version.method, user)
@@ -164,13 +171,14 @@ def approve(*, version: MethodVersion, request: HttpRequest, password: str, chec
         raise Refused(NO_DRAFT.format(state=version.state), 409)
     if checksum != version.checksum:
         raise Refused(MEANWHILE, 409)
-    account = account_of(request, user.get_username(), storable(password))  # wrong ones count as at the sign-in
+    # A wrong password counts as one at the sign-in.
+    account = account_of(request, user.get_username(), storable(password))
     if account is None or account.pk != user.pk:
         raise Refused(WRONG, 403)
     before, name = _logged(version), user.get_full_name() or user.get_username()
     fields = {"approver": user.get_username(), "approver_name": name, "approved": timezone.now()}
     with transaction.atomic():
-        lock(version.method, GONE)  # against one who deletes the draft
+        lock(version.method, GONE)  # so that nobody deletes the draft meanwhile
         if not version.move(state=MethodVersion.State.APPROVED, **fields):
             raise Refused(MEANWHILE, 409)
         staff_log.note(user, "approved a method", version, before, _logged(version))
@@ -194,7 +202,8 @@ def withdraw(*, version: MethodVersion, user: Any, reason: str) -> None:
 
 @transaction.atomic
 def discard(*, version: MethodVersion, user: Any) -> bool:
-    """Delete a draft, and its method where it is the only version; returns whether the method stays. Raises Refused."""
+    """Delete a draft, and its method if it has no other version; returns whether the method stays.
+    Raises Refused."""
     check_changeable(version.method, user)
     lock(version.method, GONE)
     staff_log.note(user, "deleted a draft of a method", version, _logged(version))
@@ -208,7 +217,7 @@ def discard(*, version: MethodVersion, user: Any) -> bool:
 
 
 def newest(method: Method) -> MethodVersion:
-    """The version with the highest number; raises Refused (404) where the method is gone."""
+    """The version with the highest number; raises Refused (404) if the method is deleted."""
     version = method.versions.select_related("method").first()
     if version is None:
         raise Refused(GONE, 404)
@@ -216,7 +225,7 @@ def newest(method: Method) -> MethodVersion:
 
 
 def read(version: MethodVersion) -> MethodDescription:
-    """What a version says; raises Refused (409) where this release cannot read it."""
+    """The description of a version; raises Refused (409) if this release cannot read it."""
     try:
         return version.written.read()
     except ValueError as error:
@@ -224,8 +233,9 @@ def read(version: MethodVersion) -> MethodDescription:
 
 
 def settings_by(version: MethodVersion, laboratory: dict[str, str]) -> AnalysisSettings:
-    """The settings with which an image is analysed by a version. laboratory: what the account set once, which counts
-    where the method leaves it open. Raises Refused (409)."""
+    """The settings with which an image is analysed by a version. laboratory: data that the account
+    has given once for all its results; they are used where the method says nothing. Raises Refused
+    (409)."""
     try:
         return settings_of_method(version.written, laboratory)
     except ValueError as error:
@@ -233,14 +243,16 @@ def settings_by(version: MethodVersion, laboratory: dict[str, str]) -> AnalysisS
 
 
 def changes_of(version: MethodVersion) -> list[str]:
-    """What a version changes of the one before it, a line each; [] for the first one."""
+    """The changes of a version from the version before it, a line each; [] for the first
+    version."""
     before = version.method.versions.filter(number__lt=version.number).select_related("method").first()
     return changes(read(version), read(before)) if before else []
 
 
 def offered(user: Any) -> list[MethodVersion]:
-    """The version of each method that an account sees which a new analysis follows: the newest approved one, else the
-    draft. Approved ones of its groups come first, then its own, then drafts."""
+    """For each method that an account can see, the version that a new analysis follows: the newest
+    approved one, otherwise the draft. Approved methods of its groups come first, then its own
+    approved ones, then drafts."""
     every = Method.objects.visible_to(user)
     versions = MethodVersion.objects.filter(method__in=every).exclude(state=MethodVersion.State.WITHDRAWN)
     chosen: dict[UUID, MethodVersion] = {}
@@ -255,7 +267,8 @@ def offered(user: Any) -> list[MethodVersion]:
 
 
 def resolve(text: str, user: Any) -> MethodVersion:
-    """The version that a text names: its id, "NAME@2", or "NAME" for the newest approved version, else the draft.
+    """The version that a text names: its id, "NAME@2", or "NAME" for the newest approved
+    version, otherwise the draft.
 
     Raises Refused (409 withdrawn or several of a name, 422 none).
     """
@@ -273,6 +286,7 @@ def resolve(text: str, user: Any) -> MethodVersion:
 
 
 def _by_name(rows: Any, words: str) -> MethodVersion:
+    """The version among rows that "NAME@2" or "NAME" names, see `resolve`; raises Refused."""
     is_whole = rows.filter(method__name=words).exists()
     name, _, number = (words, "", "") if is_whole else words.rpartition("@")
     versions = list(rows.filter(method__name=name)) if is_whole or (number.isdecimal() and len(number) < 10) else []
@@ -286,8 +300,8 @@ def _by_name(rows: Any, words: str) -> MethodVersion:
             raise Refused(NO_VERSION.format(number=number, name=name), 422)
         return version
     for state in (MethodVersion.State.APPROVED, MethodVersion.State.DRAFT):
-        if of_state := [row for row in versions if row.state == state]:
-            return max(of_state, key=lambda row: row.number)
+        if candidates := [row for row in versions if row.state == state]:
+            return max(candidates, key=lambda row: row.number)
     raise Refused(NONE_LEFT.format(name=name), 409)
 
 
@@ -316,6 +330,6 @@ def _check_may_approve(method: Method, user: Any) -> None:
 
 
 def _logged(version: MethodVersion) -> dict[str, Any]:
-    """What the log keeps of a version."""
+    """The data of a version that the staff's log stores."""
     values = {"state": version.state, "number": version.number, "sha256": version.checksum}
     return values | ({"reason": version.reason} if version.reason else {})

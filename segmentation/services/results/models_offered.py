@@ -1,5 +1,6 @@
-"""Which models a person may see and use: every released or installed one, and the trained ones that are theirs or
-shared. Whatever people do with a model goes through here; workers read the cards themselves."""
+"""Which models a person may see and use: all released and installed models, and trained models of
+the person or shared with the person. It also has the default models of accounts and of the site.
+Workers do not use this module, they read the cards."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ from ...models import ModelDefault, Training
 from ..ground import staff_log
 from ..ground.refusal import Refused
 
-BY_IMAGE = "Automatic"  # title of the automatic names
-_packing = Lock()  # one at a time: it takes as much memory as the weights
-REMEMBERED = 20  # models that were the default before
+BY_IMAGE = "Automatic"  # title of a choice with which each image chooses its model
+_packing = Lock()  # one package is made at a time, because that takes as much memory as the weights
+REMEMBERED = 20  # earlier default models that are stored
 NO_ACCOUNT = "Sign in first: a default belongs to an account."
 STAFF_ONLY = "Only staff with the right to change defaults may set the model of the whole site."
 NOT_SHARED = "Share this model first: the model of the whole site must be open to every account."
@@ -34,7 +35,11 @@ NOTHING_BEFORE = "There is no default to go back from."
 
 
 def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
-    """The trainings by the names of their models. names: of these alone. A released model always keeps its own name."""
+    """The trainings by the names of their models. names: of these models only.
+
+    A training whose model has the name of a released model is left out: the name means the released
+    model.
+    """
     rows = Training.objects.exclude(model_name="").defer("summary", "frozen")
     rows = rows.select_related("dataset", "owner")
     if names is not None:
@@ -45,15 +50,19 @@ def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
 
 
 def offered(user: Any) -> list[ModelCard]:
-    """The cards of the models that forms and lists offer to a person, the default model of the release first."""
+    """The cards of the models that forms and lists offer to a person; the default model of the
+    release comes first."""
     trained_models = trained()
     site = _site_defaults() if trained_models else set()
     return [card for card in cards.available() if _is_offered(trained_models.get(card.name), user, site)]
 
 
 def card_for(user: Any, name: str) -> ModelCard:
-    """The card of a model that a person may look at: also one that is not offered, to its owner and to staff. Raises
-    UnknownModel, for another person's model as if it did not exist."""
+    """The card of a model that a person may look at. The owner and the staff may also look at a
+    model that is not offered.
+
+    Raises UnknownModel, also for a model of another person, so that nobody learns that it exists.
+    """
     card = next((card for card in cards.available() if card.name == name), None)
     if card is None or not may_look_at(name, user):
         names = ", ".join(card.name for card in offered(user)) or "none"
@@ -62,47 +71,48 @@ def card_for(user: Any, name: str) -> ModelCard:
 
 
 def package_of(card: ModelCard) -> Path:
-    """The package of a model for other programs, which is kept on disk until the card changes. Raises BadPackage and
-    AlteredWeights."""
+    """The file of a model's package for other programs (ZIP). It stays on the disk until the card
+    changes. Raises BadPackage and AlteredWeights."""
     digest = hashlib.sha256(f"{card} {__version__}".encode()).hexdigest()[:16]
     folder: Path = settings.DEEPSEGM_DATA / "packages"
     file = folder / f"{card.name}-{digest}.zip"
     with _packing:
         if not file.is_file():
-            channels, aside = tasks.find(card.task).channels(card), folder / uuid4().hex
+            channels, partial = tasks.find(card.task).channels(card), folder / uuid4().hex
             folder.mkdir(exist_ok=True)
             try:
-                write_zip(aside, package(card, channels.names, channels.activation))
+                write_zip(partial, package(card, channels.names, channels.activation))
                 for old in folder.glob(f"{card.name}-{'?' * 16}.zip"):
                     old.unlink(missing_ok=True)
-                aside.replace(file)
+                partial.replace(file)
             finally:
-                aside.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
     return file
 
 
 def may_look_at(name: str, user: Any) -> bool:
-    """Whether a person may see the card and the weights of a model that is here."""
+    """Whether a person may see the card and the weights of a model of this site."""
     row = trained([name]).get(name)
     return row is None or row.is_visible_to(user) or _is_offered(row, user, _site_defaults())
 
 
 def title_of(name: str) -> str:
-    """What people call the model of a setting: the title on its card, or that the image chooses it."""
+    """The title of a model for people: that of its card, or BY_IMAGE if each image chooses its
+    model."""
     if cards.released(name):
         return BY_IMAGE
     return next((card.title for card in cards.available() if card.name == name), name)
 
 
 def check_model(name: str, user: Any) -> None:
-    """Raises Refused for a model that a person may not analyse with."""
+    """Raises Refused (400) for a model that a person may not use for an analysis."""
     if not is_usable(name, user):
         names = [card.name for card in offered(user)]
         raise Refused(f"There is no model named {name!r} here: choose one of {', '.join(names)}.", 400)
 
 
 def is_usable(name: str, user: Any) -> bool:
-    """Whether a person may analyse with the model of this name, which may be an automatic one."""
+    """Whether a person may use this model, or this automatic choice of a model, for an analysis."""
     if cards.released(name):
         return True
     row = trained([name]).get(name)
@@ -112,18 +122,21 @@ def is_usable(name: str, user: Any) -> bool:
 
 
 def chosen_default(task: str, user: Any) -> str:
-    """The model that the account, or else the site, uses where nobody chooses one; "" where none was set."""
+    """The default model of a kind of analysis (`task`) that the account has set, otherwise the
+    site; "" if none is set."""
     return chosen_defaults(user).get(task, "")
 
 
 def own_default(task: str, user: Any) -> str:
-    """The model that the account itself made its default, "" without one."""
+    """The default model that the account has set; "" if it has set none."""
     rows = ModelDefault.objects.filter(owner=user, task=task) if user.is_authenticated else ModelDefault.objects.none()
     return next((row.model_name for row in rows), "")
 
 
 def default_model(task: str, user: Any) -> str:
-    """The model of a kind of analysis where nobody chooses one: the account's, the site's, by image, the first."""
+    """The model of a kind of analysis if the user chooses none: the default of the account,
+    otherwise of the site, otherwise the automatic choice if the kind has several models, otherwise
+    the first model."""
     if chosen := chosen_default(task, user):
         return chosen
     if task in cards.tasks_of_several():
@@ -133,7 +146,8 @@ def default_model(task: str, user: Any) -> str:
 
 @transaction.atomic
 def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
-    """Let the account, or the site, use this model where nobody chooses one. Raises Refused (400, 401, 403, 409)."""
+    """Make this model the default of the account, or of the site. Raises Refused (400, 401, 403,
+    409)."""
     owner = _owner(user, site)
     check_model(name, user)
     row = trained([name]).get(name)
@@ -155,11 +169,12 @@ def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
 
 @transaction.atomic
 def back(*, task: str, user: Any, site: bool = False) -> str:
-    """Take the last usable default of before; returns its name, "" for none. Raises Refused (401, 403, 409)."""
+    """Go back to the last earlier default that can still be used; returns its name. Without one the
+    default is removed, and the name is "". Raises Refused (401, 403, 409)."""
     row = ModelDefault.objects.select_for_update().filter(owner=_owner(user, site), task=task).first()
     if row is None:
         raise Refused(NOTHING_BEFORE, 409)
-    before, used = list(row.before), row.model_name
+    before, present = list(row.before), row.model_name
     while before:
         name = before.pop()
         if is_usable(name, user):
@@ -169,7 +184,7 @@ def back(*, task: str, user: Any, site: bool = False) -> str:
     else:
         name = ""
     if site:
-        staff_log.note(user, "default of the site taken back", row, {"model": used}, {"model": name or "automatic"})
+        staff_log.note(user, "default of the site taken back", row, {"model": present}, {"model": name or "automatic"})
     if not name:
         row.delete()
     return name
@@ -182,6 +197,8 @@ def may_set_for_all(user: Any) -> bool:
 
 
 def _owner(user: Any, site: bool) -> Any:
+    """The owner of the row of a default: the account, or None for the site. Raises Refused (401,
+    403)."""
     if user is None or not user.is_authenticated:
         raise Refused(NO_ACCOUNT, 401)
     if site and not may_set_for_all(user):
@@ -190,7 +207,8 @@ def _owner(user: Any, site: bool) -> Any:
 
 
 def chosen_defaults(user: Any) -> dict[str, str]:
-    """The usable defaults by kind of analysis: the account's own before the site's."""
+    """The default models that can be used, by kind of analysis: those of the account, otherwise
+    those of the site."""
     signed_in = user is not None and user.is_authenticated
     whose = Q(owner=None) | Q(owner=user) if signed_in else Q(owner=None)
     rows = sorted(ModelDefault.objects.filter(whose), key=lambda row: row.owner_id is not None)
@@ -198,12 +216,17 @@ def chosen_defaults(user: Any) -> dict[str, str]:
 
 
 def _site_defaults() -> set[str]:
-    """The names of the site's default models: a shared one of these is open to visitors, too."""
+    """The names of the site's default models. A visitor may use a shared model only if it is one of
+    them."""
     return set(ModelDefault.objects.filter(owner=None).values_list("model_name", flat=True))
 
 
 def _is_offered(row: Training | None, user: Any, site: set[str]) -> bool:
-    """Whether forms offer a model. row: None for one that was released, or installed from the shell."""
+    """Whether forms offer a model. row: its training; None for a released model, or one installed
+    by a command.
+
+    site: the names of the site's default models.
+    """
     if row is None:
         return True
     signed_in = user is not None and user.is_authenticated

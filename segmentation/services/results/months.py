@@ -1,4 +1,4 @@
-"""The PDF of a control chart for one month: asked for once for the same points."""
+"""The PDF report of a control chart for one month. The same points give one report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ NO_MONTH = "Send a month such as 2026-11."
 
 
 def month_of(text: str) -> date:
-    """The first day of a month such as "2026-11", of the present one for ""; raises Refused (422)."""
+    """The first day of a month such as "2026-11"; of the present month for "". Raises Refused
+    (422)."""
     if not text:
         return timezone.now().astimezone(UTC).date().replace(day=1)
     match = re.fullmatch(r"(\d{4})-(\d{2})", text)
@@ -31,12 +32,13 @@ def month_of(text: str) -> date:
 
 def points_until(chart: ControlChart, month: date) -> list[ChartPoint]:
     """The points of a chart up to the end of a month (UTC)."""
-    year, after = (month.year + 1, 1) if month.month == 12 else (month.year, month.month + 1)
-    return list(chart.points.filter(measured__lt=datetime(year, after, 1, tzinfo=UTC)))
+    year, next_month = (month.year + 1, 1) if month.month == 12 else (month.year, month.month + 1)
+    return list(chart.points.filter(measured__lt=datetime(year, next_month, 1, tzinfo=UTC)))
 
 
 def report_of(chart: ControlChart, month: date) -> ChartReport:
-    """The PDF of a month, which a worker is asked to write if it is not there or failed. Raises Refused (422)."""
+    """The report of a month; a worker writes it if it does not exist or has failed. Raises Refused
+    (422)."""
     if month.year > timezone.now().year + 1:
         raise Refused(NO_MONTH, 422)
     rows = [
@@ -46,7 +48,8 @@ def report_of(chart: ControlChart, month: date) -> ChartReport:
     content = fingerprint("month of a control chart", str(chart.pk), str(month), str(chart), chart.plan, rows)
     fields = {"chart": chart, "month": month}
     with transaction.atomic():
-        ChartReport.objects.filter(**fields).exclude(content=content).delete()  # of the points as they were
+        # Remove reports of earlier points.
+        ChartReport.objects.filter(**fields).exclude(content=content).delete()
         row, is_new = ChartReport.objects.get_or_create(content=content, defaults=fields)
         failed = ChartReport.objects.filter(
             pk=row.pk, state=ChartReport.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN

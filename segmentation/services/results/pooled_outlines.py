@@ -1,4 +1,5 @@
-"""The outlines of all images of a sample in one COCO file, made of the files of its images."""
+"""The outlines of all images of a sample in one COCO file, made from the COCO files of its
+images."""
 
 from __future__ import annotations
 
@@ -13,13 +14,14 @@ COCO_FILE = "coco.json"
 
 
 def pooled_coco(sample: Sample) -> Iterator[str]:
-    """COCO annotations of the pooled images as JSON text, piece by piece: one image is in memory at a time.
+    """The COCO annotations of the pooled images as JSON text, piece by piece: one image is in
+    memory at a time.
 
-    Numbered anew over all images; beyond COCO an annotation has `label`, its number in the files of its image. An image
-    whose own annotations cannot be read is not among the images.
+    The annotations are numbered through all images. Each also has `label` (not part of COCO): its
+    number in the files of its image. An image whose COCO file cannot be read is left out.
     """
     pooled = sample.pooled.get("of", [])
-    # Two images may have one name; the sample tells them apart.
+    # Two images may have the same file name; the sample gives them different ones.
     names = dict(zip(pooled, (image["name"] for image in sample.pooled.get("images", [])), strict=False))
     artifacts = sorted(
         Artifact.objects.filter(job__in=pooled, name=COCO_FILE), key=lambda artifact: pooled.index(str(artifact.job_id))
@@ -32,7 +34,7 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
         try:
             with bundles.opened(artifact) as file:
                 payload = json.load(file)
-            numbers = {}  # of the categories in this file -> among those of all images
+            numbers = {}  # number of a category in this file -> its number in the pooled file
             for category in payload["categories"]:
                 entry = categories.setdefault(category["name"], {**category, "id": len(categories) + 1})
                 numbers[category["id"]] = int(entry["id"])
@@ -41,12 +43,12 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
             annotations = [
                 {
                     **annotation,
-                    "id": at,
+                    "id": number,
                     "label": annotation["id"],
                     "image_id": image["id"],
                     "category_id": numbers[annotation["category_id"]],
                 }
-                for at, annotation in enumerate(payload["annotations"], count + 1)
+                for number, annotation in enumerate(payload["annotations"], count + 1)
             ]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             continue

@@ -1,4 +1,5 @@
-"""When a sample is pooled: once none of its images is under way, and once more after each change."""
+"""When a sample is pooled (its numbers are put together): when all its images are finished, and
+again after each change."""
 
 from __future__ import annotations
 
@@ -14,17 +15,19 @@ from ..ground.queue import enqueue
 
 
 def refresh_after_commit(pk: Any) -> None:
-    """Register a change of a sample, by its id, after the commit; None (a job without a sample) does nothing.
+    """Pool a sample anew after this transaction is committed. pk: the id of the sample; None does
+    nothing.
 
-    It must be after the commit: if two images end at once, the last one must see that the other has ended.
+    It must happen after the commit: if two images end at the same time, the later one must see that
+    the other has ended.
     """
     if pk is not None:
         transaction.on_commit(lambda: refresh_sample(pk))
 
 
 def refresh_sample(pk: Any) -> None:
-    """Invalidate a running pooling, and what writes files of the last one; enqueue the waiting images, or the pooling
-    if no image is under way."""
+    """Enqueue the waiting images of a sample, or if all its images are finished its pooling. A
+    running pooling becomes invalid, and so does the writing of files with the old numbers."""
     under_way = (
         Job.objects.filter(sample=pk, state__in=Job.UNFINISHED).exists()
         or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()
@@ -41,13 +44,14 @@ def refresh_sample(pk: Any) -> None:
 
 
 def stuck() -> QuerySet:
-    """Samples that wait for images although none is running: the process that should have notified them died."""
+    """Samples that wait for images although all are finished: the process that should have
+    refreshed them died."""
     under_way = Job.objects.filter(sample=OuterRef("pk"), state__in=Job.UNFINISHED)
     arriving = Micrograph.objects.filter(sample=OuterRef("pk"), state__in=Micrograph.UNFINISHED)
     return Sample.objects.filter(~Exists(under_way), ~Exists(arriving), state=Sample.State.WAITING)
 
 
 @receiver(post_delete, sender=Job)
-def an_image_is_gone(instance: Job, **kwargs: Any) -> None:
-    """Refresh the sample when one of its images is deleted, in any way."""
+def refresh_after_deletion(instance: Job, **kwargs: Any) -> None:
+    """Pool a sample anew when the job of one of its images is deleted, in any way."""
     refresh_after_commit(instance.sample_id)

@@ -1,5 +1,8 @@
-"""What an attempt stores: its segmentation at once, so that another attempt needs only to measure; at the end its
-files, or a sentence that gives the reason for the failure."""
+"""What an attempt at a job or a sample stores.
+
+It stores the segmentation as soon as it is found, so that a later attempt only needs to measure. At
+the end it stores its files, or a sentence with the reason of the failure.
+"""
 
 from __future__ import annotations
 
@@ -35,22 +38,24 @@ from ...models import (
 )
 from ..access.webhooks import announce
 from ..ground import bundles
-from ..ground.files import LocalFile, publishing, remove_folder
+from ..ground.files import LocalFile, remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
 from ..ground.tables import UNCORRECTED
 from . import control
 from .pooling import refresh_after_commit
 
 NAME = "segmentation.npz"
+# Before a postponed attempt; doubled each time.
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
 
 def keep_segmentation(
     *, job: Job, file: Path, provenance: Provenance, parent: Segmentation | None = None
 ) -> Segmentation:
-    """Store what an attempt found as its job's; raises `Superseded` when the job is no longer this attempt's.
+    """Store the segmentation that an attempt found as that of its job; raises `Superseded` if the
+    job no longer belongs to this attempt.
 
-    parent: the one that it corrects.
+    parent: the segmentation from which it was made by corrections.
     """
     row = Segmentation(
         micrograph_id=job.micrograph_id,
@@ -69,7 +74,7 @@ def keep_segmentation(
         with suppress(DatabaseError):
             row.delete()
 
-    with publishing(remove):
+    with undo_on_failure(remove):
         with file.open("rb") as opened:
             default_storage.save(row.file.name, LocalFile(opened))
         job.change(segmentation=row, model_name=row.model_name)
@@ -78,15 +83,18 @@ def keep_segmentation(
 
 
 def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:
-    """The segmentation of a job, if other settings would give the same one: then only measuring is needed."""
-    same = job.get_settings()
-    return job.segmentation if (same.task, same.segmentation) == (settings.task, settings.segmentation) else None
+    """The segmentation of a job if these settings would give the same one, so that only measuring
+    is needed; otherwise None."""
+    present = job.get_settings()
+    return job.segmentation if (present.task, present.segmentation) == (settings.task, settings.segmentation) else None
 
 
 def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Publish the files that are stored with a result, with its segmentation; set it done, and pool its sample anew.
+    """Store the files of a result and its numbers (`summary`), set its job done, and pool its
+    sample anew.
 
-    Raises `Superseded` when the job is no longer this attempt's; these files are then removed again.
+    Raises `Superseded` if the job no longer belongs to this attempt; the files are then removed
+    again.
     """
     segmentation = job.segmentation
     artifacts = []
@@ -95,20 +103,23 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
     with _publishing(job, Artifact, files, artifacts):
+        # The data bar was not read when the result was measured.
         if unread := summary.get("unread"):
-            Micrograph.objects.locked(job.micrograph_id)  # its data bar may be being read
+            Micrograph.objects.locked(job.micrograph_id)  # it may be read at this moment
         job.finish("done", summary=summary, early={})
         if unread:
-            heed_reading(Job.objects.filter(pk=job.pk))
+            apply_bar_reading(Job.objects.filter(pk=job.pk))
 
     refresh_after_commit(job.sample_id)
 
 
-def heed_reading(jobs: QuerySet) -> None:
-    """Let finished results that were measured before the data bar of their image was read say what it says.
+def apply_bar_reading(jobs: QuerySet) -> None:
+    """Compare the data bar of an image, which is read now, with finished results that were measured
+    before.
 
-    Such a result is measured again, with all its files (`publish_export`), if the bar contradicts its scale. Within a
-    transaction that has locked the image. A signed result stays as it was signed.
+    If the bar contradicts the scale of a result, the result is measured again, with all its files
+    (`publish_export`). A signed result stays as it was signed. Call it in a transaction that has
+    locked the image.
     """
     for job in jobs.filter(state="done", summary__unread=True, signature_hash="").select_related("micrograph"):
         if not job.micrograph.is_finished:
@@ -118,7 +129,8 @@ def heed_reading(jobs: QuerySet) -> None:
         cut_off = CUT_OFF in job.summary.get("warnings", ())  # the reading before this one
         if cut_off or scale.disagreements() or is_another:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
-            ended = ("done", "failed")  # one that is under way is written once more when it ends
+            # `publish_export` calls this function again for a running export.
+            ended = ("done", "failed")
             ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
         else:
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
@@ -127,18 +139,20 @@ def heed_reading(jobs: QuerySet) -> None:
 
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
-    """Store the files of a pooling and set the sample done, as `publish` does for a job."""
+    """Store the files and numbers of a pooling and set the sample done, as `publish` does for a
+    job."""
     with _publishing(sample, SampleArtifact, files):
         sample.finish("done", pooled=pooled)
 
 
 def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
-    """Store a micrograph as the viewer shows it, whole and in squares."""
+    """Store the files of an image that its page shows: the complete picture, and the picture
+    divided into tiles."""
     size = picture.stat().st_size + tiles.stat().st_size
     names = {}
     for field, path in {"viewer_image": picture, "viewer_tiles": tiles}.items():
         name = f"{micrograph.folder}/{path.name}"
-        default_storage.delete(name)  # of an attempt that was killed
+        default_storage.delete(name)  # a killed attempt may have left it
         with path.open("rb") as opened:
             names[field] = default_storage.save(name, LocalFile(opened))
     Micrograph.objects.filter(pk=micrograph.pk).update(**names, viewer_size=size)
@@ -146,7 +160,8 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
 
 @transaction.atomic
 def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
-    """Set this attempt's row failed with a sentence for its user, and tell webhooks and sample; raises `Superseded`."""
+    """Set the row of an attempt failed, with a sentence for its user. Webhooks and the sample are
+    told. Raises `Superseded`."""
     row.finish("failed", error=sentence, **fields, **({"early": {}} if isinstance(row, Job) else {}))
     row.error = sentence
     if isinstance(row, Job | Sample | Training):
@@ -156,46 +171,53 @@ def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
 
 
 def postpone(*, row: Attempted, why: str) -> None:
-    """Queue an attempt's row again for later, because the machine has a fault, not the image.
+    """Put the row of an attempt back into the queue for later, because of a fault of the machine,
+    not of the image.
 
-    This does not count as a death. why: the machine's fault, for the page. Raises `Superseded`.
+    This does not count as a death of a worker. why: the fault, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
     row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
 def requeue(*, row: Attempted) -> None:
-    """Queue a row again after the process that worked on it died; raises `Superseded`."""
+    """Put a row back into the queue after the process that worked on it died; raises
+    `Superseded`."""
     row.change(**AGAIN, deaths=row.deaths + 1)
 
 
 @contextmanager
-def _publishing(row: Job | Sample, kind: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
-    """Store the files, let the block change the row, tell webhooks, replace the files of earlier attempts.
+def _publishing(row: Job | Sample, file_model: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
+    """A block that changes a row to done. Before it the files are stored; after it the control
+    charts and webhooks are told, and the files of earlier attempts are replaced.
 
-    more: rows of files that are stored elsewhere.
+    file_model: the model of the rows of files. more: further such rows, of files that are stored
+    already.
     """
-    folder, owner = f"{row.folder}/{row.attempt}", {kind.owner: row}
-    with publishing(partial(remove_folder, folder)):
-        artifacts = [kind(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
+    folder, owner = f"{row.folder}/{row.attempt}", {file_model.owner: row}
+    with undo_on_failure(partial(remove_folder, folder)):
+        artifacts = [file_model(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
         with transaction.atomic():
             yield
             control.record(row)
             announce(row, f"{row._meta.model_name}.done")
-            kind.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
-            kind.objects.bulk_create([*more, *artifacts])
+            file_model.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
+            file_model.objects.bulk_create([*more, *artifacts])
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")
 
 
 def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
-    """Put one file into the storage; returns the fields of its row. On the same disk the file is moved, unless it is to
-    be kept."""
+    """Put the file `source` into the storage; returns the fields of its row. files: all files of
+    its result, by name.
+
+    On the same disk the file is moved; with `keep` it is copied.
+    """
     size = source.stat().st_size
     if source.name in bundles.ARCHIVES:
         plan = ContentFile(bundles.plan_of(source, files))
-        other = "" if source.name == bundles.NAME else f"{source.name}."
-        name = default_storage.save(f"{folder}/{other}{bundles.PLAN}", plan)
+        prefix = "" if source.name == bundles.NAME else f"{source.name}."
+        name = default_storage.save(f"{folder}/{prefix}{bundles.PLAN}", plan)
     elif source.suffix in bundles.TEXTS:
         packed = ContentFile(bundles.packed(source.read_bytes()))
         name = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)

@@ -1,4 +1,4 @@
-"""Reference materials, as accounts and their groups list them."""
+"""Reference materials of accounts and their groups: added to their list and removed from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...models import Reference
 from ...plain import storable
 from ..ground.refusal import Refused
 
-MOST = 200
+MOST = 200  # reference materials that one person can see
 TOO_MANY = f"There are {MOST} reference materials already: delete one that nobody uses any more."
 NOT_YOUR_GROUP = "You are in no group of this name."
 TWICE = "There is a reference material of this name and certificate already."
@@ -22,7 +22,8 @@ TWICE = "There is a reference material of this name and certificate already."
 def create_reference(
     *, material: ReferenceMaterial, group: str = "", user: Any, visitor: UUID | None, address: str = ""
 ) -> Reference:
-    """List a reference material. group: name of a group of the account, whose accounts list it, too; "" for none.
+    """Add a reference material to the list of its maker. group: the name of a group of the account,
+    whose members list the material, too; "" for none.
 
     Raises Refused (409 one of the same name and certificate, 422 another group, too many).
     """
@@ -42,5 +43,6 @@ def create_reference(
 
 
 def delete_reference(*, reference: Reference) -> None:
-    """Take a reference material from the list. Results that were compared with it keep their copy."""
+    """Remove a reference material from the list. Results that measured it keep a copy of its
+    data."""
     reference.delete()

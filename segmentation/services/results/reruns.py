@@ -1,5 +1,6 @@
-"""Results analysed again: with another model as a batch, each a revision, with a list of the differences; by the
-outlines of another tool, whose file a worker reads and measures; and the ways that are proposed for a doubtful one."""
+"""New jobs (revisions) for results that exist: many results with another model at once, or one
+result with outlines of another tool. It also asks a worker for proposals, other ways to analyse the
+image of a doubtful result."""
 
 from __future__ import annotations
 
@@ -37,18 +38,19 @@ OTHER = "{name}: it is of {its}, and the model is for {here}."
 SAME = "{name}: this model made it already."
 
 
-class Again(NamedTuple):
-    """The revisions that were made, and a sentence for each result that was left out."""
+class Reruns(NamedTuple):
+    """The new jobs, and a sentence (note) for each result that was left out."""
 
     jobs: list[Job]
     notes: list[str]
 
 
-def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | None = None, address: str = "") -> Again:
-    """A revision of each result with this model and its other settings as they are; asked twice, it is the same one.
+def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | None = None, address: str = "") -> Reruns:
+    """Make a new job with this model for each result; its other settings stay. A second call gives
+    the same jobs.
 
-    Where a limit of the account is reached, the rest is left out with a sentence. Raises Refused (400 no such model,
-    409 or the limit's status where nothing could be started).
+    If a limit of the account is reached, the other results are left out with a sentence. Raises
+    Refused (400 no such model; 409 or the status of the limit if nothing could be started).
     """
     check_model(model, user)
     task = cards.stands_for(model)[0].task
@@ -68,21 +70,24 @@ def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | No
                 break
     if not jobs_made:
         raise Refused(NONE.format(why=notes[0]) if notes else NONE.format(why="none was chosen."), status)
-    return Again(jobs_made, notes)
+    return Reruns(jobs_made, notes)
 
 
 def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
-    """The caller's finished results of the model's kind that another model found: those to run again with this one.
-    An image that the model analysed already is left out, and so is a result with corrections."""
+    """The finished results of the caller that can be run again with a model: those of its kind that
+    another model made.
+
+    An image that the model has analysed already is left out, and so is a result with corrections.
+    """
     task, mine = cards.stands_for(model)[0].task, Job.objects.visible_to(user, visitor)
     finished = mine.filter(settings__task=task, state=Job.State.DONE, corrects=None, outlines={}, edit_count=0)
     names = {card.name for card in cards.stands_for(model)}
-    other = finished.exclude(micrograph__in=mine.filter(model_name__in=names).values("micrograph"))
-    return other.select_related("micrograph").order_by("-created")
+    others = finished.exclude(micrograph__in=mine.filter(model_name__in=names).values("micrograph"))
+    return others.select_related("micrograph").order_by("-created")
 
 
 def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
-    """The first result of each image, which is the newest where `jobs` come newest first."""
+    """The first result of each image; jobs: the newest first."""
     newest: dict[UUID, Job] = {}
     for job in jobs:
         newest.setdefault(job.micrograph_id, job)
@@ -90,15 +95,17 @@ def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
 
 
 def made_again(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
-    """The revisions that this model made of results of other models, the newest first."""
+    """The jobs in which this model analysed images of other models' results again; the newest come
+    first."""
     mine = Job.objects.visible_to(user, visitor).filter(settings__model=model, parent__isnull=False)
-    other = mine.exclude(parent__settings__model=model)
-    return other.select_related("micrograph", "parent", "parent__micrograph").order_by("-created")
+    others = mine.exclude(parent__settings__model=model)
+    return others.select_related("micrograph", "parent", "parent__micrograph").order_by("-created")
 
 
 @transaction.atomic
 def proposals_of(job: Job) -> Proposals:
-    """Other ways to analyse the image of a finished job, asked for once."""
+    """The row of the proposals for a finished job: other ways to analyse its image. A worker makes
+    them after the first call."""
     row, is_new = Proposals.objects.get_or_create(job=job)
     if is_new:
         enqueue_after_commit(row.pk, Proposals)
@@ -106,7 +113,8 @@ def proposals_of(job: Job) -> Proposals:
 
 
 def _hindrance(job: Job, task: str, model: str) -> str:
-    """Why a result cannot be run again with a model; "" where it can."""
+    """A sentence why a result cannot be run again with a model of this kind (`task`); "" if it
+    can."""
     name, own_task = job.micrograph.name, job.settings["task"]
     if not job.is_done:
         return UNFINISHED.format(name=name)
@@ -120,11 +128,12 @@ def _hindrance(job: Job, task: str, model: str) -> str:
 
 
 def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: Any) -> Job:
-    """A revision of a finished job that measures the outlines in a file.
+    """Make a new job that measures the outlines in a file, for the image of a finished job.
 
-    file: a Django `File` with `name` and `size`. who: user, visitor, address, token and key, as for `create_job`.
-    Raises Refused (409 of a result without outlines, 413 too large, 422 no file of outlines or settings that would
-    outline anew, 429 too many, 507 no room); then nothing is stored.
+    file: a Django `File` with `name` and `size`. who: user, visitor, address, token and key, as for
+    `create_job`. Raises Refused (409 the job has no outlines, 413 the file is too large, 422 the
+    file has no outlines or the settings need other outlines, 429 too many, 507 no room); then
+    nothing is stored.
     """
     if job.segmentation is None or not job.is_done:
         raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
@@ -137,8 +146,8 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     check_quota(file.size, **sender)
     try:
         suffix = suffix_and_kind(head_of(file, HEAD_BYTES))[0]
-    except UnreadableImage as bad:
-        raise Refused(str(bad), 422) from None
+    except UnreadableImage as error:
+        raise Refused(str(error), 422) from None
     outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of_upload(file), "size": file.size}
     Arrival.objects.create(**Job.fields_of(**sender))
     with transaction.atomic():

@@ -1,4 +1,5 @@
-"""Samples: made, extended, images left out and taken in again, measured with another scale, deleted."""
+"""Samples: how they are made, extended, renamed, measured with another scale, tried again,
+cancelled and deleted, and which of their images count."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ SIGNED_RESULT = (
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
-MORE = re.compile(r" and \d+ more$")  # of the name of a sample that nobody named
+MORE = re.compile(r" and \d+ more$")  # end of the title of a sample that nobody named (`_titled`)
 NO_RESULTS = "Tick the results first that the sample is made of."
 TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
 NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
@@ -57,8 +58,11 @@ ONE_IMAGE = "Two of these results are of the same image: tick each image once."
 
 
 class ScaleRule(NamedTuple):
-    """A calibration rule, as `Sample` stores it; typed: the text that the user typed for its value. `forms.samples`
-    makes sure that the rule has the number that it needs."""
+    """The rule by which a sample gives its images a scale; the fields are those of `Sample`.
+
+    typed: the text that the user typed for `value`. `forms.samples` makes sure that the rule has
+    its value.
+    """
 
     rule: str = Sample.Rule.OWN
     value: float | None = None
@@ -84,14 +88,17 @@ def create_sample(
     notes: Iterable[Note] = (),
     method: MethodVersion | None = None,
 ) -> Sample:
-    """Queue an analysis of each image, to be pooled at the end; images that are not read yet are added later.
+    """Make a sample and queue an analysis of each image; at the end the numbers are pooled. Images
+    that are not read yet are added later.
 
-    notes: from the intake. token, key: identify a submission (`submission_of`). method: which the settings follow.
-    Raises Refused (400 no images, 409 if the key belongs to another submission, 429 too many).
+    notes: on the files that were sent (`Intake`). token, key: identify a submission
+    (`submission_of`). method: the version of a method that the settings follow. Raises Refused (400
+    no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model, user)
     uploads = list(uploads)
-    files = [[*files_of(micrograph), None] for micrograph in uploads]  # None: as 1.0.0 wrote it, for repeated keys
+    # Version 1.0.0 had this None; without it, equal submissions would get other hashes.
+    files = [[*files_of(micrograph), None] for micrograph in uploads]
     identity = [f"method {method.pk}"] if method else []
     content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields(), *identity)
     submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
@@ -104,11 +111,11 @@ def create_sample(
         fields = {"name": title, "content": content, "method": method, **scale.fields()}
         sample, created = _new_sample(submission, who, settings, **fields)
         if created:
-            take_in(sample, uploads, notes)
+            take_in_images(sample, uploads, notes)
             return sample
     if sample.content != content:
         raise Refused(OTHER_CONTENT, 409)
-    discard_unused(*uploads)  # the sample has those of the first submission
+    discard_unused(*uploads)  # the sample has the images of the first submission
     return sample
 
 
@@ -116,11 +123,13 @@ def create_sample(
 def sample_of_results(
     *, name: str, jobs: Iterable[Job], moves: bool = False, user: Any, visitor: UUID | None, token: str = "", **who: Any
 ) -> Sample:
-    """A sample of finished results: their outlines, as corrected, are measured once more in it; the results stay.
+    """Make a sample of finished results. New jobs in the sample measure their corrected outlines;
+    the results stay.
 
-    moves: whether the results themselves become its images where they can. The sample has the settings of the first
-    result, and their method if they share one; each image keeps its own settings and scale. token: of a form.
-    Raises Refused (409 for results that are not done, 422 for results of several kinds or of one image, 429 too many).
+    moves: put the results themselves into the sample, if possible, in place of new jobs. The sample
+    has the settings of the first result, and the method of all if they share one; each image keeps
+    its own settings and scale. token: of a form. Raises Refused (409 for results that are not done,
+    422 for results of several kinds or of one image, 429 too many).
     """
     jobs = list(jobs)
     _check_results(jobs)
@@ -145,19 +154,20 @@ def sample_of_results(
 
 def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
     """The limits and the reference material that all of these results share."""
-    every = [job.judged_by for job in jobs]
-    return {name: value for name, value in every[0].items() if all(other[name] == value for other in every)}
+    judgements = [job.judged_by for job in jobs]
+    return {name: value for name, value in judgements[0].items() if all(other[name] == value for other in judgements)}
 
 
 def _with_last_scale(job: Job) -> Job:
-    """The same outlines with the settings that their maker gave last, perhaps still to be measured with them."""
+    """The last job of the same maker with the same outlines as this job, because it has the last
+    scale that the maker gave. It may be unfinished. The job itself if there is no later one."""
     same = {"segmentation": job.segmentation_id, "owner": job.owner_id, "visitor": job.visitor, "sample": None}
     later = Job.objects.filter(parent=job, **same).exclude(state__in=("failed", "cancelled"))
     return later.order_by("created").last() or job
 
 
 def _has_moved(sample: Sample, job: Job) -> bool:
-    """Move a result into a new sample of the same maker; False of one that cannot be."""
+    """Move a result into a new sample of the same maker; returns False if that is not possible."""
     rerun_fields = measured_for_pooling(job)
     single = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
     is_fixed = rerun_fields and job.signature_hash  # a signed result is never measured again
@@ -165,13 +175,15 @@ def _has_moved(sample: Sample, job: Job) -> bool:
 
 
 def _new_sample(submission: str, who: dict[str, Any], settings: AnalysisSettings, **fields: Any) -> tuple[Sample, bool]:
-    """The sample of a submission, and whether it is new; raises Refused (429) where its maker has too many."""
+    """The sample of a submission, and whether it is new; raises Refused (429) if its maker has too
+    many."""
     limits.check_samples(**who)
     fields |= {"settings": settings.with_(calibration=None).as_dict(), **Sample.fields_of(**who)}
     return Sample.objects.get_or_create(submission=submission, defaults=fields)
 
 
 def _check_results(jobs: list[Job]) -> None:
+    """Raises Refused if these results cannot make a sample."""
     limit = settings.DEEPSEGM_SAMPLE_IMAGES
     if not jobs:
         raise Refused(NO_RESULTS)
@@ -187,16 +199,16 @@ def _check_results(jobs: list[Job]) -> None:
 
 @transaction.atomic
 def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable[Note] = ()) -> list[Note]:
-    """Queue more images with the sample's own settings; returns all notes on these images. Raises Refused (404, 409 of
-    a closed sample)."""
+    """Add images to a sample and queue their analyses with its settings; returns all notes on these
+    images. Raises Refused (404, 409 the sample is closed)."""
     lock(sample, GONE)
     growing.check_takes_images(sample)
-    return take_in(sample, list(uploads), notes)
+    return take_in_images(sample, list(uploads), notes)
 
 
 @transaction.atomic
 def rename_sample(*, sample: Sample, name: str) -> None:
-    """Rename a sample; its files contain the name and are written again."""
+    """Rename a sample. Its files contain the name, so they are written again."""
     lock(sample, GONE)
     if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
         refresh_after_commit(sample.pk)
@@ -204,10 +216,11 @@ def rename_sample(*, sample: Sample, name: str) -> None:
 
 @transaction.atomic
 def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: Any = None) -> None:
-    """Include images in the pooled numbers or leave them out, by the ids of their results, and count once; repeating it
-    changes nothing. An image that waits counts from then on.
+    """Include images in the pooled numbers or leave them out, then pool the sample anew. A second
+    call changes nothing.
 
-    account: who says so. Raises Refused (409) of a closed sample.
+    included: by the id of a result whether it counts; an image that waited for agreement counts
+    then. account: who does this. Raises Refused (409) if the sample is closed.
     """
     lock(sample, GONE)
     members = sample.members.filter(pk__in=included)
@@ -216,14 +229,14 @@ def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: An
         return
     growing.check_open(sample)
     for job in changed:
-        yes = growing.yes_of(account) if included[job.pk] else {}
-        Job.objects.filter(pk=job.pk).update(included=included[job.pk], **yes)
+        agreement = growing.fields_of_agreement(account) if included[job.pk] else {}
+        Job.objects.filter(pk=job.pk).update(included=included[job.pk], **agreement)
     refresh_after_commit(sample.pk)
 
 
 @transaction.atomic
 def replace_image(*, sample: Sample, job: Job) -> None:
-    """Use this result of an image instead of the present one, which becomes a separate result.
+    """Count this result of an image in place of the present one, which becomes a separate result.
 
     Raises Refused if the image is not in the sample (404), or if one of the two results cannot be exchanged (409).
     """
@@ -246,20 +259,24 @@ def replace_image(*, sample: Sample, job: Job) -> None:
 
 
 def _unmeasured(sample: Sample) -> QuerySet[Job]:
-    """The results of its images that lack the numbers of their last corrections."""
+    """The finished results in a sample whose numbers lack their last corrections. (An undo is an
+    edit, too.)"""
     undone = Count("edits", filter=Q(edits__undoes__isnull=False))
     done = sample.members.filter(state=Job.State.DONE).exclude(edit_count=F("step")).annotate(undone=undone)
     return done.filter(Q(step__gt=0) | Q(edit_count__gt=2 * F("undone")))
 
 
 def uncounted(sample: Sample) -> QuerySet[Job]:
-    """The versions among its images whose stored corrections, of earlier releases, its numbers do not have."""
+    """The versions in a sample whose numbers lack their last corrections. Only earlier releases
+    made such versions."""
     return _unmeasured(sample).filter(fixed=True)
 
 
 def count_present_steps(sample: Sample) -> None:
-    """Let its images be measured as they were corrected; the sample is pooled anew with each."""
-    if not sample.jobs.exclude(edit_count=F("step")).exists():  # a small question, asked again and again
+    """Let workers measure the last corrections of a sample's images. Each finished one pools the
+    sample anew."""
+    # This quick query answers most of the many calls.
+    if not sample.jobs.exclude(edit_count=F("step")).exists():
         return
     for job in _unmeasured(sample).filter(fixed=False).select_related("micrograph", "segmentation"):
         ask_for_numbers(job)
@@ -267,10 +284,14 @@ def count_present_steps(sample: Sample) -> None:
 
 @transaction.atomic
 def count_corrections(*, sample: Sample) -> None:
-    """Measure the corrected outlines of versions among its images, which then count. The results before become separate
-    ones. A version that is measured already is not measured again, and one that was corrected further is followed."""
+    """Let new results with the last corrections count in place of the versions that lack them
+    (`uncounted`).
+
+    The versions become separate results. A result that has these corrections already is used; if
+    somebody corrected that one further, its corrections count, too.
+    """
     lock(sample, GONE)
-    new, left = [], []
+    new, replaced = [], []
     for job in list(uncounted(sample).select_related("micrograph")):
         newest = _newest_version(job)
         if newest.pk != job.pk and not newest.is_corrected:
@@ -278,14 +299,15 @@ def count_corrections(*, sample: Sample) -> None:
         else:
             rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.place_in_sample}
             new.append(_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
-            left.append(job.pk)
-    Job.objects.filter(pk__in=left).update(sample=None)
+            replaced.append(job.pk)
+    Job.objects.filter(pk__in=replaced).update(sample=None)
     Job.objects.bulk_create(new)
     refresh_after_commit(sample.pk)
 
 
 def _newest_version(job: Job) -> Job:
-    """The last result that measures the corrections of the one before it as they stand, this one if none does."""
+    """Follows a corrected job to the finished result that measures its corrections, then that
+    one's, and so on; returns the last of them, or the job itself."""
     while job.is_corrected:
         measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE)
         if (later := measured.select_related("micrograph").order_by("created").last()) is None:
@@ -296,10 +318,10 @@ def _newest_version(job: Job) -> Job:
 
 @transaction.atomic
 def retry_failed(*, sample: Sample) -> None:
-    """Queue the images that failed or were cancelled once more, and the pooling. A bar whose reading was cut off is
-    read again.
+    """Queue the images that failed or were cancelled once more, as many as their maker's limits
+    allow, and the pooling. Data bars that were not read in time are read again.
 
-    As many as their maker's limits allow; raises Refused (429) if too many samples are running.
+    Raises Refused (429) if too many samples are running.
     """
     lock(sample, GONE)
     growing.check_open(sample)
@@ -320,25 +342,26 @@ def retry_failed(*, sample: Sample) -> None:
 @frees_room
 @transaction.atomic
 def cancel_sample(*, sample: Sample) -> None:
-    """Stop the images that arrive, wait or run; finished images stay and are pooled."""
+    """Cancel the unfinished images of a sample; its finished images are pooled."""
     arriving = list(Micrograph.objects.select_for_update().filter(sample=sample))
     sample.jobs.filter(state__in=Job.UNFINISHED).update(state=Job.State.CANCELLED, finished=timezone.now())
-    _let_go(arriving)
+    _release_uploads(arriving)
     refresh_after_commit(sample.pk)
 
 
 @transaction.atomic
 def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
-    """Measure every image that changes with another calibration rule, from its stored outlines.
+    """Give a sample another rule for the scale, and measure each image whose scale changes again,
+    with its stored outlines.
 
-    Each gets a new job. The job before it becomes its parent and stays unchanged: a result is never rewritten.
+    Each gets a new job. Its earlier job becomes the parent and does not change.
     """
     lock(sample, GONE)
     growing.check_open(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
-    ruled = {job.pk: sample.stated_for(job.micrograph) for job in members}
+    earlier = {job.pk: sample.stated_for(job.micrograph) for job in members}
     for name, value in scale.fields().items():
         setattr(sample, name, value)
     sample.save(update_fields=ScaleRule._fields)
@@ -347,7 +370,8 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
     reruns = []
     for job in members:
         calibration, stated = sample.stated_for(job.micrograph), job.get_settings().measurement.calibration
-        if sample.rule == Sample.Rule.OWN and stated not in (None, ruled[job.pk]):  # typed or drawn for this image
+        # This scale was typed or drawn for this image, so it stays.
+        if sample.rule == Sample.Rule.OWN and stated not in (None, earlier[job.pk]):
             calibration = stated
         settings = job.get_settings().with_(calibration=calibration)
         if settings != job.get_settings():
@@ -357,18 +381,19 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
 
 
 def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
-    """The results in a sample of images as large as that of a job, that do not ignore the same regions."""
+    """The results in a sample whose images are as large as that of a job, and which do not ignore
+    the same regions."""
     size = {"micrograph__width": job.micrograph.width, "micrograph__height": job.micrograph.height}
     others = sample.members.filter(state=Job.State.DONE, **size).exclude(micrograph=job.micrograph_id)
     ignored = job.get_settings().measurement.ignore
-    every = others.select_related("micrograph", "segmentation").defer("summary").order_by("created", "pk")
-    return [other for other in every if other.get_settings().measurement.ignore != ignored]
+    results = others.select_related("micrograph", "segmentation").defer("summary").order_by("created", "pk")
+    return [other for other in results if other.get_settings().measurement.ignore != ignored]
 
 
 @transaction.atomic
 def ignore_in_sample(*, sample: Sample, job: Job) -> None:
-    """Ignore the regions of this result in all images of its size: each is measured again, with the corrections that
-    stand. The result itself counts in the sample then."""
+    """Ignore the regions of a result in all images of the same size in a sample. Each is measured
+    again, with its corrections. The result itself then counts in the sample."""
     lock(sample, GONE)
     growing.check_open(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
@@ -384,7 +409,8 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
 
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
-    """Measure an image of a sample with the scale that it lacked; the result takes the place of the one that counts."""
+    """Measure an image of a sample with the scale that it lacked; the new job counts in place of
+    the present one. Returns the job that counts."""
     lock(job.sample, GONE)
     growing.check_open(job.sample)
     counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
@@ -397,7 +423,8 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
 
 
 def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
-    """A new result in the sample of a job, made from it as it was corrected, and in its place."""
+    """A new job, not stored yet, that measures the corrected outlines of a job with other settings,
+    in its place in the sample."""
     segmentation = segmentation_for(job, settings)
     is_corrected = segmentation is not None and job.is_corrected
     outlines = {"corrects": job.edit_count} if is_corrected else {"segmentation": segmentation}
@@ -408,22 +435,23 @@ def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
 @frees_room
 @transaction.atomic
 def delete_sample(*, sample: Sample, signed: bool = False) -> None:
-    """Remove a sample in any state, with its analyses, and its micrographs where no other job needs them. The rows go
-    at once, the files of many images later (`remove_after_commit`).
+    """Remove a sample in any state, with its jobs, and its images if no other job needs them. The
+    rows are removed at once; if there are many files, they are removed later
+    (`remove_after_commit`).
 
-    signed: also one with signed results; else Refused (409).
+    signed: remove also a sample with signed results; otherwise that raises Refused (409).
     """
     if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
     pks = list(sample.jobs.values_list("pk", flat=True))
     with removing_together():
-        _let_go(Micrograph.objects.select_for_update().filter(sample=sample))
-        sample.jobs.update(sample=None)  # nobody tells it that an image is gone
+        _release_uploads(Micrograph.objects.select_for_update().filter(sample=sample))
+        sample.jobs.update(sample=None)  # so that the deletions below do not pool the sample
         delete_jobs(pks, signed=True)
         sample.delete()
 
 
-def _let_go(arriving: Iterable[Micrograph]) -> None:
+def _release_uploads(arriving: Iterable[Micrograph]) -> None:
     """Delete the uploads that a sample waits for. Those that a job uses stay."""
     arriving = list(arriving)
     Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in arriving]).update(sample=None)
@@ -431,26 +459,28 @@ def _let_go(arriving: Iterable[Micrograph]) -> None:
 
 
 def _clean(name: str) -> str:
-    """A sample's name on one line, without what cannot be seen."""
+    """A sample's name on one line, without invisible characters; UNNAMED if nothing is left."""
     return clean_text(name, SHOWN_NAME) or UNNAMED
 
 
 def _titled(name: str, images: int) -> str:
-    """What a sample that nobody named is called: by its first image and their number."""
+    """The title of a sample that nobody named: the name of its first image, and the number of the
+    others."""
     more = f" and {images - 1} more" if images > 1 else ""
     return f"{name[: SHOWN_NAME - len(more)]}{more}"
 
 
-def remark(sample: Sample, notes: Iterable[Note]) -> None:
-    """Add sentences about the uploads to the sample's page; none twice."""
+def add_notes(sample: Sample, notes: Iterable[Note]) -> None:
+    """Add notes about uploads to a sample, whose page shows them; none is added twice."""
     lock(sample, GONE)
     entries = [*sample.notes, *(note.as_dict() for note in notes)]
     sample.notes = list({(entry["name"], entry["sentence"]): entry for entry in entries}.values())
     sample.save(update_fields=["notes"])
 
 
-def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
-    """Make the jobs of images that were read; unusable ones are discarded and noted. Within a transaction."""
+def add_read_images(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
+    """Add uploads that were read to a sample, and start their jobs; returns notes on those that
+    cannot belong to it, which are discarded. Call it in a transaction."""
     lock(sample, GONE)
     name_by_sha256 = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
     notes = []
@@ -458,7 +488,7 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
         Micrograph.objects.filter(pk=micrograph.pk).update(sample=None)
         micrograph.sample = None
         try:
-            job = _enrol(sample, micrograph, name_by_sha256)
+            job = _job_of_image(sample, micrograph, name_by_sha256)
         except (Refused, ValueError) as problem:
             notes.append(Note(micrograph.name, str(problem), 409))
             discard_unused(micrograph)
@@ -466,21 +496,26 @@ def enrol(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
         name_by_sha256[micrograph.sha256] = micrograph.name
         job.save(force_insert=True)
     if (title := MORE.sub("", sample.name)) in name_by_sha256.values():
-        coming = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
-        Sample.objects.filter(pk=sample.pk).update(name=_titled(title, len(name_by_sha256) + coming))
-    remark(sample, notes)
+        still_coming = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
+        Sample.objects.filter(pk=sample.pk).update(name=_titled(title, len(name_by_sha256) + still_coming))
+    add_notes(sample, notes)
     refresh_after_commit(sample.pk)
     return notes
 
 
-def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, str]) -> Job:
-    """The job of one image, in the order of arrival; raises Refused or ValueError where it cannot belong."""
+def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, str]) -> Job:
+    """The job of one image, not stored yet; raises Refused or ValueError if the image cannot belong
+    to the sample.
+
+    name_by_sha256: the images that the sample has already.
+    """
     growing.check_takes_images(sample)
     if micrograph.sha256 in name_by_sha256:
         raise Refused(f"This is the same file as {name_by_sha256[micrograph.sha256]}; it is analysed once.", 409)
     if len(name_by_sha256) >= settings.DEEPSEGM_SAMPLE_IMAGES:
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
-    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None  # of an upload to 1.0.0
+    # Only uploads to version 1.0.0 have `asked` here.
+    stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
     calibration = stated.calibration(micrograph.scale) if stated else sample.stated_for(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     requested = requested.with_(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
@@ -493,18 +528,18 @@ def _enrol(sample: Sample, micrograph: Micrograph, name_by_sha256: Mapping[str, 
 
 
 def _regions_of_this_size(sample: Sample, micrograph: Micrograph, usual: Regions) -> Regions:
-    """The regions that all images of a sample as large as this one ignore; the usual ones where they differ."""
+    """The regions that all images of the same size in a sample ignore; `usual` if they differ."""
     size = {"micrograph__width": micrograph.width, "micrograph__height": micrograph.height}
-    every = sample.members.filter(**size).values_list("settings__ignore", flat=True)
-    ignored = {regions_of(regions or ()) for regions in every}
+    region_lists = sample.members.filter(**size).values_list("settings__ignore", flat=True)
+    ignored = {regions_of(regions or ()) for regions in region_lists}
     return ignored.pop() if len(ignored) == 1 else usual
 
 
-def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:
-    """Enrol the images that were read, and keep the others until they are read; returns all notes. Within a
-    transaction."""
+def take_in_images(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:
+    """Add uploads to a sample: images that are read already at once, the others when they are read.
+    Returns all notes. Call it in a transaction."""
     locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
-    images: dict[Any, Micrograph] = {}  # with those unpacked so far from archives
+    images: dict[Any, Micrograph] = {}  # also those that were unpacked from archives
     for upload in (locked[micrograph.pk] for micrograph in uploads if micrograph.pk in locked):
         images[upload.pk] = upload
         if upload.is_archive:
@@ -522,11 +557,12 @@ def take_in(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) ->
         elif not micrograph.is_finished:
             micrograph.sample = sample
             micrograph.save(update_fields=["sample"])
-    remark(sample, remarks)
-    return [*remarks, *enrol(sample, ready)]
+    add_notes(sample, remarks)
+    return [*remarks, *add_read_images(sample, ready)]
 
 
 def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
+    """A job for an image of a sample, not stored yet."""
     parent: Job | None = fields.get("parent")
     judged = parent.judged_by if parent else {}
     return Job(

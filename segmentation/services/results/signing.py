@@ -1,4 +1,5 @@
-"""Signatures under finished results: a password is given again, and what is signed is known by its checksums."""
+"""Signatures under finished results. The signer gives the password again; the signature stores
+checksums of what is signed."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ from .publishing import NAME
 from .steps import check_measured, fix
 
 SIGNATURES = "signatures.json"
-STALE = (REPORT, ANNEX, FORM, CONFORMITY, *bundles.ARCHIVES, SIGNATURES)  # written again after each signature
+# Files that are written again after each signature.
+STALE = (REPORT, ANNEX, FORM, CONFORMITY, *bundles.ARCHIVES, SIGNATURES)
 SIGN_IN = "Only a person with an account can sign: sign in first."
 NOT_DONE = "Only a finished result can be signed."
 UNREAD = "A scale bar in the image is still to be compared with the scale: wait a moment, look, then sign."
@@ -46,8 +48,9 @@ def sign_job(
 ) -> Signature:
     """Sign a finished result that the caller may see; the signed files and numbers never change afterwards.
 
-    name: as printed, the account's full name if empty. Raises Refused (403 without an account, with a wrong password or
-    of somebody else's result as made, 409 of a result that cannot be signed, 422, 429 too many wrong passwords).
+    name: as it is printed; if empty, the full name of the account. Raises Refused (403 without an
+    account, with a wrong password, or if somebody else made a result that is to be signed as made;
+    409 the result cannot be signed; 422; 429 too many wrong passwords).
     """
     user: Any = request.user
     if not user.is_authenticated:
@@ -64,25 +67,27 @@ def sign_job(
     check_measured(job)
     second_factor.check(user)
     links.check_open(job, user, request.visitor)
-    signer = account_of(request, user.get_username(), storable(password))  # wrong ones count as at the sign-in
+    # A wrong password counts as one at the sign-in.
+    signer = account_of(request, user.get_username(), storable(password))
     if signer is None or signer.pk != user.pk:
         raise Refused(WRONG, 403)
     return _sign(job, user.get_username(), printed, meaning)
 
 
 def meanings_for(job: Job, user: Any) -> list[str]:
-    """What an account may sign: only the one that made a result may sign it as made."""
+    """The meanings with which an account may sign a result; only its maker may sign it as made."""
     if not user.is_authenticated:
         return []
     return [word for word in Signature.Meaning.values if word != Signature.Meaning.MADE or job.owner_id == user.pk]
 
 
 def account_of(request: HttpRequest, name: str, password: str) -> Any:
-    """The account of this name and password, None where one is wrong; raises Refused (429) after too many."""
+    """The account with this name and password; None if one of them is wrong. Raises Refused (429)
+    after too many wrong passwords."""
     try:
         account = authenticate(request, username=name, password=password)
-    except ValidationError as crowded:  # accounts.Crowded
-        raise Refused(crowded.messages[0], 429) from None
+    except ValidationError as error:  # accounts.Crowded: too many sign-ins at once
+        raise Refused(error.messages[0], 429) from None
     if account is None and getattr(request, "axes_locked_out", False):
         raise Refused(LOCKED_OUT, 429)
     return account
@@ -90,7 +95,8 @@ def account_of(request: HttpRequest, name: str, password: str) -> Any:
 
 @transaction.atomic
 def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
-    """Sign a result and its files as they are now, chained to the signature before; removes STALE; raises Refused."""
+    """Store a signature under the present result and files, chained to the signature before it; the
+    files STALE are removed. Raises Refused."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
@@ -116,7 +122,8 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
 
 
 def _digests(job: Job) -> dict[str, str]:
-    """SHA-256 of the stored outlines, of result.json and of the numbers, as they are now; raises OSError."""
+    """The SHA-256 of the present outlines, result.json and numbers, by the keys of COVERED; raises
+    OSError."""
     digests = {}
     for name, file in (("labels", NAME), ("result", RESULT)):
         artifact = job.artifact(file)
@@ -128,29 +135,32 @@ def _digests(job: Job) -> dict[str, str]:
 
 
 def broken_signatures(job: Job) -> list[str]:
-    """What is wrong with the signatures of a job, or with what they cover, a sentence each; empty where all hold."""
+    """The faults of a job's signatures, or of the files and numbers that they cover, a sentence
+    each; [] without faults."""
     rows = list(job.signatures.all())
     return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed_files(job, rows) if rows else ())]
 
 
 def _changed_files(job: Job, rows: list[Signature]) -> Iterator[str]:
+    """A sentence for each file, or the numbers, that changed after a signature."""
     try:
         now = _digests(job)
     except (OSError, ValueError, EOFError) as error:
         yield f"The files that were signed cannot be read: {error}."
         return
     for name, what in COVERED.items():
-        signed = [str(row.sequence) for row in rows if row.digests[name] != now[name]]
-        if signed:
-            yield f"The {what} is not what was signed by signature {', '.join(signed)}: it was changed since."
+        broken = [str(row.sequence) for row in rows if row.digests[name] != now[name]]
+        if broken:
+            yield f"The {what} is not what was signed by signature {', '.join(broken)}: it was changed since."
 
 
 def signed_jobs() -> set[UUID]:
-    """The jobs that only an administrator may delete: signed ones, and those whose outlines or log they rest on."""
+    """The ids of jobs that only an administrator may delete: signed ones, and those from whose
+    outlines or corrections a signed one was made."""
     pks = set(Signature.objects.values_list("job", flat=True))
     while pks:
-        same = Job.objects.filter(pk__in=pks, segmentation__isnull=False).values("segmentation")
-        makers = Job.objects.filter(corrects__isnull=False, segmentation__in=same).values_list("pk", "parent")
+        segmentations = Job.objects.filter(pk__in=pks, segmentation__isnull=False).values("segmentation")
+        makers = Job.objects.filter(corrects__isnull=False, segmentation__in=segmentations).values_list("pk", "parent")
         more = {pk for pair in makers for pk in pair if pk} - pks
         if not more:
             break

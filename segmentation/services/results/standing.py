@@ -1,5 +1,9 @@
-"""What a result answers to a correction at once: the changed objects, the numbers that follow, and what waits for a
-look. Only what was corrected is measured."""
+"""What the page of a result shows at once after a correction: the changed objects, preliminary
+numbers, and outlines to look at. Only corrected objects are measured here; a worker measures
+everything afterwards (`steps`).
+
+The state of the objects after the corrections is called their standing.
+"""
 
 from __future__ import annotations
 
@@ -31,24 +35,26 @@ from ..ground.refusal import Refused
 from .edits import NO_OUTLINES, corrections_of
 
 logger = logging.getLogger(__name__)
-WORDED = f'{{"{in_words.CELLS}":'.encode()  # how a file begins that has the words of its objects
+# An outlines.json that has the words of its objects begins so.
+WORDED = f'{{"{in_words.CELLS}":'.encode()
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
-MOST_OTHERS = 50  # images of a sample that are looked at together
-MOST_SHOWN = 8  # objects of each of them that are shown
+MOST_OTHERS = 50  # other images of a sample in which an offer is looked for
+MOST_SHOWN = 8  # objects of each such image that the page shows
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The objects of a result as its corrections leave them, before everything is measured anew.
+    """The state of a result's objects after its corrections, before everything is measured anew.
 
-    rows: the changed objects as rows of outlines.json, with their cells in the unit of that file; {"id", "gone": True}
-    of one that is gone; "pieces": of how many it is, where these are several. states: as in that file. numbers: words
-    by name, as `QuickNumbers` has them. unit: of the lengths in these words. few: the sizes of fewer
-    objects than a median needs, in words. cuts: the object that each possible cut still divides, by its place. doubts:
-    what waits for a look, most effect first, as in that file, MOST_DOUBTS at most of doubt_count. examples: {"id",
-    "title", "size"} of what is shown beside the numbers. offer: what the last corrections would do with further
-    objects.
+    rows: the changed objects as rows of outlines.json, with their cells in the unit of that file;
+    {"id", "gone": True} for a removed object; "pieces": the number of its pieces if there are
+    several. states: as in outlines.json. numbers: text by name, as in `QuickNumbers`. unit: of the
+    lengths in these texts. few: the sizes in words, if there are too few objects for a median.
+    cuts: by the place of a possible cut the object that it still divides. doubts: outlines to look
+    at, as in outlines.json: those that change the numbers most first, at most MOST_DOUBTS of
+    doubt_count. examples: {"id", "title", "size"} of objects shown beside the numbers. offer:
+    further objects to which the last corrections could be applied.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -64,8 +70,9 @@ class Standing:
 
 
 class OfferElsewhere(NamedTuple):
-    """What the corrections of one image would do in another one of its sample. base: the number of the last edit of its
-    result. shown: {"id", "outline"} of the objects that are most alike, MOST_SHOWN at most."""
+    """What the corrections of one image would do in another image (`job`) of its sample. base: the
+    number of the last edit of `job`. shown: {"id", "outline"} of the objects that are most similar,
+    at most MOST_SHOWN."""
 
     job: Job
     base: int
@@ -74,8 +81,9 @@ class OfferElsewhere(NamedTuple):
 
 
 class _Recent:
-    """The objects of the results that were asked for last, by the file that holds them, and how the corrections of each
-    left them: to read a large file takes longer than a correction may."""
+    """The objects of the results that were used last, as stored and after corrections, by the name
+    of the file that holds them. They stay in memory, because reading a large file takes longer than
+    a correction may take."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -97,8 +105,8 @@ _recent = _Recent()
 
 
 def standing(job: Job, since: int) -> Standing:
-    """The objects of a result after its corrections, and of those that corrections after number `since` touched the
-    rows; raises Refused as `corrections_of`, and where the result has no stored objects."""
+    """The standing of a result; its rows are the objects that corrections after number `since`
+    changed. Raises Refused as `corrections_of`, and if the result has no stored objects."""
     corrections = corrections_of(job)
     state = _state_of(job, corrections)
     quick = _quick_numbers(job, state, corrections)
@@ -107,7 +115,7 @@ def standing(job: Job, since: int) -> Standing:
     lesson = lesson_of(corrections, quick)
     rows = state.changed_since(corrections, since)
     columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(quick))
-    words = [{name: cells[at] for name, cells in columns.items()} for at in range(len(rows))]
+    words = [{name: cells[index] for name, cells in columns.items()} for index in range(len(rows))]
     return Standing(
         rows=[row if "gone" in row else {**row, in_words.CELLS: cells} for row, cells in zip(rows, words, strict=True)],
         states=in_words.states(quick.table.reasons.tolist()),
@@ -123,11 +131,12 @@ def standing(job: Job, since: int) -> Standing:
 
 
 def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, list[OfferElsewhere]]:
-    """What the last corrections of a result would do in the other images of its sample, MOST_OTHERS at most: in words,
-    "" for nothing, and for each image where they would do something.
+    """What the last corrections of a result would do in at most MOST_OTHERS other images of its
+    sample. Returns a sentence ("" if they would do nothing) and an offer for each image in which
+    they would do something.
 
-    Only results that the caller may correct are looked at: what is signed, shared or named stays as it is. Raises
-    Refused as `standing`.
+    Only results that the caller may correct are examined; versions (signed, shared or named) are
+    not. Raises Refused as `standing`.
     """
     corrections = corrections_of(job)
     lesson = lesson_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
@@ -135,21 +144,22 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
         return "", []
     others = job.sample.members.filter(state=Job.State.DONE, fixed=False).exclude(micrograph=job.micrograph_id)
     others = others.exclude(segmentation=None).select_related("micrograph", "segmentation").order_by("created", "pk")
-    mine = [other for other in others[:MOST_OTHERS] if other.is_changeable_by(user, visitor)]
+    changeable = [other for other in others[:MOST_OTHERS] if other.is_changeable_by(user, visitor)]
     offers = []
-    for other in mine:
+    for other in changeable:
         with suppress(Refused):  # its outlines cannot be read
             offers += _offer_in(other, lesson)
     task = tasks.find(job.get_settings().task)
-    return elsewhere([each.offer for each in offers], len(mine), task.thing, task.things), offers
+    return elsewhere([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
 
 
 def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
-    """What the lesson of another image would do with the objects of a result that stand; none where nothing."""
+    """What the corrections of another image (`lesson`) would do with the present objects of a
+    result; [] for nothing."""
     corrections = None if job.is_measured else corrections_of(job)
     if corrections:
         state = _state_of(job, corrections)
-    else:  # the file has all corrections, so that no label image is read
+    else:  # the stored file has all corrections, so the label image need not be read
         file = job.artifact(tables.OUTLINES)
         if file is None:
             raise Refused(NO_OUTLINES, 409)
@@ -163,31 +173,35 @@ def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
 
 
 def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
-    """How alike each object that stands is to the nearest of these, the most alike first, by its id.
+    """How similar each present object is to the most similar of the objects `ids`: by its id, the
+    most similar first.
 
-    Raises Refused where there is no such object, or nothing is measured object by object.
+    Raises Refused if there is no such object, or if this kind does not measure single objects.
     """
     size = tasks.find(job.get_settings().task).size
     if not size:
         raise Refused(NOT_MEASURED, 409)
     corrections, state = _state_now(job)
     quick = _quick_numbers(job, state, corrections)
-    places = {number: at for at, number in enumerate(quick.ids.tolist())}
-    if missing := [number for number in ids if number not in places]:
+    rows = {number: row for row, number in enumerate(quick.ids.tolist())}
+    if missing := [number for number in ids if number not in rows]:
         raise Refused(f"There is no object {missing[0]}.", 422)
     measures = (size, "area", *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
     columns = {name: quick.column(name) for name in measures}
-    values = similar.alike(columns, [places[number] for number in ids], size).tolist()
-    return dict(sorted(zip(places, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
+    values = similar.alike(columns, [rows[number] for number in ids], size).tolist()
+    return dict(sorted(zip(rows, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
 
 def opened_in_words(file: Artifact) -> IO[bytes]:
-    """The stored file outlines.json of a result, from its start; one that an earlier version left behind with the words
-    that it lacks, if it can be read. Raises OSError."""
+    """The stored file outlines.json of a result, open at its start. Raises OSError.
+
+    Files of earlier versions lack the words of the objects: here they are added, if the file can be
+    read.
+    """
     opened = bundles.opened(file)
-    begin = opened.read(len(WORDED))
+    start = opened.read(len(WORDED))
     opened.seek(0)
-    if begin == WORDED:
+    if start == WORDED:
         return opened
     try:
         content = json.load(opened)
@@ -200,6 +214,7 @@ def opened_in_words(file: Artifact) -> IO[bytes]:
 
 
 def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
+    """The objects of a result after these corrections; raises Refused."""
     file = _file_of(job)
     stored, state = _recent.cached(file.file.name) or (_stored(file), None)
     if state is None or not state.is_before(corrections):
@@ -210,8 +225,8 @@ def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
 
 
 def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
-    """The corrections of a result, and how they leave it; None, and the result, where there are none: then no label
-    image is read."""
+    """The corrections of a result and its objects after them; (None, its stored objects) if there
+    are none: then no label image is read. Raises Refused."""
     if job.edit_count:
         corrections = corrections_of(job)
         return corrections, _state_of(job, corrections)
@@ -222,6 +237,8 @@ def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
 
 
 def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Corrections | None = None) -> QuickNumbers:
+    """The preliminary numbers of a result with these objects. corrections: None for stored
+    objects."""
     statistics, summary = job.summary.get("statistics"), job.summary
     quantities = {name: Value.from_dict(summary["quantities"][name]) for name in summary.get("order", ())}
     before = Statistics.from_dict(statistics) if statistics else None
@@ -229,6 +246,7 @@ def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Correcti
 
 
 def _terms_of(job: Job) -> core.Terms:
+    """Kind, settings and tilt with which the objects of a result are measured."""
     settings = job.get_settings()
     task = tasks.find(settings.task)
     measuring = task.effective(settings.measurement)
@@ -237,6 +255,7 @@ def _terms_of(job: Job) -> core.Terms:
 
 
 def _file_of(job: Job) -> Artifact:
+    """The stored file with the objects of a result before all corrections; raises Refused."""
     file = job.artifact(tables.UNCORRECTED) or job.artifact(tables.OUTLINES)
     if file is None:
         raise Refused(NO_OUTLINES, 409)
@@ -244,6 +263,7 @@ def _file_of(job: Job) -> Artifact:
 
 
 def _stored(file: Artifact) -> core.StoredObjects:
+    """The objects in a stored file; raises Refused."""
     try:
         with bundles.opened(file) as content:
             return core.StoredObjects.of(tables.parts(content), tables.OBJECTS)

@@ -1,4 +1,5 @@
-"""Studies of methods: made of chosen results, and written into the next version of the method."""
+"""Studies of methods: made from chosen results, and their precision written into the next version
+of the method."""
 
 from __future__ import annotations
 
@@ -36,10 +37,11 @@ NO_SETTING = "This kind of analysis has no setting “Repeatability”."
 def create_study(
     *, method: Method, title: str, quantity: str, names: Iterable[str], rows: Iterable[Mapping[str, Any]], user: Any
 ) -> Study:
-    """Let a worker make the study of these results.
+    """Make a study of these results; a worker computes it.
 
-    names: of all conditions, the outer ones first; one that never changed is left out. rows: see
-    `core.quality.validated`. Raises Refused (401, 403, 422 where no study follows from them).
+    names: of all conditions, the outer ones first; a condition that never changed is left out.
+    rows: a dict for each result, see `core.quality.validated`. Raises Refused (401, 403, 422 if
+    they allow no study).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
@@ -57,32 +59,33 @@ def create_study(
         row["labels"] = {name: clean_text(str(row["labels"].get(name, ""))) for name in names}
         if max(map(len, row["labels"].values()), default=0) > LONGEST_LABEL:
             raise Refused(LONG_LABEL, 422)
-    used = _used(list(names), rows)
+    varied = _varied(list(names), rows)
     fields = {"method": method, "title": words, "author": user.get_username(), "quantity": quantity}
-    study = Study.objects.create(**fields, names=used, rows=rows)
+    study = Study.objects.create(**fields, names=varied, rows=rows)
     staff_log.note(user, "made a study of a method", study, {}, {"method": method.name, "results": len(rows)})
     enqueue_after_commit(study.pk, Study)
     return study
 
 
-def _used(names: list[str], rows: list[dict[str, Any]]) -> list[str]:
-    """The conditions that changed; raises Refused (422) where some results lack a label, and where labels allow no
-    study."""
-    used = [name for name in names if any(row["labels"][name] for row in rows)]
-    for name in used:
+def _varied(names: list[str], rows: list[dict[str, Any]]) -> list[str]:
+    """The names of the conditions that changed; raises Refused (422) if some results lack a label,
+    or if the labels allow no study."""
+    varied = [name for name in names if any(row["labels"][name] for row in rows)]
+    for name in varied:
         if not all(row["labels"][name] for row in rows):
             raise Refused(NO_LABEL.format(name=name), 422)
-    used = [name for name in used if len({row["labels"][name] for row in rows}) > 1] or used[:1]
+    varied = [name for name in varied if len({row["labels"][name] for row in rows}) > 1] or varied[:1]
     try:
-        check_design({name: [row["labels"][name] for row in rows] for name in used})
+        check_design({name: [row["labels"][name] for row in rows] for name in varied})
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
-    return used
+    return varied
 
 
 def apply_study(*, study: Study, user: Any) -> MethodVersion:
-    """Write the intermediate precision of a study into the draft of its method, or into the next version, as the
-    setting "Repeatability" with the study as its source. Raises Refused (401, 403, 409)."""
+    """Write the intermediate precision of a study into the setting "Repeatability" of its method,
+    with the study as the source: into the draft, or into a new version. Returns that version.
+    Raises Refused (401, 403, 409)."""
     methods.check_changeable(study.method, user)
     relative = study.result.get("relative_intermediate")
     if study.state != Study.State.DONE or relative is None:
@@ -101,7 +104,7 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
 
 
 def source_words(study: Study) -> str:
-    """The study as the source of a setting."""
+    """A text that names a study as the source of a setting."""
     result = study.result
     within = 100 * result["repeatability"]["sd"] / abs(result["mean"])
     return (

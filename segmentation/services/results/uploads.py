@@ -1,5 +1,5 @@
-"""Incoming files: limits are checked first, then files are stored; a worker inspects them (`after_inspection`
-continues)."""
+"""Uploads: limits are checked first, then the files are stored. A worker inspects them, and
+`after_inspection` goes on."""
 
 from __future__ import annotations
 
@@ -34,29 +34,34 @@ from ..ground.refusal import Refused
 from ..ground.space import check_space, storing
 from .usage import check_quota
 
-# An image of each kind that the upload page offers to try, all rendered here (python -m tests.examples).
+# Examples by kind: synthetic images that the upload page offers to try (made by python -m
+# tests.examples).
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
 
 NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
 MANY_SIDES = f"An image has at most {MOST_SIDES} files of the microscope beside it: send only those that belong to it."
-FEW = 12  # images of one drop, up to which data bars are read: more would keep the sender waiting for minutes
+# The text of data bars is read if so many images are sent together, or fewer: that of more would
+# take minutes.
+FEW = 12
 
 
 class Note(NamedTuple):
-    """A sentence about an uploaded file; the name is "" if it is not about a single file. status: of HTTP."""
+    """A sentence about an uploaded file. name: of the file, "" if it is not about a single one.
+    status: of HTTP."""
 
     name: str
     sentence: str
     status: int = 200
 
     def as_dict(self) -> dict[str, str]:
+        """The note as a row stores it."""
         return {"name": self.name, "sentence": self.sentence}
 
 
 def is_zip(file: Any) -> bool:
-    """Whether an uploaded file is a ZIP archive by its first bytes. Files of makers that are ZIP inside do not
-    count."""
+    """Whether an uploaded file is a ZIP archive, by its first bytes. Image files of makers that use
+    ZIP do not count."""
     return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
 
 
@@ -72,11 +77,11 @@ def receive_upload(
 ) -> Micrograph:
     """Store one file and its side files from the microscope, and enqueue its inspection.
 
-    file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the sender's IP.
-    holds_several_images: see `Micrograph.is_archive`.
-    fields: others of `Micrograph`. Where read_bar is False, the text of the data bar is not read, which takes seconds.
-    Raises Refused (413 too large, 422 no image by its first bytes or too many beside it, 429 too many, 507 no room);
-    then no file remains.
+    file: a Django `File` with `name` and `size`; `side`: such files. address: keyed hash of the
+    sender's IP. holds_several_images: see `Micrograph.is_archive`. fields: other fields of
+    `Micrograph`; with read_bar=False the text of the data bar is not read, which takes seconds.
+    Raises Refused (413 too large, 422 no image by its first bytes or too many side files, 429 too
+    many uploads, 507 no room); then nothing is stored.
     """
     if len(side) > MOST_SIDES:
         raise Refused(MANY_SIDES, 422)
@@ -89,8 +94,8 @@ def receive_upload(
     if not (holds_several_images and is_zip(file)):
         try:
             check_whole(file, recognise(head_of(file), file.name or ""), file.size)
-        except UnreadableImage as bad:
-            raise Refused(str(bad), 422) from None
+        except UnreadableImage as error:
+            raise Refused(str(error), 422) from None
     for name in (shown_name(beside.name or "") for beside in side):
         if not PurePosixPath(name).suffix.isascii():
             raise Refused(NO_SIDE_FILE.format(name=name), 422)
@@ -110,18 +115,19 @@ def receive_upload(
 
 
 def example_file(kind: str) -> Path:
-    """The example of this kind of analysis."""
+    """The path of the example for this kind of analysis."""
     return Path(settings.STATICFILES_DIRS[0], "sample", EXAMPLES[kind])
 
 
 def discard_unused(*micrographs: Micrograph) -> None:
-    """Remove those of the micrographs that no job has and no sample waits for."""
+    """Delete those of these images that no job uses and no sample waits for."""
     keys = [micrograph.pk for micrograph in micrographs]
     Micrograph.objects.filter(pk__in=keys, jobs=None, sample=None).only("pk").delete()
 
 
 def checked_pages(text: str) -> str:
-    """The pages that a request asks for; "" for none. Raises Refused with a sentence."""
+    """The pages that a request asks for, such as "1-3", checked; "" for all. Raises Refused
+    (400)."""
     text = text.strip()
     try:
         if text:
@@ -134,12 +140,13 @@ def checked_pages(text: str) -> str:
 
 @cache
 def example_sha256(kind: str = DEFAULT_TASK) -> str:
-    """The SHA-256 by which results of an example are known."""
+    """The SHA-256 of an example, by which its results are recognised."""
     return hashlib.sha256(example_file(kind).read_bytes()).hexdigest()
 
 
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
-    """Save the row first, so that files left by a crash belong to a row; a failure leaves neither row nor file."""
+    """Store the files of an upload whose row is saved already: so files left by a crash belong to a
+    row. After a failure neither row nor file stays."""
     with storing(micrograph.delete):
         micrograph.file.save(micrograph.name, file, save=False)
         for side_file in side:
@@ -151,10 +158,15 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
 
 
 def _store_side(micrograph: Micrograph, side_file: Any, name: str, sha256: str) -> str:
-    """Where a file beside an image is stored: where another image of its sender has it already, else a new place. The
-    row comes first here, too; nobody shares it before its image is stored whole."""
-    theirs = Micrograph.objects.filter(limits.sender_of(**micrograph.maker)).exclude(state=Micrograph.State.RECEIVING)
-    same = SideFile.objects.filter(name=name, sha256=sha256, micrograph__in=theirs.values("pk"))
+    """Store a side file; returns its path in the storage. If another image of the sender has the
+    same file, that is used.
+
+    The row is saved first here, too. Images that are still being stored do not share their files.
+    """
+    images_of_sender = Micrograph.objects.filter(limits.sender_of(**micrograph.maker)).exclude(
+        state=Micrograph.State.RECEIVING
+    )
+    same = SideFile.objects.filter(name=name, sha256=sha256, micrograph__in=images_of_sender.values("pk"))
     with transaction.atomic():
         shared = same.select_for_update().first()
         place = shared.file.name if shared else f"sides/{uuid4()}/side{harmless_suffix(name)}"
@@ -166,7 +178,7 @@ def _store_side(micrograph: Micrograph, side_file: Any, name: str, sha256: str) 
 
 
 def head_of(file: Any, size: int = HEAD_BYTES) -> bytes:
-    """The first bytes of a Django `File`, which is then at its start again."""
+    """The first bytes of a Django `File`. The file is at its start afterwards."""
     file.seek(0)
     head: bytes = file.read(size)
     file.seek(0)
@@ -174,7 +186,7 @@ def head_of(file: Any, size: int = HEAD_BYTES) -> bytes:
 
 
 def sha256_of_upload(file: Any) -> str:
-    """Of a Django `File`'s bytes, which is then at its start again."""
+    """The SHA-256 of a Django `File`. The file is at its start afterwards."""
     digest = hashlib.sha256()
     for chunk in file.chunks(2**20):
         digest.update(chunk)
@@ -184,14 +196,14 @@ def sha256_of_upload(file: Any) -> str:
 
 @dataclass
 class Intake:
-    """The stored images of one upload, and notes on the rest, which was not taken."""
+    """The stored images of one upload, and notes on the files that were not stored."""
 
     uploads: list[Micrograph] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """The uploads that nothing else uses are removed if the block raises."""
+        """A block that uses the uploads. If it raises, uploads that nothing uses are removed."""
         try:
             yield
         except Exception:
@@ -202,8 +214,9 @@ class Intake:
 def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> Intake:
     """Store the files of one upload, one at a time; an unusable file becomes a Note and stops nothing.
 
-    An archive is stored unchanged, and the worker unpacks it. pages: as of `Micrograph`, of each file; Refused where
-    they are no pages. sender: user, visitor, address, see `receive_upload`.
+    An archive is stored unchanged, and a worker unpacks it. pages: for each file, as in
+    `Micrograph`; raises Refused if the text names no pages. sender: user, visitor and address, as
+    in `receive_upload`.
     """
     pages = checked_pages(pages)
     by_name = {file.name or "": file for file in files}

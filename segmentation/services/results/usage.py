@@ -1,4 +1,4 @@
-"""How much each account uses, and the limit on what a sender may store."""
+"""How much each account has stored and analysed, and the limit of what a sender may store."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
     " administrator."
 )
-MOST_PEOPLE = 30
+MOST_PEOPLE = 30  # accounts on the page of the staff
 NOBODY = "(without an account)"
 
 
 class Spent(NamedTuple):
-    """What a sender uses now of its quota. stored: bytes. today: megapixels counted in the last 24 hours."""
+    """What a sender has used of its quota. stored: bytes. today: megapixels counted in the last 24
+    hours."""
 
     stored: int
     today: float
@@ -34,8 +35,9 @@ class Spent(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """A line of `manage.py usage`, None for no limit. images, analyses, megapixels, worker_seconds: of the finished
-    analyses since the time asked for. megapixels_today: counted in the last 24 hours."""
+    """A line of `manage.py usage`. images, analyses, megapixels, worker_seconds: of the finished
+    analyses in the requested time. megapixels_today: counted in the last 24 hours. The limits are
+    None for no limit."""
 
     account: str
     images: int
@@ -50,7 +52,8 @@ class Usage(NamedTuple):
 
 
 def people() -> list[tuple[Any, str, Spent]]:
-    """The first MOST_PEOPLE accounts, each with its role and what it uses; who signed in last comes first."""
+    """The MOST_PEOPLE accounts that signed in last, each with its role in words and what it has
+    used; the last first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
     for user in users[:MOST_PEOPLE]:
@@ -62,14 +65,14 @@ def people() -> list[tuple[Any, str, Spent]]:
 
 
 def spent_by(user: Any) -> Spent:
-    """user: an account, or None for all senders without one."""
+    """What an account has used of its quota; user: None for all senders without an account."""
     mine = Q(owner=user)
     pixels = counted_today(mine).aggregate(all=Sum("pixels"))["all"] or 0
     return Spent(stored_bytes(mine), pixels / 1e6, quota_of(user))
 
 
 def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) -> None:
-    """Raises Refused (507) where a sender would store more than its quota."""
+    """Raises Refused (507) if `added` more bytes exceed the quota of a sender."""
     limit = quota_of(user).stored_gb * 2**30
     if not limit:
         return
@@ -79,50 +82,54 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 
 def stored_bytes(mine: Q) -> int:
-    """Bytes of images, results, corrections, datasets and trainings that `mine` finds, and of files of outlines and of
-    archives that wait for a worker; of a bundle a list is stored."""
+    """The bytes that the filter `mine` (`sender_of`) finds: of images, results, corrections,
+    datasets and trainings, and of files of outlines and archives that wait for a worker."""
     jobs, images = models.Job.objects.filter(mine), models.Micrograph.objects.filter(mine)
     artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=NAME)
     segmentations = models.Segmentation.objects.filter(pk__in=jobs.values("segmentation"))
     pooled = models.SampleArtifact.objects.filter(sample__in=models.Sample.objects.filter(mine).values("pk"))
-    taught = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
+    dataset_images = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
     trained = models.TrainingFile.objects.filter(training__in=models.Training.objects.filter(mine).values("pk"))
-    sent = [outlines for outlines in jobs.exclude(outlines={}).values_list("outlines", flat=True) if "file" in outlines]
+    waiting_files = [
+        outlines for outlines in jobs.exclude(outlines={}).values_list("outlines", flat=True) if "file" in outlines
+    ]
     for incoming in models.Dataset.objects.filter(mine).exclude(incoming=[]).values_list("incoming", flat=True):
-        sent += incoming
+        waiting_files += incoming
     others = bytes_of(images, "viewer_size") + bytes_of(jobs, "edit_bytes") + side_bytes(images)
-    others += sum(file.get("size", 0) for file in sent)
-    return others + sum(map(bytes_of, (images, artifacts, segmentations, pooled, taught, trained)))
+    others += sum(file.get("size", 0) for file in waiting_files)
+    return others + sum(map(bytes_of, (images, artifacts, segmentations, pooled, dataset_images, trained)))
 
 
 def side_bytes(images: QuerySet) -> int:
-    """The bytes of the files beside these images, each counted once."""
-    beside = models.SideFile.objects.filter(micrograph__in=images.values("pk"))
-    return beside.values("file", "size").distinct().aggregate(all=Sum("size"))["all"] or 0
+    """The bytes of the side files of these images, each file counted once."""
+    side_files = models.SideFile.objects.filter(micrograph__in=images.values("pk"))
+    return side_files.values("file", "size").distinct().aggregate(all=Sum("size"))["all"] or 0
 
 
 def bytes_of(rows: QuerySet, field: str = "size") -> int:
-    """The bytes of the rows in the storage; a bundle is stored only as a list, which takes almost nothing."""
+    """The sum of a field with bytes over rows. Archives do not count: only a small plan of them is
+    stored."""
     if issubclass(rows.model, models.StoredFile):
         rows = rows.exclude(file__endswith=bundles.PLAN)
     return rows.aggregate(all=Sum(field))["all"] or 0
 
 
 def usage(since: datetime | None = None) -> Iterator[Usage]:
-    """Every account that stores something or has analysed since then, and last those without one."""
+    """The usage of each account that stores something or has analysed images since then; last, of
+    all senders without an account."""
     for user in (*get_user_model().objects.order_by("pk"), None):
         jobs = models.Job.objects.filter(owner=user, state=models.Job.State.DONE)
         jobs = jobs.filter(finished__gte=since) if since else jobs
-        counted = jobs.aggregate(
+        totals = jobs.aggregate(
             images=Count("micrograph__sha256", distinct=True),
             analyses=Count("pk"),
             pixels=Sum(F("micrograph__width") * F("micrograph__height")),
             took=Sum(F("finished") - F("started")),
             last=Max("finished"),
         )
-        spent, took, last = spent_by(user), counted["took"], counted["last"]
-        if counted["analyses"] or spent.stored or spent.today:
+        spent, took, last = spent_by(user), totals["took"], totals["last"]
+        if totals["analyses"] or spent.stored or spent.today:
             name, ended = user.get_username() if user else NOBODY, last.isoformat(timespec="seconds") if last else ""
-            work = round((counted["pixels"] or 0) / 1e6, 1), round(took.total_seconds()) if took else 0
+            work = round((totals["pixels"] or 0) / 1e6, 1), round(took.total_seconds()) if took else 0
             today = spent.quota.stored_gb or None, round(spent.today, 1), spent.quota.megapixels_a_day or None
-            yield Usage(name, counted["images"], counted["analyses"], *work, spent.stored, ended, *today)
+            yield Usage(name, totals["images"], totals["analyses"], *work, spent.stored, ended, *today)

@@ -1,1 +1,2 @@
-"""What is repaired and removed without anybody asking, and whether all is well."""
+"""Regular work that nobody asks for: jobs that lost their worker are rescued, old data is removed,
+and the state of the site is checked."""

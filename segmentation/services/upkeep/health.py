@@ -1,4 +1,5 @@
-"""What an administrator and a monitor need to know: what works, what waits, what failed, what is slow."""
+"""The state of the site for its administrator and for monitoring: what works, what waits, what
+failed, what is slow."""
 
 from __future__ import annotations
 
@@ -37,11 +38,12 @@ from ..results import usage
 from .upkeep import storage_used
 
 logger = logging.getLogger(__name__)
-PATIENCE = 3  # seconds that all checks together may take; a driver with a limit of its own has this, too
-KEPT_SECONDS = 5.0  # a check is not repeated sooner, however many ask
+PATIENCE = 3  # seconds for all checks together; drivers that have a time limit get the same
+REPEATED_AFTER = 5.0  # seconds; earlier requests get the last answer
 A_WEEK = timedelta(days=7)
-MOST_REASONS, LATEST = 10, 1000  # sentences of failures; jobs
-SQLITE_BYTES = 2 * 10**9  # of about 100,000 jobs: docs/operate/production.md
+MOST_REASONS = 10  # sentences of failures that are listed
+LATEST = 1000  # jobs from which the mean times are made
+SQLITE_BYTES = 2 * 10**9  # the size of about 100,000 jobs: docs/operate/production.md
 OUTGROWN = (
     "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
     "move to PostgreSQL (docs/operate/backup.md)."
@@ -49,8 +51,8 @@ OUTGROWN = (
 
 
 class Check(NamedTuple):
-    """One thing that must work. why: a sentence if it does not. needed: whether pages fail without it; the rest only
-    delays work."""
+    """The outcome of checking one part of the site. why: a sentence if it does not work. needed:
+    whether pages fail without it; otherwise work is only delayed."""
 
     name: str
     ok: bool
@@ -59,7 +61,8 @@ class Check(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A queue: how many rows wait and run, for how many seconds the first has waited, how many workers are alive."""
+    """A queue. waiting, running: numbers of rows. oldest: how long the first row has waited, in
+    seconds. workers: how many are alive."""
 
     queue: str
     waiting: int
@@ -69,13 +72,18 @@ class Waiting(NamedTuple):
 
 
 _last_answer: tuple[float, list[Check]] = (0.0, [])
-SLOW_SECONDS, RARELY, STALE = 0.1, 20, 120.0  # RARELY: times as long as an answer took
+SLOW_SECONDS = 0.1  # a question that takes longer is asked seldom
+RARELY = 20  # such an answer is used for so many times the seconds that the question took
+STALE = 120.0  # seconds for which an old answer is still given while a thread asks again
 
 
 def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
-    """Decorates a question that reads whole tables. If it takes long, its answer is kept for RARELY times as long; who
-    asks within STALE seconds after that gets it, too, while a thread asks anew."""
-    stored: list[tuple[float, Any]] = []  # until when, and the answer; none while it is quick
+    """A decorator for a question that reads complete tables.
+
+    If the question takes long (SLOW_SECONDS), its answer is used again for RARELY times as long. A
+    caller within STALE seconds after that still gets the old answer, while a thread asks again.
+    """
+    stored: list[tuple[float, Any]] = []  # (end of its use, answer); empty for a quick question
 
     def fresh_answer() -> Any:
         began = time.monotonic()
@@ -94,7 +102,7 @@ def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
         if now > until + STALE:
             return fresh_answer()
         if now > until:
-            stored[:] = [(now + STALE, answer)]  # nobody else asks meanwhile
+            stored[:] = [(now + STALE, answer)]  # so that only one thread asks again
             threading.Thread(target=ask_anew, daemon=True).start()
         return answer
 
@@ -102,12 +110,16 @@ def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
 
 
 class Questions:
-    """Questions to one part of the site, asked one after another in a thread of its own, because that part may hang for
-    ever. answers: those that are there so far; a question that raises an exception has none."""
+    """Questions to one part of the site (such as its database), asked one after another in a
+    separate thread, because the part may never answer.
+
+    answers: the answers so far, by the name of the question; a question that raises an exception
+    has none.
+    """
 
     def __init__(self, questions: Mapping[str, Callable[[], Any]]) -> None:
         self.answers: dict[str, Any] = {}
-        self.thread = _started(partial(self._ask, questions))
+        self.thread = _started_thread(partial(self._ask, questions))
 
     def _ask(self, questions: Mapping[str, Callable[[], Any]]) -> None:
         for name, ask in questions.items():
@@ -117,23 +129,26 @@ class Questions:
                 logger.warning("Question for %s: %s: %s", name, type(error).__name__, error)
 
 
-def _started(work: Callable[[], None]) -> threading.Thread:
-    def aside() -> None:
+def _started_thread(work: Callable[[], None]) -> threading.Thread:
+    def run() -> None:
         try:
             work()
         finally:
             connection.close()
 
-    thread = threading.Thread(target=aside, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
 
 
-_under_way: dict[str, Questions] = {}  # by the part that is asked
+_under_way: dict[str, Questions] = {}  # by the name of the part
 
 
 def questions_to(part: str, questions: Mapping[str, Callable[[], Any]]) -> Questions:
-    """Ask a part of the site, unless it still owes the answers to the same questions."""
+    """Ask a part of the site. If the same questions to it are still unanswered, returns those.
+
+    part: a name of the part and the questions.
+    """
     earlier = _under_way.get(part)
     if earlier is not None and earlier.thread.is_alive():
         return earlier
@@ -142,7 +157,8 @@ def questions_to(part: str, questions: Mapping[str, Callable[[], Any]]) -> Quest
 
 
 def answers_in_time(parts: Iterable[Questions], begin: float) -> dict[str, Any]:
-    """What is answered until PATIENCE has passed since a time of the monotonic clock."""
+    """All answers that come within PATIENCE seconds after `begin`, a time of the monotonic
+    clock."""
     answers: dict[str, Any] = {}
     for part in parts:
         part.thread.join(max(begin + PATIENCE - time.monotonic(), 0.0))
@@ -151,13 +167,14 @@ def answers_in_time(parts: Iterable[Questions], begin: float) -> dict[str, Any]:
 
 
 def readiness() -> list[Check]:
-    """Every check, made at most once in KEPT_SECONDS by this process; one without an answer in time has failed."""
+    """Every check, made at most once in REPEATED_AFTER seconds by this process. A check without an
+    answer in time has failed."""
     global _last_answer
     now = time.monotonic()
-    if not _last_answer[1] or now - _last_answer[0] > KEPT_SECONDS:
+    if not _last_answer[1] or now - _last_answer[0] > REPEATED_AFTER:
         parts: dict[str, dict[str, Callable[[], Check]]] = {}
         for name, part, needed, check, broken in _CHECKS:
-            parts.setdefault(part, {})[name] = partial(_made, name, needed, check, broken)
+            parts.setdefault(part, {})[name] = partial(_checked, name, needed, check, broken)
         answers = answers_in_time(
             [questions_to(f"{part}, checks", questions) for part, questions in parts.items()], now
         )
@@ -168,13 +185,14 @@ def readiness() -> list[Check]:
 
 
 def database_answers() -> bool:
-    """Whether the database can be read."""
+    """Whether the database can be read within PATIENCE seconds."""
     part = questions_to("database, alive", {"alive": Job.objects.exists})
     return "alive" in answers_in_time([part], time.monotonic())
 
 
 def numbers() -> dict[str, Any]:
-    """What /metrics tells: "checks", and by the names below what is known in time."""
+    """The numbers for /metrics: "checks", and by the names below those that can be found in
+    time."""
     begin = time.monotonic()
     room = questions_to("disk, numbers", {"free": free_bytes, "total": total_bytes})
     of_rows = {"queues": queues, "ended": ended, "backup": last_backup, "stages": slowest_stages, "states": states}
@@ -183,7 +201,8 @@ def numbers() -> dict[str, Any]:
     return {"checks": checks, **answers_in_time([room, rows], begin)}
 
 
-def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Check:
+def _checked(name: str, needed: bool, check: Callable[[], str], broken: str) -> Check:
+    """The outcome of a check. broken: the sentence if `check` raises an exception."""
     try:
         why = check()
     except Exception as error:
@@ -193,6 +212,7 @@ def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Che
 
 
 def _database() -> str:
+    """The database must take a row."""
     with _short_lock_wait(), transaction.atomic():
         WorkerProcess.objects.create(name=f"probe {uuid4()}", queues="", version="")
         transaction.set_rollback(True)
@@ -201,10 +221,10 @@ def _database() -> str:
 
 @contextmanager
 def _short_lock_wait() -> Iterator[None]:
-    """The database waits for a lock for PATIENCE only."""
-    lite = settings.DEEPSEGM_SQLITE
-    limit = "PRAGMA busy_timeout = {}" if lite else "SET statement_timeout = {}"
-    usual = settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000 if lite else "DEFAULT"
+    """A block in which the database waits at most PATIENCE seconds for a lock."""
+    is_sqlite = settings.DEEPSEGM_SQLITE
+    limit = "PRAGMA busy_timeout = {}" if is_sqlite else "SET statement_timeout = {}"
+    usual = settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000 if is_sqlite else "DEFAULT"
     with connection.cursor() as cursor:
         cursor.execute(limit.format(PATIENCE * 1000))
     try:
@@ -222,6 +242,7 @@ def _migrations() -> str:
 
 
 def _storage() -> str:
+    """The storage must take a file."""
     name = default_storage.save(f"probe/{uuid4()}", ContentFile(b"probe"))
     default_storage.delete(name)
     return ""
@@ -233,7 +254,7 @@ def _disk() -> str:
 
 
 def _days_until_full() -> str:
-    """A disk that at its pace is full within a week (`space.days_left`)."""
+    """The disk must not become full within a week at its present pace (`space.days_left`)."""
     days = days_left()
     if days is None or days * A_DAY > WEEK:
         return ""
@@ -241,7 +262,7 @@ def _days_until_full() -> str:
 
 
 def _broker() -> str:
-    """The broker must take a small message: one that is full can be reached, and refuses that."""
+    """The broker must store something small: a full one can be reached, but stores nothing."""
     options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
     with current_app.connection_for_write().clone(transport_options=options) as broker:
         broker.ensure_connection(max_retries=1, timeout=PATIENCE)
@@ -255,7 +276,7 @@ def _broker() -> str:
 
 
 def database_bytes() -> int | None:
-    """Size of the database of SQLite with its journal; None on another engine."""
+    """The size of an SQLite database with its journal; None for another database."""
     if not settings.DEEPSEGM_SQLITE:
         return None
     file = str(settings.DATABASES["default"]["NAME"])
@@ -263,20 +284,23 @@ def database_bytes() -> int | None:
 
 
 def _sqlite_size() -> str:
-    """A database of SQLite that grew beyond the size up to which it was measured (docs/operate/production.md)."""
+    """An SQLite database must not be larger than the site was tested with
+    (docs/operate/production.md)."""
     size = database_bytes() or 0
     return OUTGROWN.format(size=size / 1e9, limit=SQLITE_BYTES / 1e9) if size > SQLITE_BYTES else ""
 
 
 def _workers() -> str:
-    """A trainer is there on request (compose.yaml), or while there is a training (`up`): it lacks when one waits."""
+    """Each queue needs a worker. A worker for trainings is needed only while a training waits: it
+    is started on request (compose.yaml) or for each training (`up`)."""
     needed = (queue for queue in queues() if queue.waiting or queue.queue != TRAINING)
     idle = [queue.queue for queue in needed if not queue.workers]
     return f"No worker is running for: {', '.join(idle)}. Start one (docs/operate/settings.md)." if idle else ""
 
 
 def _long_waits() -> str:
-    """Queues whose oldest row waits longer than DEEPSEGM_QUEUE_MINUTES; each is named by its first kind in KINDS."""
+    """No row may wait longer than DEEPSEGM_QUEUE_MINUTES. A queue is named by its first kind in
+    KINDS."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
     nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
     late = [
@@ -288,27 +312,15 @@ def _long_waits() -> str:
 _SILENT = "It is not known, because the database does not answer."
 NO_DATABASE = "The database cannot be written (read-only, locked, full or not running)."
 NO_BROKER = "The message broker accepts nothing (full, read-only or not running). New work waits."
-# Name, the part of the site that is asked, whether pages fail without it, the check, and what is said if it raises an
-# exception.
+# Name, part of the site that is asked, whether pages fail without it, the check (it returns a
+# sentence if something is wrong, otherwise ""), and the sentence if the check raises an exception.
 _CHECKS: tuple[tuple[str, str, bool, Callable[[], str], str], ...] = (
-    (
-        "database",
-        "database",
-        True,
-        _database,
-        NO_DATABASE,
-    ),
+    ("database", "database", True, _database, NO_DATABASE),
     ("migrations", "database", True, _migrations, _SILENT),
     ("storage", "storage", True, _storage, "Files cannot be stored (read-only, full or not running)."),
     ("disk", "disk", False, _disk, "The free space cannot be read."),
     ("filling", "disk", False, _days_until_full, "The free space cannot be read."),
-    (
-        "broker",
-        "broker",
-        False,
-        _broker,
-        NO_BROKER,
-    ),
+    ("broker", "broker", False, _broker, NO_BROKER),
     ("workers", "database", False, _workers, _SILENT),
     ("queue", "database", False, _long_waits, _SILENT),
     ("size", "database", False, _sqlite_size, _SILENT),
@@ -316,7 +328,8 @@ _CHECKS: tuple[tuple[str, str, bool, Callable[[], str], str], ...] = (
 
 
 def queues() -> list[Waiting]:
-    """Every queue of the broker, from the rows; what waits for a set time does not count as waiting."""
+    """All queues of the broker, counted from the rows in the database. A row that is due later does
+    not count as waiting."""
     now = timezone.now()
     alive = WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", flat=True)
     workers = Counter(name for names in alive for name in names.split(","))
@@ -327,10 +340,10 @@ def queues() -> list[Waiting]:
             count=Count("pk"),
             since=Min("queued" if "queued" in fields else "created" if row is Micrograph else "enqueued"),
         )
-        mine = counts[kind.queue]
-        mine[0] += rows["count"]
-        mine[1] += row.objects.running().count()
-        mine[2] = min(mine[2], rows["since"] or now)
+        count = counts[kind.queue]  # waiting, running, time of the oldest
+        count[0] += rows["count"]
+        count[1] += row.objects.running().count()
+        count[2] = min(count[2], rows["since"] or now)
     return [
         Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
         for name, (waiting, running, since) in counts.items()
@@ -339,49 +352,50 @@ def queues() -> list[Waiting]:
 
 @seldom
 def states() -> list[tuple[str, str, int]]:
-    """(noun, state, number) of the rows of each kind."""
+    """How many rows of each kind have each state: (noun of the kind, state, number)."""
     states = {kind: row.objects.order_by().values_list("state") for row, kind in KINDS.items()}
     return [(kind.noun, *pair) for kind, rows in states.items() for pair in rows.annotate(count=Count("*"))]
 
 
 def ended() -> dict[str, int]:
-    """How many analyses were done, and how many failed, in the last hour."""
+    """How many analyses were done and how many failed in the last hour, by state."""
     states, limit = (Job.State.DONE, Job.State.FAILED), timezone.now() - AN_HOUR
     return {str(state): Job.objects.filter(state=state, finished__gt=limit).count() for state in states}
 
 
 def last_backup() -> float | None:
-    """When the last backup of this site was made, in seconds since 1970; None where none is known."""
+    """The time of the last backup of this site, in seconds since 1970; None if none is known."""
     backups = StaffAction.objects.filter(action=staff_log.BACKUP).order_by("-created").values_list("created", flat=True)
     return created.timestamp() if (created := backups.first()) else None
 
 
 def failures() -> list[tuple[str, int]]:
-    """The sentences by which jobs failed this week, the most frequent first."""
+    """The sentences with which jobs failed this week, each with its number; the most frequent
+    first."""
     failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - A_WEEK)
     counted = failed.order_by().values_list("error").annotate(count=Count("pk")).order_by("-count", "error")
     return list(counted[:MOST_REASONS])
 
 
 def slowest_stages() -> list[tuple[str, float]]:
-    """Mean seconds a job of each stage of the latest jobs, the longest first."""
+    """The mean seconds for each stage of the LATEST jobs, the longest first."""
     recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
-    spent: Counter[str] = Counter()
+    seconds_by_stage: Counter[str] = Counter()
     timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST] if timing]
     for timing in timings:
-        spent.update(timing)
-    return [(stage, seconds / len(timings)) for stage, seconds in spent.most_common()]
+        seconds_by_stage.update(timing)
+    return [(stage, seconds / len(timings)) for stage, seconds in seconds_by_stage.most_common()]
 
 
 _stored, people = seldom(storage_used), seldom(usage.people)
 
 
 def total_bytes() -> int | None:
-    """Of the disk; None where files lie elsewhere."""
+    """The size of the disk with the data folder; None if there is no such folder."""
     folder = settings.DEEPSEGM_DATA
     return shutil.disk_usage(folder).total if folder.is_dir() else None
 
 
 def disk() -> dict[str, int | None]:
-    """Bytes: free and total of the disk, and of all stored files."""
+    """Bytes: "free" and "total" of the disk, and those of all "stored" files."""
     return {"free": free_bytes(), "total": total_bytes(), "stored": _stored()}

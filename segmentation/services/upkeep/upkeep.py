@@ -1,4 +1,5 @@
-"""Regular upkeep: rescues jobs and samples that lost their worker, and removes old rows and files."""
+"""Regular upkeep: it rescues jobs and samples that lost their worker, and removes old rows and
+files."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from ... import models
 from ..access.webhooks import forget_deliveries
-from ..ground.files import let_go_of_sides
+from ..ground.files import release_side_files
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
 from ..ground.space import frees_room, note_free
@@ -28,26 +29,31 @@ from ..results.publishing import fail, requeue
 from ..results.signing import signed_jobs
 from ..results.usage import bytes_of, side_bytes
 
-MAX_DEATHS = 3
+MAX_DEATHS = 3  # after so many deaths of its process a row fails
+# How long a row waits that lost its worker twice; doubled each further time.
 LOST_WAIT = timedelta(seconds=2)
 LOST = "The server was interrupted"
-ABANDONED, LATELY = timedelta(days=1), timedelta(days=2)
-FORGOTTEN = timedelta(minutes=10)
-FEW = 100  # messages
-PORTION, MANY = 20, 10_000  # rows that one transaction of the tidying deletes; ids that it reads at once
-# Each row of these kinds has a message of its own; an upload has none.
+ABANDONED = timedelta(days=1)  # after this time an upload without an analysis is removed
+# Unused rows of this age are looked for each time, older ones once a day.
+LATELY = timedelta(days=2)
+FORGOTTEN = timedelta(minutes=10)  # if no message was sent for so long, messages may be lost
+FEW = 100  # messages that are sent again at once
+PORTION = 20  # rows that one transaction of the tidying deletes
+MANY = 10_000  # ids that it reads at once
+# For each row of these kinds a message is sent; an upload has none of its own.
 WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
-_whole_look_due = 0.0  # by the monotonic clock of this process
+_all_rows_due = 0.0  # when `tidy` looks at all rows again, by the monotonic clock of this process
 
 
 class Purged(NamedTuple):
-    """What was deleted, or would be; bytes: of the files."""
+    """What was deleted, or what would be: numbers of jobs and uploads, and bytes of their files."""
 
     jobs: int
     uploads: int
     bytes: int
 
     def plus(self, other: Purged, sign: int = 1) -> Purged:
+        """The sum; with sign -1 the difference."""
         return Purged(*(mine + sign * theirs for mine, theirs in zip(self, other, strict=True)))
 
 
@@ -59,14 +65,17 @@ class Watch:
     because then nobody could write a heartbeat.
     """
 
-    LONGEST_GAP = 15.0  # seconds between two looks, from which on the database was away
+    # Seconds; after a longer time between two looks the database was not reachable.
+    LONGEST_GAP = 15.0
 
     def __init__(self) -> None:
+        # By id: the heartbeat, and when this process first saw it.
         self._since: dict[Any, tuple[Any, float]] = {}
         self._looked = 0.0
 
     def silent(self, kind: type[models.Attempted], seconds: float, now: float) -> list[Any]:
-        """The ids of the running rows of a kind that have shown no sign of life for so many seconds."""
+        """The ids of running rows whose heartbeat has not changed for so many seconds. now: of the
+        monotonic clock."""
         beats = dict(kind.objects.running().values_list("pk", "heartbeat"))
         unchanged = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
         self._since = {pk: unchanged.get(pk, (beat, now)) for pk, beat in beats.items()}
@@ -80,14 +89,15 @@ _watches: dict[type[models.Attempted], Watch] = {}
 
 
 def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
-    """Put rows back into the queue if their worker was silent too long, and enqueue rows that nobody took.
+    """Put rows back into the queue if their worker was silent for DEEPSEGM_SILENCE_SECONDS, and
+    send messages again for rows that no worker took. Returns the number of rows put back.
 
-    Called every few seconds by one process, which `Watch`es the heartbeats; the limit is DEEPSEGM_SILENCE_SECONDS.
-    died: kinds whose workers are known to be gone. This is not the row's fault, but a row that loses its worker
-    repeatedly waits longer each time, so that others can finish.
-    A message too many is harmless: it finds nothing to do. Returns the number rescued.
+    One process calls this every few seconds, and `Watch`es the heartbeats. died: kinds whose
+    workers are known to have ended. A row that loses its worker repeatedly waits longer each time,
+    so that others can finish, though it may not be its fault. Too many messages do no harm: a
+    worker that gets one finds nothing to do.
     """
-    states = _states()  # a site at rest has none
+    states = _states()  # empty sets while nothing waits or runs
     rescued = sum(_rescue(kind, kind in died) for kind in KINDS if "running" in states[kind])
     if models.Sample.State.WAITING in states[models.Sample]:
         stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
@@ -105,7 +115,7 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
 
 
 def _states() -> dict[type[models.Attempted], set[str]]:
-    """The states of the rows of each kind that are not finished."""
+    """The states of the unfinished rows, by kind."""
     with connection.cursor() as cursor:
         cursor.execute(*_query_of_states())
         unfinished = set(cursor.fetchall())
@@ -114,7 +124,8 @@ def _states() -> dict[type[models.Attempted], set[str]]:
 
 @cache
 def _query_of_states() -> tuple[str, tuple[Any, ...]]:
-    """Its SQL and parameters, made once: a site at rest would spend most of its time on making it."""
+    """SQL and parameters of the query in `_states`. They are made once, because making them takes
+    longer than the query."""
     states = [
         kind.objects.filter(finished=None).order_by().values_list(Value(kind.__name__), "state").distinct()
         for kind in KINDS
@@ -124,37 +135,43 @@ def _query_of_states() -> tuple[str, tuple[Any, ...]]:
 
 
 def _rescue(kind: type[models.Attempted], died: bool) -> int:
-    """One kind of row; a heartbeat that came meanwhile keeps its row running."""
+    """Put rows of one kind back into the queue; returns how many. A row stays running if its
+    heartbeat comes meanwhile.
+
+    died: whether all workers of the kind have ended.
+    """
     seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
     silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
     rows = kind.objects.running() if died else kind.objects.running().filter(pk__in=silent)
     count = 0
     for row in list(rows.only("pk", "attempt", "heartbeat", "faults")):
-        same = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
+        unchanged = kind.objects.filter(pk=row.pk, state="running", attempt=row.attempt, heartbeat=row.heartbeat)
         try:
             with transaction.atomic():
-                count += same.update(**_after_a_loss(row))
-        except DatabaseError:  # a full disk can be read: no heartbeat could be written either
+                count += unchanged.update(**_after_a_loss(row))
+        except DatabaseError:  # as on a full disk, where heartbeats cannot be written either: watch anew
             _watches.pop(kind, None)
             raise
     return count
 
 
 def _after_a_loss(row: models.Attempted) -> dict[str, Any]:
-    """The fields of a row that has lost its worker: from the second time on it waits, twice as long each time."""
-    again = {**models.AGAIN, "faults": row.faults + 1}
+    """The new fields of a row that has lost its worker. From the second time on it waits, each time
+    twice as long."""
+    fields = {**models.AGAIN, "faults": row.faults + 1}
     if not row.faults:
-        return again
+        return fields
     wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), models.LONGEST_DUE)
-    return {**again, "stage": LOST, "due": timezone.now() + wait}
+    return {**fields, "stage": LOST, "due": timezone.now() + wait}
 
 
 def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = False) -> None:
-    """A process of a worker's pool died while it worked on a row: queue the row again, and fail it the third time.
+    """Queue a row again whose process in a worker's pool died; after MAX_DEATHS deaths it fails.
 
-    message: id of the message that the process worked on. A death before the first stage does not count, because the
-    work on the row had not begun. too_long: the process was killed because it took too long; this fails the row.
-    Nothing happens if the row was deleted or belongs to another attempt.
+    message: the id of the message for which the process worked. too_long: whether the process was
+    killed because it took too long: then the row fails at once. A death before the first stage does
+    not count, because the work had not begun. Nothing happens if the row was deleted or belongs to
+    another attempt.
     """
     row = kind.objects.running().filter(message=message).first()
     if row is None:
@@ -171,31 +188,36 @@ def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = F
 
 
 def put_back() -> int:
-    """Queue all running rows again when the embedded worker ends, for the next start. It counts as no death."""
+    """Queue all running rows again when the embedded worker ends, so that they run after the next
+    start. This does not count as a death. Returns the number of rows."""
     return sum(kind.objects.running().update(**models.AGAIN) for kind in KINDS)
 
 
 def enqueue_all() -> int:
-    """Send a message for every row that waits: at a start, when no message can still be there."""
+    """Send a message for each waiting row, when the site starts and its broker has no messages.
+    Returns how many."""
     if models.Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
     return sum(_enqueue(kind.objects.waiting()) for kind in WITH_MESSAGES)
 
 
 def _enqueue(rows: QuerySet) -> int:
+    """Send a message for each row, also for those that had one; returns how many."""
     return enqueue(list(rows.values_list("pk", flat=True)), rows.model, again=True)
 
 
 def never() -> bool:
-    """Nobody asks to stop."""
+    """The default for `is_over` below: nobody asks to stop."""
     return False
 
 
 def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[], bool] = never) -> Purged:
-    """Delete finished jobs older than that, and equally old unused uploads; a sample is deleted as a whole.
+    """Delete finished jobs that are older than `older_than`, and unused uploads of that age. A
+    sample is deleted only as a whole.
 
-    Signed results stay, and so do those on which they rest, and their samples. Of the rows only ids are read, and each
-    PORTION goes in a transaction of its own. is_over: asked before each; once it is true, the rest stays.
+    Signed results stay, the results from which they were made, and their samples, too. dry_run:
+    only count. is_over: called before each PORTION of rows, which is deleted in one transaction; if
+    it returns True, nothing more is deleted.
     """
     limit = timezone.now() - older_than
     ended = set(models.Job.State.values) - set(models.Job.UNFINISHED)
@@ -208,22 +230,27 @@ def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[],
     unused = models.Micrograph.objects.filter(created__lt=limit, sample=None)
     if dry_run:
         staying = models.Job.objects.filter(~Q(pk__in=jobs.values("pk")), micrograph=OuterRef("pk"))
-        theirs = Exists(jobs.filter(micrograph=OuterRef("pk")))
-        uploads = models.Micrograph.objects.filter(Q(created__lt=limit) | theirs, ~Exists(staying), sample=None)
+        has_old_job = Exists(jobs.filter(micrograph=OuterRef("pk")))
+        uploads = models.Micrograph.objects.filter(Q(created__lt=limit) | has_old_job, ~Exists(staying), sample=None)
         pooled = models.SampleArtifact.objects.filter(sample__in=samples.values("pk"))
         return _counted(jobs, uploads).plus(Purged(0, 0, bytes_of(pooled)))
     purged = Purged(0, 0, 0)
     for pks in _portions(samples, is_over, 1):
-        purged = purged.plus(_dissolved(samples.filter(pk__in=pks)))  # its jobs are among the next
+        # Their jobs become single ones, deleted next.
+        purged = purged.plus(_delete_samples(samples.filter(pk__in=pks)))
     for pks in _portions(single_jobs, is_over):
-        purged = purged.plus(_deleted(single_jobs.filter(pk__in=pks)))
+        purged = purged.plus(_delete_jobs(single_jobs.filter(pk__in=pks)))
     for pks in _portions(unused.filter(jobs=None), is_over):
-        purged = purged.plus(_removed(unused.filter(pk__in=pks, jobs=None)))
+        purged = purged.plus(_delete_uploads(unused.filter(pk__in=pks, jobs=None)))
     return purged
 
 
 def _portions(rows: QuerySet, is_over: Callable[[], bool], size: int = 0) -> Iterator[list[Any]]:
-    """The ids of rows, some at a time, for whoever deletes them; each comes once, also one that stays."""
+    """The ids of rows, in portions, for a caller that deletes them. Each id comes once, even if its
+    row is not deleted.
+
+    size: of a portion, 0 for PORTION.
+    """
     ids, size = rows.order_by("pk").values_list("pk", flat=True), size or PORTION
     pks = list(ids[:MANY])
     while pks:
@@ -235,12 +262,13 @@ def _portions(rows: QuerySet, is_over: Callable[[], bool], size: int = 0) -> Ite
 
 
 def _counted(jobs: QuerySet, uploads: QuerySet) -> Purged:
+    """The numbers of these jobs and uploads, and the bytes of their files."""
     results = models.Artifact.objects.filter(job__in=jobs.values("pk"))
     return Purged(jobs.count(), uploads.count(), bytes_of(results) + bytes_of(uploads))
 
 
-def _dissolved(samples: QuerySet) -> Purged:
-    """Delete samples, whose jobs become single ones; the bytes of their files."""
+def _delete_samples(samples: QuerySet) -> Purged:
+    """Delete samples, of which the jobs become single ones; returns the bytes of their files."""
     with transaction.atomic():
         pks = list(samples.select_for_update().values_list("pk", flat=True))
         size = bytes_of(models.SampleArtifact.objects.filter(sample__in=pks))
@@ -249,18 +277,18 @@ def _dissolved(samples: QuerySet) -> Purged:
     return Purged(0, 0, size)
 
 
-def _deleted(jobs: QuerySet) -> Purged:
-    """Delete jobs, and say what went with them."""
+def _delete_jobs(jobs: QuerySet) -> Purged:
+    """Delete jobs; returns what was deleted, with images that no other job uses."""
     pks = list(jobs.values_list("pk", flat=True))
     images = list(models.Micrograph.objects.filter(jobs__in=pks).distinct().values_list("pk", flat=True))
-    concerned = models.Job.objects.filter(pk__in=pks), models.Micrograph.objects.filter(pk__in=images)
-    before = _counted(*concerned)
+    rows = models.Job.objects.filter(pk__in=pks), models.Micrograph.objects.filter(pk__in=images)
+    before = _counted(*rows)
     delete_jobs(pks)
-    return before.plus(_counted(*concerned), -1)
+    return before.plus(_counted(*rows), -1)
 
 
-def _removed(uploads: QuerySet) -> Purged:
-    """Delete uploads that nothing uses, and say what went."""
+def _delete_uploads(uploads: QuerySet) -> Purged:
+    """Delete uploads that nothing uses; returns what was deleted."""
     with transaction.atomic():
         counted = Purged(0, uploads.count(), bytes_of(uploads))
         uploads.only("pk").delete()
@@ -269,26 +297,26 @@ def _removed(uploads: QuerySet) -> Purged:
 
 @frees_room
 def tidy(is_over: Callable[[], bool] = never) -> Purged:
-    """The scheduled purge: by DEEPSEGM_RETENTION_DAYS. It also removes uploads not analysed after a day, remains of
-    uploads interrupted by a crash, old messages of webhooks, workers that were killed, sessions that have ended, files
-    that were written ahead for nobody, and segmentations that no job or correction has.
+    """The regular tidying: it deletes results older than DEEPSEGM_RETENTION_DAYS (`purge`).
 
-    Rows that nothing uses are looked for among those made LATELY; at a start, and then once a day, among all. is_over:
-    as of `purge`.
+    It also removes uploads without an analysis after a day, remains of uploads that a crash
+    interrupted, old messages of webhooks, rows of killed workers, expired sessions, files that were
+    written in advance and not used, and segmentations that no job uses. Unused rows are looked for
+    among those made LATELY; at a start, and then once a day, among all. is_over: as in `purge`.
     """
-    global _whole_look_due
+    global _all_rows_due
     optimise()
     note_free()
     now, begin = timezone.now(), time.monotonic()
     an_hour_ago, a_day_ago = now - AN_HOUR, now - ABANDONED
-    is_whole = begin >= _whole_look_due
-    lately = Q() if is_whole else Q(created__gte=now - LATELY)
+    looks_at_all = begin >= _all_rows_due
+    lately = Q() if looks_at_all else Q(created__gte=now - LATELY)
     broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, finished=None)
     for pks in _portions(broken.filter(created__lt=an_hour_ago), is_over):
-        _removed(broken.filter(pk__in=pks))
+        _delete_uploads(broken.filter(pk__in=pks))
     unmeasured = models.Segmentation.objects.filter(lately, created__lt=an_hour_ago, jobs=None)
     for pks in _portions(unmeasured, is_over):
-        # Parents are asked for apart, or SQLite reads the whole table for each of them.
+        # A separate query for parents: in one query SQLite would read the whole table for each row.
         parents = set(models.Segmentation.objects.filter(parent__in=pks).values_list("parent", flat=True))
         with transaction.atomic():
             unmeasured.filter(pk__in=set(pks) - parents).only("pk").delete()
@@ -297,52 +325,58 @@ def tidy(is_over: Callable[[], bool] = never) -> Purged:
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
     SessionStore.clear_expired()
     forget_deliveries()
-    _let_go_of_lost_sides()
+    _release_lost_side_files()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days), is_over=is_over) if days else Purged(0, 0, 0)
     unused = models.Micrograph.objects.filter(created__lt=a_day_ago, jobs=None, sample=None)
-    # What was asked of an archive stands on it until its images are there.
+    # The row of an archive has what the user requested, so it stays until its images are unpacked.
     abandoned = unused.exclude(is_archive=True, state__in=models.Micrograph.UNFINISHED)
     for pks in _portions(abandoned.filter(lately), is_over):
-        purged = purged.plus(_removed(abandoned.filter(pk__in=pks)))
-    if is_whole and not is_over():
-        _whole_look_due = begin + ABANDONED.total_seconds()
+        purged = purged.plus(_delete_uploads(abandoned.filter(pk__in=pks)))
+    if looks_at_all and not is_over():
+        _all_rows_due = begin + ABANDONED.total_seconds()
     return purged
 
 
-def _let_go_of_lost_sides() -> None:
-    """The files beside images that the version before deleted while both served the site."""
+def _release_lost_side_files() -> None:
+    """Remove side files whose image is deleted. An earlier version deletes images without them
+    while it still runs beside this one."""
     gone = ~Exists(models.Micrograph.objects.filter(pk=OuterRef("micrograph")))
     with transaction.atomic():
-        let_go_of_sides(set(models.SideFile.objects.filter(gone).values_list("micrograph", flat=True)))
+        release_side_files(set(models.SideFile.objects.filter(gone).values_list("micrograph", flat=True)))
 
 
 def optimise() -> None:
-    """Let SQLite count its rows again where there are many more or fewer, because it chooses indexes by their numbers.
-    Other databases do that by themselves."""
+    """Let SQLite count its rows again if their number changed much, because it chooses indexes by
+    these numbers. Other databases do that by themselves."""
     if connection.vendor == "sqlite":
-        with suppress(OperationalError), connection.cursor() as cursor:  # while another process writes: the next time
-            cursor.execute("PRAGMA analysis_limit = 1000")  # rows of an index; of all it takes seconds
+        # If another process writes now, this is done next time.
+        with suppress(OperationalError), connection.cursor() as cursor:
+            # Count at most so many rows of an index: counting all takes seconds.
+            cursor.execute("PRAGMA analysis_limit = 1000")
             cursor.execute("PRAGMA optimize")
 
 
 def storage_used() -> int:
-    """Bytes of all micrographs, results, datasets and trainings (previews, a few kB each, left out)."""
+    """The bytes of all images, results, datasets and trainings (without previews, a few kB
+    each)."""
     kinds = models.Micrograph, models.Artifact, models.SampleArtifact, models.DatasetImage, models.TrainingFile
     images = models.Micrograph.objects.all()
-    beside = bytes_of(images, "viewer_size") + side_bytes(images)
-    return beside + sum(bytes_of(kind.objects.all()) for kind in kinds)
+    further_bytes = bytes_of(images, "viewer_size") + side_bytes(images)
+    return further_bytes + sum(bytes_of(kind.objects.all()) for kind in kinds)
 
 
 def _send_again(kind: type[models.Attempted]) -> None:
-    """Send messages for the queued rows that had none, and for some where the messages of their kind may be lost.
+    """Send messages for queued rows that had none. If messages of this kind may be lost, send FEW
+    for other rows, too.
 
-    A message makes a worker take the next row. While a worker is busy, or messages were sent lately, rows wait for
-    their turn and need no new message. Otherwise FEW messages are sent, so that they do not pile up.
+    A message makes a worker take the next row. While a worker is busy, or if a message was sent
+    lately, rows wait for their turn and need no new message.
     """
     now, waiting = timezone.now(), kind.objects.waiting()
     is_busy = any(row.objects.running().exists() for row in KINDS if KINDS[row].queue == KINDS[kind].queue)
-    if not (is_busy and settings.DEEPSEGM_EMBEDDED):  # elsewhere one worker's being busy does not say that another is
+    # With several workers one may be busy and another idle.
+    if not (is_busy and settings.DEEPSEGM_EMBEDDED):
         limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
             _enqueue(waiting.exclude(enqueued=None)[:FEW])

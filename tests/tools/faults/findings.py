@@ -82,7 +82,7 @@ def left_behind() -> Iterator[str]:
     upkeep.AN_HOUR = upkeep.ABANDONED = timedelta()
     scratch.YOUNG_SECONDS = 0.0
     upkeep.tidy()
-    while files.remove_the_rest():
+    while files.remove_leftover_folders():
         pass
     scratch.sweep()
     storage = Path(settings.STORAGES["default"]["OPTIONS"]["location"])

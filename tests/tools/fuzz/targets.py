@@ -323,13 +323,13 @@ def segmentations() -> Target:
 
 def logs() -> Target:
     from segmentation.core.report.exports.bundle import CHECKSUMS
-    from segmentation.services.results.logs import BEFORE, LOG, NotRepeated, repeated
+    from segmentation.services.results.logs import BEFORE, LOG, NotRepeated, differences_when_repeated
     from segmentation.services.results.publishing import NAME
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "bundle.zip"
         path.write_bytes(content)
-        repeated(path)
+        differences_when_repeated(path)
 
     def seeds() -> list[bytes]:
         stored = segmentations().seeds()[0]

@@ -110,7 +110,7 @@ def test_a_deletion_that_was_killed_before_its_files_went_is_finished_later(make
     jobs.delete_job(job=job)
     assert kept(own_storage, "jobs")
     monkeypatch.undo()
-    files.remove_the_rest()
+    files.remove_leftover_folders()
     assert not kept(own_storage, "jobs") and not Removal.objects.exists()
 
 
@@ -137,7 +137,7 @@ def test_a_large_sample_is_gone_at_once_and_its_files_behind(make_sample, alice,
     assert kept(own_storage, "jobs") and Removal.objects.count() == 7 and rings == ["worker.inspections"]
     with monkeypatch.context() as killed, pytest.raises(SystemExit):
         killed.setattr(files, "remove_folder", Mock(side_effect=[True, SystemExit]))
-        files.remove_the_rest()
+        files.remove_leftover_folders()
     rings.clear()
     upkeep.rescue()
     while rings:

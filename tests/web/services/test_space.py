@@ -39,7 +39,7 @@ def test_a_disk_that_fills_is_told_a_week_before(monkeypatch, settings, own_stor
         at = time.time()
         monkeypatch.setattr(space, "free_bytes", lambda: first)
         monkeypatch.setattr(space.time, "time", lambda: at - days * space.A_DAY)
-        (settings.DEEPSEGM_DATA / space.NOTED).unlink(missing_ok=True)
+        (settings.DEEPSEGM_DATA / space.FREE_SPACE).unlink(missing_ok=True)
         space.note_free()
         monkeypatch.setattr(space, "free_bytes", lambda: now)
         monkeypatch.setattr(space.time, "time", lambda: at)
@@ -49,7 +49,7 @@ def test_a_disk_that_fills_is_told_a_week_before(monkeypatch, settings, own_stor
     assert not is_told(3, 20 * GB, 17 * GB), "in 17 days"
     assert not is_told(0.5, 10 * GB, 2 * GB), "too short to know a pace"
     assert not is_told(3, 7 * GB, 10 * GB), "room was made"
-    (settings.DEEPSEGM_DATA / space.NOTED).write_text("broken")
+    (settings.DEEPSEGM_DATA / space.FREE_SPACE).write_text("broken")
     assert space.days_left() is None
 
 
@@ -93,7 +93,7 @@ def test_what_frees_room_works_at_the_cost_of_the_reserve(make_job, make_sample,
 def test_a_full_disk_does_not_stop_the_purge(make_job, full, settings, monkeypatch):
     full.unlink()
     make_job(state="done", finished=timezone.now() - timedelta(days=31))
-    settings.DEEPSEGM_RETENTION_DAYS, noted = 30, settings.DEEPSEGM_DATA / space.NOTED
+    settings.DEEPSEGM_RETENTION_DAYS, noted = 30, settings.DEEPSEGM_DATA / space.FREE_SPACE
     space.note_free()
     before = noted.read_text()
     full.write_bytes(b"0")
@@ -133,7 +133,7 @@ def test_the_reserve_comes_back_once_there_is_room(settings, monkeypatch, own_st
 
 def test_a_load_balancer_goes_on_sending_people(client, scarce, monkeypatch):
     """They could not delete anything otherwise; monitors are told."""
-    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(health, "REPEATED_AFTER", 0.0)
     assert client.get("/healthz").json() == {"ok": True}
     answer = client.get("/readyz").json()
     assert answer["degraded"] and "Uploads are refused" in answer["checks"]["disk"]

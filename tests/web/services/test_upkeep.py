@@ -290,11 +290,11 @@ def test_retention_spares_a_sample_that_an_image_has_just_come_to(make_sample, m
 def test_what_was_left_long_ago_is_found_once_a_day(make_micrograph, monkeypatch):
     long_ago = make_micrograph(created=ago(days=3))
     for seconds, left in ((60, [long_ago]), (-1, [])):
-        monkeypatch.setattr(upkeep, "_whole_look_due", time.monotonic() + seconds)
+        monkeypatch.setattr(upkeep, "_all_rows_due", time.monotonic() + seconds)
         make_micrograph(created=ago(hours=25))
         upkeep.tidy()
         assert list(Micrograph.objects.all()) == left
-    assert upkeep._whole_look_due > time.monotonic() + 80_000
+    assert upkeep._all_rows_due > time.monotonic() + 80_000
 
 
 def test_an_archive_that_waits_to_be_unpacked_is_not_abandoned(make_micrograph):

@@ -131,7 +131,9 @@ def test_a_closed_sample_takes_no_image_by_any_door(people, script, grown, make_
     assert people["alice"].post(f"/samples/{grown.pk}/images/{third(grown).pk}/", yes).status_code == 409
     with pytest.raises(Refused, match="closed"):
         samples.add_images(sample=grown, uploads=[make_micrograph(sha256="e" * 64)])
-    [note] = samples.enrol(Sample.objects.get(pk=grown.pk), [make_micrograph(name="late.png", sha256="f" * 64)])
+    [note] = samples.add_read_images(
+        Sample.objects.get(pk=grown.pk), [make_micrograph(name="late.png", sha256="f" * 64)]
+    )
     assert note == ("late.png", growing.CLOSED, 409)
     assert grown.jobs.count() == count and third(grown).waits
 

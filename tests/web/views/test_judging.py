@@ -194,11 +194,11 @@ def test_the_page_for_a_supplier_is_offered_and_written_anew_after_each_change(m
     job = make_job(visitor=VISITOR, state="done", attempt=1, summary=measured(), files=("bundle.zip", "report.pdf"))
     Job.objects.filter(pk=job.pk).update(segmentation=make_segmentation())
     job.refresh_from_db()
-    assert "conformity.pdf" not in exports.unwritten(job)
+    assert "conformity.pdf" not in exports.unwritten_files(job)
     assert maker.get(f"/jobs/{job.pk}/files/conformity.pdf").status_code == 404
     maker.post(f"/jobs/{job.pk}/specification/", FIELDS)
     job = Job.objects.get(pk=job.pk)
-    assert "conformity.pdf" in exports.unwritten(job)
+    assert "conformity.pdf" in exports.unwritten_files(job)
     assert set(job.artifacts.values_list("name", flat=True)) == {"report.pdf"}, "the bundle is written anew"
     assert "files/conformity.pdf" in words(maker.get(f"/jobs/{job.pk}/"))
 

@@ -28,14 +28,14 @@ from segmentation.services.results.jobs import delete_job
 from segmentation.services.upkeep import health
 
 pytestmark = pytest.mark.django_db
-BROKER, STARTED = health._broker, health._started
+BROKER, STARTED = health._broker, health._started_thread
 QUEUES = ("analyses", "inspections", "training")
 
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """Every request checks anew."""
-    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(health, "REPEATED_AFTER", 0.0)
     monkeypatch.setattr(health, "_broker", lambda: "")
     monkeypatch.setattr(health, "_CHECKS", tuple((n, p, r, _named(n), w) for n, p, r, _, w in health._CHECKS))
 
@@ -203,7 +203,7 @@ def test_a_part_of_the_site_that_hangs_is_named_in_time(client, settings, worker
     """A store that hung let Prometheus wait for 42 seconds, so it never learnt why."""
     settings.DEEPSEGM_METRICS_TOKEN = "right"
     released, asking = threading.Event(), []
-    monkeypatch.setattr(health, "_started", STARTED)
+    monkeypatch.setattr(health, "_started_thread", STARTED)
     monkeypatch.setattr(health, "_under_way", {})
     monkeypatch.setattr(health, "PATIENCE", 0.5)
     monkeypatch.setattr(health, f"_{part}", lambda: asking.append(1) or (released.wait(60) and ""))

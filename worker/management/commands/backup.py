@@ -1,4 +1,4 @@
-"""`manage.py backup FILE`: the whole site in one archive, while it runs."""
+"""`manage.py backup FILE`: writes the whole site into one archive, while it runs."""
 
 from __future__ import annotations
 

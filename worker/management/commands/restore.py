@@ -1,4 +1,5 @@
-"""`manage.py restore FILE`: a backup into an empty site of this or a later version, on either engine."""
+"""`manage.py restore FILE`: restores a backup into an empty site of the same or a later version,
+with SQLite or PostgreSQL."""
 
 from __future__ import annotations
 

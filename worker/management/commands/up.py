@@ -1,4 +1,4 @@
-"""`manage.py up`: everything on one machine with one command."""
+"""`manage.py up`: runs the web server and the workers of a site on one machine."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ from worker.supervise import Supervisor
 
 logger = logging.getLogger("worker.up")
 
-M_ARENA_MAX, ARENAS = -8, 2  # of malloc.h
-RESCUE_SECONDS = 3.0
-TIDY_SECONDS = 3600.0
+M_ARENA_MAX = -8  # a constant of glibc's malloc.h: the option for the number of heaps
+ARENAS = 2  # heaps
+RESCUE_SECONDS = 3.0  # between two rescues (`upkeep`)
+TIDY_SECONDS = 3600.0  # between two tidyings
 KILLED = "The process that prepares the site was killed, most likely because memory is short: start again."
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -58,7 +59,8 @@ class Command(BaseCommand):
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
         for number in ENDS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks to live on
+            # With nohup a signal is ignored, because the command must go on after the terminal is closed.
+            if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: sys.exit(0))
         try:
             data_directory.prepare(settings.DEEPSEGM_DATA)
@@ -67,7 +69,7 @@ class Command(BaseCommand):
         except data_directory.Unfit as unfit:
             raise CommandError(str(unfit)) from None
         spare_memory()
-        tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # place of incoming uploads of the server
+        tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # where the server stores incoming uploads
         server = listen(bind, port)
         with lock, upkeep(), working(not no_worker):
             self._welcome(server)
@@ -77,11 +79,12 @@ class Command(BaseCommand):
         self._tell("Stopped.")
 
     def _prepare(self) -> None:
+        """Set the secret key, prepare the database, and check the settings; raises CommandError."""
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
             settings.SECRET_KEY = data_directory.lasting_key(settings.DEEPSEGM_SECRET_FILE)
             settings.DEEPSEGM_SECRET_KEY_LASTS = True
         try:
-            aside(prepare)
+            in_own_process(prepare)
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
         except BrokenProcessPool:
@@ -89,7 +92,8 @@ class Command(BaseCommand):
         self._run_checks()
 
     def _run_checks(self) -> None:
-        """Warnings are shown; errors end the start, each with its sentence and what to do."""
+        """Run Django's checks: warnings are shown; errors raise CommandError with their
+        sentences."""
         messages = [message for message in checks.run_checks() if not message.is_silenced()]
         errors = [message for message in messages if message.is_serious()]
         for message in messages:
@@ -99,29 +103,31 @@ class Command(BaseCommand):
             raise CommandError("\n".join(_words_of(message) for message in errors))
 
     def _welcome(self, server: Any) -> None:
+        """Show the address of the site, and hints for a new site."""
         if not get_user_model().objects.filter(is_superuser=True, is_active=True).exists():
             self._tell(f"There is no administrator yet. Make one with: {_shell_command()} createsuperuser")
         host, port = address(server)
-        if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:  # this computer's own names alone
+        # Only the default: the names of this computer.
+        if host in ("0.0.0.0", "::") and len(settings.ALLOWED_HOSTS) == 3:
             self._tell("Other computers can open the site once DEEPSEGM_ALLOWED_HOSTS has this computer's name.")
             host = "localhost"
         name = f"[{host}]" if ":" in host else host
         self._tell(f"DeepSegm is at {self.style.SUCCESS(f'http://{name}:{port}/')} - Ctrl-C stops it.")
 
     def _tell(self, words: str, level: int = logging.INFO) -> None:
-        """To people at the terminal; a line of the log where that is for machines."""
+        """Show a text at the terminal; if the log is JSON, write it to the log instead."""
         if settings.DEEPSEGM_LOG_FORMAT == "json":
             logger.log(level, words.strip())
         elif level > logging.INFO:
             self.stderr.write(self.style.WARNING(words))
         else:
-            with suppress(BrokenPipeError):  # nobody reads it any more
+            with suppress(BrokenPipeError):  # the reader of our output has ended
                 self.stdout.write(words)
                 self.stdout.flush()
 
 
 def _shell_command() -> str:
-    """What starts a command from here, with the Python that runs this one."""
+    """How a user starts another command: "deepsegm", or Python with manage.py."""
     if IS_INSTALLED:
         return COMMAND
     python, folder = Path(sys.executable), Path.cwd()
@@ -135,8 +141,9 @@ def prepare() -> None:
     collect()
 
 
-def aside(work: Callable[[], None]) -> None:
-    """Do work in a process of its own, so that the site does not keep its memory; where forking is not safe, here."""
+def in_own_process(work: Callable[[], None]) -> None:
+    """Call a function in a separate process, so that the site does not keep its memory; in this
+    process where forking is not safe (not Linux)."""
     if sys.platform != "linux":
         work()
         return
@@ -146,9 +153,11 @@ def aside(work: Callable[[], None]) -> None:
 
 
 def spare_memory() -> None:
-    """Give back what preparing the site used, and let all threads take memory from ARENAS heaps. By default glibc makes
-    up to eight for each processor, and each heap keeps what its largest request once needed. Other C libraries are not
-    changed."""
+    """Give memory back to the system, and let all threads use only ARENAS heaps.
+
+    By default glibc makes up to eight heaps for each processor core, and each keeps the memory that
+    its largest request needed. Other C libraries are not changed.
+    """
     gc.collect()
     libc = ctypes.CDLL(None)
     if hasattr(libc, "gnu_get_libc_version"):
@@ -158,8 +167,12 @@ def spare_memory() -> None:
 
 @contextmanager
 def working(is_needed: bool) -> Iterator[None]:
-    """A supervised worker for each queue, that for trainings only while there are some. Embedded, what was running is
-    queued again before and after."""
+    """A block in which a supervised worker runs for each queue; that for trainings only while there
+    are trainings.
+
+    is_needed: whether workers run at all. On an embedded site rows that were running are queued
+    again before and after.
+    """
     if not is_needed:
         yield
         return
@@ -193,14 +206,15 @@ def working(is_needed: bool) -> Iterator[None]:
 
 
 def _worker_ended(queue: str) -> None:
-    """The only worker of a queue is gone, so what ran has lost it; no need to wait until it has long been silent."""
+    """Queue the running rows of a queue again at once, because its only worker has ended."""
     if settings.DEEPSEGM_EMBEDDED:
         _safely(lambda: upkeep_service.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
         connection.close()
 
 
 def _trainings_wait() -> bool:
-    """Whether a training waits or runs; a database that is away for a moment ends none."""
+    """Whether a training waits or runs; True if the database does not answer, so that no training
+    is ended."""
     try:
         return any(rows.exists() for rows in (Training.objects.waiting(), Training.objects.running()))
     except DatabaseError:
@@ -210,8 +224,9 @@ def _trainings_wait() -> bool:
 
 @contextmanager
 def upkeep() -> Iterator[None]:
-    """A thread that often rescues, sweeps up after killed processes and keeps the reserve, and one that tidies every
-    hour, which may take minutes. At the end it stops between two portions."""
+    """A block in which two threads do the regular upkeep. One rescues rows, removes temporary files
+    of killed processes and keeps the reserve, each RESCUE_SECONDS. The other tidies each
+    TIDY_SECONDS, which may take minutes; at the end of the block it stops between two portions."""
     over = threading.Event()
 
     def repair() -> None:
@@ -222,7 +237,7 @@ def upkeep() -> Iterator[None]:
     def tidy() -> None:
         _safely(partial(upkeep_service.tidy, over.is_set))
 
-    def keep(work: Callable[[], None], seconds: float) -> None:
+    def repeat(work: Callable[[], None], seconds: float) -> None:
         wait = RESCUE_SECONDS
         while not over.wait(wait):
             work()
@@ -231,7 +246,7 @@ def upkeep() -> Iterator[None]:
         connection.close()
 
     turns = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
-    threads = [threading.Thread(target=keep, args=turn, name=name, daemon=True) for name, turn in turns.items()]
+    threads = [threading.Thread(target=repeat, args=turn, name=name, daemon=True) for name, turn in turns.items()]
     for thread in threads:
         thread.start()
     try:
@@ -243,7 +258,8 @@ def upkeep() -> Iterator[None]:
 
 
 def _safely(work: Any) -> None:
-    """Upkeep must outlive a database that is away for a moment."""
+    """Call a function; any error is only logged, because upkeep must go on when the database is
+    away for a moment."""
     try:
         work()
     except Exception:
