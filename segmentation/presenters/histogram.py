@@ -24,7 +24,7 @@ from ..core.tasks.base import Task
 UNITS: dict[str, Unit] = {"nm": "nm", "um": "µm"}  # by the names of the control
 NOT_A_NUMBER = "Type a number above 0, or leave the field empty."
 NO_RANGE = "Type two numbers, the smaller one first, or leave a field empty."
-TOO_MANY = f"That would be more than {bins.MOST_TYPED} bars; choose wider ones."
+TOO_MANY = f"That would be more than {bins.MOST_TYPED_BINS} bars; choose wider ones."
 TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 REFUSALS = {"": "", "many": TOO_MANY, "wide": TOO_WIDE}
 LEAST_SHARE = 0.0005  # that one decimal of a per cent still shows

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, begins, from_json
-from ..core.measure.bins import LEAST_BARS
+from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
@@ -286,7 +286,7 @@ class PooledResult(ChartedSummary):
     @property
     def histogram(self) -> str:
         """From where to where the axis of the small multiples goes; "" without any, and where there are few sizes."""
-        if not (histogram := self.stored.get("histogram")) or self.kept < LEAST_BARS:
+        if not (histogram := self.stored.get("histogram")) or self.kept < FEWEST_IN_HISTOGRAM:
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
         edges = (Value(histogram["edges"][end], unit=stored_unit) for end in (0, -1))

@@ -13,7 +13,7 @@ from ..micrograph.types import Calibration
 from .distribution import FEWEST_IMAGES, Floats, quantile
 from .drawn import with_scale
 from .fields import BLOCKS, FEWEST, block_of, over_blocks, ratio
-from .neighbours import centres, present
+from .neighbours import centres, is_neighbour
 from .placement import as_rods, place
 from .quantities import Unit, Value, nanometre_in, readable, significant
 from .results import Alignment, Arrangement, Neighbours, Pairs, Range
@@ -200,7 +200,7 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
     """The pair correlation with the envelope of random placement, lengths in px, and the mean distances to the nearest
     neighbour in the placements. None and [] with too few objects, or without room for a placement."""
     px, (width, height) = _around_middle(px, frame)
-    is_present, middles = present(px), centres(px)
+    is_present, middles = is_neighbour(px), centres(px)
     margin = float(np.quantile(px.length("max_feret")[is_present], 0.9)) / 2 if is_present.any() else 0.0
     inner = (width - 2 * margin, height - 2 * margin)
 
@@ -258,7 +258,7 @@ def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
 def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
     """The objects in a rectangle around the middle, as places in it. It would hold MOST_TESTED of evenly spread
     objects; of clustered ones it may hold more."""
-    share = min(1.0, np.sqrt(MOST_TESTED / max(1, int(present(px).sum()))))
+    share = min(1.0, np.sqrt(MOST_TESTED / max(1, int(is_neighbour(px).sum()))))
     if share == 1:
         return px, frame
     start = (1 - share) / 2 * np.asarray(frame)

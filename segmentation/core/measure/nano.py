@@ -15,7 +15,7 @@ import numpy as np
 from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import HIDDEN, OUTLINED, Conditions
-from .convergence import FEASIBLE, more_images, rounded_up
+from .convergence import FEASIBLE_IMAGES, more_images, rounded_up
 from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation, nano_share
 from .drawn import Z95
 from .filters import (
@@ -31,7 +31,7 @@ from .filters import (
     with_reasons_lifted,
     without_doubtful,
 )
-from .fractions import Fraction, nano_fraction, unseen
+from .fractions import Fraction, missed_fields, nano_fraction
 from .quantities import DOUBTFUL_FRACTIONS, significant, uncapital
 from .results import MATERIAL, Budget, Nano, Sensitivity, Verdict
 from .table import Table
@@ -273,7 +273,7 @@ def images_to_decide(fraction: Fraction, images: int) -> int | None:
     """About how many more images would move the interval by image off the threshold; None if that is unlikely."""
     off = abs(fraction.fraction - THRESHOLD)
     more = more_images(images, _reach(fraction), off) if off else None
-    return None if more is None or more > FEASIBLE else max(more, 1)
+    return None if more is None or more > FEASIBLE_IMAGES else max(more, 1)
 
 
 def _reach(fraction: Fraction) -> float:
@@ -295,7 +295,7 @@ def _sentence(fraction: Fraction, sizes: WeightedSizes, terms: Terms, verdict: s
 
 def _missed_fields_sentence(fraction: Fraction, verdict: str, images: int) -> str:
     """A sentence about fields that few images may miss."""
-    interval = unseen(fraction, images)
+    interval = missed_fields(fraction, images)
     if interval is None or [f"{end:.2f}" for end in interval[1:]] == [f"{fraction.low:.2f}", f"{fraction.high:.2f}"]:
         return ""
     share, low, high = (100 * part for part in interval)

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..labels.bands import Ids, ids_in, places, sums_of_objects
 from ..micrograph.types import GreyImage
-from .by_object import by_object, laid_apart
+from .by_object import by_object, labels_and_runs
 from .contacts import borders
 from .convex_outline import convex_outlines
 from .cutouts import CutOut
@@ -81,7 +81,7 @@ def measure_apart(
 ) -> Table:
     """The same of some objects of an image whose analysed rows and columns are `frame`, without what other pixels say:
     mean grey value, confidence and group."""
-    n, (labels, runs) = len(objects), laid_apart(objects)
+    n, (labels, runs) = len(objects), labels_and_runs(objects)
     measures = {
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),

@@ -16,7 +16,7 @@ from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, nano_share, quantile
-from .filters import FILTERED, by_reason, with_reasons_lifted
+from .filters import FILTER_REASONS, by_reason, with_reasons_lifted
 from .fitting import log_normal
 from .nano import Terms, doubtful_fractions, nano_card, variants_of
 from .recommendation import recommendation
@@ -143,7 +143,7 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
 
 
 def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None:
-    sizes = WeightedSizes.of(*(with_reasons_lifted(table, FILTERED) for table in tables), edge=edge)
+    sizes = WeightedSizes.of(*(with_reasons_lifted(table, FILTER_REASONS) for table in tables), edge=edge)
     if len(sizes) == sum(int(table.kept.sum()) for table in tables):
         return None
     weights = sizes.weights["number"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ...flags import begins
-from ...measure.bins import LEAST_BARS
+from ...measure.bins import FEWEST_IN_HISTOGRAM
 from ...measure.carried import carried_words
 from ...measure.distribution import FEWEST_IMAGES
 from ...measure.filters import MEASURANDS
@@ -97,7 +97,7 @@ class Numbers:
     @property
     def has_few(self) -> bool:
         """Whether there are so few particles that their sizes stand one by one, in place of a median and of bars."""
-        return self.screened and 0 < self.kept < LEAST_BARS
+        return self.screened and 0 < self.kept < FEWEST_IN_HISTOGRAM
 
     @property
     def size(self) -> Quantity:
