@@ -16,7 +16,7 @@ from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
 from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
 from ..measure.filters import ALWAYS, FILTER_REASONS
-from ..measure.pooling import WHY
+from ..measure.pooling import WHY_LEFT_OUT
 from ..measure.quantities import COLUMNS, OF
 from ..measure.resampling import REPEATS
 from ..measure.results import BY_PARTICLE, Statistics
@@ -211,6 +211,6 @@ def left_out_words(sample: SampleAnalysis) -> str:
     why = Counter({"by the user": left_out.count(BY_USER)})
     why["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
     why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
-    why.update(WHY[reason] for reason in left_out if reason in WHY)
+    why.update(WHY_LEFT_OUT[reason] for reason in left_out if reason in WHY_LEFT_OUT)
     reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
     return f"left out: {reasons}" if left_out else ""
