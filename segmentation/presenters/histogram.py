@@ -105,7 +105,7 @@ def answer(population: Population, chosen: Mapping[str, str], task: Task) -> dic
         "bounds": bars.edges.tolist(),
         **_words(bars, axis, weighting, task),
         "heights": numbers(bars.heights),
-        "aside": numbers(bars.aside),
+        "aside": numbers(bars.left_out),
         "doubtful": numbers(bars.doubtful),
         "counts": numbers(bars.expected_counts),
         "shares": bars.shares.tolist(),

@@ -28,7 +28,7 @@ from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, nano_share, quantile
 from .drawn import LEAST_END, Z95
 from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
-from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant, uncapital
+from .quantities import ALL_DIGITS, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
 from .table import Table
 
@@ -197,7 +197,7 @@ def _total(
     estimate = readable(Value(factor * value, low, high, unit))
     number = significant(estimate.value)
     if estimate.low is not None and estimate.high is not None:
-        finest, write = (None, end_words) if unit == "nm" else (0, partial(significant, digits=EVERY))
+        finest, write = (None, end_words) if unit == "nm" else (0, partial(significant, digits=ALL_DIGITS))
         places = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
         number, start, end = (write(at or 0.0, places=places) for at in (estimate.value, estimate.low, estimate.high))
         span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"

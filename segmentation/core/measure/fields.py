@@ -57,7 +57,7 @@ def table_of(
     table = set_regions_aside(table, labels, settings.ignore, ignored, micrograph.shape)
     table = corrected(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)
-    return with_reasons_lifted(judged, [Reason.FRAME]).identified(segmentation.ids)
+    return with_reasons_lifted(judged, [Reason.FRAME]).with_ids(segmentation.ids)
 
 
 def distribution(

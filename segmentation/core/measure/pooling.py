@@ -73,7 +73,7 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
     )
 
 
-def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
+def statistics_of_only_image(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
     """The statistics of a sample of which only one image counts: those of the image, without advice
     on how many more objects to count, because nobody knows how other images differ. If images
     without a scale may change the verdict, it is undecided."""
