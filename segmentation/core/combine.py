@@ -11,7 +11,7 @@ from typing import Any
 from . import tasks
 from .flags import DO_NOT_USE, LONGEST, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
-from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
+from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
 from .measure.drawn import with_outlines
 from .measure.filters import by_reason
@@ -226,7 +226,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
         _largest(members, "repeatability"),
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
-        unresolved=_effects(members, HIDDEN),
+        unresolved=_effects(members, UNRESOLVED_CONTACTS),
         outline_error=tuple(max(suffix[name] for suffix in of_card) for name in names) or None,
     )
 

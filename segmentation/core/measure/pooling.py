@@ -14,7 +14,7 @@ from scipy import special
 
 from ..flags import Flag
 from ..micrograph.crosscheck import factor_words
-from .budget import DEFAULT, Conditions
+from .budget import DEFAULT_CONDITIONS, Conditions
 from .convergence import converge
 from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
@@ -43,7 +43,9 @@ LEAST_DEVIATIONS = 3.0  # robust standard deviations of the images' medians
 POINTS = 2000  # sizes at which cumulative distributions are compared
 
 
-def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Sequence[str] = ()) -> PooledStatistics:
+def pool(
+    tables: Sequence[Table], conditions: Conditions = DEFAULT_CONDITIONS, excluded: Sequence[str] = ()
+) -> PooledStatistics:
     """The statistics of several images of one specimen together.
 
     tables: judged, one for each image. conditions: all images share the error of the calibration,

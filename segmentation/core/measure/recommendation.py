@@ -60,7 +60,7 @@ def recommendation(
     can_see_thin = (terms.least_nm or terms.pixel or 0.0) <= THIN_NM
     points = [
         ("Constituent particles", CONSTITUENTS.format(touching=touching, singles=groups["singles"])),
-        ("External dimension", DIMENSION.format(smaller=terms.smaller)),
+        ("External dimension", DIMENSION.format(smaller=terms.smaller_words)),
         ("Thickness", THICKNESS),
         ("Elongated and plate-like particles", THIN.format(VISIBLE[can_see_thin], int((max_feret > NANO_NM).sum()))),
         ("Particles over 100 µm", _over_100_um(exempt, nano_share(sizes.size, weights))),

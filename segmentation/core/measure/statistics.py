@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
-from .budget import DEFAULT, OUTLINED, Case, Conditions, budget
+from .budget import DEFAULT_CONDITIONS, OUTLINES_ALONE, Case, Conditions, budget
 from .carried import fraction_outlines
 from .cautions import cautions
 from .convergence import converge
@@ -37,7 +37,7 @@ def seed_of(sha256: str) -> int:
     return int(sha256[:16] or "0", 16)
 
 
-def summarise(table: Table, conditions: Conditions = DEFAULT) -> Statistics:
+def summarise(table: Table, conditions: Conditions = DEFAULT_CONDITIONS) -> Statistics:
     """The statistics of the judged table (`filters.set_aside`) of one image."""
     return Statistics(**describe([table], conditions)[0])
 
@@ -79,7 +79,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     described["intervals"]["fraction_100nm"] = [share.low, share.high] if share else None
     groups = agglomerates(tables, conditions.seed)
     lengths = np.concatenate([table.length("max_feret")[table.kept] for table in tables])
-    uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted, described["intervals"]))
+    uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted_words, described["intervals"]))
     return {
         **described,
         "nano": nano_card(variants, terms, uncertainties),
@@ -103,7 +103,7 @@ def other_question(table: Table, conditions: Conditions) -> Other | None:
     sizes = WeightedSizes.of(table, edge=edge, pieces=conditions.pieces)
     if not len(sizes):
         return None
-    variants = {"as analysed": sizes, OUTLINED: WeightedSizes.of(table, edge=edge)} | {
+    variants = {"as analysed": sizes, OUTLINES_ALONE: WeightedSizes.of(table, edge=edge)} | {
         name: WeightedSizes.of(other, edge=edge)
         for name, other in conditions.alternatives.items()
         if name.startswith("threshold")
@@ -114,7 +114,7 @@ def other_question(table: Table, conditions: Conditions) -> Other | None:
         "median": None if undefined(sizes) else median_interval(sizes, rng, conditions.uncertainty),
         "fraction_100nm": [share.low, share.high] if share else None,
     }
-    total = budget(Case(variants, conditions, table.nm_per_pixel or 0.0, terms.counted, intervals))
+    total = budget(Case(variants, conditions, table.nm_per_pixel or 0.0, terms.counted_words, intervals))
     return Other(
         n=sizes.number,
         median=quantile(sizes.size, sizes.weights["number"], 0.5),
