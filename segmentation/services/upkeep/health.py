@@ -24,7 +24,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min
 from django.utils import timezone
 
-from ...checks import probe
+from ...checks import why_not_writable
 from ...core.pace import time_words
 from ...location import COMMAND
 from ...models import Job, Micrograph, StaffAction, WorkerProcess
@@ -194,7 +194,7 @@ def _made(name: str, needed: bool, check: Callable[[], str], broken: str) -> Che
 
 def _database() -> str:
     with _short_lock_wait(), transaction.atomic():
-        WorkerProcess.objects.create(name=f"probe {uuid4()}", queues="", version="")
+        WorkerProcess.objects.create(name=f"why_not_writable {uuid4()}", queues="", version="")
         transaction.set_rollback(True)
     return ""
 
@@ -222,7 +222,7 @@ def _migrations() -> str:
 
 
 def _storage() -> str:
-    name = default_storage.save(f"probe/{uuid4()}", ContentFile(b"probe"))
+    name = default_storage.save(f"why_not_writable/{uuid4()}", ContentFile(b"why_not_writable"))
     default_storage.delete(name)
     return ""
 
@@ -247,10 +247,10 @@ def _broker() -> str:
         broker.ensure_connection(max_retries=1, timeout=PATIENCE)
         channel = broker.default_channel
         if hasattr(channel, "folder"):
-            problem = probe(channel.folder)
+            problem = why_not_writable(channel.folder)
             return f"The folder {channel.folder} cannot be written to ({problem})." if problem else ""
         if broker.transport.driver_type == "redis":
-            channel.client.set("deepsegm-probe", "1", ex=60)
+            channel.client.set("deepsegm-why_not_writable", "1", ex=60)
     return ""
 
 
