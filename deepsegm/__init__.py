@@ -3,8 +3,9 @@
     import deepsegm
     result = deepsegm.analyse("image.tif", nm_per_pixel=7.34)
 
-The names come from `segmentation.core.library` when they are first used: this package is also the
-configuration of the site (settings, addresses, Celery). Neither needs the other.
+The names of the library are in `segmentation.core.library`, which is imported when one is first
+used. This package is also the configuration of the site (settings, addresses, Celery); library and
+site do not need each other.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """What the library offers (`segmentation.core.library.__all__`), and `__all__` with it."""
-    # Python asks here for its own names, and for a module of this package before it imports that.
+    """A name of the library (one of `segmentation.core.library.__all__`), or `__all__` itself."""
+    # Python calls this function, too, for names of its own and for modules of this package before
+    # it imports them.
     if name != "__all__" and (name.startswith("_") or find_spec(f"{__name__}.{name}")):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     library = import_module("segmentation.core.library")

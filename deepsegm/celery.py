@@ -1,4 +1,5 @@
-"""The Celery application; its settings are the CELERY_ ones of `deepsegm.settings`."""
+"""The Celery application. Its settings are those of `deepsegm.settings` whose names begin with
+CELERY_."""
 
 import os
 from typing import Any
@@ -8,6 +9,7 @@ from celery.signals import setup_logging
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
+# Our own broker, which keeps messages in files: addresses such as spool://localhost.
 TRANSPORT_ALIASES["spool"] = "worker.spool:Transport"
 
 app = Celery("deepsegm")
@@ -16,4 +18,5 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
-    """Django's LOGGING stands; a receiver of this signal makes Celery leave it alone."""
+    """Do nothing: if this signal has a receiver, Celery does not replace the logging that Django
+    has set up."""

@@ -1,5 +1,5 @@
-"""The command line, `manage.py` of a checkout and `deepsegm` of an installed wheel: `up` starts
-everything, `help` lists the rest."""
+"""The command line: `manage.py` in a checkout, `deepsegm` in an installed wheel. The command `up`
+starts the site, `help` lists all commands."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import sys
 
 
 def main() -> None:
-    """Run the command of `sys.argv`; ends the process with one sentence where the site's settings or
-    its database are at fault."""
+    """Run the command in `sys.argv`. If a setting or the database is at fault, the process ends
+    with one sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
-    # Before torch is imported: otherwise threads of OpenMP that wait keep the cores busy.
+    # This must be set before torch is imported: otherwise waiting threads of OpenMP keep the cores
+    # busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

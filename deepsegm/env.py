@@ -1,4 +1,6 @@
-"""Typed readers of environment variables. An empty value counts as not set."""
+"""Functions that read environment variables as text, numbers, addresses and so on, for
+`deepsegm.settings`. An empty value counts as not set. They raise ImproperlyConfigured, with a
+sentence, for a value that is not allowed."""
 
 from __future__ import annotations
 
@@ -14,12 +16,13 @@ from pydantic import TypeAdapter, ValidationError
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's value without surrounding blanks."""
+    """The value without surrounding spaces."""
     return os.environ.get(name, "").strip() or default
 
 
 def one_of(name: str, *choices: str) -> str:
-    """One of these words, in either case, the first where it is not set."""
+    """One of these choices, in small letters; the first if the variable is not set. Capital letters
+    are accepted."""
     value = text(name, choices[0]).lower()
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}.")
@@ -27,7 +30,7 @@ def one_of(name: str, *choices: str) -> str:
 
 
 def flag(name: str, default: bool = False) -> bool:
-    """Yes or no, as 1/0, true/false, yes/no or on/off."""
+    """A yes or no, written as 1/0, true/false, yes/no or on/off."""
     value = text(name)
     try:
         return TypeAdapter(bool).validate_python(value) if value else default
@@ -36,7 +39,7 @@ def flag(name: str, default: bool = False) -> bool:
 
 
 def number(name: str, default: int, *, least: int = 0, greatest: int = 10**12) -> int:
-    """A whole number from `least` to `most`."""
+    """A whole number from `least` to `greatest`."""
     value = text(name, str(default))
     try:
         parsed = int(value)
@@ -50,7 +53,8 @@ def number(name: str, default: int, *, least: int = 0, greatest: int = 10**12) -
 
 
 def per_cent(name: str, *, greatest: float) -> float:
-    """A number of per cent from 0 to `most`, 0 where it is not set; the decimal sign is a point or a comma."""
+    """A number in per cent from 0 to `greatest`; 0 if it is not set. The decimal sign is a point or
+    a comma."""
     value = text(name, "0")
     try:
         parsed = float(value.replace(",", "."))
@@ -62,7 +66,7 @@ def per_cent(name: str, *, greatest: float) -> float:
 
 
 def time_zone(name: str) -> str:
-    """A time zone by its name in the IANA database, UTC where it is not set."""
+    """The name of a time zone in the IANA database; UTC if it is not set."""
     value = text(name, "UTC")
     try:
         return ZoneInfo(value).key
@@ -71,25 +75,27 @@ def time_zone(name: str) -> str:
 
 
 def database(address: str) -> Any:
-    """Django's settings for a database's address."""
+    """Django's settings for the database at an address, such as
+    postgres://user:password@host/name."""
     try:
         options: Any = dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True)
     except (ValueError, LookupError):
         raise ImproperlyConfigured(
             "DEEPSEGM_DATABASE_URL must be an address such as postgres://user:password@host/name."
         ) from None
-    if options["ENGINE"].endswith("postgresql"):  # one that does not answer is to be known within seconds
+    if options["ENGINE"].endswith("postgresql"):  # a fault is known within seconds
         options.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
     return options
 
 
 def words(name: str) -> list[str]:
-    """A list separated by commas or blanks."""
+    """A list of words, separated by commas or spaces."""
     return text(name).replace(",", " ").split()
 
 
 def secret(name: str) -> str:
-    """What the file named by `name`_FILE holds, else the value of `name`."""
+    """A secret: the content of the file that the variable `name`_FILE names, else the value of
+    `name`."""
     file = text(f"{name}_FILE")
     if not file:
         return text(name)
@@ -100,7 +106,7 @@ def secret(name: str) -> str:
 
 
 def url(name: str) -> SplitResult | None:
-    """An http or https address in parts, None when it is not set."""
+    """An http or https address, split into its parts; None if it is not set."""
     value = text(name)
     if not value:
         return None

@@ -1,4 +1,5 @@
-"""All settings. With an empty environment: SQLite, the spool broker and local files, for one machine."""
+"""The settings of the site, read from environment variables (docs/operate/settings.md). Without any
+variable it runs on one machine, with SQLite, the spool broker and local files."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ from platformdirs import user_data_path
 from segmentation.location import FILES, IS_INSTALLED, ROOT
 
 from . import env
-from .celery import app  # noqa: F401  the current one of Celery from here on: whoever sends a task asks for that
+from .celery import app  # noqa: F401  its import makes it the current Celery app, which sends the tasks
 
 BASE_DIR = ROOT
-_USUAL_DATA = user_data_path("deepsegm", appauthor=False) if IS_INSTALLED else ROOT / "data"
-DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(_USUAL_DATA))).expanduser().absolute()
+_DEFAULT_DATA = user_data_path("deepsegm", appauthor=False) if IS_INSTALLED else ROOT / "data"
+DEEPSEGM_DATA = Path(env.text("DEEPSEGM_DATA", str(_DEFAULT_DATA))).expanduser().absolute()
 DEEPSEGM_MODELS = Path(env.text("DEEPSEGM_MODELS", str(DEEPSEGM_DATA / "models"))).expanduser().absolute()
 DEEPSEGM_SECRET_FILE = DEEPSEGM_DATA / "secret-key"
 DEEPSEGM_BIND = env.text("DEEPSEGM_BIND", "127.0.0.1")
@@ -47,10 +48,11 @@ DEEPSEGM_TRAINING_THREADS = env.number("DEEPSEGM_TRAINING_THREADS", max(1, (os.c
 DEEPSEGM_TRAINING_MEMORY_MB = env.number("DEEPSEGM_TRAINING_MEMORY_MB", 8000)
 DEEPSEGM_DEVICE = env.text("DEEPSEGM_DEVICE", "auto")
 DEEPSEGM_PRECISION = env.one_of("DEEPSEGM_PRECISION", "auto", "bfloat16", "float32")
-# One form may carry several micrographs; the limit of each is the service's, this one only bounds a request.
+# Of a whole request. A form may have several micrographs; the limit for each is
+# DEEPSEGM_MAX_UPLOAD_MB.
 DEEPSEGM_MAX_REQUEST_BYTES = (5 * DEEPSEGM_MAX_UPLOAD_MB + 1) * 2**20
 
-# Limits that no variable changes: they follow from the others, or have one good value.
+# Limits without a variable: they follow from the others, or there is no reason to change them.
 DEEPSEGM_INSPECTION_SECONDS = 60
 DEEPSEGM_INSPECTION_MEMORY_MB = max(3000, DEEPSEGM_JOB_MEMORY_MB // 2)
 DEEPSEGM_MAX_ARCHIVE_MB = 20 * DEEPSEGM_MAX_UPLOAD_MB
@@ -68,7 +70,8 @@ DEEPSEGM_URL = env.url("DEEPSEGM_URL")
 DEEPSEGM_TRUSTED_PROXIES = env.words("DEEPSEGM_TRUSTED_PROXIES")
 HTTPS = DEEPSEGM_URL is not None and DEEPSEGM_URL.scheme == "https"
 
-# The one set, else the one that `up` made, else one for this process only.
+# The secret key is that of the variable, else the one that `up` has made, else a new one for this
+# process only.
 _stored = DEEPSEGM_SECRET_FILE.read_text().strip() if DEEPSEGM_SECRET_FILE.is_file() else ""
 SECRET_KEY = env.secret("DEEPSEGM_SECRET_KEY") or _stored or get_random_secret_key()
 DEEPSEGM_SECRET_KEY_LASTS = bool(env.secret("DEEPSEGM_SECRET_KEY")) or DEEPSEGM_SECRET_FILE.is_file()
@@ -79,14 +82,15 @@ if DEEPSEGM_URL:
 CSRF_TRUSTED_ORIGINS = [f"{DEEPSEGM_URL.scheme}://{DEEPSEGM_URL.netloc}"] if DEEPSEGM_URL else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if HTTPS else None  # browsers ignore it, loudly, over http
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin" if HTTPS else None  # over http browsers only warn about it
 if DEEPSEGM_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = HTTPS and bool(DEEPSEGM_TRUSTED_PROXIES)
 SECURE_REDIRECT_EXEMPT = [r"^healthz", r"^readyz", r"^metrics"]
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if HTTPS else 0
-# HSTS speaks for this host only; its sister hosts and browsers' preload lists are their owner's business. The folder
-# for temporary files is made at the start.
+# W005, W021: HSTS is for this host only; whether other hosts of the domain, or the preload lists of
+# browsers, include it is up to the owner of the domain. E001: the folder for temporary files is
+# made when the site starts.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "files.E001"]
 
 # The application
@@ -109,8 +113,8 @@ INSTALLED_APPS = [
     "worker",
 ]
 MIDDLEWARE = [
-    "segmentation.measured.Measured",  # sees the answer that is sent
-    "segmentation.middleware.TrustedProxies",  # gives all that follow the real address, and whether it is https
+    "segmentation.request_times.RequestTimes",  # first, so that it sees the response as it is sent
+    "segmentation.middleware.TrustedProxies",  # the others need the real address, and whether it is https
     "segmentation.middleware.NoNulBytes",
     "django.middleware.security.SecurityMiddleware",
     "segmentation.middleware.ContentSecurityPolicy",
@@ -119,7 +123,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "segmentation.middleware.SecondFactor",  # changes the user, whom the next ones ask for
+    "segmentation.middleware.SecondFactor",  # before the ones that look at the user: it may replace the user
     "segmentation.middleware.RequireLogin",
     "segmentation.middleware.Visitor",
     "segmentation.middleware.StaffLog",
@@ -151,7 +155,8 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "segmentation.accounts.OneAtATime"]
-# Wrong passwords lock out one name from one address, and nobody else, not even behind the same unknown proxy.
+# Wrong passwords lock out one name from one address. Other names from this address can still sign
+# in.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -181,7 +186,8 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # nobody signs up: these ma
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_UNIQUE_EMAIL = False
 ACCOUNT_SESSION_REMEMBER = True
-# Passwords are counted by django-axes, per name and address, in the database; codes per account, too.
+# Wrong passwords are counted by django-axes, by name and address; wrong codes of second factors
+# here, by account.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "10/15m/key"}
 MFA_FORMS = {
     "authenticate": "segmentation.adapters.SignInForm",
@@ -189,9 +195,9 @@ MFA_FORMS = {
 }
 MFA_TOTP_TOLERANCE = 1  # half minutes by which a telephone's clock may differ
 MFA_RECOVERY_CODES_SHOW_ONCE = True
-SOCIALACCOUNT_LOGIN_ON_GET = True  # the page's policy lets no form lead to another site
+SOCIALACCOUNT_LOGIN_ON_GET = True  # the content-security policy allows no form that leads to another site
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
-if DEEPSEGM_OIDC_URL:  # a site without a provider need not load the libraries for one
+if DEEPSEGM_OIDC_URL:  # without a provider its libraries are not loaded
     INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
     _PROVIDER = {
         "provider_id": "oidc",
@@ -224,11 +230,12 @@ if DEEPSEGM_SQLITE:
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # 256 KiB of pages for each connection: with the usual 2 MB the 16 threads of the site keep 32 MB.
+        # A cache of 256 KiB for each connection: with SQLite's usual 2 MB the 16 threads of the
+        # site would need 32 MB.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-256;",
     }
 
-# Files: the micrographs and results, and what the pages are made of
+# Files: micrographs and results (in a folder or a bucket), and the static files of the pages
 DEEPSEGM_BUCKET = env.text("DEEPSEGM_BUCKET")
 _LOCAL = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -250,7 +257,7 @@ _BUCKET = {
 if DEEPSEGM_BUCKET:
     from botocore.config import Config
 
-    # A store that does not answer is to be known within seconds.
+    # If the bucket does not answer, this is known within seconds.
     _BUCKET["OPTIONS"]["client_config"] = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
 STORAGES = {
     "default": _BUCKET if DEEPSEGM_BUCKET else _LOCAL,
@@ -259,11 +266,11 @@ STORAGES = {
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [FILES / "static"]
 STATIC_ROOT = DEEPSEGM_DATA / "static"
-# If nothing was collected, WhiteNoise serves static/ and the admin's files from their own places.
+# If no static files were collected, WhiteNoise serves them from where they are.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 300
-# A folder of our own, because the remains of killed processes in it are removed.
+# This folder is only ours, because everything that killed processes left in it is removed.
 FILE_UPLOAD_TEMP_DIR = str(Path(env.text("DEEPSEGM_TEMP", str(DEEPSEGM_DATA)), "deepsegm-temp").absolute())
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
@@ -271,17 +278,18 @@ FILE_UPLOAD_HANDLERS = [
 ]
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
-# A sample in one plain form: each image may have a file beside it, and a few fields.
+# For a sample that is sent as one form: each image may have a second file and a few fields.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * DEEPSEGM_SAMPLE_IMAGES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 4 * DEEPSEGM_SAMPLE_IMAGES + 1000
 
-# The worker. The Job row is the truth and the broker only says that something waits, so no result is kept.
+# The worker. The state of a job is in its database row, and the broker only tells workers that a
+# job waits. So Celery stores no results.
 DEEPSEGM_EMBEDDED = not env.secret("DEEPSEGM_BROKER_URL")
 CELERY_BROKER_URL = env.secret("DEEPSEGM_BROKER_URL") or "spool://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"folder": str(DEEPSEGM_DATA / "spool"), "polling_interval": 2.0}
     if DEEPSEGM_EMBEDDED
-    else {"socket_connect_timeout": 3, "socket_timeout": 10, "max_retries": 0}  # `rescue` tries again
+    else {"socket_connect_timeout": 3, "socket_timeout": 10, "max_retries": 0}  # `rescue` sends lost tasks again
 )
 CELERY_BROKER_CONNECTION_TIMEOUT = 3
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -289,10 +297,10 @@ CELERY_IMPORTS = ["worker.tasks"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "analyses"
-# Looking into uploads must not wait behind a long analysis: a second small worker takes this queue.
+# Inspecting an upload must not wait for a long analysis: a second, small worker takes this queue.
 CELERY_TASK_ROUTES = {
     "worker.inspections": {"queue": "inspections"},
-    "worker.training": {"queue": "training"},  # a worker of its own, so that an hour of training delays no analysis
+    "worker.training": {"queue": "training"},  # a third worker, so that hours of training delay no analysis
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SOFT_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS
@@ -300,9 +308,11 @@ CELERY_TASK_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS + 60
 CELERY_WORKER_CONCURRENCY = DEEPSEGM_CONCURRENCY
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 100
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = 512 * DEEPSEGM_JOB_MEMORY_MB or None  # KiB: half of it, and it is renewed
-CELERY_WORKER_LOST_WAIT = 0.3  # seconds until a child that was killed, as by a cancelled job, makes room for the next
-CELERY_WORKER_PROC_ALIVE_TIMEOUT = 120.0  # a child loads libraries and the usual network before it says that it is up
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = (
+    512 * DEEPSEGM_JOB_MEMORY_MB or None
+)  # KiB; a process that uses half of the limit is replaced
+CELERY_WORKER_LOST_WAIT = 0.3  # seconds until a killed process, such as that of a cancelled job, is replaced
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 120.0  # seconds; a process loads libraries and a network before it reports
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = not DEEPSEGM_EMBEDDED
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
@@ -341,8 +351,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        "django.request": {"level": "ERROR"},  # a 404 is news to the visitor only
-        "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": False},  # scanners try any name
+        "django.request": {"level": "ERROR"},  # a page that is not found is no fault of the site
+        "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": False},  # scanners try all names
         "axes": {"level": "ERROR"},
         "segmentation": {"level": LOG_LEVEL},
         "worker": {"level": LOG_LEVEL},

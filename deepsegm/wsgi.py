@@ -1,4 +1,4 @@
-"""The WSGI entry point."""
+"""The WSGI application, which a web server calls (`up` starts one)."""
 
 import os
 from pathlib import Path
@@ -8,4 +8,5 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
 application = get_wsgi_application()
+# Uploads are written there.
 Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,3 +1,3 @@
-"""DeepSegm's Django app; the science lives in `core`."""
+"""The Django app of DeepSegm. The analysis of images is in `core`, which does not need Django."""
 
 __version__ = "1.1.0"

@@ -1,4 +1,5 @@
-"""Signing in: who guesses is locked out per name and address (django-axes), and never takes the site's threads."""
+"""Signing in with a password: how passwords are checked without blocking the site, and whom
+django-axes counts wrong passwords for (a name from one address)."""
 
 from __future__ import annotations
 
@@ -14,17 +15,20 @@ from django.utils.crypto import salted_hmac
 
 from .middleware import network_of
 
-LONGEST_NAME = 150  # of Django's users
+LONGEST_NAME = 150  # characters, of Django's users
 CROWDED = "Too many people are signing in at this moment: try again in a few seconds."
 
-# A password takes a processor a good part of a second on purpose. One is checked at a time and some requests wait for
-# that, so that the threads that serve pages are never all taken. Scripts send theirs with every request: what was right
-# a moment ago is remembered, as a keyed hash.
-AT_ONCE = 8
+# Checking a password takes a large part of a second of processor time, on purpose. Only one is
+# checked at a time, and only MOST_REQUESTS may wait for that, so that the threads that serve pages
+# are never all busy. Scripts send name and password with every request, so right ones are
+# remembered for a while, as a keyed hash.
+MOST_REQUESTS = 8
 REMEMBERED_SECONDS, MOST_REMEMBERED = 300.0, 1000
-_checking = threading.Lock()
-_room = threading.BoundedSemaphore(AT_ONCE)
-_right: dict[str, tuple[Any, str, float]] = {}  # by keyed hash: the account, its stored password, until when
+_one_check = threading.Lock()
+_places = threading.BoundedSemaphore(MOST_REQUESTS)
+# By keyed hash of name and password: primary key of the account, its stored password, time until it
+# is forgotten.
+_remembered: dict[str, tuple[Any, str, float]] = {}
 
 
 class Crowded(ValidationError):
@@ -32,7 +36,8 @@ class Crowded(ValidationError):
 
 
 class OneAtATime(ModelBackend):
-    """Django's own accounts; raises Crowded where too many passwords are being checked."""
+    """Django's own backend, but one password is checked at a time. Raises Crowded if too many
+    requests wait for that."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -44,36 +49,38 @@ class OneAtATime(ModelBackend):
         user = self._recent_account(key)
         if user is not None:
             return user
-        if not _room.acquire(blocking=False):
+        if not _places.acquire(blocking=False):
             raise Crowded(CROWDED)
         try:
-            with _checking:
+            with _one_check:
                 user = self._recent_account(key) or super().authenticate(request, username, password, **kwargs)
         finally:
-            _room.release()
+            _places.release()
         if user is not None:
-            if len(_right) >= MOST_REMEMBERED:
-                _right.clear()
-            _right[key] = user.pk, user.password, time.monotonic() + REMEMBERED_SECONDS
+            if len(_remembered) >= MOST_REMEMBERED:
+                _remembered.clear()
+            _remembered[key] = user.pk, user.password, time.monotonic() + REMEMBERED_SECONDS
         return user
 
     def _recent_account(self, key: str) -> Any:
-        """The account that has just given the right name and password, if it has not changed since."""
-        pk, password, end = _right.get(key, (None, "", 0.0))
-        user = self.get_user(pk) if time.monotonic() < end else None  # None for one that is not active, too
+        """The account whose right name and password are remembered under this key, if it has not
+        changed since."""
+        pk, password, end = _remembered.get(key, (None, "", 0.0))
+        user = self.get_user(pk) if time.monotonic() < end else None  # an account that is not active gives None
         return user if user is not None and user.password == password else None
 
 
 def client_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str | None:
-    """The name that is tried, as a database can store it."""
+    """The username in a sign-in request, so that a database can store it; for django-axes."""
     name = (credentials or {}).get("username") or request.POST.get("login")
     return name and name.replace("\0", "")[:LONGEST_NAME]
 
 
 def client_network(request: HttpRequest) -> str:
-    """What counts as one guesser, beside the name that he tries: his address, or the network of an IPv6 address."""
+    """The address for which wrong passwords are counted, beside the name: that of the sender, or
+    the network of an IPv6 address; for django-axes."""
     network = network_of(request.META.get("REMOTE_ADDR", ""))
     try:
         return str(ip_address(network))
-    except ValueError:  # a socket, and the column is for addresses
+    except ValueError:  # a request by a socket has no address, but the column needs one
         return "0.0.0.0"

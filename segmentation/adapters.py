@@ -1,4 +1,5 @@
-"""How django-allauth signs people in: accounts by decision of the site, codes that count once, secrets encrypted."""
+"""Our adapters for django-allauth: who gets an account, who is staff, how often a code of a second
+factor is accepted (once), and how its secret is stored (encrypted)."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ LAST_WAY = "This identity is your only way to sign in, so it stays: ask the admi
 
 
 class Accounts(DefaultAccountAdapter):
-    """Nobody makes an account by the sign-in page. Wrong passwords are counted by django-axes, in the database."""
+    """Sign-in with a password. Nobody can make an account on the sign-in page. Wrong passwords are
+    counted by django-axes, in the database."""
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
@@ -60,15 +62,17 @@ class Accounts(DefaultAccountAdapter):
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Do nothing: allauth counts wrong passwords by name alone, so that a stranger could lock anybody out."""
+        """Do nothing. allauth would count wrong passwords by name alone, so that a stranger could
+        lock anybody out."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_network(request)
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """By default: the results of this browser that the account could keep, if there are any."""
-        claims = claimable(user=request.user, visitor=request.visitor)
-        return reverse("results" if claims else settings.LOGIN_REDIRECT_URL)
+        """The page after sign-in: the results, if this browser has results that the account can
+        take over, else the usual page."""
+        has_claims = claimable(user=request.user, visitor=request.visitor)
+        return reverse("results" if has_claims else settings.LOGIN_REDIRECT_URL)
 
     get_signup_redirect_url = get_login_redirect_url
 
@@ -76,7 +80,8 @@ class Accounts(DefaultAccountAdapter):
         return reverse("account")
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
-        """The password alone changes nothing about a second factor that there is."""
+        """How a person confirms who he is before changing a second factor: with that factor, if
+        there is one, because the password alone must not be enough."""
         methods = super().get_reauthentication_methods(user)
         return [method for method in methods if method["id"] == "mfa_reauthenticate"] or methods
 
@@ -85,13 +90,15 @@ class Accounts(DefaultAccountAdapter):
 
 
 class Identities(DefaultSocialAccountAdapter):
-    """Who gets an account by the provider, and who is staff: the settings DEEPSEGM_OIDC_ACCOUNTS, DEEPSEGM_OIDC_STAFF
-    and DEEPSEGM_OIDC_MATCH_EMAIL say."""
+    """Sign-in by an OpenID provider. The settings DEEPSEGM_OIDC_ACCOUNTS, DEEPSEGM_OIDC_STAFF and
+    DEEPSEGM_OIDC_MATCH_EMAIL decide who gets an account, and who is staff."""
 
     error_messages = {**DefaultSocialAccountAdapter.error_messages, "no_password": LAST_WAY}
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Connect, where a verified e-mail address may do so; who signs in is staff if the provider says so."""
+        """Update whether the person is staff, if the provider tells. Connect the person to an
+        account with the same verified e-mail address, if the site allows it. Raises
+        ImmediateHttpResponse if there is no account and none may be made."""
         is_staff = _is_staff(sociallogin)
         if sociallogin.is_existing and is_staff is not None:
             accounts = get_user_model().objects.filter(pk=sociallogin.user.pk, is_superuser=False)
@@ -106,14 +113,15 @@ class Identities(DefaultSocialAccountAdapter):
             logger.info("A person of the provider was connected to account %s by e-mail.", owners[0].pk)
         elif settings.DEEPSEGM_OIDC_ACCOUNTS != "new":
             raise ImmediateHttpResponse(provider_refused(request, NO_ACCOUNT, 403))
-        else:
+        else:  # a new account: `populate_user` has decided on its address
             sociallogin.email_addresses = []
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         return settings.DEEPSEGM_OIDC_ACCOUNTS == "new"
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]) -> Any:
-        """An address is stored only if the provider verified it. Otherwise it may belong to somebody else."""
+        """Fill in a new account. Its e-mail address is stored only if the provider verified it
+        (else it may belong to somebody else), and if no account has it."""
         user = super().populate_user(request, sociallogin, data)
         user.is_staff, user.email = bool(_is_staff(sociallogin)), _verified_address(sociallogin)
         if user.email and get_user_model().objects.filter(email__iexact=user.email).exists():
@@ -129,13 +137,14 @@ class Identities(DefaultSocialAccountAdapter):
         from requests import RequestException
 
         logger.warning("The provider's sign-in failed: %s %s", error, exception)
-        down = isinstance(exception, RequestException)
-        sentence = CANCELLED if error == "cancelled" else DOWN if down else FAILED
-        raise ImmediateHttpResponse(provider_refused(request, sentence, 502 if down else 400))
+        is_down = isinstance(exception, RequestException)
+        sentence = CANCELLED if error == "cancelled" else DOWN if is_down else FAILED
+        raise ImmediateHttpResponse(provider_refused(request, sentence, 502 if is_down else 400))
 
 
 class Factors(DefaultMFAAdapter):
-    """Secrets of second factors are stored encrypted, so that a copy of the database alone opens nothing."""
+    """Second factors. Their secrets are stored encrypted, so that a copy of the database is not
+    enough to sign in."""
 
     error_messages = {**DefaultMFAAdapter.error_messages, "incorrect_code": WRONG_CODE}
 
@@ -158,7 +167,8 @@ class Factors(DefaultMFAAdapter):
 
 
 class CodeOnce:
-    """A form whose code counts once. Allauth remembers a used code for 30 of its 90 seconds, in one process."""
+    """A form that accepts a code only once. A code is valid for 90 seconds, but allauth remembers a
+    used one for 30 seconds, in one process only."""
 
     def clean_code(self) -> str:
         code: str = super().clean_code()  # type: ignore[misc]
@@ -168,26 +178,29 @@ class CodeOnce:
             used = factor.data.get("used", [])
             if digits in used:
                 raise Factors().validation_error("incorrect_code")
-            factor.data["used"] = [digits, *used][:9]  # more than are valid at one time
+            factor.data["used"] = [digits, *used][:9]  # more codes than are valid at one time
             factor.save(update_fields=["data"])
         return code
 
 
 class SignInForm(CodeOnce, AuthenticateForm):
-    """The second step of signing in."""
+    """The second step of signing in: the code of the second factor."""
 
 
 class CodeAgainForm(CodeOnce, ReauthenticateForm):
-    """Who is signed in shows the second factor, before changing it or after a sign-in without it."""
+    """A person who is signed in gives the code, before changing the second factor, or after a
+    sign-in without it."""
 
 
 def provider_refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
-    """A page with a sentence about the provider."""
+    """The page that refuses a sign-in by the provider. sentence: may contain {name}, for the
+    provider's name."""
     sentence = sentence.format(name=settings.DEEPSEGM_OIDC_NAME)
     return refused(request, Refused(sentence, status), reverse(settings.LOGIN_URL))
 
 
 def _fernet() -> Any:
+    """The cipher for secrets of second factors; its key follows from the site's SECRET_KEY."""
     from cryptography.fernet import Fernet
 
     key = hashlib.sha256(b"segmentation.second-factor" + settings.SECRET_KEY.encode()).digest()
@@ -195,7 +208,8 @@ def _fernet() -> Any:
 
 
 def _is_staff(login: SocialLogin) -> bool | None:
-    """Whether the provider counts this person to the staff; None where the site does not ask for it."""
+    """Whether the provider says that this person is staff; None if DEEPSEGM_OIDC_STAFF is not
+    set."""
     claim, _, wanted = settings.DEEPSEGM_OIDC_STAFF.partition("=")
     values = [login.account.extra_data.get(part, {}).get(claim) for part in ("id_token", "userinfo")]
     groups = [group for value in values for group in (value if isinstance(value, list) else [value])]
@@ -203,5 +217,5 @@ def _is_staff(login: SocialLogin) -> bool | None:
 
 
 def _verified_address(sociallogin: SocialLogin) -> str:
-    """The e-mail address that the provider says it has verified, "" without one."""
+    """The e-mail address that the provider has verified; "" without one."""
     return next((address.email for address in sociallogin.email_addresses if address.verified is True), "")

@@ -1,4 +1,4 @@
-"""The app's configuration."""
+"""The configuration of the Django app: what is connected when the site starts."""
 
 from django.apps import AppConfig
 
@@ -11,7 +11,10 @@ class SegmentationConfig(AppConfig):
         from django.conf import settings
 
         from .core.network import cards
-        from .services.access import second_factor  # noqa: F401 (what follows a change of a row)
+
+        # These two connect receivers of Django's signals, such as the one that removes the files of
+        # deleted rows.
+        from .services.access import second_factor  # noqa: F401
         from .services.ground import files  # noqa: F401
 
         cards.add_folder(settings.DEEPSEGM_MODELS)

@@ -1,4 +1,5 @@
-"""System checks: what would go wrong later is said at the start, with what to do."""
+"""Django's system checks of this site. They run when the site starts, and tell which settings would
+fail later, and what to do about it."""
 
 from __future__ import annotations
 
@@ -18,17 +19,19 @@ from .core.network import cards
 from .core.report import exports
 from .location import COMMAND
 
+# Schemes of broker addresses.
 BROKERS = ("spool", "redis", "rediss", "sentinel", "unix", "socket", "amqp", "amqps", "memory")
-EXAMPLE = "change-me"  # how each secret of docker/example.env begins
+EXAMPLE_PREFIX = "change-me"  # of every secret in docker/example.env
 
 
 @register(Tags.files)
 def data_folder(**kwargs: Any) -> list[CheckMessage]:
-    """Everything this machine keeps lies there: the database, the spool, the files, the secret key."""
+    """Whether files can be written in the data folder, where database, spool, files and secret key
+    are."""
     folder: Path = settings.DEEPSEGM_DATA
     if not folder.exists():
-        return []  # `up` makes it, and says so when it cannot
-    problem = probe(folder)
+        return []  # `up` makes it, and reports if it cannot
+    problem = why_not_writable(folder)
     hint = "Make the folder writable for the user who runs DeepSegm, or set DEEPSEGM_DATA to another one."
     sentence = f"The data folder {folder} cannot be written to ({problem})."
     return [Error(sentence, hint=hint, id="deepsegm.E001")] if problem else []
@@ -36,13 +39,14 @@ def data_folder(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.files)
 def temporary_folder(**kwargs: Any) -> list[CheckMessage]:
-    """Uploads and working copies pass through it; it is made at the start, in a folder that is there."""
+    """Whether files can be written in the folder for uploads and working copies, or in its parent,
+    where it is made."""
     folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
     if not folder.exists():
         folder = folder.parent
         if folder == settings.DEEPSEGM_DATA and not folder.exists():
             return []
-    problem = probe(folder)
+    problem = why_not_writable(folder)
     hint = "Make it writable, or set DEEPSEGM_TEMP to a folder with room for the largest uploads."
     sentence = f"The folder for temporary files, {folder}, cannot be written to ({problem})."
     return [Error(sentence, hint=hint, id="deepsegm.E002")] if problem else []
@@ -50,7 +54,8 @@ def temporary_folder(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def broker(**kwargs: Any) -> list[CheckMessage]:
-    """Embedded means one machine; a broker for several needs a database for several."""
+    """Whether the broker's address is valid; and whether a broker for several machines has a
+    database for several."""
     scheme = urlsplit(settings.CELERY_BROKER_URL).scheme
     if scheme not in BROKERS:
         hint = "Use an address such as redis://localhost:6379/0, or leave DEEPSEGM_BROKER_URL unset."
@@ -64,7 +69,8 @@ def broker(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def bucket(**kwargs: Any) -> list[CheckMessage]:
-    """Half a pair of keys can only be a mistake; none may mean that the machine's role opens the bucket."""
+    """Whether the bucket has both keys. One alone is a mistake; without any, the machine's own role
+    may open the bucket."""
     options = settings.STORAGES["default"].get("OPTIONS", {})
     if not settings.DEEPSEGM_BUCKET:
         return []
@@ -80,7 +86,7 @@ def bucket(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def proxies(**kwargs: Any) -> list[CheckMessage]:
-    """Addresses that can be read, and https that can be recognised."""
+    """Whether the addresses of trusted proxies are valid, and whether a site with https has one."""
     messages: list[CheckMessage] = []
     for word in settings.DEEPSEGM_TRUSTED_PROXIES:
         try:
@@ -98,7 +104,8 @@ def proxies(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def openid(**kwargs: Any) -> list[CheckMessage]:
-    """A provider needs its client, and what it says must not be changed on the way."""
+    """Whether the OpenID provider has a client with a secret, and an https address, so that nobody
+    can change its answers."""
     address = settings.DEEPSEGM_OIDC_URL
     if address is None:
         return []
@@ -113,7 +120,8 @@ def openid(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def decoding(**kwargs: Any) -> list[CheckMessage]:
-    """Foreign files are decoded in a process that can do little else: so far only Linux's kernel sees to that."""
+    """Whether the kernel can confine the process that decodes uploaded files. Only Linux can, with
+    Landlock."""
     if landlock_version() > 0:
         return []
     hint = "Open only files of people whom you trust, or use a kernel of Linux with Landlock (5.13 or later)."
@@ -122,7 +130,8 @@ def decoding(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def secret_key(**kwargs: Any) -> list[CheckMessage]:
-    """A key made for one process signs everyone out when that process ends."""
+    """Whether the secret key is stored. One that is made for a process signs everyone out when the
+    process ends."""
     if settings.DEEPSEGM_SECRET_KEY_LASTS:
         return []
     hint = f"Set DEEPSEGM_SECRET_KEY or DEEPSEGM_SECRET_KEY_FILE, or let `{COMMAND} up` make one."
@@ -131,7 +140,8 @@ def secret_key(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def example_secrets(**kwargs: Any) -> list[CheckMessage]:
-    """Everyone knows the secrets of docker/example.env, so that not even `up` starts with one."""
+    """Whether secrets of docker/example.env are in use: everyone knows them, so the site does not
+    start with one."""
     options = settings.STORAGES["default"].get("OPTIONS", {})
     secrets = {
         "DEEPSEGM_SECRET_KEY": settings.SECRET_KEY,
@@ -140,15 +150,16 @@ def example_secrets(**kwargs: Any) -> list[CheckMessage]:
         "DEEPSEGM_BUCKET_KEY (STORE_KEY)": options.get("access_key"),
         "DEEPSEGM_BUCKET_SECRET (STORE_SECRET)": options.get("secret_key"),
     }
-    published = [name for name, value in secrets.items() if (value or "").startswith(EXAMPLE)]
+    published = [name for name, value in secrets.items() if (value or "").startswith(EXAMPLE_PREFIX)]
     hint = "Replace each by the output of: python3 -c 'import secrets; print(secrets.token_hex(32))'."
-    sentence = f"Published example values, which begin with {EXAMPLE}, are in use for {', '.join(published)}."
+    sentence = f"Published example values, which begin with {EXAMPLE_PREFIX}, are in use for {', '.join(published)}."
     return [Error(sentence, hint=hint, id="deepsegm.E008")] if published else []
 
 
 @register
 def weights(**kwargs: Any) -> list[CheckMessage]:
-    """Whether there are models at all; their hashes are checked when they are loaded."""
+    """Whether there are models, and the files with their weights. Hashes are checked when a model
+    is loaded."""
     hint = "Restore the folder segmentation/cards from the release."
     try:
         installed = cards.available()
@@ -163,15 +174,16 @@ def weights(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def plug_ins(**kwargs: Any) -> list[CheckMessage]:
-    """Of the registries that the web process asks; `deepsegm train` asks for what is taught."""
+    """Whether all plug-ins with kinds, formats and exports can be loaded. `deepsegm train` checks
+    those for training."""
     for registry in (tasks, formats, exports):
         registry.every()
     hint = "Update or uninstall the plug-in, or ask its author. Everything else works without it."
     return [Warning(sentence, hint=hint, id="deepsegm.W007") for sentence in plugins.faults()]
 
 
-def probe(folder: Path) -> str:
-    """Why no file can be written in the folder; "" when one can."""
+def why_not_writable(folder: Path) -> str:
+    """Why no file can be written in the folder; "" if one can."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as file:
             file.write(b"probe")

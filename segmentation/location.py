@@ -1,7 +1,7 @@
-"""Where this program lies: in a checkout, or installed from a wheel.
+"""Where the files of this program are: in a checkout, or installed from a wheel.
 
-The wheel holds templates/, static/ and client/ inside the package `deepsegm` (setup.py): folders of
-such common names must not lie among the packages of others.
+A wheel has templates/, static/ and client/ inside the package `deepsegm` (setup.py), because
+folders with such common names must not be among the packages of others.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # the checkout, or site-packages
 IS_INSTALLED = (ROOT / "deepsegm" / "templates").is_dir()
-FILES = ROOT / "deepsegm" if IS_INSTALLED else ROOT  # templates/, static/ and client/ lie in it
+FILES = ROOT / "deepsegm" if IS_INSTALLED else ROOT  # the folder with templates/, static/ and client/
 COMMAND = "deepsegm" if IS_INSTALLED else "python manage.py"  # what people type
-# The wheel holds the modules of the laboratory, too; its extra `lab` brings the packages that they
-# need. Whoever packs the program may leave segmentation/lab out: the site runs without it.
+# The wheel has the modules for training (segmentation/lab), and its extra `lab` installs the
+# packages that they need. A packager may leave these modules out: the site runs without them.
 NO_LAB = "Training is not installed here: pip install 'deepsegm[lab]'."
 ADD_TORCH = (
     "Install the wheel with its extra `lab` (5 GB)"
@@ -24,7 +24,7 @@ ADD_TORCH = (
 
 
 def has_lab() -> bool:
-    """Whether the modules that check training data and train models are there."""
+    """Whether the modules for training (segmentation/lab) are installed."""
     try:
         return find_spec("segmentation.lab") is not None
     except ModuleNotFoundError:

@@ -1,5 +1,6 @@
-"""Lines of the log and their filters: which request, and which row of a worker, a line belongs to; and a line that
-repeats is written a few times a minute, so that the log stays readable."""
+"""Filters and the format of the log: a line names the request, or the database row that a worker
+works on; and a line that repeats is written only a few times a minute, so that the log stays
+readable."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
+# What the current thread works on.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 row: ContextVar[str] = ContextVar("row", default="")
 
 
 class LogContext(logging.Filter):
-    """Gives every record `request` and `row`, such as "Job 7a1f...", "" where there is none; `context` for a line."""
+    """Adds to every record `request`, the id of the request, and `row`, such as "Job 7a1f...", ""
+    if there is none; and `context`, both together for a line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request, record.row = request_id.get(), row.get()
@@ -23,8 +26,9 @@ class LogContext(logging.Filter):
 
 
 class LineFormatter(logging.Formatter):
-    """One record, one line: line breaks and other signs that cannot be seen, such as those of an address, are written
-    as in Python. A traceback follows in lines that begin with blanks, so that none is taken for a record."""
+    """Formats a record as one line. Line breaks and other invisible characters, for example in an
+    address, are escaped as in Python. A traceback follows in indented lines, so that nobody can
+    fake a record."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         return _visible(super().formatMessage(record))
@@ -37,7 +41,7 @@ class LineFormatter(logging.Formatter):
 
 
 def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape", "replace").decode() for sign in text)
 
 
 def _indented(text: str) -> str:
@@ -45,31 +49,33 @@ def _indented(text: str) -> str:
 
 
 class LogThrottle(logging.Filter):
-    """Passes PER_MINUTE warnings and errors of each line of code a minute; the next that passes says how many others
-    there were. The traceback of a lost child goes.
+    """Lets PER_MINUTE warnings and errors from each line of code pass a minute. The first record of
+    the next minute says how many were left out. The traceback of a worker process that was killed
+    is removed.
 
     Records with `each` (in logging's `extra`) all pass, because users are asked to report the numbers in them.
     """
 
     PER_MINUTE = 5
-    SECONDS = 60.0
+    SECONDS = 60.0  # of such a minute
 
     def __init__(self) -> None:
         super().__init__()
-        self._passed: dict[tuple[str, int], tuple[float, int]] = {}
+        # By file and line of code: the start of its minute, and how many records there were since.
+        self._counts: dict[tuple[str, int], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING or getattr(record, "each", False):
             return True
         if record.exc_info and getattr(record.exc_info[0], "__name__", "") == "WorkerLostError":
-            record.exc_info = None  # a child that was ended is no fault of the code
-        kind, now = (record.pathname, record.lineno), time.monotonic()
-        since, count = self._passed.get(kind, (now, 0))
+            record.exc_info = None  # killing a process is no fault of the code
+        code_line, now = (record.pathname, record.lineno), time.monotonic()
+        since, count = self._counts.get(code_line, (now, 0))
         if now - since > self.SECONDS:
             left_out = count - self.PER_MINUTE
             since, count = now, 0
             if left_out > 0:
                 record.msg = f"{record.getMessage()} ({left_out} more like this were left out)"
                 record.args = ()
-        self._passed[kind] = since, count + 1
+        self._counts[code_line] = since, count + 1
         return count < self.PER_MINUTE

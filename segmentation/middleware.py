@@ -1,5 +1,5 @@
-"""What every request passes: proxies, the content-security policy, NUL bytes, the second factor, the closed site, the
-log of the staff, the visitor's cookies."""
+"""The middleware that every request passes: trusted proxies, NUL bytes, content-security policy,
+second factor, sign-in to a closed site, log of the staff, cookies of visitors."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .services.access.site_address import remember_site
 from .services.ground import staff_log
 
 SIGN_IN = "Sign in first: reload the page."
-LONGEST_ADDRESS = 45
+LONGEST_ADDRESS = 45  # characters, of IPv6
 VISITOR_COOKIE = "visitor"
 LINKS_COOKIE, MOST_LINKS = "links", 50
-VISITOR_SECONDS = 400 * 24 * 3600
+COOKIE_SECONDS = 400 * 24 * 3600  # the longest that browsers allow
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 POLICY = "; ".join(
     (
@@ -41,15 +41,16 @@ POLICY = "; ".join(
 )
 
 
-class Around:
-    """A middleware. get_response: what it lies around."""
+class Middleware:
+    """The base of our middleware. get_response: the next middleware, or the view."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
 
-class TrustedProxies(Around):
-    """Believe X-Forwarded-* from DEEPSEGM_TRUSTED_PROXIES only, and find the visitor's own address behind them."""
+class TrustedProxies(Middleware):
+    """Uses the headers X-Forwarded-* only if they come from DEEPSEGM_TRUSTED_PROXIES. REMOTE_ADDR
+    becomes the address of the visitor behind these proxies."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
@@ -62,7 +63,7 @@ class TrustedProxies(Around):
 
 
 def is_trusted(address: str) -> bool:
-    """Whether an address belongs to one of our proxies (single addresses or networks)."""
+    """Whether an address belongs to DEEPSEGM_TRUSTED_PROXIES."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -72,7 +73,9 @@ def is_trusted(address: str) -> bool:
 
 
 def first_untrusted(forwarded: str, nearest: str) -> str:
-    """The last hop that is not ours, else the first: everything left of it may be invented by the visitor."""
+    """The address of the visitor: the last one in X-Forwarded-For that is no trusted proxy, because
+    a visitor can invent all addresses before it. If all are trusted, the first. nearest: the
+    address that the request came from."""
     for hop in reversed([hop.strip() for hop in forwarded.split(",") if hop.strip()]):
         if not is_trusted(hop):
             return hop
@@ -80,8 +83,9 @@ def first_untrusted(forwarded: str, nearest: str) -> str:
     return nearest
 
 
-class ContentSecurityPolicy(Around):
-    """Nothing from other hosts, no inline code, no frames."""
+class ContentSecurityPolicy(Middleware):
+    """Tells browsers to load nothing from other hosts, to run no inline code, and to show our pages
+    in no frame."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -89,8 +93,9 @@ class ContentSecurityPolicy(Around):
         return response
 
 
-class NoNulBytes(Around):
-    """No address, header or cookie of ours has NUL bytes in it, and PostgreSQL takes none in a text."""
+class NoNulBytes(Middleware):
+    """Refuses requests with NUL bytes in address, headers or cookies: ours have none, and
+    PostgreSQL stores none."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         texts = (value for value in request.META.values() if isinstance(value, str))
@@ -100,8 +105,9 @@ class NoNulBytes(Around):
         return self.get_response(request)
 
 
-class SecondFactor(Around):
-    """Staff are ordinary accounts on every page until they show the second factor that the site requires."""
+class SecondFactor(Middleware):
+    """Treats staff as ordinary accounts on every page until they have shown the second factor, if
+    the site asks for one."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if second_factor.is_on():
@@ -113,18 +119,21 @@ class SecondFactor(Around):
 
 
 class RequireLogin(LoginRequiredMiddleware):
-    """With DEEPSEGM_REQUIRE_LOGIN every view asks for sign-in but those marked `login_not_required`.
+    """Asks for sign-in before every view, if DEEPSEGM_REQUIRE_LOGIN is set, except views marked
+    `login_not_required`.
 
-    A page's script, which asks for a part of it, is told 401: a sign-in form is no answer to it.
+    Scripts of a page, which cannot show a sign-in form, get the status 401.
     """
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         if not settings.DEEPSEGM_REQUIRE_LOGIN:
             return None
         answer = super().process_view(request, view, args, kwargs)
-        if answer is not None and request.method not in ("GET", "HEAD"):  # that address answers no other method
-            before = urlsplit(request.headers.get("Referer", ""))  # the page that the form was sent from
-            page = before.path if before.netloc == request.get_host() and before.path else "/"
+        if answer is not None and request.method not in ("GET", "HEAD"):
+            # After sign-in the browser cannot GET this address, so it goes to the page that the
+            # form was sent from.
+            form_page = urlsplit(request.headers.get("Referer", ""))
+            page = form_page.path if form_page.netloc == request.get_host() and form_page.path else "/"
             answer = redirect_to_login(page, settings.LOGIN_URL)
         is_script = request.headers.get("HX-Request") == "true" or request.headers.get("Sec-Fetch-Dest") == "empty"
         if answer is None or not is_script:
@@ -134,8 +143,9 @@ class RequireLogin(LoginRequiredMiddleware):
         return refused
 
 
-class StaffLog(Around):
-    """Writes down what staff changed by the pages or the API, once it is done."""
+class StaffLog(Middleware):
+    """Writes a line into the log of the staff after a member of the staff has changed a row by a
+    page or the API. The view sets `request.staff_action`: user, row, and the row's state before."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.staff_action = None
@@ -147,15 +157,17 @@ class StaffLog(Around):
         return response
 
 
-class Visitor(Around):
-    """Gives each request `visitor` (the browser's signed number, or None), `address_hash`, and `links` (secrets).
+class Visitor(Middleware):
+    """Gives each request `visitor` (the number in the browser's signed cookie, or None),
+    `address_hash`, and `links` (the secrets of links that this browser has opened).
 
-    A view sets `keep_visitor` (see `sender`) or `used_link`, the secret that opened its row: only then a cookie is set.
-    An accepted POST of the staff also tells under which name the site is used.
+    Cookies are set only if a view sets `keep_visitor` (see `sender`), or `used_link`, the secret
+    that opened its row. From an accepted POST of the staff the site also learns its own address
+    (`remember_site`).
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        try:  # None where there is no number in the cookie, or somebody has changed it
+        try:  # no cookie, or a changed one, gives None
             request.visitor = UUID(request.get_signed_cookie(VISITOR_COOKIE, default="", salt=VISITOR_COOKIE))
         except (BadSignature, ValueError):
             request.visitor = None
@@ -167,41 +179,43 @@ class Visitor(Around):
         if is_accepted and getattr(request.user, "is_staff", False):
             remember_site(f"{request.scheme}://{request.get_host()}")
         if request.used_link and request.used_link == request.GET.get("link") and not request.path.startswith("/api/"):
-            cookies[LINKS_COOKIE] = ".".join(request.links[:MOST_LINKS])  # for the pictures and files of its page
+            cookies[LINKS_COOKIE] = ".".join(request.links[:MOST_LINKS])  # the page's pictures and files need it
         if request.keep_visitor:
             cookies[VISITOR_COOKIE] = str(request.visitor)
-        lasting = {"max_age": VISITOR_SECONDS, "httponly": True, "samesite": "Lax"}
+        lasting = {"max_age": COOKIE_SECONDS, "httponly": True, "samesite": "Lax"}
         for name, value in cookies.items():
             response.set_signed_cookie(name, value, salt=name, secure=settings.SESSION_COOKIE_SECURE, **lasting)
         return response
 
 
 def read_links(request: HttpRequest) -> tuple[str, ...]:
-    """The secrets of links that this browser opened before, and the one in this address."""
+    """The secrets of links: the one in this address, and those that this browser opened before."""
     try:
         links = request.get_signed_cookie(LINKS_COOKIE, default="", salt=LINKS_COOKIE)
     except BadSignature:
         links = ""
-    now = request.GET.get("link", "")
-    return tuple(dict.fromkeys(secret for secret in (now[:LENGTH], *links.split(".")) if secret))
+    from_address = request.GET.get("link", "")
+    return tuple(dict.fromkeys(secret for secret in (from_address[:LENGTH], *links.split(".")) if secret))
 
 
 def sender(request: HttpRequest) -> dict[str, Any]:
-    """Who makes something, as the services take it: user, visitor and address. The visitor's number is made now if need
-    be; its cookie goes out, or is renewed, with the response."""
+    """Who sends this request, as arguments for the services: user, visitor and address. A visitor
+    without a number gets one now; the response sets or renews the cookie."""
     request.visitor = request.visitor or uuid4()
     request.keep_visitor = True
     return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
 
 
 def hash_address(address: str) -> str:
-    """A keyed hash: enough to count one sender's uploads, useless to find out who it was."""
+    """A keyed hash of an address (or of its network): enough to count the uploads of a sender, but
+    it does not reveal the address. "" without an address."""
     network = network_of(address)
     return salted_hmac("segmentation.address", network, algorithm="sha256").hexdigest() if network else ""
 
 
 def network_of(address: str) -> str:
-    """What one sender's addresses have in common: of IPv6 the first 64 bits, as the rest is his to choose."""
+    """What all addresses of one sender have in common: for IPv6 the first 64 bits, because a sender
+    can choose the others. A text that is no address is returned, cut to LONGEST_ADDRESS."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

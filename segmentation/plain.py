@@ -1,4 +1,5 @@
-"""Values that any database can store as JSON: what forms and workers send goes through here before it is kept."""
+"""Makes values storable: forms and workers pass everything that goes into a JSON field of a
+database through `storable`."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ import numpy as np
 
 
 def storable(value: Any) -> Any:
-    """The same as plain JSON types.
+    """The value with only JSON types in it, so that any database can store it.
 
-    Numbers that are not finite become None, and text loses NULs and lone surrogates: SQLite refuses the first,
-    PostgreSQL all of them, and image files hold them all.
+    Numbers that are not finite become None; NULs and lone surrogates are removed from text. Image
+    files contain all of these. SQLite refuses such numbers, PostgreSQL such text, too.
     """
     if isinstance(value, dict):
         return {storable(str(key)): storable(item) for key, item in value.items()}

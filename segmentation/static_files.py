@@ -1,4 +1,5 @@
-"""Static files as `up` collects them: compressed, and named after their content so that browsers keep them."""
+"""The static files of the site. `up` collects them: compressed, and with a hash of the content in
+the name, so that browsers can cache them."""
 
 from __future__ import annotations
 
@@ -11,22 +12,25 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-LEFT_OUT = ["ext"]  # a folder of django-htmx: we use no extension, and they import a file that does not exist
+# The folder of htmx extensions in django-htmx: we use none, and they import a file that does not
+# exist.
+LEFT_OUT = ["ext"]
 
 
 class CollectedFiles(CompressedManifestStaticFilesStorage):
-    """Before they are collected, as in tests, files have their own names and lie where they were written."""
+    """The collected files. If nothing was collected, as in tests, files are served under their own
+    names."""
 
     support_js_module_import_aggregation = True
     manifest_strict = False
 
     def stored_name(self, name: str) -> str:
-        """The name of a file in addresses."""
+        """The name of a file in its address, with the hash if it was collected."""
         return super().stored_name(name) if self.hashed_files else name
 
 
 def collect() -> None:
-    """Collect the files into STATIC_ROOT, unless those of a former start are still the same."""
+    """Collect the files into STATIC_ROOT, unless nothing changed since an earlier start."""
     listed = [
         (path, storage.size(path), storage.get_modified_time(path).isoformat())
         for finder in get_finders()

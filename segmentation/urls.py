@@ -1,4 +1,5 @@
-"""Every address of the site but the admin's."""
+"""The addresses of all pages, views and files of the site, except those of the admin
+(deepsegm/urls.py)."""
 
 from allauth.account import views as allauth
 from django.apps import apps
@@ -32,12 +33,15 @@ from .views import (
     watch,
 )
 
+# For the template of the sign-in page.
 SIGN_IN = {
     "site_closed": lambda: settings.DEEPSEGM_REQUIRE_LOGIN,
     "provider": lambda: settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
     "provider_makes_accounts": lambda: settings.DEEPSEGM_OIDC_ACCOUNTS == "new",
 }
-ACTIONS = (  # kinds of rows, and what is done to one of them, each at an address of its name
+# Type of a row, the module of the views, and views of one row, each at TYPEs/ID/VIEW/ and named
+# TYPE-VIEW.
+ACTIONS = (
     ("sample", samples, "status images name add retry corrections cancel scale close delete"),
     ("job", job_status, "status"),
     ("job", jobs, "state proposals cancel retry delete sign version"),
@@ -115,7 +119,7 @@ urlpatterns = [
     path("accounts/again/", allauth.reauthenticate, name="account_reauthenticate"),
     path("account/second-factor/", include("allauth.mfa.urls")),
     path("account/", account.account, name="account"),
-    path("account/", account.account, name="account_set_password"),  # by the administrator alone
+    path("account/", account.account, name="account_set_password"),  # only the administrator sets a first password
     path("account/tokens/", account.make_token, name="token-make"),
     path("account/tokens/<uuid:pk>/revoke/", account.revoke, name="token-revoke"),
     path("account/webhooks/", account.make_webhook, name="webhook-make"),

@@ -11,7 +11,7 @@ from typing import TextIO
 from django.conf import settings
 from django.core.management.utils import get_random_secret_key
 
-from segmentation.checks import probe
+from segmentation.checks import why_not_writable
 
 
 class Unfit(Exception):
@@ -27,7 +27,7 @@ def prepare(folder: Path) -> None:
         if settings.DATABASES["default"]["NAME"] == database:
             database.touch(mode=0o600)  # SQLite would let everybody read it, and gives its other files the same mode
         Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
-        problem = probe(folder)
+        problem = why_not_writable(folder)
     except OSError as error:
         problem = error.strerror or str(error)
     if problem:

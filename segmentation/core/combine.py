@@ -11,14 +11,14 @@ from typing import Any
 from . import tasks
 from .flags import DO_NOT_USE, LONGEST, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
-from .measure.budget import HIDDEN, Conditions, Effect, Evidence, effect
+from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
 from .measure.drawn import with_outlines
 from .measure.filters import by_reason
 from .measure.histograms import Population, bars_of, numbers
 from .measure.mats import poisson
 from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, within_images
-from .measure.pooling import alone, find_outliers, notes_on, pool, without_scale
+from .measure.pooling import find_outliers, notes_on, pool, statistics_of_only_image, without_scale
 from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics, images_words
 from .measure.table import Table, aligned
@@ -132,7 +132,7 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
     included, excluded = [image for image in images if not image.excluded], [image.excluded for image in images]
     members = [image.member for image in included]
     if len(members) == 1 and members[0].statistics:
-        return alone(members[0].statistics, excluded)
+        return statistics_of_only_image(members[0].statistics, excluded)
     if not task.screened and not (task.size and any(image.sizes.kept.any() for image in included)):
         return None
     conditions, obstacle = replace(conditions, evidence=_evidence(members)), _obstacle_to_verdict(members)
@@ -226,7 +226,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
         _largest(members, "repeatability"),
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
-        unresolved=_effects(members, HIDDEN),
+        unresolved=_effects(members, UNRESOLVED_CONTACTS),
         repeatability_source=_common(members, "repeatability_source"),
         outline_error=tuple(max(suffix[name] for suffix in of_card) for name in names) or None,
     )

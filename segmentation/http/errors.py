@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.views.defaults import page_not_found, server_error
 
 from ..core.tasks import UnknownTask
-from ..middleware import Around
+from ..middleware import Middleware
 from ..services.access.links import Ended
 from ..services.ground.refusal import FULL, LOCKED_OUT, Refused, trouble
 from .access import refused
@@ -33,7 +33,7 @@ def error(sentence: str, status: int) -> JsonResponse:
     return JsonResponse({"error": sentence}, status=status)
 
 
-class Trouble(Around):
+class Trouble(Middleware):
     """A page that says what a view refused, and from where (`request.back`) to go on; or that disk, storage or database
     are in trouble, or that a kind of analysis is not here."""
 

@@ -12,7 +12,7 @@ from ..core.compare.results import ALIKE, Limits, Outcome, verdict
 from ..core.compare.results import Comparison as StoredComparison
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
-from ..core.measure.bins import LEAST_BARS
+from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.fitting import SIGNIFICANCE, p_words
 from ..core.measure.quantities import nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
@@ -225,7 +225,7 @@ class ComparedResults:
         """Both distributions in one chart, with a line where they differ most; None where either has too few sizes."""
         if not self.result or not (curves := self.result["curves"]):
             return None
-        if self._distance and min(self._distance["n"]) < LEAST_BARS:
+        if self._distance and min(self._distance["n"]) < FEWEST_IN_HISTOGRAM:
             return None
         unit = next((row.after.unit for row in self.main if row.after.name == "median"), self.result["unit"])
         factor = nanometre_in(unit)  # the axis has the unit of the table

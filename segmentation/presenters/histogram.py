@@ -24,7 +24,7 @@ from ..core.tasks.base import Task
 UNITS: dict[str, Unit] = {"nm": "nm", "um": "µm"}  # value of the page's field for the unit -> unit
 NOT_A_NUMBER = "Type a number above 0, or leave the field empty."
 NO_RANGE = "Type two numbers, the smaller one first, or leave a field empty."
-TOO_MANY = f"That would be more than {bins.MOST_TYPED} bars; choose wider ones."
+TOO_MANY = f"That would be more than {bins.MOST_TYPED_BINS} bars; choose wider ones."
 TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 REFUSALS = {"": "", "many": TOO_MANY, "wide": TOO_WIDE}
 LEAST_SHARE = 0.0005  # the smallest share that a per cent with one decimal shows: 0.1 %
@@ -108,7 +108,7 @@ def histogram_content(population: Population, chosen: Mapping[str, str], task: T
         "bounds": bars.edges.tolist(),
         **_words(bars, axis, weighting, task),
         "heights": numbers(bars.heights),
-        "aside": numbers(bars.aside),
+        "aside": numbers(bars.left_out),
         "doubtful": numbers(bars.doubtful),
         "counts": numbers(bars.expected_counts),
         "shares": bars.shares.tolist(),

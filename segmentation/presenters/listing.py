@@ -15,7 +15,7 @@ from django.db.models import Count, F
 from django.urls import reverse
 
 from ..core.flags import NOTE, warned
-from ..core.measure.bins import LEAST_BARS
+from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..http.serving import thumbnails
@@ -189,7 +189,7 @@ def _counts(summary: dict[str, Any]) -> list[float]:
     """The heights of the bars of all images together; [] if there are too few sizes for a histogram."""
     counts = (summary.get("histogram") or {}).get("counts") or []
     sums = [sum(column) for column in zip(*counts, strict=True)]
-    return sums if round(sum(sums)) >= LEAST_BARS else []  # rounded like `n_kept`: an object may count by a fraction
+    return sums if round(sum(sums)) >= FEWEST_IN_HISTOGRAM else []  # rounded like `n_kept`: an object may count by a fraction
 
 
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:

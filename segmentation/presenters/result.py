@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.flags import ADVICE, Flag, begins, from_json
 from ..core.labels.options import MOSTLY
-from ..core.measure.bins import LEAST_BARS
+from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.filters import ALWAYS, Reason
 from ..core.measure.quantities import Quantity, column, nanometre_in, significant
 from ..core.measure.results import MATERIAL
@@ -103,7 +103,7 @@ class Result(ChartedSummary):
     @property
     def has_curves(self) -> bool:
         """Whether there are enough particles for a histogram."""
-        return self.kept >= LEAST_BARS
+        return self.kept >= FEWEST_IN_HISTOGRAM
 
     @property
     def few_sizes(self) -> list[str]:

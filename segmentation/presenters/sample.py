@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, begins, from_json
-from ..core.measure.bins import LEAST_BARS
+from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
@@ -294,7 +294,7 @@ class PooledResult(ChartedSummary):
     def histogram(self) -> str:
         """The range of the axis of the images' small histograms, such as "10 nm to 200 nm"; "" if there are too few
         sizes."""
-        if not (histogram := self.stored.get("histogram")) or self.kept < LEAST_BARS:
+        if not (histogram := self.stored.get("histogram")) or self.kept < FEWEST_IN_HISTOGRAM:
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
         edges = (Value(histogram["edges"][end], unit=stored_unit) for end in (0, -1))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.measure.shapes import under, without_corners
+from segmentation.core.measure.shapes import means_of_overlapping, without_corners
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import disc_labels, grey_of, segmentation_of
@@ -54,10 +54,10 @@ def test_sizes_without_pixel_corners_are_no_larger():
 def test_values_under_other_outlines():
     labels, values = np.array([[1, 1, 2, 2, 0, 0]], np.int32), np.array([0.2, 0.8])
     other = np.array([[1, 1, 1, 1, 2, 0]], np.int32)
-    means, doubled = under(other, labels, values, 2 * values)
+    means, doubled = means_of_overlapping(other, labels, values, 2 * values)
     assert means[0] == pytest.approx(0.5) and doubled[0] == pytest.approx(1.0)
     assert np.isnan(means[1])
-    assert len(under(np.zeros((1, 6), np.int32), labels, values)[0]) == 0
+    assert len(means_of_overlapping(np.zeros((1, 6), np.int32), labels, values)[0]) == 0
 
 
 def test_the_file_seeds_the_draws():

@@ -19,7 +19,7 @@ from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure import quantities
-from segmentation.core.measure.bins import LEAST_BARS
+from segmentation.core.measure.bins import FEWEST_IN_HISTOGRAM
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports, figure
@@ -275,7 +275,7 @@ def test_a_workbook_has_distinct_heads_a_note_on_each_interval_and_a_chart(kind,
         assert len(set(heads)) == len(heads), sheet.title
     lines = list(book["Summary"].iter_rows(min_row=2, values_only=True))
     assert all((line[3] is None) == ("interval: " not in (line[5] or "")) for line in lines)
-    few = golden.statistics is not None and golden.statistics.n_kept < LEAST_BARS
+    few = golden.statistics is not None and golden.statistics.n_kept < FEWEST_IN_HISTOGRAM
     assert bool(book["Summary"]._charts) == (not few) or not kind.is_ours
     if golden.statistics is not None and not few:
         assert {"Standard deviation", "D10", "D90"} <= {line[0] for line in lines}

@@ -52,7 +52,7 @@ def test_a_folder_still_to_be_made_is_fine(settings, tmp_path):
 def test_a_probe_leaves_nothing(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
-    assert checks.probe(folder) == ""
+    assert checks.why_not_writable(folder) == ""
     assert list(folder.iterdir()) == []
 
 

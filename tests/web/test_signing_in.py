@@ -25,7 +25,7 @@ PROXY = "10.0.0.1"
 @pytest.fixture(autouse=True)
 def _three(settings, monkeypatch):
     settings.AXES_FAILURE_LIMIT = 3
-    monkeypatch.setattr(accounts, "_right", {})
+    monkeypatch.setattr(accounts, "_remembered", {})
 
 
 def form(name="alice", password="wrong", address="192.0.2.1", **headers):
@@ -116,11 +116,13 @@ def test_few_wait_for_their_password_and_the_others_are_told(alice, monkeypatch)
 
     monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", slow)
     backend, request = accounts.OneAtATime(), RequestFactory().get("/")
-    waiting = [threading.Thread(target=backend.authenticate, args=(request, "a", "b")) for _ in range(accounts.AT_ONCE)]
+    waiting = [
+        threading.Thread(target=backend.authenticate, args=(request, "a", "b")) for _ in range(accounts.MOST_REQUESTS)
+    ]
     for thread in waiting:
         thread.start()
     checking.wait(5)
-    while accounts._room._value:
+    while accounts._places._value:
         checking.wait(0.01)
     try:
         assert "few seconds" in words(form())
@@ -130,7 +132,7 @@ def test_few_wait_for_their_password_and_the_others_are_told(alice, monkeypatch)
         go_on.set()
         for thread in waiting:
             thread.join()
-    assert accounts._room._value == accounts.AT_ONCE
+    assert accounts._places._value == accounts.MOST_REQUESTS
 
 
 def test_a_script_that_asks_again_and_again_pays_once(alice, monkeypatch):
@@ -152,7 +154,9 @@ def test_what_was_right_is_forgotten_with_any_change(alice, monkeypatch, change)
     if change == "deleted":
         alice.delete()
     if change == "time":
-        monkeypatch.setattr(accounts, "_right", {key: (*entry[:2], 0.0) for key, entry in accounts._right.items()})
+        monkeypatch.setattr(
+            accounts, "_remembered", {key: (*entry[:2], 0.0) for key, entry in accounts._remembered.items()}
+        )
         monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.authenticate", lambda *arguments, **more: None)
     assert script(password="alice's password").status_code == 401
 

@@ -89,7 +89,7 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
     """How the objects lie to each other and the files follow; another correction withdraws the numbers."""
     from worker import measuring
 
-    monkeypatch.setattr("segmentation.core.report.summary.numbers.LEAST_BARS", 2)
+    monkeypatch.setattr("segmentation.core.report.summary.numbers.FEWEST_IN_HISTOGRAM", 2)
     send(0, DELETE)
     script.get(f"/jobs/{measured.pk}/state/")
     stored_files, answers = measuring.stored_files, []
@@ -98,7 +98,7 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
         answers.append(state(script, measured))
         assert script.get(f"/jobs/{measured.pk}/state/?shown=1").json()["parts"] == "", "they are seen"
         with monkeypatch.context() as patch:
-            patch.setattr("segmentation.core.report.summary.numbers.LEAST_BARS", 10)
+            patch.setattr("segmentation.core.report.summary.numbers.FEWEST_IN_HISTOGRAM", 10)
             assert state(script, measured)["parts"] == "", "sizes one by one are in the files"
         assert Measuring.objects.get().summary["statistics"]["arrangement"] is None
         return stored_files(*args, **options)

@@ -1,1 +1,1 @@
-"""British English."""
+"""Formats for British English, the language of the site."""

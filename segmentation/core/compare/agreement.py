@@ -12,7 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.matching import LEAST_PAIR, MOSTLY, OUTLINED, RIGHT, Indices, Kind, Labels, Overlap, error_kinds, pairs
+from ..measure.matching import (
+    GOOD_OUTLINE_IOU,
+    LEAST_PAIR_IOU,
+    MOST_OF_AREA,
+    RIGHT_IOU,
+    Indices,
+    Kind,
+    Labels,
+    Overlap,
+    error_kinds,
+    pairs,
+)
 from .results import OUTCOMES, Agreement, Objects, Outcome, Score
 
 ROWS = 1024  # of an image that are looked at at once
@@ -80,7 +91,7 @@ def groups(common: Shared) -> tuple[Indices, Indices]:
     from scipy.sparse.csgraph import connected_components
 
     smaller = np.minimum(common.first_area[common.first_places], common.second_area[common.second_places])
-    much = (common.pixels >= MOSTLY * smaller) | (common.iou >= LEAST_PAIR)
+    much = (common.pixels >= MOST_OF_AREA * smaller) | (common.iou >= LEAST_PAIR_IOU)
     n, m = len(common.first_ids), len(common.second_ids)
     edges = coo_matrix(
         (np.ones(int(much.sum())), (common.first_places[much], n + common.second_places[much])), (n + m, n + m)
@@ -93,13 +104,13 @@ def agree(common: Shared, first_group: Indices, second_group: Indices) -> Agreem
     """The objects by place, and the scores; the first outlining stands for the truth."""
     firsts = np.full(len(common.first_ids), Kind.FALSE_NEGATIVE, "U14")  # the longest Kind
     seconds = np.full(len(common.second_ids), Kind.FALSE_POSITIVE, "U14")
-    hits = dict.fromkeys((RIGHT, OUTLINED), 0)
+    hits = dict.fromkeys((RIGHT_IOU, GOOD_OUTLINE_IOU), 0)
     ious: list[float] = []
     for one, other, overlap in _blocks(common, first_group, second_group):
         judged = error_kinds(overlap)
         firsts[one], seconds[other] = judged.of_true, judged.of_found
         iou = overlap.iou
-        rows, columns = pairs(iou, RIGHT)
+        rows, columns = pairs(iou, RIGHT_IOU)
         ious += iou[rows, columns].tolist()
         for threshold in hits:
             hits[threshold] += len(pairs(iou, threshold)[0])
@@ -115,13 +126,14 @@ def _objects(common: Shared, firsts: NDArray[np.str_], seconds: NDArray[np.str_]
     if outcome == "merged":
         in_second[
             common.second_places[
-                in_first[common.first_places] & (common.pixels >= MOSTLY * common.first_area[common.first_places])
+                in_first[common.first_places] & (common.pixels >= MOST_OF_AREA * common.first_area[common.first_places])
             ]
         ] = True
     if outcome == "split":
         in_first[
             common.first_places[
-                in_second[common.second_places] & (common.pixels >= MOSTLY * common.second_area[common.second_places])
+                in_second[common.second_places]
+                & (common.pixels >= MOST_OF_AREA * common.second_area[common.second_places])
             ]
         ] = True
     return Objects(first=common.first_ids[in_first].tolist(), second=common.second_ids[in_second].tolist())

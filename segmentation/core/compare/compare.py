@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..measure.bins import FEWEST_COMPARED, LEAST_SIZES, auto_edges
+from ..measure.bins import FEWEST_BINS_COMPARED, LEAST_SIZES, auto_edges
 from ..measure.distribution import Floats, mean_and_deviation, nano_share, quantiles
 from ..measure.matching import Indices
 from ..measure.resampling import REPEATS
@@ -42,7 +42,7 @@ def compare(first_side: Side, second_side: Side) -> Comparison:
     one, other = first_side.sizes or NOTHING, second_side.sizes or NOTHING
     curves = None
     if sized and len(one.size) and len(other.size):
-        edges = auto_edges(np.concatenate([one.size, other.size]), first_side.unit, fewest=FEWEST_COMPARED)
+        edges = auto_edges(np.concatenate([one.size, other.size]), first_side.unit, fewest=FEWEST_BINS_COMPARED)
         shares = [
             np.histogram(sizes.size, edges, weights=sizes.weight)[0] / sizes.weight.sum() for sizes in (one, other)
         ]

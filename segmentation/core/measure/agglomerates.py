@@ -15,15 +15,18 @@ from .pooled_fields import ends_between, widened
 from .results import Agglomerates
 from .table import Table
 
-FEWEST = 6  # groups with an interval
-FEWEST_FRACTAL = 30  # groups with a fractal dimension
-DRAWS = 1000
+FEWEST_GROUPS = 6  # for an interval
+FEWEST_FRACTAL = 30  # groups, for a fractal dimension
+DRAWS = 1000  # resamples for an interval
 
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """The groups (g,) of touching outlines: outlines and kept particles in each, whether it is off the frame, ECD of
-    its area, radius of gyration of its projection and mean radius of its particles, lengths in the table's unit."""
+    """The g groups of touching outlines; an outline that touches none is a group of one.
+
+    outlines, kept: (g,) how many outlines and counted particles are in each. whole: (g,) whether it
+    does not touch the frame. diameter: (g,) ECD of its area. gyration: (g,) radius of gyration of
+    its projection. primary: (g,) mean radius of its particles. Lengths are in the table's unit."""
 
     outlines: Floats
     kept: Floats
@@ -34,17 +37,18 @@ class Groups:
 
     @classmethod
     def of(cls, table: Table) -> Groups:
-        """The second moment of a particle about its own centre is that of a disc of its area."""
+        """The groups in a table. For the radius of gyration each particle is taken as a disc of its
+        area."""
         group = np.unique(table["group"].astype(np.int64), return_inverse=True)[1]
 
-        def total(values: NDArray[np.generic]) -> Floats:
+        def total(values: NDArray[np.generic]) -> Floats:  # (g,) sums over each group
             return np.bincount(group, values).astype(float)
 
-        area, radius, size = table.length("area"), table.length("ecd") / 2, table.nm_per_pixel or 1.0
-        middle = size * np.stack([table["centroid_x_px"], table["centroid_y_px"]], axis=1)
+        area, radius, pixel = table.length("area"), table.length("ecd") / 2, table.nm_per_pixel or 1.0
+        centre = pixel * np.stack([table["centroid_x_px"], table["centroid_y_px"]], axis=1)
         outlines, whole_area = total(np.ones(len(group))), total(area)
-        of_group = np.stack([total(area * axis) / whole_area for axis in middle.T], axis=1)
-        square = ((middle - of_group[group]) ** 2).sum(1) + radius**2 / 2
+        group_centre = np.stack([total(area * axis) / whole_area for axis in centre.T], axis=1)
+        square = ((centre - group_centre[group]) ** 2).sum(1) + radius**2 / 2
         return cls(
             outlines=outlines,
             kept=total(table.kept),
@@ -56,51 +60,55 @@ class Groups:
 
 
 def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
-    """What the outlines of one image or of several say of groups. A particle that touches only outlines that were left
-    out is single. Intervals resample the groups, single particles among them, because the particles of a group are
-    together. Of three images and more they also show how these differ."""
+    """The numbers of the agglomerates in one image or in several.
+
+    A particle that touches only outlines that were left out is single. Intervals come from
+    resampling groups (a single particle is a group, too), because the particles of a group do not
+    vary independently. From FEWEST_IMAGES images on they also contain how the images differ.
+    """
     parts = [Groups.of(table) for table in tables]
     outlines, kept, whole, diameter, gyration, primary = (
         np.concatenate([getattr(part, name) for part in parts]) for name in Groups.__dataclass_fields__
     )
-    together = kept > 1
+    is_agglomerate = kept > 1
     counted, rng = kept[kept > 0], np.random.default_rng(seed)
-    inside = np.where(together, kept, 0)[kept > 0]
-    sized = together & whole
+    inside = np.where(is_agglomerate, kept, 0)[kept > 0]
+    is_sized = is_agglomerate & whole
     share = float(inside.sum() / counted.sum()) if len(counted) else None
     groups = Agglomerates(
-        groups=int(together.sum()),
-        singles=int(kept[~together].sum()),
-        primaries_in_groups=int(kept[together].sum()),
-        largest=int(kept[together].max(initial=0)),
+        groups=int(is_agglomerate.sum()),
+        singles=int(kept[~is_agglomerate].sum()),
+        primaries_in_groups=int(kept[is_agglomerate].sum()),
+        largest=int(kept[is_agglomerate].max(initial=0)),
         share=share,
         share_interval=None,
-        mean_primaries=float(kept[together].mean()) if together.any() else None,
-        diameter=float(np.median(diameter[sized])) if sized.any() else None,
+        mean_primaries=float(kept[is_agglomerate].mean()) if is_agglomerate.any() else None,
+        diameter=float(np.median(diameter[is_sized])) if is_sized.any() else None,
         fractal_dimension=None,
         fractal_interval=None,
-        fractal_groups=int(sized.sum()),
+        fractal_groups=int(is_sized.sum()),
     )
     ends: Sequence[float] = ()
     if share in (0.0, 1.0):
         ends = wilson(share * len(counted), len(counted))
-    elif len(counted) >= FEWEST:
+    elif len(counted) >= FEWEST_GROUPS:
         ends = _interval(lambda i: inside[i].sum(-1) / counted[i].sum(-1), len(counted), rng)
     if ends:
         by_image = np.array(
             [(image_groups.kept[image_groups.kept > 1].sum(), image_groups.kept.sum()) for image_groups in parts]
         )
         groups["share_interval"] = ends_between(by_image[:, 0], by_image[:, 1], *ends)
-    if sized.sum() >= FEWEST_FRACTAL and np.ptp(outlines[sized]) > 0:
-        x, y = np.log(gyration[sized] / primary[sized]), np.log(outlines[sized])
-        image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])[sized]
+    if is_sized.sum() >= FEWEST_FRACTAL and np.ptp(outlines[is_sized]) > 0:
+        x, y = np.log(gyration[is_sized] / primary[is_sized]), np.log(outlines[is_sized])
+        image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])[is_sized]
         groups["fractal_dimension"] = float(slope(x, y))
         groups["fractal_interval"] = _fractal_interval(x, y, image, rng)
     return groups
 
 
 def _fractal_interval(x: Floats, y: Floats, image: NDArray[np.int64], rng: np.random.Generator) -> list[float]:
-    """The 95 % interval of the slope of y over x (n,). image: (n,) which image each group is in."""
+    """The 95 % interval of the slope of y (n,) over x (n,). image: (n,) which image each group is
+    in."""
     low, high = _interval(lambda i: slope(x[i], y[i]), len(x), rng)
     present = np.unique(image)
     if len(present) < FEWEST_IMAGES:
@@ -111,12 +119,13 @@ def _fractal_interval(x: Floats, y: Floats, image: NDArray[np.int64], rng: np.ra
 
 def slope(x: Floats, y: Floats) -> Floats:
     """(...,) the slope of the least-squares line of y (..., n) over x (..., n)."""
-    away = x - x.mean(-1, keepdims=True)
-    return np.asarray((away * y).sum(-1) / (away**2).sum(-1), np.float64)
+    off = x - x.mean(-1, keepdims=True)
+    return np.asarray((off * y).sum(-1) / (off**2).sum(-1), np.float64)
 
 
 def _interval(figure: Callable[[NDArray[np.int64]], Floats], n: int, rng: np.random.Generator) -> list[float]:
-    """The middle 95 % of a figure of n units in DRAWS resamples; it gets the indices (100, n) of 100 at a time."""
+    """The middle 95 % of a figure of n units over DRAWS resamples. figure: (100,) values from the
+    indices (100, n) of 100 resamples."""
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = np.concatenate([figure(rng.integers(n, size=(100, n))) for _ in range(DRAWS // 100)])
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()

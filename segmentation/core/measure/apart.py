@@ -1,4 +1,5 @@
-"""Objects that were cut out of an image, measured: apart from what the web process reads without scipy."""
+"""Measuring objects that were cut out of an image. This needs scipy, so it lies apart from
+`cutouts`, which the web process imports without scipy."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from .table import Table
 def measured_apart(
     objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int]
 ) -> tuple[Table, list[int]]:
-    """The table of objects of an image whose analysed rows and columns are `frame`, and of how many pieces each is;
-    pixels of one piece share sides."""
+    """The table of objects of an image, and for each object of how many connected parts it consists
+    (pixels of a part share sides). frame: the analysed rows and columns of the image."""
     table = in_one_table(objects, nm_per_pixel, frame)
     return table, [int(ndimage.label(part.mask)[1]) for part in objects]
 
@@ -25,10 +26,12 @@ def measured_apart(
 def in_one_table(
     objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int], *, only_sizes: bool = False
 ) -> Table:
-    """The table of objects (one or more), as `measure_apart` makes it of those that fit beside each other."""
+    """The table of one or more objects. They are measured by `measure_apart` in batches that fit
+    side by side. only_sizes: without columns that sizes do not need."""
     batches = [*in_batches(objects)]
     tables = [
-        measure_apart([objects[at] for at in batch], nm_per_pixel, frame, only_sizes=only_sizes) for batch in batches
+        measure_apart([objects[index] for index in batch], nm_per_pixel, frame, only_sizes=only_sizes)
+        for batch in batches
     ]
     order = np.argsort(np.concatenate(batches))
     columns = {name: np.concatenate([table.columns[name] for table in tables])[order] for name in tables[0].columns}

@@ -1,4 +1,8 @@
-"""How the objects of one image lie to each other: nearest neighbours, pair correlation, alignment."""
+"""How the objects of an image are arranged: distances to nearest neighbours, pair correlation,
+alignment.
+
+The first two are compared with chance: with random pictures of the same objects (`placement`).
+"""
 
 from __future__ import annotations
 
@@ -13,29 +17,35 @@ from ..micrograph.types import Calibration
 from .distribution import FEWEST_IMAGES, Floats, quantile
 from .drawn import with_scale
 from .fields import BLOCKS, FEWEST, block_of, over_blocks, ratio
-from .neighbours import centres, present
+from .neighbours import centres, is_neighbour
 from .placement import as_rods, place
 from .quantities import Unit, Value, nanometre_in, readable, significant
 from .results import Alignment, Arrangement, Neighbours, Pairs, Range
 from .table import Table
 
-FEWEST_TESTED = 20  # objects that are compared with chance; fewer show nothing
-MOST_TESTED = 1000  # evenly spread objects in the rectangle around the middle that is tested, to bound the time
-TIMES, FEWER_TIMES = 99, 39  # placements: with the image itself 100 or 40, of which 5 % are 5 or 2
-MANY = 100  # objects; with more of them there are FEWER_TIMES placements
-BAND = 0.15  # half width of the kernel, in mean distances 1 / sqrt(density) (Stoyan and Stoyan 1994: 0.1 to 0.2)
-STEPS = 8  # distances in such a half width
-STORED = 2  # every second of them is stored, because a row of the database holds them
-FARTHEST = 5.0  # mean distances that are looked at, if a quarter of the field is not less
-POSSIBLE = 0.1  # of the density: from the distance on at which chance gives so many neighbours, the two are compared
-ELONGATED = 0.8  # ratio of the axes up to which an object has a direction
+FEWEST_TESTED = 20  # objects in a comparison with chance
+# Of a larger image only a rectangle around the middle is compared, to bound the time: it would have
+# so many objects if they were evenly spread.
+MOST_TESTED = 1000
+TIMES, FEWER_TIMES = 99, 39  # random pictures: with the image itself 100 or 40, of which 5 % are 5 or 2
+MANY_OBJECTS = 100  # with more, there are FEWER_TIMES random pictures
+# A mean distance is 1 / sqrt(density).
+HALF_WIDTH = 0.15  # of the kernel, in mean distances (Stoyan and Stoyan 1994: 0.1 to 0.2)
+STEPS = 8  # distances of the pair correlation in one half width
+STORED_STEP = 2  # every second distance is stored, to keep the row of the database small
+FARTHEST = 5.0  # longest distance, in mean distances; at most a quarter of the field
+# The comparison begins at the distance where random pictures have this part of the mean density of
+# neighbours: nearer, objects cannot be, because they would overlap.
+LEAST_CHANCE = 0.1
+LARGEST_AXIS_RATIO = 0.8  # short / long axis of an object that has a direction
 BY_IMAGE = "Open an image to compare its pattern with chance."
-CLOSE = 1.5  # times the least possible distance: what begins there has no other end
+NEAR_LEAST = 1.5  # times the least distance compared; a range that begins nearer is called "below" its end
 Frame = tuple[float, float]  # width and height
 
 
 class Field(NamedTuple):
-    """Centres (n, 2) in a rectangle that begins at 0, both in px."""
+    """Centres of objects in a rectangle. points: (n, 2) x and y in px from its corner. frame: its
+    size in px."""
 
     points: Floats
     frame: Frame
@@ -44,27 +54,32 @@ class Field(NamedTuple):
 def arrange(
     table: Table, frame: tuple[int, int], calibration: Calibration, seed: int, things: str
 ) -> Arrangement | None:
-    """The arrangement of the objects that count. table: with the columns of `neighbours`. frame: width and height of
-    the analysed area in px. None with fewer than FEWEST of them."""
-    px, size = table.rescaled(None), table.nm_per_pixel or 1.0
+    """The arrangement of the counted objects of one image; None with fewer than FEWEST that do not
+    touch the frame.
+
+    table: with the columns of `neighbours`. frame: width and height of the analysed area in px.
+    seed: of the random pictures. things: the plural word for the objects.
+    """
+    px, pixel = table.rescaled(None), table.nm_per_pixel or 1.0
     if int(px.whole.sum()) < FEWEST:
         return None
     scale = calibration.standard_uncertainty or 0.0
-    pairs, by_chance = compare(px, frame, np.random.default_rng(seed))
+    pairs, chance_means = compare(px, frame, np.random.default_rng(seed))
     distances = {
-        name: nearest([sure(table, f"neighbour_{name}", frame)], [frame], scale) for name in ("distance", "gap")
+        name: nearest([certain_distances(table, f"neighbour_{name}", frame)], [frame], scale)
+        for name in ("distance", "gap")
     }
-    if by_chance:
-        low, middle, high = np.quantile(by_chance, [0.025, 0.5, 0.975]) * size
+    if chance_means:
+        low, middle, high = np.quantile(chance_means, [0.025, 0.5, 0.975]) * pixel
         distances["distance"] |= {"chance": float(middle), "chance_low": float(low), "chance_high": float(high)}
     if pairs:
         pairs = pairs | {
-            "r": [distance * size for distance in pairs["r"]],
-            "ranges": [band | {"low": band["low"] * size, "high": band["high"] * size} for band in pairs["ranges"]],
+            "r": [distance * pixel for distance in pairs["r"]],
+            "ranges": [band | {"low": band["low"] * pixel, "high": band["high"] * pixel} for band in pairs["ranges"]],
         }
     words = sentence(pairs, table.unit, things)
-    if pairs:  # a curve shows fewer points, of four digits
-        curves = {name: pairs[name][::STORED] for name in ("r", "g", "chance", "low", "high")}
+    if pairs:  # fewer points, with four digits, are enough for a curve
+        curves = {name: pairs[name][::STORED_STEP] for name in ("r", "g", "chance", "low", "high")}
         pairs |= {name: [float(f"{value:.4g}") for value in curve] for name, curve in curves.items()}  # type: ignore[typeddict-item]
     return Arrangement(
         unit=table.unit,
@@ -78,12 +93,14 @@ def arrange(
 
 
 def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration) -> Arrangement | None:
-    """The distances to the nearest neighbours of all images together, as if `arrange` saw one; where there are
-    FEWEST_IMAGES their intervals show how the images differ. tables, frames: of the images that count. None without a
-    certain neighbour."""
+    """The distances to nearest neighbours in all counted images together; from FEWEST_IMAGES images
+    on their intervals contain how the images differ. None if no object has a certain neighbour.
+
+    tables, frames: of each image, see `arrange`.
+    """
     centre, edge = (
         nearest(
-            [sure(table, name, frame) for table, frame in zip(tables, frames, strict=True)],
+            [certain_distances(table, name, frame) for table, frame in zip(tables, frames, strict=True)],
             frames,
             calibration.standard_uncertainty or 0.0,
         )
@@ -97,9 +114,9 @@ def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibrati
 # ---- nearest neighbours ---------------------------------------------------------------------------
 
 
-class Sure(NamedTuple):
-    """The objects with a certain nearest neighbour: distances (n,) in the unit of the table, weights (n,), centres
-    (n, 2) in px."""
+class CertainDistances(NamedTuple):
+    """The n objects whose nearest neighbour is certain. distance: (n,) in the unit of the table.
+    weight: (n,). points: (n, 2) their centres in px."""
 
     distance: Floats
     weight: Floats
@@ -107,13 +124,15 @@ class Sure(NamedTuple):
 
     @property
     def sums(self) -> Floats:
-        """(2,) of the weighted distances, and of the weights."""
+        """(2,) the sum of the weighted distances, and the sum of the weights."""
         return np.array([(self.weight * self.distance).sum(), self.weight.sum()])
 
 
-def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
-    """An object counts if nothing nearer can lie outside the frame, and is weighted by the inverse of the chance of
-    that (Hanisch 1984; the object with its surroundings instead of its centre where distances are from edge to edge).
+def certain_distances(table: Table, column: str, frame: tuple[int, int]) -> CertainDistances:
+    """The objects whose distance in the column `column` is certain: no nearer neighbour can lie
+    outside the frame, because the frame is farther away. Each is weighted by the inverse of the
+    probability of that (Hanisch 1984). For distances from edge to edge the frame's distance is that
+    from the object's bounding box, not from its centre.
     """
     px = table.rescaled(None)
     distance, middles = px.length(column), centres(px)
@@ -124,14 +143,18 @@ def sure(table: Table, column: str, frame: tuple[int, int]) -> Sure:
         low, high = (px[f"bbox_{end}_px"] if is_edge_to_edge else middles[:, axis] for end in (start, last))
         margins = np.minimum(margins, np.minimum(low, side - high))
         free_areas *= np.maximum(side - (high - low) - 2 * distance, 0.0)
-    is_sure = px.whole & (distance <= margins) & (free_areas > 0)
-    weight = frame[0] * frame[1] / free_areas[is_sure]
-    return Sure(distance[is_sure] * (table.nm_per_pixel or 1.0), weight, middles[is_sure])
+    is_certain = px.whole & (distance <= margins) & (free_areas > 0)
+    weight = frame[0] * frame[1] / free_areas[is_certain]
+    return CertainDistances(distance[is_certain] * (table.nm_per_pixel or 1.0), weight, middles[is_certain])
 
 
-def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: float) -> Neighbours:
-    """Mean and median distance to the nearest neighbour. The interval of the mean is that of `over_blocks`: over the
-    images or, of fewer than FEWEST_IMAGES, over their blocks. scale: relative uncertainty, added. frames: of all.
+def nearest(images: Sequence[CertainDistances], frames: Sequence[tuple[int, int]], scale: float) -> Neighbours:
+    """Mean and median distance to the nearest neighbour over all images. The interval of the mean
+    is that of `over_blocks`: over the images, or with fewer than FEWEST_IMAGES over the blocks of
+    all images.
+
+    frames: of each image. scale: relative standard uncertainty of the scale, which the interval
+    includes.
     """
     distance, weight = (np.concatenate([getattr(image, name) for image in images]) for name in ("distance", "weight"))
     if not len(distance):
@@ -141,7 +164,7 @@ def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: fl
     else:
         framed = zip(images, frames, strict=True)
         sums = np.concatenate(
-            [_by_block(near.points, at, near.weight * near.distance, near.weight) for near, at in framed]
+            [_by_block(image.points, frame, image.weight * image.distance, image.weight) for image, frame in framed]
         )
     mean = with_scale(over_blocks(lambda parts: ratio(parts[0], parts[1]), sums), scale, 1)
     has_enough = len(distance) >= FEWEST
@@ -156,29 +179,35 @@ def nearest(images: Sequence[Sure], frames: Sequence[tuple[int, int]], scale: fl
 
 
 def _by_block(points: Floats, frame: tuple[int, int], *amounts: Floats) -> Floats:
-    """(BLOCKS², k) the sums of k amounts (n,) over the points (n, 2) in each block of the frame."""
+    """(BLOCKS², k) for each of k amounts (n,), its sum over the points (n, 2) in each block of the
+    frame."""
     blocks = block_of(points[:, 1], points[:, 0], frame[::-1])
     return np.stack([np.bincount(blocks, amount, BLOCKS**2) for amount in amounts], axis=1).astype(float)
 
 
 def mean_distance(field: Field) -> float:
-    """Hanisch's mean distance to the nearest neighbour, px, of centres alone; NaN where none is sure."""
+    """The mean distance in px between the centres of nearest neighbours, weighted as in
+    `certain_distances`; NaN if no distance is certain."""
     points, frame = field
     distance = cKDTree(points).query(points, k=2)[0][:, 1]
     margins = np.minimum(points, np.asarray(frame) - points).min(1)
     free_areas = np.prod(np.maximum(np.asarray(frame) - 2 * distance[:, None], 0.0), axis=1)
-    is_sure = (distance <= margins) & (free_areas > 0)
-    return float(np.average(distance[is_sure], weights=1 / free_areas[is_sure])) if is_sure.any() else float("nan")
+    is_certain = (distance <= margins) & (free_areas > 0)
+    if not is_certain.any():
+        return float("nan")
+    return float(np.average(distance[is_certain], weights=1 / free_areas[is_certain]))
 
 
 # ---- the pair correlation, and chance -------------------------------------------------------------
 
 
 def pair_correlation(field: Field, r: Floats, band: float) -> Floats:
-    """g (m,) at the equidistant distances r (m,): pairs of centres, relative to as many points placed at random.
+    """The pair correlation g (m,) at equally spaced distances r (m,) in px: how many pairs of
+    centres have this distance, relative to independent random points of the same density.
 
-    Epanechnikov kernel of half width `band`; translation correction of the edge (Ohser 1983), and each pair over its
-    own distance (Guan 2007), so that g is unbiased for any field of points.
+    The kernel is that of Epanechnikov with the half width `band` in px, the edge correction by
+    translation (Ohser 1983). Each pair is divided by its own distance (Guan 2007), so that g is
+    unbiased.
     """
     points, frame = field
     n, step = len(points), r[1] - r[0]
@@ -192,20 +221,25 @@ def pair_correlation(field: Field, r: Floats, band: float) -> Floats:
     sums = np.histogram(distance, edges, weights=weight)[0]
     u = step * np.arange(-reach, reach + 1) / band
     kernel = np.maximum(1 - u**2, 0.0)
-    density2 = n * (n - 1) / (frame[0] * frame[1]) ** 2
-    return np.asarray(np.convolve(sums, kernel / (kernel.sum() * step), "valid") / density2, np.float64)
+    squared_density = n * (n - 1) / (frame[0] * frame[1]) ** 2
+    return np.asarray(np.convolve(sums, kernel / (kernel.sum() * step), "valid") / squared_density, np.float64)
 
 
 def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tuple[Pairs | None, list[float]]:
-    """The pair correlation with the envelope of random placement, lengths in px, and the mean distances to the nearest
-    neighbour in the placements. None and [] with too few objects, or without room for a placement."""
+    """The pair correlation of an image with the envelope of random pictures, lengths in px, and the
+    mean distance to the nearest neighbour in each random picture. None and [] with too few objects,
+    or without room to place them.
+
+    px: the table in px. frame: width and height of the analysed area in px.
+    """
     px, (width, height) = _around_middle(px, frame)
-    is_present, middles = present(px), centres(px)
+    is_present, middles = is_neighbour(px), centres(px)
     margin = float(np.quantile(px.length("max_feret")[is_present], 0.9)) / 2 if is_present.any() else 0.0
     inner = (width - 2 * margin, height - 2 * margin)
 
     def field(points: Floats) -> Field:
-        """The centres at least half a large object from the frame: nearer ones belong to objects that it may cut."""
+        """The centres that lie at least half a large object from the frame. Objects nearer to it
+        may be cut."""
         inside = ((points >= margin) & (points <= (width - margin, height - margin))).all(1)
         return Field(points[inside] - margin, inner)
 
@@ -213,10 +247,10 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
     if min(inner) <= 0 or len(observed.points) < FEWEST_TESTED:
         return None, []
     spacing = np.sqrt(inner[0] * inner[1] / len(observed.points))
-    band = BAND * spacing
+    band = HALF_WIDTH * spacing
     r = np.arange(band, min(FARTHEST * spacing, min(inner) / 4), band / STEPS)
     sizes = (px.length(name)[is_present] for name in ("area", "min_feret", "max_feret"))
-    times = TIMES if is_present.sum() <= MANY else FEWER_TIMES
+    times = TIMES if is_present.sum() <= MANY_OBJECTS else FEWER_TIMES
     placements = place(*as_rods(*sizes), (width, height), times, rng)
     if placements is None or len(r) < STEPS:
         return None, []
@@ -227,11 +261,15 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
 
 
 def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
-    """g (m,) at distances r (m,) against that of placements (times, m): a global envelope, which 95 % of the placements
-    do not leave anywhere (studentised maximum absolute deviation, Myllymäki et al. 2017), and the test with it."""
+    """The pair correlation g (m,) of an image at the distances r (m,), compared with `chance`
+    (times, m), that of the random pictures.
+
+    The envelope is global: 95 % of the random pictures lie inside at all distances (studentised
+    maximum absolute deviation, Myllymäki et al. 2017). p is that of the test with this envelope.
+    """
     curves = np.vstack([g, chance])
     mean_chance = chance.mean(0)
-    is_possible = np.logical_or.accumulate(mean_chance >= POSSIBLE)
+    is_possible = np.logical_or.accumulate(mean_chance >= LEAST_CHANCE)
     spread = np.sqrt(curves.var(0, ddof=1)) + 1e-9
     deviations = np.where(is_possible, np.abs(curves - curves.mean(0)) / spread, 0.0).max(1)
     p = float((deviations >= deviations[0]).mean())
@@ -240,9 +278,9 @@ def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
     side = np.where(is_possible & (g > high), 1, np.where(is_possible & (g < low), -1, 0)) if p <= 0.05 else 0 * r
     starts = np.flatnonzero(np.diff(side, prepend=0)).tolist()
     ranges = [
-        Range(low=float(r[a]), high=float(r[b - 1]), side="more" if side[a] > 0 else "fewer")
-        for a, b in pairwise([*starts, len(r)])
-        if side[a]
+        Range(low=float(r[start]), high=float(r[end - 1]), side="more" if side[start] > 0 else "fewer")
+        for start, end in pairwise([*starts, len(r)])
+        if side[start]
     ]
     return Pairs(
         r=r.tolist(),
@@ -256,9 +294,10 @@ def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
 
 
 def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
-    """The objects in a rectangle around the middle, as places in it. It would hold MOST_TESTED of evenly spread
-    objects; of clustered ones it may hold more."""
-    share = min(1.0, np.sqrt(MOST_TESTED / max(1, int(present(px).sum()))))
+    """The objects in a rectangle around the middle, with centres in px from its corner, and the
+    size of the rectangle; the whole image with up to MOST_TESTED objects. If objects are clustered,
+    the rectangle may have more of them."""
+    share = min(1.0, np.sqrt(MOST_TESTED / max(1, int(is_neighbour(px).sum()))))
     if share == 1:
         return px, frame
     start = (1 - share) / 2 * np.asarray(frame)
@@ -269,7 +308,7 @@ def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
 
 
 def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
-    """What the comparison with chance says."""
+    """The result of the comparison with chance in a sentence. unit: of the lengths in `pairs`."""
     if pairs is None:
         return f"Not compared with chance: there are too few {things}, or they fill too much of the image."
     if not pairs["ranges"]:
@@ -284,11 +323,11 @@ def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
 
 
 def _range_words(band: Range, pairs: Pairs, unit: Unit) -> str:
-    """Such as "more neighbours below 300 nm"."""
+    """A range in words, such as "more neighbours below 300 nm"."""
     high = readable(Value(band["high"], unit=unit))
     end = f"{significant(high.value, 2)} {high.unit}"
-    least = next(r for r, chance in zip(pairs["r"], pairs["chance"], strict=True) if chance >= POSSIBLE)
-    if band["low"] <= CLOSE * least:
+    least = next(r for r, chance in zip(pairs["r"], pairs["chance"], strict=True) if chance >= LEAST_CHANCE)
+    if band["low"] <= NEAR_LEAST * least:
         return f"{band['side']} neighbours below {end}"
     start = band["low"] * nanometre_in(high.unit)
     return f"{band['side']} neighbours at {significant(start, 2)} to {end}"
@@ -298,9 +337,10 @@ def _range_words(band: Range, pairs: Pairs, unit: Unit) -> str:
 
 
 def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
-    """The nematic order parameter |mean exp(2 i angle)| of the elongated objects: 0 without a common direction, 1 where
-    all are parallel; its interval over blocks, Rayleigh's test, and the common direction. None of too few."""
-    is_long = px.whole & (px["ellipse_ratio"] < ELONGATED)
+    """The nematic order parameter |mean exp(2 i angle)| of the elongated objects, with its interval
+    over blocks of the image, Rayleigh's test, and the common direction; None with fewer than FEWEST
+    elongated objects. px, frame: see `compare`."""
+    is_long = px.whole & (px["ellipse_ratio"] < LARGEST_AXIS_RATIO)
     n = int(is_long.sum())
     if n < FEWEST:
         return None
@@ -308,12 +348,12 @@ def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
     sums = _by_block(middles, frame, np.cos(doubled_angles), np.sin(doubled_angles), np.ones(n))
     order = over_blocks(lambda parts: ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, highest=1.0)
     total, value = n * (order.value or 0.0), order.value or 0.0
-    chance = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
+    p_value = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
     return Alignment(
         n=n,
         order=value,
         low=order.low,
         high=order.high,
-        p=min(chance, 1.0),
+        p=min(p_value, 1.0),
         direction=float(np.degrees(np.angle(complex(*sums.sum(0)[:2]))) / 2 % 180),
     )

@@ -1,14 +1,15 @@
 """The uncertainty budget of the median and of the fraction from 1 to 100 nm, after JCGM 100:2008 (GUM).
 
-Each contribution is given as a standard uncertainty of both answers: relative for the median, absolute for the
-fraction. The known contributions add in quadrature (GUM 5.1.2) and are expanded by k = 2. An unknown contribution is
-never taken as zero: it is named beside the sum. One exception: unresolved contacts of a sample are left out unless
-they are known of every image.
+The median and the fraction are called the answers. Each contribution is given as a standard
+uncertainty of both answers: relative for the median, absolute for the fraction. The known
+contributions add in quadrature (GUM 5.1.2); the sum is multiplied by the coverage factor k = 2. An
+unknown contribution is never taken as zero: it is named beside the sum. One exception: unresolved
+contacts of a sample are left out of the budget unless they are known for every image.
 docs/method/uncertainty.md has the definitions and an example.
 
-For an error common to all sizes, such as that of the scale, the uncertainty of the fraction is its root mean square
-change over the distribution of that error (JCGM 101:2008, propagation of distributions): sizes that lie close together
-pass 100 nm all at once, or not at all.
+For an error common to all sizes, such as that of the scale, the uncertainty of the fraction is its
+root mean square change over the distribution of that error (propagation of distributions, JCGM
+101:2008). The reason: sizes close together all become smaller than 100 nm at once, or none does.
 """
 
 from __future__ import annotations
@@ -28,21 +29,24 @@ from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, nano_share, quantile
 from .drawn import LEAST_END, Z95
 from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
-from .quantities import EVERY, Value, decimals_beside, end_words, readable, significant, uncapital
+from .quantities import ALL_DIGITS, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
 from .table import Table
 
-ERROR = "median_error"  # per cent, of a card's scores
-OWN = "as scored by its owner"  # the split of a score on somebody's own truth masks
+# Entries of a score in a model's card, in per cent.
+MEDIAN_ERROR = "median_error"
+ERROR_RATES = {"merges": "merged", "splits": "split"}
+SCORED_BY_OWNER = "as scored by its owner"  # the split of a score on a person's own truth masks
+# Names of contributions.
 SCALE = ("calibration_reading", "calibration_instrument")
-HIDDEN = "unresolved_contacts"
-WRONG = {"merges": "merged", "splits": "split"}  # per cent, too
-OUTLINED = "the outlines alone"  # without what they may be instead, of an expected distribution
-SHARED = "Mean over the images, weighted by their numbers of particles. All images share this error."
+UNRESOLVED_CONTACTS = "unresolved_contacts"
+OUTLINES_ALONE = "the outlines alone"  # name of a variant: the sizes of outlines without possible pieces
+MEAN_OVER_IMAGES = "Mean over the images, weighted by their numbers of particles. All images share this error."
 
 
 class Effect(NamedTuple):
-    """Standard uncertainties of both answers, relative and absolute; None where not known."""
+    """Standard uncertainties of both answers: of the median relative, of the fraction absolute;
+    None if not known."""
 
     median: float | None = None
     fraction_100nm: float | None = None
@@ -52,12 +56,15 @@ class Effect(NamedTuple):
 class Evidence:
     """What a budget needs besides the sizes and their calibration.
 
-    scores: from the cards of the models that were used. repeatability: of the median, relative; None if not provided.
-    repeatability_source: how it was found, "" where nobody says. thresholds: for several images, the number of
-    particles and the effect of the threshold of each image. operators: as repeatability, between people who outline the
-    same image. draws: median and fraction of each of several draws of the image, drawn by the probabilities of its
-    cuts; None where no network made the outlines. unresolved: as thresholds, of unresolved contacts. outline_error: of
-    median and share as in `ParticleOptions`, not from the scores.
+    scores: from the cards of the models that made the outlines.
+    repeatability: of the median, relative; None if not provided.
+    repeatability_source: how it was found; "" if nobody says.
+    thresholds: for several images: the number of particles of each, and the effect of its threshold.
+    operators: as repeatability, but between people who outline the same image.
+    draws: median and fraction in each of several random draws of which possible cuts are right
+        (`possible.sampled_answers`); None if no network made the outlines.
+    unresolved: as thresholds, but the effect of unresolved contacts.
+    outline_error: of median and fraction, see `ParticleOptions`; it replaces the errors in the scores.
     """
 
     scores: Sequence[Mapping[str, Any]] = ()
@@ -72,22 +79,23 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditions:
-    """What is known of a result beside its tables of objects: what is counted, the scale, other outlines.
+    """Everything that statistics, uncertainty budget and nano card need beside the tables of
+    objects.
 
-    Statistics, the uncertainty budget and the nano card are computed from the tables and from this.
-
-    size: column of the sizes. counted: see `filters.MEASURANDS`. screened: whether the objects are judged as
-        nanomaterials, with a budget; only particles are.
-    edge: the border correction. filter: whether the filter was on: with it particles count from a
-        smallest length, without it from a smallest area (`nano.Terms`).
-    pieces: of each table, what its outlines may be instead (`possible`), where the sizes are an expected distribution.
+    size: name of the column of sizes. counted: the measurand, see `filters.MEASURANDS`.
+    screened: whether the objects are judged as nanomaterials, with a budget; only particles are.
+    edge: the border correction.
+    filter: whether the filter was on: with it particles are counted from a smallest length on, without it from a
+        smallest area on (`nano.Terms`).
+    pieces: for each table the table of its possible pieces (`possible`), or None.
     alternatives: judged tables of the same image under other settings, by name, for the sensitivity of the nano card.
         Those named "threshold ..." also give the effect of the threshold in the budget.
-    calibration: the tables', for its uncertainty. evidence: for the budget.
-    obstacle: what the user must do before any verdict, and a short reason; with `doubt` set it replaces any verdict,
-        else only a decided one.
+    calibration: of the tables, for its uncertainty.
+    evidence: for the budget.
+    obstacle: what a person must do before a verdict, and a short reason. It replaces a verdict, and with `doubt` set
+        also the reason why there is none.
     tilt: degrees of a tilt that the settings corrected for, 0 for none.
-    seed: of all draws.
+    seed: of all random draws.
     """
 
     size: str = "min_feret"
@@ -114,72 +122,83 @@ class Conditions:
         return self.calibration.instrument_uncertainty is not None
 
 
-DEFAULT = Conditions()
+DEFAULT_CONDITIONS = Conditions()
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The input of the contributions. variants: see `nano.variants_of`. pixel: nm, of the coarsest image. counted: see
-    `nano.Terms`. intervals: of both answers, 95 %, from sampling and scale, for the fraction also from fields."""
+    """The input of the contributions.
+
+    variants: see `nano.variants_of`. pixel: nm, the largest of all images. counted_words: see
+    `nano.Terms`. intervals: the 95 % intervals of both answers by name, from sampling and scale;
+    that of the fraction also from the differences between fields.
+    """
 
     variants: Mapping[str, WeightedSizes]
     conditions: Conditions
     pixel: float
-    counted: str = ""
+    counted_words: str = ""
     intervals: Mapping[str, Sequence[float] | None] = field(default_factory=dict)
 
     @property
     def sizes(self) -> WeightedSizes:
+        """The sizes as analysed."""
         return next(iter(self.variants.values()))
 
     @property
     def answers(self) -> tuple[float, float]:
+        """The median, and the fraction from 1 to 100 nm."""
         return _answers(self.sizes)
 
     def if_scaled(self, u: float | None) -> Effect:
-        """The effect of a relative standard uncertainty common to all sizes."""
+        """The effect of a relative standard uncertainty u that is common to all sizes."""
         if u is None:
             return Effect()
         return Effect(u, self._change(np.exp(u * DEVIATES)))
 
-    def if_shifted(self, by: float) -> Effect:
-        """The effect of an error common to all sizes, equally likely from -√3·by to +√3·by nm: its SD is `by`."""
-        evenly = np.linspace(-1, 1, len(DEVIATES) + 1)
-        return Effect(by / self.answers[0], self._change(np.ones(1), by * sqrt(3) * (evenly[1:] + evenly[:-1]) / 2))
+    def if_shifted(self, sd: float) -> Effect:
+        """The effect of an error that is common to all sizes, with a rectangular distribution of
+        the SD `sd` in nm."""
+        edges = np.linspace(-1, 1, len(DEVIATES) + 1)
+        shifts = sd * sqrt(3) * (edges[1:] + edges[:-1]) / 2
+        return Effect(sd / self.answers[0], self._change(np.ones(1), shifts))
 
     def _change(self, factors: Floats, shifts: Floats | float = 0.0) -> float:
-        """The root mean square change of the fraction."""
+        """The root mean square change of the fraction if sizes are multiplied by `factors`, and
+        `shifts` nm are added."""
         return float(np.sqrt(((shares_if_scaled(self.sizes, factors, shifts) - self.answers[1]) ** 2).mean()))
 
 
 def budget(case: Case) -> Budget | None:
-    """The budget; None for sizes in pixels or no sizes."""
+    """The budget; None for sizes in pixels, or without sizes."""
     if case.sizes.unit == "px" or not len(case.sizes):
         return None
     rows = [row for make in CONTRIBUTIONS if (row := make(case))]
     median, fraction = case.answers
-    counted = f"{ANSWERS['fraction_100nm']}, of particles{case.counted}:"
+    fraction_title = f"{ANSWERS['fraction_100nm']}, of particles{case.counted_words}:"
     return Budget(
         coverage_factor=COVERAGE,
         rows=rows,
         median=_total(rows, "median", median, ANSWERS["median"], case),
-        fraction_100nm=_total(rows, "fraction_100nm", fraction, counted, case),
+        fraction_100nm=_total(rows, "fraction_100nm", fraction, fraction_title, case),
     )
 
 
 def _contribution(name: str, title: str, source: str, remedy: str, effect: Effect) -> Contribution:
-    """remedy: what would reduce it."""
+    """One line of the budget. remedy: what would reduce it."""
     median, fraction = effect
     return Contribution(name=name, title=title, source=source, remedy=remedy, median=median, fraction_100nm=fraction)
 
 
 def effect(budget: Mapping[str, Any] | None, name: str) -> Effect:
-    """The effect of a contribution in a stored budget; an empty one if there is no budget."""
+    """The effect of the contribution `name` in a stored budget; without values if the budget or the
+    line is missing."""
     rows = (row for row in (budget or {}).get("rows", ()) if row["name"] == name)
     return next((Effect(row["median"], row["fraction_100nm"]) for row in rows), Effect())
 
 
 def _answers(sizes: WeightedSizes) -> tuple[float, float]:
+    """Median and fraction from 1 to 100 nm."""
     weights = sizes.weights["number"]
     return quantile(sizes.size, weights, 0.5), nano_share(sizes.size, weights)
 
@@ -187,22 +206,24 @@ def _answers(sizes: WeightedSizes) -> tuple[float, float]:
 def _total(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str, case: Case
 ) -> Uncertainty:
-    """The sum of the known rows; resolution is always known, so there is a largest."""
-    parts = [(u, row) for row in rows if (u := row[answer]) is not None]
+    """The total of one answer. value: the answer itself. title: of the answer in the sentence."""
+    parts = [(u, row) for row in rows if (u := row[answer]) is not None]  # never empty: resolution is known
     without = [row["title"] for row in rows if row[answer] is None]
     total = sqrt(sum(u**2 for u, _ in parts))
     _, largest = max(parts, key=lambda part: part[0])
     ends = _ends(rows, answer, value, case)
-    span = "without a useful 95 % interval"
+    interval_words = "without a useful 95 % interval"
     factor, unit = (1.0, "nm") if answer == "median" else (100.0, "%")
     low, high = (None, None) if ends is None else (factor * ends[0], factor * ends[1])
     estimate = readable(Value(factor * value, low, high, unit))
     number = significant(estimate.value)
     if estimate.low is not None and estimate.high is not None:
-        finest, write = (None, end_words) if unit == "nm" else (0, partial(significant, digits=EVERY))
+        finest, as_text = (None, end_words) if unit == "nm" else (0, partial(significant, digits=ALL_DIGITS))
         places = decimals_beside(estimate.value or 0.0, estimate.low, estimate.high, finest)
-        number, start, end = (write(at or 0.0, places=places) for at in (estimate.value, estimate.low, estimate.high))
-        span = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
+        number, start, end = (
+            as_text(value or 0.0, places=places) for value in (estimate.value, estimate.low, estimate.high)
+        )
+        interval_words = f"{start} to {end} {estimate.unit} with the {uncertainty_name(without)}"
     reduce = f" The largest part is {uncapital(largest['title'])}. To reduce it: {largest['remedy']}" if ends else ""
     unknown = "Not included, because not known" if ends else "Not known"
     missing = f" {unknown}: {'; '.join(map(uncapital, without))}." if without else ""
@@ -213,30 +234,34 @@ def _total(
         ends=ends,
         without=without,
         largest=largest["name"],
-        sentence=f"{title} {number} {estimate.unit}, {span}.{missing}{reduce}",
+        sentence=f"{title} {number} {estimate.unit}, {interval_words}.{missing}{reduce}",
     )
 
 
 def _ends(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, case: Case
 ) -> list[float] | None:
-    """The range of an answer with all known contributions; None where sampling is not known.
+    """The ends of the 95 % interval of an answer with all known contributions; None if the answer
+    has no interval from sampling.
 
-    Few particles make the interval of an answer lopsided. So each side adds, in quadrature, the reach of the interval
-    there and the contributions that are not in it. The range is never narrower than the interval. Contributions to the
-    median are relative, so they add in ln(size): else its lower end would come too near to zero, below what the
-    fraction under that size allows.
+    With few particles that interval is not symmetric. So for each end two things add in quadrature:
+    its distance from the answer, and the contributions that are not in the interval. Contributions
+    to the median are relative, so they add in ln(size): otherwise the lower end would be too near
+    to zero.
     """
     interval = case.intervals.get(answer)
     if interval is None:
         return None
-    inside = {*SCALE, "sampling_within", "sampling_between"}
-    off = [COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in inside]
+    in_interval = {*SCALE, "sampling_within", "sampling_between"}
+    others = [COVERAGE * (row[answer] or 0.0) for row in rows if row["name"] not in in_interval]
     if answer == "median":
         low, high = (COVERAGE / Z95 * abs(log(max(end, LEAST_END * value) / value)) for end in interval)
-        return [value * exp(-hypot(low, *off)), value * exp(hypot(high, *off))]
+        return [value * exp(-hypot(low, *others)), value * exp(hypot(high, *others))]
     low, high = (COVERAGE / Z95 * abs(value - end) for end in interval)
-    return [max(0.0, value - hypot(low, *off)), min(1.0, value + hypot(high, *off))]
+    return [max(0.0, value - hypot(low, *others)), min(1.0, value + hypot(high, *others))]
+
+
+# Each function below gives one line of the budget, or None if the contribution does not apply.
 
 
 def _rounding(case: Case) -> Contribution:
@@ -267,7 +292,6 @@ def _instrument(case: Case) -> Contribution:
 
 
 def _tilt(case: Case) -> Contribution | None:
-    """None where no tilt was corrected for."""
     if not case.conditions.tilt:
         return None
     return _contribution(
@@ -281,12 +305,13 @@ def _tilt(case: Case) -> Contribution | None:
 
 
 def _threshold(case: Case) -> Contribution:
-    """One image: the larger change with the threshold 0.1 lower or higher, as half width of a rectangular distribution
-    (GUM 4.3.7). Several: the mean over the images, weighted by number, as all images share the error."""
+    """For one image: the larger change with a threshold 0.1 lower or higher, as the half width of a
+    rectangular distribution (GUM 4.3.7). For several images: the mean of their effects, because all
+    images share the error."""
     others = [
         _answers(variant) for name, variant in case.variants.items() if name.startswith("threshold") and len(variant)
     ]
-    median, fraction = _answers(case.variants.get(OUTLINED, case.sizes))
+    median, fraction = _answers(case.variants.get(OUTLINES_ALONE, case.sizes))
     effect, source = Effect(), "Not known: there are no outlines at other thresholds."
     if others:
         source = "Larger change when the threshold is 0.1 lower or higher (rectangular distribution, divided by √3)."
@@ -294,14 +319,15 @@ def _threshold(case: Case) -> Contribution:
             max(abs(other[0] / median - 1) for other in others) / sqrt(3),
             max(abs(other[1] - fraction) for other in others) / sqrt(3),
         )
-    elif shared := _mean_of(case.conditions.evidence.thresholds):
-        source, effect = SHARED, shared
+    elif mean := _mean_of(case.conditions.evidence.thresholds):
+        source, effect = MEAN_OVER_IMAGES, mean
     remedy = "take images of higher contrast, or choose the threshold on outlined images of this kind."
     return _contribution("threshold", "Threshold of the model", source, remedy, effect)
 
 
 def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
-    """Of the images of a sample, weighted by their particles; None unless it is known of all of them."""
+    """The mean of the effects of a sample's images, weighted by their numbers of particles; None
+    unless all are known."""
     if not effects or any(None in effect for _, effect in effects):
         return None
     counts = [count for count, _ in effects]
@@ -309,13 +335,14 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 
 def _unresolved(case: Case) -> Contribution | None:
-    """How much the answers differ between draws of what the outlines may be (`possible`): the spread of the cuts and of
-    the error of their probabilities. None unless a network made the outlines, of a sample those of every image."""
+    """How much the answers differ between random draws of which possible cuts are right
+    (`possible`). None unless a network made the outlines (in a sample: those of every image)."""
     evidence = case.conditions.evidence
-    effect, source = _mean_of(evidence.unresolved), SHARED
+    effect, source = _mean_of(evidence.unresolved), MEAN_OVER_IMAGES
     if evidence.draws is not None:
         median, fraction = case.answers
-        off = np.array([(log(one / median), other - fraction) for one, other in evidence.draws] or [(0.0, 0.0)])
+        changes = [(log(drawn_median / median), share - fraction) for drawn_median, share in evidence.draws]
+        off = np.array(changes or [(0.0, 0.0)])
         effect = Effect(*np.sqrt((off**2).mean(0)).tolist())
         source = (
             f"Root mean square change over {len(evidence.draws)} random draws. In each, every possible cut"
@@ -326,24 +353,25 @@ def _unresolved(case: Case) -> Contribution | None:
     if effect is None:
         return None
     remedy = "disperse the particles better, or correct the outlines: a dashed line shows where one may be two."
-    return _contribution(HIDDEN, UNRESOLVED, source, remedy, effect)
+    return _contribution(UNRESOLVED_CONTACTS, UNRESOLVED, source, remedy, effect)
 
 
 def _segmentation(case: Case) -> Contribution:
-    """The error of an image's median that was fitted to the coverage of images with truth. Without that fit, and of an
-    owner's own truth masks: the root mean square error of the median over the labelled data in the card, because nobody
-    knows which of these the image resembles. The sizes of this image give the effect on the fraction."""
+    """The error of the outlines. If the evidence has an `outline_error`, it is that one, and the
+    model's owner has not scored the model on own truth masks. Otherwise it is the root mean square
+    error of the median over the labelled data in the model's card, because nobody knows which of
+    these the image resembles; its effect on the fraction follows from the sizes of this image."""
     evidence = case.conditions.evidence
-    with_error = [score for score in evidence.scores if isinstance(score.get(ERROR), int | float)]
-    of_owner = [score for score in with_error if score.get("split") == OWN]
+    with_error = [score for score in evidence.scores if isinstance(score.get(MEDIAN_ERROR), int | float)]
+    of_owner = [score for score in with_error if score.get("split") == SCORED_BY_OWNER]
     scores = of_owner or with_error
-    u = sqrt(sum(entry[ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
+    u = sqrt(sum(entry[MEDIAN_ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
     listed = "; ".join(_score_words(entry) for entry in scores)
     source = "Not known: the model's card states no error of the median, or another tool made the outlines."
     effect = case.if_scaled(u)
     if evidence.outline_error is not None and not of_owner:
         median, share = evidence.outline_error
-        p = (case.answers[1] * case.sizes.number + 1) / (case.sizes.number + 2)  # of few, none may be by chance
+        p = (case.answers[1] * case.sizes.number + 1) / (case.sizes.number + 2)  # not 0 if none of few is nano
         effect = Effect(median, share * sqrt(p * (1 - p)))
         source = "Fitted to images whose true outlines are known: in 90 % of them the total holds the truth."
     elif scores:
@@ -354,13 +382,16 @@ def _segmentation(case: Case) -> Contribution:
 
 
 def _score_words(score: Mapping[str, Any]) -> str:
-    shares = [f"{score[name]:.3g} % {word}" for name, word in WRONG.items() if name in score]
-    beside = f" ({', '.join(shares)})" if shares else ""
-    return f"{str(score.get('data', '')).split(',')[0]} {score[ERROR]:+.1f} %{beside}"
+    """A score in words: the data, the error of the median, and how many particles were merged or
+    split."""
+    shares = [f"{score[name]:.3g} % {word}" for name, word in ERROR_RATES.items() if name in score]
+    rates = f" ({', '.join(shares)})" if shares else ""
+    return f"{str(score.get('data', '')).split(',')[0]} {score[MEDIAN_ERROR]:+.1f} %{rates}"
 
 
 def _resolution(case: Case) -> Contribution:
-    """All diameters share an error of up to one pixel: a rectangular distribution one pixel wide."""
+    """All diameters share an error of up to one pixel: a rectangular distribution that is one pixel
+    wide."""
     return _contribution(
         "resolution",
         "Resolution (size of a pixel)",
@@ -385,14 +416,15 @@ def _within(case: Case) -> Contribution:
 
 
 def _between(case: Case) -> Contribution | None:
-    """How both answers vary between fields, as measured between images; None of too few images to show it."""
+    """How both answers vary between fields of view, as measured between images; None with too few
+    images."""
     if not case.sizes.by_image:
         return None
-    inside, between, images = _by_particle(case.sizes), nano_fraction(case.sizes), case.sizes.images
-    whole = Effect(_of_interval(case.sizes), None if between is None else (between.high - between.low) / 2 / Z95)
+    within, between, images = _by_particle(case.sizes), nano_fraction(case.sizes), case.sizes.images
+    whole = Effect(_median_uncertainty(case.sizes), None if between is None else (between.high - between.low) / 2 / Z95)
     parts = [
-        None if within is None or all_ is None else sqrt(max(all_**2 - within**2, 0.0))
-        for within, all_ in zip(inside, whole, strict=True)
+        None if inner is None or total is None else sqrt(max(total**2 - inner**2, 0.0))
+        for inner, total in zip(within, whole, strict=True)
     ]
     source = (
         f"How much {images} images differ beyond the sampling of particles (intervals by image, mean of both ends)."
@@ -418,7 +450,7 @@ def _repeatability(case: Case) -> Contribution:
 
 
 def _operators(case: Case) -> Contribution | None:
-    """None where it is not provided: of outlines that a network made alone it is no contribution."""
+    """None if it is not provided: it does not apply to outlines that a network made alone."""
     if case.conditions.evidence.operators is None:
         return None
     source = "As provided: difference of the median between people who outlined the same image."
@@ -435,14 +467,15 @@ CONTRIBUTIONS: tuple[Callable[[Case], Contribution | None], ...] = (
 
 
 def _by_particle(sizes: WeightedSizes) -> Effect:
-    """From the sampling of particles alone, as if all came from one image."""
-    alone = replace(sizes, image=None)
-    n = effective_number(alone.weights["number"])
-    low, high = wilson(nano_share(alone.size, alone.weights["number"]) * n, n)
-    return Effect(_of_interval(alone), (high - low) / 2 / Z95)
+    """The effect of the sampling of particles, as if all came from one image."""
+    as_one = replace(sizes, image=None)
+    n = effective_number(as_one.weights["number"])
+    low, high = wilson(nano_share(as_one.size, as_one.weights["number"]) * n, n)
+    return Effect(_median_uncertainty(as_one), (high - low) / 2 / Z95)
 
 
-def _of_interval(sizes: WeightedSizes) -> float | None:
-    """Relative standard uncertainty of the median from sampling alone: half the width of its interval over 1.96."""
+def _median_uncertainty(sizes: WeightedSizes) -> float | None:
+    """The relative standard uncertainty of the median from sampling: half the width of its
+    interval, divided by 1.96."""
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, any_width=True)
     return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

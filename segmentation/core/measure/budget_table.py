@@ -1,4 +1,4 @@
-"""A stored uncertainty budget (`measure.budget`) as a table, for pages and files."""
+"""A stored uncertainty budget (`results.Budget`) as a table and in words, for pages and files."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import log
 from typing import Any
 
-COVERAGE = 2  # k
-ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}
+COVERAGE = 2  # the coverage factor k
+ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}  # stored name: title
 NOT_KNOWN = "not known"
 UNRESOLVED = "Unresolved contacts"
 NO_INTERVAL = "no interval"
-FURTHER = 1.25  # times from which on it is said that one end is further away
+LOPSIDED = 1.25  # distances of both ends, longer / shorter, from which on a sentence says why
 
-Line = tuple[str, str, float | str, float | str]  # title, where it is from, its effect on both answers
+# Title, source, and standard uncertainty of the median and of the fraction, or a word in place of
+# it.
+Line = tuple[str, str, float | str, float | str]
 
 
 def uncertainty_name(unknown: Sequence[str]) -> str:
-    """The name of an interval; total only where no contribution is missing. unknown: those that are missing."""
+    """The name of the uncertainty in an interval. unknown: the contributions that are missing; only
+    without any is it the total uncertainty."""
     return "known uncertainty" if unknown else "total uncertainty"
 
 
 def answers_of(nano: Any) -> list[str]:
-    """The answers that a budget is shown for. nano: the stored nano card; without one only the median."""
+    """The names of the answers that a budget is shown for. nano: the stored `results.Nano`; without
+    it only the median."""
     return [name for name in ANSWERS if nano or name == "median"]
 
 
 def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
-    """The table of a budget but for its last line, the interval: the contributions, and their sum where an answer has
-    an interval."""
+    """The lines of a budget's table: one for each contribution, and their combined uncertainty if
+    an answer has an interval. The caller adds the last line, the interval itself."""
     for row in budget["rows"]:
         median, fraction = (NOT_KNOWN if row[answer] is None else row[answer] for answer in ANSWERS)
         yield row["title"], row["source"], median, fraction
@@ -39,7 +43,8 @@ def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def ends_words(budget: Mapping[str, Any], answer: str) -> str:
-    """Why one end of an answer is further away than the other; "" where neither is."""
+    """A sentence that says why one end of an answer's interval is further away than the other; ""
+    if neither is. Only the median gets such a sentence."""
     ends = budget[answer].get("ends")
     if not ends:
         return ""
@@ -47,16 +52,17 @@ def ends_words(budget: Mapping[str, Any], answer: str) -> str:
         return ""
     value = budget[answer]["value"]
     down, up = value - ends[0], ends[1] - value
-    if max(down, up) < FURTHER * min(down, up):
+    if max(down, up) < LOPSIDED * min(down, up):
         return ""
     is_upper = up > down
-    are_factors = is_upper and log(ends[1] / value) < FURTHER * log(value / ends[0])
+    are_factors = is_upper and log(ends[1] / value) < LOPSIDED * log(value / ends[0])
     why = "its uncertainties are factors" if are_factors else "sizes differ more on that side"
     return f"The {'upper' if is_upper else 'lower'} end is further away, because {why}."
 
 
 def uncertainty_words(value: float | str, answer: str) -> str:
-    """A standard uncertainty in words: of the median in per cent of it, of the fraction in percentage points."""
+    """A standard uncertainty in words: that of the median in per cent of it, that of the fraction
+    in percentage points. value: 0.05 is 5 %; words such as NOT_KNOWN are returned unchanged."""
     if isinstance(value, str):
         return value
     unit = "%" if answer == "median" else "points"

@@ -1,4 +1,6 @@
-"""What was measured of an object stands while its pixels stay: it is remembered by these pixels and their place."""
+"""Measuring objects one by one, with a memory: while a person corrects outlines, an object whose
+pixels and place have not changed is not measured again. The memory is that of `core.remembered`,
+its keys are checksums of the object's pixels and place."""
 
 from __future__ import annotations
 
@@ -21,26 +23,29 @@ MeasureSome = Callable[[NDArray[np.int32], Runs], Columns]
 def each_object(
     kind: str, labels: NDArray[np.int32], ids: Ids | None, make_some: Callable[[NDArray[np.int32], Runs], Sequence[T]]
 ) -> list[T]:
-    """What `make_some` gives of each of the objects of labels (H, W): of these ids (n,), or 1..n.
+    """The value that `make_some` gives for each object of labels (H, W) with the ids (n,), or 1..n.
+    Values in the memory are taken from there.
 
-    kind: names it. make_some: makes it of some objects 1..k of a label image, whose runs are given and may lie
-    elsewhere than in it; each follows from its object's pixels and their place alone.
+    kind: a name for this value in the memory. make_some: gets a label image of some objects 1..k,
+    and their runs, and returns k values. The runs have the places of the whole image, the label
+    image may not. A value must follow from its object's pixels and their place alone.
     """
     runs, memory = find_runs(labels, ids), present_memory()
     if memory is None:
         return [*make_some(labels if ids is None else numbered(labels, ids), runs)]
     keys = [(kind, checksum) for checksum in runs.checksums]
-    unknown = [at for at, key in enumerate(keys) if key not in memory]
-    objects = _cut_out(runs, unknown)
+    missing = [number for number, key in enumerate(keys) if key not in memory]
+    objects = _cut_out(runs, missing)
     for batch in in_batches(objects):
-        values = make_some(*laid_apart([objects[at] for at in batch]))
-        for at, value in zip(batch, values, strict=True):
-            memory[keys[unknown[at]]] = value
+        values = make_some(*labels_and_runs([objects[index] for index in batch]))
+        for index, value in zip(batch, values, strict=True):
+            memory[keys[missing[index]]] = value
     return [memory[key] for key in keys]
 
 
 def by_object(kind: str, labels: NDArray[np.int32], ids: Ids | None, measure_some: MeasureSome) -> Columns:
-    """Columns (n, ...) of the objects, as `each_object`."""
+    """Columns (n, ...) of the objects by name. The arguments are those of `each_object`;
+    `measure_some` returns columns for the k objects that it gets."""
     if present_memory() is None:
         runs = find_runs(labels, ids)
         return measure_some(labels if ids is None else numbered(labels, ids), runs)
@@ -56,33 +61,35 @@ def by_object(kind: str, labels: NDArray[np.int32], ids: Ids | None, measure_som
     owner, row = np.array([id(columns) for columns, _ in places]), np.array([row for _, row in places])
     gathered = {name: np.empty((len(places), *values.shape[1:]), values.dtype) for name, values in places[0][0].items()}
     for number, columns in tables.items():
-        at = np.flatnonzero(owner == number)
+        chosen = np.flatnonzero(owner == number)
         for name, values in columns.items():
-            gathered[name][at] = values[row[at]]
+            gathered[name][chosen] = values[row[chosen]]
     return gathered
 
 
 def shifts_of(labels: NDArray[np.int32], runs: Runs) -> NDArray[np.int64]:
-    """(n, 2) by how many pixels right and down the runs of each object lie from its place in labels (H, W)."""
+    """(n, 2) by how many pixels the runs of each object lie further right and down than the object
+    itself in labels (H, W)."""
     runs_in_labels = find_runs(labels)
     places = (np.stack([part.start, part.row], axis=1)[first_of_each(part.particle)] for part in (runs, runs_in_labels))
     return np.subtract(*places)
 
 
-def laid_apart(objects: Sequence[CutOut]) -> tuple[NDArray[np.int32], Runs]:
-    """A label image (h, w) of the objects 1..n side by side, and their runs, which lie where they do in their own."""
+def labels_and_runs(objects: Sequence[CutOut]) -> tuple[NDArray[np.int32], Runs]:
+    """A label image (h, w) of the objects as 1..n side by side, and their runs with the places that
+    they have in the image they were cut out of."""
     labels, shifts = side_by_side(objects)
     return labels, shifted(find_runs(labels), shifts)
 
 
 def _cut_out(runs: Runs, numbers: Sequence[int]) -> list[CutOut]:
-    """The particles of these numbers."""
+    """The objects of these numbers (places in the runs, from 0 on), cut out."""
     chosen = np.array(numbers, np.int64)
     begins, ends = (np.searchsorted(runs.particle, chosen + after).tolist() for after in (0, 1))
     boxes = np.stack(boxes_of(runs), axis=1)[chosen].tolist()
     objects = list[CutOut]()
     for begin, end, (left, top, right, bottom) in zip(begins, ends, boxes, strict=True):
-        steps = np.zeros((bottom - top, right - left + 1), np.int8)  # a run begins nowhere where another one ends
+        steps = np.zeros((bottom - top, right - left + 1), np.int8)  # no run begins where another one ends
         row = runs.row[begin:end] - top
         steps[row, runs.start[begin:end] - left] = 1
         steps[row, runs.stop[begin:end] - left] = -1

@@ -1,4 +1,5 @@
-"""On how many outlines the fraction from 1 to 100 nm rests, and how many of all are doubtful."""
+"""How many outlines the fraction from 1 to 100 nm depends on, and how many of all are doubtful: as
+numbers, and in words for the pages."""
 
 from __future__ import annotations
 
@@ -12,44 +13,50 @@ from .filters import without_doubtful
 from .results import FractionOutlines
 from .table import Table
 
-FEW = 10  # on one side of 100 nm: each of them carries a tenth and more of what lies there
+FEW_OUTLINES = 10  # from 1 to 100 nm, or larger; each is then a tenth or more of them
 
 
 def fraction_outlines(tables: Sequence[Table], pieces: Sequence[Table | None] = ()) -> FractionOutlines:
-    """Of the judged tables of one image or of several. pieces: of each table, what its outlines may be instead; with
-    them all weigh as much as their probability, and none is called doubtful: what is left without it is not known."""
-    known = [table for table in (*tables, *pieces) if table is not None]
-    weights = number_weights(known, probabilities=bool(pieces))
-    is_small = is_nano(np.concatenate([table.length("min_feret")[table.kept] for table in known]))
-    left = () if pieces else tables
+    """The numbers of outlines in the judged tables of one image or of several.
+
+    pieces: for each table the table of its possible pieces (`possible`). With them, outlines and
+    pieces count as their probabilities, and none is called doubtful: the fraction without it is not
+    known.
+    """
+    all_tables = [table for table in (*tables, *pieces) if table is not None]
+    weights = number_weights(all_tables, probabilities=bool(pieces))
+    is_small = is_nano(np.concatenate([table.length("min_feret")[table.kept] for table in all_tables]))
+    doubtful_tables = () if pieces else tables
     labels = tables[0]["label"][tables[0].kept] if len(tables) == 1 and "label" in tables[0].columns else ()
     ids = [int(label) for label, small in zip(labels, is_small, strict=False) if small]
     return FractionOutlines(
         small=round(float(weights[is_small].sum())),
         total=round(float(weights.sum())),
-        doubtful=sum(int(table.kept.sum() - without_doubtful(table).kept.sum()) for table in left),
-        ids=ids if len(ids) <= FEW else [],
+        doubtful=sum(int(table.kept.sum() - without_doubtful(table).kept.sum()) for table in doubtful_tables),
+        ids=ids if len(ids) <= FEW_OUTLINES else [],
     )
 
 
-def is_carried_by_few(outlines: FractionOutlines) -> bool:
-    """Whether each single outline matters to the fraction: few are on one side of 100 nm, or few count at all. Where
-    all are on one side, their number says it."""
+def depends_on_few(outlines: FractionOutlines) -> bool:
+    """Whether each single outline matters to the fraction: few are from 1 to 100 nm, or few are
+    not, or few are counted at all. False if all are on one side of 100 nm: then their number alone
+    says enough."""
     less = min(outlines["small"], outlines["total"] - outlines["small"])
-    return less > 0 and (less <= FEW or outlines["total"] < LEAST_JUDGED)
+    return less > 0 and (less <= FEW_OUTLINES or outlines["total"] < LEAST_JUDGED)
 
 
 def carried_words(outlines: FractionOutlines, share: str, without: str) -> str:
-    """What one outline weighs, such as "2 of 19; 6 % without the doubtful one"; "" where there is nothing to say.
+    """Words beside the fraction wherever people read it: how many outlines it depends on, such as
+    "2 of 19; 6 % without the doubtful one"; "" where there is nothing to say.
 
-    share, without: the fraction in per cent with and without doubtful outlines as it is written; "" where it is not
-    known. It stands beside the fraction wherever people read it.
+    share, without: the digits of the fraction in per cent, with and without doubtful outlines; ""
+    where it is not known.
     """
     count, doubtful = f"{outlines['small']:,} of {outlines['total']:,}", outlines["doubtful"]
-    ones = "doubtful one" if doubtful == 1 else f"{doubtful:,} doubtful ones"
+    doubtful_ones = "doubtful one" if doubtful == 1 else f"{doubtful:,} doubtful ones"
     is_moved = doubtful and without not in ("", share)
     parts = (
-        count if is_carried_by_few(outlines) else "",
-        f"{without} % without the {ones}" if is_moved else "",
+        count if depends_on_few(outlines) else "",
+        f"{without} % without the {doubtful_ones}" if is_moved else "",
     )
     return "; ".join(filter(None, parts))

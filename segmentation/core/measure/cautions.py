@@ -1,4 +1,5 @@
-"""Warnings beside 95 % intervals that held the truth in fewer than 93 % of simulated samples."""
+"""Sentences of warning beside 95 % intervals that may be too narrow. Under the conditions below,
+such intervals contained the true value in fewer than 93 % of simulated samples."""
 
 from __future__ import annotations
 
@@ -13,55 +14,58 @@ from .fractions import MANY_IMAGES
 from .quantities import NUMBERS
 from .results import FIGURES
 
-FEW, FEW_FOR_SPREAD = 30, 100  # particles
+FEW_SIZES, FEW_SIZES_FOR_SPREAD = 30, 100
 FEW_IMAGES = 4
-FAR = 0.08  # between the cumulative curves
-SKEW = -0.3  # of ln(size); that of a log-normal law is 0
-Caution = tuple[tuple[str, ...], str]
+POOR_FIT = 0.08  # distance between the cumulative curves of the sizes and of the law
+LEFT_SKEW = -0.3  # skewness of ln(size); that of a log-normal law is 0
+Caution = tuple[tuple[str, ...], str]  # names of figures, and why their intervals are doubted
 LOCATION = ("mean", "d10", "d50", "d90", "mode", "geometric_mean")
 SPREAD = ("sd", "span", "geometric_sd")
-EVERY = (*FIGURES, "fraction_100nm")
-LISTED = ("mean", "sd", "d10", "d50", "d90", "fraction_100nm")  # of them, what a report lists
-MEDIAN = {"d50": "median"}  # as it is called by number
-OF_FEW = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
+ALL_FIGURES = (*FIGURES, "fraction_100nm")
+REPORTED_FIGURES = ("mean", "sd", "d10", "d50", "d90", "fraction_100nm")
+NAMES_BY_NUMBER = {"d50": "median"}  # where a figure by number has another name
+DOUBTED_IF_FEW = ("mean", "geometric_mean", *SPREAD, "fraction_100nm")
 
 
 def cautions(sizes: WeightedSizes, figures: Collection[str]) -> list[str]:
-    """Sentences on intervals of these figures by number that may be too narrow; none where there are no intervals."""
+    """Sentences about the intervals of these figures, by number, that may be too narrow; [] where
+    there are no intervals."""
     sentences = []
-    for names, why in doubted(sizes):
-        if labels := [NUMBERS[MEDIAN.get(name, name)].label for name in EVERY if name in names and name in figures]:
+    for doubted, why in doubted_figures(sizes):
+        names = [name for name in ALL_FIGURES if name in doubted and name in figures]
+        if labels := [NUMBERS[NAMES_BY_NUMBER.get(name, name)].label for name in names]:
             *others, last = labels
             joined = f"{', '.join(others)} and {last}" if others else last
             sentences.append(f"The 95 % interval{'s' if others else ''} of the {joined} may be too narrow: {why}.")
     return sentences
 
 
-def doubted(sizes: WeightedSizes) -> Iterator[Caution]:
+def doubted_figures(sizes: WeightedSizes) -> Iterator[Caution]:
     """The figures whose intervals may be too narrow, and why."""
     if undefined(sizes):
         return
     n = len(sizes)
-    if n < FEW:
-        yield OF_FEW, f"there are fewer than {FEW} sizes"
-    elif n < FEW_FOR_SPREAD:
-        yield SPREAD, f"there are fewer than {FEW_FOR_SPREAD} sizes"
+    if n < FEW_SIZES:
+        yield DOUBTED_IF_FEW, f"there are fewer than {FEW_SIZES} sizes"
+    elif n < FEW_SIZES_FOR_SPREAD:
+        yield SPREAD, f"there are fewer than {FEW_SIZES_FOR_SPREAD} sizes"
     if 1 < sizes.images < FEW_IMAGES:
         yield LOCATION, f"{sizes.images} images cannot show whether images of larger objects hold fewer of them"
-    if 1 < sizes.images < MANY_IMAGES and poor(sizes):
+    if 1 < sizes.images < MANY_IMAGES and fits_poorly(sizes):
         yield ("d10", "d90", "span"), "the sizes of few images fit a log-normal law poorly"
-    if n >= FEW_FOR_SPREAD and skewness(sizes) < SKEW:
+    if n >= FEW_SIZES_FOR_SPREAD and skewness(sizes) < LEFT_SKEW:
         yield ("geometric_sd",), "very small sizes are more frequent than very large ones (the logarithms are skewed)"
 
 
-def poor(sizes: WeightedSizes) -> bool:
-    """Whether a log-normal law, which the model of few images assumes, fits poorly."""
+def fits_poorly(sizes: WeightedSizes) -> bool:
+    """Whether a log-normal law fits the sizes poorly. The intervals of few images assume such a
+    law."""
     fit = log_normal(sizes.size, sizes.weights["number"])
-    return fit is not None and fit["p"] < SIGNIFICANCE and fit["ks"] > FAR
+    return fit is not None and fit["p"] < SIGNIFICANCE and fit["ks"] > POOR_FIT
 
 
 def skewness(sizes: WeightedSizes) -> float:
-    """Of ln(size), by number; 0 of a log-normal law."""
+    """The skewness of ln(size), by number; that of a log-normal law is 0."""
     logs, weights = np.log(sizes.size), sizes.weights["number"]
     off = logs - np.average(logs, weights=weights)
     return float(np.average(off**3, weights=weights) / np.average(off**2, weights=weights) ** 1.5)

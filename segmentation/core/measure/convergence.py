@@ -1,4 +1,5 @@
-"""How the median converges as particles or images are counted, and how many more are needed."""
+"""How the interval of the median shrinks as more particles or images are counted, and how many more
+are needed for a target. Pages draw the curve, and give the number as advice."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from .distribution import FEWEST_IMAGES, WeightedSizes, quantile
 from .drawn import LEAST_END, Z95, t95
 from .results import Convergence, Interval
 
-WANTED = 0.05  # of the median
-POINTS = 24  # of a curve
-POINTS_BY_IMAGE = 12
-FEWEST_DRAWN = 5  # images: a curve of three or four shows nothing but the order in which they came
-FEASIBLE = 50  # more images; nobody takes more than that
-MOST_IMAGES = 10_000  # asking for more is no advice
+TARGET = 0.05  # half width of the interval, of the median
+POINTS = 24  # of a curve over particles
+POINTS_BY_IMAGE = 12  # of a curve over images
+# Images with a curve: with three or four it shows nothing but the order of the images.
+FEWEST_IMAGES_DRAWN = 5
+FEASIBLE_IMAGES = 50  # that a person may still take
+MOST_IMAGES = 10_000  # the search for a number of images ends here
 Point = tuple[int, float, float, float]  # n, median, low, high
 
 
@@ -28,12 +30,14 @@ def converge(
     rng: np.random.Generator,
     total: tuple[float, float] | None = None,
 ) -> Convergence | None:
-    """The convergence of the median as sizes are counted, or where the images are enough whole images; None if the
-    median has no interval. Of fewer than FEWEST_DRAWN images it is the end of a curve alone.
+    """Median and interval of the first n sizes, for growing n in a random order; None if the median
+    has no interval. If there are enough images (`WeightedSizes.by_image`), n counts whole images;
+    with fewer than FEWEST_IMAGES_DRAWN images the curve is only its last point.
 
-    whole: the interval of the median of all, the end of the curve. uncertainty: of the calibration, relative. total:
-    its ends with all that is known, which people read where there are any: then the curve ends with these, and each
-    interval before is wider by the same part, which more images do not make smaller.
+    whole: the interval of the median of all sizes, the last point of the curve. uncertainty:
+    relative, of the calibration. total: the ends of the interval with the total uncertainty, where
+    it is known: the curve then ends with these, and the earlier intervals are widened by the same
+    part, because more images do not make it smaller.
     """
     if whole is None:
         return None
@@ -42,33 +46,35 @@ def converge(
     order = rng.permutation(n)
     points: list[Point] = []
     steps = np.unique(np.geomspace(least, n, count).round().astype(int))
-    is_drawn = not by_image or n >= FEWEST_DRAWN
+    is_drawn = not by_image or n >= FEWEST_IMAGES_DRAWN
     for step in steps[steps < n].tolist() if is_drawn else ():
         subset = sizes.at(np.isin(sizes.image_numbers, order[:step]) if by_image else np.sort(order[:step]))
         limits = None if by_image and undefined(subset) else median_interval(subset, rng, uncertainty)
-        if limits is not None:  # some of the first few may weigh too much for an interval
+        if limits is not None:  # a few particles may have too unequal weights for an interval
             points.append((step, quantile(subset.size, subset.weights["number"], 0.5), limits[0], limits[1]))
     points.append((n, quantile(sizes.size, sizes.weights["number"], 0.5), whole[0], whole[1]))
-    fixed = Z95 * uncertainty
+    fixed = Z95 * uncertainty  # the part of the half width that stays however much is counted
     if total is not None:
-        beyond = _beyond(points[-1], total)
-        points = [*(_wider(point, beyond) for point in points[:-1]), (*points[-1][:2], *total)]
-        fixed = hypot(fixed, *beyond)
+        added = _reach_added(points[-1], total)
+        points = [*(_widened(point, added) for point in points[:-1]), (*points[-1][:2], *total)]
+        fixed = hypot(fixed, *added)
     reach = _reach(points[-1])
     if by_image:
-        more = 0 if reach <= WANTED else more_images(n, sqrt(max(reach**2 - fixed**2, 0.0)), WANTED, fixed)
+        more = 0 if reach <= TARGET else more_images(n, sqrt(max(reach**2 - fixed**2, 0.0)), TARGET, fixed)
         return {**_curve(points, more), "by": "image"}
-    if reach <= WANTED or fixed >= WANTED:
-        return _curve(points, 0 if reach <= WANTED else None)
-    # Counting more particles lowers its own part by the root of their number; the calibration's part stays.
-    return _curve(points, rounded_up(max(1, ceil(n * (reach**2 - fixed**2) / (WANTED**2 - fixed**2)) - n)))
+    if reach <= TARGET or fixed >= TARGET:
+        return _curve(points, 0 if reach <= TARGET else None)
+    # The part from sampling falls with the root of the number of particles; the calibration's
+    # stays.
+    needed = ceil(n * (reach**2 - fixed**2) / (TARGET**2 - fixed**2))
+    return _curve(points, rounded_up(max(1, needed - n)))
 
 
-def _beyond(point: Point, total: tuple[float, float]) -> tuple[float, float]:
-    """How much further than its interval the total one reaches below and above, as logarithms of factors, whose squares
-    add."""
-    inner, outer = _reaches(point), _reaches((*point[:2], *total))
-    below, above = (sqrt(max(out**2 - within**2, 0.0)) for within, out in zip(inner, outer, strict=True))
+def _reach_added(point: Point, total: tuple[float, float]) -> tuple[float, float]:
+    """What must be added in quadrature to the reach of a point's interval, below and above, to give
+    that of the interval `total`; as logarithms of factors."""
+    reaches, total_reaches = _reaches(point), _reaches((*point[:2], *total))
+    below, above = (sqrt(max(large**2 - small**2, 0.0)) for small, large in zip(reaches, total_reaches, strict=True))
     return below, above
 
 
@@ -78,9 +84,10 @@ def _reaches(point: Point) -> tuple[float, float]:
     return log(median / max(low, LEAST_END * median)), log(high / median)
 
 
-def _wider(point: Point, beyond: tuple[float, float]) -> Point:
+def _widened(point: Point, added: tuple[float, float]) -> Point:
+    """The point with `_reach_added` in its interval."""
     n, median, *_ = point
-    below, above = map(hypot, _reaches(point), beyond)
+    below, above = map(hypot, _reaches(point), added)
     return n, median, median * exp(-below), median * exp(above)
 
 
@@ -92,26 +99,28 @@ def _reach(point: Point) -> float:
 
 def _curve(points: list[Point], more: int | None) -> Convergence:
     n, median, low, high = (list(values) for values in zip(*points, strict=True))
-    return Convergence(n=n, median=median, low=low, high=high, more=more, wanted=WANTED)
+    return Convergence(n=n, median=median, low=low, high=high, more=more, wanted=TARGET)
 
 
 def more_images(images: int, reach: float, target: float, fixed: float = 0.0) -> int | None:
-    """About how many more images bring `reach`, the half width of an interval by image, to `target`.
+    """About how many more images bring the half width of an interval by image to `target`: 0 if
+    there are enough, None if more than MOST_IMAGES would be needed, or no number is enough.
 
-    fixed: the part from the calibration, which more images do not reduce; both add in quadrature. 0 if there are
-    enough; None if more than MOST_IMAGES would be needed or no number is enough. The variance between the images is
-    assumed constant: the reach is their standard error times Student's t.
+    images: their number now. reach: the half width now, without the part `fixed` of the
+    calibration, which more images do not reduce; both add in quadrature. The variance between
+    images is taken as constant: the half width is their standard error times Student's t.
     """
-    spread = reach / _shrinking(images)
+    spread = reach / _half_width_factor(images)
     enough = images
-    while hypot(spread * _shrinking(enough), fixed) > target:
+    while hypot(spread * _half_width_factor(enough), fixed) > target:
         enough = ceil(enough * 1.02)
         if enough - images > MOST_IMAGES:
             return None
     return rounded_up(enough - images)
 
 
-def _shrinking(images: int) -> float:
+def _half_width_factor(images: int) -> float:
+    """The half width of an interval of the mean of so many images, in their standard deviations."""
     return t95(images - 1) / sqrt(images)
 
 
@@ -123,26 +132,30 @@ def more_images_words(
     answer: str = "median",
     unit: str = "%",
 ) -> str:
-    """How many more images would give the median, or another answer, to within `target`, as a part of a sentence.
+    """A part of a sentence: how many more images would give the median, or another answer, to
+    within `target`.
 
-    more: from `more_images`. uncertainty: of the calibration, relative; None if not known, and for an answer without a
-    length. remedy: what helps where another part of the uncertainty is in the way; "" where none is. unit: of a
-    hundredth of the target.
+    more: from `more_images`. uncertainty: relative, of the calibration; None if not known, and for
+    an answer that is no length. remedy: what helps, if another part of the uncertainty is too
+    large, else "". unit: of 100 times the target, "%" or points.
     """
     aim = f"±{100 * target:g} {unit}"
-    if more and more <= FEASIBLE:
+    if more and more <= FEASIBLE_IMAGES:
         return f"about {more:,} more image{'' if more == 1 else 's'} would bring the {answer} to {aim}"
     if more == 0:
         return f"these images are enough for the {answer} to {aim}"
-    if scale := scale_in_the_way("images", target, uncertainty):
+    if scale := scale_too_uncertain("images", target, uncertainty):
         return scale
     if remedy:
         return f"more images alone cannot bring the {answer} to {aim}; better: {remedy.removesuffix('.')}"
-    return f"even with {FEASIBLE} more images the {answer} would not be known to {aim}: the images differ too much"
+    return (
+        f"even with {FEASIBLE_IMAGES} more images the {answer} would not be known to {aim}: the images differ too much"
+    )
 
 
-def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> str:
-    """A part of a sentence that says that no number of things would be enough; "" where the scale is good enough."""
+def scale_too_uncertain(things: str, target: float, uncertainty: float | None) -> str:
+    """A part of a sentence: the scale is so uncertain that no number of `things` (images,
+    particles) would give the median to within `target`; "" where it is certain enough."""
     if Z95 * (uncertainty or 0.0) < target:
         return ""
     aim = f"±{100 * target:g} %"
@@ -153,6 +166,6 @@ def scale_in_the_way(things: str, target: float, uncertainty: float | None) -> s
 
 
 def rounded_up(number: int) -> int:
-    """Rounded up to two significant digits, because such a number is only advice."""
+    """The number rounded up to two significant digits: as advice it is not known more exactly."""
     step = int(10 ** max(len(str(number)) - 2, 0))
     return -(-number // step) * step

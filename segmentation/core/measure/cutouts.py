@@ -1,5 +1,6 @@
-"""Single objects cut out and laid side by side in one small label image, so that a few can be measured without the
-whole image. It needs numpy alone."""
+"""Single objects cut out of an image, and laid side by side in one small label image: so a few
+objects are measured without the whole image. This module needs only numpy, because the web process
+imports it."""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from ..labels.geometry import Box
 from ..labels.working import WorkingLabels
 
-MOST_AT_ONCE = 1 << 22  # px of the boxes of objects that lie side by side
+MOST_PIXELS = 1 << 22  # of all boxes in one label image
 
 
 class CutOut(NamedTuple):
-    """The pixels (h, w) of one object, none of their outer rows and columns empty, and where they lie in the image."""
+    """One object. mask: (h, w) its pixels; no outer row or column is empty. top, left: the row and
+    column of the image where the mask begins."""
 
     mask: NDArray[np.bool_]
     top: int
@@ -25,49 +27,53 @@ class CutOut(NamedTuple):
 
     @classmethod
     def of(cls, labels: WorkingLabels, number: int, box: Box) -> CutOut | None:
-        """An object that lies within a box; None where it has no pixel there. Raises BadEdit for too large a box."""
+        """The object `number` of the labels within a box; None if it has no pixel there. Raises
+        BadEdit for too large a box."""
         mask = labels.crop(box) == number
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
             return None
-        part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return cls(part, box[0] + int(rows[0]), box[1] + int(columns[0]))
+        cropped = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return cls(cropped, box[0] + int(rows[0]), box[1] + int(columns[0]))
 
     @property
     def box(self) -> Box:
+        """Top, left, bottom and right in the image, the last two exclusive."""
         return self.top, self.left, self.top + self.mask.shape[0], self.left + self.mask.shape[1]
 
     def is_same(self, other: CutOut | None) -> bool:
-        """Whether both are the same pixels of one image."""
+        """Whether both objects have the same pixels of the image."""
         return other is not None and self.box == other.box and bool(np.array_equal(self.mask, other.mask))
 
 
 def in_batches(objects: Sequence[CutOut]) -> Iterator[list[int]]:
-    """The places of the objects, those of similar height together, as many as may lie side by side."""
+    """The indices of the objects in batches of at most MOST_PIXELS px. Objects of similar height
+    are in one batch, so that little space is lost when they lie side by side."""
     batch, pixels = list[int](), 0
-    for place in sorted(range(len(objects)), key=lambda at: -objects[at].mask.shape[0]):
-        if batch and pixels + objects[place].mask.size > MOST_AT_ONCE:
+    for index in sorted(range(len(objects)), key=lambda index: -objects[index].mask.shape[0]):
+        if batch and pixels + objects[index].mask.size > MOST_PIXELS:
             yield batch
             batch, pixels = [], 0
-        batch.append(place)
-        pixels += objects[place].mask.size
+        batch.append(index)
+        pixels += objects[index].mask.size
     if batch:
         yield batch
 
 
 def side_by_side(objects: Sequence[CutOut]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """A label image (h, w) of the objects 1..n, none of which touches another or the edge, and (n, 2) by how many rows
-    and columns each lies further down and to the right in its own image."""
-    wide = max((part.mask.shape[1] for part in objects), default=0)
-    wide = max(wide, isqrt(sum((part.mask.shape[0] + 1) * (part.mask.shape[1] + 1) for part in objects))) + 2
+    """A label image (h, w) of the objects as 1..n, in which none touches another or the edge; and
+    (n, 2) by how many rows and columns each object lies further down and to the right in the image
+    it is from."""
+    width = max((part.mask.shape[1] for part in objects), default=0)
+    width = max(width, isqrt(sum((part.mask.shape[0] + 1) * (part.mask.shape[1] + 1) for part in objects))) + 2
     places, top, left, below = list[tuple[int, int]](), 1, 1, 1
     for part in objects:
-        if left + part.mask.shape[1] + 1 > wide:
+        if left + part.mask.shape[1] + 1 > width:
             top, left = below, 1
         places.append((top, left))
         left += part.mask.shape[1] + 1
         below = max(below, top + part.mask.shape[0] + 1)
-    labels = np.zeros((below, wide), np.int32)
+    labels = np.zeros((below, width), np.int32)
     for number, ((row, column), part) in enumerate(zip(places, objects, strict=True), 1):
         tall, across = part.mask.shape
         labels[row : row + tall, column : column + across][part.mask] = number

@@ -1,8 +1,9 @@
-"""The dimensionless descriptors of shape: a new one needs one more function here, and a test
-(tests/core/measure/test_hulls.py).
+"""The dimensionless descriptors of shape, such as circularity: one function each, which registers
+itself.
 
-From here it goes into the table and its files, the statistics, the histogram and the table of the page, the JSON
-Schema and docs/method/accuracy.md.
+A new descriptor needs one more function here, and a test (tests/core/measure/test_hulls.py). The
+table of objects, the files, the statistics, the pages, the JSON Schema and docs/method/accuracy.md
+then have it, too.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
-    """The data of n outlines that descriptors use, (n,) each, in px: the columns of these names, area and length of the
-    convex hull, and all pixels as runs."""
+    """What descriptors are computed from: (n,) each for n outlines, lengths in px. hull_area,
+    hull_perimeter: of the convex hull. runs: the pixels of all outlines."""
 
     area: Floats
     ecd: Floats
@@ -34,18 +35,19 @@ class Outlines:
     runs: Runs
 
 
-Descriptor = Callable[[Outlines], Floats]
+Descriptor = Callable[[Outlines], Floats]  # (n,) values
 DESCRIPTORS: dict[str, Descriptor] = {}
 SIZES = ("min_feret", "max_feret", "ecd", "area")
 
 
 def measures_of(size: str) -> list[str]:
-    """The columns by which objects can be shown and compared: the size of their kind first, then all others."""
+    """The names of the columns by which a person can show and compare objects: `size` first, which
+    is the column of the size of their kind, then the other sizes and the descriptors."""
     return list(filter(None, dict.fromkeys((size, *SIZES, *DESCRIPTORS))))
 
 
 def descriptor(definition: str, source: str = "") -> Callable[[Descriptor], Descriptor]:
-    """Register a function as a descriptor of shape with its name."""
+    """A decorator that registers a function as a descriptor of shape, under the function's name."""
 
     def register(function: Descriptor) -> Descriptor:
         name = function.__name__
@@ -91,8 +93,8 @@ def extent(outlines: Outlines) -> Floats:
 
 @descriptor("Short axis / long axis of the ellipse with the object's second moments of area.", ISO_SHAPE)
 def ellipse_ratio(outlines: Outlines) -> Floats:
-    mean, apart, _ = axes_of(outlines)
-    return np.sqrt(np.maximum(mean - apart, 0) / (mean + apart))
+    mean, half_difference, _ = axes_of(outlines)
+    return np.sqrt(np.maximum(mean - half_difference, 0) / (mean + half_difference))
 
 
 def axes_of(outlines: Outlines) -> tuple[Floats, Floats, Floats]:
@@ -103,7 +105,8 @@ def axes_of(outlines: Outlines) -> tuple[Floats, Floats, Floats]:
     def total(values: Floats) -> Floats:
         return np.asarray(np.bincount(runs.particle, values, n), np.float64)
 
-    # Moments about each particle's first run, or squares of large coordinates would cost digits.
+    # Moments are taken about each particle's first run: squares of large coordinates would lose
+    # digits.
     first_run = first_of_each(runs.particle)
     middle = (runs.start + runs.stop) / 2 - runs.start[first_run][runs.particle]
     row = (runs.row - runs.row[first_run][runs.particle]).astype(np.float64)
@@ -121,5 +124,5 @@ def axes_of(outlines: Outlines) -> tuple[Floats, Floats, Floats]:
 def elongation(outlines: Outlines) -> Floats:
     quarter = outlines.perimeter / 4
     square = quarter**2 - outlines.area
-    apart = np.sqrt(np.where(square >= 0, square, np.nan))
-    return (quarter - apart) / (quarter + apart)
+    half_difference = np.sqrt(np.where(square >= 0, square, np.nan))  # of length and width
+    return (quarter - half_difference) / (quarter + half_difference)

@@ -1,8 +1,10 @@
-"""Draws of the figures of a distribution, and the intervals from these draws.
+"""Random draws of a figure of a distribution (mean, median, ...), and the 95 % interval from such
+draws.
 
-Means and standard deviations of many resamples are computed at once, each with its standard error by the delta method.
-All follow from sums over the drawn units (particles or whole images): of w, w z and w z^2, and of the products of these
-three within each unit. Here z is the size or its logarithm, scaled to mean 0 and SD 1.
+Means and standard deviations of many resamples are computed at once, each with its standard error
+by the delta method. They follow from sums over the units of a resample (particles or whole images):
+sums of the weights w, of w z and w z², and of the products of these three within each unit. Here z
+is the size or its logarithm, scaled to mean 0 and SD 1.
 """
 
 from __future__ import annotations
@@ -19,22 +21,22 @@ from .distribution import SAME, Floats, WeightedSizes, effective_number
 from .quantities import OF, Value, number
 
 Interval = list[float] | None
-Tails = tuple[float, float]
+Tails = tuple[float, float]  # probabilities that an interval leaves out below and above
 
-WIDEST = 10.0  # an interval that ends at more than this many times the figure is useless
-WIDEST_BY_IMAGE = 3.0  # the same of several images, and of the lower end
+WIDEST = 10.0  # upper end / figure, above which an interval is useless
+WIDEST_BY_IMAGE = 3.0  # the same for several images; also figure / lower end
 UNBOUNDED = 100.0  # ln(figure); such an extreme draw comes from a resample of equal sizes
-MIDDLE: Tails = (0.025, 0.025)
-Z95 = 1.959963984540054
-LEAST_END = 1e-3  # of the median: an end below it says no more than 0 does
-COMMON = 10  # see half_steps
+TAILS_OF_95: Tails = (0.025, 0.025)
+Z95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+LEAST_END = 1e-3  # of the median: a lower end below it says no more than 0 does
+RARER = 10  # times: so much rarer sizes do not count as neighbours (`half_steps`)
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
-PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # places in w, w z, w z^2
+PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # pairs of indices in w, w z, w z²
 
 
 def t95(free: int) -> float:
-    """The 97.5 % quantile of Student's t with so many degrees of freedom."""
-    from scipy.special import stdtrit  # here, as the web process imports this module
+    """The 97.5 % quantile of Student's t distribution with `free` degrees of freedom."""
+    from scipy.special import stdtrit  # not at the top: the web process imports this module without scipy
 
     return float(stdtrit(free, 0.975))
 
@@ -54,59 +56,70 @@ def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
 
 
 def with_outlines(values: Mapping[str, Value], scores: Sequence[Mapping[str, Any]]) -> dict[str, Value]:
-    """The values with their total uncertainty where their interval and the errors of the outlines are known: twice the
-    root mean square error of such a number on labelled images, of the models' cards, and the reach of the interval on
-    each side, in quadrature."""
+    """The values by name with `total`, the ends of the interval with the total uncertainty, where
+    the errors of the outlines are known.
+
+    scores: from the cards of the models that made the outlines. `total` adds in quadrature, on each
+    side, the distance from the value to the end of its interval, and twice the root mean square
+    error that such a number has on labelled images.
+    """
     with_total = {}
     for name, value in values.items():
         quantity = number(name)
-        of_class = quantity.kind == "fraction" and OF in name
-        entry = "fraction_error" if of_class else {1: "mean_error"}.get(quantity.power, "number_error")
+        is_class_fraction = quantity.kind == "fraction" and OF in name
+        # Names of the entries of a score, in per cent.
+        entry = "fraction_error" if is_class_fraction else {1: "mean_error"}.get(quantity.power, "number_error")
         errors = [float(score[entry]) / 100 for score in scores if entry in score]
-        is_known = of_class or (quantity.power and quantity.kind == "number")
-        if is_known and errors and value.value is not None and value.low is not None and value.high is not None:
-            part = 2 * sqrt(sum(error**2 for error in errors) / len(errors)) * (1 if of_class else abs(value.value))
+        has_score = is_class_fraction or (quantity.power and quantity.kind == "number")
+        if has_score and errors and value.value is not None and value.low is not None and value.high is not None:
+            root_mean_square = sqrt(sum(error**2 for error in errors) / len(errors))
+            part = 2 * root_mean_square * (1 if is_class_fraction else abs(value.value))
             low = max(0.0, value.value - hypot(value.value - value.low, part))
             high = value.value + hypot(value.high - value.value, part)
-            value = replace(value, total=(low, min(1.0, high) if of_class else high))
+            value = replace(value, total=(low, min(1.0, high) if is_class_fraction else high))
         with_total[name] = value
     return with_total
 
 
-class Drawn(NamedTuple):
-    """Draws (b,) of ln(figure), and the tails that their interval leaves out; a negative one: the smallest or largest
-    size does not bound the figure, so there is no interval.
+class FigureDraws(NamedTuple):
+    """Random draws of one figure, from which its interval follows.
 
-    down (at most 0), up (at least 0): the possible deviation from each draw because of the step of the sizes
-        (`half_steps`); down is -inf if the figure may be 0.
+    draws: (b,) of ln(figure).
+    tails: what the interval leaves out; a negative tail means that the smallest or largest size does not
+        bound the figure, so that there is no interval.
+    down, up: (b,) or 0: how far below (at most 0) and above (at least 0) each draw the logarithm may lie,
+        because sizes come in steps (`half_steps`); down is -inf if the figure may be 0.
     """
 
     draws: Floats
-    tails: Tails = MIDDLE
+    tails: Tails = TAILS_OF_95
     down: Floats | float = 0.0
     up: Floats | float = 0.0
 
     @classmethod
-    def of_logs(cls, draws: Floats, half: Floats, tails: Tails = MIDDLE) -> Drawn:
-        """Draws of ln(size); the true size may differ by up to `half` (b,), but is not below 0."""
+    def of_logs(cls, draws: Floats, half: Floats, tails: Tails = TAILS_OF_95) -> FigureDraws:
+        """From draws (b,) of ln(size). The true size may differ from a draw by up to `half` (b,),
+        but is not below 0."""
         if not half.any():
             return cls(draws, tails)
         share = half / np.exp(draws)
         return cls(draws, tails, logs(np.maximum(1 - share, 0)), np.log1p(share))
 
     @classmethod
-    def between(cls, least: Floats, greatest: Floats) -> Drawn:
-        """Draws of a figure that lies anywhere between `least` (0 or more) and `most`."""
+    def between(cls, least: Floats, greatest: Floats) -> FigureDraws:
+        """From draws (b,) of a figure that lies anywhere between `least`, which is 0 or more, and
+        `greatest`."""
         middle = (least + greatest) / 2
         with np.errstate(invalid="ignore"):
             down, up = logs(least / middle), logs(greatest / middle)
-        nothing = middle == 0  # a figure that can only be 0, such as the span of a single particle
-        return cls(logs(middle), MIDDLE, np.where(nothing, -np.inf, down), np.where(nothing, 0.0, up))
+        is_zero = middle == 0  # the figure can only be 0, such as the span of a single particle
+        return cls(logs(middle), TAILS_OF_95, np.where(is_zero, -np.inf, down), np.where(is_zero, 0.0, up))
 
-    def widened(self, figure: float | None, factor: float) -> Drawn:
-        """Draws `factor` times as far from the figure; the step of the sizes does not change.
+    def widened(self, figure: float | None, factor: float) -> FigureDraws:
+        """The draws moved to `factor` times their distance from the figure, in logarithms. down and
+        up stay.
 
-        For a span of 0 the draws stay as they are, because its logarithm is not finite.
+        For a figure of 0 all draws stay, because its logarithm is not finite.
         """
         if figure == 0:
             return self
@@ -114,16 +127,19 @@ class Drawn(NamedTuple):
         return self._replace(draws=middle + factor * (self.draws - middle))
 
     def limits(self, calibration: Floats | int, widest: float = WIDEST) -> Interval:
-        """The interval, with draws (b,) of ln(calibration); None where there cannot be one, or where it would end at
-        more than `widest` times the middle of the draws."""
-        usable = ~np.isnan(self.draws)
-        if usable.mean() < 0.9 or min(self.tails) < 0:
+        """The interval of the figure. calibration: (b,) draws of ln(true / used nm per pixel), 0
+        for a figure without a unit. None if too few draws are usable, or if the interval would have
+        no width or would end at more than `widest` times the median of the draws."""
+        is_usable = ~np.isnan(self.draws)
+        if is_usable.mean() < 0.9 or min(self.tails) < 0:
             return None
         draws = self.draws + calibration
-        least, greatest = (np.clip(draws + far, -UNBOUNDED, UNBOUNDED)[usable] for far in (self.down, self.up))
+        least, greatest = (
+            np.clip(draws + deviation, -UNBOUNDED, UNBOUNDED)[is_usable] for deviation in (self.down, self.up)
+        )
         low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(greatest, 1 - self.tails[1]))
         starts_at_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
-        is_too_wide = high > float(np.median(draws[usable])) + np.log(widest)
+        is_too_wide = high > float(np.median(draws[is_usable])) + np.log(widest)
         if high - low <= SAME or is_too_wide or (low == -UNBOUNDED and not starts_at_zero):
             return None
         return [0.0 if starts_at_zero else float(np.exp(low)), float(np.exp(high))]
@@ -136,36 +152,40 @@ def logs(values: Floats) -> Floats:
 
 
 def half_steps(size: Floats) -> Floats:
-    """(n,): half the step from each of n >= 1 sorted sizes to the nearest other one; 0 of sizes that occur once.
+    """(n,) half the step from each of n >= 1 sorted sizes to the nearest other size; 0 for sizes
+    that occur once. Small particles consist of few whole pixels, so their sizes come in steps.
 
-    Neighbours of a size with n particles are those with at least n // COMMON; rarer sizes come from odd shapes and do
-    not show the step. The step is at most the smallest size, because a particle has at least one pixel.
+    The other size must belong to at least m // RARER particles, where m particles have the size
+    itself: rarer sizes come from unusual shapes and do not show the step. The step is at most the
+    smallest size, because a particle has at least one pixel.
     """
     begins = np.concatenate([[True], np.diff(size) > SAME * size[1:]])
     distinct, group = size[begins], np.cumsum(begins) - 1
     members = np.bincount(group)
-    shared = members > 1
-    if not shared.any():
+    is_shared = members > 1
+    if not is_shared.any():
         return np.zeros(len(size))
     step = np.zeros(len(distinct))
-    for least in np.unique(members[shared] // COMMON):
-        mine = shared & (members // COMMON == least)
-        step[mine] = _distance_to_nearest(distinct[mine], distinct[members >= least])
-    alone = np.isinf(step)
-    step[alone] = _distance_to_nearest(distinct[alone], distinct)
+    for least in np.unique(members[is_shared] // RARER):
+        chosen = is_shared & (members // RARER == least)
+        step[chosen] = _distance_to_nearest(distinct[chosen], distinct[members >= least])
+    has_none = np.isinf(step)
+    step[has_none] = _distance_to_nearest(distinct[has_none], distinct)
     return np.asarray(np.minimum(step, distinct[0])[group] / 2, np.float64)
 
 
-def _distance_to_nearest(values: Floats, among: Floats) -> Floats:
-    """The distance of each of `values`, all contained in sorted `among`, to the nearest other entry; inf if none."""
-    padded = np.concatenate([[-np.inf], among, [np.inf]])
-    at = np.searchsorted(among, values) + 1
-    return np.asarray(np.minimum(values - padded[at - 1], padded[at + 1] - values), np.float64)
+def _distance_to_nearest(values: Floats, candidates: Floats) -> Floats:
+    """The distance of each of `values` to the nearest other one of `candidates`; inf if there is no
+    other. candidates: sorted, with all of the values."""
+    padded = np.concatenate([[-np.inf], candidates, [np.inf]])
+    index = np.searchsorted(candidates, values) + 1
+    return np.asarray(np.minimum(values - padded[index - 1], padded[index + 1] - values), np.float64)
 
 
 def unit_sums(size: Floats, weights: Floats, image: NDArray[np.int64] | None) -> Floats:
-    """(units, 19) of each unit: the sum of w², then of the size and of ln(size) those of w, w z and w z², and their
-    PRODUCTS. image: (n,) 0..units - 1, None if the n particles are the units. The sizes must not all be equal."""
+    """(units, 19) the sums of each unit: w²; then w, w z, w z² and their six PRODUCTS with the size
+    as z; then these nine with ln(size). image: (n,) the unit of each particle from 0 on, None if
+    each particle is a unit. The sizes must not all be equal."""
     columns = [_sums_by_image((weights**2)[:, None], image)]
     for values in (size, np.log(size)):
         z = (values - values.mean()) / values.std()
@@ -176,14 +196,17 @@ def unit_sums(size: Floats, weights: Floats, image: NDArray[np.int64] | None) ->
 
 
 def _sums_by_image(values: Floats, image: NDArray[np.int64] | None) -> Floats:
+    """(images, k) the sums of the values (n, k) of each image; the values themselves without
+    images."""
     if image is None:
         return values
     return np.stack([np.bincount(image, column) for column in values.T], axis=1)
 
 
 def moments(sums: Floats, size: Floats) -> dict[str, tuple[Floats, Floats]]:
-    """Name -> logarithm of the figure (for the GSD the logarithm of its logarithm) and its standard error (b,), for
-    resamples with the summed units `sums` (b, 19)."""
+    """MOMENTS by name: for each resample the logarithm (b,) of the figure, and the standard error
+    (b,) of this logarithm. For the geometric SD it is the logarithm of its logarithm. sums: (b, 19)
+    `unit_sums` added up for each resample. size: (n,) all sizes."""
     square, by_size, by_log = sums[:, 0], sums[:, 1:10], sums[:, 10:19]
     mean, mean_error, sd, sd_error = _mean_and_deviation(by_size, square, size)
     log_mean, log_mean_error, log_sd, log_sd_error = _mean_and_deviation(by_log, square, np.log(size))
@@ -197,29 +220,30 @@ def moments(sums: Floats, size: Floats) -> dict[str, tuple[Floats, Floats]]:
 
 
 def _mean_and_deviation(sums: Floats, square: Floats, values: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Mean, its error, SD and its error (b,), the errors by the delta method.
+    """(b,) mean, its standard error, SD and its standard error; the errors by the delta method.
 
-    sums: (b, 9) of w, wz and wz², and of the products of each two of these within a unit, in the order of PRODUCTS.
-    w: the weights; z: the values (n,) less their mean, in units of their SD. square: (b,) sums of w².
+    sums: (b, 9) of w, w z and w z², and of their PRODUCTS within a unit. w: the weights. z: the
+    values (n,) minus their mean, in units of their SD. square: (b,) sums of w².
     """
     total, s1, s2, q00, q01, q11, q02, q12, q22 = sums.T
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = s1 / total
         variance = np.maximum(s2 / total - mean**2, 0)
-        of_mean = np.sqrt(np.maximum(q11 - 2 * mean * q01 + mean**2 * q00, 0)) / total
+        mean_error = np.sqrt(np.maximum(q11 - 2 * mean * q01 + mean**2 * q00, 0)) / total
         excess = mean**2 - variance
         squares = q22 + 4 * mean**2 * q11 + excess**2 * q00
-        crossed = 2 * excess * q02 - 4 * mean * q12 - 4 * mean * excess * q01
-        of_variance = np.sqrt(np.maximum(squares + crossed, 0)) / total
+        cross_terms = 2 * excess * q02 - 4 * mean * q12 - 4 * mean * excess * q01
+        variance_error = np.sqrt(np.maximum(squares + cross_terms, 0)) / total
         scale, free = values.std(), 1 - square / total**2
         deviation = np.sqrt(variance / free)
-        of_deviation = of_variance / (2 * variance) * deviation
-    return values.mean() + scale * mean, scale * of_mean, scale * deviation, scale * of_deviation
+        deviation_error = variance_error / (2 * variance) * deviation
+    return values.mean() + scale * mean, scale * mean_error, scale * deviation, scale * deviation_error
 
 
 def law_sd(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> Floats:
-    """(repeats,) draws of ln(SD) by number for the log-normal law of these sizes: sigma is drawn from the chi-squared
-    and mu from the normal distribution (Krishnamoorthy and Mathew 2003)."""
+    """(repeats,) draws of ln(SD) by number, if the sizes follow a log-normal law with the
+    parameters sigma and mu: sigma is drawn by the chi-squared and mu by the normal distribution
+    (Krishnamoorthy and Mathew 2003)."""
     logs, weights = np.log(sizes.size), sizes.weights["number"]
     n = effective_number(weights)
     mean = np.average(logs, weights=weights)

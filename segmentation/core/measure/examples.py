@@ -1,4 +1,5 @@
-"""The objects that page and report show as examples: the smallest, the one nearest to the median, and the largest."""
+"""The choice of the objects that the page and the report of a result show as examples: the
+smallest, the one nearest to the median, and the largest."""
 
 from __future__ import annotations
 
@@ -7,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import LEAST_BARS
+from .bins import FEWEST_IN_HISTOGRAM
 from .distribution import Floats
 
+# Of the examples; a sure outline has a high confidence.
 TITLES = ("smallest sure one", "nearest to the median", "largest sure one")
 
 
 class Example(NamedTuple):
-    """An object to look at. size: in words, without the unit."""
+    """One example. id: of the object. size: in words, without the unit."""
 
     id: int
     title: str
@@ -22,8 +24,9 @@ class Example(NamedTuple):
 
 
 def extremes(size: Floats, is_sure: NDArray[np.bool_], median: float) -> tuple[int, int, int] | None:
-    """The places of the smallest, of the one nearest to the median of all, and of the largest of the sure sizes (n,);
-    None of fewer than three. Of two as near it is the smaller one."""
+    """The places in `size` (n,) of the smallest sure one, the sure one nearest to the median of
+    all, and the largest sure one; None if fewer than three are sure. Of two equally near ones the
+    smaller is taken."""
     order = np.argsort(np.where(is_sure, size, np.nan), kind="stable")
     order = order[: int(np.isfinite(size[is_sure]).sum())]
     if len(order) < len(TITLES):
@@ -32,9 +35,10 @@ def extremes(size: Floats, is_sure: NDArray[np.bool_], median: float) -> tuple[i
     return int(order[0]), int(order[off.argmin()]), int(order[-1])
 
 
-def shown(size: Floats, is_sure: NDArray[np.bool_], median: float) -> list[tuple[int, str]]:
-    """The places of what a page shows of the sizes (n,) that count, with the titles: of fewer than LEAST_BARS each, in
-    ascending order and without a title, else the `extremes`."""
-    if len(size) < LEAST_BARS:
+def examples_of(size: Floats, is_sure: NDArray[np.bool_], median: float) -> list[tuple[int, str]]:
+    """The places in `size` (n,) of the examples, each with its title. Fewer than
+    FEWEST_IN_HISTOGRAM sizes are all shown, in ascending order and without titles; otherwise the
+    `extremes`."""
+    if len(size) < FEWEST_IN_HISTOGRAM:
         return [(int(place), "") for place in np.argsort(size, kind="stable")]
     return list(zip(extremes(size, is_sure, median) or (), TITLES, strict=False))

@@ -1,9 +1,11 @@
-"""Diameters of fibres from the grey across them, their lengths, ends and crossings.
+"""What is measured of fibres: diameters from the grey across them, lengths, ends and crossings.
 
-A profile is the mean grey along a stretch of a fibre, as a function of the distance from its middle. The grey of a
-cylinder is between two limits: flat inside (a box), and as its thickness (a half circle). The model is ground with a
-slope, plus a box, plus a half circle, all blurred by one Gaussian; bright rims are a box less a half circle. It is
-linear but for the diameter and the blur, which are searched. Our own method (docs/method/fibres.md).
+A profile is the mean grey along a stretch of a fibre, as a function of the distance from its middle
+line. The profile of a cylinder lies between two limits: a box (equally bright inside) and a half
+circle (as bright as it is thick). So a profile is fitted by a sum: background with a slope, a box,
+and a half circle, all blurred by one Gaussian; for a fibre with bright rims the half circle is
+negative. The fit is linear in these terms; the diameter and the blur are searched. This method is
+our own (docs/method/fibres.md).
 """
 
 from __future__ import annotations
@@ -23,26 +25,30 @@ from ..labels.lines import polyline, straight_end
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 
-STEP = 0.5  # px between two places across a fibre
-BLURS = (0.55, 0.7, 0.85, 1.0, 1.2, 1.45, 1.8, 2.2, 2.8)  # px, SD
-RADII = np.linspace(0.7, 1.3, 41)  # times the radius of the label
-FEW_PX = 1.2  # px that the radius may change at most, of thin fibres
-TRUST, TRUST_PX = 0.05, 0.12  # relative SD and px by which the radius of a label may be wrong
-MISFIT = 0.02  # of the contrast: no cylinder is as the model to more than this
-AWAY = 0.8  # widths from a crossing or an end within which no diameter is measured
-OF_ONE = ("diameter", "diameter_sd", "length", "visible", "curl", "direction", "width")  # see `FibreMeasures`
+STEP = 0.5  # px between two samples across a fibre
+BLURS = (0.55, 0.7, 0.85, 1.0, 1.2, 1.45, 1.8, 2.2, 2.8)  # px, SDs that are tried
+RADII = np.linspace(0.7, 1.3, 41)  # times the radius of the label, tried
+RADIUS_CHANGE_PX = 1.2  # radii up to so many px from that of the label are tried, too, for thin fibres
+# Standard uncertainty of the radius of a label: a part of it, and px.
+LABEL_SD, LABEL_SD_PX = 0.05, 0.12
+MODEL_ERROR = 0.02  # of the contrast: real cylinders differ from the model by this much
+MARGIN = 0.8  # fibre widths from a crossing or an end; nearer to it no diameter is measured
+PER_FIBRE = ("diameter", "diameter_sd", "length", "visible", "curl", "direction", "width")  # see `FibreMeasures`
 
 
 @dataclass(frozen=True, eq=False)
 class FibreMeasures:
-    """What is measured of n objects, lengths in px; NaN where it is not known.
+    """The measures of n fibres, lengths in px; NaN where one is not known.
 
-    diameter, diameter_sd: (n,) mean and SD along the fibre. length: (n,) where both ends are seen. visible: (n,) of the
-    centre line in the image. curl: (n,) length over the distance of the ends, less 1. direction: (n,) degrees from 0 to
-    180, counterclockwise from the x axis. width: (n,) of the label. ends: (n,) ends in view. over: (n,) crossings under
-    which the fibre goes on.
-    points, steps, angles, owners: (m,) of places along all fibres: row and column (m, 2), px that each stands for (of a
-    fibre its visible length together), direction in rad, and index of the fibre.
+    diameter, diameter_sd: (n,) mean and SD along the fibre. length: (n,) of fibres with both ends
+    in view. visible: (n,) length of the middle line in the image. curl: (n,) this length divided by
+    the distance of its ends, minus 1. direction: (n,) degrees from 0 to 180, counterclockwise from
+    the x axis. width: (n,) of the label. ends: (n,) how many ends are in view. over: (n,) how many
+    objects cross over the fibre.
+
+    For m places along all fibres: points: (m, 2) row and column. steps: (m,) px of the middle line
+    that the place stands for; those of a fibre add up to `visible`. angles: (m,) direction in rad.
+    owners: (m,) index of the fibre.
     """
 
     diameter: Floats
@@ -61,15 +67,15 @@ class FibreMeasures:
 
 
 def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
-    """Measures of the objects 1..n of labels (H, W) in the picture grey (H, W)."""
+    """The measures of the fibres 1..n of labels (H, W). grey: (H, W) the picture."""
     count = int(labels.max(initial=0))
-    measures = {name: np.full(count, np.nan) for name in OF_ONE}
+    measures = {name: np.full(count, np.nan) for name in PER_FIBRE}
     ends, over = np.zeros(count, np.int64), np.zeros(count, np.int64)
     paths: list[tuple[Floats, int]] = []
     for number, pieces in trace(labels).items():
         index = number - 1
-        of_one, ends[index] = _measures_of(labels, grey, number, pieces)
-        for name, value in of_one.items():
+        fibre_measures, ends[index] = _measures_of(labels, grey, number, pieces)
+        for name, value in fibre_measures.items():
             measures[name][index] = value
         over[index] = _crossings(labels, number, pieces)
         paths += [(piece.path, index) for piece in pieces]
@@ -85,30 +91,34 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
 def _measures_of(
     labels: Labels, grey: NDArray[np.uint8], number: int, pieces: Sequence[Piece]
 ) -> tuple[dict[str, float], int]:
-    """The measures OF_ONE fibre, and how many of its ends are in view."""
+    """The measures PER_FIBRE of the fibre `number` by name, and how many of its ends are in view.
+
+    pieces: the parts of the fibre between crossings, in order along it (`labels.fibres.trace`).
+    """
     diameters, weights = diameters_along(labels, grey, pieces)
-    ends, (head, last), extension = _ends(labels, number, pieces)
+    ends, (cut_first, cut_last), extension = _ends(labels, number, pieces)
     line = np.concatenate([piece.path for piece in pieces])
-    line = line[head : len(line) - last]
-    across = line[-1] - line[0]
-    chord, visible = float(np.hypot(*across)) + extension, polyline(line) + extension
-    if np.hypot(*across) < 0.2 * len(line):  # of a closed line, its main axis
-        across = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
+    line = line[cut_first : len(line) - cut_last]
+    axis = line[-1] - line[0]
+    chord, visible = float(np.hypot(*axis)) + extension, polyline(line) + extension
+    if np.hypot(*axis) < 0.2 * len(line):  # a nearly closed line: its main axis
+        axis = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
     measures = {
         "diameter": float(np.average(diameters, weights=weights)) if len(diameters) else np.nan,
         "diameter_sd": float(np.sqrt(np.cov(diameters, aweights=weights))) if len(diameters) > 2 else np.nan,
         "length": visible if ends == 2 else np.nan,
         "visible": visible,
         "curl": visible / max(chord, 1.0) - 1,
-        "direction": float(np.degrees(np.arctan2(-across[0], across[1])) % 180),
+        "direction": float(np.degrees(np.arctan2(-axis[0], axis[1])) % 180),
         "width": float(np.average([piece.width for piece in pieces], weights=[piece.length + 1 for piece in pieces])),
     }
     return measures, ends
 
 
 def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, list[int], float]:
-    """How many ends are in view, how many points to leave out at both ends, which lead into corners, and how many px
-    the fibre goes on beyond the others."""
+    """How many ends of a fibre are in view; how many points of its middle line to leave out at the
+    first and at the last end, where the line bends into a corner of the label; and by how many px
+    in all the fibre reaches beyond the remaining line."""
     in_view, cuts, extension = 0, [], 0.0
     shape = np.pad(labels == number, 1)
     for path, width in ((pieces[0].path[::-1], pieces[0].width), (pieces[-1].path, pieces[-1].width)):
@@ -122,7 +132,11 @@ def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, li
 
 
 def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half_width: float) -> bool:
-    """Whether there is ground before an end: neither the frame nor another fibre."""
+    """Whether the end of a path (m, 2) is in view: neither the frame nor another fibre lies before
+    it.
+
+    reach: px from the end of the path to the end of the label.
+    """
     last = path[-max(6, round(3 * half_width)) :]
     forward = last[-1] - last[0]
     forward /= max(float(np.hypot(*forward)), 1e-9)
@@ -140,23 +154,26 @@ def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half_wi
 
 
 def _crossings(labels: Labels, number: int, pieces: Sequence[Piece]) -> int:
-    """How many other objects lie over a fibre, between two of its pieces."""
+    """How many other objects cross over a fibre: they lie between two of its pieces."""
     count = 0
-    for one, other in pairwise(pieces):
-        gap = np.linspace(one.path[-1], other.path[0], 2 + round(float(np.hypot(*(other.path[0] - one.path[-1])))))
-        under = labels[tuple(np.rint(gap).astype(int).T)]
-        count += len(set(under.tolist()) - {0, number})
+    for before, after in pairwise(pieces):
+        start, end = before.path[-1], after.path[0]
+        gap = np.linspace(start, end, 2 + round(float(np.hypot(*(end - start)))))
+        gap_labels = labels[tuple(np.rint(gap).astype(int).T)]
+        count += len(set(gap_labels.tolist()) - {0, number})
     return count
 
 
 def diameters_along(labels: Labels, grey: NDArray[np.uint8], pieces: Sequence[Piece]) -> tuple[Floats, Floats]:
-    """The diameter (k,) in px of each stretch of a fibre and the px (k,) along it, away from crossings and ends.
+    """The diameter (k,) of each of k stretches of a fibre, away from crossings and ends, and the
+    length (k,) of the stretch, both in px.
 
-    Where nowhere any ground is beside the fibre, as within a bundle, it is the width of the label of the longest piece.
+    A fibre without background beside it, as within a bundle, has no profile: then the one diameter
+    is the width of the label of its longest piece.
     """
     diameters, weights = [np.zeros(0)], [np.zeros(0)]
     for piece in pieces:
-        for share in (AWAY, 0.4, 0.15):
+        for share in (MARGIN, 0.4, 0.15):  # a short piece has a smaller margin
             margin = round(share * piece.width + 2 * share)
             if len(piece.path) - 2 * margin >= min(4, len(piece.path) - 2):
                 break
@@ -175,10 +192,12 @@ def diameters_along(labels: Labels, grey: NDArray[np.uint8], pieces: Sequence[Pi
 def _piece_diameters(
     labels: Labels, grey: NDArray[np.uint8], path: Floats, number: int, width: float
 ) -> tuple[Floats, Floats]:
-    """The diameter (k,) and the px (k,) along it of each stretch of a path (m, 2) of fibre `number`, `width` px wide.
+    """The diameter (k,) and the length (k,) in px of each stretch of a path (m, 2) of fibre
+    `number`, `width` px wide.
 
-    The picture is sampled along normals to the path, which is first put into the middle of the label; places beyond
-    another object or the frame are left out; then the profiles of a stretch are averaged and fitted.
+    The path is first moved into the middle of the label. The picture is sampled along normals to
+    it; samples beyond another object or the frame are left out. Then the profiles of a stretch are
+    averaged and fitted.
     """
     tangent = np.gradient(ndimage.gaussian_filter1d(path, max(2.0, 0.3 * width), axis=0, mode="nearest"), axis=0)
     tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
@@ -198,11 +217,11 @@ def _piece_diameters(
     rows, columns = (centred[:, None] + across[:, None] * normal[:, None]).transpose(2, 0, 1)
     is_free = (owner == 0) | (owner == number)
     is_free &= (rows > -0.5) & (columns > -0.5) & (rows < labels.shape[0] - 0.5) & (columns < labels.shape[1] - 0.5)
-    # What lies beyond another object is not the ground of this one: from the middle outwards, to the first of them.
+    # A sample is free only if all samples between it and the middle of the fibre are free.
     zero = len(across) // 2
     is_free[:, zero:] = np.logical_and.accumulate(is_free[:, zero:], axis=1)
     is_free[:, : zero + 1] = np.logical_and.accumulate(is_free[:, zero::-1], axis=1)[:, ::-1]
-    is_clear = is_free[:, np.abs(across) <= width / 2 + 2].all(1)  # ground on both sides, nothing over the fibre
+    is_clear = is_free[:, np.abs(across) <= width / 2 + 2].all(1)  # background on both sides, nothing over the fibre
     is_free &= is_clear[:, None]
     stretches = max(1, round(len(path) / max(6.0, width)))
     index = np.arange(len(path)) * stretches // len(path)
@@ -216,13 +235,14 @@ def _piece_diameters(
 
 
 def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: Floats) -> Floats:
-    """(k,) diameters of profiles (k, n) at the places (n,) from the middle, in px.
+    """(k,) diameters in px of the cylinders that fit k profiles best; NaN where too little
+    background is seen for a fit.
 
-    weights: (k, n) rows of the picture in each value. start: (k,) diameters of the label. NaN where too little ground
-    is seen for a fit.
+    across: (n,) px from the middle line. profiles: (k, n) mean grey. weights: (k, n) how many
+    samples each mean has. start: (k,) widths of the label in px.
     """
     typical = float(np.median(start)) / 2
-    radii = np.unique(np.concatenate([RADII * typical, typical + np.linspace(-FEW_PX, FEW_PX, 13)]))
+    radii = np.unique(np.concatenate([RADII * typical, typical + np.linspace(-RADIUS_CHANGE_PX, RADIUS_CHANGE_PX, 13)]))
     radii = radii[radii > 0.7]
     ground = np.abs(across) > typical + 1.5
     ground_samples = [(weights[:, ground & (across < 0)] > 0).sum(1), (weights[:, ground & (across > 0)] > 0).sum(1)]
@@ -234,9 +254,10 @@ def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: F
     contrast = np.array(
         [np.ptp(profile[used]) for profile, used in zip(profiles[fittable], weights[fittable] > 0, strict=True)]
     )
-    noise = np.maximum(misfit.min((0, 1)), (MISFIT * contrast) ** 2) + 1e-9
-    freedom = np.maximum(STEP * (weights[fittable] > 0).sum(1) - 6, 1)  # neighbours share pixels
-    radius_sd = TRUST * typical + TRUST_PX
+    noise = np.maximum(misfit.min((0, 1)), (MODEL_ERROR * contrast) ** 2) + 1e-9
+    # Six numbers are fitted, and neighbouring samples share pixels.
+    freedom = np.maximum(STEP * (weights[fittable] > 0).sum(1) - 6, 1)
+    radius_sd = LABEL_SD * typical + LABEL_SD_PX
     prior = ((radii[:, None] - start[None, fittable] / 2) / radius_sd) ** 2
     score = misfit / noise * freedom + prior
     best_blur = int(score.min(1).sum(1).argmin())  # one blur for the whole piece
@@ -245,7 +266,8 @@ def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: F
 
 
 def _misfits(across: Floats, profiles: Floats, weights: Floats, radii: Floats, blur: float) -> Floats:
-    """(r, k): the weighted mean square residual of each profile (k, n) for each radius (r,)."""
+    """(r, k): the weighted mean square residual of the best fit to each profile (k, n) with each
+    radius (r,). across: (n,); blur: SD, px."""
     model = basis(across, radii, blur)
     square = np.einsum("rna,kn,rnb->rkab", model, weights, model, optimize=True)
     right = np.einsum("rna,kn->rka", model, weights * profiles, optimize=True)
@@ -256,7 +278,9 @@ def _misfits(across: Floats, profiles: Floats, weights: Floats, radii: Floats, b
 
 
 def basis(across: Floats, radii: Floats, blur: float) -> Floats:
-    """(r, n, 4): ground, its slope, a box and a half circle of each radius, blurred, at the places (n,)."""
+    """(r, n, 4): the four terms of the model for each radius (r,), at the distances `across` (n,):
+    background, its slope, a box and a half circle, both blurred by a Gaussian of the SD `blur`
+    px."""
     reach, spread = np.abs(across).max(), np.hypot(blur, 0.29)  # a pixel is a box of 1 px, whose SD is 0.29
     box = 0.5 * (
         erf((across + radii[:, None]) / (np.sqrt(2) * spread)) - erf((across - radii[:, None]) / (np.sqrt(2) * spread))
@@ -270,7 +294,8 @@ def basis(across: Floats, radii: Floats, blur: float) -> Floats:
 
 
 def _lowest(radii: Floats, score: Floats) -> Floats:
-    """(k,) the radius of the lowest score (r, k), between the radii by a parabola."""
+    """(k,) the radius at which each score (r, k) is lowest; a parabola interpolates between the
+    radii (r,)."""
     lowest = np.clip(score.argmin(0), 1, len(radii) - 2)
     k = np.arange(score.shape[1])
     x = np.stack([radii[lowest + d] for d in (-1, 0, 1)])

@@ -1,7 +1,9 @@
-"""Sizes and numbers per area of the objects in one field of view.
+"""Tables, sizes and numbers per area for kinds without a verdict (grains, bubbles, loops): the
+objects in one field of view.
 
-Objects that touch the frame are left out of the sizes. They are counted, as halves in numbers per area. The web process
-also reads this: what needs scipy is imported inside functions.
+Objects that touch the frame have no known size, so they are left out of the sizes. They count as
+halves in numbers per area. The web process imports this module, so scipy is imported inside
+functions.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from .regions import CountedArea, set_regions_aside
 from .results import Statistics
 from .table import Table
 
-BLOCKS = 4  # of a side: how much the field differs within itself is the spread of its BLOCKS^2 parts
-FEWEST = 6  # objects; an interval of fewer would be an invention
+BLOCKS = 4  # along each side; intervals come from the differences between the BLOCKS² parts of a field
+FEWEST = 6  # objects, for an interval
 
 
 def table_of(
@@ -40,25 +42,29 @@ def table_of(
     too_small: Sequence[Reason] = (),
     **measured: NDArray[Any],
 ) -> Table:
-    """A row for each object, those at the frame kept; measured: further columns (n,), lengths in px. too_small: reasons
-    of the filter that hold with the filter off, too."""
+    """The judged table, with a row for each object; those that touch the frame are counted.
+
+    measured: further columns (n,), lengths in px. too_small: reasons of the filter that hold with
+    the filter off, too.
+    """
     from . import shapes
 
-    labels, size = segmentation.dense, calibration.nm_per_pixel
-    table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, size, segmentation.rows)
+    labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
+    table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows)
     table, ignored = table.with_measures(**measured), str(Reason.IGNORED)
     marks = segmentation.used.get(MARKS, ())
     table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)
     table = set_regions_aside(table, labels, settings.ignore, ignored, micrograph.shape)
     table = corrected(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)
-    return with_reasons_lifted(judged, [Reason.FRAME]).identified(segmentation.ids)
+    return with_reasons_lifted(judged, [Reason.FRAME]).with_ids(segmentation.ids)
 
 
 def distribution(
     table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Statistics:
-    """The distribution of a measure of the whole objects. An object at the frame has no known size, but is kept."""
+    """The statistics of the measure `size` over the objects that do not touch the frame. Those that
+    touch it are not among the objects left out, because they are counted elsewhere."""
     from .budget import Conditions
     from .statistics import seed_of, summarise
 
@@ -69,7 +75,8 @@ def distribution(
 
 
 def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Value:
-    """Mean of a measure of the whole objects, by number, with Student's 95 % interval.
+    """The mean by number of the measure `by` over the objects that do not touch the frame, with
+    Student's 95 % interval.
 
     The interval includes the uncertainty of the calibration. It is missing where it is not defined
     (`bootstrap.undefined`).
@@ -91,58 +98,63 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
 def per_area(
     name: str, table: Table, area: CountedArea, calibration: Calibration, amounts: Floats | None = None
 ) -> Value:
-    """The number of kept objects per counted area of a field, or the sum of their visible `amounts` per area.
+    """The number of counted objects in a field divided by its area; with `amounts`, such as visible
+    lengths, the sum of these divided by the area.
 
-    name: of the quantity. An object at the frame counts half, because the other half belongs to the neighbouring field.
-    The visible part of its length belongs to this field alone. The 95 % interval is that of `over_blocks`, with the
-    scale's uncertainty.
+    name: of the quantity. An object at the frame counts half, because the other half belongs to the
+    neighbouring field. An amount counts whole, because only its visible part is measured. The 95 %
+    interval is that of `over_blocks`, with the uncertainty of the scale.
     """
-    share = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
+    counts = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
     quantity, areas = NUMBERS[name], areas_of_blocks(area) * (table.nm_per_pixel or 1.0) ** 2
-    mean = over_blocks(lambda sums: ratio(sums[0], sums[1]), np.stack([in_blocks(table, area.shape, share), areas], 1))
+    mean = over_blocks(lambda sums: ratio(sums[0], sums[1]), np.stack([in_blocks(table, area.shape, counts), areas], 1))
     enough = if_enough(mean, table, quantity.unit(table.unit))
     return with_scale(enough, calibration.standard_uncertainty, quantity.power)
 
 
 def block_of(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.int64]:
-    """(n,) 0..BLOCKS^2 - 1: the block of a field of `shape` (H, W) px in which each place lies."""
+    """(n,) the block, 0..BLOCKS² - 1, of a field of `shape` (H, W) in which each place (row,
+    column) lies."""
     down, across = (
-        np.clip(BLOCKS * at // size, 0, BLOCKS - 1) for at, size in zip((rows, columns), shape, strict=True)
+        np.clip(BLOCKS * place // side, 0, BLOCKS - 1) for place, side in zip((rows, columns), shape, strict=True)
     )
     return np.asarray(BLOCKS * down + across, np.int64)
 
 
 def per_block(amounts: NDArray[Any]) -> Floats:
-    """(BLOCKS^2,): the sums of the amounts (H, W) over the pixels of each block."""
+    """(BLOCKS²,) the sums of the amounts (H, W) over the pixels of each block."""
     height, width = amounts.shape
     blocks = block_of(np.arange(height)[:, None], np.arange(width)[None], (height, width))
     return np.bincount(blocks.ravel(), amounts.ravel(), BLOCKS**2).astype(float)
 
 
 def areas_of_blocks(area: CountedArea) -> Floats:
-    """(BLOCKS^2,) px: what counts of each block; without regions equal parts of the field."""
+    """(BLOCKS²,) the counted area of each block in px."""
     if area.ignored is None:
         return np.full(BLOCKS**2, area.shape[0] * area.shape[1] / BLOCKS**2)
     return per_block(~area.ignored)
 
 
 def ratio(part: float, whole: float) -> float:
-    """NaN where nothing is left of the whole, such as without the only block that has some."""
+    """part / whole; NaN if the whole is 0, such as without the only block with objects."""
     return float(part / whole) if whole else float("nan")
 
 
 def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
-    """(BLOCKS^2,): the sums of the amounts (n,) of the kept objects whose centres lie in each block."""
+    """(BLOCKS²,) the sums of the amounts (n,) over the counted objects whose centres lie in each
+    block."""
     rows, columns = (table[f"centroid_{axis}_px"][table.kept] for axis in "yx")
     return np.bincount(block_of(rows, columns, shape), amounts[table.kept], BLOCKS**2).astype(float)
 
 
 def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highest: float = np.inf) -> Value:
-    """A figure of the sums of all blocks, with its 95 % interval; None if it is undefined.
+    """A figure that follows from sums over blocks, such as a ratio, with its 95 % interval; None if
+    it is undefined.
 
-    sums: (blocks, k), the blocks BLOCKS^2 parts of a field or whole images. most: its largest possible value, 1 for a
-    fraction. The interval is Student's. Its standard error is that of the jackknife over the blocks (Tukey 1958); for a
-    mean this is the spread of the blocks. Of one field it shows how well this is known, not how other fields differ.
+    sums: (blocks, k); the blocks are the BLOCKS² parts of a field, or whole images. figure: gets
+    the sums (k,) over all blocks. highest: its largest possible value, 1 for a fraction. The
+    interval is Student's; its standard error is that of the jackknife over the blocks (Tukey 1958).
+    For the parts of one field it says how well this field is known, not how other fields differ.
     """
     total = sums.sum(0)
     value = figure(total)
@@ -153,5 +165,6 @@ def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highest: flo
 
 
 def if_enough(value: Value, table: Table, unit: str = "") -> Value:
-    """The value in its unit; without an interval if too few objects were kept."""
+    """The value with its unit; without an interval if fewer than FEWEST objects of the table are
+    counted."""
     return replace(value, unit=unit) if int(table.kept.sum()) >= FEWEST else Value(value.value, unit=unit)

@@ -1,4 +1,8 @@
-"""The reasons for setting a particle aside: each is a word and a sentence with its limit."""
+"""The reasons why an object is left out of the numbers, and the rules that give each object its
+reason.
+
+A reason is a short text, which is stored in the table, and a sentence with its limit.
+"""
 
 from __future__ import annotations
 
@@ -14,29 +18,30 @@ from numpy.typing import NDArray
 from ..labels.segmentation import Segmentation
 from .table import REASON_TYPE, Table
 
-BY_HAND = "by_hand"  # the column of objects that a person confirmed
-SLIP_PX = 9
-SMALL_PX = 16
-RESOLVED_PX = 5.0
+BY_HAND = "by_hand"  # name of the column that is 1 for objects that a person confirmed
+SLIP_PX = 9  # area; a smaller outline is a slip, not an object
+SMALL_PX = 16  # area
+RESOLVED_PX = 5.0  # minimum Feret diameter
 LEAST_CONFIDENCE = 0.5
-SURE_CONFIDENCE = 0.9  # from which on a single outline is shown as an example
+SURE_CONFIDENCE = 0.9  # least confidence of an outline that is shown as an example
 LEAST_SOLIDITY = 0.75
 LEAST_ASPECT_RATIO = 0.15
-# The measurand in words, by the setting `measurand`.
+# The value of the setting `measurand`: the measurand in words.
 MEASURANDS = {"seen": "particles whose outline can be seen", "all": "all particles, hidden ones too", "": ""}
 
 
 class Reason(StrEnum):
-    """The reasons in the order of judging: a particle gets the first one that holds, but a faint gap is a gap."""
+    """The reasons. If several hold, `set_aside` gives the first in this order (but GAP goes before
+    FAINT)."""
 
-    UNLIKE = "unusual picture"
+    UNLIKE = "unusual picture"  # unlike the pictures that the model learnt from
     IGNORED = "in a region to ignore"
     MARKED = "writing or drawing on the picture"
     FRAME = "touches the frame"
     SLIP = "a few pixels only"
     FAINT = "much fainter than the others"
     GAP = "gap between particles"
-    HIDDEN = "mostly hidden by others"  # of stored results
+    HIDDEN = "mostly hidden by others"  # only in results of older versions
     SMALL = "smaller than the filter"
     UNRESOLVED = "below the resolution limit"
     UNSURE = "low confidence"
@@ -51,13 +56,14 @@ class Reason(StrEnum):
         return _DEFINITIONS[self]
 
 
+# Groups of reasons. ALWAYS hold with the filter off, too; FILTER_REASONS only with the filter on.
 ALWAYS = (Reason.FRAME, Reason.SLIP)
-OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given after `set_aside`, which would take them off
-FILTERED = (Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
+OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given after `set_aside`, which removes them
+FILTER_REASONS = (Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
-BY_REGION = (Reason.IGNORED, Reason.MARKED)  # judged by where it lies (measure.regions)
+BY_REGION = (Reason.IGNORED, Reason.MARKED)  # judged by the place of the outline (measure.regions)
 BY_IMAGE = (Reason.UNLIKE, *BY_REGION, *BY_OTHERS)  # judged before the filter, by the whole image
-FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)
+FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)  # because the outline is too small
 
 _DEFINITIONS = {
     Reason.UNLIKE: "The image clearly shows another kind than the model knows. “Yes, measure” counts its outlines.",
@@ -101,16 +107,17 @@ _DEFINITIONS = {
 
 
 def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Table:
-    """The table with every particle kept or given the first reason that holds.
+    """The table judged: every object is counted, or left out for the first reason that holds.
 
-    The reasons in `ALWAYS`, and those of the filter in `always`, apply with the filter off, too. All limits are in
-    pixels of the upload, so the calibration changes no judgement. A NaN confidence (none was measured)
-    is not low. Particles that a person set aside stay so, and those with a reason of BY_IMAGE, unless a person
-    confirmed them: for these only ALWAYS holds, and that they lie in a region that somebody drew, whose area does not
-    count either.
+    filter: whether the filter is on. always: reasons of the filter that hold with the filter off,
+    too. All limits are in pixels of the upload, so the calibration changes no judgement. A NaN
+    confidence (none was measured) is not low. An object that a person left out stays left out, and
+    so does one with a reason of BY_IMAGE. But for an object that a person confirmed, only two
+    things count: the reasons ALWAYS, and whether it lies in a region to ignore, because the area of
+    that region does not count.
     """
     px = table.rescaled(None)
-    # Going to nanometres and back may cost the last digit, and limits are often met exactly.
+    # Converting to nm and back may change the last digit, and many sizes lie exactly at a limit.
     area, width = np.rint(px["area_px2"]), px["min_feret_px"].round(9)
     holds = {
         **{reason: table.reasons == reason for reason in BY_IMAGE},
@@ -125,25 +132,31 @@ def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Tabl
     def first_reason(judges: Sequence[Reason]) -> NDArray[Any]:
         return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
 
-    reasons = first_reason((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTERED if filter else always)))
+    reasons = first_reason((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTER_REASONS if filter else always)))
     if BY_HAND in table.columns:  # NaN in a sample's images without it
         reasons = np.where(table[BY_HAND] == 1, first_reason((Reason.IGNORED, *ALWAYS)), reasons)
-    is_given = ~np.isin(table.reasons, ["", *map(str, Reason)])
-    return table.judged(np.where(is_given, table.reasons, reasons).astype(REASON_TYPE))
+    is_by_person = ~np.isin(table.reasons, ["", *map(str, Reason)])
+    return table.judged(np.where(is_by_person, table.reasons, reasons).astype(REASON_TYPE))
 
 
 def corrected(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
-    """The table with a person's decisions; rows in the order of the segmentation's ids. Some reasons depend on other
-    outlines: they stay as they were when the person began, unless the faint limit has changed since."""
+    """The table with the decisions of a person who corrected the segmentation: objects left out,
+    and objects confirmed. The table's rows are in the order of the segmentation's ids.
+
+    The reasons BY_OTHERS depend on other outlines. They stay as they were when the person began, so
+    that a correction does not change the judgement of other outlines, unless `faint_limit` has
+    changed since.
+    """
     ids, reasons = segmentation.ids, table.reasons
     by_others = dict(segmentation.used.get("by_others", {}))
-    unjudged = [*chain(*(by_others.pop(str(reason), ()) for reason in BY_REGION))]  # by others, when the person began
+    # Objects that lay in a region when the person began: nobody judged them by others then.
+    unjudged = [*chain(*(by_others.pop(str(reason), ()) for reason in BY_REGION))]
     if by_others.pop("faint_limit", None) == faint_limit:
-        stands = ~np.isin(reasons, list(by_others)) | np.isin(ids, unjudged)
+        is_unchanged = ~np.isin(reasons, list(by_others)) | np.isin(ids, unjudged)
         by_place = [str(Reason.UNLIKE), *map(str, BY_REGION)]
         for reason, numbers in by_others.items():
             reasons = np.where(np.isin(ids, numbers) & ~np.isin(reasons, by_place), reason, reasons)
-        reasons = np.where(stands | np.isin(ids, [*chain(*by_others.values())]), reasons, "")
+        reasons = np.where(is_unchanged | np.isin(ids, [*chain(*by_others.values())]), reasons, "")
     if not segmentation.by_hand and not segmentation.set_aside:
         return table.judged(reasons.astype(REASON_TYPE))
     decided = [segmentation.set_aside.get(number, why) for number, why in zip(ids.tolist(), reasons, strict=True)]
@@ -152,53 +165,57 @@ def corrected(table: Table, segmentation: Segmentation, faint_limit: float | Non
 
 
 def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:
-    """The table without objects of a relative contrast under `limit` (0: none), and gaps (n,) between particles: these
-    are set aside."""
+    """The table in which gaps between particles are left out, and objects with a relative contrast
+    under `limit` (0: no limit). gap: (n,) whether each object is a gap."""
     holds = gap, (table["relative_contrast"] < limit) & (limit > 0)
     return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT)], table.reasons))
 
 
 def judged_without(table: Table, filter: bool, *reasons: Reason) -> Table:
-    """The table judged as if these reasons held of no outline; the same one where they hold of none."""
-    lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
-    return set_aside(table.judged(np.where(lifted, "", table.reasons)), filter) if lifted.any() else table
+    """The table judged as if these reasons did not exist; the same table if no object has one of
+    them."""
+    is_lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
+    if not is_lifted.any():
+        return table
+    return set_aside(table.judged(np.where(is_lifted, "", table.reasons)), filter)
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:
-    """The table judged as if no confidence were low; other reasons of the filter stay."""
+    """The table judged as if no confidence were low; other reasons still hold."""
     if not (table.reasons == Reason.UNSURE).any():
         return table
-    sure = table.with_measures(confidence=np.full(len(table), np.nan))
-    judged = set_aside(sure, filter).reasons
-    return table.judged(np.where(table.reasons == Reason.UNSURE, judged, table.reasons).astype(REASON_TYPE))
+    without_confidence = table.with_measures(confidence=np.full(len(table), np.nan))
+    reasons = set_aside(without_confidence, filter).reasons
+    return table.judged(np.where(table.reasons == Reason.UNSURE, reasons, table.reasons).astype(REASON_TYPE))
 
 
 def without_doubtful(table: Table, least: float = LEAST_CONFIDENCE) -> Table:
-    """The table with kept outlines of a confidence under `least` set aside. Those that a person confirmed stay, and
-    those of an unknown confidence."""
-    doubtful = table.kept & (table["confidence"].round(6) < least) & (table.columns.get(BY_HAND, 0) != 1)
-    return table.judged(np.where(doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
+    """The table in which counted outlines with a confidence under `least` are left out. Outlines
+    that a person confirmed still count, and those without a confidence."""
+    is_doubtful = table.kept & (table["confidence"].round(6) < least) & (table.columns.get(BY_HAND, 0) != 1)
+    return table.judged(np.where(is_doubtful, str(Reason.UNSURE), table.reasons).astype(REASON_TYPE))
 
 
 def with_reasons_lifted(table: Table, reasons: Sequence[Reason]) -> Table:
-    """The table with all objects kept that were set aside for one of `reasons`."""
-    lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
-    return table.judged(np.where(lifted, "", table.reasons).astype(REASON_TYPE))
+    """The table in which objects that were left out for one of `reasons` are counted."""
+    is_lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
+    return table.judged(np.where(is_lifted, "", table.reasons).astype(REASON_TYPE))
 
 
 def whole_only(table: Table) -> Table:
-    """The table with all objects that touch the frame set aside."""
+    """The table in which all objects that touch the frame are left out."""
     return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
 
 def sized(table: Table, *, screened: bool) -> Table:
-    """The table in which only the objects of the size distribution are kept: those that touch the frame are among them
-    where objects are screened as nanomaterials, or where nobody looked."""
+    """The table in which only the objects of the size distribution are counted. Those that touch
+    the frame are left out, unless the objects were judged as nanomaterials (screened: then they are
+    left out already) or the table does not say which touch it."""
     return table if screened or "touches_frame" not in table.columns else whole_only(table)
 
 
 def by_reason(tables: Sequence[Table]) -> dict[str, int]:
-    """How many particles were set aside, by reason, in the order of judging."""
+    """How many objects of the tables were left out, by reason, in the order of `Reason`."""
     counts = Counter(reason for table in tables for reason in table.reasons[~table.kept].tolist())
     ordered = [str(reason) for reason in Reason if reason in counts]
     return {reason: counts[reason] for reason in [*ordered, *sorted(set(counts) - set(ordered))]}

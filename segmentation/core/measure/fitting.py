@@ -1,4 +1,5 @@
-"""The log-normal distribution of maximum likelihood, and how well it fits."""
+"""The log-normal law that fits a distribution of sizes best (maximum likelihood), and how well it
+fits."""
 
 from __future__ import annotations
 
@@ -10,14 +11,18 @@ from .distribution import SAME, Floats, effective_number
 from .quantities import significant
 from .results import Fit
 
-# Particles. Of 30 that are uniform from 0.2 to 2 every second sample passes as log-normal, of 50 every third.
-LEAST = 50
-SIGNIFICANCE = 0.05  # a p below it says that more than chance makes the difference
-CLOSE, NEAR = 0.03, 0.05  # from 0.05 on the top of the curve is seen beside that of the bars
+# With fewer sizes a fit says little: of samples of 50 that are uniform from 0.2 to 2 every third
+# passes as log-normal, of samples of 30 every second.
+FEWEST_SIZES = 50
+SIGNIFICANCE = 0.05  # a p below it means that chance does not explain the difference
+# Distances of the cumulative curves up to which a fit is good, or fair. From 0.05 on a person sees
+# that the top of the curve is beside that of the bars.
+GOOD_DISTANCE, FAIR_DISTANCE = 0.03, 0.05
 
-# How likely a sample of the fitted law lies further from its own fit (Lilliefors 1967), by the modified distance
-# D (sqrt n - 0.01 + 0.85 / sqrt n) of Stephens (1974), whose distribution hardly depends on n.
-# Made by `python -m tests.tools.accuracy.lilliefors` from 400,000 samples of n = 200.
+# The table of the test of Lilliefors (1967). P_VALUES: how likely a sample of the fitted law is
+# further from its own fit than a distance D. MODIFIED: D (sqrt n - 0.01 + 0.85 / sqrt n), whose
+# distribution hardly depends on n (Stephens 1974). Made by `python -m
+# tests.tools.accuracy.lilliefors` from 400,000 samples of n = 200.
 MODIFIED: tuple[float, ...] = (0.318, 0.367, 0.421, 0.454, 0.501, 0.538, 0.573, 0.608, 0.646)
 MODIFIED += (0.689, 0.715, 0.744, 0.780, 0.826, 0.857, 0.899, 0.921, 0.949, 0.986, 1.011, 1.047)
 MODIFIED += (1.105, 1.177, 1.231, 1.278, 1.378)
@@ -26,34 +31,36 @@ P_VALUES += (0.05, 0.04, 0.03, 0.02, 0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0
 
 
 def log_normal(size: Floats, weights: Floats) -> Fit | None:
-    """The fit to sorted sizes (n,); None for fewer than LEAST sizes or equal sizes.
+    """The fit to sorted sizes (n,); None for fewer than FEWEST_SIZES sizes, or equal sizes.
 
-    good: p is at least SIGNIFICANCE, or the distance is at most CLOSE (with many particles even a tiny deviation is
-    significant, but does not matter). fair: the distance is at most NEAR. Otherwise poor.
+    The fit is good if p is at least SIGNIFICANCE, or if the distance is at most GOOD_DISTANCE (with
+    many particles a tiny deviation is significant, but does not matter); fair if the distance is at
+    most FAIR_DISTANCE; otherwise poor.
     """
     logs = np.log(size)
-    if len(size) < LEAST or logs[-1] - logs[0] <= SAME:
+    if len(size) < FEWEST_SIZES or logs[-1] - logs[0] <= SAME:
         return None
     mean = float(np.average(logs, weights=weights))
     spread = float(np.sqrt(np.average((logs - mean) ** 2, weights=weights)))
-    # The law's spread as in the test of Lilliefors, with denominator n - 1.
+    # The test of Lilliefors takes the law's spread with the denominator n - 1.
     n = effective_number(weights)
     ks = distance((logs - mean) / (spread * np.sqrt(n / (n - 1))), weights)
     p = p_value(ks, n)
     median, gsd = float(np.exp(mean)), float(np.exp(spread))
     word: Literal["good", "fair", "poor"] = (
-        "good" if p >= SIGNIFICANCE or ks <= CLOSE else "fair" if ks <= NEAR else "poor"
+        "good" if p >= SIGNIFICANCE or ks <= GOOD_DISTANCE else "fair" if ks <= FAIR_DISTANCE else "poor"
     )
     return Fit(law="log-normal", median=median, gsd=gsd, ks=ks, p=p, word=word)
 
 
 def p_words(p: float) -> str:
-    """Such as "p = 0.120"; a p that would be rounded to 0 is given as under 0.001."""
+    """A p value in words, such as "p = 0.120"; one under 0.001 is "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def unfit(fit: Fit | None) -> str:
-    """A sentence that says why a fitted law is not drawn; "" if it is drawn, or if no law was fitted."""
+    """A sentence that says why a fitted law is not drawn (its fit is poor); "" if it is drawn, or
+    if no law was fitted."""
     if fit is None or fit["word"] != "poor":
         return ""
     return "These sizes follow no log-normal law."
@@ -61,21 +68,22 @@ def unfit(fit: Fit | None) -> str:
 
 def fit_words(fit: Fit) -> str:
     """How well the law fits by the rule of `log_normal`: "a fair fit, at most 5.5 % off"."""
-    apart = f"a {fit['word']} fit, at most {significant(100 * fit['ks'], 2)} % off"
-    is_by_chance = fit["word"] == "good" and fit["ks"] > CLOSE
-    return f"{apart}, no more than by chance" if is_by_chance else apart
+    quality = f"a {fit['word']} fit, at most {significant(100 * fit['ks'], 2)} % off"
+    is_by_chance = fit["word"] == "good" and fit["ks"] > GOOD_DISTANCE
+    return f"{quality}, no more than by chance" if is_by_chance else quality
 
 
 def density(size: Floats, fit: Fit) -> Floats:
-    """The law's density at sizes (n,), per unit of size."""
+    """(n,) the density of the fitted law at the sizes (n,), per unit of size."""
     spread = np.log(fit["gsd"])
     deviates = np.log(size / fit["median"]) / spread
     return np.asarray(np.exp(-(deviates**2) / 2) / (size * spread * np.sqrt(2 * np.pi)), np.float64)
 
 
 def distance(deviates: Floats, weights: Floats) -> float:
-    """The greatest distance between the distribution of sorted deviates (n,) and the standard normal one."""
-    from scipy.special import ndtr  # here, as the web process imports this module
+    """The greatest distance between the cumulative distribution of sorted deviates (n,) with
+    weights (n,), and the standard normal one."""
+    from scipy.special import ndtr  # not at the top: the web process imports this module without scipy
 
     expected = ndtr(deviates)
     reached = np.cumsum(weights) / weights.sum()
@@ -84,6 +92,6 @@ def distance(deviates: Floats, weights: Floats) -> float:
 
 
 def p_value(ks: float, n: float) -> float:
-    """The p of a distance `ks` of n particles from their own fit, interpolated in the table (0.0001 to 0.999)."""
+    """The p value, 0.0001 to 0.999, of the distance `ks` of n particles from their own fit."""
     modified = ks * (np.sqrt(n) - 0.01 + 0.85 / np.sqrt(n))
     return float(np.interp(modified, MODIFIED, P_VALUES))

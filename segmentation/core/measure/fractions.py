@@ -1,4 +1,5 @@
-"""The fraction by number from 1 to 100 nm and its 95 % interval: one or two images by particle, more by image."""
+"""The fraction by number from 1 to 100 nm and its 95 % interval. For one or two images the interval
+comes from the number of particles, for more from the differences between images."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ from .distribution import FEWEST_IMAGES, LEAST_NM, Floats, WeightedSizes, effect
 from .drawn import Z95, t95
 from .fitting import SIGNIFICANCE
 
-# Normal deviates, in the middles of equal parts; there are so many that 2.5 and 97.5 % are the middles of two parts.
+# 180 normal deviates of equal probability: the 2.5 and the 97.5 % quantile are among them.
 DEVIATES = special.ndtri((np.arange(180) + 0.5) / 180)
-MANY_IMAGES = 30  # from here on hardly any kind of field is missed
+MANY_IMAGES = 30  # with so many, hardly any kind of place in the specimen is missed
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Fraction:
 
 
 def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
-    """The 95 % interval of a fraction after Wilson (1927); n must be positive."""
+    """The interval of the fraction successes / n after Wilson (1927); 95 % with the default z. n
+    must be positive."""
     p, z2 = successes / n, z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = z * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
@@ -40,15 +42,16 @@ def wilson(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
 def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0) -> Fraction | None:
     """Fraction by number of sizes from 1 to 100 nm, and its interval; None in pixels or without particles.
 
-    Wilson's formula is evaluated for the effective number of particles (`_trials`) at DEVIATES, for the fractions with
-    all sizes exp(u DEVIATES) times as large, where the calibration has an uncertainty u; the interval is the middle
-    95 % of the results. Of images that differ no more than by chance it is never wider than that of one of them.
+    uncertainty: relative standard uncertainty u of the calibration. Wilson's formula is evaluated
+    for the equivalent number of particles (`_trials`) at all DEVIATES, and for the fractions with
+    all sizes exp(u DEVIATES) times as large; the interval is the middle 95 % of the results. For
+    images that differ no more than by chance it is never wider than that of one of them.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None
     share = nano_share(sizes.size, sizes.weights["number"])
     low, high = _limits(sizes, share, uncertainty, *_trials(sizes))
-    if sizes.by_image and _are_alike(sizes, share):
+    if sizes.by_image and _differ_by_chance(sizes, share):
         n = effective_number(sizes.weights["number"]) / sizes.images
         least, greatest = _limits(sizes, share, uncertainty, n, Z95)
         low, high = max(low, least), min(high, greatest)
@@ -56,21 +59,22 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0) -> Fraction | 
 
 
 def _limits(sizes: WeightedSizes, share: float, uncertainty: float, n: float, z: float) -> tuple[float, float]:
-    """The interval of a share of n independent particles. z: its deviate."""
-    surely = wilson(share * n, n, z)
+    """The interval of a share of n independent particles. z: the normal deviate of its ends."""
+    exact_scale = wilson(share * n, n, z)
     if not uncertainty:
-        return surely
+        return exact_scale
     p = shares_if_scaled(sizes, np.exp(uncertainty * DEVIATES))[:, None]
-    deviates = DEVIATES * z / Z95  # Wilson's lower limits (< 0) and upper ones (> 0)
+    deviates = DEVIATES * z / Z95  # negative ones give Wilson's lower limits, positive ones upper limits
     root = np.sqrt(np.maximum(p * (1 - p) / n + deviates**2 / (4 * n * n), 0))
     limits = (p + deviates**2 / (2 * n) + deviates * root) / (1 + deviates**2 / n)
     low, high = np.clip(np.quantile(limits, (0.025, 0.975)), 0, 1).tolist()
     # The grid is finite: an uncertain calibration must not give a narrower interval than an exact one.
-    return min(low, surely[0]), max(high, surely[1])
+    return min(low, exact_scale[0]), max(high, exact_scale[1])
 
 
-def _are_alike(sizes: WeightedSizes, share: float) -> bool:
-    """Whether the images' fractions differ no more than by chance (chi-squared test)."""
+def _differ_by_chance(sizes: WeightedSizes, share: float) -> bool:
+    """Whether the fractions of the images differ no more than by chance (chi-squared test). share:
+    the fraction of all particles."""
     if share in (0.0, 1.0):
         return True
     image, weights = sizes.image_numbers, sizes.weights["number"]
@@ -79,11 +83,13 @@ def _are_alike(sizes: WeightedSizes, share: float) -> bool:
     return bool(special.chdtrc(sizes.images - 1, spread) >= SIGNIFICANCE)
 
 
-def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:
-    """What few images may all miss; None for too few to say anything of the material, and for many.
+def missed_fields(nano: Fraction, images: int) -> tuple[float, float, float] | None:
+    """What fields of view that are on none of the images could change: the share of the specimen
+    that they can cover at most (a kind of field that covers more is on at least one image with 95 %
+    probability), and the lowest and the highest fraction that is then possible.
 
-    First the share of the specimen that a kind of field must cover to appear in at least one image with 95 %
-    probability; then the lowest and the highest fraction that such unseen fields could give.
+    None for too few images to say anything of the material, and for so many that hardly any kind is
+    missed. nano: the fraction in the images.
     """
     if not FEWEST_IMAGES <= images < MANY_IMAGES:
         return None
@@ -93,7 +99,8 @@ def unseen(nano: Fraction, images: int) -> tuple[float, float, float] | None:
 
 
 def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | float = 0.0) -> Floats:
-    """(k,) the fraction from 1 to 100 nm with all sizes multiplied by `factors` (k,), then shifted by `shifts` nm."""
+    """(k,) the fraction from 1 to 100 nm if all sizes are multiplied by each factor (k,), and then
+    `shifts` nm, one or (k,), are added."""
     weights, slack = sizes.weights["number"], 1 + 1e-12
     below = np.r_[0.0, np.cumsum(weights)] / weights.sum()
     high = np.searchsorted(sizes.size, (NANO_NM - shifts) / factors * slack, "right")
@@ -102,10 +109,12 @@ def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | flo
 
 
 def _trials(sizes: WeightedSizes) -> tuple[float, float]:
-    """The equivalent number of independent particles, and the deviate of the fraction's 95 % interval.
+    """The equivalent number of independent particles, and the deviate for the ends of the
+    fraction's interval.
 
-    Particles of one image are alike. So with several images the number follows from the variance between the images'
-    fractions, and is never more than the effective number of particles.
+    Particles of one image resemble each other. So with several images the number follows from the
+    variance between the fractions of the images; it is never more than the effective number of
+    particles.
     """
     weights = sizes.weights["number"]
     n = effective_number(weights)

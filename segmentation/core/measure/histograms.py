@@ -1,7 +1,9 @@
-"""The one histogram of sizes: figure, report, workbook, page, API, cards and samples show these bars.
+"""The bars of a histogram of sizes. Figures, reports, workbooks, pages, the API and samples all
+show these bars.
 
-It is made from a weighted table: every outline that counts, and every piece that it may be instead, with its
-probability and the weight of the border correction. The web process reads this, too: numpy alone.
+They are computed from a weighted table of outlines and of the pieces into which possible cuts would
+divide them: each has its probability and the weight of the border correction. The web process
+imports this module, so it needs only numpy.
 """
 
 from __future__ import annotations
@@ -20,17 +22,19 @@ from .distribution import Edge, Floats, known_or_one
 from .quantities import Unit, column
 from .table import REASON_TYPE, Table
 
-LENGTH = "visible_length"  # of fibres, by which they are weighted in place of their volume
+LENGTH = "visible_length"  # column of fibres; they are weighted by it in place of their volume
 Bools = NDArray[np.bool_]
-Refusal = Literal["", "many", "wide"]
+Refusal = Literal["", "many", "wide"]  # too many bars for the width, or a width that is too large
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a histogram shows.
+    """What a person chose to see in a histogram.
 
-    measure: a column of the population, "" for its size. weighting: one of its weightings. width: of a bar, in the unit
-    of the measure; on a logarithmic axis bars per decade; None for automatic bins. left_out: also what does not count.
+    measure: a column of the population, "" for the size. weighting: one of its weightings. log:
+    whether the axis is logarithmic. width: of a bar, in the unit of the measure, but on a
+    logarithmic axis the bars per decade; None for automatic bins. left_out: whether objects that
+    were left out are shown, too.
     """
 
     measure: str = ""
@@ -42,12 +46,14 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """n outlines, and after them what they may be instead: all that a histogram may show.
+    """All that a histogram may show: outlines, followed by the pieces into which possible cuts
+    would divide them, n in all.
 
-    unit: of lengths. pixel_size: in this unit, 0 of several images that differ in it. columns: measures by name, (n,)
-    each, NaN where not known; the first is the size. is_counted: (n,) whether it counts; else it was left
-    out. probability: (n,) that it is an object as it stands. edge_weight: (n,) of the border correction; None where
-    there is none. lengths: (n,) of fibres, else None. image: (n,) from 0 on.
+    unit: of lengths. pixel_size: in this unit, 0 for several images that differ in it. columns:
+    measures by name, (n,) each, NaN where not known; the first is the size. is_counted: (n,)
+    whether it is counted or left out. probability: (n,) that it is one object. edge_weight: (n,) of
+    the border correction; None without one. lengths: (n,) of fibres; None for other objects. image:
+    (n,) the number of its image from 0 on.
     """
 
     unit: Unit
@@ -70,39 +76,44 @@ class Population:
         unit: Unit,
         pixel_size: float,
     ) -> Population:
-        """The objects in the tables of images, all in `unit`; kept is what the size distribution counts. pieces: of
-        each table, what its outlines may be instead; without any an outline's probability is 1.
+        """The population of one image or of several.
 
-        Descriptors of shape are not known of pieces, as only their sizes are measured: bars of these show outlines
-        alone, and so do bars of a measure that an older result did not store.
+        tables: in `unit`, one for each image, judged; their counted objects are those of the size
+        distribution. pieces: for each table the table of its pieces, or None; without any piece,
+        all probabilities are 1. size: name of the column of the size. edge: the border correction.
+
+        Pieces have no descriptors of shape, because only their sizes are measured: bars of a
+        descriptor show only outlines. So do bars of a measure that an older result did not store.
         """
-        known = [*tables, *(table for table in pieces if table is not None)]
-        places = [*range(len(tables)), *(at for at, table in enumerate(pieces) if table is not None)]
-        measured = {name: _joined(known, name) for name in measures_of(size)}
-        is_counted = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in known)])
+        all_tables = [*tables, *(table for table in pieces if table is not None)]
+        images = [*range(len(tables)), *(image for image, table in enumerate(pieces) if table is not None)]
+        measured = {name: _joined(all_tables, name) for name in measures_of(size)}
+        is_counted = np.concatenate([np.zeros(0, np.bool_), *(table.kept for table in all_tables)])
         is_fibre = bool(tables) and all(f"{LENGTH}_{unit}" in table.columns for table in tables)
-        # What was left out is shown as it was outlined, because its pieces are not measured.
-        probability = np.where(is_counted, known_or_one(known, "chance"), 1.0) if len(known) > len(tables) else None
+        # An outline that was left out is shown whole, because its pieces are not measured.
+        has_pieces = len(all_tables) > len(tables)
+        probability = np.where(is_counted, known_or_one(all_tables, "chance"), 1.0) if has_pieces else None
         return cls(
             unit=unit,
             pixel_size=pixel_size,
             columns={name: values for name, values in measured.items() if not len(values) or np.isfinite(values).any()},
             is_counted=is_counted,
             probability=np.ones(len(is_counted)) if probability is None else probability,
-            edge_weight=known_or_one(known, "edge_weight") if edge == "weight" else None,
-            lengths=np.nan_to_num(_joined(known, LENGTH)) if is_fibre else None,
-            image=np.repeat(places, [len(table) for table in known]).astype(np.int64),
+            edge_weight=known_or_one(all_tables, "edge_weight") if edge == "weight" else None,
+            lengths=np.nan_to_num(_joined(all_tables, LENGTH)) if is_fibre else None,
+            image=np.repeat(images, [len(table) for table in all_tables]).astype(np.int64),
         )
 
     @property
     def weightings(self) -> tuple[str, ...]:
-        """The weightings that can be chosen; without areas by number alone."""
+        """The weightings that can be chosen; without areas only "number"."""
         if self.lengths is not None:
             return "number", "length", "area"
         return ("number", "area", "volume") if "area" in self.columns else ("number",)
 
     def amounts(self, weighting: str) -> Floats:
-        """(n,) how much each counts by a weighting, before probability and edge weight; NaN where not known."""
+        """(n,) the weight of each by a weighting, without its probability and edge weight; NaN
+        where not known."""
         if weighting == "length" and self.lengths is not None:
             return self.lengths
         if weighting == "area":
@@ -115,17 +126,20 @@ class Bars:
     """The k bars of a histogram, and the m outlines and pieces in them, in ascending order.
 
     edges: (k + 1,) in the unit of the measure.
-    heights: (k,). Weighted by number: the expected number of objects in each bar, times their edge weights where the
-        border correction uses weights. By another weighting: shares of the total.
-    aside, doubtful: (k,) the parts of the heights that were left out, and that are no certain object.
-    expected_counts: (k,) the expected number of objects in each bar, whatever the weighting.
-    expected_total: the expected number of all objects, rounded to a whole number.
-    shares, cumulative: (k,) of the total amount.
+    size: (m,) the measure of each.
+    bin: (m,) its bar from 0 on, -1 for none.
+    contribution: (m,) what it adds to the height of its bar.
+    weight: (m,) its probability times its edge weight.
+    probability, image, is_counted: (m,) see `Population`.
+    refusal: why `Choice.width` was not used.
 
-    size, bin, contribution: (m,) the measure of each, its bar, from 0 on (-1 for none), and what it adds to the height
-        of that bar.
-    weight: (m,) its probability times its edge weight. probability, image, is_counted: (m,), see `Population`.
-    refusal: why `Choice.width` was not taken.
+    heights: (k,) by number: the expected number of objects in each bar, with their edge weights if the border
+        correction uses weights. By another weighting: shares of the total.
+    left_out, doubtful: (k,) the parts of the heights from objects that were left out, and from those with a
+        probability under 1.
+    expected_counts: (k,) the expected number of objects in each bar, with any weighting.
+    expected_total: the expected number of all objects, rounded to a whole number.
+    shares, cumulative: (k,) of the total.
     """
 
     edges: Floats
@@ -139,6 +153,7 @@ class Bars:
     refusal: Refusal = ""
 
     def _summed(self, values: Floats) -> Floats:
+        """(k,) the sums of values (m,) in each bar."""
         inside = self.bin >= 0
         return np.asarray(np.bincount(self.bin[inside], values[inside], len(self.edges) - 1), np.float64)
 
@@ -151,7 +166,7 @@ class Bars:
         return self._summed(self.contribution)
 
     @cached_property
-    def aside(self) -> Floats:
+    def left_out(self) -> Floats:
         return self._summed(np.where(self.is_counted, 0.0, self.contribution))
 
     @cached_property
@@ -176,12 +191,12 @@ class Bars:
         return np.cumsum(self.shares)
 
     def of_image(self, number: int) -> Floats:
-        """(k,) the part of the heights that one image has."""
+        """(k,) the parts of the heights from one image."""
         return self._summed(np.where(self.image == number, self.contribution, 0.0))
 
     def within(self, low: float, high: float) -> tuple[float, float]:
-        """The expected objects from one size to another, and their share of the amount. As of a bar, the upper end is
-        left out unless it is the last."""
+        """The expected number of objects from the size `low` to below `high`, and their share of
+        the total. The last edge of all belongs to its bar."""
         inside = (self.size >= low) & ((self.size < high) | ((self.size == high) & (high >= self.edges[-1])))
         total = float(self.contribution.sum())
         share = float(self.contribution[inside].sum()) / total if total > 0 else 0.0
@@ -189,10 +204,10 @@ class Bars:
 
 
 def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence[int] | None = None) -> Bars | None:
-    """The bars that were chosen; None where there is nothing to show.
+    """The bars of a population as a person chose them; None if there is nothing to show.
 
-    axis: the images whose sizes decide where the edges are and what a bar's height is; None for all. Sizes of the
-    others beyond these edges are in no bar.
+    axis: the numbers of the images whose sizes decide the edges and the total; None for all images.
+    Sizes of the other images beyond these edges are in no bar.
     """
     name = choice.measure or next(iter(population.columns))
     size, amount = population.columns[name], population.amounts(choice.weighting)
@@ -202,7 +217,8 @@ def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence
         return None
     edge_weight = np.ones(len(size)) if population.edge_weight is None else population.edge_weight
     weight = population.probability * edge_weight
-    # Sums of fractions depend on their order in the last digit: it must not depend on that of the images.
+    # The last digit of a sum of fractions depends on their order, which must not be that of the
+    # images.
     order = np.lexsort((population.probability, weight, size))
     order = order[is_shown[order]]
     if not len(order):
@@ -212,11 +228,11 @@ def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence
     image = population.image[order]
     deciding = np.ones(len(size), np.bool_) if axis is None else np.isin(image, axis)
     if choice.weighting == "number":
-        # Edge weights change how objects share in the bars, and not their number. Those that were left out do not
-        # change the bars of those that count.
+        # Edge weights change the shares of the bars, but not the number of objects. Objects that
+        # were left out do not change the bars of the counted ones.
         base = is_counted & deciding if (is_counted & deciding).any() else deciding
-        is_plain = population.edge_weight is None
-        contribution = weight if is_plain else weight * (probability[base].sum() / weight[base].sum())
+        is_unweighted = population.edge_weight is None
+        contribution = weight if is_unweighted else weight * (probability[base].sum() / weight[base].sum())
     else:
         total = float((amount * weight)[deciding].sum())
         contribution = amount * weight / (total or 1.0)
@@ -225,7 +241,8 @@ def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence
 
 
 def _edges(sizes: Floats, population: Population, name: str, choice: Choice) -> tuple[Floats, Refusal]:
-    """Edges for sizes (m,), and why they are the automatic ones in place of those that were asked for."""
+    """The edges for sizes (m,) of the measure `name`, and why they are automatic although a width
+    was chosen."""
     refusal: Refusal = ""
     if choice.width is not None:
         edges = (ratio_edges if choice.log else typed_edges)(sizes, choice.width)
@@ -234,12 +251,13 @@ def _edges(sizes: Floats, population: Population, name: str, choice: Choice) -> 
         refusal = "many" if edges is None else "wide"
     if choice.log:
         return log_edges(sizes), refusal
-    grain = (population.unit, population.pixel_size) if column(name).power == 1 else ("", 0.0)
-    return auto_edges(sizes, *grain), refusal
+    unit, pixel_size = (population.unit, population.pixel_size) if column(name).power == 1 else ("", 0.0)
+    return auto_edges(sizes, unit, pixel_size), refusal
 
 
 def pieces_table(stored: Mapping[str, Iterable[float]], nm_per_pixel: float | None) -> Table | None:
-    """What outlines may be instead, as `Statistics.pieces` stores it in px; None where nothing has possible cuts."""
+    """The table of the pieces from `Statistics.pieces`, which stores them in px; None without
+    possible cuts."""
     if not stored:
         return None
     columns: dict[str, Any] = {name: np.array(values, float) for name, values in stored.items()}
@@ -249,9 +267,10 @@ def pieces_table(stored: Mapping[str, Iterable[float]], nm_per_pixel: float | No
 
 
 def numbers(values: Iterable[float]) -> list[int | float]:
-    """Values for JSON, whole ones as integers."""
+    """The values as numbers for JSON; whole ones become integers."""
     return [int(value) if value == int(value) else float(value) for value in values]
 
 
 def _joined(tables: Sequence[Table], name: str) -> Floats:
+    """(n,) the measure `name` of all objects in the tables."""
     return np.concatenate([np.zeros(0), *(table.length(name) for table in tables)])

@@ -1,6 +1,7 @@
-"""Which found particle is which true one, by intersection over union (IoU), and the kinds of error that are left.
+"""Pairs the particles that were found with the true ones, by intersection over union (IoU), and
+names the kind of error of every other particle.
 
-For scores of models, for the comparison of two results, and for the check of a training.
+Scores of models, the comparison of two results and the check of a training use it.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from scipy.optimize import linear_sum_assignment
 Labels = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-SMALLEST = 9  # px; smaller objects are slips of a pen and count as background
-MOSTLY = 0.5  # share of an area
-RIGHT, OUTLINED = 0.5, 0.75  # IoU from which a particle is right, and from which its outline is, too
-LEAST_PAIR = 0.1  # IoU of a pair that can be called one particle, badly outlined
-Kinds = NDArray[np.str_]
+SMALLEST_PX = 9  # area; smaller objects are slips of a pen and count as background
+MOST_OF_AREA = 0.5  # least share of an object's area that is most of it
+RIGHT_IOU = 0.5  # of a particle that was found
+GOOD_OUTLINE_IOU = 0.75  # of a particle whose outline is right, too
+LEAST_PAIR_IOU = 0.1  # of a pair that can be called one particle with a bad outline
+Kinds = NDArray[np.str_]  # values of Kind
 
 
 class Overlap(NamedTuple):
-    """true_ids (T,), found_ids (F,): the labels. common: (T, F) px shared. true_area (T,), found_area (F,): px."""
+    """How T true and F found objects overlap. true_ids (T,), found_ids (F,): their labels. common:
+    (T, F) px that each two share. true_area (T,), found_area (F,): px."""
 
     true_ids: Indices
     found_ids: Indices
@@ -40,7 +43,8 @@ class Overlap(NamedTuple):
 
 
 def overlap_of(labels: Labels, truth: Labels) -> Overlap:
-    """What two label images (H, W) share; 0 is background, other numbers below the number of pixels."""
+    """The overlap of two label images (H, W), `labels` with the found objects and `truth`. 0 is
+    background; labels must be smaller than the number of pixels."""
     true_ids, t = _numbered_pixels(truth)
     found_ids, f = _numbered_pixels(labels)
     counts = np.bincount(t * len(found_ids) + f, minlength=len(true_ids) * len(found_ids))
@@ -49,7 +53,8 @@ def overlap_of(labels: Labels, truth: Labels) -> Overlap:
 
 
 def _numbered_pixels(labels: Labels) -> tuple[Indices, Indices]:
-    """The labels that occur, background first and always, and for every pixel (H * W,) the place of its label."""
+    """The labels that occur, ascending and always with 0, and for every pixel (H * W,) the index of
+    its label among them."""
     flat = labels.ravel()
     present = np.bincount(flat) > 0
     present[:1] = True
@@ -57,32 +62,36 @@ def _numbered_pixels(labels: Labels) -> tuple[Indices, Indices]:
     return np.flatnonzero(present), places[flat]
 
 
-def without_specks(labels: Labels, smallest: int = SMALLEST) -> Labels:
-    """Labels of fewer than `smallest` px become background."""
+def without_specks(labels: Labels, smallest: int = SMALLEST_PX) -> Labels:
+    """The labels (H, W); those of fewer than `smallest` px become background."""
     keep = np.bincount(labels.ravel()) >= smallest
     keep[:1] = False
     return np.where(keep, np.arange(len(keep)), 0).astype(np.int32)[labels]
 
 
 def pairs(iou: Floats, threshold: float) -> tuple[Indices, Indices]:
-    """Places (true, found) of the pairs with an IoU of at least `threshold` in the best one-to-one assignment."""
+    """The indices (true, found), (p,) each, of the pairs with an IoU of at least `threshold` in the
+    best one-to-one assignment. iou: (T, F)."""
     if not iou.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    good = (iou >= threshold).astype(float)  # as many pairs as possible: all IoUs together weigh half of one
-    rows, columns = linear_sum_assignment(-good - iou / (2 * min(iou.shape)))
-    right = iou[rows, columns] >= threshold
-    return rows[right], columns[right]
+    # As many pairs as possible come first: all IoUs together weigh no more than half of one pair.
+    is_good = (iou >= threshold).astype(float)
+    rows, columns = linear_sum_assignment(-is_good - iou / (2 * min(iou.shape)))
+    is_pair = iou[rows, columns] >= threshold
+    return rows[is_pair], columns[is_pair]
 
 
 def match(iou: Floats, threshold: float) -> tuple[int, int, int]:
-    """(hits, spurious, missed) of the best one-to-one assignment at an IoU of at least `threshold`."""
+    """How many pairs (`pairs`) there are, how many found objects without a partner, and how many
+    true objects without one."""
     true_count, found_count = iou.shape
     hits = len(pairs(iou, threshold)[0])
     return hits, found_count - hits, true_count - hits
 
 
 class Kind(StrEnum):
-    """In the order in which reports list them; docs/use/compare.md has the exact criteria."""
+    """What became of an object, in the order of reports; docs/use/compare.md has the exact
+    criteria."""
 
     CORRECT = "correct"
     LOW_IOU = "low IoU"
@@ -97,8 +106,10 @@ class Kind(StrEnum):
 
 
 _DEFINITIONS = {
-    Kind.CORRECT: f"found and true particles paired one to one with an IoU of at least {OUTLINED} (pairs)",
-    Kind.LOW_IOU: f"paired one to one, but with an IoU of {LEAST_PAIR} to {OUTLINED}: the outline is off (pairs)",
+    Kind.CORRECT: f"found and true particles paired one to one with an IoU of at least {GOOD_OUTLINE_IOU} (pairs)",
+    Kind.LOW_IOU: (
+        f"paired one to one, but with an IoU of {LEAST_PAIR_IOU} to {GOOD_OUTLINE_IOU}: the outline is off (pairs)"
+    ),
     Kind.MERGED: "true particles that share one outline with another (true particles)",
     Kind.SPLIT: "extra pieces of a true particle (found particles)",
     Kind.FALSE_POSITIVE: "outlines of no true particle (found particles)",
@@ -114,32 +125,38 @@ class ErrorKinds:
     of_found: Kinds
 
     def count(self, kind: Kind) -> int:
-        """As the kind's definition counts: pairs and true particles on the true side, pieces on the found one."""
+        """How many there are of a kind. SPLIT and FALSE_POSITIVE count found particles, other kinds
+        true ones."""
         side = self.of_found if kind in (Kind.SPLIT, Kind.FALSE_POSITIVE) else self.of_true
         return int((side == kind).sum())
 
 
 def error_kinds(overlap: Overlap) -> ErrorKinds:
-    """The kind of every object; for an object without a partner the place of most of its area decides: first whether
-    true ones were merged, then whether found ones are pieces, then whether what is left overlaps at all."""
+    """The kind of every object. For an object without a partner, three questions follow each other:
+    were true objects merged into one outline, are found objects pieces of one true object, and does
+    the object overlap another remaining one at all? The place of most of its area decides."""
     kinds_true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
     kinds_found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou
-    t, f = pairs(iou, RIGHT)
-    kinds_true[t] = kinds_found[f] = np.where(iou[t, f] >= OUTLINED, Kind.CORRECT, Kind.LOW_IOU)
-    lost, extra = ~np.isin(np.arange(len(kinds_true)), t), ~np.isin(np.arange(len(kinds_found)), f)
-    covered = overlap.common >= MOSTLY * overlap.true_area[:, None]  # (T, F)
-    greedy = covered.sum(0) >= 2  # (F,) found objects that hold most of two true ones
-    kinds_true[lost & (covered & greedy).any(1)] = Kind.MERGED
-    kinds_found[greedy & (kinds_found == Kind.FALSE_POSITIVE)] = Kind.MERGED
-    inside = overlap.common > MOSTLY * overlap.found_area  # (T, F); at most one true object each
-    pieces = inside & extra & (kinds_found == Kind.FALSE_POSITIVE)
-    several = pieces.sum(1) >= 2  # (T,) true objects that lie in pieces
-    matched = (kinds_true == Kind.CORRECT) | (kinds_true == Kind.LOW_IOU)
-    kinds_found[(pieces & (several | matched)[:, None]).any(0)] = Kind.SPLIT
-    kinds_true[several & (kinds_true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
-    # What is left on either side and overlaps somewhat is one object, badly outlined.
-    left, over = np.flatnonzero(kinds_true == Kind.FALSE_NEGATIVE), np.flatnonzero(kinds_found == Kind.FALSE_POSITIVE)
-    t, f = pairs(iou[np.ix_(left, over)], LEAST_PAIR)
-    kinds_true[left[t]], kinds_found[over[f]] = Kind.LOW_IOU, Kind.LOW_IOU
+    t, f = pairs(iou, RIGHT_IOU)
+    kinds_true[t] = kinds_found[f] = np.where(iou[t, f] >= GOOD_OUTLINE_IOU, Kind.CORRECT, Kind.LOW_IOU)
+    is_unpaired_true, is_unpaired_found = (
+        ~np.isin(np.arange(len(kinds_true)), t),
+        ~np.isin(np.arange(len(kinds_found)), f),
+    )
+    covered = overlap.common >= MOST_OF_AREA * overlap.true_area[:, None]  # (T, F)
+    is_merger = covered.sum(0) >= 2  # (F,) found objects that hold most of two true ones
+    kinds_true[is_unpaired_true & (covered & is_merger).any(1)] = Kind.MERGED
+    kinds_found[is_merger & (kinds_found == Kind.FALSE_POSITIVE)] = Kind.MERGED
+    inside = overlap.common > MOST_OF_AREA * overlap.found_area  # (T, F); at most one true object each
+    is_piece = inside & is_unpaired_found & (kinds_found == Kind.FALSE_POSITIVE)
+    is_in_pieces = is_piece.sum(1) >= 2  # (T,) true objects
+    is_paired = (kinds_true == Kind.CORRECT) | (kinds_true == Kind.LOW_IOU)
+    kinds_found[(is_piece & (is_in_pieces | is_paired)[:, None]).any(0)] = Kind.SPLIT
+    kinds_true[is_in_pieces & (kinds_true == Kind.FALSE_NEGATIVE)] = Kind.SPLIT
+    # Two remaining objects that overlap somewhat are one particle with a bad outline.
+    missed = np.flatnonzero(kinds_true == Kind.FALSE_NEGATIVE)
+    extra = np.flatnonzero(kinds_found == Kind.FALSE_POSITIVE)
+    t, f = pairs(iou[np.ix_(missed, extra)], LEAST_PAIR_IOU)
+    kinds_true[missed[t]], kinds_found[extra[f]] = Kind.LOW_IOU, Kind.LOW_IOU
     return ErrorKinds(kinds_true, kinds_found)

@@ -1,7 +1,8 @@
-"""The nearest neighbour of each object, and how densely objects lie around it.
+"""Three columns of the table of objects: the distances of each object to its nearest neighbour,
+from centre to centre and from edge to edge, and the local density of objects.
 
-The neighbours of an object are all that count and all that touch the frame. Distances are in px here; the column of the
-table has the table's unit.
+All counted objects are neighbours, and all that touch the frame. Distances are in px here; the
+columns of the table have the table's unit.
 """
 
 from __future__ import annotations
@@ -19,18 +20,20 @@ from .filters import Reason
 from .runs import Runs, find_runs, first_of_each
 from .table import Table
 
-AROUND = 6  # neighbours that the local density looks at
-MOST = 10_000  # objects whose distances from edge to edge are measured, each in a quarter of a millisecond
-ANGLES = np.linspace(0, 2 * np.pi, 90, endpoint=False)  # along which the distance to the frame is taken
+DENSITY_NEIGHBOURS = 6  # nearest neighbours that give the local density
+# Objects of an image up to which distances from edge to edge are measured: each takes 0.25 ms.
+MOST_OBJECTS = 10_000
+ANGLES = np.linspace(0, 2 * np.pi, 90, endpoint=False)  # directions of distances to the frame
 
 
-def present(table: Table) -> NDArray[np.bool_]:
-    """(n,) whether an object is there for its neighbours: it counts, or only the frame speaks against it."""
+def is_neighbour(table: Table) -> NDArray[np.bool_]:
+    """(n,) whether each object is a neighbour of others: it is counted, or left out only because it
+    touches the frame."""
     return np.asarray(table.kept | (table.reasons == str(Reason.FRAME)))
 
 
 def centres(table: Table) -> Floats:
-    """(n, 2) x and y in px from the corner of the frame."""
+    """(n, 2) x and y of the objects' centres in px from the top left corner of the frame."""
     return np.stack([table["centroid_x_px"], table["centroid_y_px"]], axis=1) + 0.5
 
 
@@ -42,18 +45,19 @@ def with_neighbours(
     bounded: bool = False,
     ids: Ids | None = None,
 ) -> Table:
-    """The table with the columns of this module; NaN for what is not there, or has no neighbour.
+    """The table with the columns neighbour_distance, neighbour_gap and local_density; NaN for
+    objects that are no neighbours themselves (`is_neighbour`), and where there is no other object.
 
-    labels: (H, W) with these ids, or 1..n, in the order of the table. frame: width and height of the analysed area in
-    px. bounded: see `Task`; from edge to edge such objects are as far apart as their boundary was drawn wide, which is
-    not measured.
+    labels: (H, W) with the ids (n,), or 1..n, in the order of the table. frame: width and height of
+    the analysed area in px. bounded: see `Task`; neighbour_gap stays NaN, because it would only be
+    the width with which the boundary between two objects was drawn.
     """
-    indices, n = np.flatnonzero(present(table)), len(table)
+    indices, n = np.flatnonzero(is_neighbour(table)), len(table)
     measured = {name: np.full(n, np.nan) for name in ("neighbour_distance", "neighbour_gap", "local_density")}
     if len(indices) > 1:
         points = centres(table)[indices]
         measured["neighbour_distance"][indices] = cKDTree(points).query(points, k=2)[0][:, 1]
-        if len(indices) <= MOST and not bounded:
+        if len(indices) <= MOST_OBJECTS and not bounded:
             measured["neighbour_gap"][indices] = gaps(labels, ids, indices, points)
         measured["local_density"][indices] = local_densities(points, frame)
     return table.with_measures(**measured)
@@ -62,22 +66,24 @@ def with_neighbours(
 def gaps(labels: NDArray[np.int32], ids: Ids | None, indices: NDArray[np.intp], points: Floats) -> Floats:
     """(m,) px from the edge of each object to the nearest edge of another one.
 
-    labels: (H, W) with these ids, or 1..n. indices: (m,) places of the objects among them, ascending. points: (m, 2)
-    their centres. Pixels on the edge are looked up in k-d trees; two neighbouring pixels are one apart, so that one is
-    taken off. What an object and those around it gave stands while all of these keep their pixels.
+    labels: (H, W) with the ids (n,), or 1..n. indices: (m,) which of them are measured, ascending.
+    points: (m, 2) their centres. The distance is that of the nearest edge pixels less 1 px, because
+    touching pixels have centres 1 px apart. A distance is remembered until the pixels of the
+    object, or of an object around it, change (`remembered`).
 
-    The circle around a centre that holds the whole object gives a lower bound of each distance, so that the nearest
-    candidates are looked up first and most of them never.
+    The circle around a centre that holds the whole object gives a lower bound of each distance. So
+    the nearest candidates are searched first, and most of the others never.
     """
-    every, checksums = each_object("edges", labels, ids, _edges), find_runs(labels, ids).checksums
-    edges, sums = [every[at] for at in indices.tolist()], [checksums[at] for at in indices.tolist()]
+    all_edges, checksums = each_object("edges", labels, ids, _edges), find_runs(labels, ids).checksums
+    edges = [all_edges[index] for index in indices.tolist()]
+    sums = [checksums[index] for index in indices.tolist()]
     counts = np.array([len(edge) for edge in edges])
-    away = np.hypot(*(np.concatenate(edges) - np.repeat(points, counts, axis=0)).T)
-    reach = np.maximum.reduceat(away, np.cumsum(counts) - counts)
+    from_centre = np.hypot(*(np.concatenate(edges) - np.repeat(points, counts, axis=0)).T)
+    reach = np.maximum.reduceat(from_centre, np.cumsum(counts) - counts)
     tree, nearest = cKDTree(points), np.full(len(points), np.inf)
-    # No object whose centre is farther than this has an edge as near as the edge of the object of the nearest centre.
-    far = tree.query(points, k=2)[0][:, 1] + reach + reach.max()
-    around = [sorted(others) for others in tree.query_ball_point(points, far)]
+    # Objects whose centres are farther away than this cannot have the nearest edge.
+    farthest = tree.query(points, k=2)[0][:, 1] + reach + reach.max()
+    around = [sorted(others) for others in tree.query_ball_point(points, farthest)]
 
     def search(i: int) -> float:
         edge_tree, others = cKDTree(edges[i]), np.array([j for j in around[i] if j != i])
@@ -99,24 +105,26 @@ def gaps(labels: NDArray[np.int32], ids: Ids | None, indices: NDArray[np.intp], 
 
 
 def _edges(labels: NDArray[np.int32], runs: Runs) -> list[Floats]:
-    """The pixels (k, 2), x and y of their centres, of each object that have a side in common with anything else."""
+    """For each object the centres (k, 2), x and y, of its pixels that share a side with a pixel of
+    the background or of another object."""
     rims, shifts = find_runs(np.where(interior(labels), 0, labels)), shifts_of(labels, runs)
     owner = np.repeat(rims.particle, rims.length)
-    begin = np.repeat(np.cumsum(rims.length) - rims.length, rims.length)
-    x = np.repeat(rims.start, rims.length) + np.arange(len(owner)) - begin
+    run_begin = np.repeat(np.cumsum(rims.length) - rims.length, rims.length)
+    x = np.repeat(rims.start, rims.length) + np.arange(len(owner)) - run_begin
     pixels = np.stack([x, np.repeat(rims.row, rims.length)], axis=1) + shifts[owner] + 0.5
     return np.split(pixels, first_of_each(owner)[1:])
 
 
 def local_densities(points: Floats, frame: tuple[int, int]) -> Floats:
-    """(n,) objects per px² around each point (n, 2); NaN with too few neighbours. The part of the circle outside the
-    frame is left out of its area, which makes the estimate unbiased at the frame, too."""
-    if len(points) <= AROUND:
+    """(n,) objects per px² in a circle around each point (n, 2); NaN with too few neighbours. The
+    area of the circle outside the frame is left out, so that the estimate is unbiased at the frame,
+    too."""
+    if len(points) <= DENSITY_NEIGHBOURS:
         return np.full(len(points), np.nan)
-    radius = cKDTree(points).query(points, k=AROUND + 1)[0][:, -1:]
-    reaches = []
+    radius = cKDTree(points).query(points, k=DENSITY_NEIGHBOURS + 1)[0][:, -1:]
+    to_frame = []  # px to the two sides of the frame ahead, in each direction
     for axis, step in enumerate((np.cos(ANGLES), np.sin(ANGLES))):
         ahead = np.where(step > 0, frame[axis] - points[:, axis, None], points[:, axis, None])
-        reaches.append(ahead / np.maximum(np.abs(step), 1e-9))
-    area = np.pi * (np.minimum(radius, np.asarray(np.minimum(*reaches), np.float64)) ** 2).mean(1)
-    return np.asarray((AROUND - 1) / area, np.float64)
+        to_frame.append(ahead / np.maximum(np.abs(step), 1e-9))
+    area = np.pi * (np.minimum(radius, np.asarray(np.minimum(*to_frame), np.float64)) ** 2).mean(1)
+    return np.asarray((DENSITY_NEIGHBOURS - 1) / area, np.float64)

@@ -1,9 +1,12 @@
-"""Several images as one sample, for kinds of analysis without a size distribution.
+"""The numbers of several images as one sample, with 95 % intervals, for kinds of analysis without a
+size distribution.
 
-A task defines its numbers for all images together (`PoolFields`). Their intervals use Student's t and the standard
-error of the jackknife, which leaves out one image at a time (Tukey 1958; for medians Shao and Wu 1989). For a fraction
-and images of equal area this is the spread between fields of ASTM E562. What is only ever above zero, such as a length
-or a density, has its interval on the logarithm, so that a function of it has an interval that agrees.
+A task defines how its numbers follow from all images together (`PoolFields`). The intervals use
+Student's t and the standard error of the jackknife, which leaves out one image at a time (Tukey
+1958; for medians Shao and Wu 1989). For a fraction and images of equal area this is the spread
+between fields of ASTM E562. A number that is always above zero, such as a length or a density, has
+its interval on the logarithm: then a power of the number has the same interval, raised to that
+power.
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ from .table import Table
 
 OTHER_NUMBERS = "Its model has other classes than the model of the first image."
 NO_NUMBER = "It has no numbers; its page says why."
-COARSER = 1.5  # times the finest pixel, from which on an image shows clearly fewer small objects
+COARSER = 1.5  # times the smallest pixel; an image with larger pixels shows clearly fewer small objects
 
 
 def reason_and_warning(excluded: str, warning: str) -> tuple[str, str]:
-    """Why an image does not count, and its warning: of one without numbers the warning says why."""
+    """Why an image is left out, and its warning, as pages show them. For an image without numbers
+    the warning itself is the reason."""
     return (warning, "") if excluded == NO_NUMBER and warning else (excluded, warning)
 
 
@@ -34,9 +38,9 @@ def reason_and_warning(excluded: str, warning: str) -> tuple[str, str]:
 class FieldOfView:
     """One image of several.
 
-    table: of its judged objects or classes. values: its numbers by name, lengths in the unit of the table; None if
-    there is no value. area: the analysed area, in that unit squared. edge: the treatment of objects that touch the
-    frame. settings: the settings of the analysis, by name.
+    table: its judged objects or classes. values: its numbers by name, with lengths in the unit of
+    the table; None without a value. area: the analysed area in this unit squared. edge: the border
+    correction. settings: those of the analysis, by name.
     """
 
     table: Table
@@ -46,20 +50,22 @@ class FieldOfView:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def rescaled(self, factor: float) -> FieldOfView:
-        """The same image with a pixel size larger by this factor."""
+        """The same image with a pixel `factor` times as large."""
         values = {
             name: None if value is None else value * factor ** number(name).power for name, value in self.values.items()
         }
-        size = self.table.nm_per_pixel
-        table = self.table if size is None else self.table.rescaled(size * factor)
+        pixel = self.table.nm_per_pixel
+        table = self.table if pixel is None else self.table.rescaled(pixel * factor)
         return replace(self, table=table, values=values, area=self.area * factor**2)
 
 
+# The numbers of several images together, by name.
 PoolFields = Callable[[Sequence[FieldOfView]], Mapping[str, float | None]]
 
 
 def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Counts are added up; every other number is averaged, weighted by the analysed area of each image."""
+    """The numbers of all images together: counts are added up, every other number is averaged,
+    weighted by the analysed area of each image."""
     areas = [field.area for field in fields]
     return {
         name: sum(field.values[name] or 0.0 for field in fields)
@@ -78,21 +84,28 @@ def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float 
 
 
 def pooled_mean(tables: Sequence[Table], by: str, edge: Edge) -> float | None:
-    """Mean of a measure over the kept objects of all tables, by number; None without any."""
+    """The mean by number of the measure `by` over the counted objects of all tables; None without
+    any."""
     sizes = WeightedSizes.of(*tables, edge=edge, by=by)
     return float(np.average(sizes.size, weights=sizes.weights["number"])) if len(sizes) else None
 
 
 def jackknife_error(without: Floats) -> Floats:
-    """The standard error (n,) of n figures from their values (m, n) without each of m parts."""
+    """(n,) the standard errors of n figures by the jackknife. without: (m, n) their values without
+    each of m parts."""
     parts = len(without)
     error: Floats = np.sqrt((parts - 1) / parts * ((without - without.mean(0)) ** 2).sum(0))
     return error
 
 
 def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> list[float]:
-    """The ends of the share of `parts` (m,) in `wholes` (m,) of m images; where FEWEST_IMAGES have a whole they are at
-    least as far away as those of Student's interval over the images, by the jackknife."""
+    """The ends `low` and `high` of the interval of a share, widened for the differences between m
+    images: at least as far away as those of Student's interval by the jackknife. With fewer than
+    FEWEST_IMAGES images they stay.
+
+    parts, wholes: (m,) the share is that of all parts in all wholes; images with the whole 0 do not
+    count.
+    """
     parts, wholes = parts[wholes > 0], wholes[wholes > 0]
     if len(parts) < FEWEST_IMAGES:
         return [low, high]
@@ -102,25 +115,26 @@ def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> list
 
 
 def widened(low: float, high: float, value: float, without: Floats) -> tuple[float, float]:
-    """The ends of the interval of a value, at least as far away as those of Student's interval by the jackknife, from
-    its values (m,) without each of m images."""
+    """The ends `low` and `high` of the interval of a value, at least as far away as those of
+    Student's interval by the jackknife. without: (m,) the value without each of m images."""
     half = t95(len(without) - 1) * float(jackknife_error(without[:, None])[0])
     return min(low, value - half), max(high, value + half)
 
 
 def reasons_not_to_pool(fields: Sequence[FieldOfView]) -> list[str]:
-    """For each image "" or a sentence that says why it cannot be combined with the others. An image that an earlier
-    version measured may lack some figures of every class."""
+    """For each image "", or a sentence that says why it cannot be combined with the others: it has
+    no numbers, or its classes are not those of the first image with numbers."""
     has_numbers = [any(value is not None for value in field.values.values()) for field in fields]
     reference = next((field.values for field, has_any in zip(fields, has_numbers, strict=True) if has_any), {})
     return [
-        NO_NUMBER if not has_any else "" if _alike(field.values, reference) else OTHER_NUMBERS
+        NO_NUMBER if not has_any else "" if _have_equal_classes(field.values, reference) else OTHER_NUMBERS
         for field, has_any in zip(fields, has_numbers, strict=True)
     ]
 
 
-def _alike(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> bool:
-    """Whether the figures that both have are of the same classes."""
+def _have_equal_classes(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> bool:
+    """Whether the figures that both images have are those of the same classes. Results of older
+    versions may lack some figures."""
     figures = {name.partition(OF)[0] for name in one} & {name.partition(OF)[0] for name in other}
     names_of_one, names_of_other = (
         {name for name in values if name.partition(OF)[0] in figures} for values in (one, other)
@@ -133,11 +147,14 @@ def pooled_quantities(
 ) -> dict[str, Value]:
     """The numbers of three or more images together, with their 95 % intervals.
 
-    pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: the relative standard
-    uncertainty of the calibration, shared by all. Its effect on a number, or on its logarithm, is half the difference
-    between those with pixels exp(±uncertainty) times as long (GUM 5.1.3). There is no interval for a count,
-    for a number that stays equal whichever image is left out, and for a number on the logarithm with an end that is
-    further away than the factor WIDEST_BY_IMAGE (of areas and densities its power).
+    pool: computes the numbers of a list of images. unit: of their lengths. uncertainty: relative
+    standard uncertainty of the calibration, which all images share. Its effect on a number, or on
+    its logarithm, is half the difference between the numbers with pixels exp(±uncertainty) times as
+    long (GUM 5.1.3).
+
+    There is no interval for a count, for a number that stays equal whichever image is left out, and
+    for an interval on the logarithm with an end further away than the factor WIDEST_BY_IMAGE (for
+    areas and densities: its power).
     """
     whole = pool(fields)
     longer, shorter = (pool([field.rescaled(exp(u)) for field in fields]) for u in (uncertainty, -uncertainty))
@@ -146,7 +163,7 @@ def pooled_quantities(
     for name, value in whole.items():
         quantity, without = number(name), [pooled[name] for pooled in others]
         values[name] = Value(value, unit=quantity.unit(unit))
-        is_unscaled = unit == "px" and quantity.power  # as of one image, no interval that looks like a measurement
+        is_unscaled = unit == "px" and quantity.power  # lengths in px have no intervals, as for one image
         if value is None or None in without or quantity.of_amount or is_unscaled:
             continue
         by_scale = [value if numbers[name] is None else numbers[name] for numbers in (longer, shorter)]
@@ -157,20 +174,25 @@ def pooled_quantities(
 
 
 def within_images(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
-    """A number of two images together, with its 95 % interval from theirs, because two cannot show how fields differ:
-    the mean of the reaches on each side, weighted (by area), as both share the scale. None if one has none."""
+    """The number `whole` of two images together with a 95 % interval from theirs, because two
+    images cannot show how fields differ; without an interval if one image has none.
+
+    Its distance to each end is the mean of those of the images, weighted, because both share the
+    error of the scale. weights: of the images, such as their areas.
+    """
     ends = [(image.value, image.low, image.high) for image in images]
     if whole.value is None or any(None in image for image in ends):
         return whole
-    part = np.array(weights) / sum(weights)
+    shares = np.array(weights) / sum(weights)
     middle, low, high = np.array(ends, float).T
-    down, up = (float((part * reach).sum()) for reach in (middle - low, high - middle))
+    down, up = (float((shares * reach).sum()) for reach in (middle - low, high - middle))
     return replace(whole, low=whole.value - down, high=whole.value + up)
 
 
 def _useful_ends(quantity: Quantity, figures: Floats) -> tuple[float, float] | None:
-    """The ends of the 95 % interval of a quantity from its `figures` (3 + m,), see `_ends`; None where it stays the
-    same without each image, and where the interval on the logarithm is too wide to say anything."""
+    """The ends of the 95 % interval of a quantity; None if its value stays the same without each
+    image, or if the interval on the logarithm is too wide to be useful. figures: (3 + m,), see
+    `_ends`."""
     is_share = quantity.kind == "fraction"
     in_logs = not is_share and not quantity.signed and bool((figures > 0).all())
     low, high = map(float, np.exp(_ends(np.log(figures))) if in_logs else _ends(figures))
@@ -181,8 +203,8 @@ def _useful_ends(quantity: Quantity, figures: Floats) -> tuple[float, float] | N
 
 
 def _ends(figures: Floats) -> Floats:
-    """(2,) Student's 95 % interval of figures (3 + m,): the number, with longer and with shorter pixels, and without
-    each of m images."""
+    """(2,) the ends of Student's 95 % interval. figures: (3 + m,) the number; the number with
+    longer, and with shorter pixels; the number without each of m images."""
     middle, longer, shorter, *without = figures.tolist()
     spread = float(jackknife_error(np.array(without)))
     half = hypot(t95(len(without) - 1) * spread, Z95 * (longer - shorter) / 2)
@@ -190,8 +212,9 @@ def _ends(figures: Floats) -> Floats:
 
 
 def with_ordered_ends(values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values, with wider intervals where D10 could seem above D90: a low end is never above that of the number
-    which `Quantity.above` puts higher, nor a high end above its high end."""
+    """The values by name, with intervals widened so that D10 can never seem above D50 or D90. For
+    each number and the one above it (`Quantity.above`): the lower end is not above the other's
+    lower end, nor the upper end above the other's upper end."""
     wider, pairs = dict(values), [(number(name).above, name) for name in values if number(name).above in values]
     for below, above in (*pairs, *reversed(pairs)):
         one, other = wider[below], wider[above]

@@ -1,4 +1,5 @@
-"""Many images as one sample: pooled statistics, the difference between images, and the outliers among them."""
+"""The images of a sample put together: their pooled statistics, how much the images differ, and
+which of them are outliers."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from scipy import special
 
 from ..flags import Flag
 from ..micrograph.crosscheck import factor_words
-from .budget import DEFAULT, Conditions
+from .budget import DEFAULT_CONDITIONS, Conditions
 from .convergence import converge
 from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
@@ -24,30 +25,38 @@ from .results import BY_IMAGE, BY_PARTICLE, NO_PIXEL_SIZE, Between, PooledStatis
 from .statistics import describe
 from .table import Table
 
-WHY = {NO_PIXEL_SIZE: "without a scale", OTHER_NUMBERS: "of a model with other classes", NO_NUMBER: "without a number"}
-MORE = {
+# Why images are left out, as a part of a sentence; and what a warning adds.
+WHY_LEFT_OUT = {
+    NO_PIXEL_SIZE: "without a scale",
+    OTHER_NUMBERS: "of a model with other classes",
+    NO_NUMBER: "without a number",
+}
+ADDED_WORDS = {
     NO_PIXEL_SIZE: ", while others have one",
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
 }
-# See `find_outliers`.
-LEAST_IMAGES = 4  # with two or three images the outlier cannot be identified
+# Limits of `find_outliers`.
+LEAST_IMAGES = 4  # with two or three images nobody can say which is the outlier
 LEAST_PARTICLES = 10
-SHIFT = 0.25  # of the median: 1.25 times larger or smaller
-DEVIATIONS = 3.0  # robust standard deviations of the images' medians
-POINTS = 2000  # places at which distributions are compared
+LEAST_SHIFT = 0.25  # the median is 1.25 times larger or smaller
+LEAST_DEVIATIONS = 3.0  # robust standard deviations of the images' medians
+POINTS = 2000  # sizes at which cumulative distributions are compared
 
 
-def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Sequence[str] = ()) -> PooledStatistics:
-    """Pool the judged tables of several images of one specimen.
+def pool(
+    tables: Sequence[Table], conditions: Conditions = DEFAULT_CONDITIONS, excluded: Sequence[str] = ()
+) -> PooledStatistics:
+    """The statistics of several images of one specimen together.
 
-    conditions: all images share the error of the calibration, so its uncertainty counts once. excluded: for each table
-    "" or the reason why it is left out. By default an image without a scale is left out if others have one.
-    Raises ValueError if there are no tables.
+    tables: judged, one for each image. conditions: all images share the error of the calibration,
+    so its uncertainty counts once. excluded: for each image "" or the reason why it is left out; by
+    default an image without a scale is left out if others have one. Raises ValueError if there are
+    no tables.
     """
     if not tables:
         raise ValueError("0 tables")
     excluded = excluded or without_scale(tables)
-    # Sorted by content, so that the draws do not depend on the order of the images.
+    # Sorted by content, so that the random draws do not depend on the order of the images.
     pieces = conditions.pieces or [None] * len(tables)
     pairs = [(table, parts) for table, parts, why in zip(tables, pieces, excluded, strict=True) if not why]
     pairs.sort(key=lambda pair: b"".join(pair[0].length(name).tobytes() for name in ("min_feret", "ecd")))
@@ -62,13 +71,14 @@ def pool(tables: Sequence[Table], conditions: Conditions = DEFAULT, excluded: Se
     return PooledStatistics(
         **described,
         interval_basis=BY_IMAGE if sizes.by_image else BY_PARTICLE,
-        between=between_images(sizes) if sizes.unit == "nm" else None,  # pixels may have unlike sizes
+        between=between_images(sizes) if sizes.unit == "nm" else None,  # pixels of two images may have different sizes
     )
 
 
-def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
-    """The own statistics of the only image that counts; without a verdict where images without a scale may change
-    it, and without advice on more objects: how other images differ nobody knows."""
+def statistics_of_only_image(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
+    """The statistics of a sample of which only one image counts: those of the image, without advice
+    on how many more objects to count, because nobody knows how other images differ. If images
+    without a scale may change the verdict, it is undecided."""
     nano, flag = statistics.nano, _obstacle((), excluded)
     if nano and flag and nano["verdict"] != "undecided":
         nano = nano | {"verdict": "undecided", "reason": flag.short, "decides": flag.text}
@@ -76,15 +86,16 @@ def alone(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
 
 
 def without_scale(tables: Sequence[Table], refused: Sequence[bool] = ()) -> list[str]:
-    """For each image the reason why it is left out because of its scale, or "". The scale of a refused one, which has
-    no numbers, says nothing of the others."""
-    decides = [table for table, is_refused in zip_longest(tables, refused) if not is_refused]
-    is_scaled = any(table.nm_per_pixel is not None for table in decides)
+    """For each image "", or the reason why it is left out: it has no scale, but others have one.
+    refused: which images are left out already; their scales do not matter here."""
+    others = [table for table, is_refused in zip_longest(tables, refused) if not is_refused]
+    is_scaled = any(table.nm_per_pixel is not None for table in others)
     return [NO_PIXEL_SIZE if is_scaled and table.nm_per_pixel is None else "" for table in tables]
 
 
 def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
-    """What the user must do before the sample gets a verdict, and a short reason; None if nothing."""
+    """What a person must do before the sample gets a verdict (text), and the reason (short); None
+    if nothing. chosen: the tables of the images that count."""
     pixels = [table.nm_per_pixel for table in chosen if table.nm_per_pixel is not None]
     if any(excluded):
         return Flag(
@@ -106,10 +117,12 @@ def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
 
 
 def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, screened: bool = True) -> list[Flag]:
-    """Warnings about the scales of the pooled images and about images that are not pooled; the first image is 1.
+    """The warnings on a sample: on the scales of its images, on images that are left out, and on
+    those without objects. `Flag.ids` are numbers of images from 1 on.
 
-    Different magnifications put the sizes of particles (screened) in doubt where the coarsest image cannot show those
-    of another one.
+    excluded: see `pool`. things: the plural word for the objects. screened: whether they are judged
+    as nanomaterials. Then different magnifications are a doubt, if the image with the largest
+    pixels cannot show the particles of another image.
     """
     if all(excluded):
         text = "There are no numbers, because no image counts. Each image says why."  # as on the page
@@ -120,8 +133,8 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
     for reason in dict.fromkeys(filter(None, excluded)):
         ids = tuple(number for number, why in enumerate(excluded, 1) if why == reason)
         images, do = ("1 image", "does") if len(ids) == 1 else (f"{len(ids)} images", "do")
-        text = f"{images} {do} not count: {WHY[reason]}{MORE.get(reason, '')}."
-        notes.append(Flag(text, f"{images} {WHY[reason]} {do} not count", ids=ids))
+        text = f"{images} {do} not count: {WHY_LEFT_OUT[reason]}{ADDED_WORDS.get(reason, '')}."
+        notes.append(Flag(text, f"{images} {WHY_LEFT_OUT[reason]} {do} not count", ids=ids))
     if not pixels and len(chosen) > 1:
         text = "No image has a scale, so sizes are in pixels. They can be compared only if all have one magnification."
         notes.append(Flag.doubtful(text, "Without a scale, sizes compare only at one magnification"))
@@ -138,8 +151,8 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
 def _note_on_magnifications(
     tables: Mapping[int, Table], finest: float, coarsest: float, things: str, screened: bool
 ) -> Flag:
-    """The note on images of unlike pixel sizes, from `finest` to `coarsest` nm per pixel. tables: by the number of the
-    image."""
+    """The warning on images with different pixel sizes, from `finest` to `coarsest` nm. tables: by
+    the number of the image."""
     coarse = tuple(number for number, table in tables.items() if (table.nm_per_pixel or 0.0) > COARSER * finest)
     differ = f"Pixel sizes differ by up to {factor_words(coarsest / finest)} times between images"
     text = (
@@ -153,13 +166,16 @@ def _note_on_magnifications(
 
 
 def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
-    """For each image "" or a sentence that says why its sizes do not fit those of the other images.
+    """For each image "", or a sentence that says why its sizes do not fit those of the other
+    images.
 
-    An image is an outlier if three conditions hold. Its distribution differs from that of all others together by
-    Kolmogorov and Smirnov's distance (p below SIGNIFICANCE after Holm's correction for the number of images). Its
-    median differs from the median of the images' medians by more than SHIFT, and in its logarithm by more than
-    DEVIATIONS robust standard deviations (1.4826 times the median absolute deviation). Images with fewer than
-    LEAST_PARTICLES particles are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
+    images: their number. An image is an outlier if three conditions hold:
+    - Its distribution differs from that of all others together by the test of Kolmogorov and
+      Smirnov (p below SIGNIFICANCE after Holm's correction for the number of images).
+    - Its median differs from the median of the images' medians by more than LEAST_SHIFT.
+    - The logarithms of these two differ by more than LEAST_DEVIATIONS robust standard deviations
+      (1.4826 times the median absolute deviation). Images with fewer than LEAST_PARTICLES particles
+      are not judged. If fewer than LEAST_IMAGES images remain, none is judged.
     """
     sentences = [""] * images
     image = np.zeros(len(sizes), np.int64) if sizes.image is None else sizes.image
@@ -171,7 +187,7 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     medians = np.array([quantile(sizes.size[image == i], weights[image == i], 0.5) for i in judged])
     logs = np.log(medians)
     off = logs - np.median(logs)
-    limit = max(log(1 + SHIFT), DEVIATIONS * 1.4826 * float(np.median(abs(off))))
+    limit = max(log(1 + LEAST_SHIFT), LEAST_DEVIATIONS * 1.4826 * float(np.median(abs(off))))
     p_values = holm(_p_values(sizes.size, image, counts)[judged])
     for i, shift, p, median in zip(judged.tolist(), off.tolist(), p_values.tolist(), medians.tolist(), strict=True):
         if p < SIGNIFICANCE and abs(shift) > limit:
@@ -184,25 +200,27 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
 
 
 def _p_values(size: Floats, image: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
-    """(m,) p of each image's distance from all others together, computed at POINTS places of the sorted sizes."""
+    """(m,) for each image the p value of the distance between its distribution and that of all
+    others together. size: (n,) sorted. image: (n,). counts: (m,) particles of each image. The
+    distance is computed at POINTS of the sorted sizes."""
     points = np.minimum(np.arange(len(size)) * POINTS // len(size), POINTS - 1)
     table = np.bincount(image * POINTS + points, minlength=len(counts) * POINTS).reshape(len(counts), POINTS)
     reached = table.cumsum(1)
     others = reached.sum(0) - reached
     others_count = counts.sum() - counts
     with np.errstate(divide="ignore", invalid="ignore"):
-        apart = np.abs(reached / counts[:, None] - others / others_count[:, None]).max(1)
+        distances = np.abs(reached / counts[:, None] - others / others_count[:, None]).max(1)
         return np.array(
             [
                 kolmogorov(distance, n * other / (n + other)) if n and other else 1.0
-                for distance, n, other in zip(apart, counts, others_count, strict=True)
+                for distance, n, other in zip(distances, counts, others_count, strict=True)
             ]
         )
 
 
 def kolmogorov(distance: float, n: float) -> float:
-    """Probability that the Kolmogorov-Smirnov distance is at least this large by chance (Stephens 1970); n: particles,
-    for two samples n m / (n + m)."""
+    """The probability that a Kolmogorov-Smirnov distance is at least this large by chance (Stephens
+    1970). n: number of particles; for two samples of n1 and n2 particles n1 n2 / (n1 + n2)."""
     root = sqrt(n)
     return float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance))
 
@@ -217,9 +235,13 @@ def holm(p_values: Floats) -> Floats:
 
 
 def between_images(sizes: WeightedSizes) -> Between | None:
-    """Variance of ln(size) between the images by a one-way analysis of variance, its square root (about the relative
-    standard deviation of the images' sizes), its share of the total, Fisher's p, and the largest by the smallest median
-    of an image. None for one image, and without more sizes than images."""
+    """How much the images of a sample differ; None for one image, and without more sizes than
+    images.
+
+    variance: of ln(size) between the images, by a one-way analysis of variance. sd: its square
+    root, about the relative standard deviation of sizes between images. share: of the total
+    variance. p: Fisher's. times: the largest median of an image divided by the smallest.
+    """
     if sizes.images < 2 or len(sizes) <= sizes.images:
         return None
     image = sizes.image_numbers

@@ -1,10 +1,11 @@
-"""What else an outline may be: the pieces that its possible cuts leave, each with its probability.
+"""The pieces into which possible cuts would divide outlines, and the probability that each outline
+or piece is one particle. These probabilities weight the sizes in the distribution.
 
-A segmentation is one of several possible ones. Its errors lie on one side: an outline that is several particles makes
-sizes too large. So the possible cuts of an outline are made one after the other, the likeliest first. A cut divides
-what it finds with its probability. If it does, later cuts divide the pieces. An outline or piece is an object as it
-stands, with the probability that all cuts before it were right and its own was wrong. These probabilities weight the
-sizes: what has no possible cuts, and what a person decided, has the weight 1 or 0.
+An outline of several particles makes sizes too large, so sizes of outlines alone are biased. The
+possible cuts of an outline are applied one after the other, the likeliest first. A cut divides the
+outline, or the piece that an earlier cut made, into pieces. A piece is one particle with the
+probability that the cuts that made it are right and the next cut through it is wrong. An outline
+without possible cuts has the probability 1.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-DRAWS = 100
+DRAWS = 100  # of which outlines and pieces are particles
 
 
 class Piece(NamedTuple):
-    """A piece of an outline. parent: its place among outlines and pieces. level: how many cuts made it."""
+    """A piece of an outline. box: in the image. mask: (h, w) its pixels in the box. parent: index
+    of the outline or piece that was divided, outlines first. level: how many cuts made it."""
 
     box: Box
     mask: Mask
@@ -46,8 +48,10 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PossiblePieces:
-    """n outlines and, after them, k pieces. pieces: k. odds: (n + k,) the log-odds of the cut that divides each, -inf
-    where there is none."""
+    """n outlines and their k possible pieces; arrays (n + k,) hold the outlines first.
+
+    count: n. odds: (n + k,) the log-odds that the cut which divides each is right, -inf without a
+    cut."""
 
     count: int
     pieces: Sequence[Piece]
@@ -55,41 +59,42 @@ class PossiblePieces:
 
     @property
     def owners(self) -> Ints:
-        """(n + k,) the outline that each belongs to, from 0 on."""
+        """(n + k,) index of the outline that each outline or piece belongs to."""
         owners = list(range(self.count))
         for piece in self.pieces:
             owners.append(owners[piece.parent])
         return np.array(owners, np.int64)
 
     def probabilities(self) -> Floats:
-        """(n + k,) the probability of each to be an object as it stands."""
+        """(n + k,) the probability that each outline or piece is one particle."""
         divided = special.expit(self.odds)
-        reached = np.ones(len(self.odds))
-        for at, piece in enumerate(self.pieces, self.count):
-            reached[at] = reached[piece.parent] * divided[piece.parent]
-        return np.asarray(reached * (1 - divided), np.float64)
+        exists = np.ones(len(self.odds))
+        for index, piece in enumerate(self.pieces, self.count):
+            exists[index] = exists[piece.parent] * divided[piece.parent]
+        return np.asarray(exists * (1 - divided), np.float64)
 
     def pieces_inside(self, mask: Mask) -> Mask:
-        """(k,) whether INSIDE or more of each piece lies in mask (H, W)."""
-        places = ((piece.mask, mask[piece.box[0] : piece.box[2], piece.box[1] : piece.box[3]]) for piece in self.pieces)
-        return np.array([of_mask[piece].mean() >= INSIDE for piece, of_mask in places], np.bool_)
+        """(k,) whether the share INSIDE or more of each piece lies in the mask (H, W)."""
+        crops = ((piece.mask, mask[piece.box[0] : piece.box[2], piece.box[1] : piece.box[3]]) for piece in self.pieces)
+        return np.array([crop[pixels].mean() >= INSIDE for pixels, crop in crops], np.bool_)
 
     def sampled(self, rng: np.random.Generator, spread: float) -> NDArray[np.bool_]:
-        """(n + k, DRAWS) which are objects in each of several samples drawn by these probabilities. spread: SD of an
-        error that all log-odds of an image share."""
+        """(n + k, DRAWS) whether each outline or piece is a particle in each random draw of which
+        cuts are right. spread: SD of an error that all log-odds of an image share."""
         shifts = spread * rng.standard_normal(DRAWS)
         divided = rng.random((len(self.odds), DRAWS)) < special.expit(self.odds[:, None] + shifts)
-        reached = np.ones(divided.shape, bool)
-        for at, piece in enumerate(self.pieces, self.count):
-            reached[at] = reached[piece.parent] & divided[piece.parent]
-        return np.asarray(reached & ~divided)
+        exists = np.ones(divided.shape, bool)
+        for index, piece in enumerate(self.pieces, self.count):
+            exists[index] = exists[piece.parent] & divided[piece.parent]
+        return np.asarray(exists & ~divided)
 
 
 def possible_pieces(
     labels: NDArray[np.int32], cuts: Sequence[Cut], decided: Collection[int] = (), ids: Ids | None = None
 ) -> PossiblePieces:
-    """The outlines of `labels` (H, W), of these ids (n,) or 1..n, and their possible pieces. decided: ids of outlines
-    that a person decided on."""
+    """The outlines of `labels` (H, W) with the ids (n,), or 1..n, and the pieces into which `cuts`
+    would divide them. decided: ids of outlines that a person has decided on; these are not
+    divided."""
     ids = ids_in(labels, ids)
     count = len(ids)
     odds = [-np.inf] * count
@@ -101,27 +106,28 @@ def possible_pieces(
         number = cut.divides(lambda box: current[box[0] :, box[1] :])
         if not number or number in decided:
             continue
-        at = int(np.searchsorted(ids, number)) if number <= highest else count + number - highest - 1
-        top, left, bottom, right = box = box_of[at]
+        index = int(np.searchsorted(ids, number)) if number <= highest else count + number - highest - 1
+        top, left, bottom, right = box = box_of[index]
         inside = current[top:bottom, left:right] == number
-        parts = parted(inside, np.array(cut.line, float), box)
+        parts = divided_by(inside, np.array(cut.line, float), box)
         if parts is None:
             continue
-        odds[at] = float(special.logit(cut.probability))
-        level = pieces[at - count].level + 1 if at >= count else 1
+        odds[index] = float(special.logit(cut.probability))
+        level = pieces[index - count].level + 1 if index >= count else 1
         for part, place in enumerate(ndimage.find_objects(parts), 1):
             mask = parts[place] == part
             y, x = top + place[0].start, left + place[1].start
             box_of.append((y, x, y + mask.shape[0], x + mask.shape[1]))
-            pieces.append(Piece(box_of[-1], mask, at, level))
+            pieces.append(Piece(box_of[-1], mask, index, level))
             odds.append(-np.inf)
             current[y : box_of[-1][2], x : box_of[-1][3]][mask] = highest + len(pieces)
     return PossiblePieces(count, pieces, np.array(odds))
 
 
 def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[int]) -> dict[int, list[CutOut]]:
-    """For each cut in `places`: the pieces into which it and the cuts that it depends on divide their
-    outline. Cuts that divide nothing have no entry. dense: (H, W), the outlines 1..n."""
+    """By its place in `cuts`, for each cut in `places`: the pieces into which this cut, and the
+    cuts at whose lines it ends, divide their outline. Cuts that divide nothing have no entry.
+    dense: (H, W), the outlines 1..n."""
     boxes, pieces = ndimage.find_objects(dense), dict[int, list[CutOut]]()
     divided = {at: cuts[at].divides(lambda box: dense[box[0] :, box[1] :]) for at in range(len(cuts))}
     for place in places:
@@ -143,22 +149,28 @@ def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[in
 
 
 def _chain(cuts: Sequence[Cut], place: int) -> list[int]:
-    """The place of a cut, and before it those of the cuts at whose lines it ends."""
+    """The places in `cuts`, ascending, of one cut and of all cuts at whose lines it ends."""
     return sorted({place, *(at for before in cuts[place].after for at in _chain(cuts, before))})
 
 
-def parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
-    """(h, w) the parts 1, 2, ... of an object (h, w) in a box on both sides of a line (n, 2); None where it does not
-    divide it into parts of SMALLEST px."""
+def divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
+    """(h, w) the parts 1, 2, ... into which a line divides an object; None if it does not divide it
+    into two or more parts of SMALLEST px. inside: (h, w) the object's pixels in a box. line: (n, 2)
+    points.
+
+    The result is remembered (`core.remembered`).
+    """
 
     def key() -> tuple[object, ...]:
         pixels = blake2b(np.packbits(inside).tobytes(), digest_size=16).digest()
         return "parts", tuple(map(int, box)), pixels, line.tobytes()
 
-    return remembered(key, lambda: _parted(inside, line, box))
+    return remembered(key, lambda: _divided_by(inside, line, box))
 
 
-def _parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
+def _divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
+    """As `divided_by`. A line that ends inside the object is tried again with its ends at the
+    edge."""
     for points in (line, to_edge(line, inside, box)):
         parts, count = ndimage.label(inside & ~line_pixels(points, box))
         areas = np.bincount(parts.ravel())
@@ -173,7 +185,8 @@ def _parted(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
 
 
 def sizes_of_pieces(tree: PossiblePieces, nm_per_pixel: float | None, frame: tuple[int, int]) -> Table | None:
-    """The sizes of the pieces, all kept; None without pieces. frame: analysed rows, and columns."""
+    """The table of the pieces with their sizes, all counted; None without pieces. frame: analysed
+    rows, and columns."""
     if not tree.pieces:
         return None
     pieces = [CutOut(piece.mask, *piece.box[:2]) for piece in tree.pieces]
@@ -183,8 +196,12 @@ def sizes_of_pieces(tree: PossiblePieces, nm_per_pixel: float | None, frame: tup
 def sampled_answers(
     tree: PossiblePieces, table: Table, pieces: Table | None, spread: float, seed: int
 ) -> list[tuple[float, float]]:
-    """Median and fraction from 1 to 100 nm of several draws of what the outlines may be; none where nothing has
-    possible cuts. table, pieces: judged. spread: see `PossiblePieces.sampled`."""
+    """Median and fraction from 1 to 100 nm in each of DRAWS random draws of which cuts are right;
+    [] if no outline has possible cuts.
+
+    table, pieces: the judged tables of outlines and of pieces. spread: see
+    `PossiblePieces.sampled`.
+    """
     if pieces is None:
         return []
     kept = np.concatenate([table.kept, pieces.kept])

@@ -1,8 +1,10 @@
-"""The registry of quantities: the one definition of every column of a table and every number of a result.
+"""The registry of quantities: one definition of every column of a table and every number of a
+result. Also: how numbers are written with the right digits, and their conversion from nm to µm.
 
-Tables and their files, the summary numbers, the page with its tooltips, the JSON Schema and docs/method/accuracy.md
-take names, units and definitions from here. They are declared in TOML tables beside the code that measures them
-(`registered`), those of every kind of analysis beside this file. Descriptors of shape add themselves (`descriptors`).
+Tables and their files, pages with their tooltips, the JSON Schema and docs/method/accuracy.md take
+names, units and definitions from here. A quantity of one kind of analysis is declared in a TOML
+file beside the module of the kind (`registered`), those of several kinds in quantities.toml.
+Descriptors of shape register themselves (`descriptors`).
 """
 
 from __future__ import annotations
@@ -20,64 +22,74 @@ Kind = Literal["number", "fraction", "integer", "halves", "boolean", "text"]
 Registry = dict[str, "Quantity"]
 
 ISO_SHAPE = "ISO 9276-6:2008"
-OF = " of "
+OF = " of "  # between the name of a number and that of a class, such as "area_fraction of ferrite"
 NO_INTERVALS = "Without a scale, sizes have no 95 % intervals."
 UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
-# What a 95 % interval comes from; a sample's comes from the differences between images, but for POISSON and GROUPS.
+# What a 95 % interval comes from. That of a sample comes from BETWEEN, except for POISSON and
+# GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
 ALONG = "how much the layer varies along its length"
+# By their names in the TOML tables.
 INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS, "along": ALONG}
-ENOUGH, EVERY = 3, 15  # significant digits
-MOST_KNOWN = 1 << 16  # numbers whose words are remembered: most are short and occur often
-MARKS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
+FEW_DIGITS, ALL_DIGITS = 3, 15  # significant digits: for reading, and as many as a float has
+MOST_REMEMBERED = 1 << 16  # numbers whose text is remembered: most are short and occur often
+SUPERSCRIPTS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
 
 
 class UnknownQuantity(ValueError):
     """No quantity of this name is registered; the message says what to do."""
 
 
-@lru_cache(MOST_KNOWN)
+@lru_cache(MOST_REMEMBERED)
 def significant(value: float | None, digits: int = 3, places: int | None = None) -> str:
-    """The value to so many significant digits, without an exponent; a dash where there is none. From 10,000 on the
-    thousands are parted by commas. places: decimals that are written at most, -1 for tens."""
+    """The value as text with so many significant digits, without an exponent; a dash for None. From
+    10,000 on commas separate the thousands. places: the most decimals; -1 rounds to tens."""
     if value is None or not isfinite(value):
         return "–"
     rounded = round(value, decimals(value, digits, places))
     if rounded == 0:
         return "0"
     text = f"{rounded:,.{max(0, decimals(rounded, digits, places))}f}"
-    return text if abs(rounded) >= 10_000 else text.replace(",", "")  # where a comma is the decimal sign, 1,230 is 1.23
+    return text if abs(rounded) >= 10_000 else text.replace(",", "")  # 1,230 could be read as 1.23
 
 
 def decimals(value: float, digits: int, places: int | None = None) -> int:
-    """The decimals of a number with so many significant digits, and `places` of them at most."""
+    """How many decimals a number with so many significant digits has, at most `places`."""
     of_digits = digits - 1 - floor(log10(abs(value))) if value else digits - 1
     return of_digits if places is None else min(of_digits, places)
 
 
 def decimals_beside(value: float, low: float, high: float, finest: int | None = None) -> int | None:
-    """The decimals of a number and of both ends of its interval: half of the width to two significant digits, as the
-    GUM (7.2.6) advises, to one if the number has three digits then, and two digits of the number at least; None where
-    the interval has no width. finest: the most decimals that these two digits may ask for, unless it would be 0."""
+    """How many decimals a number and both ends of its interval are written with; None if the
+    interval has no width.
+
+    Half the width of the interval has two significant digits, as the GUM (7.2.6) advises, or one if
+    the number then has three. The number has at least two digits. finest: the most decimals for
+    these two digits of the number, unless the number would then be written as 0.
+    """
     if not (isfinite(high - low) and high > low):
         return None
     half = (high - low) / 2
     places = max(decimals(half, 2), decimals(value, 2, finest))
     if not value:
         return places
-    return min(places, max(decimals(half, 1), decimals(value, ENOUGH))) if round(value, places) else decimals(value, 1)
+    return (
+        min(places, max(decimals(half, 1), decimals(value, FEW_DIGITS))) if round(value, places) else decimals(value, 1)
+    )
 
 
 def end_words(end: float, places: int | None) -> str:
-    """The end of an interval with the decimals of its number; one that is less than a unit of the last has a digit."""
+    """The end of an interval as text, with `places` decimals; an end that would be written as 0 has
+    one digit. None: with the usual digits."""
     if places is None:
         return significant(end)
-    return significant(end, EVERY, places) if abs(end) >= 10.0**-places else significant(end, 1)
+    return significant(end, ALL_DIGITS, places) if abs(end) >= 10.0**-places else significant(end, 1)
 
 
 def uncapital(text: str) -> str:
-    """Within a line: "SD", "ASTM number" and "D10" stay as they are."""
+    """The text as it stands within a line: its first letter is small, except in "SD", "ASTM number"
+    and "D10"."""
     return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
@@ -85,14 +97,18 @@ def uncapital(text: str) -> str:
 class Quantity:
     """One column of a table, or one number of a result.
 
-    name: in code and files. title: on pages. definition: one sentence. power: of the length in its
-    unit, 0 for none, 2 for an area, -2 for a density. kind: "fraction" is a number from 0 to 1,
-    "halves" a count in which some objects count half, "boolean" yes or no. half: which objects
-    count half, in words. source: of the definition, "" where it is our own. signed: whether it can
-    be below zero. extreme: whether it is of one place, or a sum, so without an interval. interval:
-    what its 95 % interval comes from in one image. scaled: whether the scale is in it although the
-    unit has no length. above: the number that this one is never below, such as D10 of D50. special:
-    whether few people ask for it, so that pages show it last.
+    name: in code and files. title: on pages. definition: one sentence.
+    power: of the length in its unit: 0 without a length, 2 for an area, -2 for a density.
+    kind: "fraction" is a number from 0 to 1, "halves" a count in which some objects count half,
+        "boolean" yes or no.
+    half: which objects count half, in words.
+    source: of the definition, "" if it is our own.
+    signed: whether it can be below zero.
+    extreme: whether it is that of one place, or a sum, so that it has no interval.
+    interval: what its 95 % interval comes from in one image.
+    scaled: whether it depends on the scale although its unit has no length.
+    above: the name of a number that is never below this one, such as D50 for D10.
+    special: whether few people need it; pages show it last.
     """
 
     name: str
@@ -103,7 +119,7 @@ class Quantity:
     source: str = ""
     signed: bool = False
     extreme: bool = False
-    interval: str = ""  # by default see __post_init__
+    interval: str = ""  # the default depends on other fields: see __post_init__
     scaled: bool = False
     above: str = ""
     half: str = ""
@@ -114,12 +130,13 @@ class Quantity:
         object.__setattr__(self, "interval", self.interval or (WITHIN if by_area else COUNTING))
 
     def basis(self, by_image: bool) -> str:
-        """What its 95 % interval comes from, of one image or `by_image`, of several."""
+        """What its 95 % interval comes from: that of one image, or `by_image`, that of several
+        images."""
         return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
     def of_amount(self) -> bool:
-        """Whether it depends on how much was looked at: a count, a sum or an extreme."""
+        """Whether it depends on how large the analysed area is: a count, a sum or an extreme."""
         return self.kind == "integer" or self.extreme or self.interval == POISSON
 
     @property
@@ -128,8 +145,8 @@ class Quantity:
         return uncapital(self.title)
 
     def unit(self, length: Unit) -> str:
-        """Such as "nm", "px²" or ""."""
-        return f"{length}{MARKS[self.power]}" if self.power else ""
+        """Its unit, such as "nm", "px²" or "". length: the unit of lengths."""
+        return f"{length}{SUPERSCRIPTS[self.power]}" if self.power else ""
 
     def column(self, length: Unit) -> str:
         """The name of its column, with the unit: "area" in nm is "area_nm2"."""
@@ -141,8 +158,9 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Value:
-    """One number as measured, with the ends of its 95 % interval; None where undefined. unit: "" where it has none.
-    total: the ends with the total uncertainty, which people read in their place; None where it is not known."""
+    """One number as measured. low, high: the ends of its 95 % interval; None where undefined. unit:
+    "" without one. total: the ends of the interval with the total uncertainty, which pages show in
+    place of low and high; None if it is not known."""
 
     value: float | None
     low: float | None = None
@@ -151,8 +169,8 @@ class Value:
     total: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As `from_dict` reads it. interval: the ends that people read; low and high: those without the total
-        uncertainty, the same where it is not known."""
+        """The value for JSON, as `from_dict` reads it. The key interval has the ends that pages
+        show; low and high are the ends without the total uncertainty."""
         ends = None if self.low is None or self.high is None else [self.low, self.high]
         interval = list(self.total) if self.total else ends
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}
@@ -164,83 +182,87 @@ class Value:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Value:
+        """The value that `as_dict` gave."""
         low, high = fields["low"], fields["high"]
         ends = fields.get("interval") or [low, high]  # results of 1.0.0 have no interval
         return cls(fields["value"], low, high, fields["unit"], None if ends == [low, high] else (ends[0], ends[1]))
 
     def fits(self, longest: float) -> bool:
-        """Whether a picture of this side can hold a mean length, with its interval: a longer one is no result."""
+        """Whether a mean length with its interval is possible: not longer than the picture (its
+        longest side in the unit of the value)."""
         return max(self.value or 0.0, self.high or 0.0) <= longest
 
     @property
     def reported(self) -> Value:
-        """The number with the ends of the interval that people read."""
+        """The number with the ends of the interval that pages show as low and high."""
         return replace(self, low=self.total[0], high=self.total[1], total=None) if self.total else self
 
 
 LONG_NM = 1000.0  # longer lengths are shown in µm
 MICROMETRES = 1e-3  # µm in a nanometre
-_POWERS = {f"nm{mark}": power for power, mark in MARKS.items()}
+_POWERS = {f"nm{mark}": power for power, mark in SUPERSCRIPTS.items()}
 
 
 def in_micrometres(value: Value) -> Value:
-    """A length, an area or a density in nm converted to µm; anything else unchanged."""
+    """A length, an area or a density in nm converted to µm; any other value unchanged."""
     power = _POWERS.get(value.unit)
-    return value if power is None else value.times(1e3**-power, f"µm{MARKS[power]}")
+    return value if power is None else value.times(1e3**-power, f"µm{SUPERSCRIPTS[power]}")
 
 
 def readable(value: Value) -> Value:
-    """The same in µm where nm would be long: 1 µm and more, and all densities (3 µm⁻², not 0.000003 nm⁻²)."""
+    """The value in the unit that pages show: µm for lengths of 1 µm and more, areas of 1 µm² and
+    more, and all densities (3 µm⁻², not 0.000003 nm⁻²)."""
     power, number = _POWERS.get(value.unit, 0), abs(value.value or 0.0)
     is_long = number >= LONG_NM**power if power > 0 else power < 0
     return in_micrometres(value) if is_long else value
 
 
 def in_readable_units(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Numbers by name in the unit that people read. All classes have one unit. So have mean intercept and mean free
-    path, and so have all figures of one distribution."""
-    measures = {
+    """The numbers by name in the units that pages show. Numbers that people compare get one unit:
+    those of all classes, mean intercept and mean free path, and all figures of one distribution."""
+    groups = {
         name: (value.unit, name.partition("_")[0] if OF in name else name.rpartition("_")[0] or name)
         for name, value in values.items()
     }
-    long = {measures[name] for name, value in values.items() if readable(value) is not value}
-    return {name: in_micrometres(value) if measures[name] in long else value for name, value in values.items()}
+    long_groups = {groups[name] for name, value in values.items() if readable(value) is not value}
+    return {name: in_micrometres(value) if groups[name] in long_groups else value for name, value in values.items()}
 
 
 def micrometres(value: Any) -> Any:
-    """A length in nm, or several, in µm; None as it is."""
+    """A length in nm, or a list of them, converted to µm; None stays None."""
     if isinstance(value, list | tuple):
         return [micrometres(item) for item in value]
     return None if value is None else value * MICROMETRES
 
 
 def nanometre_in(unit: str) -> float:
-    """A nanometre in µm or nm; 1 also in px."""
+    """How much 1 nm is in the unit "µm" or "nm"; 1 for "px", too."""
     return MICROMETRES if unit == "µm" else 1.0
 
 
-DOUBTFUL_FRACTIONS = {  # variants of the fraction from 1 to 100 nm
+DOUBTFUL_FRACTIONS = {  # variants of the fraction from 1 to 100 nm: name, and words
     "fraction_100nm_with_doubtful": "with doubtful outlines",
     "fraction_100nm_without_doubtful": "without doubtful outlines",
 }
-COLUMNS: Registry = {}
-NUMBERS: Registry = {}
+COLUMNS: Registry = {}  # of tables
+NUMBERS: Registry = {}  # of results
 
 
 def add(registry: Registry, *quantities: Quantity) -> None:
-    """Register quantities; raises ValueError where one of the name is defined otherwise."""
+    """Register quantities; raises ValueError if a quantity has the name of another one."""
     for item in quantities:
         if registry.setdefault(item.name, item) != item:
             raise ValueError(f"There are two definitions of the quantity {item.name!r}: give one of them another name.")
 
 
 def of_class(name: str, class_name: str) -> str:
-    """The name of a number that there is for each class, such as "area_fraction of ferrite"."""
+    """The name of a number of one class, such as "area_fraction of ferrite"."""
     return f"{name}{OF}{class_name}"
 
 
 def number(name: str) -> Quantity:
-    """The quantity of a number, also of one of a class (`of_class`); raises UnknownQuantity."""
+    """The quantity of the number of this name, also of a number of one class (`of_class`); raises
+    UnknownQuantity."""
     base, link, class_name = name.partition(OF)
     if base not in NUMBERS:
         raise UnknownQuantity(f"No number {base!r} is known: register it with core.measure.quantities.add.")
@@ -265,13 +287,18 @@ def of_column(name: str, length: Unit) -> Quantity:
 
 @cache
 def _columns(length: Unit, names: tuple[str, ...]) -> Registry:
-    """The columns of these names by those with units."""
+    """The quantities of the columns, by name with unit. names: of all columns, as the key of the
+    cache."""
     return {COLUMNS[name].column(length): COLUMNS[name] for name in names}
 
 
 def registered(file: str) -> tuple[str, ...]:
-    """Register the quantities of the TOML table beside a file, and return the names of its numbers in order. A quantity
-    can be a number, a column, or both."""
+    """Register the quantities in the TOML file beside a module, and return the names of its numbers
+    in order.
+
+    file: the path of the module; the TOML file has the same name. Its tables "numbers", "columns"
+    and "both" say whether a quantity is a number of results, a column of tables, or both.
+    """
     tables = tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
     for registry, key in ((COLUMNS, "columns"), (NUMBERS, "numbers")):
         for name, entry in (tables.get("both", {}) | tables.get(key, {})).items():

@@ -1,7 +1,8 @@
-"""Regions of a picture whose objects do not count: drawn by a person, or found as writing and drawing on the picture.
+"""Regions of a picture whose objects do not count: a person drew the region, or letters and arrows
+were found in it. The two differ only in the reason that their objects get.
 
-A region is a polygon of (x, y) corners in px of the uploaded image, as in `labels.edits`; two corners are the opposite
-ones of a rectangle. One mechanism serves both sources; only the reason differs.
+A region is a polygon of (x, y) corners in px of the uploaded image, as in `labels.edits`; a region
+of two corners is the rectangle between them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from ..labels.drawn import polygon_spans
 from ..settings import Regions
 from .table import REASON_TYPE, Table
 
-INSIDE = 0.5  # share of an outline's pixels in regions, from which on it does not count
-GRID = 512  # steps of the longer side in which the largest part of a picture is looked for
-AT_ONCE = 2**22  # px of a picture that are filled at once
+INSIDE = 0.5  # least share of an outline's pixels in regions with which it does not count
+MOST_CELLS = 512  # along the longer side, when the largest free rectangle is searched
+PIXELS_AT_ONCE = 2**22  # of a picture when polygons are filled, to bound the memory
 Region = Sequence[Sequence[float]]
 
 
@@ -29,7 +30,8 @@ Region = Sequence[Sequence[float]]
 class CountedArea:
     """The part of a picture that counts: the analysed rows without the regions to ignore.
 
-    shape: rows and columns analysed. ignored: (H, W) bool of these rows, None without regions.
+    shape: the analysed rows and columns. ignored: (H, W) of these, True in a region to ignore; None
+    without regions.
     """
 
     shape: tuple[int, int]
@@ -37,20 +39,22 @@ class CountedArea:
 
     @classmethod
     def of(cls, regions: Regions, rows: int, columns: int) -> Self:
+        """The area of so many analysed rows and columns without `regions`."""
         return cls((rows, columns), mask_of(regions, (rows, columns)) if regions else None)
 
     def without(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The pixels (H, W) of a mask that count."""
+        """The mask (H, W) without the pixels to ignore."""
         return inside if self.ignored is None else inside & ~self.ignored
 
     def counted(self, amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Amounts (H, W), 0 where a region is to be ignored."""
+        """The amounts (H, W), 0 in regions to ignore."""
         return amounts if self.ignored is None else np.where(self.ignored, 0.0, amounts)
 
 
 def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W) the pixels whose centres lie in any of the regions; of a polygon that crosses itself those that it runs
-    around an odd number of times. Raises ValueError for a region of fewer than two corners."""
+    """(H, W) whether the centre of each pixel lies in any of the regions. If a polygon crosses
+    itself, the parts that it runs around an odd number of times are inside. Raises ValueError for a
+    region of fewer than two corners."""
     mask = np.zeros(shape, np.bool_)
     for region in regions:
         corners = corners_of(region)
@@ -59,11 +63,11 @@ def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.boo
             mask[top:bottom, left:right] = True
             continue
         top, bottom = np.clip([np.floor(corners[:, 1].min()), np.ceil(corners[:, 1].max())], 0, shape[0]).astype(int)
-        rows = max(1, AT_ONCE // max(1, shape[1]))
-        for row in range(top, bottom, rows):
-            part = mask[row : min(row + rows, bottom)]
+        rows_at_once = max(1, PIXELS_AT_ONCE // max(1, shape[1]))
+        for row in range(top, bottom, rows_at_once):
+            part = mask[row : min(row + rows_at_once, bottom)]
             (starts, stops), _ = polygon_spans(corners - (0, row), *part.shape)
-            steps = np.zeros(part.size + 1, np.int8)  # no two runs of a polygon begin, or end, at one pixel
+            steps = np.zeros(part.size + 1, np.int8)  # +1 where a run of pixels inside begins, -1 after its end
             steps[starts] += 1
             steps[stops] -= 1
             part |= np.cumsum(steps[:-1], dtype=np.int8).reshape(part.shape) > 0
@@ -71,7 +75,8 @@ def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.boo
 
 
 def corners_of(region: Region) -> NDArray[np.float64]:
-    """(n, 2) all corners x, y of a region, four of a rectangle. Raises ValueError for fewer than two."""
+    """(n, 2) all corners x, y of a region; a rectangle has four. Raises ValueError for fewer than
+    two."""
     corners = np.asarray(region, float).reshape(-1, 2)
     if len(corners) < 2:
         raise ValueError("A region has two corners at least.")
@@ -97,29 +102,34 @@ def area_words(share: float) -> str:
 def shares_inside(
     labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int, ids: Ids | None = None
 ) -> NDArray[np.float64]:
-    """(n,) the share of each outline of labels (H, W), of these ids (n,) or 1..count, that lies in mask (H, W); 0 of
-    one without pixels."""
+    """(n,) the share of each outline's pixels that lies in the mask (H, W); 0 for an outline
+    without pixels.
+
+    labels: (H, W) with the ids (n,), or 1..count.
+    """
     areas, inside = sums_of_objects(labels, np.arange(1, count + 1) if ids is None else ids, mask)
     return np.asarray(inside / np.maximum(areas, 1))
 
 
 def largest_part(occupied: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """Top, left, bottom, right (ends exclusive) of the largest rectangle of a picture (H, W) without a taken pixel;
-    None without one. Of a large picture its sides lie on a grid of at most GRID lines."""
-    step = -(-max(occupied.shape) // GRID)
+    """Top, left, bottom, right (the last two exclusive) of the largest rectangle in a picture (H,
+    W) without an occupied pixel; None if there is none. In a large picture the sides lie on a grid
+    of at most MOST_CELLS cells along the longer side."""
+    step = -(-max(occupied.shape) // MOST_CELLS)
     padded = np.pad(occupied, [(0, -side % step) for side in occupied.shape], constant_values=True)
     is_free = np.asarray(~padded.reshape(len(padded) // step, step, -1, step).any((1, 3)))
     best, area = None, 0
-    heights = np.zeros(is_free.shape[1] + 1, int)
+    heights = np.zeros(is_free.shape[1] + 1, int)  # free cells above the row in each column
     for row, free in enumerate(is_free):
         heights[:-1] = np.where(free, heights[:-1] + 1, 0)
-        rising: list[tuple[int, int]] = []  # where a column of free cells begins, and how high it is
+        rising: list[tuple[int, int]] = []  # first column and height of each open rectangle
         for column, height in enumerate(heights.tolist()):
             start = column
             while rising and rising[-1][1] >= height:
-                start, tall = rising.pop()
-                if tall * (column - start) > area:
-                    area, best = tall * (column - start), (row + 1 - tall, start, row + 1, column)
+                start, open_height = rising.pop()
+                if open_height * (column - start) > area:
+                    area = open_height * (column - start)
+                    best = (row + 1 - open_height, start, row + 1, column)
             rising.append((start, height))
     return best and (step * best[0], step * best[1], step * best[2], step * best[3])
 
@@ -127,15 +137,17 @@ def largest_part(occupied: NDArray[np.bool_]) -> tuple[int, int, int, int] | Non
 def are_inside(
     labels: NDArray[np.int32], mask: NDArray[np.bool_], count: int, ids: Ids | None = None
 ) -> NDArray[np.bool_]:
-    """(n,) whether INSIDE or more of each outline lies in mask (H or more, W); as `shares_inside`."""
+    """(n,) whether INSIDE or more of each outline lies in the mask (H or more rows, W). The other
+    arguments are those of `shares_inside`."""
     return shares_inside(labels, mask[: len(labels)], count, ids) >= INSIDE
 
 
 def set_regions_aside(
     table: Table, labels: NDArray[np.int32], regions: Sequence[Region], reason: str, shape: tuple[int, int]
 ) -> Table:
-    """The table without the objects that lie in the regions with INSIDE of their pixels or more. They get the reason,
-    whatever they had. labels: (H, W) 1..n in the order of the rows. shape: of the uploaded image."""
+    """The table with the objects left out that have INSIDE or more of their pixels in the regions.
+    They get this reason in place of any other. labels: (H, W) 1..n in the order of the table's
+    rows. shape: of the uploaded image."""
     if not len(regions) or not len(table):
         return table
     mask = mask_of(regions, shape)[:, : labels.shape[1]]
@@ -143,5 +155,6 @@ def set_regions_aside(
 
 
 def with_reason(table: Table, chosen: NDArray[np.bool_], reason: str) -> Table:
-    """The table in which the chosen objects (n,) are left out for this reason, whatever they had."""
+    """The table in which the chosen objects (n,) are left out for this reason, in place of any
+    other."""
     return table.judged(np.where(chosen, reason, table.reasons).astype(REASON_TYPE))

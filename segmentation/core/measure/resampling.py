@@ -1,4 +1,5 @@
-"""Resamples of a size distribution: of its particles, or of its images if there are several."""
+"""Resamples of a size distribution for bootstrap intervals: its particles are drawn again with
+replacement, or whole images if there are enough of them."""
 
 from __future__ import annotations
 
@@ -12,20 +13,21 @@ from numpy.typing import NDArray
 from .distribution import Floats, WeightedSizes
 from .drawn import half_steps
 
-REPEATS = 2000
-GROUPS = 1200  # more particles than these are drawn as groups of neighbours in size
-LARGEST = 400  # the number of largest particles drawn one by one: they carry the volume
-MOST_LISTED = 6  # images: 462 resamples that are not alike
+REPEATS = 2000  # resamples
+GROUPS = 1200  # of particles; if there are more particles, neighbours in size are drawn as one group
+LARGEST = 400  # particles that are groups of their own even then: they carry most of the volume
+MOST_IMAGES_LISTED = 6  # so many images have only 462 different resamples: all are listed
 
 
 @dataclass(frozen=True, eq=False)
 class Resamples:
-    """REPEATS resamples of n sizes in g groups of neighbours.
+    """REPEATS resamples of n sizes, which are in g groups of neighbours in size.
 
-    counts: (REPEATS, g) float32, particles of each group in each resample. group: (n,) the group of each size.
-    half_steps: (n,) half the distance of each size to the next one that occurs: sizes come from whole pixels.
-    calibration: (REPEATS,) draws of ln(true / used nm per pixel). images: the number of images, 1 if particles are
-    drawn. drawn: (REPEATS, images) how often each was drawn, None for particles.
+    counts: (REPEATS, g) float32, how many particles of each group are in each resample. group: (n,)
+    the group of each size. half_steps: (n,) see `drawn.half_steps`. calibration: (REPEATS,) draws
+    of ln(true / used nm per pixel). images: the number of images, 1 if particles are drawn.
+    image_counts: (REPEATS, images) how often each image is in each resample, None if particles are
+    drawn.
     """
 
     counts: NDArray[np.float32]
@@ -33,10 +35,10 @@ class Resamples:
     half_steps: Floats
     calibration: Floats
     images: int = 1
-    drawn: NDArray[np.float32] | None = None
+    image_counts: NDArray[np.float32] | None = None
 
     def total(self, values: Floats) -> Floats:
-        """(REPEATS, k): the sums over each resample of `values` (n, k)."""
+        """(REPEATS, k) the sums of `values` (n, k) over the particles of each resample."""
         groups = self.counts.shape[1]
         if groups == len(values):
             means = values
@@ -47,7 +49,11 @@ class Resamples:
 
 
 def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float = 0.0) -> Resamples:
-    """Draw from sorted sizes: particles, or images if there are several."""
+    """The resamples of sizes in ascending order: of particles, or of images if there are enough of
+    them.
+
+    uncertainty: relative, of the calibration.
+    """
     n, halves = len(sizes), half_steps(sizes.size)
     group = np.arange(n)
     if n > GROUPS:
@@ -57,24 +63,25 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
     image, images = sizes.image_numbers, sizes.images
     if not sizes.by_image:
         return Resamples(_draw(group, rng), group, halves, calibration)
-    if images > MOST_LISTED:
-        drawn = _draw(np.arange(images), rng)
-    else:  # every resample in proportion to its probability, in a random order
+    if images > MOST_IMAGES_LISTED:
+        image_counts = _draw(np.arange(images), rng)
+    else:  # each possible resample as often as its probability says, in a random order
         draws = combinations_with_replacement(range(images), images)
         listed = np.array([[chosen.count(number) for number in range(images)] for chosen in draws], np.float32)
         probabilities = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])
         places = (np.arange(REPEATS) + 0.5) / REPEATS
-        drawn = listed[rng.permutation(np.searchsorted(np.cumsum(probabilities) / probabilities.sum(), places))]
+        image_counts = listed[rng.permutation(np.searchsorted(np.cumsum(probabilities) / probabilities.sum(), places))]
     table = np.bincount(image * (int(group[-1]) + 1) + group, minlength=images * (int(group[-1]) + 1))
-    counts = drawn @ table.reshape(images, -1).astype(np.float32)
-    return Resamples(counts, group, halves, calibration, images, drawn)
+    counts = image_counts @ table.reshape(images, -1).astype(np.float32)
+    return Resamples(counts, group, halves, calibration, images, image_counts)
 
 
 def _draw(group: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-    """(REPEATS, g): how many particles (or images) of each of g groups (n,) each resample has.
+    """(REPEATS, g) how many particles (or images) of each of g groups are in each resample.
 
-    Groups of one particle: n draws. Larger groups: a Poisson number (Poisson bootstrap, Chamandy et al. 2012). The
-    total number then varies a little, but every figure is a ratio and does not depend on it.
+    group: (n,) the group of each. If each is its own group, n are drawn with replacement. Otherwise
+    each group gets a Poisson number (Poisson bootstrap, Chamandy et al. 2012): the total then
+    varies a little, but every figure is a ratio and does not depend on it.
     """
     members = np.bincount(group)
     g = len(members)

@@ -1,7 +1,8 @@
-"""The numbers of a size distribution as types: as they are computed, stored as JSON and read again.
+"""The types of the numbers in a result: they are computed as such, and stored as JSON under the
+names of the fields.
 
-result.schema.json and the document of the API are made of these types. The web process reads them too, so nothing here
-needs numpy or scipy.
+result.schema.json and the schema of the API are generated from these types; the docstrings are
+descriptions there. The web process imports this module, so it needs neither numpy nor scipy.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing_extensions import TypedDict  # pydantic asks for this one before Pyt
 
 from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value, micrometres
 
+# What the intervals of a result resample.
 BY_PARTICLE: Literal["by particle"] = "by particle"
-BY_IMAGE: Literal["by image"] = "by image"  # what is drawn again and again for an interval
-MATERIAL = "For the material, measure at least three places."  # what one picture or two cannot show
+BY_IMAGE: Literal["by image"] = "by image"
+MATERIAL = "For the material, measure at least three places."  # advice beside results of one or two images
 NO_PIXEL_SIZE = "It has no scale while others have one. Type its width to include it."
 SHAPES = ("round", "rod", "square", "triangle", "hexagon", "irregular")  # of outlines
 
@@ -35,13 +37,14 @@ def images_words(counted: int, total: int) -> str:
 
 
 def unscaled_note(numbers: Mapping[str, Value]) -> str:
-    """NO_INTERVALS if the image has no scale, so that its first known number is in pixels; else ""."""
-    value_shown = next((value for value in numbers.values() if value.value is not None), Value(None))
-    return NO_INTERVALS * value_shown.unit.startswith("px")
+    """The sentence NO_INTERVALS if the numbers are in pixels, because the image has no scale, else
+    ""."""
+    first_number = next((value for value in numbers.values() if value.value is not None), Value(None))
+    return NO_INTERVALS if first_number.unit.startswith("px") else ""
 
 
 def meaning(text: str) -> Any:
-    """The description of an entry in the JSON Schema."""
+    """An annotation that gives an entry its description in the JSON Schema."""
     return Field(description=text)
 
 
@@ -57,14 +60,15 @@ class Fit(TypedDict):
 
 
 class Convergence(TypedDict):
-    """The median of the first n objects or images in random order, with its 95 % interval, which includes the
-    calibration, and of images the total uncertainty where that is known. The last interval is that of the median."""
+    """The median of the first n objects or images in random order, with its 95 % interval. The
+    interval includes the calibration; by images it includes the total uncertainty where that is
+    known. The last interval is that of the median."""
 
     n: list[int]
     median: list[float]
     low: list[float]
     high: list[float]
-    more: Annotated[int | None, meaning("how many more bring both ends within ±wanted; null where no number does")]
+    more: Annotated[int | None, meaning("how many more bring both ends within ±wanted; null if no number does")]
     wanted: float
     by: NotRequired[Annotated[Literal["image"], meaning("what is counted; without this entry objects")]]
 
@@ -72,7 +76,7 @@ class Convergence(TypedDict):
 class Weighted(TypedDict):
     """The numbers of one weighting, their 95 % intervals, and why intervals are missing.
 
-    Whoever adds a number adds it here, in `quantities.NUMBERS` and in `distribution.figures`."""
+    A new number must be added here, in quantities.toml and in `distribution.figures`."""
 
     mean: float | None
     sd: float | None
@@ -87,11 +91,12 @@ class Weighted(TypedDict):
     note: str
 
 
+# The names of the numbers in `Weighted`.
 FIGURES: tuple[str, ...] = tuple(name for name in Weighted.__annotations__ if name in NUMBERS)
 
 
 class WithoutFilter(TypedDict):
-    """What would be counted without the filter."""
+    """The numbers as they would be without the filter."""
 
     n: Count
     median: float | None
@@ -99,17 +104,18 @@ class WithoutFilter(TypedDict):
 
 
 class FractionOutlines(TypedDict):
-    """On how many outlines the fraction from 1 to 100 nm rests. If hidden particles are counted, too, these
-    are sums of probabilities."""
+    """How many outlines the fraction from 1 to 100 nm depends on. If hidden particles are counted,
+    too, these are sums of probabilities."""
 
     small: Annotated[Count, meaning("counted outlines from 1 to 100 nm")]
     total: Annotated[Count, meaning("all counted outlines")]
-    doubtful: Annotated[Count, meaning("those that fraction_100nm_without_doubtful leaves out")]
+    doubtful: Annotated[Count, meaning("outlines that fraction_100nm_without_doubtful leaves out")]
     ids: Annotated[list[int], meaning("labels of the small ones, where they are few; empty for several images")]
 
 
 class Other(TypedDict):
-    """The numbers of the other measurand: all particles, hidden ones too, where those that can be seen were counted."""
+    """The numbers of the other measurand: of all particles, hidden ones too, if particles that can
+    be seen were counted."""
 
     n: Annotated[Count, meaning("expected number of particles")]
     median: float
@@ -119,24 +125,24 @@ class Other(TypedDict):
 
 
 class Agglomerates(TypedDict):
-    """Groups of two or more counted particles that touch: their number, particles in none, particles in all groups and
-    in the largest group."""
+    """Groups of two or more counted particles that touch."""
 
     groups: Count
-    singles: Count
-    primaries_in_groups: Count
-    largest: Count
+    singles: Annotated[Count, meaning("counted particles in no group")]
+    primaries_in_groups: Annotated[Count, meaning("counted particles in all groups")]
+    largest: Annotated[Count, meaning("counted particles in the largest group")]
     share: NotRequired[Annotated[Share | None, meaning("share of the counted particles that are in groups")]]
     share_interval: NotRequired[Interval]
-    mean_primaries: NotRequired[Annotated[float | None, meaning("counted particles in a group")]]
+    mean_primaries: NotRequired[Annotated[float | None, meaning("mean number of counted particles in a group")]]
     diameter: NotRequired[Annotated[float | None, meaning("median ECD of the groups that do not touch the frame")]]
     fractal_dimension: NotRequired[Annotated[float | None, meaning("null with fewer than 30 such groups")]]
     fractal_interval: NotRequired[Interval]
-    fractal_groups: NotRequired[Annotated[Count, meaning("groups that the fractal dimension rests on")]]
+    fractal_groups: NotRequired[Annotated[Count, meaning("groups from which the fractal dimension is computed")]]
 
 
 class ShapeShare(TypedDict):
-    """Whole particles of one class of shape, and their share by number with its 95 % interval."""
+    """How many counted particles have one class of shape, and their share by number with its 95 %
+    interval."""
 
     n: Count
     share: Share
@@ -154,7 +160,7 @@ class Extent(TypedDict):
 
 
 class Rods(TypedDict):
-    """The particles whose outline is a rod."""
+    """Sizes of the particles whose outline is a rod."""
 
     n: Count
     length: Extent
@@ -163,9 +169,10 @@ class Rods(TypedDict):
 
 
 class Neighbours(TypedDict):
-    """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the mean. Each random
-    placement without overlap has its own mean distance: chance is the median of these means, and 95 % of them lie
-    between chance_low and chance_high. These three are known for distances between centres alone."""
+    """Distances to the nearest neighbour, corrected for the frame, with the 95 % interval of the
+    mean. The same objects were also placed at random without overlap, many times: chance is the
+    median of the mean distances then, and 95 % of these lie between chance_low and chance_high.
+    Distances from edge to edge do not have these three."""
 
     n: Annotated[Count, meaning("objects with a certain nearest neighbour")]
     mean: float | None
@@ -178,7 +185,8 @@ class Neighbours(TypedDict):
 
 
 class Range(TypedDict):
-    """Distances at which there are more or fewer pairs than 95 % of the random placements have anywhere."""
+    """A range of distances at which the image has more, or fewer, pairs than 95 % of the random
+    placements."""
 
     low: float
     high: float
@@ -186,15 +194,15 @@ class Range(TypedDict):
 
 
 class Pairs(TypedDict):
-    """The pair correlation g at the distances r. Random placement without overlap has the mean `chance`, and 95 % of
-    placements stay between `low` and `high` at all distances."""
+    """The pair correlation g at the distances r. For random placements without overlap `chance` is
+    its mean, and 95 % of the placements stay between `low` and `high` at all distances."""
 
     r: list[float]
     g: list[float]
     chance: list[float]
     low: list[float]
     high: list[float]
-    p: Annotated[float, meaning("of random placement being at least as unusual")]
+    p: Annotated[float, meaning("probability that a random placement is at least as unusual")]
     ranges: list[Range]
 
 
@@ -205,12 +213,12 @@ class Alignment(TypedDict):
     order: float
     low: float | None
     high: float | None
-    p: Annotated[float, meaning("of no common direction (Rayleigh)")]
+    p: Annotated[float, meaning("probability of such an order without a common direction (Rayleigh)")]
     direction: Annotated[float, meaning("common direction, degrees counter-clockwise from the horizontal")]
 
 
 class Arrangement(TypedDict):
-    """How the objects of an image lie to each other; docs/method/arrangement.md has the methods."""
+    """How the objects of an image are arranged; docs/method/arrangement.md has the methods."""
 
     unit: Annotated[Unit, meaning("of the lengths here")]
     n: Annotated[Count, meaning("objects that count and do not touch the frame")]
@@ -218,7 +226,7 @@ class Arrangement(TypedDict):
     edge: Annotated[Neighbours, meaning("nearest neighbour, edge to edge")]
     pairs: Annotated[Pairs | None, meaning("null with too few objects, or without room for random placement")]
     alignment: Annotated[Alignment | None, meaning("null with too few elongated objects")]
-    sentence: Annotated[str, meaning("what the comparison with chance says")]
+    sentence: Annotated[str, meaning("the result of the comparison with chance")]
 
 
 Spread = dict[str, float]  # median, d10 and d90 by number; one object has a median alone
@@ -244,9 +252,9 @@ class Nano(TypedDict):
     threshold: float
     least_nm: Annotated[float | None, meaning("size from which on particles are counted")]
     verdict: Verdict
-    reason: Annotated[str, meaning("in short why it is undecided; empty where it is decided")]
+    reason: Annotated[str, meaning("in short why it is undecided; empty if it is decided")]
     sentence: str
-    decides: Annotated[str, meaning("what would decide it; empty where it is decided")]
+    decides: Annotated[str, meaning("what would decide it; empty if it is decided")]
     asked: Annotated[str, meaning("how many particles ISO 13322-1 asks for, and how many were counted")]
     sensitivity: list[Sensitivity]
 
@@ -259,16 +267,16 @@ class Contribution(TypedDict):
 
     name: str
     title: str
-    source: Annotated[str, meaning("how it was found, or why not")]
-    remedy: str
+    source: Annotated[str, meaning("how the uncertainty was found, or why it is not known")]
+    remedy: Annotated[str, meaning("what would reduce it")]
     median: Annotated[float | None, STANDARD_UNCERTAINTY]
     fraction_100nm: Annotated[float | None, STANDARD_UNCERTAINTY]
 
 
 class Uncertainty(TypedDict):
-    """The total of the contributions to one answer."""
+    """One answer with its total uncertainty."""
 
-    value: float
+    value: Annotated[float, meaning("the answer")]
     standard: Annotated[
         float | None, meaning("combined standard uncertainty of the known contributions; null without `ends`")
     ]
@@ -289,12 +297,14 @@ class Budget(TypedDict):
 
 
 class Point(TypedDict):
+    """One point of 2022/C 229/01, and what the image shows about it."""
+
     title: str
-    said: str
+    said: Annotated[str, meaning("sentences")]
 
 
 class Recommendation(TypedDict):
-    """What an image can say of 2022/C 229/01."""
+    """What an image shows about Commission Recommendation 2022/C 229/01."""
 
     vssa: Annotated[float, meaning(NUMBERS["vssa"].definition)]
     exempt: Annotated[Count, meaning("particles over 100 µm in two directions")]
@@ -302,7 +312,7 @@ class Recommendation(TypedDict):
 
 
 class Corrected(TypedDict):
-    """What people did with the outlines of a sample."""
+    """How many outlines of a sample people corrected and reviewed."""
 
     images: Annotated[Count, meaning("images with corrected or reviewed outlines")]
     of_images: Count
@@ -322,31 +332,33 @@ class Between(TypedDict):
 
 
 class ImageRow(TypedDict):
-    """One image of a sample. n, n_set_aside: both are 0 where the image is excluded. median, low, high: as on the page
-    of the image."""
+    """One image of a sample. n, n_set_aside: both are 0 if the image is left out. median, low,
+    high: as on the page of the image."""
 
     name: str
-    n: Annotated[Count | None, meaning("objects counted; null also where pixels belong to classes")]
-    n_set_aside: Annotated[Count | None, meaning("objects left out; null also where pixels belong to classes")]
-    median: Annotated[float | None, meaning("null also where the image has another unit than the sample")]
+    n: Annotated[Count | None, meaning("objects counted; null for classes of pixels")]
+    n_set_aside: Annotated[Count | None, meaning("objects left out; null for classes of pixels")]
+    median: Annotated[float | None, meaning("null, too, if the image has another unit than the sample")]
     low: float | None
     high: float | None
-    outlier: Annotated[str, meaning("why it may not belong; empty where it does")]
-    excluded: Annotated[str, meaning("why it does not count; empty where it does")]
+    outlier: Annotated[str, meaning("why it may not belong to the sample; empty if it does")]
+    excluded: Annotated[str, meaning("why it is left out; empty if it is not")]
 
 
 @dataclass(frozen=True)
 class Statistics:
     """The size distribution of the counted objects; docs/method/statistics.md has the methods.
 
-    edge: the border correction; with "weight" every figure of sizes is edge-weighted, those of shapes, classes and
-    groups are not. set_aside: in the order of judging. mean, median, sd and percentiles: by number, None where
-    undefined (n = 0; sd, d10, d90: n < 2). fraction_100nm: None in pixels, with pixels over 100 nm, and for all objects
-    but particles. without_filter: None where the filter removes nothing.
+    edge: the border correction; with "weight" all figures of sizes are weighted by it, those of shapes, classes and
+        groups are not.
+    set_aside: in the order of `filters.Reason`.
+    mean, median, sd and percentiles: by number, None if undefined (n = 0; sd, d10, d90: n < 2).
+    fraction_100nm: None in pixels, with pixels over 100 nm, and for all objects except particles.
+    without_filter: None if the filter removes nothing.
     """
 
     unit: Annotated[Unit, meaning("of every size here")]
-    n_kept: Annotated[Count, meaning("objects with a size; grains at the frame are only counted")]
+    n_kept: Annotated[Count, meaning("counted objects with a size; grains at the frame have none")]
     n_set_aside: Count
     set_aside: Annotated[dict[str, Count], meaning("objects left out, by reason")] = field(default_factory=dict)
     mean: float | None = None
@@ -364,10 +376,10 @@ class Statistics:
     intervals: Annotated[Intervals, meaning("95 % intervals by number, null where not defined")] = field(
         default_factory=dict
     )
-    interval_note: Annotated[str, meaning("why there are no intervals; empty where there are")] = ""
+    interval_note: Annotated[str, meaning("why there are no intervals; empty if there are")] = ""
     interval_basis: Annotated[Literal["by particle", "by image"], meaning("what was resampled")] = BY_PARTICLE
     cautions: Annotated[list[str], meaning("which intervals may be too narrow, and why")] = field(default_factory=list)
-    relative_uncertainty: Annotated[float | None, meaning("of the calibration, as carried into the intervals")] = None
+    relative_uncertainty: Annotated[float | None, meaning("of the calibration, as the intervals include it")] = None
     weighted: Annotated[dict[str, Weighted], meaning("all figures by number, area and volume")] = field(
         default_factory=dict
     )
@@ -376,15 +388,18 @@ class Statistics:
     agglomerates: Annotated[Agglomerates | None, meaning("groups of touching particles; null for other objects")] = None
     shape: Annotated[dict[str, Spread], meaning("descriptors of shape, by name")] = field(default_factory=dict)
     nano: Nano | None = None
-    budget: Annotated[Budget | None, meaning("of the uncertainty, after JCGM 100:2008; null of pixels")] = None
+    budget: Annotated[Budget | None, meaning("of the uncertainty, after JCGM 100:2008; null for sizes in pixels")] = (
+        None
+    )
     recommendation: Recommendation | None = None
     fraction_100nm_with_doubtful: float | None = None
     fraction_100nm_without_doubtful: float | None = None
     fraction_outlines: Annotated[
-        FractionOutlines | None, meaning("how many outlines carry fraction_100nm; null without it")
+        FractionOutlines | None, meaning("how many outlines fraction_100nm depends on; null without it")
     ] = None
     counted: Annotated[
-        Literal["seen", "all", ""], meaning("the measurand: particles that can be seen, or all; empty of others")
+        Literal["seen", "all", ""],
+        meaning("the measurand: particles that can be seen, or all; empty for other objects"),
     ] = ""
     other: Annotated[Other | None, meaning("the numbers of the other measurand; null for other objects")] = None
     pieces: Annotated[
@@ -403,24 +418,25 @@ class Statistics:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """What `as_dict` stored, other entries are ignored."""
+        """The statistics that `as_dict` gave. Entries that are no field are ignored."""
         names = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in names})
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """The statistics as JSON types."""
         return asdict(self)
 
     @property
     def title(self) -> str:
-        """What the size is: "Minimum Feret diameter"."""
+        """The title of the measure that is the size, such as "Minimum Feret diameter"."""
         return COLUMNS[self.size].title
 
     def value(self, name: str) -> Value:
-        """The figure of this name, by number, with its intervals."""
-        nano, budget = name == "fraction_100nm", dict[str, Any](self.budget or {})
-        low, high = (self.fraction_low, self.fraction_high) if nano else self.intervals.get(name) or (None, None)
-        total = budget.get(BUDGETED.get(name, name), {}).get("ends")
+        """The figure of this name, by number, with its interval, also that with the total
+        uncertainty."""
+        is_nano, budget = name == "fraction_100nm", dict[str, Any](self.budget or {})
+        low, high = (self.fraction_low, self.fraction_high) if is_nano else self.intervals.get(name) or (None, None)
+        total = budget.get(NAMES_IN_BUDGET.get(name, name), {}).get("ends")
         return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit), total and (total[0], total[1]))
 
     @property
@@ -429,7 +445,8 @@ class Statistics:
         return "µm" if self.unit == "nm" and (self.median or 0.0) >= LONG_NM else self.unit
 
     def in_readable_unit(self) -> Self:
-        """The same, with all lengths in `readable_unit` but those of an arrangement and of the images of a sample."""
+        """The same statistics with lengths in `readable_unit`, except those of an arrangement and
+        of a sample's images."""
         if self.readable_unit == self.unit:
             return self
         changes: dict[str, Any] = {name: micrometres(getattr(self, name)) for name in LENGTHS}
@@ -440,30 +457,32 @@ class Statistics:
             ("agglomerates", ("diameter",)),
             ("other", ("median", "median_ends")),
         ):
-            if (curve := getattr(self, name)) is not None:
-                changes[name] = curve | {entry: micrometres(curve.get(entry)) for entry in entries}
+            if (values := getattr(self, name)) is not None:
+                changes[name] = values | {entry: micrometres(values.get(entry)) for entry in entries}
         if self.rods:
             sides = {
-                side: {at: micrometres(end) for at, end in self.rods[side].items()} for side in ("length", "width")
+                side: {name: micrometres(length) for name, length in self.rods[side].items()}
+                for side in ("length", "width")
             }
             changes["rods"] = self.rods | sides
         if self.budget:
             total = self.budget["median"]
             lengths = {entry: micrometres(total[entry]) for entry in ("value", "ends")}
             changes["budget"] = self.budget | {"median": total | lengths}
-        ways = self.weighted.items()
         weighted = {
-            way: _in_um(weighted_by) | {"intervals": _in_um(weighted_by["intervals"])} for way, weighted_by in ways
+            weighting: _in_um(numbers) | {"intervals": _in_um(numbers["intervals"])}
+            for weighting, numbers in self.weighted.items()
         }
         return replace(self, unit="µm", intervals=_in_um(self.intervals), weighted=weighted, **changes)
 
 
-BUDGETED = {"d50": "median"}  # the name under which the budget has a number
+NAMES_IN_BUDGET = {"d50": "median"}  # where the budget has another name for a number
+# The fields of `Statistics` that are lengths.
 LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
 
 def _in_um(lengths: Mapping[str, Any]) -> Any:
-    """The entries that are lengths in µm, others as they are."""
+    """The numbers by name with lengths converted from nm to µm; other entries are unchanged."""
     return {
         name: micrometres(value) if name in NUMBERS and NUMBERS[name].power == 1 else value
         for name, value in lengths.items()
@@ -472,10 +491,11 @@ def _in_um(lengths: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True)
 class PooledStatistics(Statistics):
-    """The statistics of a sample, as for one image, but the intervals resample whole images.
+    """The statistics of a sample. They are those of one image, but intervals resample whole images
+    if there are enough.
 
-    convergence: with two or more images it counts whole images. images: one row for each image. notes: sentences for
-    the user. `core.combine` sets both.
+    convergence: counts whole images if there are enough. images: one row for each image. notes:
+    sentences for the user. `core.combine` fills images and notes.
     """
 
     between: Between | None = None

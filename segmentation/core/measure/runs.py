@@ -1,4 +1,5 @@
-"""A label image as its runs: the horizontal stretches of one label, from which most measures follow."""
+"""The runs of a label image: the horizontal stretches of pixels with one label. Most measures of
+objects are computed from them."""
 
 from __future__ import annotations
 
@@ -14,14 +15,15 @@ from numpy.typing import NDArray
 
 from ..labels.bands import Band, Ids, by_band, runs_in_rows, whole_image
 
-BLOCK_PIXELS = 4_000_000
+BLOCK_PIXELS = 4_000_000  # of an image that are worked on at once, to bound the memory
 
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """All runs of all particles, sorted by particle, then row, then column; (r,) int64 each.
+    """The r runs of all objects, sorted by object, then row, then column; (r,) int64 each.
 
-    particle: label - 1. The run takes the columns start, ..., stop - 1 of its row.
+    particle: index of the object from 0 on (label - 1). row: of the run. start, stop: it takes the
+    columns start, ..., stop - 1.
     """
 
     particle: NDArray[np.int64]
@@ -31,28 +33,31 @@ class Runs:
 
     @property
     def length(self) -> NDArray[np.int64]:
+        """(r,) px."""
         return self.stop - self.start
 
     @cached_property
     def checksums(self) -> list[bytes]:
-        """One of the pixels of each particle and their place."""
+        """For each object a checksum of its pixels and their places."""
         runs = np.stack([self.row, self.start, self.stop], axis=1)
         bounds = [*first_of_each(self.particle).tolist(), len(runs)]
         return [blake2b(runs[begin:end].data, digest_size=16).digest() for begin, end in pairwise(bounds)]
 
 
 def blocks(shape: tuple[int, int]) -> Iterator[slice]:
-    """Slices of rows that together cover an image of (H, W), each of a bounded number of pixels."""
+    """Slices of rows that together cover an image of this shape (H, W), each with at most
+    BLOCK_PIXELS px (but at least one row)."""
     rows, columns = shape
     step = max(1, BLOCK_PIXELS // max(columns, 1))
     return (slice(row, min(row + step, rows)) for row in range(0, rows, step))
 
 
 def find_runs(labels: NDArray[np.int32], ids: Ids | None = None) -> Runs:
-    """The runs of `labels` (H, W), 0 being background; never more than a block of rows is copied.
+    """The runs of the objects in `labels` (H, W); 0 is background. Only a block of rows is copied
+    at a time.
 
-    ids: (n,) those of the labels, ascending, where they are not 1..n: the particles are their places. Raises ValueError
-    for an id without a pixel, and for pixels of another one.
+    ids: (n,) the labels of the objects, ascending; None if they are 1..n. `Runs.particle` is the
+    index in `ids`. Raises ValueError if an id has no pixel, or a pixel has another label.
     """
     if ids is None:
         return _sorted([runs_in_rows(labels[block], block.start) for block in blocks(labels.shape)])
@@ -73,26 +78,30 @@ def _runs_of_ids(labels: NDArray[np.int32], ids: Ids) -> Runs:
 
 
 def _sorted(parts: list[tuple[NDArray[Any], ...]]) -> Runs:
-    particle, row, start, stop = (np.concatenate(each).astype(np.int64) for each in zip(*parts, strict=True))
+    """The runs of all parts of an image together. Each part: particle, row, start, stop."""
+    particle, row, start, stop = (np.concatenate(arrays).astype(np.int64) for arrays in zip(*parts, strict=True))
     order = np.argsort(particle, kind="stable")
     return Runs(particle[order], row[order], start[order], stop[order])
 
 
 def shifted(runs: Runs, shifts: NDArray[np.int64]) -> Runs:
-    """The runs of n particles, each moved by so many rows and columns (n, 2)."""
+    """The runs with each of n objects moved down and to the right by so many rows and columns (n,
+    2)."""
     down, across = shifts[runs.particle].T
     return replace(runs, row=runs.row + down, start=runs.start + across, stop=runs.stop + across)
 
 
 def first_of_each(sorted_keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each new value begins in `sorted_keys` (k,): the (g,) indices that `reduceat` takes."""
-    new = np.ones(len(sorted_keys), bool)
-    new[1:] = sorted_keys[1:] != sorted_keys[:-1]
-    return np.flatnonzero(new)
+    """(g,) the index at which each group of equal values begins in `sorted_keys` (k,), as
+    `reduceat` takes it."""
+    is_first = np.ones(len(sorted_keys), bool)
+    is_first[1:] = sorted_keys[1:] != sorted_keys[:-1]
+    return np.flatnonzero(is_first)
 
 
 def boxes_of(runs: Runs) -> tuple[NDArray[np.int64], ...]:
-    """Left, top, right and bottom (n,) of the box of each particle that has runs; right and bottom lie outside."""
+    """Left, top, right and bottom (n,) of the bounding box of each object; right and bottom are
+    exclusive."""
     starts = first_of_each(runs.particle)
     if not len(starts):
         return (np.zeros(0, np.int64),) * 4
@@ -105,7 +114,8 @@ def boxes_of(runs: Runs) -> tuple[NDArray[np.int64], ...]:
 
 
 def around(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The index of the member before and of the one after each (k,), around its group of consecutive equal `keys`."""
+    """(k,) the indices of the previous and of the next element in the group of each element, where
+    a group is a stretch of equal `keys` (k,) and is closed: its first element follows its last."""
     starts = first_of_each(keys)
     after = np.arange(1, len(keys) + 1)
     after[np.r_[starts, len(keys)][1:] - 1] = starts

@@ -1,9 +1,10 @@
 """The class of an outline: round, rod, square, triangle, hexagon or irregular, with its probability.
 
-Ellipses, rectangles, triangles and hexagons of many aspect ratios, with corners as round as fits best, are fitted to
-the convex outline. A small classifier, taught on drawn outlines (`python -m tests.tools.accuracy.outlines`), turns the
-misfits, the aspect ratio, the hollows and the size in pixels into the probability of each class. An outline shows no
-height: what is square may be a cube or a plate seen from above.
+Templates (ellipses, rectangles, triangles and hexagons of many aspect ratios) are fitted to the
+convex outline; their corners are rounded as fits best. A small classifier turns the misfits of the
+templates, the aspect ratio, the solidity and the size in pixels into the probability of each class.
+It was trained on drawn outlines (`python -m tests.tools.accuracy.outlines`). An outline does not
+show heights: a square one may be a cube, or a plate seen from above.
 """
 
 from __future__ import annotations
@@ -31,21 +32,23 @@ from .runs import Runs
 from .table import Table
 
 FILE = Path(__file__).with_name("shape_classes.json")
-ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-TURNS = 256  # rotations that are tried
-NOISE_PX = 0.3  # of the outline
-RATIOS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
-ROD = 1.5  # times as long as wide: from there on a rod, and neither round, square nor hexagon
+ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)  # of the support functions
+ROTATIONS = 256  # of a template, that are tried
+NOISE_PX = 0.3  # SD of an outline's place
+RATIOS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)  # length / width of the templates
+ROD_RATIO = 1.5  # least length / width of a rod; an outline of this ratio has no COMPACT class
 COMPACT = [SHAPES.index(name) for name in ("round", "square", "hexagon")]
-RATIO = 5  # place of ln(length / width) among the features
-LEAST_PX = 4.0  # minimum Feret diameter of what has a class
+RATIO_COLUMN = 5  # of ln(length / width) among the features
+LEAST_PX = 4.0  # minimum Feret diameter of outlines that get a class
 
 
 def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
-    """The share of each class among the kept particles of one image or of several; {} where none has a class.
+    """The share by number of each class among the counted particles of one image or of several; {}
+    where none has a class.
 
-    The interval is Wilson's in one image; of several it is Student's over the images, by the jackknife, and of too few
-    there is none. It does not contain the errors of the classes (docs/method/arrangement.md).
+    The interval is Wilson's; with several images it is at least as wide as Student's over the
+    images, by the jackknife (`ends_between`). It does not contain the errors of the classifier
+    (docs/method/arrangement.md).
     """
     classes = [table["shape"][table.kept].astype(str) for table in tables if "shape" in table.columns]
     counts = np.array([[(shapes == name).sum() for name in SHAPES] for shapes in classes])
@@ -61,31 +64,37 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
 
 
 def rods(tables: Sequence[Table], edge: Edge, uncertainty: float, seed: int) -> Rods | None:
-    """Length, width and their ratio of the kept rods of one image or of several; None without any."""
-    chosen = [
+    """Length, width and their ratio of the counted rods of one image or of several; None without
+    any.
+
+    edge: the border correction. uncertainty: relative, of the calibration. seed: of the draws.
+    """
+    rod_tables = [
         table.judged(np.where(table["shape"] == "rod", table.reasons, "no rod"))
         for table in tables
         if "shape" in table.columns
     ]
-    if not any(table.kept.any() for table in chosen):
+    if not any(table.kept.any() for table in rod_tables):
         return None
     length, width, ratio = (
-        _extent(chosen, name, edge, uncertainty * COLUMNS[name].power, seed)
+        _extent(rod_tables, name, edge, uncertainty * COLUMNS[name].power, seed)
         for name in ("length", "width", "slenderness")
     )
-    return Rods(n=sum(int(table.kept.sum()) for table in chosen), length=length, width=width, ratio=ratio)
+    return Rods(n=sum(int(table.kept.sum()) for table in rod_tables), length=length, width=width, ratio=ratio)
 
 
 def _extent(tables: Sequence[Table], by: str, edge: Edge, uncertainty: float, seed: int) -> Extent:
+    """Percentiles of the measure `by`, and the interval of its median."""
     sizes = WeightedSizes.of(*tables, edge=edge, by=by)
     percentiles = figures(sizes.size, sizes.weights["number"])
-    d10, median, d90 = (float(percentiles[at] or 0.0) for at in ("d10", "d50", "d90"))
+    d10, median, d90 = (float(percentiles[name] or 0.0) for name in ("d10", "d50", "d90"))
     limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), uncertainty)
     return Extent(d10=d10, median=median, d90=d90, interval=limits)
 
 
 class Fits(NamedTuple):
-    """What the classifier looks at, (n, features), and (n,) width and length of the convex outlines in px."""
+    """The fits of the templates to n outlines. features: (n, features), the input of the
+    classifier. width, length: (n,) of the convex outlines in px."""
 
     features: Floats
     width: Floats
@@ -93,9 +102,11 @@ class Fits(NamedTuple):
 
 
 def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
-    """The table with all widths and lengths; class and probability of outlines of LEAST_PX that do not touch the frame.
+    """The table with the columns length, width, slenderness, shape and shape_chance (the
+    probability of the shape). Outlines under LEAST_PX, and those that touch the frame, get no
+    shape: "" and NaN.
 
-    labels: (H, W) with these ids, or 1..n, in the order of the table.
+    labels: (H, W) with the ids (n,), or 1..n, in the order of the table.
     """
 
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
@@ -119,33 +130,35 @@ def fit(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
 
 
 def misfits_of(outlines: Hulls) -> dict[str, Floats]:
-    """Columns (n, ...) of what follows from each convex outline alone: the misfit of each template, how far it is from
-    a circle, the noise of it, width and length."""
+    """What follows from each of n convex outlines alone. misfits: (n, templates). uneven: (n,) how
+    far it is from a circle. noise: (n,) of its place, relative to its radius. width, length: (n,)
+    px."""
     n = len(outlines.count)
-    reach = np.zeros((n, len(ANGLES)))  # of the outline from its middle along each angle: its support function
+    reach = np.zeros((n, len(ANGLES)))  # the support function: how far it reaches at each angle, px
     if n:
         origin = outlines.vertices[outlines.starts]
-        away = outlines.vertices - np.repeat(origin, outlines.count, axis=0)
-        along = away @ np.stack([np.cos(ANGLES), np.sin(ANGLES)])
+        from_origin = outlines.vertices - np.repeat(origin, outlines.count, axis=0)
+        along = from_origin @ np.stack([np.cos(ANGLES), np.sin(ANGLES)])
         reach = np.maximum.reduceat(along, outlines.starts, axis=0)
     width, length = _sides(outlines)
     mean = reach.mean(1, keepdims=True)
     waves = np.fft.rfft(reach / np.where(mean > 0, mean, 1.0), axis=1)
-    waves[:, :2] = 0  # the size, and where the middle is
+    waves[:, :2] = 0  # these are the size and the place of the outline
     noise = NOISE_PX / np.maximum(mean[:, 0], 1e-9)
     misfits = np.stack([_misfit(waves, _waves(name)) for name in TEMPLATES], axis=1)
     uneven = np.sqrt((np.abs(waves) ** 2).sum(1)) / len(ANGLES)
     return {"misfits": misfits, "uneven": uneven, "noise": noise, "width": width, "length": length}
 
 
-def _fits(of_outlines: dict[str, Floats], solidity: Floats, convexity: Floats) -> Fits:
-    misfits, uneven, noise, width, length = of_outlines.values()
+def _fits(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Floats) -> Fits:
+    """The fits from the columns of `misfits_of`."""
+    misfits, uneven, noise, width, length = outline_misfits.values()
     ratio = np.maximum(length / np.maximum(width, 1e-9), 1.0)
     features = np.column_stack(
         [
             np.log(np.sqrt(misfits**2 + noise[:, None] ** 2)),
             np.log(np.hypot(uneven, noise)),
-            np.log(ratio),
+            np.log(ratio),  # RATIO_COLUMN: the four templates and `uneven` come before
             np.log(1.0 - np.minimum(solidity, 1.0) + 0.02),
             np.log(1.0 - np.minimum(convexity, 1.0) + 0.02),
             np.log(np.maximum(width, 1.0)),
@@ -155,34 +168,39 @@ def _fits(of_outlines: dict[str, Floats], solidity: Floats, convexity: Floats) -
 
 
 def _sides(outlines: Hulls) -> tuple[Floats, Floats]:
-    """(n,) the least width of each outline, and its extent across that."""
+    """(n,) the least width of each outline, and (n,) its extent at a right angle to it, both in
+    px."""
     width, length = np.zeros(len(outlines.count)), np.zeros(len(outlines.count))
     for members, corners in outlines.of_equal_count():
         edges = np.roll(corners, -1, axis=1) - corners
         edges /= np.maximum(np.linalg.norm(edges, axis=-1, keepdims=True), 1e-9)
         normals = np.stack([-edges[..., 1], edges[..., 0]], axis=-1)
-        across, along = (np.ptp(way @ corners.transpose(0, 2, 1), axis=2) for way in (normals, edges))
+        across, along = (np.ptp(directions @ corners.transpose(0, 2, 1), axis=2) for directions in (normals, edges))
         least, rows = across.argmin(1), np.arange(len(members))
         width[members], length[members] = across[rows, least], along[rows, least]
     return width, length
 
 
 def _misfit(waves: NDArray[np.complex128], templates: NDArray[np.complex128]) -> Floats:
-    """(n,) the root mean square difference of the best template, turned and rounded as fits best, relative to the mean
-    reach. A rounded corner makes the template's departure from a circle smaller by one factor."""
+    """(n,) the root mean square difference between each outline and its best template, relative to
+    the mean reach. The template is rotated and rounded as fits best: a template with rounder
+    corners is the same template with a smaller departure from a circle, by one factor.
+
+    waves, templates: Fourier coefficients of support functions.
+    """
     power, least = 2 * (np.abs(waves) ** 2).sum(1), np.full(len(waves), np.inf)
     for template in templates:
-        overlap = np.fft.irfft(waves * template.conj(), TURNS, axis=1).max(1, initial=0.0) * TURNS
+        overlap = np.fft.irfft(waves * template.conj(), ROTATIONS, axis=1).max(1, initial=0.0) * ROTATIONS
         strength = 2 * (np.abs(template) ** 2).sum()
-        sharp = np.clip(overlap / strength, 0.3, 1.0) if strength > 1e-9 else np.ones(len(waves))
-        least = np.minimum(least, power + sharp**2 * strength - 2 * sharp * overlap)
+        sharpness = np.clip(overlap / strength, 0.3, 1.0) if strength > 1e-9 else np.ones(len(waves))
+        least = np.minimum(least, power + sharpness**2 * strength - 2 * sharpness * overlap)
     return np.asarray(np.sqrt(np.maximum(least, 0.0)) / len(ANGLES), np.float64)
 
 
-def _polygon(corners: int, apex: float = 1.0) -> Floats:
-    """(corners, 2) a regular polygon, stretched by `apex` along one axis."""
-    turn = 2 * np.pi * (np.arange(corners) + 0.5) / corners
-    return np.stack([np.cos(turn), apex * np.sin(turn)], axis=1)
+def _polygon(corners: int, stretch: float = 1.0) -> Floats:
+    """(corners, 2) the corners of a regular polygon, stretched by `stretch` along one axis."""
+    angle = 2 * np.pi * (np.arange(corners) + 0.5) / corners
+    return np.stack([np.cos(angle), stretch * np.sin(angle)], axis=1)
 
 
 TEMPLATES: dict[str, list[Floats]] = {
@@ -195,7 +213,7 @@ TEMPLATES: dict[str, list[Floats]] = {
 
 @cache
 def _waves(name: str) -> NDArray[np.complex128]:
-    """The Fourier coefficients of the support functions of a kind of template."""
+    """The Fourier coefficients of the support functions of the templates `name`."""
     reach = np.stack([(points @ np.stack([np.cos(ANGLES), np.sin(ANGLES)])).max(0) for points in TEMPLATES[name]])
     waves = np.fft.rfft(reach / reach.mean(1, keepdims=True), axis=1)
     waves[:, :2] = 0
@@ -204,19 +222,20 @@ def _waves(name: str) -> NDArray[np.complex128]:
 
 @cache
 def classifier() -> dict[str, Floats]:
-    """The first and second layer of weights, and mean and sd of the features that it was taught with."""
+    """The arrays of the trained classifier by name: "first" and "second", the weights of its two
+    layers, and "mean" and "sd" of the features in its training data."""
     stored: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return {name: np.asarray(values, np.float64) for name, values in stored.items()}
 
 
 def classify(features: Floats) -> Floats:
     """(n, classes) the probability of each class in the order of SHAPES, from features (n, features) of `fit`."""
-    by = classifier()
+    layers = classifier()
     ones = np.ones((len(features), 1))
-    hidden = np.tanh(np.hstack([(features - by["mean"]) / by["sd"], ones]) @ by["first"])
-    score = np.hstack([hidden, ones]) @ by["second"]
-    long = features[:, RATIO] >= np.log(ROD)
-    score[np.ix_(long, COMPACT)] = -np.inf
-    score[~long, SHAPES.index("rod")] = -np.inf
+    hidden = np.tanh(np.hstack([(features - layers["mean"]) / layers["sd"], ones]) @ layers["first"])
+    score = np.hstack([hidden, ones]) @ layers["second"]
+    is_long = features[:, RATIO_COLUMN] >= np.log(ROD_RATIO)
+    score[np.ix_(is_long, COMPACT)] = -np.inf
+    score[~is_long, SHAPES.index("rod")] = -np.inf
     probability = np.exp(score - score.max(1, keepdims=True, initial=-np.inf)) if len(score) else score
     return np.asarray(probability / np.maximum(probability.sum(1, keepdims=True), 1e-300), np.float64)

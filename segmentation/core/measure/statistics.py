@@ -1,4 +1,5 @@
-"""The statistics of the kept particles."""
+"""All statistics of the sizes in one image, or in several images together
+(`results.Statistics`)."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from .agglomerates import agglomerates
 from .bootstrap import intervals, median_interval, undefined
-from .budget import DEFAULT, OUTLINED, Case, Conditions, budget
+from .budget import DEFAULT_CONDITIONS, OUTLINES_ALONE, Case, Conditions, budget
 from .carried import fraction_outlines
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, nano_share, quantile
-from .filters import FILTERED, by_reason, with_reasons_lifted
+from .filters import FILTER_REASONS, by_reason, with_reasons_lifted
 from .fitting import log_normal
 from .nano import Terms, doubtful_fractions, nano_card, variants_of
 from .recommendation import recommendation
@@ -24,32 +25,34 @@ from .results import Other, Spread, Statistics, WithoutFilter
 from .shape_classes import class_shares, rods
 from .table import Table
 
-ALIKE = 1.02  # ratio of pixel sizes up to which images count as equally magnified
-# Only for particles, because only they are screened as nanomaterials.
-UNSCREENED = ("fraction_100nm", "fraction_low", "fraction_high", "without_filter", "agglomerates")
+SAME_MAGNIFICATION = 1.02  # largest ratio of pixel sizes of images with one magnification
+# Fields that only particles have, because only they are judged as nanomaterials; None for other
+# objects.
+ONLY_SCREENED = ("fraction_100nm", "fraction_low", "fraction_high", "without_filter", "agglomerates")
 
 
 def seed_of(sha256: str) -> int:
-    """The seed of an image's draws: the same file gives the same intervals everywhere."""
+    """The seed of the random draws for an image, from the sha256 of its file in hexadecimal digits:
+    the same file gives the same intervals everywhere."""
     return int(sha256[:16] or "0", 16)
 
 
-def summarise(table: Table, conditions: Conditions = DEFAULT) -> Statistics:
-    """The statistics of a judged table (`filters.set_aside`)."""
+def summarise(table: Table, conditions: Conditions = DEFAULT_CONDITIONS) -> Statistics:
+    """The statistics of the judged table (`filters.set_aside`) of one image."""
     return Statistics(**describe([table], conditions)[0])
 
 
 def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str, Any], WeightedSizes]:
-    """The fields of Statistics that one image and a sample of several images share, and their sizes.
+    """The fields of Statistics by name, and the sizes that they are computed from.
 
-    tables: of one image or of several, whose particles have been judged.
+    tables: the judged tables of one image or of several.
     """
     edge, uncertainty, screened = conditions.edge, conditions.uncertainty, conditions.screened
     sizes = WeightedSizes.of(*tables, edge=edge, by=conditions.size, pieces=conditions.pieces)
-    of_sizes = _of_sizes(sizes, uncertainty, np.random.default_rng(conditions.seed))
-    with_ends = [name for name, ends in of_sizes["intervals"].items() if ends]
+    size_fields = _size_fields(sizes, uncertainty, np.random.default_rng(conditions.seed))
+    with_ends = [name for name, ends in size_fields["intervals"].items() if ends]
     described = {
-        **of_sizes,
+        **size_fields,
         "cautions": cautions(sizes, [*with_ends, "fraction_100nm"] if screened else with_ends),
         "size": conditions.size,
         "counted": conditions.counted,
@@ -61,14 +64,14 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
         "n_set_aside": sum(int((~table.kept).sum()) for table in tables),
         "set_aside": by_reason(tables),
         "shape": _shape(tables),
-        **dict.fromkeys(UNSCREENED),
+        **dict.fromkeys(ONLY_SCREENED),
     }
     if not screened:
         described["intervals"]["fraction_100nm"] = None
         return described, sizes
     variants = variants_of(tables, conditions)
     pixels = [table.nm_per_pixel for table in tables if table.nm_per_pixel is not None]
-    coarsest, mixed = max(pixels, default=None), bool(pixels) and max(pixels) > ALIKE * min(pixels)
+    coarsest, mixed = max(pixels, default=None), bool(pixels) and max(pixels) > SAME_MAGNIFICATION * min(pixels)
     terms = Terms(conditions, coarsest, mixed)
     shares = {"fraction_100nm": terms.fraction(sizes), **doubtful_fractions(variants, terms)}
     share = shares["fraction_100nm"]
@@ -76,7 +79,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     described["intervals"]["fraction_100nm"] = [share.low, share.high] if share else None
     groups = agglomerates(tables, conditions.seed)
     lengths = np.concatenate([table.length("max_feret")[table.kept] for table in tables])
-    uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted, described["intervals"]))
+    uncertainties = budget(Case(variants, conditions, coarsest or 0.0, terms.counted_words, described["intervals"]))
     return {
         **described,
         "nano": nano_card(variants, terms, uncertainties),
@@ -94,12 +97,13 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
 
 
 def other_question(table: Table, conditions: Conditions) -> Other | None:
-    """The numbers of the other measurand, of a judged table of one image; None without sizes."""
+    """The numbers of the other measurand: all particles, hidden ones too. table: judged, of one
+    image, with the objects of this measurand counted. None without sizes."""
     edge = conditions.edge
     sizes = WeightedSizes.of(table, edge=edge, pieces=conditions.pieces)
     if not len(sizes):
         return None
-    variants = {"as analysed": sizes, OUTLINED: WeightedSizes.of(table, edge=edge)} | {
+    variants = {"as analysed": sizes, OUTLINES_ALONE: WeightedSizes.of(table, edge=edge)} | {
         name: WeightedSizes.of(other, edge=edge)
         for name, other in conditions.alternatives.items()
         if name.startswith("threshold")
@@ -110,7 +114,7 @@ def other_question(table: Table, conditions: Conditions) -> Other | None:
         "median": None if undefined(sizes) else median_interval(sizes, rng, conditions.uncertainty),
         "fraction_100nm": [share.low, share.high] if share else None,
     }
-    total = budget(Case(variants, conditions, table.nm_per_pixel or 0.0, terms.counted, intervals))
+    total = budget(Case(variants, conditions, table.nm_per_pixel or 0.0, terms.counted_words, intervals))
     return Other(
         n=sizes.number,
         median=quantile(sizes.size, sizes.weights["number"], 0.5),
@@ -120,12 +124,14 @@ def other_question(table: Table, conditions: Conditions) -> Other | None:
     )
 
 
-def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
-    """The figures by number, area and volume with their intervals, and all else that needs only the sizes."""
+def _size_fields(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator) -> dict[str, Any]:
+    """The fields of Statistics that need only the sizes: the figures by number, area and volume
+    with their intervals, the fitted law, the convergence."""
     by_ecd = sizes.by_ecd()
-    # The order of the draws below decides the last digits of all intervals: ECD, figures, convergence.
+    # The order of the random draws decides the last digits of all intervals: ECD, figures,
+    # convergence.
     by_way = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
-    with threadpool_limits(1, "blas"):  # the last digits of its sums depend on the number of threads
+    with threadpool_limits(1, "blas"):  # with more threads the last digits of its sums may differ
         of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
         limits = intervals(sizes, by_way, rng, uncertainty)
     number, of_median = by_way["number"], limits["number"]["d50"]
@@ -143,7 +149,8 @@ def _of_sizes(sizes: WeightedSizes, uncertainty: float, rng: np.random.Generator
 
 
 def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None:
-    sizes = WeightedSizes.of(*(with_reasons_lifted(table, FILTERED) for table in tables), edge=edge)
+    """The numbers with the filter off; None if they are the same."""
+    sizes = WeightedSizes.of(*(with_reasons_lifted(table, FILTER_REASONS) for table in tables), edge=edge)
     if len(sizes) == sum(int(table.kept.sum()) for table in tables):
         return None
     weights = sizes.weights["number"]
@@ -153,11 +160,12 @@ def _without_filter(tables: Sequence[Table], edge: Edge) -> WithoutFilter | None
 
 
 def _shape(tables: Sequence[Table]) -> dict[str, Spread]:
-    """Median, D10 and D90 by number of each shape descriptor; one particle has no D10 and D90; empty without any."""
+    """Median, D10 and D90 by number of each descriptor of shape, by its name. One particle has no
+    D10 and D90. A descriptor without values has no entry."""
     spreads: dict[str, Spread] = {}
     for name in DESCRIPTORS:
         values = np.concatenate([table[name][table.kept] for table in tables])
-        values = values[~np.isnan(values)]  # no elongation, or a stored table from before there was this descriptor
+        values = values[~np.isnan(values)]  # an object has no elongation, or an older stored table has no such column
         if len(values):
             median, d10, d90 = np.percentile(values, [50, 10, 90]).tolist()
             spreads[name] = {"median": median} | ({"d10": d10, "d90": d90} if len(values) > 1 else {})

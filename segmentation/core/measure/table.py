@@ -1,4 +1,5 @@
-"""A table with one row per object: measuring fills it and every report reads it."""
+"""The table of an image's objects, one row each: measuring fills it, and statistics and reports
+read it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from .quantities import Quantity, Unit, column, of_column
 
-REASON_TYPE = np.dtype("U40")
+REASON_TYPE = np.dtype("U40")  # of the column reason
+# Columns of whole numbers; other numbers are float64.
 INTEGERS = {"label", "class", "group", "bbox_left_px", "bbox_top_px", "bbox_right_px", "bbox_bottom_px"}
 
 
@@ -24,12 +26,12 @@ def column_name(measure: str, unit: Unit) -> str:
 class Table:
     """The measures of n objects (or of n classes), in the order of their labels.
 
-    columns: name -> (n,) array, whatever a task measures of the registered quantities (`quantities`), with the unit at
-        the end of a name that needs one. kept and reason are always there. label, class, group and the bounding box
-        are int64, kept, by_hand and touches_frame bool, reason ("" while kept) and shape text, everything else float64.
+    columns: (n,) each, by name. A name is that of a registered quantity (`quantities`), with the unit at its end if
+        it has one. kept (whether the object is counted) and reason ("" or why it is left out) are always there.
+        The INTEGERS are int64; kept, by_hand and touches_frame bool; reason and shape text; all others float64.
         Positions are always pixels of the upload, counted from the top left; the centre of the first pixel is at
         (0, 0). A column that was not measured is read as NaN.
-    nm_per_pixel: the calibration of the lengths, or None if they are in pixels.
+    nm_per_pixel: the calibration of the lengths; None if they are in pixels.
     Raises UnknownQuantity for a column that is not registered, ValueError if columns do not fit together.
     """
 
@@ -46,7 +48,8 @@ class Table:
 
     @classmethod
     def of_pixels(cls, measures: dict[str, Any], nm_per_pixel: float | None) -> Table:
-        """The table of `measures` (named without units, lengths in px), calibrated by `nm_per_pixel`."""
+        """The table of `measures` by name without unit, lengths in px. The table has nm if there is
+        a calibration."""
         columns = {column_name(name, "px"): np.asarray(values) for name, values in measures.items()}
         columns |= {
             name: column.astype(float)
@@ -57,6 +60,7 @@ class Table:
 
     @property
     def unit(self) -> Unit:
+        """The unit of lengths."""
         return "px" if self.nm_per_pixel is None else "nm"
 
     @property
@@ -76,16 +80,19 @@ class Table:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
+        """(n,) whether each object is counted."""
         return self.columns["kept"]
 
     @property
     def whole(self) -> NDArray[np.bool_]:
-        """(n,) whether the object is kept and does not touch the frame, so that its size is known."""
+        """(n,) whether each object is counted and does not touch the frame, so that its size is
+        known."""
         touching: NDArray[np.bool_] = self.columns["touches_frame"].astype(bool)
         return self.kept & ~touching
 
     @property
     def reasons(self) -> NDArray[np.str_]:
+        """(n,) why each object is left out, "" if it is counted."""
         return self.columns["reason"]
 
     def length(self, measure: str) -> NDArray[np.float64]:
@@ -93,7 +100,8 @@ class Table:
         return self[column_name(measure, self.unit)]
 
     def rescaled(self, nm_per_pixel: float | None) -> Table:
-        """The same objects under another calibration; None gives pixels. `kept` and `reason` stay."""
+        """The same objects with another calibration; None gives pixels. The columns kept and reason
+        stay."""
         unit: Unit = "px" if nm_per_pixel is None else "nm"
         factor = (nm_per_pixel or 1.0) / (self.nm_per_pixel or 1.0)
         columns = {
@@ -104,25 +112,30 @@ class Table:
 
     def with_measures(self, **measures: NDArray[Any]) -> Table:
         """The same objects with further measures (n,), named without units; lengths in px."""
-        size, named = self.nm_per_pixel or 1.0, {column(name): values for name, values in measures.items()}
+        pixel, named = self.nm_per_pixel or 1.0, {column(name): values for name, values in measures.items()}
         scaled = {
-            quantity.column(self.unit): values * size**quantity.power if quantity.power else values
+            quantity.column(self.unit): values * pixel**quantity.power if quantity.power else values
             for quantity, values in named.items()
         }
         return replace(self, columns={**self.columns, **scaled})
 
-    def identified(self, ids: NDArray[np.int32]) -> Table:
-        """The same objects under the ids (n,) of their segmentation."""
+    def with_ids(self, ids: NDArray[np.int32]) -> Table:
+        """The same objects with the ids (n,) of their segmentation in the column label."""
         return replace(self, columns={**self.columns, "label": ids.astype(np.int64)})
 
     def judged(self, reasons: NDArray[np.str_]) -> Table:
-        """The same objects: kept if their entry in `reasons` (n,) is "", otherwise set aside."""
+        """The same objects, counted if their entry in `reasons` (n,) is "", otherwise left out for
+        this reason."""
         reasons = reasons.astype(REASON_TYPE)
         return replace(self, columns={**self.columns, "kept": reasons == "", "reason": reasons})
 
 
 def aligned(tables: Sequence[Table]) -> list[Table]:
-    """The tables, each with the columns of all tables in the same order; NaN if a column was not measured."""
+    """The tables with equal columns: each gets the columns of all tables in one order, NaN where it
+    has none."""
     widest_first = sorted(tables, key=lambda table: -len(table.columns))
     quantities = dict.fromkeys(quantity for table in widest_first for quantity in table.quantities)
-    return [replace(t, columns={q.column(t.unit): t[q.column(t.unit)] for q in quantities}) for t in tables]
+    return [
+        replace(table, columns={name: table[name] for name in (q.column(table.unit) for q in quantities)})
+        for table in tables
+    ]

@@ -1,9 +1,11 @@
-"""Measuring on a specimen that was tilted, as if the beam had met it at a right angle.
+"""The correction for a tilted specimen: everything is measured as if the beam had met it at a right
+angle.
 
-On a flat specimen tilted by t degrees, lengths across the axis of the tilt come out cos t of the true ones. So the
-outlines are stretched by 1 / cos t in that direction, everything is measured on them, and positions are brought back to
-the pixels of the upload. Rows or columns are repeated, so areas and Feret diameters keep their accuracy; perimeters of
-discs come out 1 % too long at 20 degrees, 3 % at 52 and 9 % at 70, because their outline has larger steps.
+On a flat specimen tilted by t degrees, lengths at a right angle to the tilt axis appear shorter by
+the factor cos t. So the outlines are stretched by 1 / cos t in that direction and measured, and
+positions are converted back to pixels of the upload. Stretching repeats rows or columns, so areas
+and Feret diameters keep their accuracy. Perimeters of discs are 1 % too long at 20 degrees, 3 % at
+52 and 9 % at 70, because their outline has larger steps.
 """
 
 from __future__ import annotations
@@ -24,15 +26,15 @@ from .cutouts import CutOut
 from .table import Table
 
 VERTICAL, HORIZONTAL = "vertical", "horizontal"
-ALONG = 10.0  # degrees by which the direction of the scan may be off those of the picture: cos 10 is 0.985
-MOST = 80.0  # degrees that can be corrected: 1 / cos 80 is 5.8
+MOST_OFF_AXIS = 10.0  # degrees between the tilt's direction and a side of the picture; cos 10 is 0.985
+MOST_DEGREES = 80.0  # of a tilt that can be corrected: 1 / cos 80 is 5.8
 
 
 @dataclass(frozen=True)
 class Tilt:
-    """The tilt of a specimen. degrees: from 0 to 90. direction: in which lengths are too short, VERTICAL, HORIZONTAL,
-    or "" where the scan was turned so that it is neither. corrected: whether the microscope corrected for it, None
-    where the file does not say."""
+    """The tilt of a specimen. degrees: from 0 to 90. direction: in which lengths are too short:
+    VERTICAL, HORIZONTAL, or "" if the scan was rotated so that it is neither. corrected: whether
+    the microscope corrected the image for it; None if the file does not say."""
 
     degrees: float
     direction: str = VERTICAL
@@ -40,30 +42,33 @@ class Tilt:
 
     @property
     def share(self) -> float:
-        """What a length in that direction is of the true one."""
+        """The length in that direction as the picture shows it, divided by the true length."""
         return cos(radians(self.degrees))
 
     @classmethod
     def of_file(cls, metadata: Mapping[str, Any]) -> Tilt | None:
-        """What the file says (`Micrograph.metadata`); None where it says nothing."""
+        """The tilt that the file of an image states; None without one. metadata: see
+        `Micrograph`."""
         degrees, rotation = metadata.get("tilt_degrees"), metadata.get("scan_rotation_degrees", 0.0)
         if not isinstance(degrees, int | float) or not 0 <= degrees <= 90:
             return None
         off = rotation % 180 if isinstance(rotation, int | float) else 0.0
-        direction = VERTICAL if min(off, 180 - off) <= ALONG else HORIZONTAL if abs(off - 90) <= ALONG else ""
+        direction = (
+            VERTICAL if min(off, 180 - off) <= MOST_OFF_AXIS else HORIZONTAL if abs(off - 90) <= MOST_OFF_AXIS else ""
+        )
         corrected = {"yes": True, "no": False}.get(str(metadata.get("tilt_corrected")))
         return cls(float(degrees), direction, corrected)
 
     @classmethod
     def to_correct(cls, settings: MeasurementSettings, metadata: Mapping[str, Any]) -> Tilt | None:
         """The tilt that the settings ask to correct for; None where there is none, or where it is not known."""
-        stated, asked = cls.of_file(metadata), settings.tilt_correction
-        if asked == FROM_FILE:
-            tilt = stated if stated and not stated.corrected else None
+        in_file, setting = cls.of_file(metadata), settings.tilt_correction
+        if setting == FROM_FILE:
+            tilt = in_file if in_file and not in_file.corrected else None
         else:
-            direction = stated.direction if stated else VERTICAL
-            tilt = cls(float(asked), direction) if isinstance(asked, int | float) else None
-        if tilt is None or not 0 < tilt.degrees <= MOST:
+            direction = in_file.direction if in_file else VERTICAL
+            tilt = cls(float(setting), direction) if isinstance(setting, int | float) else None
+        if tilt is None or not 0 < tilt.degrees <= MOST_DEGREES:
             return None
         if settings.tilt_direction != "auto":
             tilt = replace(tilt, direction=settings.tilt_direction)
@@ -72,26 +77,28 @@ class Tilt:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Stretches pictures `times` in one direction. upright: whether that is down the rows."""
+    """A stretching of pictures in one direction. times: by this factor. upright: whether the
+    direction is vertical."""
 
     times: float
     upright: bool
 
     @classmethod
     def of(cls, tilt: Tilt) -> Stretch:
+        """The stretching that corrects for a tilt."""
         return cls(1 / tilt.share, tilt.direction == VERTICAL)
 
     def length(self, pixels: int) -> int:
-        """How many pixels so many become."""
+        """How many rows or columns so many become."""
         return int(pixels * self.times + 1e-9)
 
     def pixels(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """A picture (H, W) with repeated rows or columns."""
+        """The picture (H, W), stretched."""
         axis = 0 if self.upright else 1
         return np.take(picture, self._origin(np.arange(self.length(picture.shape[axis]))), axis)
 
     def cut_out(self, part: CutOut, shape: tuple[int, int]) -> CutOut:
-        """An object of a picture of this shape, in the stretched one."""
+        """An object that was cut out of a picture of this shape (H, W), stretched."""
         axis, (start, last) = (0, part.box[::2]) if self.upright else (1, part.box[1::2])
         origin = self._origin(np.arange(self.length(shape[axis])))
         begin, end = np.searchsorted(origin, [start, last]).tolist()
@@ -99,7 +106,8 @@ class Stretch:
         return CutOut(mask, begin, part.left) if self.upright else CutOut(mask, part.top, begin)
 
     def segmentation(self, outlines: Segmentation) -> Segmentation:
-        """The outlines with all that lies in pixels. Each object keeps its id, as no row is lost."""
+        """The segmentation with all its images and places stretched. No row is lost, so each object
+        keeps its id."""
         return replace(
             outlines,
             labels=self.pixels(outlines.labels),
@@ -114,41 +122,48 @@ class Stretch:
         )
 
     def regions(self, regions: Regions) -> Regions:
-        """Polygons of (x, y) corners."""
+        """The regions, polygons of (x, y) corners, stretched."""
         across, down = (1.0, self.times) if self.upright else (self.times, 1.0)
         return tuple(tuple((x * across, y * down) for x, y in region) for region in regions)
 
     def micrograph(self, image: Micrograph) -> Micrograph:
+        """The image with its pixels stretched."""
         return replace(image, pixels=self.pixels(image.pixels))
 
     def frame(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height of a stretched picture."""
+        """Width and height of a picture after stretching."""
         return (width, self.length(height)) if self.upright else (self.length(width), height)
 
     def table(self, table: Table) -> Table:
-        """The positions in the stretched picture of objects at positions of the upload."""
+        """The table with positions converted from pixels of the upload to those of the stretched
+        picture."""
         start, last, centre = self._columns(table)
-        # The first pixel that shows row n is the first whose middle is not before it.
+        # The first stretched row that shows row n is the first whose middle is not before n.
         edges = {name: np.ceil(table[name] * self.times - 0.5).astype(np.int64) for name in (start, last)}
         return replace(table, columns={**table.columns, **edges, centre: (table[centre] + 0.5) * self.times - 0.5})
 
     def brought_back(self, table: Table) -> Table:
-        """The inverse of `table`."""
-        if "bbox_top_px" not in table.columns:  # a row for each class has no place
+        """The table with positions converted back to pixels of the upload: the inverse of
+        `table`."""
+        if "bbox_top_px" not in table.columns:  # rows of classes have no place
             return table
         start, last, centre = self._columns(table)
         edges = {start: self._origin(table[start]), last: self._origin(table[last] - 1) + 1}
         return replace(table, columns={**table.columns, **edges, centre: (table[centre] + 0.5) / self.times - 0.5})
 
     def _columns(self, table: Table) -> tuple[str, str, str]:
+        """The names of the columns with positions in the direction: start and end of the box, and
+        centroid."""
         names = ("top", "bottom", "y") if self.upright else ("left", "right", "x")
         return f"bbox_{names[0]}_px", f"bbox_{names[1]}_px", f"centroid_{names[2]}_px"
 
     def _origin(self, places: NDArray[Any]) -> NDArray[np.int64]:
-        """The row or column of the upload that each of the stretched picture shows."""
+        """The row or column of the upload that is shown in each row or column of the stretched
+        picture."""
         return ((places + 0.5) / self.times).astype(np.int64)
 
     def _cut(self, cut: Cut) -> Cut:
+        """A possible cut, stretched."""
         axis = 1 if self.upright else 0
         line, sides = [list(point) for point in cut.line], list(cut.sides)
         for point in line:

@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 
 from ..measure.budget_table import COVERAGE
 from ..measure.quantities import (
-    EVERY,
+    ALL_DIGITS,
     Value,
     decimals_beside,
     end_words,
@@ -191,7 +191,7 @@ def number_words(name: str, value: Value) -> str:
         return f"{f'{estimate:,.10g}' if quantity.kind in EXACT else significant(estimate)}{unit}"
     places = decimals_beside(estimate, shown.low, shown.high)
     ends = " to ".join(end_words(end, places) for end in (shown.low, shown.high))
-    return f"{significant(estimate, EVERY, places)}{unit} ({ends})"
+    return f"{significant(estimate, ALL_DIGITS, places)}{unit} ({ends})"
 
 
 def probability_words(probability: float) -> str:

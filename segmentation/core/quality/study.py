@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.distribution import Floats
-from ..measure.quantities import EVERY, decimals_beside, end_words, significant
+from ..measure.quantities import ALL_DIGITS, decimals_beside, end_words, significant
 
 WITHIN = "repeatability"
 TAIL = 0.025
@@ -207,4 +207,4 @@ def _precision_words(precision: Precision, unit: str, mean: float) -> str:
     places = decimals_beside(precision.sd, precision.low, precision.high)
     ends = " to ".join(end_words(end, places) for end in (precision.low, precision.high))
     relative = f", {significant(100 * precision.sd / abs(mean), 2)} % of the mean" if mean else ""
-    return f"{significant(precision.sd, EVERY, places)} {unit} ({ends}){relative}"
+    return f"{significant(precision.sd, ALL_DIGITS, places)} {unit} ({ends}){relative}"

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from ..measure.bins import LEAST_BARS, LEAST_SIZES, NANO_NM
+from ..measure.bins import FEWEST_IN_HISTOGRAM, LEAST_SIZES, NANO_NM
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import density, unfit
 from ..measure.histograms import Bars, Population, bars_of
@@ -79,7 +79,7 @@ class Distribution:
     @property
     def has_few_sizes(self) -> bool:
         """Whether the sizes themselves say more than curves."""
-        return len(self.sizes) < LEAST_BARS
+        return len(self.sizes) < FEWEST_IN_HISTOGRAM
 
     @property
     def title(self) -> str:

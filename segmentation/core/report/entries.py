@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from ..measure.bins import LEAST_SIZES
 from ..measure.budget_table import uncertainty_name
 from ..measure.quantities import (
+    ALL_DIGITS,
     COLUMNS,
-    ENOUGH,
-    EVERY,
+    FEW_DIGITS,
     OF,
     Kind,
     Quantity,
@@ -92,7 +92,7 @@ class Entry:
         if self.kind == "halves":
             return lambda count: f"{count:,.1f}".removesuffix(".0")
         places = self._most_decimals
-        digits = ENOUGH if places is None or self.number.reported.low is None else EVERY
+        digits = FEW_DIGITS if places is None or self.number.reported.low is None else ALL_DIGITS
         return partial(hundredths if self.kind == "fraction" else significant, places=places, digits=digits)
 
     @property
@@ -109,7 +109,7 @@ class Entry:
     def _end(self, end: float) -> str:
         if self.kind == "fraction":  # which may need a decimal more so as not to be 50 or 100 %
             end = 1.0 if end > NEARLY_ALL else end
-            return hundredths(end, max(self._most_decimals or 0, 2 + len(self.value.partition(".")[2])), EVERY)
+            return hundredths(end, max(self._most_decimals or 0, 2 + len(self.value.partition(".")[2])), ALL_DIGITS)
         return end_words(end, self._most_decimals) if self.kind == "number" else self.write(end)
 
     @property

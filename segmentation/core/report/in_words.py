@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..measure.descriptors import DESCRIPTORS, measures_of
 from ..measure.doubts import Doubt
-from ..measure.quantities import ENOUGH, LONG_NM, nanometre_in, significant
+from ..measure.quantities import FEW_DIGITS, LONG_NM, nanometre_in, significant
 from .exports.viewer import CELLS
 from .wording import per_cent
 
@@ -63,7 +63,7 @@ def _factor(name: str, unit: str) -> float:
 
 def _writer(name: str, unit: str) -> Callable[[float], str]:
     if name in (*SHARES, *DESCRIPTORS):
-        return lambda value: significant(value, ENOUGH, DECIMALS)
+        return lambda value: significant(value, FEW_DIGITS, DECIMALS)
     factor = _factor(name, unit)
     return lambda value: significant(factor * value)
 

@@ -14,9 +14,9 @@ from ..flags import is_unusable
 from ..labels.options import EVEN
 from ..labels.outline import least_chance
 from ..labels.segmentation import MASKS
-from ..measure.cautions import LISTED, MEDIAN, cautions
-from ..measure.filters import ALWAYS, FILTERED
-from ..measure.pooling import WHY
+from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
+from ..measure.filters import ALWAYS, FILTER_REASONS
+from ..measure.pooling import WHY_LEFT_OUT
 from ..measure.quantities import COLUMNS, OF
 from ..measure.resampling import REPEATS
 from ..measure.results import BY_PARTICLE, Statistics
@@ -79,7 +79,7 @@ def method(sample: SampleAnalysis) -> str:
     members = [member for _, member in sample.counted]
     alone = members[0] if sample.analysis is not None else None
     left_out = Counter(statistics.set_aside if statistics else {})
-    left_out.update({str(reason): 0 for reason in (*ALWAYS, *FILTERED) if sample.filter})
+    left_out.update({str(reason): 0 for reason in (*ALWAYS, *FILTER_REASONS) if sample.filter})
     included, missing = _of_the_scale(sample)
     drawn, summary = Distribution.of(sample), Summary.of(sample)
     printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
@@ -115,7 +115,11 @@ def method(sample: SampleAnalysis) -> str:
         unknown=summary.unknown_parts,
         unusable=is_unusable(sample.flags),
         missing=missing,
-        cautions=cautions(drawn.sizes, [name for name in LISTED if MEDIAN.get(name, name) in printed]) if drawn else [],
+        cautions=cautions(
+            drawn.sizes, [name for name in REPORTED_FIGURES if NAMES_BY_NUMBER.get(name, name) in printed]
+        )
+        if drawn
+        else [],
         **_facts_of_finding(sample, members, alone),
     )
     return " ".join(words.split())
@@ -207,6 +211,6 @@ def left_out_words(sample: SampleAnalysis) -> str:
     why = Counter({"by the user": left_out.count(BY_USER)})
     why["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
     why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
-    why.update(WHY[reason] for reason in left_out if reason in WHY)
+    why.update(WHY_LEFT_OUT[reason] for reason in left_out if reason in WHY_LEFT_OUT)
     reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
     return f"left out: {reasons}" if left_out else ""

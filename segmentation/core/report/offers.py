@@ -60,7 +60,7 @@ def lesson_of(corrections: Corrections, quick: QuickNumbers) -> Lesson | None:
         return None
     names = (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
     every = {name: stored.columns[name] for name in names if name in stored.columns}
-    to_newest = similar.alike_to_all(every, rows[:1], size)
+    to_newest = similar.similarity_to_all(every, rows[:1], size)
     of_sort = [at for at in rows if to_newest[at] >= OF_ONE_SORT]
     if len(of_sort) < FEWEST:
         return None
@@ -121,9 +121,9 @@ def _like(lesson: Lesson, quick: QuickNumbers) -> list[int]:
         return []
     size, total, by_hand = quick.objects.terms.task.size, len(quick.ids), quick.table[BY_HAND].astype(bool)
     columns = {name: np.concatenate([quick.column(name), values]) for name, values in lesson.columns.items()}
-    value = similar.alike_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
+    value = similar.similarity_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
     confirmed = np.flatnonzero(quick.table.kept & by_hand).tolist()
     is_like = quick.table.kept & ~by_hand & (value >= ALIKE)
-    is_like &= value > similar.alike(columns, confirmed, size)[:total]
+    is_like &= value > similar.similarity(columns, confirmed, size)[:total]
     order = np.lexsort((quick.ids, -value))
     return [int(quick.ids[at]) for at in order.tolist() if is_like[at]]

@@ -20,7 +20,7 @@ from ..measure.bins import NANO_NM
 from ..measure.carried import fraction_outlines
 from ..measure.distribution import WeightedSizes, figures, nano_share, quantile
 from ..measure.doubts import Candidates, Doubt, PossibleCut, doubts
-from ..measure.examples import Example, shown
+from ..measure.examples import Example, examples_of
 from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
 from ..measure.quantities import Unit, Value, nanometre_in, significant
 from ..measure.results import Statistics
@@ -223,7 +223,7 @@ class QuickNumbers:
         is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted]
         size = self.sized.length(task.size)[counted]
         median = quantile(sizes.size, sizes.weights["number"], 0.5)
-        by_id = [(int(self.ids[counted[at]]), title, size[at]) for at, title in shown(size, is_sure, median)]
+        by_id = [(int(self.ids[counted[at]]), title, size[at]) for at, title in examples_of(size, is_sure, median)]
         return [
             Example(number, title or f"{task.thing} {number}", significant(value * nanometre_in(self.unit)))
             for number, title, value in by_id

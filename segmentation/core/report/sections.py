@@ -15,7 +15,7 @@ from ..labels.segmentation import MASKS
 from ..measure.distribution import WeightedSizes, quantile
 from ..measure.examples import extremes
 from ..measure.filters import BY_HAND, LEAST_CONFIDENCE, SURE_CONFIDENCE, without_doubtful
-from ..measure.fitting import CLOSE, NEAR, SIGNIFICANCE
+from ..measure.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
 from ..measure.quantities import Value, readable, significant
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
@@ -50,7 +50,7 @@ from .wording import capital, decided_words, one_line, short_names
 MOST_LINES, MOST_ENTRIES = 12, 8  # notes; scores, sources of data and limits of a model
 GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {SIGNIFICANCE:g}, or the distance of the cumulative curves at most"
-    f" {CLOSE:g}; fair: at most {NEAR:g}."
+    f" {GOOD_DISTANCE:g}; fair: at most {FAIR_DISTANCE:g}."
 )
 SENSITIVITY = {  # part of a line's name: what it means
     "doubtful": f" Doubtful: confidence under {100 * LEAST_CONFIDENCE:.0f} %.",

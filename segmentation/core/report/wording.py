@@ -16,7 +16,7 @@ from segmentation import __version__
 
 from ..measure.drawn import Z95
 from ..measure.fitting import SIGNIFICANCE
-from ..measure.quantities import DOUBTFUL_FRACTIONS, ENOUGH, Value, decimals, number, significant
+from ..measure.quantities import DOUBTFUL_FRACTIONS, FEW_DIGITS, Value, decimals, number, significant
 from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import factor_words
@@ -76,7 +76,7 @@ def short_names(names: Sequence[str], longest: int) -> list[str]:
     return [f"…{one_line(name[begin:], longest - 1)}" for name in names]
 
 
-def hundredths(fraction: float, places: int | None = None, digits: int = ENOUGH) -> str:
+def hundredths(fraction: float, places: int | None = None, digits: int = FEW_DIGITS) -> str:
     """A fraction in per cent to so many significant digits: "22.4", "0.0777". What is not the limit does not round to
     it: "49.9", "50.1"; beside 100 are up to two decimals: "99.97". places: decimals of the fraction that are written
     at most; without it zeros at the end are not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..flags import TILTED, Flag
-from ..measure.tilt import HORIZONTAL, MOST, VERTICAL, Tilt
+from ..measure.tilt import HORIZONTAL, MOST_DEGREES, VERTICAL, Tilt
 from ..micrograph.colours import CHANNEL, CHANNEL_HERE, COLOURS, RAINBOW
 from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
@@ -67,10 +67,10 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
     share, direction = f"{100 * stated.share:.0f} %", DIRECTIONS[stated.direction]
     short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
     advice = "Correct for it what lies flat. A ball looks the same from all sides."
-    if stated.degrees > MOST or not stated.direction:
+    if stated.degrees > MOST_DEGREES or not stated.direction:
         short = f"Stage tilted by {stated.degrees:.0f}°: lengths down to {share} of the true ones"
         advice = "The scan was turned, so choose which lengths to correct for it."
-    if stated.degrees > MOST:
+    if stated.degrees > MOST_DEGREES:
         advice = "So steep a view cannot be corrected."
     yield Flag.doubtful(
         f"{begins}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",

@@ -139,14 +139,16 @@ class Judge:
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """Judged sizes under other settings, by name; none where no numbers are given."""
-        from ..measure.shapes import under, without_corners
+        from ..measure.shapes import means_of_overlapping, without_corners
 
         if self.is_withheld:
             return {}
         labels, ids = self.segmentation.labels, self.segmentation.ids
         tables = {
             name: self.measured(
-                other, OutlineSignals(*under(other, self.segmentation.dense, *self.signals)), only_sizes=True
+                other,
+                OutlineSignals(*means_of_overlapping(other, self.segmentation.dense, *self.signals)),
+                only_sizes=True,
             )
             for name, other in self.segmentation.alternatives.items()
         }

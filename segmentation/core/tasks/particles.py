@@ -254,7 +254,7 @@ def measure(
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     every = replace(seen, counted="all")
     asked_for, other_choice = (every, seen) if settings.measurand == "all" else (seen, every)
-    counted = asked_for.outlines.identified(segmentation.ids)
+    counted = asked_for.outlines.with_ids(segmentation.ids)
     statistics = replace(
         summarise(counted, conditions(judge, asked_for, divided)),
         other=None

@@ -15,8 +15,8 @@ from ..flags import Flag
 from ..labels.segmentation import Segmentation
 from ..measure.areas import (
     GRID,
+    ClassRegions,
     Counts,
-    Pieces,
     boundary_density,
     chords,
     count,
@@ -268,7 +268,7 @@ def _table(
     pixels = counts.pixels.sum(0)[present]
     shares = [measures["area_fraction"][i] for i in present]
     inside = [classes == i for i in present]
-    pieces = [Pieces.of(mask, counted.ignored) for mask in inside]
+    pieces = [ClassRegions.of(mask, counted.ignored) for mask in inside]
     grey, sure = micrograph.pixels[: segmentation.rows], segmentation.layers.get(CERTAINTY)
     lengths = {name: [measures[name][i].value for i in present] for name in LENGTHS}
     return Table.of_pixels(

@@ -18,7 +18,7 @@ from torch import nn
 
 from ... import __version__
 from ...core.errors import UserError
-from ...core.measure.budget import OWN
+from ...core.measure.budget import SCORED_BY_OWNER
 from ...core.network.architectures import UnknownArchitecture
 from ...core.network.card_entries import FIGURES
 from ...core.network.cards import (
@@ -220,7 +220,7 @@ def write_score(file: Path, report: Mapping[str, Any]) -> None:
         figures["merges"] = 100 * pooled["errors"]["merged"] / max(pooled["particles"], 1)
         figures["splits"] = 100 * pooled["errors"]["split"] / max(pooled["found"], 1)
     rounded = {name: round(value, 3) for name, value in figures.items() if value is not None}
-    score = {"data": f"{data['name']}, {data['images']} images", "split": OWN, **rounded}
+    score = {"data": f"{data['name']}, {data['images']} images", "split": SCORED_BY_OWNER, **rounded}
     entries = {"scores": [*(old for old in read_card(file).scores if old["data"] != score["data"]), score]}
     if "confusion" in report:
         shares = [[round(share or 0.0, 4) for share in row] for row in report["confusion"]["shares"]]

@@ -188,7 +188,7 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
         raise Refused(f"There is no object {missing[0]}.", 422)
     measures = (size, "area", *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
     columns = {name: quick.column(name) for name in measures}
-    values = similar.alike(columns, [rows[number] for number in ids], size).tolist()
+    values = similar.similarity(columns, [rows[number] for number in ids], size).tolist()
     return dict(sorted(zip(rows, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
 

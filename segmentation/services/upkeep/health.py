@@ -25,7 +25,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min
 from django.utils import timezone
 
-from ...checks import probe
+from ...checks import why_not_writable
 from ...core.pace import time_words
 from ...location import COMMAND
 from ...models import Job, Micrograph, StaffAction, WorkerProcess
@@ -268,7 +268,7 @@ def _broker() -> str:
         broker.ensure_connection(max_retries=1, timeout=PATIENCE)
         channel = broker.default_channel
         if hasattr(channel, "folder"):
-            problem = probe(channel.folder)
+            problem = why_not_writable(channel.folder)
             return f"The folder {channel.folder} cannot be written to ({problem})." if problem else ""
         if broker.transport.driver_type == "redis":
             channel.client.set("deepsegm-probe", "1", ex=60)

@@ -13,7 +13,7 @@ from segmentation.core.compare.compare import compare
 from segmentation.core.compare.distance import distance
 from segmentation.core.compare.results import of_difference, with_like_intervals
 from segmentation.core.compare.sides import Side, Sizes
-from segmentation.core.measure.bins import FEWEST_COMPARED
+from segmentation.core.measure.bins import FEWEST_BINS_COMPARED
 from segmentation.core.measure.fractions import wilson
 from segmentation.core.measure.matching import Kind
 from segmentation.core.measure.quantities import Value
@@ -263,4 +263,4 @@ class TestCompare:
         first, second = Side(("a",), "nm", "min_feret", {}, sample), Side(("b",), "nm", "min_feret", {}, other)
         curves = compare(first, second)["curves"]
         assert (sum(curves["first"]), sum(curves["second"])) == pytest.approx((1, 1))
-        assert len(curves["first"]) == len(curves["second"]) >= FEWEST_COMPARED
+        assert len(curves["first"]) == len(curves["second"]) >= FEWEST_BINS_COMPARED

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from segmentation.core.measure.areas import (
+    ClassRegions,
     Counts,
-    Pieces,
     boundary_density,
     count,
     fractions,
@@ -75,7 +75,7 @@ def test_an_image_too_small_for_blocks_has_no_interval():
 def test_pieces_share_sides_and_those_at_the_frame_have_no_size():
     inside = np.zeros((20, 20), bool)
     inside[2:6, 2:6] = inside[6:8, 6:8] = inside[10:20, 0:3] = inside[15, 15] = True
-    pieces = Pieces.of(inside)
+    pieces = ClassRegions.of(inside)
     assert pieces.number == 3
     np.testing.assert_allclose(np.sort(pieces.diameters), np.sqrt(4 * np.array([4, 16]) / np.pi))
-    assert np.isnan(Pieces.of(np.zeros((4, 4), bool)).quantile(0.5))
+    assert np.isnan(ClassRegions.of(np.zeros((4, 4), bool)).quantile(0.5))

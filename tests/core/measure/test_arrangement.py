@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.measure.agglomerates import agglomerates
 from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
-from segmentation.core.measure.placement import _gaps, _Placed, as_rods, place
+from segmentation.core.measure.placement import _gaps, _PlacedRods, as_rods, place
 from segmentation.core.measure.quantities import BETWEEN, NUMBERS
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
@@ -219,11 +219,11 @@ class TestAgainstChance:
         radius, half = rng.lognormal(1.2, 0.9, (2, 60))
         order = np.argsort(-(radius + half))
         radius, half = radius[order], half[order]
-        placed = _Placed(radius, half, FRAME, 2)
-        placed.where[:] = rng.random((3, 2, 60), np.float32) * np.array([*size, np.pi])[:, None, None]
+        placed = _PlacedRods(radius, half, FRAME, 2)
+        placed.poses[:] = rng.random((3, 2, 60), np.float32) * np.array([*size, np.pi])[:, None, None]
         for k in range(60):
             time, new = np.arange(40) % 2, rng.random((3, 40)).astype(np.float32) * np.array([[*size, np.pi]]).T
-            x, y, turn = (values[time, :k] for values in placed.where)
+            x, y, turn = (values[time, :k] for values in placed.poses)
             away = np.stack([(x - new[0][:, None]).ravel(), (y - new[1][:, None]).ravel()])
             direction, two = (np.stack([np.cos(way), np.sin(way)]) for way in (np.repeat(new[2], k), turn.ravel()))
             apart = _gaps(away, direction, half[k], two, np.tile(half[:k], 40)).reshape(40, k)

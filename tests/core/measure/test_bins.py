@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.core.measure.bins import (
-    FEWEST,
-    MOST,
-    MOST_TYPED,
+    FEWEST_BINS,
+    MOST_BINS,
+    MOST_TYPED_BINS,
     auto_edges,
     histogram,
     log_edges,
@@ -26,7 +26,7 @@ def test_automatic_bins_hold_every_size(sizes, pixel_size):
     edges = auto_edges(sizes, "nm", pixel_size)
     assert histogram(sizes, np.ones(len(sizes)), edges).counts.sum() == len(sizes)
     assert (np.diff(edges) > 0).all()
-    assert FEWEST <= len(edges) - 1 <= MOST
+    assert FEWEST_BINS <= len(edges) - 1 <= MOST_BINS
     assert 100 in edges or not sizes.min() < 100 < sizes.max()
 
 
@@ -69,7 +69,7 @@ def test_chosen_bins_hold_every_size_or_are_too_many(sizes, number):
     for edges in (typed_edges(sizes, number), ratio_edges(sizes, number)):
         if edges is None or not np.isfinite(edges).all():
             continue
-        assert len(edges) <= MOST_TYPED + 1
+        assert len(edges) <= MOST_TYPED_BINS + 1
         assert histogram(sizes, np.ones(len(sizes)), edges).counts.sum() == len(sizes)
 
 
@@ -77,7 +77,7 @@ def test_chosen_bins_hold_every_size_or_are_too_many(sizes, number):
 @pytest.mark.parametrize("choose", [typed_edges, ratio_edges])
 def test_any_number_may_be_typed(choose, number):
     edges = choose(np.array([0.3, 12.5]), number)
-    assert edges is None or len(edges) <= MOST_TYPED + 1
+    assert edges is None or len(edges) <= MOST_TYPED_BINS + 1
 
 
 @given(st.lists(st.floats(1e-3, 1e5), min_size=1, max_size=200).map(np.array))
@@ -85,7 +85,7 @@ def test_bins_of_the_log_axis_hold_every_size(sizes):
     edges = log_edges(sizes)
     assert histogram(sizes, np.ones(len(sizes)), edges).counts.sum() == len(sizes)
     assert (np.diff(edges) > 0).all()
-    assert FEWEST <= len(edges) - 1 <= MOST
+    assert FEWEST_BINS <= len(edges) - 1 <= MOST_BINS
     assert np.log(edges[2:-1] / edges[1:-2]) == pytest.approx(np.log(edges[2] / edges[1]), rel=1e-3)
 
 

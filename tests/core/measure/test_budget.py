@@ -9,7 +9,7 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 
-from segmentation.core.measure.budget import OWN, Conditions, Evidence, effect
+from segmentation.core.measure.budget import SCORED_BY_OWNER, Conditions, Evidence, effect
 from segmentation.core.measure.filters import set_aside
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
@@ -83,7 +83,9 @@ def test_the_repeatability_names_its_source():
 
 
 def test_truth_masks_of_ones_own_count_alone():
-    terms = rows(found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}])))
+    terms = rows(
+        found(evidence=Evidence([*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": SCORED_BY_OWNER}]))
+    )
     assert terms["segmentation"]["median"] == pytest.approx(0.07)
     assert "own truth masks" in terms["segmentation"]["source"] and "EMPS" not in terms["segmentation"]["source"]
 
@@ -111,7 +113,7 @@ def test_what_was_fitted_to_images_with_truth_takes_the_place_of_the_cards_score
     assert fitted["median"] == 0.02 and "90 %" in fitted["source"]
     share = found().fraction_100nm
     assert fitted["fraction_100nm"] == pytest.approx(0.1 * sqrt(share * (1 - share)), rel=0.01)
-    own = [*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": OWN}]
+    own = [*SCORES, {"data": "mine, 4 images", "median_error": 7.0, "split": SCORED_BY_OWNER}]
     assert rows(found(evidence=Evidence(own, outline_error=(0.02, 0.1))))["segmentation"]["median"] == pytest.approx(
         0.07
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.carried import FEW, carried_words, fraction_outlines
+from segmentation.core.measure.carried import FEW_OUTLINES, carried_words, fraction_outlines
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
@@ -58,7 +58,14 @@ def test_a_share_that_reads_the_same_without_them_says_nothing_of_them():
 
 @pytest.mark.parametrize(
     ("small", "large", "is_said"),
-    [(FEW, 400, True), (FEW + 1, 400, False), (400, FEW, True), (14, 15, True), (15, 15, False), (0, 12, False)],
+    [
+        (FEW_OUTLINES, 400, True),
+        (FEW_OUTLINES + 1, 400, False),
+        (400, FEW_OUTLINES, True),
+        (14, 15, True),
+        (15, 15, False),
+        (0, 12, False),
+    ],
 )
 def test_the_count_is_said_where_each_outline_matters(small, large, is_said):
     sizes = [*np.linspace(50, 90, small), *np.linspace(200, 300, large)]
@@ -82,7 +89,7 @@ def test_few_small_ones_of_one_image_have_labels():
     sizes = [300.0, 60.0, 250.0, 90.0, *np.linspace(200, 300, 12)]
     assert fraction_outlines([named(sizes)])["ids"] == [20, 40]
     assert fraction_outlines([named(sizes)] * 2)["ids"] == []
-    assert fraction_outlines([named([*sizes, *[50.0] * FEW])])["ids"] == []
+    assert fraction_outlines([named([*sizes, *[50.0] * FEW_OUTLINES])])["ids"] == []
 
 
 def test_hidden_particles_count_by_their_probabilities():

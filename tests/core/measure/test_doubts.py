@@ -9,7 +9,7 @@ from segmentation.core.labels.segmentation import Cut
 from segmentation.core.measure.apart import measured_apart
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.doubts import Candidates, PossibleCut, doubts
-from segmentation.core.measure.examples import extremes, shown
+from segmentation.core.measure.examples import examples_of, extremes
 from segmentation.core.measure.possible import pieces_of
 from tests.core.measure.particle_tables import table_of
 
@@ -48,11 +48,11 @@ def test_a_cut_of_unknown_pieces_moves_nothing_and_the_limit_of_100_nm_counts():
 
 def test_the_smallest_the_one_nearest_to_the_median_and_the_largest_are_shown_of_a_few_each():
     sizes, every = np.array([50.0, 20, 90, 40, 31, 41, 42, 43, 30, 29]), np.ones(10, bool)
-    assert [sizes[at] for at, _ in shown(sizes, every, 40.5)] == [20, 40, 90]
-    assert [sizes[at] for at, _ in shown(sizes[:4], every[:4], 45.0)] == [20, 40, 50, 90]
-    assert [sizes[at] for at, _ in shown(sizes, sizes > 25, 42.0)] == [29, 42, 90]
-    assert shown(sizes, sizes > 45, 40.0) == [] and extremes(sizes, sizes > 45, 40.0) is None
-    assert {title for _, title in shown(sizes[:4], every[:4], 45.0)} == {""}
+    assert [sizes[at] for at, _ in examples_of(sizes, every, 40.5)] == [20, 40, 90]
+    assert [sizes[at] for at, _ in examples_of(sizes[:4], every[:4], 45.0)] == [20, 40, 50, 90]
+    assert [sizes[at] for at, _ in examples_of(sizes, sizes > 25, 42.0)] == [29, 42, 90]
+    assert examples_of(sizes, sizes > 45, 40.0) == [] and extremes(sizes, sizes > 45, 40.0) is None
+    assert {title for _, title in examples_of(sizes[:4], every[:4], 45.0)} == {""}
 
 
 def test_the_pieces_of_a_cut_are_those_that_it_makes_with_the_cuts_at_which_it_ends():

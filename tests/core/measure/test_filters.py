@@ -11,7 +11,7 @@ from segmentation.core.measure.filters import (
     ALWAYS,
     BY_HAND,
     BY_IMAGE,
-    FILTERED,
+    FILTER_REASONS,
     OF_FIBRES,
     Reason,
     corrected,
@@ -73,7 +73,7 @@ def test_a_particle_with_a_deep_bay_is_odd():
 def test_first_reason_in_order_is_kept():
     labels = block(3, 3)
     assert reason(labels, True, confidence=np.array([0.1], np.float32)) == Reason.SMALL
-    assert sorted([*ALWAYS, *BY_IMAGE, *FILTERED, *OF_FIBRES]) == sorted(Reason)
+    assert sorted([*ALWAYS, *BY_IMAGE, *FILTER_REASONS, *OF_FIBRES]) == sorted(Reason)
 
 
 def test_limits_are_in_pixels_whatever_the_calibration():

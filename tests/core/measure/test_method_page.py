@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core.measure.bins import LEAST_SIZES
-from segmentation.core.measure.bootstrap import CARRYING
-from segmentation.core.measure.fitting import CLOSE, NEAR, SIGNIFICANCE
+from segmentation.core.measure.bootstrap import LEAST_EFFECTIVE
+from segmentation.core.measure.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
 from tests.tools.accuracy.__main__ import PAGE, TABLES, put
 from tests.tools.accuracy.lilliefors import table
 
@@ -31,9 +31,9 @@ def test_the_definitions_are_those_of_the_registry(name):
 
 def test_limits_are_those_of_the_code():
     text = " ".join((PAGE.parent / "statistics.md").read_text(encoding="utf-8").split())
-    assert f"p ≥ {SIGNIFICANCE} or KS ≤ {CLOSE}" in text and f"KS ≤ {NEAR}" in text
+    assert f"p ≥ {SIGNIFICANCE} or KS ≤ {GOOD_DISTANCE}" in text and f"KS ≤ {FAIR_DISTANCE}" in text
     assert f"fewer than {LEAST_SIZES} particles" in text
-    assert f"fewer than {CARRYING:g} effective particles" in text
+    assert f"fewer than {LEAST_EFFECTIVE:g} effective particles" in text
 
 
 def test_table_of_the_fit_is_what_the_simulation_gives():

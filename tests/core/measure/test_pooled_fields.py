@@ -18,7 +18,7 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
-from segmentation.core.measure.mats import OF_LENGTH
+from segmentation.core.measure.mats import FIGURES_BY_LENGTH
 from segmentation.core.measure.pooled_fields import (
     NO_NUMBER,
     OTHER_NUMBERS,
@@ -28,7 +28,7 @@ from segmentation.core.measure.pooled_fields import (
     reason_and_warning,
     with_ordered_ends,
 )
-from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
+from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
 from segmentation.core.measure.quantities import Quantity, Value
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
@@ -183,10 +183,11 @@ def test_what_does_not_belong_is_left_out_and_named():
     _, _, reasons = left_out_words(made).partition(": ")
     assert reasons.split(", ") == [
         "1 not analysed",
-        *(f"1 {WHY[reason]}" for reason in (OTHER_NUMBERS, NO_NUMBER, NO_PIXEL_SIZE)),
+        *(f"1 {WHY_LEFT_OUT[reason]}" for reason in (OTHER_NUMBERS, NO_NUMBER, NO_PIXEL_SIZE)),
     ]
     sentences = [flag.text for flag in made.flags if flag.text.startswith("1 image ")]
-    assert len(sentences) == 3 and all(any(WHY[reason] in text for text in sentences) for reason in WHY)
+    assert len(sentences) == 3
+    assert all(any(words in text for text in sentences) for words in WHY_LEFT_OUT.values())
 
 
 def test_nothing_left_gives_no_number():
@@ -320,7 +321,7 @@ def test_fibres_of_all_images_are_joined_by_their_lengths_and_directions():
             "kept": np.ones(count, bool),
             "reason": np.full(count, "", "U40"),
         }
-        names = (*OF_LENGTH, "fibre_length_mean")
+        names = (*FIGURES_BY_LENGTH, "fibre_length_mean")
         values = {**dict.fromkeys(names, 1e3), "order_parameter": order, "who_fibres": 1.5}
         return FieldOfView(Table(columns, 1.0), values, 1e6)
 
@@ -334,7 +335,7 @@ def test_fibres_of_all_images_are_joined_by_their_lengths_and_directions():
 
 
 def test_intervals_of_percentiles_keep_their_order():
-    tenths = list(OF_LENGTH)[1:]
+    tenths = list(FIGURES_BY_LENGTH)[1:]
     ends = zip(tenths, ((0.5, 9.0), (0.1, 3.0), (0.2, 8.0)), strict=True)
     numbers = with_ordered_ends({name: Value(1.0, *pair) for name, pair in ends} | {"porosity": Value(0.5, 0.4, 0.6)})
     assert [(numbers[name].low, numbers[name].high) for name in tenths] == [(0.1, 9.0), (0.1, 9.0), (0.2, 9.0)]

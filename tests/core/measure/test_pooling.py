@@ -16,7 +16,15 @@ from segmentation.core.measure.budget import Conditions, Evidence
 from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY, between_images, find_outliers, holm, kolmogorov, pool
+from segmentation.core.measure.pooling import (
+    NO_PIXEL_SIZE,
+    WHY_LEFT_OUT,
+    between_images,
+    find_outliers,
+    holm,
+    kolmogorov,
+    pool,
+)
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, common_calibration
 from segmentation.core.report.summary import Summary
@@ -140,7 +148,7 @@ def test_images_without_calibration_are_left_out_where_others_have_one():
     assert [row["n"] for row in statistics.images] == [60, 60, 60, 0], (
         "an image that does not count has no objects that do"
     )
-    assert any(re.match(f"1 image .*{WHY[NO_PIXEL_SIZE]}", note) for note in statistics.notes)
+    assert any(re.match(f"1 image .*{WHY_LEFT_OUT[NO_PIXEL_SIZE]}", note) for note in statistics.notes)
 
 
 def test_images_without_any_calibration_are_pooled_in_pixels():

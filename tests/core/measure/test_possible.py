@@ -10,7 +10,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.labels.segmentation import MASKS, Cut, Provenance, Segmentation
-from segmentation.core.measure.budget import HIDDEN, Conditions, Effect, Evidence
+from segmentation.core.measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence
 from segmentation.core.measure.possible import possible_pieces, sizes_of_pieces
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -77,7 +77,7 @@ def test_a_decision_makes_the_probability_of_a_cut_one_or_none(given, expected):
     segmentation = outlines(**given, cuts=CUTS[:1])
     statistics = measured(segmentation).statistics
     assert measured(segmentation).table["chance"][0] == pytest.approx(expected)
-    assert (rows(statistics)[HIDDEN]["source"].startswith("Root mean")) == (expected < 1)
+    assert (rows(statistics)[UNRESOLVED_CONTACTS]["source"].startswith("Root mean")) == (expected < 1)
     assert bool(statistics.pieces) == (expected < 1)
 
 
@@ -101,11 +101,11 @@ def test_pieces_are_judged_by_the_region_that_they_lie_in():
 def test_without_possible_and_hidden_outlines_both_questions_have_one_answer():
     seen, every = (measured(outlines(cuts=()), measurand=measurand).statistics for measurand in ("seen", "all"))
     assert (seen.median, seen.n_kept, seen.intervals) == (every.median, every.n_kept, every.intervals)
-    assert rows(seen)[HIDDEN]["source"].startswith("No outline has possible cuts")
+    assert rows(seen)[UNRESOLVED_CONTACTS]["source"].startswith("No outline has possible cuts")
 
 
 def test_masks_of_another_tool_have_no_unresolved_contacts():
-    assert HIDDEN not in rows(measured(outlines(card={"name": MASKS})).statistics)
+    assert UNRESOLVED_CONTACTS not in rows(measured(outlines(card={"name": MASKS})).statistics)
 
 
 def test_a_sample_pools_the_pieces_of_its_images():
@@ -119,7 +119,7 @@ def test_a_sample_pools_the_pieces_of_its_images():
 def test_images_of_a_sample_share_it_weighted_by_their_particles():
     table = table_of(log_normal(400, 150.0, seed=3) / 5, nm_per_pixel=5.0)
     shared = Evidence(unresolved=[(100, Effect(0.04, 0.1)), (300, Effect(0.08, 0.02))])
-    row = rows(summarise(table, Conditions(calibration=SCALE, evidence=shared)))[HIDDEN]
+    row = rows(summarise(table, Conditions(calibration=SCALE, evidence=shared)))[UNRESOLVED_CONTACTS]
     assert (row["median"], row["fraction_100nm"]) == pytest.approx((0.07, 0.04))
     unknown = Evidence(unresolved=[(100, Effect(0.04, 0.1)), (300, Effect())])
-    assert HIDDEN not in rows(summarise(table, Conditions(calibration=SCALE, evidence=unknown)))
+    assert UNRESOLVED_CONTACTS not in rows(summarise(table, Conditions(calibration=SCALE, evidence=unknown)))

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segmentation.core.labels.contrast import contrasts
 from segmentation.core.measure.shapes import measure
-from segmentation.core.measure.similar import CONTRAST, SHAPES, alike, alike_to_all
+from segmentation.core.measure.similar import CONTRAST, SHAPES, similarity, similarity_to_all
 
 SIDE, SPECKS = 480, 12
 
@@ -49,7 +49,7 @@ def test_three_specks_find_the_other_specks_before_anything_else(change: str):
     columns = columns_of(*(np.ascontiguousarray(each) for each in CHANGES[change](*scene())))
     specks = np.arange(36 - SPECKS, 36)
     for three in (specks[:3], specks[4:7], specks[-3:]):
-        value = alike_to_all(columns, three.tolist(), "min_feret")
+        value = similarity_to_all(columns, three.tolist(), "min_feret")
         assert set(np.argsort(-value)[:SPECKS]) == set(specks)
         assert ((value >= 0) & (value <= 1)).all()
 
@@ -58,12 +58,12 @@ def test_all_of_several_count_where_the_nearest_alone_would_do():
     """Of two objects, one like the first example alone and one between all three, the second is more alike to all."""
     size = np.r_[10.0, 14.0, 20.0, 10.0, 14.0, np.linspace(10, 40, 20)]
     columns = {"min_feret": size, "area": size**2}
-    assert alike(columns, [0, 1, 2], "min_feret")[3] == 1 == alike(columns, [0, 1, 2], "min_feret")[4]
-    to_all = alike_to_all(columns, [0, 1, 2], "min_feret")
+    assert similarity(columns, [0, 1, 2], "min_feret")[3] == 1 == similarity(columns, [0, 1, 2], "min_feret")[4]
+    to_all = similarity_to_all(columns, [0, 1, 2], "min_feret")
     assert to_all[4] > to_all[3] > 0
 
 
 def test_what_has_no_measure_in_common_is_not_alike():
     columns = {"min_feret": np.array([10.0, np.nan, 11.0]), "area": np.array([80.0, np.nan, 90.0])}
-    assert alike_to_all(columns, [0, 2], "min_feret")[1] == 0 == alike(columns, [0], "min_feret")[1]
-    assert (alike(columns, [], "min_feret") == 0).all()
+    assert similarity_to_all(columns, [0, 2], "min_feret")[1] == 0 == similarity(columns, [0], "min_feret")[1]
+    assert (similarity(columns, [], "min_feret") == 0).all()

@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
-from segmentation.core.measure.drawn import Drawn, half_steps
+from segmentation.core.measure.drawn import FigureDraws, half_steps
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
@@ -114,7 +114,7 @@ def test_sizes_that_differ_have_no_steps():
     """So their intervals are those of the draws alone: nothing is added to them."""
     sizes = coverage.sizes_of(log_normal(2000))
     assert not resample(sizes, np.random.default_rng(0)).half_steps.any()
-    drawn = Drawn.of_logs(np.log(sizes.size), np.zeros(2000))
+    drawn = FigureDraws.of_logs(np.log(sizes.size), np.zeros(2000))
     assert drawn.down == drawn.up == 0.0
     assert drawn.limits(0) == pytest.approx(np.quantile(sizes.size, (0.025, 0.975)), rel=1e-3)
 
@@ -145,6 +145,6 @@ def test_equal_sizes_have_no_convergence():
 def test_resamples_of_a_single_particle_have_a_span_of_nothing():
     """In three images of which one holds one particle many resamples hold that alone."""
     least, most = np.array([0.0, *[1.0] * 4] * 20), np.array([0.0, *[2.0] * 4] * 20)
-    low, high = Drawn.between(least, most).limits(0)
+    low, high = FigureDraws.between(least, most).limits(0)
     assert low == 0 and high == pytest.approx(2.0)
-    assert Drawn.between(np.zeros(10), np.zeros(10)).limits(0) is None
+    assert FigureDraws.between(np.zeros(10), np.zeros(10)).limits(0) is None

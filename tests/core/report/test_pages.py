@@ -16,7 +16,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.drawn import Drawn
+from segmentation.core.measure.drawn import FigureDraws
 from segmentation.core.measure.quantities import Value, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
@@ -348,9 +348,9 @@ def test_letters_from_right_to_left_are_joined_and_in_their_order():
 
 
 def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():
-    wild = Drawn(np.log(100) + 8 * np.random.default_rng(0).standard_normal(2000))
+    wild = FigureDraws(np.log(100) + 8 * np.random.default_rng(0).standard_normal(2000))
     assert wild.limits(0) is None
-    assert Drawn(wild.draws / 8).limits(0) is not None
+    assert FigureDraws(wild.draws / 8).limits(0) is not None
     words = said(written(make_analysis(14, (200, 260))))
     assert "Too few particles for an interval: " in words and "solidity, median" in words.lower()
 

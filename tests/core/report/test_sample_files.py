@@ -23,7 +23,7 @@ from segmentation.core.combine import combine
 from segmentation.core.flags import TWO_SCALES, WRONG, Flag, warned
 from segmentation.core.measure.budget_table import ANSWERS, ends_words, uncertainty_words
 from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY
+from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
@@ -321,7 +321,7 @@ def test_the_report_says_how_many_images_are_left_out():
     assert words.count(sentence) == 2 and sentence in method(sample), "the method and the form"
     assert BY_USER in words and f"Not analysed: {DAMAGED}" in words
     assert left_out_words(combine("all", seen(2))) == ""
-    assert left_out_words(CASES["mixed"]()).endswith(f": 1 {WHY[NO_PIXEL_SIZE]}")
+    assert left_out_words(CASES["mixed"]()).endswith(f": 1 {WHY_LEFT_OUT[NO_PIXEL_SIZE]}")
 
 
 def test_sizes_in_pixels_do_not_stand_among_nanometres():
@@ -447,7 +447,7 @@ def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_th
     images[0] = replace(images[0], flags=())
     sample = combine("lot", images)
     assert not any(flag.doubt for flag in sample.flags)
-    assert warned(sample.flags) == [f"Note: 2 images {WHY[NO_PIXEL_SIZE]} do not count"]
+    assert warned(sample.flags) == [f"Note: 2 images {WHY_LEFT_OUT[NO_PIXEL_SIZE]} do not count"]
     caption, *_, note = (drawn := figure.draw(sample)).texts
     assert note.get_text().startswith("Note: ") and note.get_color() == caption.get_color() != WARNED
     assert "Overlap" not in caption.get_text() and "Each image" not in str([ax._left_title for ax in drawn.axes])

@@ -26,7 +26,7 @@ from segmentation.core.labels.contrast import contrasts
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.contacts import longest_contacts
 from segmentation.core.measure.shapes import measure
-from segmentation.core.measure.similar import CONTACT, CONTRAST, SHAPES, alike, alike_to_all
+from segmentation.core.measure.similar import CONTACT, CONTRAST, SHAPES, similarity, similarity_to_all
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network.cards import find
 from segmentation.core.pipeline import segment
@@ -135,8 +135,8 @@ def offered(cases: list[Case], at_random: bool = False) -> str:
         for _ in range(DRAWS):
             draws += 1
             places = random.choice(every if at_random else np.flatnonzero(case.of_sort), FEWEST, replace=False)
-            to_newest = likeness(case, case, places[:1], CONTACT, alike_to_all)[places]
-            is_like = likeness(case, case, places, CONTACT, alike_to_all) >= ALIKE
+            to_newest = likeness(case, case, places[:1], CONTACT, similarity_to_all)[places]
+            is_like = likeness(case, case, places, CONTACT, similarity_to_all) >= ALIKE
             is_like[places] = False
             if (to_newest >= OF_ONE_SORT).all() and is_like.any():
                 left = case.of_sort.sum() - case.of_sort[places].sum()
@@ -149,7 +149,12 @@ def offered(cases: list[Case], at_random: bool = False) -> str:
 def rows_of(kind: str, cases: list[Case]) -> Iterator[str]:
     counts = f"{sum(int(case.of_sort.sum()) for case in cases)} of {sum(len(case.of_sort) for case in cases)}"
     for name in cases[0].further:
-        ways = ((alike, 1, False), (alike, 3, False), (alike_to_all, 3, False), (alike_to_all, 3, True))
+        ways = (
+            (similarity, 1, False),
+            (similarity, 3, False),
+            (similarity_to_all, 3, False),
+            (similarity_to_all, 3, True),
+        )
         scores = " | ".join(f"{score(cases, name, *way):.3f}" for way in ways)
         yield f"| {kind} ({counts}), {name} | {scores} |"
     yield f"| {kind}: three of the sort; three by chance | {offered(cases)}; {offered(cases, at_random=True)} | | | |"

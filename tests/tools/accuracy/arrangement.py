@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.core.measure.arrangement import compare, nearest, sure
+from segmentation.core.measure.arrangement import certain_distances, compare, nearest
 from segmentation.core.measure.neighbours import with_neighbours
 from segmentation.core.measure.placement import place
 from segmentation.core.measure.results import Neighbours
@@ -94,7 +94,7 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
                 pairs, _ = compare(table, FRAME, np.random.default_rng(seed))
                 verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
                 measured = with_neighbours(table, drawn(table), FRAME)
-                means.append(nearest([sure(measured, "neighbour_distance", FRAME)], [FRAME], 0.0))
+                means.append(nearest([certain_distances(measured, "neighbour_distance", FRAME)], [FRAME], 0.0))
             truth = np.mean([interval["mean"] for interval in means])
             held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])
             shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]
@@ -114,7 +114,8 @@ def sample_lines(trials: int = 100) -> Iterator[str]:
             numbers = rng.poisson(60 * np.exp(rng.normal(0, spread, count)))
             tables = [table_of(hard_core(rng, int(n))) for n in numbers]
             measured = [
-                sure(with_neighbours(table, drawn(table), FRAME), "neighbour_distance", FRAME) for table in tables
+                certain_distances(with_neighbours(table, drawn(table), FRAME), "neighbour_distance", FRAME)
+                for table in tables
             ]
             return nearest(measured, [FRAME] * len(measured), 0.0)
 

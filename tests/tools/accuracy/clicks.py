@@ -22,7 +22,7 @@ from segmentation.core.labels.edges import EDGES
 from segmentation.core.labels.guided import split_at
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.working import WorkingLabels
-from segmentation.core.measure.matching import RIGHT
+from segmentation.core.measure.matching import RIGHT_IOU
 
 from .unseen import PARTED, Known, images
 
@@ -102,6 +102,6 @@ def lines(folder: Path) -> Iterator[str]:
     yield "|---" * len(HEADS) + "|"
     for (kind, name), results in sorted(rows.items()):
         mean = np.mean([iou for ious, _ in results for iou in ious])
-        right = np.mean([min(ious) >= RIGHT for ious, _ in results])
+        right = np.mean([min(ious) >= RIGHT_IOU for ious, _ in results])
         spent = 1000 * np.median([seconds for _, seconds in results])
         yield f"| {kind}, {name} | {len(results) // DRAWS} | {mean:.3f} | {right:.2f} | {spent:.0f} |"

@@ -18,7 +18,7 @@ from scipy import ndimage
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import EVEN, MOSTLY
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.measure.matching import RIGHT, overlap_of, pairs, without_specks
+from segmentation.core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_specks
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.pipeline import measure, segment
@@ -75,7 +75,7 @@ def is_right(short: str, case: Known) -> bool:
     """Whether what a warning says in short holds by the truth."""
     found = without_specks(case.segmentation.dense)
     overlap = overlap_of(found, without_specks(case.truth))
-    of_truth, of_found = pairs(overlap.iou, RIGHT)
+    of_truth, of_found = pairs(overlap.iou, RIGHT_IOU)
     share = len(of_found) / max(len(overlap.found_ids), 1)
     if "were missed" in short:
         small = overlap.true_area < np.pi / 4 * case.segmentation.used["specks"]["below"] ** 2

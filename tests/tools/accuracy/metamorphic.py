@@ -24,7 +24,7 @@ from scipy import ndimage
 from segmentation.core import changed_forms
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.changed_forms import Form
-from segmentation.core.measure.matching import RIGHT, overlap_of, pairs
+from segmentation.core.measure.matching import RIGHT_IOU, overlap_of, pairs
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.network.runtime import Runtime
@@ -75,7 +75,7 @@ def compare(first: Analysis, second: Analysis, form: str) -> Change:
         before = np.where(np.isin(before, cut), 0, before)
     rows, columns = (min(sides) for sides in zip(before.shape, after.shape, strict=True))
     overlap = overlap_of(after[:rows, :columns], before[:rows, :columns])
-    share = len(pairs(overlap.iou, RIGHT)[0]) / max(len(overlap.true_ids), 1)
+    share = len(pairs(overlap.iou, RIGHT_IOU)[0]) / max(len(overlap.true_ids), 1)
     areas = [np.median(sides) if len(sides) else np.nan for sides in (overlap.true_area, overlap.found_area)]
     doubts = [any(flag.doubt for flag in made.flags) for made in (first, second)]
     return Change(share, float(np.sqrt(areas[1] / areas[0])) - 1, doubts[1] and not doubts[0])

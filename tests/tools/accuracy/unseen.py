@@ -39,7 +39,15 @@ from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
 from segmentation.core.measure.filters import LEAST_CONFIDENCE, Reason, set_aside
-from segmentation.core.measure.matching import RIGHT, ErrorKinds, Kind, error_kinds, overlap_of, pairs, without_specks
+from segmentation.core.measure.matching import (
+    RIGHT_IOU,
+    ErrorKinds,
+    Kind,
+    error_kinds,
+    overlap_of,
+    pairs,
+    without_specks,
+)
 from segmentation.core.measure.possible import possible_pieces
 from segmentation.core.measure.results import Other
 from segmentation.core.measure.shapes import measure as shapes_of
@@ -282,7 +290,7 @@ def confidence_lines(cases: Iterator[Known]) -> Iterator[str]:
     kinds: dict[str, list[Told]] = {}
     for case in cases:
         overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
-        right = np.isin(overlap.found_ids, overlap.found_ids[pairs(overlap.iou, RIGHT)[1]])
+        right = np.isin(overlap.found_ids, overlap.found_ids[pairs(overlap.iou, RIGHT_IOU)[1]])
         probability = case.segmentation.confidence[overlap.found_ids - 1]
         cuts = sum(cut.probability for cut in case.segmentation.cuts) / max(1, len(case.segmentation))
         kinds.setdefault(case.kind, []).append(Told(probability, right, cuts))
@@ -379,7 +387,7 @@ def aside_lines(cases: Iterator[Known]) -> Iterator[str]:
     for case in cases:
         overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
         is_right = np.zeros(len(case.segmentation), bool)
-        is_right[overlap.found_ids[pairs(overlap.iou, RIGHT)[1]] - 1] = True
+        is_right[overlap.found_ids[pairs(overlap.iou, RIGHT_IOU)[1]] - 1] = True
         table = measure_objects(case.micrograph, case.segmentation, MEASURED, clock=Clock()).table
         lost = is_right & ~table.kept & (table.reasons != Reason.FRAME)
         kinds.setdefault(case.kind, []).append((int(lost.sum()), int(is_right.sum())))

@@ -115,7 +115,7 @@ class TestBroker:
         with current_app.connection_for_write("spool://localhost") as spool:
             monkeypatch.setattr(health.current_app, "connection_for_write", lambda: spool)
             assert BROKER() == ""
-            monkeypatch.setattr(health, "probe", lambda folder: "Read-only file system")
+            monkeypatch.setattr(health, "why_not_writable", lambda folder: "Read-only file system")
             assert BROKER() == f"The folder {tmp_path / 'spool'} cannot be written to (Read-only file system)."
 
     @pytest.mark.services

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...measure.fitting import LEAST, fit_words
+from ...measure.fitting import FEWEST_SIZES, fit_words
 from ...measure.quantities import COLUMNS, NUMBERS, Value, significant
 from ...measure.results import FIGURES
 from ..entries import Entry, Line, arrangement_entries, group_entries, rod_entries, shape_entries
@@ -87,7 +87,7 @@ class Further(Numbers):
     def fit(self) -> str:
         """The log-normal law and how well it fits, in a sentence; "" where none was fitted."""
         fit = self.statistics.fit if self.statistics else None
-        if not fit or self.kept < LEAST:
+        if not fit or self.kept < FEWEST_SIZES:
             return ""
         assert self.statistics is not None
         law = f"Log-normal law (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ...measure.bins import LEAST_SIZES
-from ...measure.fitting import LEAST
+from ...measure.fitting import FEWEST_SIZES
 from ...measure.quantities import NUMBERS, OF, Value
 from ..entries import Entry, known_number
 from ..wording import capital, with_doubtful_words
@@ -46,7 +46,7 @@ class MainList(FirstScreen):
             share, term = self.by_number("fraction_100nm"), NUMBERS["fraction_100nm"].title
             below = with_doubtful_words(self.statistics)
             entries.append(replace(share, term=f"{term}{self.counted_from}", below=below))
-        if self.statistics.fit and self.kept >= LEAST:
+        if self.statistics.fit and self.kept >= FEWEST_SIZES:
             entries.append(Entry.of("fit", Value(None), text=f"{self.statistics.fit['word']} fit"))
         if self.statistics.agglomerates:
             entries.append(Entry.of("groups", Value(self.statistics.agglomerates["groups"])))

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ...flags import begins
-from ...measure.bins import LEAST_BARS
+from ...measure.bins import FEWEST_IN_HISTOGRAM
 from ...measure.carried import carried_words
 from ...measure.distribution import FEWEST_IMAGES
 from ...measure.filters import MEASURANDS
 from ...measure.quantities import COUNTING, Quantity, Value
-from ...measure.results import BUDGETED, BY_IMAGE, Nano, Statistics, unscaled_note
+from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics, unscaled_note
 from ...micrograph.types import LEAST_DOUBT
 from ..entries import Entry, known_column, known_number
 from ..wording import counted_from
@@ -97,7 +97,7 @@ class Numbers:
     @property
     def has_few(self) -> bool:
         """Whether there are so few particles that their sizes stand one by one, in place of a median and of bars."""
-        return self.screened and 0 < self.kept < LEAST_BARS
+        return self.screened and 0 < self.kept < FEWEST_IN_HISTOGRAM
 
     @property
     def size(self) -> Quantity:
@@ -136,7 +136,9 @@ class Numbers:
             statistics.interval_basis == BY_IMAGE if statistics and quantity.interval == COUNTING else self.of_material
         )
         budget: Mapping[str, Any] = (statistics.budget if statistics else None) or {}
-        unknown = budget.get(BUDGETED.get(entry.name, entry.name), {}).get("without", () if budget else OF_OTHERS)
+        unknown = budget.get(NAMES_IN_BUDGET.get(entry.name, entry.name), {}).get(
+            "without", () if budget else OF_OTHERS
+        )
         parts = [*filter(None, [self.scale_in(quantity)]), quantity.basis(by_image)]
         holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry

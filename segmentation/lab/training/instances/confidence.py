@@ -15,7 +15,7 @@ from ....core.labels.options import INTERCEPT, ParticleOptions
 from ....core.labels.outline import HOPELESS, particles
 from ....core.measure.filters import LEAST_CONFIDENCE
 from ....core.measure.fractions import wilson
-from ....core.measure.matching import RIGHT, overlap_of, pairs, without_specks
+from ....core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_specks
 from ....core.micrograph.contrast import clip_outliers
 from ....core.micrograph.databar import data_bar
 from ....core.micrograph.types import Calibration, Micrograph
@@ -161,7 +161,7 @@ def _labelled_objects(
     decoded = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(decoded, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
-    right[pairs(overlap.iou, RIGHT)[1]] = True
+    right[pairs(overlap.iou, RIGHT_IOU)[1]] = True
     values = outline_features(prediction.maps, prediction.grey, decoded, prediction.view.scale, options.diameter)
     places = overlap.found_ids - 1
     return LabelledParticles({name: column[places] for name, column in values.items()}, right, group)

@@ -14,9 +14,9 @@ from skimage.segmentation import find_boundaries
 from ....core.labels.separate import renumber
 from ....core.measure.bins import NANO_NM
 from ....core.measure.matching import (
-    MOSTLY,
-    RIGHT,
-    SMALLEST,
+    MOST_OF_AREA,
+    RIGHT_IOU,
+    SMALLEST_PX,
     ErrorKinds,
     Kind,
     Overlap,
@@ -81,7 +81,7 @@ class Sums(NamedTuple):
 class ImageCounts:
     """true_sizes, found_sizes: (n,) minimum Feret diameters; true_seen, found_seen: of those that are not
     `mostly_hidden`. kinds: how many particles of each Kind.
-    right: (F,) whether each found particle (from SMALLEST px) is right at IoU 0.5; found_ids: (F,) its label.
+    right: (F,) whether each found particle (from SMALLEST_PX px) is right at IoU 0.5; found_ids: (F,) its label.
     by_size: see `count_by_size`."""
 
     sums: Sums
@@ -174,9 +174,9 @@ def mostly_hidden(labels: Labels, table: Table) -> Mask:
 
 
 def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floats:
-    """Minimum Feret diameters of the particles of a label image (H, W) that are at least SMALLEST px large and FRAME px
-    away from the frame. unit: size of a pixel, in the unit of the sizes. seen: only of particles whose size can be seen
-    (not `mostly_hidden`)."""
+    """Minimum Feret diameters of the particles of a label image (H, W) that have at least SMALLEST_PX px and
+    lie FRAME px away from the frame. unit: size of a pixel, in the unit of the sizes. seen: only of
+    particles whose size can be seen (not `mostly_hidden`)."""
     labels = renumber(labels.copy())
     n = int(labels.max(initial=0))
     nothing = np.broadcast_to(np.uint8(0), labels.shape)
@@ -190,7 +190,7 @@ def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floa
     )
     if seen:
         inside &= ~mostly_hidden(labels, table)
-    return table["min_feret_px"][inside & (table["area_px2"] >= SMALLEST)] * unit
+    return table["min_feret_px"][inside & (table["area_px2"] >= SMALLEST_PX)] * unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,12 +261,12 @@ def count_by_size(overlap: Overlap) -> Counts:
     right: true particles that were found at IoU 0.5; the others by their fate. false: found particles that match no
     true one at IoU 0.5. bare: false particles that lie on the background.
     """
-    matched = pairs(overlap.iou, RIGHT)
+    matched = pairs(overlap.iou, RIGHT_IOU)
     true_area, found_area, common = overlap.true_area, overlap.found_area, overlap.common
     missed, false = np.ones(len(true_area), bool), np.ones(len(found_area), bool)
     missed[matched[0]] = false[matched[1]] = False
-    within = ((common >= MOSTLY * true_area[:, None]) & (found_area > true_area[:, None])).any(1)
-    uncovered = common.sum(1) < MOSTLY * true_area
+    within = ((common >= MOST_OF_AREA * true_area[:, None]) & (found_area > true_area[:, None])).any(1)
+    uncovered = common.sum(1) < MOST_OF_AREA * true_area
     fates = missed & uncovered, missed & ~uncovered & within, missed & ~uncovered & ~within
     on_background = false & (common.sum(0) < BARE * found_area)
     true_class, found_class = (np.digitize(np.sqrt(4 * area / np.pi), EDGES) for area in (true_area, found_area))

@@ -123,7 +123,7 @@ def test_ids_of_particles_may_have_gaps(tmp_path):
     made = make_analysis(12)
     ids = made.segmentation.ids * 3
     segmentation = replace(made.segmentation, ids=ids, labels=made.segmentation.labels * 3)
-    made = replace(made, segmentation=segmentation, table=made.table.identified(ids))
+    made = replace(made, segmentation=segmentation, table=made.table.with_ids(ids))
     files = written(made, tmp_path, "labels.tif", "rois.zip")
     counted = set(ids[made.table.kept].tolist())
     assert set(np.unique(tifffile.imread(files["labels.tif"])).tolist()) == {0, *counted}

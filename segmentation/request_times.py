@@ -1,4 +1,5 @@
-"""Each request gets an id, for logs and answers, and its time is counted for /metrics."""
+"""The outermost middleware: it gives each request an id, for the log and the response, and measures
+its time for /metrics."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client import Histogram
 
 from .log_filters import request_id
-from .middleware import Around
+from .middleware import Middleware
 
-SENT = re.compile(r"[A-Za-z0-9._-]{8,64}")
+ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SECONDS = Histogram(
     "deepsegm_request_seconds",
     "Seconds a request.",
@@ -21,15 +22,17 @@ SECONDS = Histogram(
 )
 
 
-class Measured(Around):
-    """The first of the middleware, so that it sees the answer that is sent.
+class RequestTimes(Middleware):
+    """Measures the time of each request. It is the first middleware, so that it sees the response
+    as it is sent.
 
-    A proxy's X-Request-ID is taken over, if it is a plain word, else a new one is made; the answer holds it.
+    The id is the X-Request-ID of a proxy, if it has only letters, digits and a few signs; otherwise
+    a new one. The response has it in the same header.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         sent, began = request.META.get("HTTP_X_REQUEST_ID", ""), time.monotonic()
-        identifier = sent if SENT.fullmatch(sent) else uuid4().hex
+        identifier = sent if ACCEPTED_ID.fullmatch(sent) else uuid4().hex
         token = request_id.set(identifier)
         try:
             response = self.get_response(request)
