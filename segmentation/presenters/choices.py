@@ -10,7 +10,7 @@ from ..core.measure.filters import MEASURANDS, Reason
 from ..core.measure.quantities import Value
 from ..core.measure.results import Statistics
 from ..core.network import cards
-from ..core.report.entries import Aside, Entry
+from ..core.report.entries import Entry, LeftOut
 from ..core.report.wording import capital
 from ..core.settings import FROM_FILE, regions_text
 from ..core.tasks import find
@@ -56,7 +56,7 @@ class Answered(Flag):
 
 
 @dataclass(frozen=True)
-class AsideLine(Aside):
+class AsideLine(LeftOut):
     """The objects left out for one reason, and the setting that counts them, if one click can change it."""
 
     change: Change | None = None
@@ -135,7 +135,7 @@ class Choices:
         parts = [text, *(f"{words} from 1 to 100 nm" for words in fractions)]
         return Change("Show these", "measurand", measurand, ", ".join(parts))
 
-    def aside(self, set_aside: Sequence[Aside]) -> list[AsideLine]:
+    def aside(self, set_aside: Sequence[LeftOut]) -> list[AsideLine]:
         """How many were set aside, by reason. A button that changes several of them stands beside the last one."""
         changes = {line.reason: COUNTED_AGAIN[line.reason] for line in set_aside if line.reason in COUNTED_AGAIN}
         setting_names, listed = {setting.name for setting in settings_of_task(self.task)}, list(changes.values())

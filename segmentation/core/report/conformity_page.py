@@ -66,7 +66,7 @@ def _parts(context: Context, certificate: Certificate, summary: Summary, title: 
     yield space(4)
     yield words(certificate.verdict.upper(), NUMBER)
     yield space(3)
-    yield words(f"{certificate.headline} {certificate.holds}", LEAD)
+    yield words(f"{certificate.headline} {certificate.explanation}", LEAD)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         if notice.doubt:
             yield words(f"{notice.level}: {notice.headline}", WARNING)
@@ -75,12 +75,12 @@ def _parts(context: Context, certificate: Certificate, summary: Summary, title: 
     yield heading("Numbers beside their limits")
     for row in certificate.rows:
         if row.ruler is not None:
-            yield words(f"{row.asked}: {row.measured}, {row.verdict.lower()}", SMALL)
+            yield words(f"{row.requirement}: {row.measured}, {row.verdict.lower()}", SMALL)
             yield RulerDrawing(row.ruler)
             yield space(4)
     yield words("Dot and line: the number with its interval. Dashed: the limits. Darker: where a number passes.", SMALL)
     yield heading("Decision on each requirement")
-    lines = [[row.asked, row.measured or "–", row.probability or "–", row.verdict] for row in certificate.rows]
+    lines = [[row.requirement, row.measured or "–", row.probability or "–", row.verdict] for row in certificate.rows]
     yield table(("Asked", "Measured (95 % interval)", "Probability", "Decision"), lines, (2.3, 1.9, 1.5, 1))
     unknown = [row.sentence for row in certificate.rows if not row.probability]
     yield words(" ".join([*unknown, certificate.rule, certificate.basis]), SMALL)
@@ -156,13 +156,13 @@ class RulerDrawing(Flowable):  # type: ignore[misc]
             for end in ruler.interval:
                 paper.line(place(end), middle - 3.5, place(end), middle + 3.5)
         paper.setFillColor(HexColor(MEDIAN))
-        paper.circle(place(ruler.at), middle, 3.2, stroke=0, fill=1)
+        paper.circle(place(ruler.position), middle, 3.2, stroke=0, fill=1)
         paper.setDash(4, 3)
         for mark in ruler.limits:
-            paper.line(place(mark.at), base - 2, place(mark.at), base + BAND + 3)
+            paper.line(place(mark.position), base - 2, place(mark.position), base + BAND + 3)
         paper.setDash()
         paper.setFillColor(FAINT)
         for mark in ruler.limits:
             wide = paper.stringWidth(mark.text, REGULAR, LEAST)
-            left = place(mark.at) - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.side]
+            left = place(mark.position) - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.side]
             draw_words(paper, mark.text, REGULAR, LEAST, min(max(left, 0.0), self.width - wide), 1)

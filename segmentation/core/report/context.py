@@ -20,7 +20,7 @@ from .filing import UNFILED, Filing
 from .method import left_out_words
 from .outlines import Polygon, polygons
 from .panels import Drawing
-from .signatures import Signed
+from .signatures import PrintedSignature
 from .wording import calibration_words
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ class Context:
         packing: Executor,
         *,
         keep_all: bool = False,
-        signatures: Sequence[Signed] = (),
+        signatures: Sequence[PrintedSignature] = (),
         filing: Filing = UNFILED,
         beside: Mapping[str, str] = MappingProxyType({}),
     ):
         self.sample, self.keep_all, self.signatures, self.filing = sample, keep_all, signatures, filing
-        self.sums: dict[str, str] = {}
+        self.checksums: dict[str, str] = {}
         bundled = {name: export for name, export in exports.items() if not export.for_the_page and export.turn != LAST}
-        self.holds = {**{name: export.image or export.sample for name, export in bundled.items()}, **beside}
+        self.contents = {**{name: export.image or export.sample for name, export in bundled.items()}, **beside}
         self._drawing = None if sample.analysis is None else Drawing.of(sample)
         self._panel_of = {name: export.panel for name, export in exports.items() if export.panel}
         self._packing, self._names = packing, exports.keys()
@@ -101,7 +101,7 @@ class Context:
     def shapes(self) -> list[list[Polygon]]:
         """The polygons of each object, in the order of the ids."""
         used = self.analysis.segmentation
-        return polygons(used.dense[: used.rows], len(used), self.drawing.cracks)
+        return polygons(used.dense[: used.rows], len(used), self.drawing.pixel_borders)
 
     @property
     def description(self) -> list[str]:

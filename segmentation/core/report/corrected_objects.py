@@ -34,7 +34,7 @@ from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
 from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE, coordinates, further_rings, short
-from .outlines import Points, find_cracks, smooth_rings, thinned
+from .outlines import Points, find_pixel_borders, smooth_rings, thinned
 from .picture import PALETTE
 
 Row = dict[str, Any]
@@ -431,7 +431,7 @@ def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
     every: list[list[Points]] = [[] for _ in parts]
     for batch in in_batches(parts):
         labels, shifts = side_by_side([parts[at] for at in batch])
-        rings = smooth_rings(find_cracks(labels), len(batch))
+        rings = smooth_rings(find_pixel_borders(labels), len(batch))
         for at, (down, right), lines in zip(batch, shifts.tolist(), rings, strict=True):
             every[at] = [line + np.array([right, down]) for line in lines]
     return every
@@ -561,4 +561,4 @@ def _class_rings(now: WorkingLabels, numbers: set[int]) -> dict[int, list[Points
     labels = now.crop((0, 0, now.rows, now.width))
     dense = np.zeros(max(listed[-1], int(labels.max(initial=0))) + 1, np.int32)
     dense[listed] = np.arange(1, len(listed) + 1)
-    return dict(zip(listed, smooth_rings(find_cracks(dense[labels]), len(listed)), strict=True))
+    return dict(zip(listed, smooth_rings(find_pixel_borders(dense[labels]), len(listed)), strict=True))

@@ -1,4 +1,5 @@
-"""What was done, in the words of a paper's methods section, and how to cite it."""
+"""The methods paragraph of a result, ready for a paper, and its references. Its sentences are in
+method.j2."""
 
 from __future__ import annotations
 
@@ -55,14 +56,17 @@ REFERENCES = (
     " method, J. Nanopart. Res. 19 (2017) 61.",
     "B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
 )
-IMAGES = (  # of the method for several images
+REFERENCES_OF_SEVERAL = (  # further references for several images
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
 MIRRORED = {"on": "mean over the image and three mirrored forms of it", "off": "without mirrored forms"}
 WEIGHTED = "; each of the others is weighted by the inverse of its probability not to touch it"
-EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
-WILSON, LEFT = "Wilson's method", ", with the number of particles that the differences between the images leave"
+REFERENCE_OF_EDGES = (
+    "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
+)
+WILSON = "Wilson's method"
+EFFECTIVE_COUNT = ", with the number of particles that the differences between the images leave"
 WORDS = Path(__file__).with_suffix(".j2")
 
 
@@ -74,16 +78,17 @@ def _template() -> Template:
 
 
 def method(sample: SampleAnalysis) -> str:
-    """One paragraph of some ten lines that can go into a paper as it is; its words are in method.j2."""
+    """A paragraph of about ten lines on how the numbers of a result were found."""
     task, statistics = sample.task, sample.pooled
     members = [member for _, member in sample.counted]
-    alone = members[0] if sample.analysis is not None else None
+    alone = members[0] if sample.analysis is not None else None  # the member of a single image
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in (*ALWAYS, *FILTERED) if sample.filter})
-    included, missing = _of_the_scale(sample)
-    drawn, summary = Distribution.of(sample), Summary.of(sample)
-    printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
-    law = WILSON if statistics and statistics.interval_basis == BY_PARTICLE else WILSON + LEFT
+    included, missing = _uncertainties_of_scale(sample)
+    distribution, summary = Distribution.of(sample), Summary.of(sample)
+    with_interval = {entry.name for entry in summary.answer_sizes if entry.ends}  # cautions are only about these
+    cautioned = [name for name in LISTED if MEDIAN.get(name, name) in with_interval]
+    law = WILSON if statistics and statistics.interval_basis == BY_PARTICLE else WILSON + EFFECTIVE_COUNT
     words = _template().render(
         alone=alone,
         thing=task.thing,
@@ -115,31 +120,32 @@ def method(sample: SampleAnalysis) -> str:
         unknown=summary.unknown_parts,
         unusable=is_unusable(sample.flags),
         missing=missing,
-        cautions=cautions(drawn.sizes, [name for name in LISTED if MEDIAN.get(name, name) in printed]) if drawn else [],
+        cautions=cautions(distribution.sizes, cautioned) if distribution else [],
         **_facts_of_finding(sample, members, alone),
     )
     return " ".join(words.split())
 
 
 def _range(degrees: Sequence[float]) -> str:
-    """The least and the greatest of some angles; "" of none."""
+    """The least and the greatest of some angles in words, such as "30 to 45°"; "" for none."""
     least, greatest = (f"{end:.3g}" for end in (min(degrees, default=0.0), max(degrees, default=0.0)))
     return "" if not degrees else f"{least}°" if least == greatest else f"{least} to {greatest}°"
 
 
 def references(statistics: Statistics) -> list[str]:
-    """What the method rests on, as the paragraph and the numbers need it."""
-    several = [] if statistics.interval_basis == BY_PARTICLE else [*IMAGES]
-    return [*REFERENCES, *several, *([EDGES] if statistics.edge == "weight" else [])]
+    """The references for the methods paragraph and the numbers of a result."""
+    several = [] if statistics.interval_basis == BY_PARTICLE else [*REFERENCES_OF_SEVERAL]
+    return [*REFERENCES, *several, *([REFERENCE_OF_EDGES] if statistics.edge == "weight" else [])]
 
 
 def _facts_of_finding(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
-    """How the outlines of one image were found; of several images what is the same for all."""
+    """Values for method.j2 on how the outlines were found. For several images it is only what is
+    the same for all."""
     records = [member.record for member in members]
-    ways = {
+    sentences = {
         sample.task.method.format(**_values(record)) for record in records if all(entry.by_model for entry in records)
     }
-    words: dict[str, Any] = {"network": ways.pop() if len(ways) == 1 else "", "image": "", "by_model": True}
+    words: dict[str, Any] = {"network": sentences.pop() if len(sentences) == 1 else "", "image": "", "by_model": True}
     words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
     if alone is None:
         return words
@@ -149,12 +155,13 @@ def _facts_of_finding(sample: SampleAnalysis, members: list[Member], alone: Memb
     if not record.by_model:
         return {**words, "by_model": False, "image": "; ".join(filter(None, (imported_words(record.used), image)))}
     second = record.used.get("second_scale", 1.0)
-    averaged = {"flips": record.settings.get("flips"), "second": second, "larger": f"{second:.3g} times as large"}
-    return {**words, "image": image, "data_bar": record.data_bar, **averaged}
+    averaging = {"flips": record.settings.get("flips"), "second": second, "larger": f"{second:.3g} times as large"}
+    return {**words, "image": image, "data_bar": record.data_bar, **averaging}
 
 
 def _values(record: AnalysisRecord) -> dict[str, Any]:
-    """What stands in the task's sentence: settings, and the values that these left open."""
+    """Values for the sentence `Task.method`: the settings, and what was used where these leave it
+    open."""
     values = {**record.settings, **{name: value for name, value in record.used.items() if value is not None}}
     scale = values.get("scale", 1)
     resampled = f"image resampled by a factor of {scale:.3g}; " if isinstance(scale, float) and scale != 1 else ""
@@ -162,6 +169,7 @@ def _values(record: AnalysisRecord) -> dict[str, Any]:
 
 
 def _tool(sample: SampleAnalysis) -> str:
+    """Such as "with DeepSegm 1.1.0 (model particles 1.0, sha256 0123abcd)"."""
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:
         return f"by another tool, measured with {version()}"
@@ -170,7 +178,7 @@ def _tool(sample: SampleAnalysis) -> str:
 
 
 def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
-    """How many outlines were dropped from the files, by the limit, and in how many images."""
+    """For each least confidence: how many outlines below it were removed, and in how many images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
     for record in (member.record for member in members):
@@ -182,19 +190,22 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
         yield {"outlines": count, "images": images[least], "least": f"{100 * least:.0f} %", "even": least == EVEN}
 
 
-def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
-    """In words, which uncertainties of the scale are in the intervals, and which are not: those of the least certain
-    scale."""
+def _uncertainties_of_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
+    """In words: the uncertainties of the scale that the intervals include, and those that they do
+    not include.
+
+    If the images have several scales, the least certain one counts.
+    """
     calibrations = [member.calibration for _, member in sample.counted]
     if not calibrations:
         return [], []
-    used = common_calibration(calibrations)
-    read = used.relative_uncertainty
-    parts = [] if read is None else [f"the rounding of the scale ({rounding_words(used)})"]
-    missing = ["the unknown rounding of the scale"] if read is None else []
+    common = common_calibration(calibrations)
+    rounding = common.relative_uncertainty
+    parts = [] if rounding is None else [f"the rounding of the scale ({rounding_words(common)})"]
+    missing = ["the unknown rounding of the scale"] if rounding is None else []
     words = "the calibration uncertainty of the microscope"
-    if used.instrument_uncertainty:
-        parts.append(f"{words} ({instrument_words(used)})")
+    if common.instrument_uncertainty:
+        parts.append(f"{words} ({instrument_words(common)})")
     else:
         has_some = any(calibration.instrument_uncertainty for calibration in calibrations)
         missing.append(f"{words} (not known{' for all of them' if has_some else ''})")
@@ -202,8 +213,9 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
 
 
 def left_out_words(sample: SampleAnalysis) -> str:
-    """Why images of a sample are not in its numbers: "left out: 1 not analysed"; "" where all are."""
+    """Why images of a sample are left out, such as "left out: 1 not analysed"; "" if none is."""
     left_out = [image.excluded for image in sample.images if image.excluded]
+    # "waiting for a yes": its owner has not confirmed yet that the image shall be analysed.
     why = Counter({"by the user": left_out.count(BY_USER)})
     why["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
     why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)

@@ -1,4 +1,5 @@
-"""`report.pdf`: two pages on one image or a sample of several; with an annex of all that lies behind them."""
+"""The pages of `report.pdf`: two pages on an image or a sample, and an annex with all details for
+those who ask."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ from .facts import (
 )
 from .figure import drawn_alone, picture_alone
 from .guideline import form_of
-from .images import ALONE, are_apart, charted, draw_by_image, is_compared, is_shaded, own_intervals
+from .images import ALONE, are_apart, charted_names, draw_by_image, interval_sentence, is_compared, is_shaded
 from .images_table import columns_of_images
 from .method import method, references
 from .panels import PANELS, draw_panel
@@ -70,31 +71,34 @@ from .wording import (
     uncapital,
 )
 
-LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
-MOST_EXAMPLES = 220.0  # points of height of the smallest, the median and the largest object
-MOST_FACTS = 16  # of an instrument
-NAMES = 0.3  # of the width of a chart of images, for what stands beside it
-LONGEST = 600  # characters of what one image has of its own
+# Heights in points.
+LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0
+MOST_EXAMPLES = 220.0  # of the pictures of the smallest, the median and the largest object
+
+MOST_FACTS = 16  # lines about the instrument
+NAMES_SHARE = 0.3  # of the width of a chart, for the names of images at its left
+LONGEST_FACTS = 600  # characters: the facts of one image that differ from the others
 
 
 def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False) -> None:
-    """Write the report as PDF; with the annex also the checksums of the files written so far."""
+    """Write the report as PDF. annex: whether to add the annex, which has checksums of the files
+    written so far."""
     sample = context.sample
     name = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{name}"
-    behind = _annex(context, sample.in_readable_unit()) if annex else ()
-    write(file, title, [*context.report, *behind], context.filing.created)
+    annex_parts = _annex(context, sample.in_readable_unit()) if annex else ()
+    write(file, title, [*context.report, *annex_parts], context.filing.created)
 
 
 def two_pages(context: Context) -> list[Flowable]:
-    """The parts of the report without its annex, for any number of documents."""
+    """The two pages of the report without its annex; several documents may use them."""
     readable = context.sample.in_readable_unit()
     summary = Summary.of(readable)
     return [page(*_answer(context, readable, summary)), PageBreak(), page(*_basis(context, readable, summary))]
 
 
 def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
-    """The first page: what was found, where it comes from, and the gravest warnings."""
+    """The first page: the gravest warnings, the picture, the main numbers, and a chart."""
     yield words(one_line(sample.name), TITLE)
     yield space(3)
     yield facts_abreast(list(_origin(context, sample)))
@@ -114,7 +118,7 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
     elif distribution is not None:
         yield _chart(lambda ax: draw_histogram(ax, distribution))
     elif sample.analysis is None:
-        yield from _charts_of_images(sample, _compared_first(sample))
+        yield from _charts_of_images(sample, _charted_before_annex(sample))
     else:
         for name in sample.task.panels:
             if not PANELS[name].picture and name != "quantities":
@@ -124,17 +128,18 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
 def _chart(
     draw: Callable[[Axes], None], highest: float = HIGHEST_CHART, least: float = LEAST_CHART, **margins: float
 ) -> Room:
-    """A chart as wide as the page, as high as there is room."""
+    """A chart as wide as the page. Its height is the free height, from `least` to `highest` points."""
     return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **margins))], least, highest)
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:
-    """Whether the image is of another kind, or no image of the sample counts: the warning says so."""
+    """Whether there is nothing to report: the image is of another kind, or no image of the sample
+    counts."""
     return not sample.counted if sample.analysis is None else sample.analysis.refused
 
 
 def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
-    """Scale, dates, operator, sample and address."""
+    """Names and values: size and scale, dates, operator, sample, address of the result."""
     if sample.analysis is not None:
         rows, columns = sample.analysis.micrograph.shape
         yield "Image", f"{columns} × {rows} px"
@@ -157,8 +162,8 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
 
 
 def _picture(context: Context) -> Iterator[Flowable | Room]:
-    """The panel that shows what counts, large; of an image of another kind only the image; of a sample the first images
-    with what was found."""
+    """A large picture: of one image the panel with its outlines, or the bare image if it is of
+    another kind; of a sample its first images with their outlines."""
     sample = context.sample
     names = [name for name in sample.task.panels if PANELS[name].caption]
     if sample.analysis is None:
@@ -181,7 +186,8 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
 
 
 def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
-    """The numbers that the first screen of the page shows, with the same interval."""
+    """The main numbers, which are those of the first screen of a result's page, with the same
+    intervals."""
     agreement = agreement_words(sample.between)
     aside = f"{summary.set_aside_count:,} left out" if summary.set_aside_count else ""
     if sample.task.screened and summary.statistics is not None:
@@ -200,7 +206,9 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
 
 
 def _large(entry: Entry) -> list[Flowable]:
-    ends, includes = entry.interval, "" if entry.total else entry.holds  # of totals a sentence below says it
+    """A number in large letters, its term and its interval, one under another."""
+    # Of a total uncertainty a sentence below all numbers says what it includes.
+    ends, includes = entry.interval, "" if entry.total else entry.holds
     if entry.reported.low is not None:
         ends = ", ".join(filter(None, (f"95 % interval {ends} {entry.unit}".strip(), includes)))
     ends = "; ".join(filter(None, (entry.carried, ends)))
@@ -209,7 +217,8 @@ def _large(entry: Entry) -> list[Flowable]:
 
 
 def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
-    """The second page: the warnings once more, numbers, method, settings, uncertainty, objects, signature."""
+    """The second page: the warnings again, all main numbers, method, settings, uncertainty,
+    examples, signature."""
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         yield words(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
     if numbers := summary.main_numbers:
@@ -222,7 +231,7 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
         yield words(method(sample), SMALL)
         yield words(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:
-        yield from _charts_of_images(sample, _compared_first(sample))
+        yield from _charts_of_images(sample, _charted_before_annex(sample))
     if sample.method:
         yield heading("Method of the laboratory")
         yield words(" ".join((f"{sample.method.title}.", *sample.method.remarks)))
@@ -239,7 +248,8 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
 
 
 def _annex(context: Context, sample: SampleAnalysis) -> Iterator[Flowable]:
-    """All that the two pages rest on."""
+    """All details behind the two pages, from the size distribution to checksums and the form of
+    OECD TG 125."""
     yield PageBreak()
     summary, has_numbers, distribution = Summary.of(sample), not _without_numbers(sample), context.distribution
     yield words("Annex", TITLE)
@@ -261,14 +271,14 @@ def _annex(context: Context, sample: SampleAnalysis) -> Iterator[Flowable]:
     if sample.pooled is not None:
         yield heading("References of the method")
         yield words(" ".join(references(sample.pooled)), SMALL)
-    yield from _how(sample)
+    yield from _settings_and_scale(sample)
     yield heading("Model")
     for card in sample.models:
         yield facts([("Model", model_label(card)), *sections.model(card)])
         yield words(sections.scores(card), SMALL)
         yield space(4)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
-    sums = [(name, context.sums[name]) for name in context.holds if name in context.sums]
+    sums = [(name, context.checksums[name]) for name in context.contents if name in context.checksums]
     yield heading("Versions and checksums (SHA-256)")
     yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     yield table(("File", "SHA-256"), [*inputs, *sums], (1, 3.1), numbers_from=2)
@@ -277,8 +287,9 @@ def _annex(context: Context, sample: SampleAnalysis) -> Iterator[Flowable]:
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))
 
 
-def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Scale, settings and instrument: what all pooled images share, then what each has of its own."""
+def _settings_and_scale(sample: SampleAnalysis) -> Iterator[Flowable]:
+    """Scale, settings and instrument: first the facts that all pooled images share, then those that
+    differ."""
     yield heading("Calibration, settings, instrument")
     rows = list(fact_rows(common_facts(sample)))
     instrument = [line for line in rows if line[0].startswith("Instrument: ")]
@@ -288,40 +299,42 @@ def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
     if different := differing_facts(sample):
         yield words("What differs between images, and the facts of images that are left out:", SMALL)
         differing = [
-            (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST)) for image, image_facts in different
+            (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST_FACTS))
+            for image, image_facts in different
         ]
         yield table(("Image", "Own facts"), differing, (1, 3.4), numbers_from=2)
 
 
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Each image with its numbers; images.csv has all of them."""
+    """The images of a sample: charts and a table of their numbers."""
     yield heading("Images")
     if agreement := agreement_words(sample.between):
         yield words(agreement)
-    names = charted(sample)
-    for part in _charts_of_images(sample, [name for name in names if name not in _compared_first(sample)]):
+    names = charted_names(sample)
+    for part in _charts_of_images(sample, [name for name in names if name not in _charted_before_annex(sample)]):
         yield from part.fill(part.least) if isinstance(part, Room) else [part]
     columns = dict(columns_of_images(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
     yield table(list(columns), list(zip(*cells, strict=True)), widths)
-    if sample.task.screened and (line := own_intervals(sample, "median")):
+    if sample.task.screened and (line := interval_sentence(sample, "median")):
         yield words(line.replace("Lines:", "In brackets:"), SMALL)
 
 
-def _compared_first(sample: SampleAnalysis) -> list[str]:
-    """The numbers of which page 1 or 2 has charts of all images."""
+def _charted_before_annex(sample: SampleAnalysis) -> list[str]:
+    """The names of the numbers whose charts are on page 1 or 2 already; the annex has the others."""
     return ["median"] if sample.task.screened else sample.headline_quantities[: 1 if sample.pooled else 2]
 
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable | Room]:
-    """Charts of those numbers that several images have, each under its words."""
+    """For each number of `names` that several images have: a line of text, and below it the chart
+    of all images."""
     for name in filter(sample.quantities.__contains__, names):
         if is_compared(sample, name):
             red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""
             shaded = ", shaded: its 95 % interval" if is_shaded(sample, name) else ""
             line = f"{number(name).title} of each image; dashed: all together{shaded}{red}."
-            yield words(f"{line} {own_intervals(sample, name)}", SMALL)
+            yield words(f"{line} {interval_sentence(sample, name)}", SMALL)
             draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
             highest = min(HIGHEST_CHART, 80.0 + 35 * len(sample.images))
-            yield _chart(draw, highest, min(LEAST_CHART, 45.0 + 15 * len(sample.images)), left=NAMES)
+            yield _chart(draw, highest, min(LEAST_CHART, 45.0 + 15 * len(sample.images)), left=NAMES_SHARE)

@@ -22,20 +22,20 @@ from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .embedded import EmbeddedPicture
 from .entries import answers
-from .outlines import Cracks, find_cracks, outlines_of
+from .outlines import PixelBorders, find_pixel_borders, outlines_of
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (
-    ASIDE,
     COLOURS,
-    KEPT,
+    COUNTED_COLOUR,
+    LEFT_OUT_COLOUR,
     NO_COLOUR,
-    analysed,
-    between,
+    boundary_mask,
     colour_numbers,
     colours_by_direction,
-    painted,
-    rimmed,
-    sampled,
+    display_pixels,
+    sampled_labels,
+    with_coloured_objects,
+    with_rims,
 )
 from .scalebar import draw_scale_bar
 from .wording import per_cent
@@ -46,7 +46,7 @@ MANY = 600  # outlines; more would be lines too many for a vector file and are p
 SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
 UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
 BOUNDARY = (230, 159, 0)
-IN_GREY = {KEPT: "#ffffff", ASIDE: "#ffffff"}
+IN_GREY = {COUNTED_COLOUR: "#ffffff", LEFT_OUT_COLOUR: "#ffffff"}
 DASHES = (0, (3.0, 1.6))
 VEIL, HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)  # over regions to ignore
 
@@ -74,23 +74,23 @@ class Drawing:
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
         """(h, w) the analysed area, small enough to draw."""
-        return analysed(self.analysis, LONGEST)
+        return display_pixels(self.analysis, LONGEST)
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """(h, w) 1..n of the pixels of `picture`."""
-        return sampled(self.analysis.segmentation.dense[: self.shape[0]], self.picture.shape)
+        return sampled_labels(self.analysis.segmentation.dense[: self.shape[0]], self.picture.shape)
 
     @cached_property
-    def cracks(self) -> Cracks:
+    def pixel_borders(self) -> PixelBorders:
         """In px of the upload."""
-        return find_cracks(self.analysis.segmentation.dense[: self.shape[0]])
+        return find_pixel_borders(self.analysis.segmentation.dense[: self.shape[0]])
 
     @cached_property
     def outlines(self) -> list[NDArray[np.float64]]:
         """In px of the upload."""
         segmentation = self.analysis.segmentation
-        return outlines_of(segmentation.labels[: self.shape[0]], segmentation.ids, lambda: self.cracks)
+        return outlines_of(segmentation.labels[: self.shape[0]], segmentation.ids, lambda: self.pixel_borders)
 
     @property
     def task(self) -> Task:
@@ -150,7 +150,7 @@ def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The image with what lies between its objects in colour."""
     picture = np.repeat(drawing.picture[..., None], 3, axis=2)
     if len(drawing.analysis.segmentation):
-        picture[between(drawing.labels)] = BOUNDARY
+        picture[boundary_mask(drawing.labels)] = BOUNDARY
     show(ax, drawing, picture, f"{letter}Boundaries")
 
 
@@ -178,7 +178,7 @@ def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     count = task.count(int(is_kept.sum())) if is_kept.any() else f"No {task.things}"
     grey = "" if is_kept.all() else "; grey: left out"
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
-    picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
+    picture = with_coloured_objects(drawing.picture, drawing.labels, 0.82, numbers)
     show(ax, drawing, picture, f"{letter}{count}{grey}")
 
 
@@ -186,7 +186,7 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     """What was found in the colour of its class, with the names of the classes and the area that they cover."""
     segmentation = drawing.analysis.segmentation
     numbers = np.r_[0, segmentation.classes].astype(np.intp)
-    show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
+    show(ax, drawing, with_coloured_objects(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
     entries = {entry.name: entry.value for entry in answers(drawing.sample.quantities)}
     shares = [entries.get(of_class("area_fraction", name)) for name in segmentation.class_names]
     handles = [
@@ -213,10 +213,10 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
         return
     whole = layer[: drawing.shape[0]]
     limits = [round(255 * probability) for probability in SURE]
-    level = np.digitize(sampled(whole, drawing.labels.shape), limits)
+    level = np.digitize(sampled_labels(whole, drawing.labels.shape), limits)
     unsure = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
-    show(ax, drawing, painted(drawing.picture, unsure, 0.7, colours), f"{letter}How sure the model is")
+    show(ax, drawing, with_coloured_objects(drawing.picture, unsure, 0.7, colours), f"{letter}How sure the model is")
     handles = [
         Patch(
             facecolor=sheet_of(ax).shade(COLOURS[colour]),
@@ -233,12 +233,15 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     objects, sheet = Objects.of(drawing.analysis), sheet_of(ax)
     is_kept, is_cut, things = objects.kept, objects.cut, drawing.task.things
     are_many, counted = len(is_kept) > MANY, "counted" if drawing.task.screened else "whole" if is_cut.any() else things
-    picture = rimmed(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
+    picture = with_rims(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
     show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
-    whole, others = (is_kept & ~is_cut, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")
+    whole, others = (
+        (is_kept & ~is_cut, COUNTED_COLOUR, 1.0, "solid", counted),
+        (~is_kept, LEFT_OUT_COLOUR, 1.25, DASHES, "left out"),
+    )
     handles = []
-    for is_drawn, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "at the frame"), others):
+    for is_drawn, usual, times, style, word in (whole, (is_cut, COUNTED_COLOUR, 1.0, DASHES, "at the frame"), others):
         if not are_many and is_drawn.any():
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(is_drawn)]
             colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from ...core import tasks
 from ...core.report import exports
-from ...core.report.exports.base import Export, Of
+from ...core.report.exports.base import Export, Subject
 from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
 from ..access.webhooks import announce
@@ -66,7 +66,7 @@ def _further(result: Result) -> dict[str, Export]:
 
 def listed(result: Result) -> dict[str, Export]:
     """The files that a result of its kind has, by name."""
-    kind: Of = "image" if isinstance(result, Job) else "sample"
+    kind: Subject = "image" if isinstance(result, Job) else "sample"
     return exports.listed(kind, tasks.find(result.settings["task"]), judged=bool(result.specification))
 
 

@@ -23,7 +23,7 @@ from ...core.measure.tilt import Stretch, Tilt
 from ...core.report import corrected_objects as core
 from ...core.report import in_words
 from ...core.report.exports.viewer import MOST_DOUBTS
-from ...core.report.offers import Lesson, Offer, elsewhere, lesson_of, offer_of
+from ...core.report.offers import Lesson, Offer, lesson_of, offer_of, offers_in_words
 from ...core.report.quick_numbers import QuickNumbers
 from ...models import Artifact, Job
 from ..ground import bundles, tables
@@ -141,7 +141,7 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
         with suppress(Refused):  # its outlines cannot be read
             offers += _offer_in(other, lesson)
     task = tasks.find(job.get_settings().task)
-    return elsewhere([each.offer for each in offers], len(mine), task.thing, task.things), offers
+    return offers_in_words([each.offer for each in offers], len(mine), task.thing, task.things), offers
 
 
 def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:

@@ -67,7 +67,7 @@ def context_of(analysis, **how):
             **how,
         )
         context.pack_pictures()
-    context.sums = context.holds = FILES
+    context.checksums = context.contents = FILES
     return context
 
 
@@ -430,7 +430,9 @@ def test_single_outlines_are_shown_of_surely_right_ones_alone(monkeypatch, small
     least = int(made.table["label"][np.argmin(np.where(made.table.kept, made.table.length("min_feret"), np.inf))])
     confidence[least - 1] = smallest
     made, seen = analysis_of(disc_labels(20, (200, 240)), confidence=confidence), []
-    monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
+    monkeypatch.setattr(
+        sections, "magnified_object", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8)
+    )
     head, *pictures = sections.examples(SampleAnalysis.of(made), 300.0)
     assert head.text.endswith("largest particle of a confidence of 90\u00a0% or more") and pictures
     assert (seen[0] == least) is shown and len(seen) == 3
@@ -446,7 +448,9 @@ def test_a_confirmed_outline_is_shown_as_one_that_is_right_and_said_so(monkeypat
     probabilities = np.where(np.arange(len(made.table)) == least, 0.4, made.table["confidence"])
     by_hand = np.arange(len(made.table)) == least
     made, seen = replace(made, table=made.table.with_measures(confidence=probabilities, by_hand=by_hand)), []
-    monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
+    monkeypatch.setattr(
+        sections, "magnified_object", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8)
+    )
     head, *_ = sections.examples(SampleAnalysis.of(made), 300.0)
     assert head.text.endswith("of a confidence of 90\u00a0% or more, or confirmed")
     assert seen[0] == int(made.table["label"][least])

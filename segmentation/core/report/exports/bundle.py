@@ -23,10 +23,13 @@ CHECKSUMS = "SHA256SUMS"
 
 def _write(context: Context, path: Path) -> None:
     """The files that the context `holds`, in the order of the lists, with README.txt and SHA256SUMS."""
-    readme = _readme(context.holds, context.description).encode()
-    sums = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: context.sums[name] for name in context.holds}}
+    readme = _readme(context.contents, context.description).encode()
+    sums = {
+        "README.txt": hashlib.sha256(readme).hexdigest(),
+        **{name: context.checksums[name] for name in context.contents},
+    }
     listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
-    contents = [(name, (path.parent / name).read_bytes()) for name in context.holds]
+    contents = [(name, (path.parent / name).read_bytes()) for name in context.contents]
     write_zip(path, [("README.txt", readme), *contents, (CHECKSUMS, listed.encode())])
 
 

@@ -18,7 +18,7 @@ def figure_named(name: str) -> Export | None:
     if look_of(name) is None:
         return None
     alike = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
-    line = alike.holds("image")
+    line = alike.line("image")
     return replace(alike, name=name, write=_write_drawn, image=line, sample="", both="", for_the_page=True, turn=NORMAL)
 
 

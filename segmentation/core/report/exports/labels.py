@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ... import tasks
 from ...analysis import Analysis, Objects
-from ..picture import between
+from ..picture import boundary_mask
 from ..wording import version
 from .base import Export
 
@@ -76,7 +76,7 @@ def _write_boundaries(context: Context, path: Path) -> None:
     segmentation = context.analysis.segmentation
     written = np.zeros(segmentation.labels.shape, np.uint8)
     if len(segmentation):
-        written[: segmentation.rows][between(segmentation.labels[: segmentation.rows])] = 255
+        written[: segmentation.rows][boundary_mask(segmentation.labels[: segmentation.rows])] = 255
     tifffile.imwrite(path, written, compression="zlib", software=version())
 
 

@@ -45,8 +45,8 @@ Node = dict[str, Any]
 
 
 def _write(context: Context, path: Path) -> None:
-    contents = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
-    files = [_file(name, content, name, context.holds[name]) for name, content in contents]
+    contents = [(name, (path.parent / name).read_bytes()) for name in context.contents if not LEFT_OUT.fullmatch(name)]
+    files = [_file(name, content, name, context.contents[name]) for name, content in contents]
     if (image := context.filing.image) and image.stat().st_size <= MOST_BYTES:
         name, title = f"{MICROGRAPH}{image.suffix.lower()}", one_line(context.sample.name)
         contents.append((name, image.read_bytes()))
@@ -111,7 +111,7 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
         "name": title,
         "author": author,
         "dateCreated": date,
-        "identifier": context.sums.get("result.json", ""),
+        "identifier": context.checksums.get("result.json", ""),
         "keywords": f"electron microscopy, {sample.task.things}, size distribution",
         "text": _text(context),
         "url": context.filing.address,

@@ -23,7 +23,7 @@ from ...flags import warned
 from ...measure.quantities import OF
 from ...measure.table import Table
 from ...sample import SampleAnalysis
-from ..cells import comment, lines, marked, name_cell
+from ..cells import comment, lines, name_cell, with_byte_order_mark
 from ..entries import Entry, answers, known_number
 from ..facts import edge_of
 from ..wording import WHOLE, imported_words, version
@@ -48,14 +48,16 @@ def as_text(sample: SampleAnalysis) -> str:
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
     comments = "".join(f"# {comment(name)}: {comment(value)}\n" for name, value in _comments(sample))
     if sample.analysis is not None:
-        return marked(comments + lines([table.columns, *(row for kept in (True, False) for row in rows(table, kept))]))
+        return with_byte_order_mark(
+            comments + lines([table.columns, *(row for kept in (True, False) for row in rows(table, kept))])
+        )
     pooled = (
         (name_cell(image.name), image.warning, *row)
         for kept in (True, False)
         for image, member in sample.counted
         for row in rows(member.table, kept)
     )
-    return marked(comments + lines([("image", "warning", *table.columns), *pooled]))
+    return with_byte_order_mark(comments + lines([("image", "warning", *table.columns), *pooled]))
 
 
 def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:

@@ -14,7 +14,7 @@ import numpy as np
 from ...analysis import Analysis, Objects
 from ...archive import write_zip
 from ..outlines import Polygon
-from ..picture import ASIDE, KEPT
+from ..picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
 from ..wording import version
 from .base import Export
 
@@ -36,7 +36,10 @@ def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | Bin
     for i in np.flatnonzero(objects.kept | keep_all).tolist():
         title = f"{objects.ids[i]:0{digits}d} {objects.reasons[i]}".strip()
         roi = _roi(shapes[i])
-        roi.name, roi.stroke_color = title, OPAQUE + bytes.fromhex((KEPT if objects.kept[i] else ASIDE)[1:])
+        roi.name, roi.stroke_color = (
+            title,
+            OPAQUE + bytes.fromhex((COUNTED_COLOUR if objects.kept[i] else LEFT_OUT_COLOUR)[1:]),
+        )
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
     write_zip(file, entries, version())
 

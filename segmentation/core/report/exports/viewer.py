@@ -23,8 +23,16 @@ from ...measure.filters import Reason
 from ...measure.similar import CONTACT
 from ...micrograph.contrast import displayed, preview
 from ...remembered import remembered
-from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import NO_COLOUR, PALETTE, analysed, colours_by_direction, painted, rimmed, sampled
+from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thinned
+from ..picture import (
+    NO_COLOUR,
+    PALETTE,
+    colours_by_direction,
+    display_pixels,
+    sampled_labels,
+    with_coloured_objects,
+    with_rims,
+)
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -77,7 +85,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
     descriptor_columns = _columns(analysis) if len(table) == len(used) else {}
     task = tasks.find(used.provenance.task)
-    lines = drawing.outlines if drawing else smooth_outlines(find_cracks(used.dense[: used.rows]), len(used))
+    lines = drawing.outlines if drawing else smooth_outlines(find_pixel_borders(used.dense[: used.rows]), len(used))
     particles: list[dict[str, Any]] = [
         {
             "id": int(objects.ids[i]),
@@ -93,8 +101,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     ]
     frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
     if task.semantic or task.parted:
-        cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
-        frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
+        borders = drawing.pixel_borders if drawing else find_pixel_borders(used.dense[: used.rows])
+        frame["left_out"] = _add_rings(particles, smooth_rings(borders, len(used)))
     if task.parted and descriptor_columns:
         for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
             particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
@@ -240,16 +248,16 @@ def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALI
 def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
     """The analysed area as WebP, no side over `longest` px, with the rims of objects that count, and in red of all of
     a refused image, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
-    picture, used = analysed(analysis, longest), analysis.segmentation
-    labels = numbered(sampled(used.labels[: used.rows], picture.shape), used.ids)
+    picture, used = display_pixels(analysis, longest), analysis.segmentation
+    labels = numbered(sampled_labels(used.labels[: used.rows], picture.shape), used.ids)
     kept = Objects.of(analysis).kept
     counts = np.r_[False, kept | analysis.refused]
     if not counts[labels].any():
         return webp(picture)
     if not tasks.find(used.provenance.task).semantic:
-        return webp(rimmed(picture, labels, kept))
+        return webp(with_rims(picture, labels, kept))
     numbers = np.r_[0, used.classes].astype(np.intp)
-    return webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
+    return webp(with_coloured_objects(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
 def page_outlines(context: Any) -> dict[str, Any]:

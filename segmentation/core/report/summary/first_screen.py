@@ -14,7 +14,7 @@ from ...measure.budget_table import ends_words, uncertainty_words
 from ...measure.filters import BY_OTHERS, Reason
 from ...measure.quantities import OF, significant
 from ...micrograph.types import LEAST_DOUBT, NO_SCALE
-from ..entries import Aside, Entry, answers, is_special, known_number
+from ..entries import Entry, LeftOut, answers, is_special, known_number
 from ..wording import WHOLE, per_cent, verdict_words
 from .numbers import Numbers
 
@@ -131,11 +131,11 @@ class FirstScreen(Numbers):
     # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
 
     @property
-    def set_aside(self) -> list[Aside]:
+    def set_aside(self) -> list[LeftOut]:
         """How many were set aside, by reason, in the order of judging."""
         reasons = {str(reason): reason.definition for reason in Reason}
         counts = self.statistics.set_aside if self.statistics else {}
-        return [Aside(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
+        return [LeftOut(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
 
     @property
     def edge_line(self) -> str:
