@@ -145,7 +145,7 @@ def analysed(kind: str, folder: Path) -> Analysis:
 def write_figure(result: Analysis, folder: Path) -> Path:
     """Write the four-panel figure, small enough for a page."""
     name, width, colours = FIGURE
-    drawn = Image.fromarray(figure.rendered(figure.draw(SampleAnalysis.of(result))))
+    drawn = Image.fromarray(figure.pixels_of(figure.draw(SampleAnalysis.of(result))))
     small = drawn.resize((width, round(width * drawn.height / drawn.width)), Image.Resampling.LANCZOS)
     small.quantize(colours).save(folder / name, optimize=True)
     return folder / name

@@ -30,10 +30,15 @@ TESTS = (
 class Month:
     """The content of the PDF.
 
-    title: of the chart. month: in words, such as "November 2026". sentence: the state at the end of
-    the month. facts: names and values of the limits. label: title of the vertical axis. factor:
-    values of `control` times this are in the unit of the axis. control: all points up to the end of
-    the month. lines: a row for each point of the month; head: the titles of its columns.
+    title: of the chart.
+    month: in words, such as "November 2026".
+    sentence: the state at the end of the month.
+    facts: names and values of the limits.
+    label: title of the vertical axis.
+    factor: values of `control` times this are in the unit of the axis.
+    control: all points up to the end of the month.
+    lines: a row for each point of the month
+    head: the titles of its columns.
     """
 
     title: str

@@ -49,16 +49,23 @@ NO_DIRECTION = 0.05  # from this p value on, objects have no common direction
 class Entry:
     """One number of a result, or a word in place of a number.
 
-    name: of its quantity. term: its name for people. number: the value with its unit and the ends
-    of its 95 % interval. text: the word, if it is one. definition: one sentence. caution: why there
-    is no interval. below: a note that stands below the number. holds: what the interval without the
-    total uncertainty includes, in words, "" without an interval. parts: contributions to its
-    uncertainty (title, words, per cent of the largest). ends_line: why the ends of the interval are
-    not equally far from the value. unknown: contributions to the uncertainty that are not known.
-    group: its heading in the table of all numbers. has_ends: whether the interval is shown; the
-    digits of the number follow the interval in any case. share: the words of a fraction, if it is
-    one part of a whole whose parts must sum to 100 %. carried: only for the fraction from 1 to 100
-    nm: on how few outlines it rests (`carried_words`).
+    name: of its quantity.
+    term: its name for people.
+    number: the value with its unit and the ends of its 95 % interval.
+    text: the word, if it is one.
+    definition: one sentence.
+    caution: why there is no interval.
+    below: a note that stands below the number.
+    holds: what the interval without the total uncertainty includes, in words, "" without an
+    interval.
+    parts: contributions to its uncertainty (title, words, per cent of the largest).
+    ends_line: why the ends of the interval are not equally far from the value.
+    unknown: contributions to the uncertainty that are not known.
+    group: its heading in the table of all numbers.
+    has_ends: whether the interval is shown; the digits of the number follow the interval in any
+    case.
+    share: the words of a fraction, if it is one part of a whole whose parts must sum to 100 %.
+    carried: only for the fraction from 1 to 100 nm: on how few outlines it rests (`carried_words`).
     """
 
     name: str

@@ -13,11 +13,16 @@ from ..quality.specification import Specification
 class Filing(NamedTuple):
     """Facts about a result that are no measurements.
 
-    created: when the result was made; also the date of creation in the PDF. address: of its page.
-    sample: the name of the sample to which an image belongs. image: the uploaded file, for a
-    notebook entry. specification: the limits. link: an address by which everybody who has it may
-    see the result. link_ends: when this link expires. method: name and version of the method. Texts
-    are "" if there is none.
+    created: when the result was made; also the date of creation in the PDF.
+    address: of its page.
+    sample: the name of the sample to which an image belongs.
+    image: the uploaded file, for a notebook entry.
+    specification: the limits.
+    link: an address by which everybody who has it may see the result.
+    link_ends: when this link expires.
+    method: name and version of the method.
+
+    A text is "" if there is none.
     """
 
     created: datetime | None = None

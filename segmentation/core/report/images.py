@@ -23,7 +23,7 @@ from .charts import (
     MEDIAN,
     Distribution,
     draw_histogram,
-    inside,
+    inner_axes,
     label_axes,
     letters_in,
     set_title,
@@ -76,7 +76,7 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
         room, high = (BESIDE * LETTER, BELOW * LETTER, LETTER, 0.0), POOLED_HEIGHT
         if distribution.has_few_sizes:  # they are listed
             room, high = (0.0, 0.0, LETTER, 0.0), 2 * LINE * LETTER
-        yield Panel(high, lambda frame, letter: draw_histogram(inside(frame, *room), distribution, letter))
+        yield Panel(high, lambda frame, letter: draw_histogram(inner_axes(frame, *room), distribution, letter))
     if names := [name for name in names if is_compared(sample, name)]:
         rows = ceil(len(names) / _charts_per_row(len(names)))
         yield Panel(rows * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
@@ -135,7 +135,7 @@ def _charts(frame: Axes, count: int, columns: int, left: float, heights: tuple[f
     across = (wide - left) / columns
     for at in range(count):
         start, top = left + at % columns * across, at // columns * sum(heights) + head
-        ax = inside(frame, start, tall - top - high, wide - start - across + gap, top)
+        ax = inner_axes(frame, start, tall - top - high, wide - start - across + gap, top)
         ax.tick_params(labelleft=not at % columns)
         yield ax
 

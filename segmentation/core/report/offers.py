@@ -45,8 +45,10 @@ class Lesson(NamedTuple):
 class Offer(NamedTuple):
     """An offered correction of several objects.
 
-    ids: the objects that it would change, the most alike first. examples: those of the lesson.
-    operation: the correction, as `labels.operations` takes it. question: the sentence for people.
+    ids: the objects that it would change, the most alike first.
+    examples: those of the lesson.
+    operation: the correction, as `labels.operations` takes it.
+    question: the sentence for people.
     answer: the words of the button.
     """
 

@@ -37,11 +37,13 @@ Points = NDArray[np.float64]
 class PixelBorders:
     """The pixel edges around the objects of a label image, joined into closed rings.
 
-    The k edges are sorted ring after ring; ring i is `bounds[i]:bounds[i + 1]`. label: (k,) the
-    object of an edge. direction: (k,) 0..3, index into STEPS. start: (k, 2) x and y of its first
-    corner. before, after: (k,) indices of the edges before and after it in the same ring. bounds:
-    (rings + 1,). has_corner_contacts: whether anywhere two pixels of one object touch at a corner
-    only.
+    The k edges are sorted ring after ring; ring i is `bounds[i]:bounds[i + 1]`.
+    label: (k,) the object of an edge.
+    direction: (k,) 0..3, index into STEPS.
+    start: (k, 2) x and y of its first corner.
+    before, after: (k,) indices of the edges before and after it in the same ring.
+    bounds: (rings + 1,).
+    has_corner_contacts: whether anywhere two pixels of one object touch at a corner only.
     """
 
     label: Ints

@@ -50,7 +50,7 @@ from .facts import (
     reported,
     typed_texts,
 )
-from .figure import drawn_alone, picture_alone
+from .figure import chart_sheet, picture_sheet
 from .guideline import form_of
 from .images import ALONE, are_apart, charted_names, draw_by_image, interval_sentence, is_compared, is_shaded
 from .images_table import columns_of_images
@@ -129,7 +129,7 @@ def _chart(
     draw: Callable[[Axes], None], highest: float = HIGHEST_CHART, least: float = LEAST_CHART, **margins: float
 ) -> Room:
     """A chart as wide as the page. Its height is the free height, from `least` to `highest` points."""
-    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **margins))], least, highest)
+    return Room(lambda high: [Chart(chart_sheet(draw, (WIDTH / 72, high / 72), **margins))], least, highest)
 
 
 def _without_numbers(sample: SampleAnalysis) -> bool:
@@ -171,7 +171,7 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
     elif names:
         name = names[0] if sample.analysis.refused else names[-1]
         panel = PANELS["image" if sample.analysis.refused else name]
-        draw = partial(picture_alone, name, context.drawing, WIDTH)
+        draw = partial(picture_sheet, name, context.drawing, WIDTH)
         yield Room(lambda high: [Chart(draw(high))], LEAST_PICTURE)
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""

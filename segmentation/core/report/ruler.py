@@ -33,10 +33,12 @@ class Mark:
 class Ruler:
     """The picture.
 
-    position: of the number. interval: positions of the ends of its interval, () without one.
-    inside: from one limit to the other; an open side reaches to the end of the axis. accepted: the
-    part of `inside` where a number passes by the decision rule, () for none. limits: the marks of
-    the limits. words: the picture in words, for people who cannot see.
+    position: of the number.
+    interval: positions of the ends of its interval, () without one.
+    inside: from one limit to the other; an open side reaches to the end of the axis.
+    accepted: the part of `inside` where a number passes by the decision rule, () for none.
+    limits: the marks of the limits.
+    words: the picture in words, for people who cannot see.
     """
 
     position: float

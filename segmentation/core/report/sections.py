@@ -22,7 +22,7 @@ from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
 from ..sample import SampleAnalysis, SampleImage
 from ..tasks.base import Task
-from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts
+from .charts import Distribution, draw_contributions, draw_convergence, draw_cumulative
 from .document import (
     GAP,
     HALF,
@@ -161,7 +161,10 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
         return
     inches = HALF / 72, 0.15 + 0.32 * max(len(answer.parts) for answer in answers)
     charts: list[Flowable | list[Flowable]] = [
-        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.54, inches, low=0.05)]
+        [
+            words(f"{answer.term}: {answer.words}"),
+            chart(partial(draw_contributions, answer=answer), 0.54, inches, low=0.05),
+        ]
         for answer in answers
     ]
     yield heading("Uncertainty")

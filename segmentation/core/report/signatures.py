@@ -17,8 +17,10 @@ DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "nu
 class PrintedSignature(NamedTuple):
     """One signature in words.
 
-    meaning: made, reviewed or approved. name: of the person. time: ends with "UTC". digests: pairs
-    of what is signed (a value of DIGESTS) and its SHA-256.
+    meaning: made, reviewed or approved.
+    name: of the person.
+    time: ends with "UTC".
+    digests: pairs of what is signed (a value of DIGESTS) and its SHA-256.
     """
 
     meaning: str

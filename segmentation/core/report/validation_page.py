@@ -1,4 +1,5 @@
-"""The PDF of a study of a method: what was measured and what was not, the analysis of variance, and every input."""
+"""Writes the validation report of a method as PDF: the precision that a study found, and all
+results of the study."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SOURCE = (
 
 
 def write_report(content: Mapping[str, Any], file: Path | BinaryIO) -> None:
-    """Write the report of a study: title, author, created, method, quantity, names, rows and result of `Study`."""
+    """Write the report. content: the fields of a stored `Study` by name, such as "quantity", "rows"
+    and "result"."""
     title = f"Validation report: {content['method']}"
     write(file, title, list(_parts(content, title)), content["created"])
 
@@ -62,11 +64,12 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     widths = (*[1.0] * len(names), 2.4, 0.9, 1.4, 0.7, 0.9)
     head = (*(name.capitalize() for name in names), "Result", "Value", "95 % interval", "Count", "Id")
     yield table(head, lines, widths, numbers_from=len(names) + 1)
-    departing = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
+    departures = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
     yield heading("What departs from the method")
-    yield from map(words, departing or ["Nothing departs in these results."])
+    yield from map(words, departures or ["Nothing departs in these results."])
 
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
+    """Value, 95 % interval and count of a result, in words."""
     ends = "–" if row["low"] is None else f"{significant(row['low'], 4)} to {significant(row['high'], 4)}"
     return [significant(row["value"], 4), ends, "–" if row["n"] is None else f"{row['n']:,}"]

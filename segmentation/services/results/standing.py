@@ -110,7 +110,7 @@ def standing(job: Job, since: int) -> Standing:
     words = [{name: cells[at] for name, cells in columns.items()} for at in range(len(rows))]
     return Standing(
         rows=[row if "gone" in row else {**row, in_words.CELLS: cells} for row, cells in zip(rows, words, strict=True)],
-        states=in_words.states(quick.table.reasons.tolist()),
+        states=in_words.state_counts(quick.table.reasons.tolist()),
         numbers=quick.numbers,
         unit=quick.unit,
         few=quick.few,

@@ -175,7 +175,7 @@ def test_corrections_of_every_kind_leave_what_measuring_everything_says(settings
     assert set(done) >= {"delete", "merge", "split", "set_aside", "reviewed", "draw", "paint", "erase", "restore"}
     for _ in done:
         case.do({"op": "undo"})
-    assert not case.state.rows and not case.state.anew, "taken back, all is as it was found"
+    assert not case.state.rows and not case.state.remeasured, "taken back, all is as it was found"
     case.check()
 
 

@@ -27,7 +27,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
-from segmentation.core.report.exports.workbooks import _first_sheet
+from segmentation.core.report.exports.workbooks import _summary_lines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.filing import Filing
 from segmentation.core.report.fonts import runs, unbroken
@@ -129,7 +129,7 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
 )
 def test_report_and_workbook_have_the_one_notice_of_the_page_in_its_words(flags, notice):
     analysis = replace(made("many"), flags=flags)
-    rows = list(_first_sheet(SampleAnalysis.of(analysis), Filing()))
+    rows = list(_summary_lines(SampleAnalysis.of(analysis), Filing()))
     assert tuple(notice.split(": ", 1)) in rows
     text = said(written(analysis, False)) if notice.startswith(DO_NOT_USE) else notice
     assert notice in text and "95 % interval " not in text

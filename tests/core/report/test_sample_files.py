@@ -305,7 +305,7 @@ def test_a_figure_of_a_sample_is_read_at_column_width_and_says_its_median():
     assert [title[0] for title in titles if title[1:3] == "  " and title[0].isalpha()] == ["A", "B", "C"]
     small = [title for title in titles if re.fullmatch(r"\d  N \d+", title)]
     assert len(small) == 4
-    figure.rendered(drawn)  # which sets the marks of the axes
+    figure.pixels_of(drawn)  # which sets the marks of the axes
     texts = [*drawn.texts, *(text for ax in drawn.axes if ax.axison for text in ax.findobj(Text))]
     assert {text.get_fontsize() for text in texts if text.get_text() and text.get_visible()} == {12.0}
     caption = " ".join(text.get_text() for text in drawn.texts)

@@ -43,22 +43,25 @@ UNKNOWN_CONTENT = "application/octet-stream"
 class Export:
     """One file that is written of a result.
 
-    name: of the file. title: on the page. place: its position in all lists, ascending; each group
-    of GROUPS begins at its first place. image, sample: one line that says what the file of an
-    image, or of a sample, holds; "" if there is no such file. both: the line for both, if it is the
-    same. image_classes: the line for kinds of analysis with classes of pixels. {thing}, {things}
-    and {Things} in these texts are the word for an object, {table} is the name of the task's table;
-    `worded` has the other {words}. write(context, path): writes the file with a
-    core.report.context.Context; raises OSError. A file is never empty. It names the version
-    (wording.version) if its format has room for it. panel: the panel of the figure
-    (core.report.panels) that the file shows: kinds of analysis without it do not have the file.
-    granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file. judged:
-    whether only results with a specification have the file. of_objects: whether only kinds of
-    analysis that find objects have the file. for_the_page: whether the page only shows the file and
-    does not list it. stored: whether it is written with every result of an image; other files are
-    written on demand. usual: whether the command line and the client write it if nobody chooses
-    files. turn: when it is written: FIRST, FIGURE, NORMAL, WITH_SUMS or LAST. content_type: for
-    HTTP, if CONTENT_TYPES does not have the suffix.
+    name: of the file. title: on the page.
+    place: its position in all lists, ascending; each group of GROUPS begins at its first place.
+    write(context, path): writes the file with a core.report.context.Context; raises OSError. A file
+    is never empty. It names the version (wording.version) if its format has room for it.
+    image, sample: one line that says what the file of an image, or of a sample, holds; "" if there
+    is no such file. both: the line for both, if it is the same.
+    image_classes: the line for an image if the kind of analysis has classes of pixels. In all these
+    texts {thing}, {things} and {Things} are the word for an object, and {table} is the name of the
+    task's table; `worded` has the other {words}.
+    panel: the panel of the figure (core.report.panels) that the file shows: kinds of analysis
+    without it do not have the file.
+    granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
+    judged: whether only results with a specification have the file.
+    of_objects: whether only kinds of analysis that find objects have the file.
+    for_the_page: whether the page shows the file, but no list offers it.
+    stored: whether it is written with every result of an image; other files are made on demand.
+    usual: whether the command line and the client write it if nobody chooses files.
+    turn: when it is written: FIRST, FIGURE, NORMAL, WITH_SUMS or LAST.
+    content_type: for HTTP, if CONTENT_TYPES does not have the suffix.
     """
 
     name: str
