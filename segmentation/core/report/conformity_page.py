@@ -27,12 +27,12 @@ from .document import (
     TITLE,
     WARNING,
     WIDTH,
-    facts,
+    facts_table,
     heading,
     page,
+    paragraph,
     space,
     table,
-    words,
     write,
 )
 from .facts import typed_texts
@@ -64,28 +64,30 @@ def write_page(context: Context, file: Path | BinaryIO) -> None:
 
 def _parts(context: Context, certificate: Certificate, summary: Summary, title: str) -> Iterator[Flowable]:
     sample = context.sample
-    yield words(title, TITLE)
+    yield paragraph(title, TITLE)
     yield space(4)
-    yield words(certificate.verdict.upper(), NUMBER)
+    yield paragraph(certificate.verdict.upper(), NUMBER)
     yield space(3)
-    yield words(f"{certificate.headline} {certificate.explanation}", LEAD)
+    yield paragraph(f"{certificate.headline} {certificate.explanation}", LEAD)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         if notice.doubt:
-            yield words(f"{notice.level}: {notice.headline}", WARNING)
+            yield paragraph(f"{notice.level}: {notice.headline}", WARNING)
     yield space(4)
-    yield facts(list(_origin(context)))
+    yield facts_table(list(_origin(context)))
     yield heading("Numbers beside their limits")
     for row in certificate.rows:
         if row.ruler is not None:
-            yield words(f"{row.requirement}: {row.measured}, {row.verdict.lower()}", SMALL)
+            yield paragraph(f"{row.requirement}: {row.measured}, {row.verdict.lower()}", SMALL)
             yield RulerDrawing(row.ruler)
             yield space(4)
-    yield words("Dot and line: the number with its interval. Dashed: the limits. Darker: where a number passes.", SMALL)
+    yield paragraph(
+        "Dot and line: the number with its interval. Dashed: the limits. Darker: where a number passes.", SMALL
+    )
     yield heading("Decision on each requirement")
     lines = [[row.requirement, row.measured or "–", row.probability or "–", row.verdict] for row in certificate.rows]
     yield table(("Asked", "Measured (95 % interval)", "Probability", "Decision"), lines, (2.3, 1.9, 1.5, 1))
     unknown = [row.sentence for row in certificate.rows if not row.probability]
-    yield words(" ".join([*unknown, certificate.rule, certificate.basis]), SMALL)
+    yield paragraph(" ".join([*unknown, certificate.rule, certificate.basis]), SMALL)
     yield heading("Signature")
     yield from sections.signatures(context.signatures)
     if context.filing.link:
@@ -120,7 +122,7 @@ def _link_code(context: Context) -> list[Flowable]:
     return [
         space(8),
         _qr(context.filing.link),
-        words(f"This code opens the result{until}: whoever has it can look.", SMALL),
+        paragraph(f"This code opens the result{until}: whoever has it can look.", SMALL),
     ]
 
 

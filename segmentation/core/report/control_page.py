@@ -15,7 +15,7 @@ from reportlab.platypus import Flowable
 
 from ..quality.control import Control
 from .charts import BAR, FAINT, INK, MEDIAN, WARNED, label_axes
-from .document import LEAD, SMALL, TITLE, WIDTH, chart, facts, heading, space, table, words, write
+from .document import LEAD, SMALL, TITLE, WIDTH, chart, facts_table, heading, paragraph, space, table, write
 
 MOST_POINTS = 100  # in a chart: the last ones
 # Inches: sizes of the chart of values and of the chart of moving ranges.
@@ -37,8 +37,8 @@ class Month:
     label: title of the vertical axis.
     factor: values of `control` times this are in the unit of the axis.
     control: all points up to the end of the month.
-    lines: a row for each point of the month
-    head: the titles of its columns.
+    head: titles of the columns of `lines`.
+    lines: the texts of a table, with a row for each point of the month.
     """
 
     title: str
@@ -58,14 +58,14 @@ def write_month(month: Month, file: Path | BinaryIO, date: datetime | None = Non
 
 
 def _parts(month: Month) -> Iterator[Flowable]:
-    yield words(f"Control chart: {month.title}", TITLE)
+    yield paragraph(f"Control chart: {month.title}", TITLE)
     yield space(3)
-    yield words(f"{month.month}. {month.sentence}", LEAD)
+    yield paragraph(f"{month.month}. {month.sentence}", LEAD)
     yield space(6)
     control = month.control
     if control.places:
         yield chart(lambda ax: _draw_points(ax, month), 0.09, VALUES_SIZE)
-        yield words(
+        yield paragraph(
             f"The last points up to the end of the month, {MOST_POINTS} at most. Dashed: centre line; dotted: limits."
             " Numbered: out of control. Hollow: excluded for a known cause.",
             SMALL,
@@ -73,14 +73,14 @@ def _parts(month: Month) -> Iterator[Flowable]:
     if len(control.chart.ranges):
         yield chart(lambda ax: _draw_ranges(ax, month), 0.09, RANGES_SIZE)
     yield heading("Limits")
-    yield facts(list(month.facts))
+    yield facts_table(list(month.facts))
     yield heading("Points of the month")
     if month.lines:
         yield table(month.head, month.lines, (0.5, 1.1, 0.9, 0.9, 3.6), numbers_from=9)
     else:
-        yield words("None.")
+        yield paragraph("None.")
     yield space(4)
-    yield words(TESTS, SMALL)
+    yield paragraph(TESTS, SMALL)
 
 
 def _draw_points(ax: Axes, month: Month) -> None:

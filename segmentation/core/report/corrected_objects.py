@@ -263,14 +263,14 @@ class CorrectedObjects:
         stretched = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
         frame = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
         table, pieces = measured_apart(stretched, self.stored.nm_per_pixel, frame)
-        px = table.rescaled(None)
+        px_table = table.rescaled(None)
         rings = _rings(parts)
         regions = self.terms.regions(now)
         entries: dict[int, Remeasured | None] = {}
         for at, number in enumerate(cut_out):
             measures = {name: float(table.length(name)[at]) for name in SIZES}
             measures |= {name: float(table[name][at]) for name in (*DESCRIPTORS, "edge_weight")}
-            judged_px = {name: float(px[name][at]) for name in ("area_px2", "min_feret_px", "touches_frame")}
+            judged_px = {name: float(px_table[name][at]) for name in ("area_px2", "min_feret_px", "touches_frame")}
             reason = _region_reason(parts[at], regions)
             entries[number] = Remeasured(measures, judged_px, rings[at], pieces[at], reason)
         return entries
@@ -292,6 +292,7 @@ class CorrectedObjects:
         return rows
 
     def _touches_frame(self, now: WorkingLabels, number: int) -> bool:
+        """Whether an object reaches the edge of the image."""
         if (entry := self.remeasured.get(number)) is not None:
             return bool(entry.judged_px["touches_frame"])
         box = self._box(number)
@@ -360,27 +361,27 @@ class CorrectedObjects:
     def _judged_measures(self, now: WorkingLabels, number: int) -> dict[str, float]:
         """The measures of an object that decide whether it counts, lengths in px."""
         if (entry := self.remeasured.get(number)) is not None:
-            px, shape = entry.judged_px, entry.measures
+            px, measures = entry.judged_px, entry.measures
         else:
             at, pixel = self.stored.places.get(number), self.stored.nm_per_pixel or 1.0
-            shape = {} if at is None else {name: float(values[at]) for name, values in self.stored.columns.items()}
+            measures = {} if at is None else {name: float(values[at]) for name, values in self.stored.columns.items()}
             px = {
-                "area_px2": shape.get("area", np.nan) / pixel**2,
-                "min_feret_px": shape.get("min_feret", np.nan) / pixel,
+                "area_px2": measures.get("area", np.nan) / pixel**2,
+                "min_feret_px": measures.get("min_feret", np.nan) / pixel,
                 "touches_frame": float(self._touches_frame(now, number)),
             }
-        others = {name: shape.get(name, np.nan) for name in ("aspect_ratio", "solidity")}
+        others = {name: measures.get(name, np.nan) for name in ("aspect_ratio", "solidity")}
         return {**px, **others, "confidence": now.objects[number].confidence}
 
     def _row(self, now: WorkingLabels, number: int, reason: str) -> Row:
         """The row of an object that is not as in the result."""
-        current, task, data = self.remeasured.get(number, _UNCHANGED), self.terms.task, now.objects[number]
+        entry, task, data = self.remeasured.get(number, _UNCHANGED), self.terms.task, now.objects[number]
         row = self.stored.row(number) if number in self.stored.places else {}
         touches_frame = not reason and bool(task.size) and not (task.screened or task.parted)
         touches_frame = touches_frame and self._touches_frame(now, number)
         columns = self.stored.columns
-        measured = {"confidence": _short(data.confidence)} if "confidence" in columns else {}
-        measured |= {"chance": 1.0} if "chance" in columns and (data.by_hand or data.reason) else {}
+        probabilities = {"confidence": _short(data.confidence)} if "confidence" in columns else {}
+        probabilities |= {"chance": 1.0} if "chance" in columns and (data.by_hand or data.reason) else {}
         head = {
             "id": number,
             **({"class": now.class_names[data.class_index]} if len(now.class_names) > 1 else {}),
@@ -389,21 +390,21 @@ class CorrectedObjects:
             **({"cut": True} if touches_frame else {}),
             **({"by_hand": True} if data.by_hand else {}),
         }
-        if current is _UNCHANGED:
+        if entry is _UNCHANGED:
             unchanged = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
-            return {**head, **unchanged, **measured}
+            return {**head, **unchanged, **probabilities}
         colour = {"colour": row["colour"]} if "colour" in row else {}
-        if current is None:  # it is too large to be measured here
-            return {**head, **measured, **colour, "outline": row.get("outline", [])}
+        if entry is None:  # it is too large to be measured here
+            return {**head, **probabilities, **colour, "outline": row.get("outline", [])}
         sizes: dict[str, float | None] = {task.size: None} if task.size and task.size not in SIZES else {}
-        sizes |= {name: current.measures[name] for name in SIZES}
-        sizes |= {name: _short(current.measures[name]) for name in DESCRIPTORS if name in columns}
+        sizes |= {name: entry.measures[name] for name in SIZES}
+        sizes |= {name: _short(entry.measures[name]) for name in DESCRIPTORS if name in columns}
         if self.terms.settings.border_correction == "weight":
-            sizes["weight"] = current.measures["edge_weight"] if np.isfinite(current.measures["edge_weight"]) else None
-        lines = {"outline": coordinates(thinned(current.rings[0], TOLERANCE))}
-        rings = {"rings": further_rings(current.rings, MOST_COORDINATES)} if task.parted else {}
-        pieces = {"pieces": current.pieces} if current.pieces > 1 else {}
-        return {**head, **sizes, **measured, **pieces, **colour, **lines, **rings}
+            sizes["weight"] = entry.measures["edge_weight"] if np.isfinite(entry.measures["edge_weight"]) else None
+        lines = {"outline": coordinates(thinned(entry.rings[0], TOLERANCE))}
+        rings = {"rings": further_rings(entry.rings, MOST_COORDINATES)} if task.parted else {}
+        pieces = {"pieces": entry.pieces} if entry.pieces > 1 else {}
+        return {**head, **sizes, **probabilities, **pieces, **colour, **lines, **rings}
 
     # ---- what callers ask for ---------------------------------------------------------------------
 
@@ -418,6 +419,7 @@ class CorrectedObjects:
         return [row for number in sorted(touched) if (row := self._row_or_gone(number))]
 
     def _row_or_gone(self, number: int) -> Row | None:
+        """The row of an object, also of a deleted one."""
         if number in self.rows:
             return self.rows[number] or {"id": number, "gone": True}
         return self.stored.row(number) if number in self.stored.places else {"id": number, "gone": True}

@@ -54,7 +54,7 @@ HEAD = ParagraphStyle("head", CELL, fontName=BOLD)
 HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
 
 
-def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
+def paragraph(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     """A paragraph of plain text; characters such as "<" in it are escaped."""
     use_fonts()
     return Paragraph(unbroken(markup(text, style.fontName)), style)
@@ -62,7 +62,7 @@ def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
 
 def heading(text: str) -> Paragraph:
     """A heading, which is never the last line of a page."""
-    return words(text, HEADING)
+    return paragraph(text, HEADING)
 
 
 def space(points: float) -> Spacer:
@@ -96,7 +96,7 @@ def table(
     """
 
     def cells(line: Sequence[str], left: ParagraphStyle, right: ParagraphStyle) -> list[Paragraph]:
-        return [words(text, right if i >= numbers_from else left) for i, text in enumerate(line)]
+        return [paragraph(text, right if i >= numbers_from else left) for i, text in enumerate(line)]
 
     content = [cells(head, HEAD, HEAD_RIGHT)] if head else []
     content += [cells(line, CELL, RIGHT) for line in lines]
@@ -113,21 +113,21 @@ def table(
     return UnsplitTable(content, colWidths=columns, style=style, repeatRows=bool(head), hAlign="LEFT")
 
 
-def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
+def facts_table(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
     """A table of two columns: names and their values."""
     share = 0.25 if width == WIDTH else 0.36
     return table((), lines, (share, 1 - share), numbers_from=2, width=width)
 
 
-def facts_abreast(lines: Sequence[tuple[str, str]]) -> Table:
-    """A table of names and values as `facts`, in two halves side by side; the left half comes
+def facts_in_two_halves(lines: Sequence[tuple[str, str]]) -> Table:
+    """A table of names and values as `facts_table`, in two halves side by side; the left half comes
     first."""
     half = (len(lines) + 1) // 2
     rows = [(*left, *right) for left, right in zip_longest(lines[:half], lines[half:], fillvalue=("", ""))]
     return table((), rows, (0.36, 0.64, 0.36, 0.64), numbers_from=4)
 
 
-def abreast(*parts: Flowable | list[Flowable]) -> Table:
+def side_by_side(*parts: Flowable | list[Flowable]) -> Table:
     """Parts side by side, in columns of equal width."""
     width = WIDTH / len(parts)
     style = [

@@ -192,7 +192,7 @@ def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
             yield setting.title, setting.says(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
 
 
-def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
+def texts_for_report(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """Titles and texts that people typed for the report, without empty ones."""
     return ((REPORTED[name], text) for name, text in typed_texts(sample).items() if text)
 

@@ -77,7 +77,7 @@ def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
         if distribution.has_few_sizes:  # they are listed
             room, high = (0.0, 0.0, LETTER, 0.0), 2 * LINE * LETTER
         yield Panel(high, lambda frame, letter: draw_histogram(inner_axes(frame, *room), distribution, letter))
-    if names := [name for name in names if is_compared(sample, name)]:
+    if names := [name for name in names if has_several_values(sample, name)]:
         rows = ceil(len(names) / _charts_per_row(len(names)))
         yield Panel(rows * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
     has_bars = distribution is not None and not distribution.has_few_sizes
@@ -112,16 +112,15 @@ def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float
 def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequence[str]) -> None:
     """A chart for each of the numbers, side by side: each has one point for each image."""
     heading = "Median of each image" if sample.task.screened else "Each image"
-    shaded = any(is_shaded(sample, name) for name in names)
-    apart = "; red: left out or unlike others" if are_apart(sample, names) else " together"
-    together = "dashed and shaded" if shaded else "dashed"
-    set_title(frame, f"{letter}{heading}; {together}: all{apart}")
+    has_band = any(has_interval_band(sample, name) for name in names)
+    last_words = "; red: left out or unlike others" if has_red_points(sample, names) else " together"
+    set_title(frame, f"{letter}{heading}; {'dashed and shaded' if has_band else 'dashed'}: all{last_words}")
     letters = ALONE if len(names) == 1 else SHORT
-    left, abreast = width_of(sheet_of(frame), _numbered(sample, letters)) + LETTER, _charts_per_row(len(names))
-    high, foot = _heights(sample, names)
-    for ax, name in zip(_charts(frame, len(names), abreast, left, (0, high, foot)), names, strict=True):
+    left = width_of(sheet_of(frame), _numbered(sample, letters)) + LETTER
+    per_row = _charts_per_row(len(names))
+    for ax, name in zip(_charts(frame, len(names), per_row, left, (0, *_heights(sample, names))), names, strict=True):
         draw_by_image(ax, sample, name, letters)
-        ax.locator_params(axis="x", nbins=8 if abreast == 1 else 4)
+        ax.locator_params(axis="x", nbins=8 if per_row == 1 else 4)
 
 
 def _charts(frame: Axes, count: int, columns: int, left: float, heights: tuple[float, float, float]) -> Iterator[Axes]:
@@ -140,7 +139,7 @@ def _charts(frame: Axes, count: int, columns: int, left: float, heights: tuple[f
         yield ax
 
 
-def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
+def has_red_points(sample: SampleAnalysis, names: Iterable[str]) -> bool:
     """Whether the charts of these numbers show red points: images that are left out or outliers."""
     return any(
         value.value is not None and bool(image.outlier or image.excluded)
@@ -162,21 +161,21 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
     ]
     if not values:
         ax.set_axis_off()
-    thin = min(1.0, 40 / max(len(values), 1))
+    scale = min(1.0, 40 / max(len(values), 1))  # of points and lines: smaller if there are many
     for y, (_, image, value) in enumerate(values):
         is_apart = image.outlier or image.excluded
         colour = LEFT_OUT_COLOUR if is_apart else MEDIAN
         if value.low is not None and value.high is not None:
-            ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
+            ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * scale, 0.4))
         style: dict[str, Any] = {
             "color": colour,
-            "markersize": max(3.5 * thin, 1.6),
+            "markersize": max(3.5 * scale, 1.6),
             "mfc": "w" if is_apart else colour,
         }
         ax.plot([value.value or 0.0], [y], "o", **style)
     if pooled.value is not None:
         ax.axvline(pooled.value, color=INK, linestyle="dashed", linewidth=1)
-    if is_shaded(sample, name) and pooled.low is not None and pooled.high is not None:
+    if has_interval_band(sample, name) and pooled.low is not None and pooled.high is not None:
         left, right = ax.get_xlim()
         wide = right - left  # so that a very wide interval does not press the points of the images together
         ax.axvspan(pooled.low, pooled.high, color=FAINT, alpha=0.4, linewidth=0)
@@ -206,12 +205,12 @@ def _reported_by_image(sample: SampleAnalysis, name: str) -> list[Value]:
     return list(map(_reported, sample.by_image(name), flags))
 
 
-def is_compared(sample: SampleAnalysis, name: str) -> bool:
+def has_several_values(sample: SampleAnalysis, name: str) -> bool:
     """Whether more than one image has the number, so that a chart can compare them."""
     return sum(value.value is not None for value in sample.by_image(name)) > 1
 
 
-def is_shaded(sample: SampleAnalysis, name: str) -> bool:
+def has_interval_band(sample: SampleAnalysis, name: str) -> bool:
     """Whether the chart of the number has a shaded band: the interval of all images together."""
     return _reported(sample.quantities[name], sample.flags).low is not None
 
@@ -219,7 +218,7 @@ def is_shaded(sample: SampleAnalysis, name: str) -> bool:
 def interval_sentence(sample: SampleAnalysis, name: str) -> str:
     """A sentence that explains the intervals in the chart of a number; "" if it shows none."""
     with_ends = [value.low is not None for value in _reported_by_image(sample, name)]
-    if not is_compared(sample, name) or not any(with_ends):
+    if not has_several_values(sample, name) or not any(with_ends):
         return ""
     parts = filter(None, [Summary.of(sample).scale_in(number(name)), number(name).interval])
     images_by_contents: dict[str, list[str]] = {}  # what an interval includes -> numbers of the images

@@ -81,7 +81,7 @@ def method(sample: SampleAnalysis) -> str:
     """A paragraph of about ten lines on how the numbers of a result were found."""
     task, statistics = sample.task, sample.pooled
     members = [member for _, member in sample.counted]
-    alone = members[0] if sample.analysis is not None else None  # the member of a single image
+    single_image = members[0] if sample.analysis is not None else None  # the member of a single image
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in (*ALWAYS, *FILTERED) if sample.filter})
     included, missing = _uncertainties_of_scale(sample)
@@ -89,44 +89,47 @@ def method(sample: SampleAnalysis) -> str:
     with_interval = {entry.name for entry in summary.answer_sizes if entry.ends}  # cautions are only about these
     cautioned = [name for name in LISTED if MEDIAN.get(name, name) in with_interval]
     law = WILSON if statistics and statistics.interval_basis == BY_PARTICLE else WILSON + EFFECTIVE_COUNT
+    has_weights = task.size and any(edge_of(sample, member) == "weight" for member in members)
     words = _template().render(
-        alone=alone,
+        single_image=single_image,
         thing=task.thing,
         things=task.things,
         Things=task.title,
         version=version(),
-        counted=len(members),
+        counted_images=len(members),
         images=len(sample.images),
-        left_out=left_out_words(sample),
-        note=sample.interval_note,
-        scale=scale_range(sample.calibration["low"], sample.calibration["high"]),
-        tool=_tool(sample),
-        dropped=list(_dropped_outlines(members)),
-        checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
-        screened=statistics is not None and statistics.screened,
-        tilt=_range([member.tilt for member in members if member.tilt]),
+        left_out_images=left_out_words(sample),
+        interval_note=sample.interval_note,
+        scale_words=scale_range(sample.calibration["low"], sample.calibration["high"]),
+        tool_words=_tool(sample),
+        removed_outlines=list(_dropped_outlines(members)),
+        check_words=corrected_words(single_image.record.used)
+        if single_image
+        else corrected_images_words(sample.corrected),
+        is_screened=statistics is not None and statistics.screened,
+        tilt_range=_angle_range([member.tilt for member in members if member.tilt]),
         measurand=summary.measurand,
         statistics=statistics,
-        reasons=counts_words(left_out),
-        size=COLUMNS[statistics.size].label if statistics else "",
-        law=law if statistics and statistics.fraction_low is not None else "",
+        left_out_reasons=counts_words(left_out),
+        size_name=COLUMNS[statistics.size].label if statistics else "",
+        interval_method=law if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
-        few=summary.has_few,
-        given=summary.contents_of(summary.caption_numbers),
+        has_few=summary.has_few,
+        interval_contents=summary.contents_of(summary.caption_numbers),
         has_lengths=statistics is None
         and any(entry.ends and known_number(entry.name.partition(OF)[0]).power for entry in summary.caption_numbers),
-        weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
-        known=included,
-        unknown=summary.unknown_parts,
-        unusable=is_unusable(sample.flags),
-        missing=missing,
+        weighting_words=WEIGHTED if has_weights else "",
+        included_of_scale=included,
+        unknown_parts=summary.unknown_parts,
+        is_unusable=is_unusable(sample.flags),
+        missing_of_scale=missing,
         cautions=cautions(distribution.sizes, cautioned) if distribution else [],
-        **_facts_of_finding(sample, members, alone),
+        **_facts_of_finding(sample, members, single_image),
     )
     return " ".join(words.split())
 
 
-def _range(degrees: Sequence[float]) -> str:
+def _angle_range(degrees: Sequence[float]) -> str:
     """The least and the greatest of some angles in words, such as "30 to 45°"; "" for none."""
     least, greatest = (f"{end:.3g}" for end in (min(degrees, default=0.0), max(degrees, default=0.0)))
     return "" if not degrees else f"{least}°" if least == greatest else f"{least} to {greatest}°"
@@ -138,25 +141,34 @@ def references(statistics: Statistics) -> list[str]:
     return [*REFERENCES, *several, *([REFERENCE_OF_EDGES] if statistics.edge == "weight" else [])]
 
 
-def _facts_of_finding(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
+def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_image: Member | None) -> dict[str, Any]:
     """Values for method.j2 on how the outlines were found. For several images it is only what is
     the same for all."""
     records = [member.record for member in members]
     sentences = {
         sample.task.method.format(**_values(record)) for record in records if all(entry.by_model for entry in records)
     }
-    words: dict[str, Any] = {"network": sentences.pop() if len(sentences) == 1 else "", "image": "", "by_model": True}
-    words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
-    if alone is None:
+    words: dict[str, Any] = {"network_sentence": sentences.pop() if len(sentences) == 1 else ""}
+    words |= {
+        "image_words": "",
+        "by_model": True,
+        "data_bar": None,
+        "flips": False,
+        "second_scale": 1.0,
+        "larger_words": "",
+    }
+    if single_image is None:
         return words
-    record, pixel = alone.record, alone.calibration.nm_per_pixel
-    size = scale_range(pixel, pixel) + (f", {alone.calibration.source.words}" if pixel else "")
-    image = f"{one_line(alone.name, 60)}, {record.width} × {record.height} px, {size}"
+    record, pixel = single_image.record, single_image.calibration.nm_per_pixel
+    size = scale_range(pixel, pixel) + (f", {single_image.calibration.source.words}" if pixel else "")
+    image = f"{one_line(single_image.name, 60)}, {record.width} × {record.height} px, {size}"
     if not record.by_model:
-        return {**words, "by_model": False, "image": "; ".join(filter(None, (imported_words(record.used), image)))}
+        parts = filter(None, (imported_words(record.used), image))
+        return {**words, "by_model": False, "image_words": "; ".join(parts)}
     second = record.used.get("second_scale", 1.0)
-    averaging = {"flips": record.settings.get("flips"), "second": second, "larger": f"{second:.3g} times as large"}
-    return {**words, "image": image, "data_bar": record.data_bar, **averaging}
+    words |= {"flips": record.settings.get("flips"), "second_scale": second}
+    words |= {"larger_words": f"{second:.3g} times as large"}
+    return {**words, "image_words": image, "data_bar": record.data_bar}
 
 
 def _values(record: AnalysisRecord) -> dict[str, Any]:
@@ -169,7 +181,7 @@ def _values(record: AnalysisRecord) -> dict[str, Any]:
 
 
 def _tool(sample: SampleAnalysis) -> str:
-    """Such as "with DeepSegm 1.1.0 (model particles 1.0, sha256 0123abcd)"."""
+    """The software and its models, such as "with DeepSegm 1.1.0 (model particles 1.0, sha256 ...)"."""
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:
         return f"by another tool, measured with {version()}"

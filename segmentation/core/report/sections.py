@@ -30,16 +30,16 @@ from .document import (
     TITLE,
     WIDTH,
     Room,
-    abreast,
     chart,
-    facts,
-    facts_abreast,
+    facts_in_two_halves,
+    facts_table,
     heading,
+    paragraph,
     picture,
+    side_by_side,
     space,
     table,
     together,
-    words,
 )
 from .figure import as_png
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
@@ -58,7 +58,8 @@ SENSITIVITY = {  # part of the name of a setting: a sentence that explains it
     "pixel corners": " Feret without pixel corners: sizes from the pixels' centres.",
     "edges weighted": " Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul).",
 }
-EXAMPLE_WORDS, LEAST_EXAMPLE = 44.0, 60.0  # points: height of the texts around the picture of an example, and its own
+# Points: height of the texts around the picture of an example, and least height of the picture.
+EXAMPLE_WORDS, LEAST_EXAMPLE = 44.0, 60.0
 EXAMPLE_SIDE = 200  # px of the picture of an example
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
 # Small pictures of a sample's images in the annex. More than MOST would make a file too large to send.
@@ -67,8 +68,8 @@ TALLEST = 130.0  # points
 LETTERS = 45  # of a name below a picture
 # Their larger pictures on the first page.
 MOST_FIRST = 6
-LEAST_HEIGHT, CAPTION_HEIGHT = 150.0, 28.0  # points: of all of them together, of the text below one
-NEARLY = 0.75  # pictures of so much of the greatest width are large enough
+LEAST_HEIGHT, CAPTION_HEIGHT = 150.0, 28.0  # points: of all these pictures together, of the text below one
+LARGE_ENOUGH = 0.75  # of the greatest possible width: then the layout with the fewest empty cells is taken
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. They"
     " include neither what is not known nor particles too small to count."
@@ -82,7 +83,10 @@ def nano_card(summary: Summary) -> list[Flowable]:
     if nano is None:
         return []
     sentences = (decided_words(nano), nano["sentence"], nano["asked"])
-    return [heading("Nanomaterial screening (2022/C 229/01)"), words(" ".join(filter(None, map(capital, sentences))))]
+    return [
+        heading("Nanomaterial screening (2022/C 229/01)"),
+        paragraph(" ".join(filter(None, map(capital, sentences)))),
+    ]
 
 
 def distribution(sizes: Distribution, summary: Summary) -> list[Flowable]:
@@ -90,7 +94,7 @@ def distribution(sizes: Distribution, summary: Summary) -> list[Flowable]:
     are few."""
     statistics, things = sizes.statistics, sizes.task.things
     if sizes.has_few_sizes:
-        return [words(f"{sizes.size_words}."), *numbers(summary)]
+        return [paragraph(f"{sizes.size_words}."), *numbers(summary)]
     charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, sizes), 0.17)]
     sentence = "Share of all up to each size."
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
@@ -99,9 +103,9 @@ def distribution(sizes: Distribution, summary: Summary) -> list[Flowable]:
         sentence = f"Left: s{sentence[1:]} Right: {curve}."
     return [
         heading("Size distribution"),
-        together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
-        *(words(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions, summary.without_interval)),
-        words(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
+        together(side_by_side(*charts), paragraph(f"{sentence} {summary.enough}", SMALL)),
+        *(paragraph(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions, summary.without_interval)),
+        paragraph(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
         *numbers(summary),
     ]
 
@@ -113,7 +117,7 @@ def numbers(summary: Summary) -> Iterator[Flowable]:
         if group == "left out":
             continue
         yield heading(capital(group))
-        yield facts_abreast(
+        yield facts_in_two_halves(
             [(entry.term, entry.words) for entry in entries if entry.text or entry.number.value is not None]
         )
 
@@ -130,7 +134,7 @@ def sensitivity(summary: Summary) -> list[Flowable]:
     return [
         heading("How settings change the fraction"),
         table(["Setting", "1 to 100 nm", "N"], lines, (1.5, 1, 1)),
-        words(f"Each line changes one setting.{meanings}", SMALL),
+        paragraph(f"Each line changes one setting.{meanings}", SMALL),
     ]
 
 
@@ -149,8 +153,8 @@ def budget(summary: Summary) -> list[Flowable]:
             widths,
             2,
         ),
-        *(words(sentence) for sentence in content.sentences),
-        words(BUDGET, SMALL),
+        *(paragraph(sentence) for sentence in content.sentences),
+        paragraph(BUDGET, SMALL),
     ]
 
 
@@ -162,15 +166,15 @@ def uncertainty(summary: Summary) -> Iterator[Flowable]:
     inches = HALF / 72, 0.15 + 0.32 * max(len(answer.parts) for answer in answers)
     charts: list[Flowable | list[Flowable]] = [
         [
-            words(f"{answer.term}: {answer.words}"),
+            paragraph(f"{answer.term}: {answer.words}"),
             chart(partial(draw_contributions, answer=answer), 0.54, inches, low=0.05),
         ]
         for answer in answers
     ]
     yield heading("Uncertainty")
-    yield abreast(*charts)
+    yield side_by_side(*charts)
     notes = dict.fromkeys(answer.ends_line for answer in answers)
-    yield words(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
+    yield paragraph(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
 
 
 def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
@@ -195,7 +199,11 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
         pixels = magnified_object(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
         if pixels is not None:
             cells.append(
-                [picture(as_png(pixels), WIDTH / 3 - GAP, picture_height), space(3), words(f"{title}{number}", SMALL)]
+                [
+                    picture(as_png(pixels), WIDTH / 3 - GAP, picture_height),
+                    space(3),
+                    paragraph(f"{title}{number}", SMALL),
+                ]
             )
     probabilities, confirmed = (
         table["confidence"][table.kept],
@@ -204,7 +212,7 @@ def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
     condition = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if np.isfinite(probabilities).any() else ""
     condition += ", or confirmed" if condition and (confirmed == 1).any() else ""
     head = heading(f"The smallest, the median and the largest {sample.task.thing}{condition}")
-    return [head, abreast(*cells)] if len(cells) == 3 else []
+    return [head, side_by_side(*cells)] if len(cells) == 3 else []
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:
@@ -214,14 +222,14 @@ def recommendation(statistics: Statistics) -> list[Flowable]:
         return []
     return [
         heading("EC Recommendation 2022/C 229/01, point by point"),
-        facts([(point["title"], point["said"]) for point in statistics.recommendation["points"]]),
+        facts_table([(point["title"], point["said"]) for point in statistics.recommendation["points"]]),
     ]
 
 
 def guideline(form: Form) -> Iterator[Flowable]:
     """The report form of OECD TG 125 (`guideline.form_of`): a table for each section."""
-    yield words("Report form for OECD Test Guideline 125", TITLE)
-    yield words(f"{GUIDELINE}. {NOTE}", SMALL)
+    yield paragraph("Report form for OECD Test Guideline 125", TITLE)
+    yield paragraph(f"{GUIDELINE}. {NOTE}", SMALL)
     for title, items in form:
         yield heading(title)
         lines = [(item.title, item.value or f"– {TO_GIVE} –", item.source) for item in items]
@@ -232,19 +240,19 @@ def left_out(summary: Summary) -> list[Flowable]:
     """How many objects were left out, and what each reason means."""
     head = heading("Left out")
     if not summary.set_aside:
-        return [head, words(f"No {summary.thing} was left out.")]
+        return [head, paragraph(f"No {summary.thing} was left out.")]
     lines = [[line.reason, f"{line.count:,}", line.definition] for line in summary.set_aside]
     flowable = table(["Reason", summary.things.capitalize(), "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
-    return [head, flowable, *([words(summary.without_filter, SMALL)] if summary.without_filter else [])]
+    return [head, flowable, *([paragraph(summary.without_filter, SMALL)] if summary.without_filter else [])]
 
 
 def notes(flags: Sequence[Flag]) -> list[Flowable]:
-    """Warnings and notes, of which those about the image file are some."""
+    """All warnings and notes, MOST_LINES at most."""
     if not flags:
         return []
-    lines = [words(f"• {flag}") for flag in flags[:MOST_LINES]]
+    lines = [paragraph(f"• {flag}") for flag in flags[:MOST_LINES]]
     if len(flags) > MOST_LINES:
-        lines.append(words(f"… and {len(flags) - MOST_LINES} more in result.json."))
+        lines.append(paragraph(f"… and {len(flags) - MOST_LINES} more in result.json."))
     return [heading("Notes"), *lines]
 
 
@@ -260,8 +268,8 @@ def signatures(signed: Sequence[PrintedSignature]) -> list[Flowable]:
     ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
-        table(("PrintedSignature", "SHA-256"), digests(signed), (1, 3.2), numbers_from=2),
-        words(MEANING, SMALL),
+        table(("Signed", "SHA-256"), digests(signed), (1, 3.2), numbers_from=2),
+        paragraph(MEANING, SMALL),
     ]
 
 
@@ -314,11 +322,11 @@ def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | Room]:
         # Height and width of a picture for each possible number of columns.
         tall = {columns: high / -(-count // columns) - CAPTION_HEIGHT for columns in range(1, count + 1)}
         wide = {columns: min(WIDTH / columns - GAP, shape * tall[columns]) for columns in tall}
-        large = [columns for columns in tall if wide[columns] >= NEARLY * max(wide.values())]
+        large = [columns for columns in tall if wide[columns] >= LARGE_ENOUGH * max(wide.values())]
         columns = max(large, key=lambda columns: (-(-count % columns), columns))  # with the fewest empty cells
         return list(_rows(pictures[:count], columns, tall[columns]))
 
-    yield words(_title(sample, count, len(pictures)), SMALL)
+    yield paragraph(_title(sample, count, len(pictures)), SMALL)
     yield space(3)
     yield Room(fill, LEAST_HEIGHT)
 
@@ -327,7 +335,7 @@ def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
     """The images of a sample as rows of small pictures above their names; nothing if no image has a
     picture."""
     pictures = _pictures(sample.images, sample.task)
-    head: list[Flowable] = [heading("Micrographs"), words(_title(sample, MOST, len(pictures)), SMALL), space(3)]
+    head: list[Flowable] = [heading("Micrographs"), paragraph(_title(sample, MOST, len(pictures)), SMALL), space(3)]
     for row in _rows(pictures[:MOST], PER_ROW, TALLEST):
         yield together(*head, row)
         head = []
@@ -357,7 +365,7 @@ def _rows(pictures: Sequence[tuple[bytes, str]], columns: int, high: float) -> I
     one in points."""
     for begin in range(0, len(pictures), columns):
         cells: list[Flowable | list[Flowable]] = [
-            [picture(content, WIDTH / columns - GAP, high), space(3), words(line, SMALL), space(5)]
+            [picture(content, WIDTH / columns - GAP, high), space(3), paragraph(line, SMALL), space(5)]
             for content, line in pictures[begin : begin + columns]
         ]
-        yield from [abreast(*cells, *([] for _ in range(columns - len(cells))))] if columns > 1 else cells[0]
+        yield from [side_by_side(*cells, *([] for _ in range(columns - len(cells))))] if columns > 1 else cells[0]

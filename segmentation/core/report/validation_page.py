@@ -11,7 +11,7 @@ from reportlab.platypus import Flowable
 
 from ..measure.quantities import number, significant
 from ..quality.validated import parts_of, unit_of
-from .document import LEAD, SMALL, TITLE, facts, heading, space, table, together, words, write
+from .document import LEAD, SMALL, TITLE, facts_table, heading, paragraph, space, table, together, write
 
 SOURCE = (
     "A fully nested analysis of variance after ISO 5725-3, repeatability after ISO 5725-2; unlike numbers of results"
@@ -29,11 +29,11 @@ def write_report(content: Mapping[str, Any], file: Path | BinaryIO) -> None:
 def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     rows, result, names = content["rows"], content["result"], content["names"]
     unit, label = unit_of(content["quantity"]), number(content["quantity"]).label
-    yield words(title, TITLE)
+    yield paragraph(title, TITLE)
     yield space(4)
-    yield words(content["title"], LEAD)
+    yield paragraph(content["title"], LEAD)
     versions = sorted({row["version"] for row in rows})
-    yield facts(
+    yield facts_table(
         [
             ("Number", f"{label}{f', in {unit}' if unit else ''}"),
             ("Versions of the method", ", ".join(map(str, versions))),
@@ -43,7 +43,7 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
         ]
     )
     for part in parts_of(content["quantity"], rows, result):
-        lines = [words(line) for line in part.lines]
+        lines = [paragraph(line) for line in part.lines]
         yield together(heading(f"{part.title}{'' if part.is_measured else ' (not measured)'}"), *lines)
     yield heading("Analysis of variance")
     lines = [
@@ -58,7 +58,7 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     square = f"Mean square ({unit}²)" if unit else "Mean square"
     head = ("Condition", "Groups", "Degrees of freedom", square, f"Standard deviation ({unit})")
     yield table(head, lines, (2, 1, 1.5, 1.6, 1.9))
-    yield words(SOURCE, SMALL)
+    yield paragraph(SOURCE, SMALL)
     yield heading("Every result of the study")
     lines = [[*(row["labels"][name] for name in names), row["name"], *_numbers(row), row["id"][:8]] for row in rows]
     widths = (*[1.0] * len(names), 2.4, 0.9, 1.4, 0.7, 0.9)
@@ -66,7 +66,7 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     yield table(head, lines, widths, numbers_from=len(names) + 1)
     departures = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
     yield heading("What departs from the method")
-    yield from map(words, departures or ["Nothing departs in these results."])
+    yield from map(paragraph, departures or ["Nothing departs in these results."])
 
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
