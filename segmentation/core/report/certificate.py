@@ -120,7 +120,7 @@ class Comparison:
     def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], summary: Summary) -> Comparison:
         """Compare a result with a certificate. values, summary: as in `Certificate.of`."""
         value = values.get(material.quantity, Value(None))
-        why = ""
+        problem_sentence = ""
         try:
             if summary.unsure:
                 raise ValueError(f"Nothing is compared with the certificate, because {DOUBTFUL}.")
@@ -129,7 +129,7 @@ class Comparison:
                 raise ValueError(f"This result has no {label}, which the certificate of {material.name} states.")
             agreement_found: Agreement | None = agreement(material, value)
         except ValueError as problem:
-            agreement_found, why = None, str(problem)
+            agreement_found, problem_sentence = None, str(problem)
         ruler = None if agreement_found is None else Ruler.of_reference(material, value)
-        sentence = agreement_found.sentence if agreement_found else why
+        sentence = agreement_found.sentence if agreement_found else problem_sentence
         return cls(material, agreement_found, sentence, ruler)

@@ -99,8 +99,8 @@ def _origin(context: Context) -> Iterator[tuple[str, str]]:
     sample, filing = context.sample, context.filing
     if filing.method:
         yield "Method", filing.method
-    typed = typed_texts(sample)
-    yield from ((title, one_line(typed[name], 200)) for name, title in TEXTS.items() if typed.get(name))
+    texts = typed_texts(sample)
+    yield from ((title, one_line(texts[name], 200)) for name, title in TEXTS.items() if texts.get(name))
     if sample.analysis is None:
         yield "Images", sample.extent
         yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
@@ -118,11 +118,11 @@ def _origin(context: Context) -> Iterator[tuple[str, str]]:
 def _link_code(context: Context) -> list[Flowable]:
     """The QR code of the link to the result, and when the link expires."""
     ends = context.filing.link_ends
-    until = f" until {ends.astimezone(UTC):%Y-%m-%d}" if ends else ""
+    end_words = f" until {ends.astimezone(UTC):%Y-%m-%d}" if ends else ""
     return [
         space(8),
         _qr(context.filing.link),
-        paragraph(f"This code opens the result{until}: whoever has it can look.", SMALL),
+        paragraph(f"This code opens the result{end_words}: whoever has it can look.", SMALL),
     ]
 
 

@@ -116,8 +116,8 @@ class Context:
     @cached_property
     def shapes(self) -> list[list[Polygon]]:
         """The polygons of each object, in the order of the ids."""
-        used = self.analysis.segmentation
-        return polygons(used.dense[: used.rows], len(used), self.drawing.pixel_borders)
+        segmentation = self.analysis.segmentation
+        return polygons(segmentation.dense[: segmentation.rows], len(segmentation), self.drawing.pixel_borders)
 
     @property
     def description(self) -> list[str]:

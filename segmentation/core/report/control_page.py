@@ -101,9 +101,9 @@ def _draw_points(ax: Axes, month: Month) -> None:
             style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": WARNED}
             ax.annotate(str(place + 1), (place + 1, heights[place]), (0, 5), **style)
     first_drawn = len(control.values) - MOST_POINTS
-    excluded = [at for at, counts in enumerate(control.counts) if not counts and at >= first_drawn]
+    excluded = [place for place, counts in enumerate(control.counts) if not counts and place >= first_drawn]
     hollow: dict[str, Any] = {"color": INK, "markersize": 5, "markerfacecolor": "none"}
-    ax.plot([at + 1 for at in excluded], factor * control.values[excluded], "o", **hollow)
+    ax.plot([place + 1 for place in excluded], factor * control.values[excluded], "o", **hollow)
     _set_ends(ax, control)
 
 

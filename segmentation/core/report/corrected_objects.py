@@ -348,9 +348,9 @@ class CorrectedObjects:
         by_others = {str(Reason.FAINT), str(Reason.GAP)}
         if entry is not None:
             return entry.region_reason or (stored if stored in by_others else "")
-        before = corrections.original.objects.get(number)
+        original_object = corrections.original.objects.get(number)
         regions = self.terms.regions(corrections.now)
-        if regions and ((before is not None and before.reason) or stored == Reason.UNLIKE):
+        if regions and ((original_object is not None and original_object.reason) or stored == Reason.UNLIKE):
             box = self._box(number)
             with suppress(BadEdit):  # its box is too large a part of the picture
                 part = None if box is None else CutOut.of(corrections.now, number, box)
@@ -592,7 +592,7 @@ def _rows_of_classes(objects: CorrectedObjects, corrections: Corrections, moved:
     rows: dict[int, Row | None] = dict.fromkeys(stored.places.keys() | objects.rows.keys())
     for number, data in now.objects.items():
         name, count = now.class_names[data.class_index], sums[data.class_index]
-        before = objects.rows.get(number) or (stored.row(number) if number in stored.places else {})
+        earlier_row = objects.rows.get(number) or (stored.row(number) if number in stored.places else {})
         reason = "" if count > 0 else str(Reason.IGNORED)
         lines = rings.get(number)
         rows[number] = {
@@ -603,8 +603,10 @@ def _rows_of_classes(objects: CorrectedObjects, corrections: Corrections, moved:
             **({"by_hand": True} if data.by_hand else {}),
             "area": count * pixel**2,
             "area_fraction": _short(shares.get(of_class("area_fraction", name), np.nan)),
-            "outline": coordinates(thinned(lines[0], TOLERANCE)) if lines else before.get("outline", []),
-            "rings": further_rings(lines, MOST_COORDINATES / len(now.objects)) if lines else before.get("rings", []),
+            "outline": coordinates(thinned(lines[0], TOLERANCE)) if lines else earlier_row.get("outline", []),
+            "rings": further_rings(lines, MOST_COORDINATES / len(now.objects))
+            if lines
+            else earlier_row.get("rings", []),
             "colour": PALETTE[data.class_index % len(PALETTE)],
         }
     return rows
@@ -620,8 +622,8 @@ def _class_rings(now: WorkingLabels, numbers: set[int]) -> dict[int, list[Points
     """The smooth rings of some classes, by id; {} if the picture has over MOST_TRACED px."""
     if not numbers or now.rows * now.width > MOST_TRACED:
         return {}
-    listed = sorted(numbers)
+    ordered_ids = sorted(numbers)
     labels = now.crop((0, 0, now.rows, now.width))
-    dense = np.zeros(max(listed[-1], int(labels.max(initial=0))) + 1, np.int32)
-    dense[listed] = np.arange(1, len(listed) + 1)
-    return dict(zip(listed, smooth_rings(find_pixel_borders(dense[labels]), len(listed)), strict=True))
+    dense = np.zeros(max(ordered_ids[-1], int(labels.max(initial=0))) + 1, np.int32)
+    dense[ordered_ids] = np.arange(1, len(ordered_ids) + 1)
+    return dict(zip(ordered_ids, smooth_rings(find_pixel_borders(dense[labels]), len(ordered_ids)), strict=True))

@@ -45,8 +45,8 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
     The same images and name give the same identifier of the substance. The same result by the same
     version of the software gives the same identifier of the study.
     """
-    typed = {name: value for name, value in typed_texts(sample).items() if value}
-    owner = typed.get("laboratory", TO_GIVE)
+    texts = {name: value for name, value in typed_texts(sample).items() if value}
+    owner = texts.get("laboratory", TO_GIVE)
     substance, company = _identifier(sample, "substance"), _identifier(sample, owner)
     summary = Summary.of(sample, readable=False)
     interpretation, criteria = (
@@ -69,14 +69,14 @@ def record(sample: SampleAnalysis, filing: Filing) -> dict[str, Any]:
             "endpoint": "Particle size distribution (Granulometry)",
             "guideline": [f"{GUIDELINE}: compliance to be stated by the laboratory", STANDARDS],
         },
-        "parameters": dict(_parameters(sample, typed, summary)),
+        "parameters": dict(_parameters(sample, texts, summary)),
         "interpretation": {"result": interpretation, "criteria": criteria},
         "interpretationResult": interpretation,
         "interpretationCriteria": criteria,
         "effects": list(_effects(sample, sample.pooled)) if sample.pooled is not None and summary.kept else [],
         **({"updated": filing.date.removesuffix(" UTC")} if filing.created else {}),
     }
-    name = typed.get("material", _name(sample))
+    name = texts.get("material", _name(sample))
     names = {"name": name, "publicname": name, "ownerName": owner, "ownerUUID": company, "i5uuid": substance}
     return {"substance": [{**names, "study": [study]}]}
 
@@ -93,18 +93,18 @@ def _name(sample: SampleAnalysis) -> str:
     return one_line(sample.name, 1000)
 
 
-def _parameters(sample: SampleAnalysis, typed: Mapping[str, str], summary: Summary) -> Iterator[tuple[str, Any]]:
+def _parameters(sample: SampleAnalysis, texts: Mapping[str, str], summary: Summary) -> Iterator[tuple[str, Any]]:
     """How it was measured: texts, and numbers with their unit."""
     shared = common_facts(sample)
     yield "E.method", "electron microscopy and image analysis"
     yield "DISTRIBUTION_TYPE", "counted distribution"
-    yield "DATA_GATHERING_INSTRUMENTS", typed.get("microscope", str(shared.get(("instrument", "instrument"), TO_GIVE)))
-    yield "TESTMAT_FORM", typed.get("material", TO_GIVE)
-    yield "SAMPLING", typed.get("sampling_plan", TO_GIVE)
-    yield "SAMPLE_PREPARATION", typed.get("preparation", TO_GIVE)
-    yield "OPERATOR", typed.get("operator", TO_GIVE)
-    yield "CALIBRATION_STANDARD", typed.get("grating", TO_GIVE)
-    yield "DEVIATIONS", typed.get("deviations", TO_GIVE)
+    yield "DATA_GATHERING_INSTRUMENTS", texts.get("microscope", str(shared.get(("instrument", "instrument"), TO_GIVE)))
+    yield "TESTMAT_FORM", texts.get("material", TO_GIVE)
+    yield "SAMPLING", texts.get("sampling_plan", TO_GIVE)
+    yield "SAMPLE_PREPARATION", texts.get("preparation", TO_GIVE)
+    yield "OPERATOR", texts.get("operator", TO_GIVE)
+    yield "CALIBRATION_STANDARD", texts.get("grating", TO_GIVE)
+    yield "DEVIATIONS", texts.get("deviations", TO_GIVE)
     yield "SIZE_DESCRIPTOR", summary.size.title
     yield "SOFTWARE", version()
     yield "MODEL", "; ".join(map(model_words, sample.models))

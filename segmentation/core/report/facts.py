@@ -174,10 +174,10 @@ def differing_facts(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
     is not listed."""
     shared = common_facts(sample)
     analysed = [(image, facts_of_image(sample, image.member)) for image in sample.images if image.member is not None]
-    different = [
+    differing = [
         (image, {fact: facts[fact] for fact in facts if shared.get(fact) != facts[fact]}) for image, facts in analysed
     ]
-    return [(image, image_facts) for image, image_facts in different if image_facts]
+    return [(image, image_facts) for image, image_facts in differing if image_facts]
 
 
 def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
@@ -202,8 +202,8 @@ def typed_texts(sample: SampleAnalysis) -> dict[str, str]:
     typed."""
     shared, texts = common_facts(sample), {}
     for name, title in REPORTED.items():
-        typed = any(member.record.settings.get(name) for _, member in sample.counted)
-        texts[name] = str(shared.get(("report", title)) or (NOT_SAME if typed else ""))
+        has_text = any(member.record.settings.get(name) for _, member in sample.counted)
+        texts[name] = str(shared.get(("report", title)) or (NOT_SAME if has_text else ""))
     return texts
 
 

@@ -60,38 +60,46 @@ def write_all(
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     subject: Subject = "sample" if sample.analysis is None else "image"
-    listed = exports.listed(subject, sample.task, keep_all=keep_all, judged=filing.specification is not None)
-    listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
-    listed = {name: export for name, export in listed.items() if only is None or name in only}
-    listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in also}
-    listed |= {name: export for name in also if (export := figure_named(name))}
+    exports_to_write = exports.listed(subject, sample.task, keep_all=keep_all, judged=filing.specification is not None)
+    exports_to_write = {
+        name: export for name, export in exports_to_write.items() if for_the_page or not export.for_the_page
+    }
+    exports_to_write = {name: export for name, export in exports_to_write.items() if only is None or name in only}
+    exports_to_write = {
+        name: export for name, export in exports_to_write.items() if export.stored or not stored_only or name in also
+    }
+    exports_to_write |= {name: export for name in also if (export := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _without_collection(), ThreadPoolExecutor(1) as packing:
         context = Context(
-            sample, listed, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
+            sample, exports_to_write, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
         )
         for name in beside:
             written[name] = folder / name
             context.checksums[name] = sha256_of(written[name])
-        early = {name: export for name, export in listed.items() if export.turn == FIRST and name not in stored}
-        ahead = {
+        first_files = {
+            name: export for name, export in exports_to_write.items() if export.turn == FIRST and name not in stored
+        }
+        in_thread = {
             name: packing.submit(copy_context().run, export.write, context, folder / name)
-            for name, export in early.items()
+            for name, export in first_files.items()
         }
         context.pack_pictures(stored)
         # In a turn the files for the page come first: others may have to wait for the compression of pictures.
-        for name, export in sorted(listed.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)):
+        for name, export in sorted(
+            exports_to_write.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)
+        ):
             if export.turn > FIGURE and first_written is not None:
                 first_written(dict(written))
                 first_written = None
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
-                progress(stage, (len(written) - len(beside)) / len(listed))
+                progress(stage, (len(written) - len(beside)) / len(exports_to_write))
             path = folder / name
             with _naming(path):
-                if name in ahead:
-                    ahead[name].result()
+                if name in in_thread:
+                    in_thread[name].result()
                 elif name not in stored:
                     export.write(context, path)
             written[name] = path
@@ -123,8 +131,8 @@ def write_chosen(
     if len(names) == len(offered) or all(offered[name].turn < WITH_SUMS for name in names):
         return list(write(folder, only=names))
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".", dir=folder) as whole:
-        files = write(Path(whole))
+    with TemporaryDirectory(prefix=".", dir=folder) as temporary_folder:
+        files = write(Path(temporary_folder))
         for name in names:
             files[name].replace(folder / name)
     return names

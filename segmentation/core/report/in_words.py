@@ -35,10 +35,10 @@ PLAIN_ENDS = {"local_density": ("sparse", "dense")}  # words for the ends of a s
 
 def length_unit(quick: QuickNumbers) -> str:
     """The unit of lengths in cells. It is that of the last full measurement, so that no correction changes it."""
-    head, before = quick.objects.stored.head, quick.before
-    if head["unit"] == "nm" and (before is None or before.median is None):
+    head, earlier = quick.objects.stored.head, quick.earlier_statistics
+    if head["unit"] == "nm" and (earlier is None or earlier.median is None):
         return "µm" if head["width"] * head["pixel_size"] >= LONG_PICTURE else "nm"
-    return before.readable_unit if before else str(head["unit"])
+    return earlier.readable_unit if earlier else str(head["unit"])
 
 
 def cells(rows: Sequence[Mapping[str, Any]], size: str, unit: str) -> dict[str, list[str]]:
@@ -78,9 +78,9 @@ def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str,
     Each has its lower end "from" and the "step" between two of STEPS colours, both in the unit of the rows, and the
     "words" of both ends.
     """
-    counted, by_name = [row for row in rows if row["kept"]], {}
+    counted_rows, by_name = [row for row in rows if row["kept"]], {}
     for name in filter(None, (size, *COLOURED)):
-        values = sorted(row[name] for row in counted if row.get(name) is not None)
+        values = sorted(row[name] for row in counted_rows if row.get(name) is not None)
         if not values:
             continue
         low = 0.0 if name == "neighbour_distance" else values[int(len(values) * (1 - MOST))]

@@ -185,8 +185,8 @@ def _tool(sample: SampleAnalysis) -> str:
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:
         return f"by another tool, measured with {version()}"
-    named = ", ".join(map(model_words, cards))
-    return f"with {version()}" + (f" (model {named})" if named else "")
+    model_names = ", ".join(map(model_words, cards))
+    return f"with {version()}" + (f" (model {model_names})" if model_names else "")
 
 
 def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
@@ -228,9 +228,9 @@ def left_out_words(sample: SampleAnalysis) -> str:
     """Why images of a sample are left out, such as "left out: 1 not analysed"; "" if none is."""
     left_out = [image.excluded for image in sample.images if image.excluded]
     # "waiting for a yes": its owner has not confirmed yet that the image shall be analysed.
-    why = Counter({"by the user": left_out.count(BY_USER)})
-    why["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
-    why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
-    why.update(WHY[reason] for reason in left_out if reason in WHY)
-    reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
+    count_by_reason = Counter({"by the user": left_out.count(BY_USER)})
+    count_by_reason["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
+    count_by_reason["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
+    count_by_reason.update(WHY[reason] for reason in left_out if reason in WHY)
+    reasons = ", ".join(f"{number} {reason}" for reason, number in count_by_reason.items() if number)
     return f"left out: {reasons}" if left_out else ""

@@ -25,9 +25,9 @@ from ..remembered import present_memory
 # The four directions of an edge: along +x, +y, -x, -y (y points down). The object is always on the right-hand side.
 STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
 
-# Outlines of an unfinished analysis (`growing`): they appear on the page in so many groups, one after the other.
-GROUPS, MOST_GROWING = 6, 2000  # groups; outlines in all
-COARSE = 1.0  # px: their tolerance
+# Outlines of an unfinished analysis (`growing`): the page shows them in groups, one after the other.
+GROUPS, MOST_GROWING = 6, 2000  # number of groups, and of outlines in all
+COARSE = 1.0  # px by which they may differ from the smooth outlines
 
 Ints = NDArray[np.int64]
 Points = NDArray[np.float64]
@@ -116,14 +116,14 @@ def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
     At such a corner the left-hand edge follows if `joined`, else the right-hand one.
     """
     label, direction, x, y = edges
-    tall = int(y.max(initial=0)) + 1
-    starts = (label * tall + y) * (width + 1) + x
+    height = int(y.max(initial=0)) + 1
+    starts = (label * height + y) * (width + 1) + x
     ends = starts + STEPS[direction] @ (1, width + 1)
     index = np.searchsorted(starts, ends)
     following = np.minimum(index + 1, len(starts) - 1)
-    twice = starts[following] == ends
-    is_turn = direction[following] == (direction + (-1 if joined else 1)) % 4  # the second of the two is right
-    return np.where(twice & is_turn, following, index).astype(np.int64), bool((twice & (following > index)).any())
+    has_two = starts[following] == ends  # two edges begin there: those at `index` and at `following`
+    is_second = direction[following] == (direction + (-1 if joined else 1)) % 4
+    return np.where(has_two & is_second, following, index).astype(np.int64), bool((has_two & (following > index)).any())
 
 
 def _go_around(successors: Ints) -> tuple[Ints, Ints]:

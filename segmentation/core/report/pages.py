@@ -277,9 +277,9 @@ def _annex(context: Context, sample: SampleAnalysis) -> Iterator[Flowable]:
         yield from micrographs(sample)
     if has_numbers and sample.pooled is not None:
         yield from sections.left_out(summary)
-    if typed := list(texts_for_report(sample)):
+    if report_texts := list(texts_for_report(sample)):
         yield heading("As typed by the laboratory")
-        yield facts_table(typed)
+        yield facts_table(report_texts)
     if sample.pooled is not None:
         yield heading("References of the method")
         yield paragraph(" ".join(references(sample.pooled)), SMALL)

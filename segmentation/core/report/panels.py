@@ -231,9 +231,14 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
     probabilities = layer[: drawing.shape[0]]  # 0 to 255
     limits = [round(255 * probability) for probability in SURE]
     level = np.digitize(sampled_labels(probabilities, drawing.labels.shape), limits)
-    unsure = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
+    uncertainty_class = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
-    show(ax, drawing, with_coloured_objects(drawing.picture, unsure, 0.7, colours), f"{letter}How sure the model is")
+    show(
+        ax,
+        drawing,
+        with_coloured_objects(drawing.picture, uncertainty_class, 0.7, colours),
+        f"{letter}How sure the model is",
+    )
     handles = [
         Patch(
             facecolor=sheet_of(ax).shade(COLOURS[colour]),
@@ -254,12 +259,12 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     objects, sheet = Objects.of(drawing.analysis), sheet_of(ax)
     is_kept, is_cut, things = objects.kept, objects.cut, drawing.task.things
     are_many = len(is_kept) > MANY
-    counted = "counted" if drawing.task.screened else "whole" if is_cut.any() else things
+    word_for_counted = "counted" if drawing.task.screened else "whole" if is_cut.any() else things
     picture = with_rims(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
     show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
     groups = (  # objects, colour, factor of the line width, style, word for the legend
-        (is_kept & ~is_cut, COUNTED_COLOUR, 1.0, "solid", counted),
+        (is_kept & ~is_cut, COUNTED_COLOUR, 1.0, "solid", word_for_counted),
         (is_cut, COUNTED_COLOUR, 1.0, DASHES, "at the frame"),
         (~is_kept, LEFT_OUT_COLOUR, 1.25, DASHES, "left out"),
     )
@@ -271,9 +276,9 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
             for ink, wide, dash, alpha in (edge, (colour, width * times, style, 1.0)):
                 outlines = LineCollection(lines, colors=ink, lw=wide, ls=[dash], alpha=alpha, joinstyle="round")
                 ax.add_collection(outlines, autolim=False)
-        if word == counted or is_drawn.any():
+        if word == word_for_counted or is_drawn.any():
             ink = sheet.colour(INK) if sheet.grey else usual
-            solid, label = are_many or word == counted, f"{is_drawn.sum():,} {word}"
+            solid, label = are_many or word == word_for_counted, f"{is_drawn.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
     if ax.get_position().y1 >= 1:  # there is no room for a legend above the picture
         return

@@ -115,8 +115,8 @@ def magnified_object(analysis: Analysis, label: int, side: int) -> NDArray[np.ui
     crop = tuple(slice(max(middle - half, 0), middle + half) for middle in middles)
     pixels = analysis.micrograph.pixels[: analysis.segmentation.rows][crop]
     inside = is_object[crop]
-    before = [max(half - middle, 0) for middle in middles]
-    padding = [(low, 2 * half - low - size) for low, size in zip(before, inside.shape, strict=True)]
+    missing_before = [max(half - middle, 0) for middle in middles]
+    padding = [(low, 2 * half - low - size) for low, size in zip(missing_before, inside.shape, strict=True)]
     grey = np.pad(preview(replace(analysis.micrograph, pixels=pixels), 2 * half), padding, constant_values=255)
     large = Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC)
     outlined = Image.fromarray(np.pad(inside, padding).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
@@ -133,14 +133,14 @@ def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[n
     """
     n = int(labels.max(initial=0)) if n is None else n
     chosen = np.zeros(n + 1, np.intp)
-    used = np.zeros(len(COLOURS))
+    times_used = np.zeros(len(COLOURS))
     one, other, weight = _neighbours(labels)
     begins = np.searchsorted(one, np.arange(n + 2))
     for label in range(1, n + 1):
-        near = slice(begins[label], begins[label + 1])
-        weight_of_colour = np.bincount(chosen[other[near]], weight[near], len(COLOURS))
-        chosen[label] = np.lexsort((used, weight_of_colour))[0]
-        used[chosen[label]] += 1
+        pairs_of_label = slice(begins[label], begins[label + 1])
+        weight_of_colour = np.bincount(chosen[other[pairs_of_label]], weight[pairs_of_label], len(COLOURS))
+        chosen[label] = np.lexsort((times_used, weight_of_colour))[0]
+        times_used[chosen[label]] += 1
     return chosen
 
 
@@ -148,28 +148,28 @@ def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
     """Pairs of labels within a few pixels of each other, (k,) each: the greater label (sorted), the
     smaller one, and the weight of the pair (NEAR, FAR)."""
     coarse = np.ascontiguousarray(labels[::2, ::2])
-    near = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
-    near += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
+    pairs_by_distance = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
+    pairs_by_distance += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
     # `unique` takes the first of equal pairs, which has the greatest weight: the nearest pairs come first.
-    pairs = np.concatenate([pair for pair, _ in near])
-    weights = np.repeat([weight for _, weight in near], [len(pair) for pair, _ in near])
-    met, index = np.unique(pairs, return_index=True)
-    return met >> 32, met & (2**32 - 1), weights[index]
+    pairs = np.concatenate([pair for pair, _ in pairs_by_distance])
+    weights = np.repeat([weight for _, weight in pairs_by_distance], [len(pair) for pair, _ in pairs_by_distance])
+    unique_pairs, index = np.unique(pairs, return_index=True)
+    return unique_pairs >> 32, unique_pairs & (2**32 - 1), weights[index]
 
 
 def _pairs(labels: NDArray[np.int32], d: int) -> NDArray[np.int64]:
     """The pairs of labels with pixels `d` px apart, each once, as greater * 2**32 + smaller."""
-    met = []
+    codes = []
     for a, b in (
         (labels[d:], labels[:-d]),
         (labels[:, d:], labels[:, :-d]),
         (labels[d:, d:], labels[:-d, :-d]),
         (labels[d:, :-d], labels[:-d, d:]),
     ):
-        at = np.nonzero((a != b) & (a > 0) & (b > 0))
-        one, other = a[at].astype(np.int64), b[at].astype(np.int64)
-        met.append((np.maximum(one, other) << 32) + np.minimum(one, other))
-    return np.unique(np.concatenate(met))
+        is_pair = np.nonzero((a != b) & (a > 0) & (b > 0))
+        one, other = a[is_pair].astype(np.int64), b[is_pair].astype(np.int64)
+        codes.append((np.maximum(one, other) << 32) + np.minimum(one, other))
+    return np.unique(np.concatenate(codes))
 
 
 def boundary_mask(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -39,14 +39,15 @@ QUICK_FIGURES = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 class QuickNumbers:
     """The numbers of n objects after corrections.
 
-    now: the corrected labels, None if nothing was corrected. before: the size distribution of the
-    result before corrections, None if it has none; quantities: the other numbers of that result. A
-    number is written with the digits that the interval of the earlier result permits.
+    labels: the corrected labels, None if nothing was corrected.
+    earlier_statistics: the size distribution before the corrections, None if there was none.
+    quantities: the other numbers before the corrections. The intervals of these earlier numbers
+    decide with how many digits a number is written.
     """
 
     objects: CorrectedObjects
-    now: WorkingLabels | None
-    before: Statistics | None
+    labels: WorkingLabels | None
+    earlier_statistics: Statistics | None
     quantities: Mapping[str, Value]
 
     @cached_property
@@ -127,7 +128,7 @@ class QuickNumbers:
         return WeightedSizes.of(self.sized, edge=settings.border_correction, by=task.size)
 
     @property
-    def is_expected(self) -> bool:
+    def needs_probabilities(self) -> bool:
         """Whether possible objects count with their probabilities, which only the full measurement
         knows."""
         return self.objects.terms.settings.measurand == "all" and "chance" in self.objects.stored.columns
@@ -142,22 +143,24 @@ class QuickNumbers:
         task, stored = self.objects.terms.task, self.objects.stored
         if not task.size or self.objects.terms.refused:
             return None
-        before = self.before or Statistics(self._unit, 0, 0, size=task.size, screened=task.screened)
-        new: dict[str, Any] = dict.fromkeys((*QUICK_FIGURES, *FRACTIONS))
+        earlier = self.earlier_statistics or Statistics(self._unit, 0, 0, size=task.size, screened=task.screened)
+        new_numbers: dict[str, Any] = dict.fromkeys((*QUICK_FIGURES, *FRACTIONS))
         outlines = None
-        kept, sizes = self.sized.kept, None if self.is_expected else self.sizes
+        is_counted, sizes = self.sized.kept, None if self.needs_probabilities else self.sizes
         if sizes is not None and len(sizes):
             number, by_ecd = sizes.weights["number"], sizes.by_ecd()
             by_name = figures(sizes.size, number)
-            new |= {name: by_name[name] for name in QUICK_FIGURES if name in by_name} | {"median": by_name["d50"]}
-            new["ecd_median"] = quantile(by_ecd.size, by_ecd.weights["number"], 0.5)
+            new_numbers |= {name: by_name[name] for name in QUICK_FIGURES if name in by_name} | {
+                "median": by_name["d50"]
+            }
+            new_numbers["ecd_median"] = quantile(by_ecd.size, by_ecd.weights["number"], 0.5)
             if task.screened and stored.nm_per_pixel is not None and stored.nm_per_pixel <= NANO_NM:
-                new |= self._fractions(sizes)
+                new_numbers |= self._fractions(sizes)
                 outlines = fraction_outlines([self.sized])
         return _with_figures(
-            before,
-            new,
-            n_kept=int(kept.sum()),
+            earlier,
+            new_numbers,
+            n_kept=int(is_counted.sum()),
             n_set_aside=int((~self.table.kept).sum()),
             set_aside=by_reason([self.table]),
             fraction_outlines=outlines,
@@ -180,7 +183,7 @@ class QuickNumbers:
         if self.objects.terms.refused:
             return {}
         if task.semantic:
-            shares = self.objects.shares(self.now) if self.now else {}
+            shares = self.objects.shares(self.labels) if self.labels else {}
             return {
                 name: replace(self.quantities.get(name, Value(None)), value=share) for name, share in shares.items()
             }
@@ -209,9 +212,9 @@ class QuickNumbers:
         words = {name: entry.value for name, entry in entries.items()}
         if task.semantic or self.objects.terms.refused or summary.statistics is None:
             return words
-        words |= {} if self.is_expected else {"n_kept": f"{int(self.table.kept.sum()):,}"}
+        words |= {} if self.needs_probabilities else {"n_kept": f"{int(self.table.kept.sum()):,}"}
         words |= {"n_set_aside": f"{summary.statistics.n_set_aside:,}"}
-        if self.is_expected or self.sizes is None:
+        if self.needs_probabilities or self.sizes is None:
             return words
         words |= {name: summary.by_number(name).value for name in MAIN}
         if not task.screened:
@@ -226,7 +229,7 @@ class QuickNumbers:
         If there is no median now, the unit stays that of the result before the corrections.
         """
         statistics = self.summary.statistics
-        statistics = statistics if statistics is None or statistics.median is not None else self.before
+        statistics = statistics if statistics is None or statistics.median is not None else self.earlier_statistics
         return statistics.readable_unit if statistics else self._unit
 
     @property
@@ -237,7 +240,7 @@ class QuickNumbers:
     @property
     def few(self) -> list[str]:
         """The sizes in words, ascending, if they are too few for a median; else []."""
-        if not self.summary.has_few or self.sizes is None or self.is_expected:
+        if not self.summary.has_few or self.sizes is None or self.needs_probabilities:
             return []
         return [significant(size * nanometre_in(self.unit)) for size in self.sizes.size.tolist()]
 
@@ -248,11 +251,11 @@ class QuickNumbers:
         task, sizes = self.objects.terms.task, self.sizes
         if self.objects.terms.refused or sizes is None or not len(sizes):
             return []
-        counted = np.flatnonzero(self.sized.kept)
-        is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted]
-        size = self.sized.length(task.size)[counted]
+        counted_rows = np.flatnonzero(self.sized.kept)
+        is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted_rows]
+        size = self.sized.length(task.size)[counted_rows]
         median = quantile(sizes.size, sizes.weights["number"], 0.5)
-        by_id = [(int(self.ids[counted[at]]), title, size[at]) for at, title in shown(size, is_sure, median)]
+        by_id = [(int(self.ids[counted_rows[at]]), title, size[at]) for at, title in shown(size, is_sure, median)]
         return [
             Example(number, title or f"{task.thing} {number}", significant(value * nanometre_in(self.unit)))
             for number, title, value in by_id
@@ -290,25 +293,25 @@ def quick_numbers_of(analysis: Analysis, content: Mapping[str, Any], objects: st
     return QuickNumbers(CorrectedObjects(stored, terms, {}), None, analysis.statistics, analysis.quantities)
 
 
-def _with_figures(before: Statistics, figures: Mapping[str, Any], **changes: Any) -> Statistics:
+def _with_figures(earlier: Statistics, new_numbers: Mapping[str, Any], **changes: Any) -> Statistics:
     """The statistics with other numbers. The ends of each interval stay as far from their number as
     they were."""
     shifts = {
-        name: now - old
-        for name, now in figures.items()
-        if now is not None and (old := getattr(before, name)) is not None
+        name: number - earlier_number
+        for name, number in new_numbers.items()
+        if number is not None and (earlier_number := getattr(earlier, name)) is not None
     }
-    nano = _shifted((before.fraction_low, before.fraction_high), shifts.get("fraction_100nm"))
-    budget: Any = before.budget
+    nano = _shifted((earlier.fraction_low, earlier.fraction_high), shifts.get("fraction_100nm"))
+    budget: Any = earlier.budget
     if budget:
         totals = {name: budget[name] for name in ("median", "fraction_100nm")}
         ends = {name: _shifted(total["ends"], shifts.get(name)) for name, total in totals.items()}
         budget = {**budget, **{name: {**total, "ends": ends[name]} for name, total in totals.items()}}
     return replace(
-        before,
-        **figures,
+        earlier,
+        **new_numbers,
         **changes,
-        intervals={name: _shifted(ends, shifts.get(name)) for name, ends in before.intervals.items()},
+        intervals={name: _shifted(ends, shifts.get(name)) for name, ends in earlier.intervals.items()},
         fraction_low=nano[0] if nano else None,
         fraction_high=nano[1] if nano else None,
         budget=budget,

@@ -355,8 +355,8 @@ def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, st
     names, pictures = short_names([image.name for image, _ in with_picture], LETTERS), []
     for (image, content), name in zip(with_picture, names, strict=True):
         count = image.counts[0] or 0
-        counted = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
-        pictures.append((content, ": ".join(filter(None, (name, "not counted" if image.excluded else counted)))))
+        count_words = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
+        pictures.append((content, ": ".join(filter(None, (name, "not counted" if image.excluded else count_words)))))
     return pictures
 
 

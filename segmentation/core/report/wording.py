@@ -148,8 +148,8 @@ def counts_words(counts: Mapping[str, int]) -> str:
 def with_doubtful_words(statistics: Statistics) -> str:
     """The fraction from 1 to 100 nm if doubtful outlines counted, too; "" if it would be the same."""
     name = "fraction_100nm_with_doubtful"
-    share, whole = per_cent(getattr(statistics, name), 2), per_cent(statistics.fraction_100nm, 2)
-    return "" if share in ("–", whole) else f"{DOUBTFUL_FRACTIONS[name]} {share}"
+    share, usual_share = per_cent(getattr(statistics, name), 2), per_cent(statistics.fraction_100nm, 2)
+    return "" if share in ("–", usual_share) else f"{DOUBTFUL_FRACTIONS[name]} {share}"
 
 
 def _doubt_words(fraction: float, coverage: float = Z95) -> str:
@@ -185,9 +185,9 @@ def scale_doubt(calibration: Calibration) -> str:
 def doubt_line(calibration: Calibration) -> str:
     """A sentence with both parts of the uncertainty of a scale: of reading and rounding, and of the
     microscope."""
-    read = rounding_words(calibration) or UNKNOWN
+    rounding = rounding_words(calibration) or UNKNOWN
     microscope = f"calibration of the microscope: {instrument_words(calibration)}"
-    return f"Uncertainty of the scale (95 %): reading and rounding: {read}; {microscope}."
+    return f"Uncertainty of the scale (95 %): reading and rounding: {rounding}; {microscope}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:

@@ -262,7 +262,7 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
 
 
 def test_for_the_report_alone_no_figure_is_drawn(monkeypatch, tmp_path):
-    monkeypatch.setattr(figure, "rendered", lambda sheet: pytest.fail("it was drawn"))
+    monkeypatch.setattr(figure, "pixels_of", lambda sheet: pytest.fail("it was drawn"))
     write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, also={"report.pdf"})
 
 
@@ -367,7 +367,7 @@ def test_the_last_page_is_not_the_rest_of_the_checksums():
 def test_no_page_ends_with_a_heading_or_within_a_table(above):
     for count, whole in ((20, True), (100, False)):
         rows = [(f"name {i}", f"value {i}") for i in range(count)]
-        for made in (document.table(("Head", "Head"), rows, (1, 1)), document.facts_abreast(rows)):
+        for made in (document.table(("Head", "Head"), rows, (1, 1)), document.facts_in_two_halves(rows)):
             file = io.BytesIO()
             document.write(file, "", [document.space(above), document.heading("Above it"), made])
             first, *rest = (page.extract_text() for page in pypdf.PdfReader(file).pages)

@@ -29,9 +29,9 @@ def _write(context: Context, path: Path) -> None:
         "README.txt": hashlib.sha256(readme).hexdigest(),
         **{name: context.checksums[name] for name in context.contents},
     }
-    listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+    checksum_lines = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     contents = [(name, (path.parent / name).read_bytes()) for name in context.contents]
-    write_zip(path, [("README.txt", readme), *contents, (CHECKSUMS, listed.encode())])
+    write_zip(path, [("README.txt", readme), *contents, (CHECKSUMS, checksum_lines.encode())])
 
 
 def _readme(contents: Mapping[str, str], description: Sequence[str]) -> str:

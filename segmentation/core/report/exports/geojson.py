@@ -32,12 +32,12 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     task = tasks.find(analysis.segmentation.provenance.task)
     measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(shapes) else ()
     names = [column_name(measure, table.unit) for measure in measures]
-    measured = {name: table[name] for name in names if name in table.columns}
+    table_columns = {name: table[name] for name in names if name in table.columns}
     columns = {
         "label": objects.ids.tolist(),
         **{
             name: rounded_values(column, DIGITS) if column.dtype.kind == "f" else column.tolist()
-            for name, column in measured.items()
+            for name, column in table_columns.items()
         },
         **({"class": objects.classes} if len(analysis.segmentation.class_names) > 1 else {}),
     }

@@ -79,10 +79,10 @@ def _write_boundaries(context: Context, path: Path) -> None:
     import tifffile
 
     segmentation = context.analysis.segmentation
-    written = np.zeros(segmentation.labels.shape, np.uint8)
+    picture = np.zeros(segmentation.labels.shape, np.uint8)
     if len(segmentation):
-        written[: segmentation.rows][boundary_mask(segmentation.labels[: segmentation.rows])] = 255
-    tifffile.imwrite(path, written, compression="zlib", software=version())
+        picture[: segmentation.rows][boundary_mask(segmentation.labels[: segmentation.rows])] = 255
+    tifffile.imwrite(path, picture, compression="zlib", software=version())
 
 
 EXPORTS = (

@@ -82,12 +82,12 @@ def _file(name: str, content: bytes, title: str, description: str) -> Node:
 def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
     """All nodes of the crate. files: the nodes of its files, which are among them."""
     sample, created = context.sample, context.filing.created
-    typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
+    texts = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
     shared = common_facts(sample)
     date = created.isoformat(timespec="seconds") if created else ""
-    person, licence = _person(typed), licence_of(typed["licence"])
-    author = _reference(person["@id"] if person else LABORATORY if typed["laboratory"] else "")
-    microscope = typed["microscope"] or str(shared.get(("instrument", "instrument"), ""))
+    person, licence = _person(texts), licence_of(texts["licence"])
+    author = _reference(person["@id"] if person else LABORATORY if texts["laboratory"] else "")
+    microscope = texts["microscope"] or str(shared.get(("instrument", "instrument"), ""))
     numbers = list(_numbers(context))
     title = f"{sample.task.things.capitalize()} in {one_line(context.filing.sample or sample.name)}"
     yield {
@@ -108,7 +108,7 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
         "license": _reference(licence["@id"]),
         "author": author,
         "hasPart": [_reference(ENTRY)],
-        "publisher": _reference(LABORATORY if typed["laboratory"] else PUBLISHER),
+        "publisher": _reference(LABORATORY if texts["laboratory"] else PUBLISHER),
         "mentions": _reference(ACTION),
     }
     yield {
@@ -143,8 +143,8 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
     yield {"@id": PUBLISHER, "@type": "Organization", "name": version(), "url": context.filing.address}
     if microscope:
         yield {"@id": "#microscope", "@type": "IndividualProduct", "name": microscope}
-    if typed["laboratory"]:
-        yield {"@id": LABORATORY, "@type": "Organization", "name": typed["laboratory"]}
+    if texts["laboratory"]:
+        yield {"@id": LABORATORY, "@type": "Organization", "name": texts["laboratory"]}
     yield from [person] if person else []
     yield licence
     yield from numbers
@@ -161,14 +161,14 @@ def _references(*identifiers: str) -> Node | list[Node]:
     return links[0] if len(links) == 1 else links
 
 
-def _person(typed: Mapping[str, str]) -> Node:
+def _person(texts: Mapping[str, str]) -> Node:
     """The node of the operator, whose identifier is the ORCID iD if there is one; empty without an
     operator."""
-    if not typed["operator"]:
+    if not texts["operator"]:
         return {}
-    address = f"https://orcid.org/{typed['orcid']}" if typed["orcid"] else "#operator"
-    works_at = _reference(LABORATORY) if typed["laboratory"] else {}
-    return {"@id": address, "@type": "Person", "name": typed["operator"], "affiliation": works_at}
+    address = f"https://orcid.org/{texts['orcid']}" if texts["orcid"] else "#operator"
+    works_at = _reference(LABORATORY) if texts["laboratory"] else {}
+    return {"@id": address, "@type": "Person", "name": texts["operator"], "affiliation": works_at}
 
 
 def licence_of(text: str) -> Node:

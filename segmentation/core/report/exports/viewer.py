@@ -185,28 +185,28 @@ def further_rings(rings: list[Points], room: float) -> list[list[float]]:
 def _columns(analysis: Analysis) -> dict[str, list[Any]]:
     """The measures of all objects by name, as lists; None for a number that is not known."""
     table = analysis.table
-    measured = {quantity.name for quantity in table.quantities}
+    known_names = {quantity.name for quantity in table.quantities}
     size = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(size) if name not in DESCRIPTORS]
-    columns: dict[str, list[Any]] = {name: _exact(table.length(name)) for name in sizes if name in measured}
+    columns: dict[str, list[Any]] = {name: _exact(table.length(name)) for name in sizes if name in known_names}
     shapes = [
         name
         for name in (*DESCRIPTORS, "confidence", "relative_contrast", "certainty", "area_fraction")
-        if name in measured and np.isfinite(table[name]).any()
+        if name in known_names and np.isfinite(table[name]).any()
     ]
     columns |= {name: rounded_values(table[name]) for name in shapes}
-    used = analysis.segmentation
-    touching = longest_contacts(used.labels[: used.rows], used.ids) if size else None
+    segmentation = analysis.segmentation
+    touching = longest_contacts(segmentation.labels[: segmentation.rows], segmentation.ids) if size else None
     if touching is not None and touching.any():
         columns[CONTACT] = rounded_values(touching)
-    if "chance" in measured:
+    if "chance" in known_names:
         columns["chance"] = _exact(table["chance"])
-    lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in measured]
+    lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in known_names]
     columns |= {name: rounded_values(table.length(name)) for name in lengths}
-    if "shape" in measured:
+    if "shape" in known_names:
         columns |= {"shape": table["shape"].tolist(), "shape_chance": rounded_values(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return columns | ({"weight": _exact(table["edge_weight"])} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": _exact(table["edge_weight"])} if weighted and "edge_weight" in known_names else {})
 
 
 def _exact(values: NDArray[np.float64]) -> list[float | None]:
@@ -248,15 +248,15 @@ def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
     A tile has TILE px a side, or less at the right and lower edge. Level 0 has all pixels. Each
     further level has half the width and height; the last one is still larger than `image_webp`.
     """
-    level, whole = 0, displayed(micrograph)
-    while not level or max(whole.shape) > LONGEST:
-        for top in range(0, whole.shape[0], TILE):
-            for left in range(0, whole.shape[1], TILE):
-                tile = whole[top : top + TILE, left : left + TILE]
+    level, level_picture = 0, displayed(micrograph)
+    while not level or max(level_picture.shape) > LONGEST:
+        for top in range(0, level_picture.shape[0], TILE):
+            for left in range(0, level_picture.shape[1], TILE):
+                tile = level_picture[top : top + TILE, left : left + TILE]
                 file = io.BytesIO()
                 Image.fromarray(tile).save(file, "PNG", compress_level=1)
                 yield f"{level}/{left // TILE}-{top // TILE}.png", file.getvalue()
-        level, whole = level + 1, np.asarray(Image.fromarray(whole).reduce(2))
+        level, level_picture = level + 1, np.asarray(Image.fromarray(level_picture).reduce(2))
 
 
 def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALITY) -> bytes:
@@ -274,15 +274,15 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
     In a refused image the rims are those of all objects, in red, because a person judges them. If
     no object counts, it is the bare picture.
     """
-    picture, used = display_pixels(analysis, longest), analysis.segmentation
-    labels = numbered(sampled_labels(used.labels[: used.rows], picture.shape), used.ids)
-    kept = Objects.of(analysis).kept
-    counts = np.r_[False, kept | analysis.refused]
+    picture, segmentation = display_pixels(analysis, longest), analysis.segmentation
+    labels = numbered(sampled_labels(segmentation.labels[: segmentation.rows], picture.shape), segmentation.ids)
+    is_counted = Objects.of(analysis).kept
+    counts = np.r_[False, is_counted | analysis.refused]
     if not counts[labels].any():
         return webp(picture)
-    if not tasks.find(used.provenance.task).semantic:
-        return webp(with_rims(picture, labels, kept))
-    numbers = np.r_[0, used.classes].astype(np.intp)
+    if not tasks.find(segmentation.provenance.task).semantic:
+        return webp(with_rims(picture, labels, is_counted))
+    numbers = np.r_[0, segmentation.classes].astype(np.intp)
     return webp(with_coloured_objects(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 

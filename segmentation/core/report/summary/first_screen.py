@@ -19,7 +19,7 @@ from ..entries import Entry, LeftOut, answers, is_special, known_number
 from ..wording import WHOLE, per_cent, verdict_words
 from .numbers import Numbers
 
-OTHER_REASON = "Left out by the analysis."
+OTHER_REASON = "Left out by the analysis."  # meaning of a reason that is not in `Reason`
 
 
 class FirstScreen(Numbers):

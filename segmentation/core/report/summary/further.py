@@ -125,14 +125,14 @@ class Further(Numbers):
         objects."""
         if not self.statistics or not self.kept:
             return []
-        neighbours = arrangement_entries(measured) if (measured := self.statistics.arrangement) else ()
+        neighbours = arrangement_entries(arrangement) if (arrangement := self.statistics.arrangement) else ()
         return list(map(self.with_basis, (*neighbours, *group_entries(self.statistics))))
 
     @property
     def arrangement_line(self) -> str:
         """The sentence on the comparison with random placement; "" if nothing was measured."""
-        measured = self.statistics.arrangement if self.statistics and self.kept else None
-        return measured["sentence"] if measured else ""
+        arrangement = self.statistics.arrangement if self.statistics and self.kept else None
+        return arrangement["sentence"] if arrangement else ""
 
     @property
     def shape_classes(self) -> list[Entry]:

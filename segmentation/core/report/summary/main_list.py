@@ -25,12 +25,12 @@ def one_kind_of_interval(entries: Iterable[Entry]) -> list[Entry]:
     An entry whose interval includes something else than the first interval is shown without
     interval.
     """
-    listed = list(entries)
-    includes = next((entry.includes for entry in listed if entry.ends), "")
-    others = (entry.ends and entry.includes != includes for entry in listed)
+    all_entries = list(entries)
+    includes = next((entry.includes for entry in all_entries if entry.ends), "")
+    others = (entry.ends and entry.includes != includes for entry in all_entries)
     return [
         replace(entry, has_ends=False, holds="", caution="") if is_other else entry
-        for entry, is_other in zip(listed, others, strict=True)
+        for entry, is_other in zip(all_entries, others, strict=True)
     ]
 
 
@@ -109,10 +109,10 @@ class MainList(FirstScreen):
             if entry.interval and not entry.ends:
                 figure, _, class_name = entry.name.partition(OF)
                 names.setdefault(known_number(figure).label, []).append(class_name)
-        listed = (
+        parts = (
             f"{name}{OF}{', '.join(class_name)}" if any(class_name) else name for name, class_name in names.items()
         )
-        return f"{capital(self.too_few_words)} for an interval: {'; '.join(listed)}." if names else ""
+        return f"{capital(self.too_few_words)} for an interval: {'; '.join(parts)}." if names else ""
 
     @property
     def main_without_interval(self) -> str:
@@ -149,8 +149,8 @@ class MainList(FirstScreen):
         for entry in entries:
             if entry.includes:
                 names.setdefault(entry.includes, {})[known_number(entry.name.partition(OF)[0]).label] = None
-        listed = [
+        sentences = [
             f"{capital(', '.join(terms))}: the interval includes {includes}." for includes, terms in names.items()
         ]
         needs = not self.screened and any("uncertainty" not in includes for includes in names)
-        return " ".join([*listed, NO_ERRORS] if needs else listed)
+        return " ".join([*sentences, NO_ERRORS] if needs else sentences)

@@ -106,5 +106,5 @@ class Uncertainty(FirstScreen):
         """A sentence with a blank before it: which contributions to the total uncertainty are not
         known; or ""."""
         titles = [title for headline in self.headlines if headline.parts for title in headline.unknown]
-        listed = "; ".join(map(uncapital, dict.fromkeys(titles)))
-        return f" Not included, because not known: {listed}." if listed else ""
+        unknown_titles = "; ".join(map(uncapital, dict.fromkeys(titles)))
+        return f" Not included, because not known: {unknown_titles}." if unknown_titles else ""

@@ -47,17 +47,17 @@ class Summary(MainList, Uncertainty, Further):
             "primaries_in_groups": f"{self.things} in groups",
             "largest": f"{self.things} in the largest group",
         }
-        counted: Mapping[str, Any] = self.statistics.agglomerates or {}
-        for name, title in names.items() if counted else ():
-            yield Entry(name, title, Value(counted[name]), kind="integer", group="agglomerates")
+        group_counts: Mapping[str, Any] = self.statistics.agglomerates or {}
+        for name, title in names.items() if group_counts else ():
+            yield Entry(name, title, Value(group_counts[name]), kind="integer", group="agglomerates")
         for group, entries in (
             ("arrangement", self.arrangement),
             ("shape classes", self.shape_classes),
             ("rods", self.rods),
         ):
             yield from (replace(entry, group=group) for entry in entries)
-        if measured := self.statistics.arrangement:
-            yield Entry("pairs", "compared with chance", text=measured["sentence"], group="arrangement")
+        if arrangement := self.statistics.arrangement:
+            yield Entry("pairs", "compared with chance", text=arrangement["sentence"], group="arrangement")
         for name, spread in self.statistics.shape.items():
             for number_name, number in spread.items():
                 yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[number_name].label}", Value(number), group="shape")
@@ -68,8 +68,8 @@ class Summary(MainList, Uncertainty, Further):
             yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
         if not statistics.screened:
             return
-        counted = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
-        yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
+        counted_words = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
+        yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted_words}")
         for name in DOUBTFUL_FRACTIONS:  # only if it differs from the fraction above
             if (share := getattr(statistics, name)) not in (None, statistics.fraction_100nm):
                 yield replace(Entry.of(name, Value(share)), term=NUMBERS[name].label)
