@@ -65,9 +65,8 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, options: Look |
 
 def _figure_of_sample(sample: SampleAnalysis) -> Sheet:
     """The figure of several images."""
-    panels = (
-        list(panels_of(sample.in_readable_unit())) if sample.counted else []
-    )  # without counted images a warning says why
+    # Without counted images there are no panels; a warning says why.
+    panels = list(panels_of(sample.in_readable_unit())) if sample.counted else []
     sheet, top = _page(sample, sum(panel.high + LINE * LETTER + GAP for panel in panels) - GAP / 2, Look())
     page = sheet.get_figheight()
     for letter, panel in zip(ALL, panels, strict=False):
@@ -79,9 +78,9 @@ def _figure_of_sample(sample: SampleAnalysis) -> Sheet:
     return sheet
 
 
-def _page(sample: SampleAnalysis, inside: float, options: Look) -> tuple[Sheet, float]:
-    """A page for panels that are together `inside` inches high, with warnings above and a caption
-    below, if asked for.
+def _page(sample: SampleAnalysis, panels_height: float, options: Look) -> tuple[Sheet, float]:
+    """A page for panels that are together `panels_height` inches high. If captions are asked for,
+    warnings stand above the panels and a caption below.
 
     Returns the page, and the upper edge of the panels in inches from below.
     """
@@ -95,7 +94,7 @@ def _page(sample: SampleAnalysis, inside: float, options: Look) -> tuple[Sheet, 
         warning = [line for words in warned(sample.flags) for line in fill(words, bold).split("\n")]
         caption = fill(caption_of(sample), line_length).split("\n")
     below = LINE * font / 72 * len(caption) + MARGIN
-    page = inside + below + GAP / 2 * options.caption + LINE * font / 72 * len(warning) + MARGIN
+    page = panels_height + below + GAP / 2 * options.caption + LINE * font / 72 * len(warning) + MARGIN
     sheet = Sheet((WIDTH, page), DPI, font, options.grey)
     sheet.title = one_line(sample.name)
     settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())

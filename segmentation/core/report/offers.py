@@ -30,7 +30,7 @@ Action = tuple[str, str]  # operation and reason
 
 
 class Lesson(NamedTuple):
-    """The last corrections of one sort.
+    """The last corrections of one sort, from which similar objects are found.
 
     examples: ids of the k corrected objects, the newest first. columns: their measures by name,
     (k,) each. unit: of lengths in the columns, "nm" or "px".
